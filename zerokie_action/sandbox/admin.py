@@ -155,22 +155,11 @@ def _describe(armed: ArmedFault, now: float) -> str:
     parts = [f"{armed.hits}{_SPACE}{'request' if armed.hits == 1 else 'requests'} hit so far"]
     if armed.ends is not None:
         parts.append(_seconds_left(armed.ends - now))
-    return f"{armed.name or _in_words(armed.fault)}: {', '.join(parts)}"
+    return f"{armed.name or armed.fault}: {', '.join(parts)}"
 
 
 def _seconds_left(seconds: float) -> str:
     return f"{seconds:.0f}{_SPACE}s{_SPACE}left"
-
-
-def _in_words(fault: Fault) -> str:
-    """Describe a fault that the page did not start."""
-    requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
-    parts = [f"{str(fault).capitalize()} for {requests}"]
-    if fault.percent < 100:  # noqa: PLR2004
-        parts.append(f"{fault.percent}{_SPACE}% of them")
-    if fault.times is not None:
-        parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
-    return ", ".join(parts)
 
 
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
@@ -212,7 +201,6 @@ def _page(request: Request, platform: Platform, error: FieldError | None = None)
     return html(
         "page.html",
         error.status if error else 200,
-        here="/",
         now=platform.clock(),
         error=error,
         origin=f"http://{request.headers.get('host', '')}",
