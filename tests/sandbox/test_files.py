@@ -51,7 +51,7 @@ async def test_dot_segments_are_removed(dial, platform, target):
 
 
 def test_the_state_survives_a_kill(platform, tmp_path, clock):
-    """All but the change that was being written down, and the blobs that nothing refers to."""
+    """All but the change that was being written down."""
     platform.put_file("site", "a", b"old")
     platform.put_file("site", "a", b"x")
     platform.put_file("site", "b", b"gone")

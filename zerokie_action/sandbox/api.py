@@ -280,10 +280,6 @@ async def _http_error(_: Request, problem: HTTPException) -> Response:
     return error(problem.status_code, problem.detail.lower(), problem.headers)
 
 
-async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    return error(500, "internal server error")
-
-
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return FastAPI's document with the bearer key, and with 400 instead of FastAPI's 422."""
@@ -311,7 +307,6 @@ API = _Api(
         ApiError: _refused,
         RequestValidationError: _invalid,
         HTTPException: _http_error,
-        Exception: _unexpected,
     },
 )
 """One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
