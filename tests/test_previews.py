@@ -181,11 +181,7 @@ class TestForkOnGitHub:
 
     @pytest.mark.parametrize(
         "pulls",
-        [
-            [],
-            [(7, "fork/site", "newer")],
-            [(7, "fork/site", "c0ffee"), (8, "fork/site", "c0ffee")],
-        ],
+        [[], [(7, "fork/site", "newer")], [(7, "fork/site", "c0ffee"), (8, "fork/site", "c0ffee")]],
         ids=["closed", "updated", "two"],
     )
     def test_none(self, step: Step, pulls: list[tuple[int, str, str]]) -> None:

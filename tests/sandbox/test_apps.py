@@ -29,12 +29,7 @@ async def test_an_app_in_full(client, server):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", "Web"),
-        ("env", {"A": 1}),
-        ("registry_auth", {"password": ["secret"]}),
-    ],
+    ("field", "value"), [("name", "Web"), ("env", {"A": 1}), ("registry_auth", {"password": ["secret"]})]
 )
 async def test_invalid_values_are_refused(client, platform, field, value):
     """400 names the field and never repeats a secret; nothing is created."""

@@ -12,7 +12,7 @@ KEY = {"Authorization": "Bearer k"}
 OTHER_METHODS = [allow_header_conformance]
 """No client sends these: a 405 need not list all methods of the path."""
 reference = schemathesis.openapi.from_dict(API.openapi())
-bounded = settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
+bounded = settings(max_examples=5, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

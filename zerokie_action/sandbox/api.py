@@ -303,11 +303,7 @@ API = _Api(
     redoc_url=None,
     redirect_slashes=False,
     generate_unique_id_function=lambda route: route.name,
-    exception_handlers={
-        ApiError: _refused,
-        RequestValidationError: _invalid,
-        HTTPException: _http_error,
-    },
+    exception_handlers={ApiError: _refused, RequestValidationError: _invalid, HTTPException: _http_error},
 )
 """One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
 
