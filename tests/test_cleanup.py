@@ -91,15 +91,6 @@ def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert "released now. The platform recorded the deploy under an unknown ID" in said
 
 
-def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nothing to release, and nothing to warn of."""
-    world.platform.take_lock("site", "other")
-    assert clean_up(world, monkeypatch) == (
-        "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
-    )
-    assert world.platform.lock("site") == "other"
-
-
 @pytest.mark.parametrize("path", ["/deploy/lock$", "/finalize$"])
 @pytest.mark.parametrize(
     "arguments",
@@ -150,11 +141,12 @@ def test_a_release_that_is_refused(world: World, monkeypatch: pytest.MonkeyPatch
     assert world.platform.lock("site") == SESSION
 
 
-def test_a_lock_that_is_lost_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the heartbeat and finalize somebody else got it: there is nothing to release."""
+@pytest.mark.parametrize("request_path", ["/deploy/lock", "/finalize"])
+def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, request_path: str) -> None:
+    """From the start, or since the heartbeat: there is nothing to release, and nothing to warn of."""
 
     def take(record: Record) -> None:
-        if record.path.endswith("/finalize"):
+        if record.path.endswith(request_path):
             world.platform.take_lock("site", "other")
 
     world.platform.on_request = take

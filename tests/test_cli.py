@@ -30,13 +30,7 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
     """Run a command with nothing in its environment but the path and these inputs."""
     env = {"PATH": os.environ["PATH"]} | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
     return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, check=False
     )
 
 
@@ -196,38 +190,22 @@ def test_a_signal_while_importing(
     )
     with closing(socket.create_server(("127.0.0.1", 0))) as platform:
         url = f"http://127.0.0.1:{platform.getsockname()[1]}"
-        seen = run(
-            sys.executable,
-            "-c",
-            program,
-            api_key="k",
-            api_url=url,
-            app="site",
-            directory=str(tmp_path),
-            **reports,
-        )
+        inputs = {"api_key": "k", "api_url": url, "app": "site", "directory": str(tmp_path)}
+        seen = run(sys.executable, "-c", program, **inputs, **reports)
         platform.settimeout(0)
         with pytest.raises(BlockingIOError):
             platform.accept()
     assert (seen.returncode, seen.stderr) == (code, "")
     assert f"Cancelled by {first.name}" in seen.stdout
     result = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert (result["status"], result["exit_code"], result["error"]) == (
-        "cancelled",
-        code,
-        f"Cancelled by {first.name}",
-    )
+    ended = ("cancelled", code, f"Cancelled by {first.name}")
+    assert (result["status"], result["exit_code"], result["error"]) == ended
     assert "ZEROKIE_RESULT_STATUS=cancelled\n" in (tmp_path / "r.env").read_text("utf-8")
 
 
 def test_a_signal_while_the_cleanup_imports() -> None:
     """It still ends with 0."""
-    program = SIGNAL_WHILE_IMPORTING.format(
-        module="anyio",
-        signum=int(signal.SIGTERM),
-        second=int(signal.SIGINT),
-        command="cleanup",
-    )
+    program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=15, second=2, command="cleanup")
     seen = run(sys.executable, "-c", program)
     assert (seen.returncode, seen.stderr) == (0, "")
     assert "nothing to release" in seen.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -64,24 +63,6 @@ def test_licences_allow_the_image(name: str) -> None:
         assert "python_full_version" in PINNED[name]  # only some versions of Python need it
     else:
         assert set(re.split(r" (?:AND|OR) ", licence(package))) <= LICENCES
-
-
-def imports(path: Path) -> set[str]:
-    """The packages that a module imports, wherever in it."""
-    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-    names = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
-    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in names}
-
-
-def test_requests_go_through_httpx() -> None:
-    """No other client and no parser is used beside it, and only `http` knows httpx and its engine."""
-    package = ROOT / "zerokie_action"
-    client = [path for path in package.rglob("*.py") if package / "sandbox" not in path.parents]
-    importing = {name: path for path in client for name in imports(path)}
-    assert importing.keys() & {"aiohttp", "h11", "httptools", "requests", "urllib3"} == set()
-    users = {path.parent for path in client if imports(path) & {"httpx", "httpcore"}}
-    assert users == {package / "http"}
 
 
 # --- known vulnerabilities

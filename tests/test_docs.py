@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 
-from tests.support.scripts import documents
 from tests.support.stories import STORIES, tell, timeless
-from zerokie_action.settings import INPUTS as FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +32,6 @@ SOURCES = [
     for path in sorted((ROOT / folder).rglob("*"))
     if path.is_file() and path.suffix in {".yml", ".sh", ".py", ""}
 ]
-INPUTS = {name.replace("_", "-") for name in FIELDS}
 
 
 @dataclass(frozen=True)
@@ -121,9 +117,7 @@ PATH = r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)
 def test_what_a_page_names_exists(path: Path) -> None:
     """Files that links and pictures lead to, headings, paths in the repository, and `make something`."""
     text = path.read_text("utf-8")
-    targets = [
-        path.parent / found for found in re.findall(r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)', text)
-    ]
+    targets = [path.parent / found for found in re.findall(LINK, text)]
     targets += [ROOT / found for found in re.findall(PATH, text)]
     assert [target for target in targets if not target.exists()] == []
     for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
@@ -132,20 +126,3 @@ def test_what_a_page_names_exists(path: Path) -> None:
         assert fragment in map(anchor, headings), (page, fragment)
     commands = re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE)
     assert [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)] == []
-
-
-NAMES = re.compile(r"`([a-z]+(?:-[a-z]+)+)(?:: [^`]*)?`")
-OTHER_NAMES = {
-    "zerokie-deploy", "zerokie-cleanup", "gitlab-ci-local", "rolled-back", "pull-requests",
-    "fork-previews", "include-hidden-files", "merge-request", "package-ecosystem", "my-site",
-    "zerokie-action", "upload-artifact", "download-artifact",
-    *documents.OUTPUTS,
-    *next(yaml.safe_load_all((ROOT / "templates" / "deploy.yml").read_text("utf-8")))["spec"]["inputs"],
-}  # fmt: skip
-
-
-@pages([*PAGES, ROOT / "README.md"])
-def test_names_of_inputs_and_outputs_exist(path: Path) -> None:
-    """A name with a dash, set as code, is an input, an output, or one of few others."""
-    named = set(NAMES.findall(path.read_text("utf-8")))
-    assert named - INPUTS - OTHER_NAMES == set()

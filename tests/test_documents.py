@@ -11,8 +11,6 @@ import yaml
 
 from tests.support.scripts import documents
 from tests.support.settings import load
-from zerokie_action.report.result import Result, output_values
-from zerokie_action.settings import INPUTS
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
@@ -48,16 +46,3 @@ def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, t
 def test_only_the_code_has_defaults() -> None:
     """The action passes nothing on that nobody has set, so a `ZEROKIE_` variable counts instead."""
     assert [name for name, row in action()["inputs"].items() if "default" in row] == []
-
-
-def test_action_describes_every_input_and_output() -> None:
-    """All of them, in the documented order."""
-    given, described = action()["inputs"], action()["outputs"]
-    assert list(given) == [name.replace("_", "-") for name in INPUTS]
-    assert list(described) == list(documents.OUTPUTS)
-    assert [name for name, row in given.items() if row.get("required")] == ["app"]
-
-
-def test_every_output_is_described() -> None:
-    """What a run can write is what is documented, in the same order."""
-    assert list(output_values(Result("deploy"))) == list(documents.OUTPUTS)

@@ -66,6 +66,10 @@ def test_examples_use_inputs_and_outputs_that_exist(path: Path) -> None:
     assert read <= OUTPUTS
 
 
+def gitlab(name: str) -> Any:
+    return yaml.safe_load((ROOT / "examples" / "gitlab" / name).read_text("utf-8"))
+
+
 @pytest.mark.parametrize(
     "names",
     [("monorepo.yml",), ("component.yml", "review.yml", "branch.yml")],
@@ -73,7 +77,7 @@ def test_examples_use_inputs_and_outputs_that_exist(path: Path) -> None:
 )
 def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) -> None:
     """Of two jobs with the same name, GitLab runs the last one only. Some files are used together."""
-    inputs = [include["inputs"] for name in names for include in example(f"gitlab/{name}")["include"]]
+    inputs = [include["inputs"] for name in names for include in gitlab(name)["include"]]
     default = component_inputs()["job-name"]["default"]
     assert len({given.get("job-name", default) for given in inputs}) == len(inputs)
     assert len({given.get("environment", given["app"]) for given in inputs}) == len(inputs)
@@ -89,46 +93,12 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
     assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
 
 
-def example(name: str) -> Any:
-    return yaml.safe_load((ROOT / "examples" / name).read_text("utf-8"))
-
-
-def test_azure_deploys_main_only() -> None:
-    """No pull request runs it; in Azure Repos, where `pr` means nothing, a condition holds."""
-    pipeline = example("azure/azure-pipelines.yml")
-    assert (pipeline["trigger"], pipeline["pr"]) == (["main"], "none")
-    build, deploy = pipeline["stages"]
-    assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in deploy["condition"]
-    assert "zerokieApiKey" not in json.dumps(build)
-    assert {"checkout": "none"} in deploy["jobs"][0]["steps"]
-
-
-def test_drone_deploys_main_only() -> None:
-    """For a pull request the branch is its target."""
-    assert example("drone/deploy.yml")["trigger"] == {"event": ["push"], "branch": ["main"]}
-
-
-PRODUCTION = ["component.yml", "image.yml"]
-
-
-@pytest.mark.parametrize("name", PRODUCTION)
+@pytest.mark.parametrize("name", ["component.yml", "image.yml"])
 def test_a_sweep_on_gitlab_deploys_nothing(name: str) -> None:
     """Its schedule runs on the default branch: the first rule of what deploys that branch keeps it out."""
-    jobs = [job for job in example(f"gitlab/{name}").values() if isinstance(job, dict) and "script" in job]
+    jobs = [job for job in gitlab(name).values() if isinstance(job, dict) and "script" in job]
     rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
     assert all(found[0] == {"if": "$SWEEP_REVIEW_APPS", "when": "never"} for found in rules)
-
-
-def test_jenkins_gives_the_key_to_main_only() -> None:
-    """A multibranch job runs for every branch: the stage that has the condition has the credentials too."""
-    text = (ROOT / "examples" / "jenkins" / "Jenkinsfile").read_text("utf-8")
-    before, stage = text.split("    stage('Deploy') {\n")
-    stage, after = stage.split("\n    }\n")
-    assert not {"credentials", "post"} & set(re.findall(r"\w+", before + after))
-    assert "anyOf { branch 'main'; expression { !env.BRANCH_NAME } }" in stage
-    assert re.findall(r"^      (\w+) \{", stage, re.MULTILINE) == [
-        *("when", "agent", "environment", "steps", "post")
-    ]
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:

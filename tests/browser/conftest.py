@@ -53,7 +53,7 @@ def look(browser: Browser, platform: Platform) -> Look:
     """Opens the page, as a block; nothing may be wrong in the console, or asked of another host."""
 
     @contextmanager
-    def look(path: str = "/", *, expected: str = "", **options: object) -> Iterator[Page]:
+    def look(*, expected: str = "", **options: object) -> Iterator[Page]:
         context: BrowserContext = browser.new_context(base_url=platform.url, **options)  # type: ignore[arg-type]
         problems: list[str] = []
         page = context.new_page()
@@ -63,7 +63,7 @@ def look(browser: Browser, platform: Platform) -> Look:
         context.on(
             "request", lambda request: problems.append(request.url) if is_foreign(request.url) else None
         )
-        page.goto(path)
+        page.goto("/")
         yield page
         context.close()
         assert [problem for problem in problems if not expected or expected not in problem] == []

@@ -108,11 +108,10 @@ def test_without_scripts(look: Look, start: Start) -> None:
 
 @SCHEMES
 @WIDTHS
-@pytest.mark.parametrize("path", ["/", "/docs"])
-def test_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int, path: str) -> None:
+def test_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int) -> None:
     """axe-core finds nothing, and nothing is wider than the window."""
     fill(platform)
-    with look(path, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+    with look(color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         page.evaluate(axe)
         found = page.evaluate("axe.run({resultTypes: ['violations']})")
         assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []

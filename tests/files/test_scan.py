@@ -66,19 +66,6 @@ class TestFiles:
         for name in ("link", "site", "site/../site"):
             assert scan(Path(name)).files[0].source == os.fsencode(f"{site}/a")
 
-    def test_names_do_not_depend_on_the_locale(self, site):
-        """In the C locale a name is the same UTF-8, and its file can be opened."""
-        write_tree(site, ["é/ü.txt"])
-        program = (
-            "import json, sys; from pathlib import Path; from zerokie_action.files.scan import scan\n"
-            "file = scan(Path(sys.argv[1])).files[0]; open(file.source).close(); print(json.dumps(file.path))"
-        )
-        environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-        answer = subprocess.run(
-            (sys.executable, "-c", program, site), env=environment, check=True, stdout=subprocess.PIPE
-        )
-        assert json.loads(answer.stdout) == "é/ü.txt"
-
 
 class TestIgnoring:
     @settings(max_examples=50)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.http.transports import read
 from zerokie_action.http.request import extensions
-from zerokie_action.http.retry import GaveUp, RetryingClient
+from zerokie_action.http.retry import RetryingClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -161,12 +161,3 @@ async def test_a_bad_day(name: str, seeds: int) -> None:
         found.append(await day(platform(), files))
     assert median(each[0] for each in found) == pytest.approx(seconds, rel=0.15, abs=0.5)
     assert median(each[1] for each in found) == pytest.approx(too_many, rel=0.25, abs=10)
-
-
-async def test_too_long_an_outage() -> None:
-    """After two minutes, the first request gives up."""
-    began = anyio.current_time()
-    with pytest.raises(ExceptionGroup) as caught:
-        await day(away(130, "refused"), 3000)
-    assert isinstance(caught.value.exceptions[0], GaveUp)
-    assert anyio.current_time() - began == pytest.approx(120.3, abs=1)

@@ -45,13 +45,6 @@ class Large:
             yield bytes([number % 256]) * CHUNK
 
 
-async def test_an_ipv6_address_in_capitals() -> None:
-    """It is the same address."""
-    async with serve(fine) as server, transport() as http:
-        url = f"http://[::FFFF:127.0.0.1]:{server.port}"
-        assert await outcome(http, put(url, b"small")) == (200, b"fine")
-
-
 ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
     # name: what comes, what the server does then, what is made of it
     "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", "keep", (204, b"")),

@@ -72,31 +72,15 @@ def test_without_any_state() -> None:
     assert recorded_locks({"STATE_session": "s-1"}, None) == []
 
 
-def test_a_damaged_line_hides_no_other_one(tmp_path: Path) -> None:
-    """Somebody's editor, or a disk that was full."""
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff\xfe", b"[" * 20_000, b"null", b'["app", "session"]', b'{"app": "site"}']
+)
+def test_a_damaged_line(tmp_path: Path, damage: bytes) -> None:
+    """Whatever is in it: it hides no other one, and the cleanup does not fail."""
     file = tmp_path / "state.json"
     LockRecords(lambda _state: None, file).add("site", "s-1")
-    file.write_text("{\n" + file.read_text("utf-8") + '{"app": "cut off')
+    file.write_bytes(damage + b"\n" + file.read_bytes() + damage)
     assert [lock.session for lock in recorded_locks({}, file)] == ["s-1"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\xff\xfe",
-        b"[" * 200_000,
-        b"null",
-        b"NaN",
-        b'["app", "session"]',
-        b'{"app": "site"}',
-    ],
-)
-def test_a_damaged_file_counts_as_nothing(tmp_path: Path, content: bytes) -> None:
-    """Whatever is in it: the cleanup must not fail."""
-    file = tmp_path / "damaged.json"
-    file.write_bytes(content)
-    assert recorded_locks({}, file) == []
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:

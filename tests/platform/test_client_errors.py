@@ -196,10 +196,6 @@ class TestOddAnswers:
         error = await error_of(client_over(Script(answer(200, listing))).list_files("site"))
         assert error.exit_code == 5
 
-    async def test_a_needed_field_of_a_wrong_type(self) -> None:
-        error = await error_of(ENDPOINTS["lock"].call(client_over(Script(answer(200, b'{"locked": []}')))))
-        assert error.exit_code == 5
-
     @pytest.mark.parametrize(
         ("lock", "ours"),
         [

@@ -28,6 +28,18 @@ def sent(outcome: Outcome, part: str = ".txt") -> int:
     return sum(record.method == "PUT" and part in record.path for record in outcome.requests)
 
 
+def test_types(world: World) -> None:
+    """Each file is stored with the type of its name."""
+    world.write({"index.html": b"", "assets/app.js": b"", "LICENSE": b""})
+    assert world.run().exit_code == 0
+    types = world.platform.content_types("site")
+    assert {path: kind for path, kind in types.items() if not path.startswith("_zerokie/")} == {
+        "index.html": "text/html; charset=utf-8",
+        "assets/app.js": "text/javascript; charset=utf-8",
+        "LICENSE": "application/octet-stream",
+    }
+
+
 def test_connections(world: World) -> None:
     """As many requests at once as `concurrency` says, for uploads and for deletions."""
     running = {"PUT": 0, "DELETE": 0}

@@ -30,15 +30,6 @@ def test_dotenv():
     )
 
 
-def test_more_than_gitlab_takes():
-    """It would refuse the whole file."""
-    result = results.static()
-    result.domains *= 100
-    text = render_dotenv(result)
-    assert "DOMAINS" not in text
-    assert text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n")
-
-
 @pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])
 def test_annotations_without_a_web_address(url):
     """Only a plain web address becomes a link."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.ci.grammar import HAZARDS, file_command, workflow_commands
 from tests.http.servers import serve
+from tests.platform.endpoints import APP, DOMAIN, FILES, FINALIZED
 from tests.report.test_hostile import check_summary
 from tests.support import timewarp
 from tests.support.schema import check_result
@@ -52,40 +53,20 @@ def test_a_report_that_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPa
 
 
 USUAL: dict[str, object] = {
-    "name": "site",
+    **APP,
+    **FILES[0],
+    **FINALIZED,
+    **DOMAIN,
     "type": "static",
-    "image": "nginx:2",
-    "status": "running",
-    "url": "https://a.b",
-    "locked": True,
-    "deploy_id": "d-1",
-    "cache_purged": True,
-    "port": 80,
     "cpu": 256,
     "memory": 512,
-    "domain": "www.a.example",
-    "cname_target": "a.b",
-    "tls_status": "pending",
+    "locked": True,
     "error": "",
     "message": "",
-    "path": "index.html",
-    "length": 14,
-    "lastModified": "2026-03-07T17:00:00Z",
 }
 ODD: list[object] = [
-    None,
-    True,
-    0,
-    -1,
-    10**400,
-    1e308,
-    float("inf"),
-    [],
-    {},
-    "",
-    "container",
-    "failed",
-    "a\n::error::b",
+    *(None, True, 0, -1, 10**400, 1e308, float("inf"), [], {}),
+    *("", "container", "failed", "a\n::error::b"),
 ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Dial = Callable[[], Awaitable[Wire]]
 
 NOW = 1772902800.0  # 2026-03-07T17:00:00Z
+KEY = {"authorization": "Bearer sandbox-key"}
 
 
 class Clock:
@@ -70,6 +71,5 @@ async def dial(server: Server) -> AsyncIterator[Dial]:
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": "Bearer sandbox-key"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.url, headers=KEY, trust_env=False) as client:
         yield client

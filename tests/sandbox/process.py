@@ -27,7 +27,7 @@ def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[ht
         assert [process.stdout.readline() for _ in range(4)] == [
             f"page:        {url}/\n",
             "API key:     k\n",
-            f"reference:   {url}/docs\n",
+            f"reference:   {url}/openapi.json\n",
             f"apps answer: {url}/_apps/NAME/\n",
         ]
         with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:

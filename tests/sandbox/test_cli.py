@@ -14,7 +14,7 @@ def test_it_serves_and_ends_on_a_signal(tmp_path, capsys):
         assert client.get("/v1/apps", headers={"authorization": "Bearer other"}).status_code == 401
         client.post("/v1/apps", json={"name": "site", "type": "static"})
         assert client.put("/v1/apps/site/files/a", content=b"x").status_code == 200
-        assert client.get("/docs").status_code == 200
+        assert client.get("/openapi.json").status_code == 200
         assert client.get("/_apps/site/a").content == b"x"
         assert main(["--port", "0", "--data", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.sandbox.wire import until
@@ -7,10 +9,9 @@ from zerokie_action.sandbox.faults import Fault, Faults, Kind, parse_fault
 from zerokie_action.sandbox.records import Record
 
 FILE = "/v1/apps/site/files/a"
-BOTH = pytest.mark.parametrize("after", [False, True])
 
 
-@BOTH
+@pytest.mark.parametrize("after", [False, True])
 async def test_a_status(client, platform, after):
     """The status, the headers, an error in the reference's format; the effect only when asked for."""
     platform.faults.add(Fault(Kind.STATUS, status=429, headers={"retry-after": "7"}, after=after))
@@ -34,11 +35,10 @@ async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
     assert platform.files("site") == {"a": b"old"}
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-@BOTH
-async def test_the_platform_survives_every_fault(dial, platform, kind, after):
+@pytest.mark.parametrize("kind", Kind)
+async def test_the_platform_survives_every_fault(dial, platform, kind):
     """Whatever happened to one request, the next one on a new connection is answered."""
-    platform.faults.add(Fault(kind, after=after, seconds=0.01))
+    platform.faults.add(Fault(kind, seconds=0.01))
     wire = await dial()
     wire.send("PUT", FILE, b"x" * 1000)
     await until(lambda: platform.requests and platform.requests[0].fault)
@@ -96,19 +96,14 @@ def test_faults_in_words(text, fault):
     ("text", "error"),
     [
         ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'"),
-        (
-            "PUT x broken",
-            "'broken' is neither a status code, such as 503, nor one of html, empty, truncated,",
-        ),
-        ("PUT x slow", "'slow' is neither a status code, such as 503, nor one of html, empty, truncated,"),
+        ("PUT x broken", "'broken' is neither a status code, such as 503, nor one of html, empty, "),
         ("PUT x 503 x", "'x' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
         ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
     ],
 )
 def test_faults_in_wrong_words(text, error):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  the text is compared below
+    with pytest.raises(ValueError, match=re.escape(error)):
         parse_fault(text)
-    assert str(caught.value).startswith(error)
 
 
 async def test_faults_while_it_runs(client, platform):

@@ -3,15 +3,10 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize(
-    "header",
-    [{}, {"authorization": "Bearer wrong"}, {"authorization": "sandbox-key"}],
-)
-@pytest.mark.parametrize("path", ["/v1/apps", "/v1/apps/nope", "/v1/nope"])
-async def test_a_key_is_needed(client, header, path):
+@pytest.mark.parametrize("key", ["", "Bearer wrong", "sandbox-key"])
+async def test_a_key_is_needed(client, key):
     """401 comes before anything else, a 404 included."""
-    del client.headers["authorization"]
-    answer = await client.get(path, headers=header)
+    answer = await client.get("/v1/apps/nope", headers={"authorization": key})
     assert (answer.status_code, answer.json()) == (401, {"error": "missing or invalid API key"})
     assert answer.headers["www-authenticate"] == "Bearer"
 

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import httpx
 
     Press = Callable[..., Awaitable[httpx.Response]]
 
@@ -39,33 +40,6 @@ async def page(client: httpx.AsyncClient) -> str:
     return answer.text
 
 
-async def shown(client: httpx.AsyncClient) -> str:
-    """What can be read on the page, all white space alike."""
-    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", await page(client)))
-
-
-async def test_what_the_page_shows(client, platform, clock):
-    """Apps, files, images, status, locks, domains, deploys, requests."""
-    platform.put_file("site", "about/us.html", b"x" * 2048)
-    platform.take_lock("site", "first")
-    platform.finalize("site", "first", files_uploaded=1, files_deleted=2, total_bytes=2048)
-    platform.take_lock("site", "second")
-    platform.domains.add("site", "www.example.com")
-    clock.now += 61
-    await client.get("/v1/apps/nope")
-    text = await shown(client)
-    for part in (
-        "site static",
-        "28:59 left , held by second",
-        "www.example.com",
-        "1, 2.05 kB about/us.html 2.05 kB",
-        "api container Status running Image nginx:1",
-        "d-20260307-170100 1 uploaded, 2 deleted, 2.05 kB",
-        "GET /v1/apps/nope 404",
-    ):
-        assert part in text
-
-
 async def test_names_are_escaped(client, platform):
     """Of apps, files, images, sessions, paths."""
     evil = "<script>alert('\"&')</script>"
@@ -81,36 +55,21 @@ async def test_names_are_escaped(client, platform):
 
 
 async def test_nothing_is_loaded_from_elsewhere(client):
-    """Page and reference name no other host, and all they refer to is there, as the policy wants it."""
-    for path in ("/", "/docs"):
-        answer = await client.get(path, headers=BROWSER)
-        policy = answer.headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
-        assert "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy
-        assert re.search(r"<style|\sstyle=|\son\w+=|<script(?! src)", answer.text) is None
-        needed = set(re.findall(r'(?:src|href)="(/_sandbox/[^"]+)"', answer.text))
-        assert len(needed) >= 2
-        for asset in needed:
-            found = await client.get(asset)
-            assert (found.status_code, found.headers["x-content-type-options"]) == (200, "nosniff")
+    """The page names no other host, and all it refers to is there, as the policy wants it."""
+    answer = await client.get("/", headers=BROWSER)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert re.search(r"<style|\sstyle=|\son\w+=|<script(?! src)", answer.text) is None
+    needed = set(re.findall(r'(?:src|href)="(/_sandbox/[^"]+)"', answer.text))
+    assert len(needed) >= 2
+    for asset in needed:
+        found = await client.get(asset)
+        assert (found.status_code, found.headers["x-content-type-options"]) == (200, "nosniff")
 
 
 # --- switches
-
-
-async def test_an_outage(client, press, clock):
-    """Connections are reset, those of sites too, until it is over; the page goes on."""
-    answer = await press(**OUTAGE)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    for path in ("/v1/apps", "/_apps/api/"):
-        with pytest.raises(httpx.ReadError):
-            await client.get(path)
-    clock.now += 29
-    assert "Outage of 30 s: 2 requests hit so far, 1 s left" in await shown(client)
-    clock.now += 1
-    assert (await client.get("/v1/apps")).status_code == 200
-    assert "None now." in await shown(client)
 
 
 async def test_all_trouble_can_be_cleared(client, press, platform):
@@ -180,7 +139,7 @@ async def test_no_page_can_use_what_is_for_programs(client, server, platform, or
 
 
 @pytest.mark.parametrize("path", ["/", "/_sandbox/state", "/_apps/site/"])
-@pytest.mark.parametrize("host", ["evil.test:{port}", "127.0.0.1.evil.test", "10.0.0.1", ""])
+@pytest.mark.parametrize("host", ["127.0.0.1.evil.test:{port}", "10.0.0.1", ""])
 async def test_another_machines_name_is_refused(client, server, path, host):
     """A name that somebody pointed to 127.0.0.1 (DNS rebinding) reaches nothing."""
     headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}

@@ -7,8 +7,8 @@ For people::
 
     python -m zerokie_action.sandbox --port 8080 --data .sandbox --api-key KEY
 
-prints the address. The page at `/` shows the platform and has switches for faults; `/docs` and
-`/openapi.json` are the reference. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`. Tests in other
+prints the address. The page at `/` shows the platform and has switches for faults;
+`/openapi.json` is the reference. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`. Tests in other
 processes use `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see `admin`).
 
 For tests in the same process::

@@ -90,7 +90,7 @@ async def _serve(options: argparse.Namespace) -> None:
         print(f"listening on {server.url}")
         print(f"page:        {server.url}/")
         print(f"API key:     {options.api_key}")
-        print(f"reference:   {server.url}/docs")
+        print(f"reference:   {server.url}/openapi.json")
         print(f"apps answer: {server.url}/_apps/NAME/", flush=True)
         await stop.wait()
 

@@ -11,7 +11,6 @@ import json
 import math
 import time
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import parse_qsl
@@ -155,32 +154,15 @@ def _describe(armed: ArmedFault, now: float) -> str:
     parts = [f"{armed.hits}{_SPACE}{'request' if armed.hits == 1 else 'requests'} hit so far"]
     if armed.ends is not None:
         parts.append(_seconds_left(armed.ends - now))
-    return f"{armed.name or _in_words(armed.fault)}: {', '.join(parts)}"
+    return f"{armed.name or armed.fault}: {', '.join(parts)}"
 
 
 def _seconds_left(seconds: float) -> str:
     return f"{seconds:.0f}{_SPACE}s{_SPACE}left"
 
 
-def _in_words(fault: Fault) -> str:
-    """Describe a fault that the page did not start."""
-    requests = " ".join(filter(None, [fault.method, fault.path])) or "every request"
-    parts = [f"{str(fault).capitalize()} for {requests}"]
-    if fault.percent < 100:  # noqa: PLR2004
-        parts.append(f"{fault.percent}{_SPACE}% of them")
-    if fault.times is not None:
-        parts.append(f"{fault.times}{_SPACE}{'time' if fault.times == 1 else 'times'}")
-    return ", ".join(parts)
-
-
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """The most rows that the page shows of each table."""
-
-_MANIFESTS = "_zerokie/"
-"""The folder of manifests, which the page does not count among an app's files."""
-
-_TAIL, _SHORT = 16, 48
-"""Characters. The page always shows the last `_TAIL` of a path, and never cuts a path of up to `_SHORT`."""
 
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
@@ -212,7 +194,6 @@ def _page(request: Request, platform: Platform, error: FieldError | None = None)
     return html(
         "page.html",
         error.status if error else 200,
-        here="/",
         now=platform.clock(),
         error=error,
         origin=f"http://{request.headers.get('host', '')}",
@@ -227,13 +208,11 @@ def _page(request: Request, platform: Platform, error: FieldError | None = None)
 
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
     files = platform.zone.list(app.name)
-    own = [file.length for file in files if not file.path.startswith(_MANIFESTS)]
     return asdict(app) | {
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
-        "file_count": len(own),
-        "size": sum(own),
-        "manifest_count": len(files) - len(own),
+        "file_count": len(files),
+        "size": sum(file.length for file in files),
         "files": files[:_FILES],
         "lock": platform.lock(app.name),
         "seconds_left": platform.locks.seconds_left(app.name),
@@ -267,15 +246,6 @@ def _clock(seconds: float, form: str = "%H:%M:%S") -> str:
     return time.strftime(form, time.localtime(seconds))
 
 
-_day = partial(_clock, form="%Y-%m-%d %H:%M:%S")
-"""`2026-03-07 17:00:05`."""
-
-
-def _parts(path: str) -> tuple[str, str]:
-    """Split a path into its start, which the page may cut, and its end. A short path has no start."""
-    return (path[:-_TAIL], path[-_TAIL:]) if len(path) > _SHORT else ("", path)
-
-
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER / "templates"),
     autoescape=True,
@@ -283,7 +253,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock, "day": _day, "parts": _parts}
+_TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock}
 
 
 async def _no_page(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""The reference's API as a FastAPI application: endpoints, errors, OpenAPI document and its page `/docs`.
+"""The reference's API as a FastAPI application: endpoints, errors, OpenAPI document.
 
 Endpoints return `JSONResponse`s, because FastAPI would validate any other answer, and a listing may have
 100,000 files. Tests prove that the answers match the documented models.
@@ -7,7 +7,6 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from fastapi.routing import APIRoute
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -72,7 +70,6 @@ Site = Annotated[str, Depends(_site)]
 apps = APIRouter(prefix="/v1/apps", tags=["apps"])
 named = APIRouter(prefix="/v1/apps/{name}", tags=["apps"])
 static = APIRouter(prefix="/v1/apps/{name}", tags=["static apps"])
-docs = APIRouter(include_in_schema=False)
 
 
 @apps.post("", status_code=201, response_model=bodies.AppSummary, responses=_errors(409))
@@ -252,7 +249,7 @@ _UNNAMED = {"body", "container", "static"}
 """Parts of an error's location that are not names of fields."""
 
 
-_ROUTERS = (apps, named, static, docs, admin.people, admin.programs)
+_ROUTERS = (apps, named, static, admin.people, admin.programs)
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -283,98 +280,6 @@ async def _http_error(_: Request, problem: HTTPException) -> Response:
     return error(problem.status_code, problem.detail.lower(), problem.headers)
 
 
-async def _wrong_method(request: Request, _: Exception) -> JSONResponse:
-    path = request.scope["path"]
-    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    allowed = set[str]().union(*(route.methods or () for route in routes if route.path_regex.match(path)))
-    return error(405, "method not allowed", {"allow": ", ".join(sorted(allowed))})
-
-
-async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    return error(500, "internal server error")
-
-
-@docs.get("/docs")
-async def reference(request: Request) -> Response:
-    """Show the API reference."""
-    document = request.app.openapi()
-    return admin.html(
-        "reference.html",
-        here="/docs",
-        description=document["info"]["description"],
-        common=common_answers(document),
-        endpoints=endpoints(document),
-    )
-
-
-_ANYTHING: dict[str, object] = {"integer": 1, "boolean": True, "string": "…"}
-
-
-def endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the operations: method, path, description, bodies, and the answers that not all share."""
-    schemas: dict[str, Any] = document["components"]["schemas"]
-    common = common_answers(document)
-    return [
-        {
-            "id": operation["operationId"],
-            "method": method.upper(),
-            "path": path,
-            "description": operation["description"],
-            "body": operation.get("requestBody", {}).get("description", ""),
-            "examples": _examples(operation.get("requestBody", {}), schemas),
-            "answers": [
-                {
-                    "status": status,
-                    "description": answer["description"],
-                    "examples": _examples(answer, schemas),
-                }
-                for status, answer in operation["responses"].items()
-                if status not in common
-            ],
-        }
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    ]
-
-
-def common_answers(document: dict[str, Any]) -> dict[str, str]:
-    """Return the answers that are common to all operations: description by status."""
-    answers = [
-        {status: answer["description"] for status, answer in operation["responses"].items()}
-        for operations in document["paths"].values()
-        for operation in operations.values()
-    ]
-    return {status: said for status, said in answers[0].items() if all(status in other for other in answers)}
-
-
-def _examples(message: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
-    """Write an example for each form of the JSON body."""
-    schema = message.get("content", {}).get("application/json", {}).get("schema")
-    if schema is None:
-        return []
-    return [
-        json.dumps(_example(form, schemas), indent=2, ensure_ascii=False)
-        for form in schema.get("oneOf") or schema.get("anyOf") or [schema]
-        if form.get("type") != "null"
-    ]
-
-
-def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> object:
-    """Make up a value: the example, the only value, the default, or any value of the type."""
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"].rpartition("/")[2]]
-    found = schema.get("examples", [schema.get("const", schema.get("default"))])[0]
-    if found is not None:
-        return found
-    if forms := schema.get("anyOf"):
-        return _example(forms[0], schemas)
-    if fields := schema.get("properties"):
-        return {name: _example(field, schemas) for name, field in fields.items()}
-    if items := schema.get("items"):
-        return [_example(items, schemas)]
-    return _ANYTHING[schema["type"]]
-
-
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return FastAPI's document with the bearer key, and with 400 instead of FastAPI's 422."""
@@ -398,13 +303,7 @@ API = _Api(
     redoc_url=None,
     redirect_slashes=False,
     generate_unique_id_function=lambda route: route.name,
-    exception_handlers={
-        ApiError: _refused,
-        RequestValidationError: _invalid,
-        HTTPException: _http_error,
-        405: _wrong_method,
-        Exception: _unexpected,
-    },
+    exception_handlers={ApiError: _refused, RequestValidationError: _invalid, HTTPException: _http_error},
 )
 """One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
 

@@ -264,10 +264,7 @@ def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str,
 
 
 def _summary(platform: Platform, app: App, *, in_post: bool) -> dict[str, Any]:
-    image = {
-        **image_field(platform, app.image, in_post=in_post),
-        **_numbers(platform, {"port": app.port}),
-    }
+    image = {**image_field(platform, app.image, in_post=in_post), **_numbers(platform, {"port": app.port})}
     return {
         "name": app.name,
         **({} if app.type == "static" else image),

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
 """Seconds after an app's creation in which its URL answers 404, in the dialect `url=late`."""
-_MOST_CACHED = 100
-"""Answers of one app. A new query for each visit would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,6 @@ class Cdn(Part):
         key = (raw_path, query)
         if page := cache.get(key):
             return page, True
-        if len(cache) >= _MOST_CACHED:
-            del cache[next(iter(cache))]  # the oldest
         return cache.setdefault(key, self._static(name, raw_path)), False
 
     def knows(self, name: str) -> bool:

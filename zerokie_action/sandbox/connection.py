@@ -63,17 +63,9 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self._unset_keepalive_if_required()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer invalid HTTP with an error in the reference's format."""
-        body = json.dumps({"error": msg}).encode()
-        head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
-        self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self.transport.close()
-
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
 _MISSING_BYTES = 100
-_PIECES = 10
 
 
 @dataclass(slots=True)
@@ -99,7 +91,7 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         await app(scope, receive, send)
         return
     answer = _Answer()
-    if fault.after or fault.kind is Kind.SLOW:
+    if fault.after:
         await app(scope, receive, answer.keep)
     else:
         await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
@@ -116,8 +108,6 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         case Kind.TRUNCATED:
             await _send_half(send, answer)
             await connection.close()
-        case Kind.SLOW:
-            await _send_slowly(send, answer, fault.seconds)
         case Kind.RESET | Kind.RESET_UPLOAD:
             await connection.reset()
         case Kind.HANG:
@@ -140,12 +130,3 @@ async def _send_half(send: Send, answer: _Answer) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     body = bytes(answer.body[: len(answer.body) // 2])
     await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _send_slowly(send: Send, answer: _Answer, seconds: float) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    size = -(-len(answer.body) // _PIECES)
-    for piece in range(_PIECES):
-        await asyncio.sleep(seconds / _PIECES)
-        body = bytes(answer.body[piece * size : (piece + 1) * size])
-        await send({"type": "http.response.body", "body": body, "more_body": piece < _PIECES - 1})

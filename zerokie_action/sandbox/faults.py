@@ -35,8 +35,6 @@ class Kind(StrEnum):
     """No answer, until the client gives up."""
     DELAY = "delay"
     """The request takes effect after `seconds`, even if the client has gone."""
-    SLOW = "slow"
-    """The body of the answer takes `seconds`, in ten pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Fault:
         after: whether the request takes effect first (STATUS, HTML, EMPTY, TRUNCATED, RESET, HANG).
         status, headers, body: the answer of STATUS.
         size: the bytes of RESET_UPLOAD.
-        seconds: the time of DELAY and SLOW.
+        seconds: the time of DELAY.
     """
 
     kind: Kind
@@ -164,7 +162,7 @@ class Faults:
 
 
 GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]"
-_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, delay=SECONDS, slow=SECONDS"
+_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, delay=SECONDS"
 HELP = (
     f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
@@ -176,7 +174,7 @@ _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
     r"(html|empty|truncated|reset|hang)": lambda kind: {"kind": Kind(kind)},
     r"reset-upload=(\d+)": lambda size: {"kind": Kind.RESET_UPLOAD, "size": int(size)},
-    rf"(delay|slow)={_NUMBER}": lambda kind, seconds: {"kind": Kind(kind), "seconds": float(seconds)},
+    rf"delay={_NUMBER}": lambda seconds: {"kind": Kind.DELAY, "seconds": float(seconds)},
 }
 _MODIFIERS: dict[str, Callable[..., dict[str, Any]]] = {
     r"after": lambda: {"after": True},

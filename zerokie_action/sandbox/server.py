@@ -47,7 +47,7 @@ _WRONG_HOST = (
 
 
 class Sandbox:
-    """Serves one platform: `/v1`, the apps' URLs, the page, `/docs`, and the admin side `/_sandbox`.
+    """Serves one platform: `/v1`, the apps' URLs, the page, and the admin side `/_sandbox`.
 
     Endpoints find the platform in `request.state.platform`, and the request's record in
     `request.state.record`.

@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import weakref
 from dataclasses import astuple, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from zerokie_action.sandbox.dialects import Dialect
 
@@ -112,7 +111,9 @@ class Store:
         self._journal = journal.open("a", buffering=1)
         self.close = weakref.finalize(self, self._journal.close)
         """Closes the journal; a garbage-collected store closes it as well."""
-        self._numbers = itertools.count(self._remove_orphans() + 1)
+        self._numbers = itertools.count(
+            1 + max((int(blob.name) for blob in self._blobs.iterdir()), default=0)
+        )
 
     def _replay(self, journal: Path) -> None:
         kinds = {kind.__name__: kind for kind in _KEYS}
@@ -122,14 +123,6 @@ class Store:
                     name, is_there, values = json.loads(line)
                     kind = kinds[name]
                     self._change(kind, tuple(values[: _KEYS[kind]]), kind(*values) if is_there else None)
-
-    def _remove_orphans(self) -> int:
-        """Delete the blobs of uploads that a previous process did not finish; return the highest number."""
-        used = {file.blob for file in self._rows[File].values()}
-        for entry in os.scandir(self._blobs):
-            if int(entry.name) not in used:
-                Path(entry).unlink()
-        return max(used, default=0)
 
     def _change(self, kind: type, key: tuple[str, ...], row: object | None) -> None:
         """Set or delete a row. An app is deleted with all its rows."""
