@@ -66,15 +66,6 @@ def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
     assert again["status"] == "attached already"
 
 
-@pytest.mark.parametrize("domain", ["deploy.lock.example.com", "already.example.com"])
-@pytest.mark.parametrize(("status", "code"), [(409, 0), (400, 4)])
-def test_a_domain_that_the_platform_names(world: World, domain: str, status: int, code: int) -> None:
-    """The words that count are the platform's own."""
-    body = f'{{"error": "{domain} is not free"}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=status, body=body))
-    assert world.run(domains=[domain], lock_timeout=0).exit_code == code
-
-
 def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
     """The error quotes it. The deploy is done, and the outputs say so."""
     refusal = b'{"error": "apex domains are not supported"}'
@@ -95,16 +86,6 @@ def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
         ["domain", "error"],
         ["cname_target", "dns_record", "domain", "tls_status"],
     ]
-
-
-def test_every_domain_is_tried(world: World) -> None:
-    """Two refusals are told in one error; what could be removed is."""
-    world.run(domains=[WWW])
-    outcome = world.run(domains=["-.a.example", "-.b.example"], remove_domains=[WWW])
-    assert outcome.exit_code == 4
-    assert "'-.a.example' was refused (400: \"invalid domain\")" in outcome.outputs["error"]
-    assert "'-.b.example' was refused" in outcome.outputs["error"]
-    assert attached(world) == []
 
 
 def test_removed(world: World) -> None:
@@ -147,15 +128,6 @@ def test_words_of_the_platform(world: World, status: int, said: str, code: int) 
     assert f'{status}: "{said}"' in outcome.log
     (domain,) = outcome.outputs["domains"]
     assert said in domain["answer" if code == ATTACHED else "error"]
-
-
-@pytest.mark.parametrize("app", ["lock", "other"])
-def test_an_app_with_such_a_name(world: World, app: str) -> None:
-    """Its name is none of the platform's words."""
-    world.platform.apps.create_static(app)
-    body = f'{{"error": "domain already attached to app \'{app}\'"}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/domains$", status=409, body=body))
-    assert world.run(app=app, domains=[WWW], lock_timeout=0).exit_code == 0
 
 
 @pytest.mark.parametrize("fault", ["taken", "busy", "away"])

@@ -116,24 +116,6 @@ def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
     ]
 
 
-def test_the_reports_have_the_signs(world: World) -> None:
-    """In the summary, with the sizes, and in the JSON result, before a deploy as after it."""
-    world.run()
-    world.write({"index.html": b"changed", "new": b""})
-    for dry_run in (True, False):
-        outcome = world.run(dry_run=dry_run)
-        assert sorted((file["sign"], file["path"]) for file in outcome.outputs["uploaded"]) == [
-            ("+", "new"),
-            ("~", "index.html"),
-        ]
-        told = [line for line in outcome.summary.splitlines() if line.startswith("| `")]
-        assert told[0] == "| `-` deleted | `about/index.html` | 9&nbsp;B |"
-        assert sorted(told[-2:]) == [
-            "| `+` new | `new` | 0&nbsp;B |",
-            "| `~` changed | `index.html` | 7&nbsp;B |",
-        ]
-
-
 def test_the_changes_are_folded(world: World) -> None:
     """Where the CI can do that; a path is no command there either. Without changes there is no group."""
     world.write({"old.txt": b""})

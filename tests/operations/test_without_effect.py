@@ -105,21 +105,3 @@ def test_a_single_one(world: World, tmp_path: Path) -> None:
     assert outcome.outputs["warnings"] == [
         "`rollback` (ZEROKIE_ROLLBACK) has no effect with `directory`; remove it"
     ]
-
-
-@pytest.mark.parametrize(
-    "inputs", [{"directory": None}, {"image": "nginx:2", "directory": "folder"}, {"operation": "restrat"}]
-)
-def test_where_it_is_not_clear_what_is_meant(world: World, inputs: dict[str, object]) -> None:
-    """The mistake is told, and nothing else."""
-    outcome = world.run(**{"rollback": True, "keep": "a"} | inputs)
-    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2, [])
-
-
-def test_a_network_in_no_proxy(world: World) -> None:
-    """Hosts in it are reached through the proxy."""
-    world.env = {"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "localhost,10.0.0.0/8"}
-    outcome = world.run()
-    (warning,) = outcome.outputs["warnings"]
-    assert warning.startswith("NO_PROXY: 10.0.0.0/8 is a network, which has no effect")
-    assert outcome.log.count("10.0.0.0/8") == 1
