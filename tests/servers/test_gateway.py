@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 MARGIN = 30.0
 """Seconds beside the ideal ones that a busy machine may take."""
 
-LIMIT = """
-limit_req zone=requests burst=50 nodelay;
-limit_req_status 429;
-error_page 429 @later;
-location @later { add_header Retry-After 1 always; return 429; }
-"""
-"""200 requests a second with a bucket of 50, and how long to wait."""
-
 
 def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: Outcome, start: Start) -> None:
     """A gateway that is gone for a while costs this while, and the log tells of it as of one event."""
@@ -78,18 +70,6 @@ def test_a_gateway_that_ends_idle_connections(platform: Platform, small: Path, s
 
     require_deployed(outcome, platform, small)
     assert outcome.result["retries_used"] == 0
-
-
-def test_a_limit_of_200_requests_a_second(platform: Platform, tmp_path: Path, start: Start) -> None:
-    """1,000 files through a limit, whose gateway says how long to wait, take about as long as they must."""
-    folder = make_folder(tmp_path / "folder", [1_000] * 999)
-    with Nginx(platform.url, LIMIT) as nginx:
-        outcome = start(inputs(nginx.url, folder, timeout="60s")).wait()
-        refused = nginx.seen("429 ")
-
-    require_deployed(outcome, platform, folder)
-    assert refused
-    assert outcome.seconds < 1_000 / 200 + MARGIN
 
 
 def nginx(url: str) -> Nginx:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.servers.deploys import inputs, make_folder, require_deployed
 from tests.servers.line import Line
 from tests.servers.nginx import Nginx
@@ -19,31 +17,12 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
 
 
-def test_the_api_over_ipv6(platform: Platform, small: Path, start: Start) -> None:
-    """An address of IPv6 in the API's URL."""
-    with Nginx(platform.url, address="[::1]") as nginx:
-        outcome = start(inputs(nginx.url, small)).wait()
-
-    require_deployed(outcome, platform, small)
-
-
 def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
     """Where a process may have 64 open files, there are as many connections as that allows."""
     with Nginx(platform.url) as nginx:
         outcome = start(inputs(nginx.url, large), prefix=(need("prlimit"), "--nofile=64:64")).wait()
 
     require_deployed(outcome, platform, large)
-
-
-@pytest.mark.exhaustive  # takes three minutes
-def test_a_very_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
-    """8 MB at 50 kB/s are no outage either, although the kernel takes half of it at once."""
-    folder = make_folder(tmp_path / "folder", [8_000_000])
-    with Nginx(platform.url, "client_max_body_size 10m;") as nginx, Line(nginx.port, rate=50_000) as line:
-        outcome = start(inputs(line.url, folder)).wait(300)
-
-    require_deployed(outcome, platform, folder)
-    assert outcome.result["retries_used"] == 0
 
 
 def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
