@@ -1,4 +1,4 @@
-"""Deploys over IPv6, over a slow line, and with few file descriptors."""
+"""Deploys over a slow line, and with few file descriptors."""
 
 from __future__ import annotations
 

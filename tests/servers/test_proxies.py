@@ -1,11 +1,10 @@
-"""Deploys through squid, and deploys that must not go through it."""
+"""Deploys through squid."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from tests.servers.deploys import inputs, require_deployed, require_failed
+from tests.servers.deploys import inputs, require_deployed
 from tests.servers.nginx import Nginx
 from tests.servers.squid import Squid
 from tests.support.platform import API_KEY
@@ -51,19 +50,3 @@ def test_a_page_through_a_proxy(platform: Platform, small: Path, start: Start) -
     assert seen == [f"200 GET {page}"]
     assert answered == ["200 GET /health -"]
     assert PASSWORD not in outcome.log
-
-
-def test_a_proxy_that_does_not_know_us(platform: Platform, small: Path, bundle: Path, start: Start) -> None:
-    """A 407 is final: it is tried once, and the error names the proxy and what it wants."""
-    with Squid("robot", PASSWORD) as squid:
-        network = {
-            "HTTPS_PROXY": squid.url.replace("://", "://robot:wrong-77c2@"),
-            "SSL_CERT_FILE": str(bundle),
-        }
-        outcome = start(inputs("https://platform.test", small) | network).wait()
-        seen = squid.seen()
-
-    require_failed(outcome, platform, 4, "407", "proxy")
-    assert re.search("password|credentials|user", f"{outcome.result['error']} {outcome.result['hint']}")
-    assert seen == ["407 CONNECT platform.test:443"]
-    assert "wrong-77c2" not in outcome.log
