@@ -385,6 +385,17 @@ def test_a_gateway_lies_twice(world: World) -> None:
     assert world.stored() == world.read()
 
 
+def test_it_lies_about_a_new_file(world: World) -> None:
+    """Likewise, as it is not listed at all; also about the first manifest."""
+    for path in ("new", r"_zerokie"):
+        world.write(SITE | {"new": b"x"})
+        lie(world, path, None)
+        assert world.run().exit_code == 5
+        world.platform.faults.clear()
+    assert world.run().exit_code == 0
+    assert world.stored() == world.read()
+
+
 def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> None:
     """That is no lie: the manifest says that these bytes are there. They go without proof."""
     now = wall_clock(world.loop)

@@ -48,12 +48,6 @@ class TestContainers:
         assert API_KEY not in str(record.headers)
         assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
 
-    @pytest.mark.parametrize("status", [200, 204, 302, 304])
-    def test_good_answers(self, world: World, status: int) -> None:
-        """A redirect that names no place is one too."""
-        world.platform.set_page("web", status)
-        assert deploy(world, health_check="/").exit_code == 0
-
     def test_it_takes_its_time(self, world: World) -> None:
         """Errors at first are nothing: it is asked again, more and more calmly."""
         world.platform.set_page("web", 502)
@@ -78,21 +72,16 @@ class TestContainers:
         assert outcome.outputs["deploy_id"]
 
     @pytest.mark.parametrize(
-        ("kind", "seconds", "looks", "words"),
-        [
-            (Kind.RESET, 60, 0, "connection reset by peer"),
-            (Kind.HANG, 60, 0, r"no answer within 1\d s"),
-            (Kind.RESET, 1, 3, "connection reset by peer"),
-        ],
+        ("kind", "words"),
+        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, r"no answer within 1\d s")],
     )
-    def test_no_answer(self, world: World, kind: Kind, seconds: int, looks: int, words: str) -> None:
-        """What came instead of an answer. Within a second, the second look comes before the last one."""
+    def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
+        """What came instead of an answer."""
         world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
-        outcome = deploy(world, health_check="/", health_check_timeout=seconds)
+        outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
         assert re.search(f": {words}; ", error(outcome))
-        assert outcome.seconds < 8 + seconds + 3
-        assert looks in {0, len(asked(outcome))}
+        assert outcome.seconds < 8 + 60 + 3
 
     def test_the_app_asks_for_time(self, world: World) -> None:
         """`Retry-After` is honoured, within `health-check-timeout`."""
@@ -130,13 +119,14 @@ class TestContainers:
 
     @pytest.mark.parametrize("url", ["", "ftp://web.example.com"])
     def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
-        """Then a path can't be checked, and the error says what can."""
+        """Then a path can't be checked, and the error says what can. Nothing speaks against the image."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
         fault = Fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
         world.platform.faults.add(fault)
-        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False)
+        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False, rollback=True)
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
+        assert sum(record.path.endswith("/deploy") for record in outcome.requests) == 1
 
 
 class TestStatic:

@@ -193,6 +193,17 @@ def test_the_platform_says_when_to_ask_again(world: World) -> None:
     assert outcome.outputs["lock_wait_seconds"] == 25
 
 
+def test_a_heartbeat_that_is_refused_once(world: World) -> None:
+    """It is asked again after 15 s, not after another `lock-heartbeat`."""
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/lock$", status=401),
+        Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None),
+    )
+    world.write({f"{number:03}.html": b"x" for number in range(90)})
+    outcome = world.run(concurrency=1, lock_heartbeat="15m", timeout="2h")
+    assert outcome.exit_code == 0, outcome.log
+
+
 def test_a_heartbeat_that_is_refused_again_and_again(world: World) -> None:
     """The same words are one warning."""
     world.platform.faults.add(
@@ -270,3 +281,13 @@ def test_a_storage_that_is_late(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert 1 < len(heartbeats(outcome)) <= 31
+
+
+def test_two_answers_to_finalize_that_say_little(world: World) -> None:
+    """The second one is a refusal, because the first one has worked after all."""
+    little = Fault(Kind.STATUS, "POST", "/finalize$", status=200, body=b"{}", after=True)
+    still_ours = Fault(Kind.STATUS, "PUT", "/lock$", status=200, body=b"")
+    world.platform.faults.add(little, still_ours)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert len(finalizes(outcome)) == 2

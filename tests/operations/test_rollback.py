@@ -65,17 +65,6 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     assert runs(world) == (OLD, "running")
 
 
-def test_a_health_that_nobody_can_check(world: World) -> None:
-    """Nothing speaks against the image: it stays."""
-    world.platform.dialect.speak("url=absent")
-    outcome = deploy(world, rollback=True, health_check="/")
-    assert outcome.exit_code == 10
-    assert "Give `health-check` a full URL" in outcome.outputs["hint"]
-    assert asked(outcome) == 1
-    assert runs(world)[1] == "running"
-    assert runs(world)[0] != OLD
-
-
 def test_what_is_no_reason_to_go_back(world: World) -> None:
     """A success, a deploy that was refused or that nobody answered."""
     assert asked(deploy(world, rollback=True)) == 1

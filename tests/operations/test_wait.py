@@ -274,6 +274,15 @@ def test_an_answer_that_is_behind(world: World) -> None:
     assert outcome.outputs["image"] == NEW
 
 
+def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
+    """Nobody looks for an hour."""
+    wait = {"Retry-After": "3600"}
+    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait))
+    outcome = deploy(world)
+    assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
+    assert "it asks to wait until" in outcome.outputs["error"]
+
+
 # --- what only some platforms do
 
 
