@@ -133,14 +133,29 @@ def other_answers(names: Collection[str]) -> list[str]:
     return [answer for answer in answers if answer not in LATER | NO_STORY]
 
 
-@pytest.mark.parametrize("dialect", other_answers(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY))
+ANOTHER_NUMBER = {
+    "at-once=8", "at-once=16", "at-once=32", "rate=10", "rate=10-retry-after", "finalize-time=4s",
+    "finalize-time=30s", "listing=12s", "listing=20s", "broken-deploy=30s",
+}  # fmt: skip
+"""Answers that differ from others only in a number."""
+
+
+def each_answer(names: Collection[str]) -> pytest.MarkDecorator:
+    """All of them, in `make test` one of those that differ only in a number."""
+    rare = [pytest.mark.exhaustive]
+    answers = other_answers(names)
+    marked = [pytest.param(one, marks=rare if one in ANOTHER_NUMBER else []) for one in answers]
+    return pytest.mark.parametrize("dialect", marked)
+
+
+@each_answer(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY)
 def test_a_folder(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)
     folder_story(world, [dialect])
 
 
-@pytest.mark.parametrize("dialect", other_answers(OF_IMAGES | OF_BOTH))
+@each_answer(OF_IMAGES | OF_BOTH)
 def test_an_image(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)

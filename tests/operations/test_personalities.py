@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 FAULTS = [
     "PUT /files/ 503 x3",
     "PUT /files/ reset after x2",
-    "DELETE /files/ reset after",
-    "GET /files$ html x2",
     "POST /deploy/lock$ reset after",
     "POST /deploy/finalize$ reset after",
     "* ^/v1/ reset x* for=20",
