@@ -65,7 +65,7 @@ test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a samp
 	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 
 servers: .venv/.synced ## Run the tests behind real servers (nginx, squid)
-	@$(BIN)/pytest -m "servers and not exhaustive" tests/servers $(ARGS)
+	@$(BIN)/pytest -m servers tests/servers $(ARGS)
 
 browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
 	@$(BIN)/pytest -m browser tests/browser tests/test_pictures.py $(ARGS)
