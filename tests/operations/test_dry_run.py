@@ -49,8 +49,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
         ["Plan: would create container app 'new' with 'nginx:2'"],
     ),
     "restart": (RESTART | {"app": "web"}, ["Plan: would restart 'nginx:1'"]),
-    "destroy, container app": (DESTROY | {"app": "web"}, ["Plan: would destroy app 'web'"]),
-    "destroy, static app": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site'"]),
+    "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site'"]),
     "destroy, no app": (DESTROY | {"app": "new"}, []),
 }
 
