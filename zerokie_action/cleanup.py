@@ -17,12 +17,13 @@ from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unw
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, default_state_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
-from zerokie_action.shutdown import RELEASE, cancel_on_signal
+from zerokie_action.shutdown import cancel_on_signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from zerokie_action.ci import CI
     from zerokie_action.lock.record import LockRecord
     from zerokie_action.signals import Signals
-
-_TIME = 120.0
-"""The time limit in seconds."""
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
@@ -75,7 +73,7 @@ async def _release_all(
         raise ConfigurationError(f"{environment.label('api_url')}: {error}; no lock is released") from None
     trace = ci.debug if ci.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
-        http = RetryingClient(transport, retry_timeout=_TIME, log=ci.info, trace=trace)
+        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.info, trace=trace)
         client = Client(api_url, environment.text("api_key"), http, ci.redact)
         async with anyio.create_task_group() as tasks:
             for record in held:
@@ -88,7 +86,7 @@ async def _release_all(
 async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
     try:
         # The counts of a killed deploy are not known.
-        was_held = await lock.release(Counts(), RELEASE._replace(seconds=_TIME))
+        was_held = await lock.release(Counts(), CLEANUP)
     except LockLost:  # between the heartbeat and finalize
         was_held = False
     except DeployError as error:

@@ -57,11 +57,9 @@ class RequestRejected(DeployError):
     Attributes:
         status: the HTTP status.
         answer: the status and the answer's own words, for messages.
-        has_error: whether the answer has the platform's `{"error"}`; else a gateway may have answered.
     """
 
     exit_code = 4
-    has_error = True
 
     def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)

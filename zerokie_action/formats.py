@@ -189,9 +189,7 @@ def check_health_check(text: str) -> str:
         raise ValueError(
             "the value has white space or other characters that no URL has; write `%20` for a space"
         )
-    parts = split_url(text)
-    is_url = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
-    if not (is_url or text.startswith("/")):
+    if not (split_web_url(text) or text.startswith("/")):
         raise ValueError(
             "the value is neither a path that starts with / nor a URL; write for example /healthz"
         )
@@ -200,10 +198,9 @@ def check_health_check(text: str) -> str:
 
 def check_api_url(text: str) -> str:
     """Check the URL of the platform's API; return it without a final slash and `/v1`."""
-    parts = split_url(text)
+    parts = split_web_url(text)
     if (
         parts is None
-        or parts.scheme not in {"http", "https"}
         or not _HOST.fullmatch(parts.hostname or "")
         or not _API_PATH.fullmatch(parts.path)
         or "@" in parts.netloc
@@ -269,6 +266,14 @@ def split_url(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
         _ = parts.port
+        if re.fullmatch(r"[0-9.]+", parts.hostname or ""):
+            ipaddress.IPv4Address(parts.hostname)
     except ValueError:
         return None
     return parts
+
+
+def split_web_url(text: str) -> SplitResult | None:
+    """As `split_url`, for an http or https URL with a host; None for any other URL."""
+    parts = split_url(text)
+    return parts if parts and parts.scheme in {"http", "https"} and parts.hostname else None

@@ -37,22 +37,10 @@ class Write:
     outcome: Outcome = Outcome.REFUSED
     lost: str = ""
 
-    def sending(self) -> None:
-        """Note that an attempt begins."""
-        self.outcome = Outcome.UNKNOWN
-
-    def accepted(self) -> None:
-        """Note that the platform confirmed the request."""
-        self.outcome = Outcome.DONE
-
-    def refused(self) -> None:
-        """Note a refusal, or that an attempt was not sent. An earlier attempt may have taken effect."""
-        if not self.lost:
-            self.outcome = Outcome.REFUSED
-
-    def answer_lost(self, why: str) -> None:
-        """Note an attempt that may have taken effect. The first reason stays."""
-        self.lost = self.lost or why
+    @property
+    def may_come_late(self) -> bool:
+        """Whether the platform may carry out an attempt whose answer was lost at any later time."""
+        return bool(self.lost) or self.outcome is Outcome.UNKNOWN
 
 
 @dataclass

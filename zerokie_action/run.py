@@ -15,7 +15,7 @@ from zerokie_action.ci import detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, unwrap
 from zerokie_action.formats import DEFAULT_API_URL
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.http.transport import Network, Transport
+from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
 from zerokie_action.operations.comment import update_comment
 from zerokie_action.operations.container import deploy_image, restart
@@ -78,11 +78,7 @@ async def run_async(
     for query in queries(environment):
         ci.hide(query)
     result = Result(settings.operation, environment.text("app"), settings.dry_run)
-    result.warnings = [
-        *unknown_names(environment),
-        *without_effect(settings, environment),
-        *Network(env).warnings(),
-    ]
+    result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings.append(_NO_KEY)

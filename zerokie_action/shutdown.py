@@ -1,17 +1,18 @@
-"""Time limits for the end of a run after a failure or a signal.
+"""The end of a run after a failure or a signal, within the time limits of `limits`.
 
-A run ends within a minute after a failure, and within 5 s after a signal, because CI systems kill a run 10 s
-after the signal. In this time, the run waits for the answers to its requests, stores the record of the
-deploy, and releases the lock.
+In this time, the run waits for the answers to its requests, stores the record of the deploy, and releases the
+lock.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
+
+from zerokie_action.limits import ANSWERS, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -20,37 +21,8 @@ if TYPE_CHECKING:
     from zerokie_action.signals import Signals
 
 
-class Allowance(NamedTuple):
-    """The time limit of a step at the end of a run.
-
-    Attributes:
-        seconds: the limit from the step's start.
-        grace: the limit from the signal, if there is a signal before or during the step.
-    """
-
-    seconds: float
-    grace: float
-
-    def since(self, began: float) -> Allowance:
-        """The part that is left of a limit that began at this time (event loop)."""
-        return self._replace(seconds=max(0.0, began + self.seconds - anyio.current_time()))
-
-    def without(self, last: Allowance) -> Allowance:
-        """The part before a last step that needs `last`."""
-        return Allowance(max(0.0, self.seconds - last.seconds), self.grace - last.grace)
-
-
-# A run ends in this order. All seconds count from the end of the work, so each step leaves time for the next.
-ANSWERS = Allowance(10.0, 1.0)
-"""For the answers to requests in flight, which may take effect even if their connection breaks."""
 _WRITE = Allowance(math.inf, ANSWERS.grace)
 """For a write, until `Shutdown.end_work`."""
-RELEASE = Allowance(60.0, 4.3)
-"""For all of the end: answers, manifest, and the release of the lock."""
-FINALIZE = Allowance(40.0, 3.0)
-"""For finalize, at the end of `RELEASE`: the purge of a CDN's cache takes seconds."""
-RECORD = RELEASE.without(FINALIZE)
-"""For storing the manifest of a failed deploy, after `ANSWERS`."""
 
 
 class Shutdown:
@@ -65,7 +37,8 @@ class Shutdown:
     @contextmanager
     def shielded_scope(self, allowance: Allowance) -> Iterator[None]:
         """A scope that is shielded from cancellation until the allowance ends."""
-        deadline = min(anyio.current_time() + allowance.seconds, self._began_at + allowance.grace)
+        began = min(anyio.current_time(), self._work_ended_at)
+        deadline = min(began + allowance.seconds, self._began_at + allowance.grace)
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
             self._open[scope] = allowance.grace
             try:
@@ -88,17 +61,12 @@ class Shutdown:
         """
         return self.shielded_scope(_WRITE)
 
-    def end_work(self) -> float:
-        """Note that the work has ended early, and limit the writes in flight to `ANSWERS`.
-
-        Returns:
-            When the work ended (event loop): now, or at an earlier call.
-        """
+    def end_work(self) -> None:
+        """Note that the work has ended early, and limit the writes in flight to `ANSWERS`."""
         self._work_ended_at = min(self._work_ended_at, anyio.current_time())
         for scope in self._open:
             if scope.deadline == math.inf:
                 scope.deadline = self._work_ended_at + ANSWERS.seconds
-        return self._work_ended_at
 
     def begin(self) -> None:
         """Begin the grace periods at the first signal. Later calls have no effect."""

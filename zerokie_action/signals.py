@@ -13,6 +13,8 @@ import signal
 import socket
 from typing import TYPE_CHECKING, NoReturn
 
+from zerokie_action import limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
 """Signals that stay ignored if they are ignored at the start, as under `nohup`."""
-EXIT_DEADLINE = 4.8
-"""Seconds from the first signal to the forced end of the process."""
 _LOG_TIME_MS = 250
 _STDOUT = 1
 
@@ -88,4 +88,4 @@ def _force_exit_at_deadline(code: int) -> None:
 
     # A timer, not a thread: no thread can start if the limit on processes is reached.
     signal.signal(signal.SIGALRM, force_exit)
-    signal.setitimer(signal.ITIMER_REAL, EXIT_DEADLINE)
+    signal.setitimer(signal.ITIMER_REAL, limits.EXIT)

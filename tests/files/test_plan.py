@@ -8,7 +8,6 @@ import pytest
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.plan import Plan, make_plan
-from zerokie_action.platform.models import RemoteFile
 
 if TYPE_CHECKING:
     from zerokie_action.files.manifest import Proof
@@ -22,7 +21,7 @@ def sha256(content: bytes) -> str:
 
 def plan(
     local: dict[str, bytes],
-    remote: list[RemoteFile],
+    remote: dict[str, tuple[int, str]],
     *,
     proofs: dict[str, Proof | None] | None = None,
     hashes: dict[str, str] | None = None,
@@ -32,7 +31,7 @@ def plan(
     """Without `proofs`, the manifest can't be read; without `hashes`, all files are hashed."""
     return make_plan(
         [LocalFile(path, "/", len(local[path]), 0, 0) for path in sorted(local)],
-        {file.path: file for file in remote},
+        remote,
         hashes={path: sha256(content) for path, content in local.items()} if hashes is None else hashes,
         proofs=proofs or {},
         ours=proofs,
@@ -41,21 +40,21 @@ def plan(
     )
 
 
-A = RemoteFile("a", 1, NOON)
+A = {"a": (1, NOON)}
 PROOF = (sha256(b"1"), 1, NOON)
 
 
 @pytest.mark.parametrize(
     ("content", "remote", "proofs", "hashes", "change"),
     [
-        (b"1", [], {"a": PROOF}, None, ("+", "not on the platform")),
-        (b"2", [A], {"a": PROOF}, None, ("~", "hash differs")),
-        (b"12", [A], {"a": PROOF}, None, ("~", "size differs")),
-        (b"1", [A], {"a": None}, None, ("~", "not proved by the manifest")),
-        (b"1", [A], None, None, ("~", "not proved by the manifest")),
-        (b"1", [RemoteFile("a", 1, "later")], {"a": PROOF}, None, ("~", "changed on the platform since")),
-        (b"1", [RemoteFile("a", 2, NOON)], {"a": PROOF}, None, ("~", "changed on the platform since")),
-        (b"1", [A], {"a": PROOF}, {}, ("~", "not compared")),
+        (b"1", {}, {"a": PROOF}, None, ("+", "not on the platform")),
+        (b"2", A, {"a": PROOF}, None, ("~", "hash differs")),
+        (b"12", A, {"a": PROOF}, None, ("~", "size differs")),
+        (b"1", A, {"a": None}, None, ("~", "not proved by the manifest")),
+        (b"1", A, None, None, ("~", "not proved by the manifest")),
+        (b"1", {"a": (1, "later")}, {"a": PROOF}, None, ("~", "changed on the platform since")),
+        (b"1", {"a": (2, NOON)}, {"a": PROOF}, None, ("~", "changed on the platform since")),
+        (b"1", A, {"a": PROOF}, {}, ("~", "not compared")),
     ],
 )
 def test_why_a_file_is_uploaded(content, remote, proofs, hashes, change):
@@ -66,7 +65,5 @@ def test_why_a_file_is_uploaded(content, remote, proofs, hashes, change):
 
 def test_deletions_come_first():
     """That is what nobody wants to overlook; each group is sorted by path."""
-    found = plan(
-        dict.fromkeys(("b", "a.html"), b"1"), [RemoteFile(path, 1, NOON) for path in ("x", "up.txt")]
-    )
+    found = plan(dict.fromkeys(("b", "a.html"), b"1"), dict.fromkeys(("x", "up.txt"), (1, NOON)))
     assert [sign + path for sign, path, _ in found.changes()] == ["-up.txt", "-x", "+a.html", "+b"]

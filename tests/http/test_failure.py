@@ -39,20 +39,20 @@ BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
 NO_ANSWER = because(httpx.ReadTimeout(""), httpcore.ReadTimeout())
 
 
-def unsent(reason: str, cause: Cause = Cause.OUTAGE, **more: bool) -> Failure:
-    return Failure(reason, cause, may_have_arrived=False, **more)
+def unsent(reason: str, cause: Cause = Cause.OUTAGE) -> Failure:
+    return Failure(reason, cause, may_have_arrived=False)
 
 
 UNTRUSTED = "the server's TLS certificate is not trusted (expired)"
 NO_TLS_HERE = "TLS failed (WRONG_VERSION_NUMBER)"
-NO_NAME = unsent("the host name can't be resolved (x)", Cause.NO_HOST)
+NO_NAME = "the host name can't be resolved (x)"
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(NO_NETWORK), unsent("network is unreachable")),
-    (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), NO_NAME),
-    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), NO_NAME._replace(makes_no_sense=True)),
-    (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE, is_final=True)),
-    (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_ANSWER, makes_no_sense=True)),
-    (unconnected(ALERT), unsent("TLS failed (ALERT)", Cause.WRONG_ANSWER)),
+    (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), unsent(NO_NAME)),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.NO_HOST)),
+    (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE)),
+    (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_ANSWER)),
+    (unconnected(ALERT), unsent("TLS failed (ALERT)")),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),
     (NO_ANSWER, Failure("no answer within 30 s", was_silent=True)),

@@ -48,29 +48,6 @@ class TestProxies:
         assert (proxy and proxy.url) == expected
 
     @pytest.mark.parametrize(
-        ("env", "named"),
-        [
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a.test,10.0.0.0/8"}, "NO_PROXY: 10.0.0.0/8 is"),
-            (
-                {
-                    "all_proxy": "http://p:1",
-                    "no_proxy": "10.1.2.3/8, fd00::/8,.test",
-                    "NO_PROXY": "10.0.0.0/8",
-                },
-                "no_proxy: 10.1.2.3/8, fd00::/8 are",
-            ),
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "127.0.0.0/8,::1/128,10.0.0.1,a/b,*"}, ""),
-            ({"HTTPS_PROXY": "http://p:1"}, ""),
-            ({"HTTPS_PROXY": "", "NO_PROXY": "10.0.0.0/8"}, ""),
-        ],
-    )
-    def test_networks(self, env: dict[str, str], named: str) -> None:
-        """They have no effect, which is told once; this machine's own is always reached directly."""
-        assert [
-            warning.partition(" network")[0].removesuffix(" a") for warning in Network(env).warnings()
-        ] == [*filter(None, [named])]
-
-    @pytest.mark.parametrize(
         "proxy",
         [
             *("http://", "http://user:secret@", "http://[::1", "http://p:x", "http://p:99999"),

@@ -85,7 +85,7 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
     if failure.asks_to_try_again(response.status_code):
         return failure.of_status(response, f"answered {response.status_code}")
     if response.content.startswith(b"<"):
-        return Failure("answered with a page", Cause.WRONG_ANSWER, makes_no_sense=True)
+        return Failure("answered with a page", Cause.WRONG_ANSWER)
     return response.content if response.is_success else RequestRejected("no", status=response.status_code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,18 +125,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         record.add("site", "s-1")
     record.release("s-1")
     assert precious.read_text() == "precious"
-
-
-def test_a_pipe(tmp_path: Path) -> None:
-    """Nobody waits for its other end: there is no lock without the record, and nothing to read. It stays."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    record = LockRecords(lambda _state: None, pipe)
-    with pytest.raises(ConfigurationError, match=r"can't be written \(No such device or address\)"):
-        record.add("site", "s-1")
-    assert recorded_locks({}, pipe) == []
-    record.release("s-1")
-    assert pipe.is_fifo()
 
 
 def test_gitlab_keeps_files_below_the_project_only() -> None:

@@ -90,15 +90,6 @@ def test_somebody_elses_lock(world: World) -> None:
     assert destroy(world).exit_code == 0
 
 
-@pytest.mark.parametrize("app", ["site", "web"])
-def test_a_gateway_that_confirms_a_deletion(world: World, app: str) -> None:
-    """An empty 200 is not what the reference describes: it is asked again, until the app is gone."""
-    world.platform.apps.create_container("web", image="nginx:1", port=80)
-    world.platform.faults.add(Fault(Kind.EMPTY, "DELETE", "/apps/[a-z]*$"))
-    assert destroy(world, app=app).exit_code == 0
-    assert app not in {found.name for found in world.platform.apps.list()}
-
-
 def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     """The lock is finalized with zeros."""
     state = tmp_path / "state.json"

@@ -13,6 +13,7 @@ from zerokie_action.sandbox.platform import Rollout
 
 if TYPE_CHECKING:
     from tests.support.world import World
+    from zerokie_action.sandbox.records import Record
 
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
 
@@ -47,12 +48,13 @@ def test_after_a_failed_deploy(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("why", ["wait", "health", "timeout"])
+@pytest.mark.parametrize("why", ["wait", "health", "health alone", "timeout"])
 def test_after_any_other_failure(world: World, why: str) -> None:
     """`wait-timeout`, the health check, `timeout`: the rollback has time of its own."""
-    if why == "health":
+    if why.startswith("health"):
         world.platform.set_page("web", 500)
-        outcome = deploy(world, rollback=True, health_check="/", health_check_timeout=5)
+        wait = why == "health"
+        outcome = deploy(world, rollback=True, wait=wait, health_check="/", health_check_timeout=5)
     elif why == "wait":
         takes(world, 1000)
         world.loop.call_later(20.1, takes, world, 0)
@@ -60,7 +62,7 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     else:
         takes(world, 25)
         outcome = deploy(world, rollback=True, wait_timeout=60, timeout=10)
-    assert outcome.exit_code == {"wait": 9, "health": 10, "timeout": 9}[why]
+    assert outcome.exit_code == (10 if why.startswith("health") else 9)
     assert outcome.outputs["status"] == "rolled-back", outcome.log
     assert runs(world) == (OLD, "running")
 
@@ -191,6 +193,22 @@ def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
     if seconds > 60:
         said = "; not rolled back: the platform says that a deploy is in progress; 'web' was left with "
         assert outcome.outputs["error"].endswith(f"{said}'nginx:broken'")
+
+
+def test_another_deploy_while_the_rollback_is_refused(world: World) -> None:
+    """The 409 was the other deploy's: it is left alone."""
+    busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)
+    world.platform.faults.add(busy)
+
+    def other(record: Record) -> None:
+        if busy.matches(record) and runs(world)[1] == "failed":
+            world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.platform.on_request = other
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed"), outcome.log
+    assert "not rolled back: another deploy has changed the image" in outcome.outputs["error"]
+    assert runs(world)[0] == "nginx:other"
 
 
 @pytest.mark.parametrize("previous", [f"sha256:{'1' * 64}", "docker.io/library/nginx:broken"])

@@ -75,7 +75,7 @@ def test_a_timeline(case: str) -> None:
     before, image, timeline, expected = TIMELINES[case]
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown) if status else None)
-    rollout.note_acceptance(0)
+    rollout.note_request(0)
     shows = [(-1.0, status, shown)] if status else []
     shows += [(float(at), status, image) for at, status, image in map(str.split, timeline.split(", "))]
     now = 0.0
@@ -133,7 +133,7 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     before, image, shows, told, reason = BACK[case]
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown))
-    rollout.note_acceptance(0)
+    rollout.note_request(0)
     rollout.note_answer(App(status="deploying", image=image if told is not Verdict.WENT_BACK else shown), 1)
     status, _, shown = shows.partition(" ")
     rollout.note_answer(App(status=status, image=shown), 20)
@@ -158,7 +158,7 @@ def test_a_reason_against_a_rollback(case: str) -> None:
 def test_an_image_that_is_not_ours(image: str, shown: str) -> None:
     """Another name, tag or digest; nor the image from before, whatever POST's answer says."""
     rollout = Rollout(image, App(image=OLD, status="running"))
-    rollout.note_acceptance(0, OLD)
+    rollout.note_request(0, OLD)
     assert not rollout.is_ours(shown)
     assert not rollout.is_ours(OLD)
     assert rollout.is_ours(f"cache.example.com:5000/hub/{image}")

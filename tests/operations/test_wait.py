@@ -305,6 +305,15 @@ def test_the_same_image_under_another_name(world: World, text: str | None) -> No
     assert "Deployed and running" not in outcome.log
 
 
+def test_the_same_tag_where_only_digests_show(world: World) -> None:
+    """Nobody can tell whether the image was pulled again: no claim, though the health check is answered."""
+    world.platform.dialect.speak("image=bare-digest")
+    outcome = deploy(world, OLD, health_check="/")
+    assert outcome.exit_code == 0, outcome.log
+    assert "shows the same image as before" in outcome.outputs["warnings"][0]
+    assert " is live" not in outcome.log
+
+
 def test_a_status_that_is_a_value_of_env(world: World) -> None:
     """A word that the platform says of the app's state is no secret; what else it says may be."""
     takes(world, 10)

@@ -123,8 +123,8 @@ ENDPOINTS = {
         None,
         (200, FILES),
         {
-            "index.html": RemoteFile("index.html", 1024, "2026-03-07T17:00:00Z"),
-            "assets/style.css": RemoteFile("assets/style.css", 2048, "2026-03-07T17:00:00Z"),
+            "index.html": RemoteFile(1024, "2026-03-07T17:00:00Z"),
+            "assets/style.css": RemoteFile(2048, "2026-03-07T17:00:00Z"),
         },
     ),
     "put file": Endpoint(
@@ -169,7 +169,7 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/domains",
         {"domain": "www.example.com"},
         (201, DOMAIN),
-        Domain("www.example.com", cname_target=DOMAIN["cname_target"], tls_status="pending"),
+        Domain(domain="www.example.com", cname_target=DOMAIN["cname_target"], tls_status="pending"),
     ),
     "remove domain": Endpoint(
         lambda client: client.remove_domain("my-site", "www.example.com"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -107,18 +105,10 @@ def test_silence(world: World, size: int, seconds: float, attempts: int) -> None
 
 
 def test_a_large_upload_that_is_cut(world: World) -> None:
-    """It is sent again from the beginning; if it is cut each time, a gateway may limit the size."""
+    """It is sent again from the beginning."""
     world.write({"film.mp4": bytes(LARGE)} | PAGE)
-    cut = Fault(Kind.RESET_UPLOAD, path="film", size=LARGE // 2, times=2)
-    world.platform.faults.add(cut)
+    world.platform.faults.add(Fault(Kind.RESET_UPLOAD, path="film", size=LARGE // 2, times=2))
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert world.stored() == world.read()
     assert sent(outcome, "film") == 3
-
-    world.write({"film.mp4": bytes(LARGE + 1)} | PAGE)
-    world.platform.faults.add(replace(cut, times=None))
-    outcome = world.run(retry_timeout="5s")
-    assert outcome.exit_code == 5
-    assert re.match(r"Uploading 'film.mp4' failed after [4-9] attempts in ", outcome.outputs["error"])
-    assert "`client_max_body_size`" in outcome.outputs["hint"]

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import Proof
-    from zerokie_action.platform.models import RemoteFile
 
 FRONT_PAGE = "index.html"
 
@@ -59,7 +58,7 @@ class Plan(NamedTuple):
 
 def make_plan(
     files: Sequence[LocalFile],
-    listed: Mapping[str, RemoteFile],
+    listed: Mapping[str, tuple[int, str]],
     *,
     hashes: Mapping[str, str],
     proofs: Mapping[str, Proof | None],
@@ -71,7 +70,8 @@ def make_plan(
 
     Args:
         files: the directory's files, sorted by path.
-        listed: the zone's files by path; without manifests and files that can't be addressed.
+        listed: length and `lastModified` of the zone's files by path; without manifests and files that
+            can't be addressed.
         hashes: SHA-256 of local files by path, in hex; a file without a hash is uploaded.
         proofs: the proofs of the newest manifest, by path.
         ours: the listed paths that this app's deploys have stored; `None` if that is not known.
@@ -103,7 +103,7 @@ def make_plan(
 
 
 def _reason(
-    file: LocalFile, remote: RemoteFile | None, proof: Proof | None, hashes: Mapping[str, str]
+    file: LocalFile, remote: tuple[int, str] | None, proof: Proof | None, hashes: Mapping[str, str]
 ) -> str:
     """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
     if remote is None:
@@ -111,7 +111,7 @@ def _reason(
     if proof is None:
         return "not proved by the manifest"
     sha256, length, last_modified = proof
-    if (length, last_modified) != (remote.length, remote.last_modified):
+    if (length, last_modified) != remote:
         return "changed on the platform since"
     if length != file.size:
         return "size differs"

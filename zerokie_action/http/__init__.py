@@ -5,6 +5,6 @@ no release since 0.28 (2024). Pydantic maintains a successor, httpx2; a move to 
 package.
 """
 
-from httpx import URL, InvalidURL, Request, Response
+from httpx import URL, Request, Response
 
-__all__ = ["URL", "InvalidURL", "Request", "Response"]
+__all__ = ["URL", "Request", "Response"]

@@ -8,14 +8,13 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.http.request import MEGABYTE, MOST_BUFFERED, ContentStream
+from zerokie_action.http.request import MEGABYTE
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ _SERVER_ERROR = 500
 _TRY_AGAIN = {408, 425, _TOO_MANY_REQUESTS}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The only errors that prove that the request did not reach the server."""
-_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 _HTML_WITHIN = 1000
 """How many bytes at the start of a body are searched for HTML."""
@@ -46,16 +44,11 @@ class Cause(Enum):
     WRONG_ANSWER = auto()
     """Something else may have answered in the server's place: a gateway in an outage, or a wrong server."""
     NO_HOST = auto()
-    """The host name can't be resolved."""
+    """There is no host of this name."""
     CERTIFICATE = auto()
     """The server's certificate is not trusted."""
-    OWN_CONTAINER = auto()
-    """Nothing listens on this machine, which is a container."""
-    UPLOAD_BROKEN = auto()
-    """The connection broke in the middle of a large body.
-
-    A gateway that refuses a large body (413) may reset the connection before its answer can be read.
-    """
+    OWN_MACHINE = auto()
+    """Nothing listens on this machine."""
 
 
 class Failure(NamedTuple):
@@ -67,8 +60,6 @@ class Failure(NamedTuple):
         may_have_arrived: whether the request may have taken effect.
         retry_after: the wait in seconds that `Retry-After` asks for; 0 without the header.
         was_silent: whether no byte came for as long as the request waits for one.
-        is_final: whether another attempt can't help.
-        makes_no_sense: whether nothing shows that the server is the right one.
     """
 
     reason: str
@@ -76,22 +67,24 @@ class Failure(NamedTuple):
     may_have_arrived: bool = True
     retry_after: float = 0.0
     was_silent: bool = False
-    is_final: bool = False
-    makes_no_sense: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether another attempt can't help."""
+        return self.cause is Cause.CERTIFICATE
+
+    @property
+    def makes_no_sense(self) -> bool:
+        """Whether nothing shows that the server is the right one."""
+        return self.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
 
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     """The failure of a request that got no complete response."""
     failed = _classified(request, error)
-    if isinstance(error, httpx.ProxyError):
-        failed = failed._replace(reason=f"{failed.reason} {error}")
-    if isinstance(error, _NOT_SENT):
-        return failed._replace(may_have_arrived=False)
-    sent = request.stream.sent if isinstance(request.stream, ContentStream) else 0
-    # More was sent than buffers on the way can hold, so a part of the body has reached the server.
-    if sent > MOST_BUFFERED and not isinstance(error, httpx.TimeoutException):
-        return failed._replace(cause=Cause.UPLOAD_BROKEN)
-    return failed
+    through = f" {error}" if isinstance(error, httpx.ProxyError) else ""
+    was_sent = not isinstance(error, _NOT_SENT)
+    return failed._replace(reason=failed.reason + through, may_have_arrived=was_sent)
 
 
 def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
@@ -100,24 +93,25 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
     for cause in _causes(error):
         match cause:
             case ResponseTooLarge():
-                return Failure(f"{cause}", Cause.WRONG_ANSWER, is_final=True)
+                return Failure(f"{cause}", Cause.WRONG_ANSWER)
             case httpcore.ConnectTimeout():
                 return Failure(f"no connection within {human_seconds(timeouts['connect'])}")
             case httpcore.TimeoutException():
                 return Failure(f"no answer within {human_seconds(timeouts['read'])}", was_silent=True)
             case ssl.SSLCertVerificationError():
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
-                return Failure(reason, Cause.CERTIFICATE, is_final=True)
+                return Failure(reason, Cause.CERTIFICATE)
             case ssl.SSLError():
                 is_no_tls = cause.reason == "WRONG_VERSION_NUMBER"
                 reason = f"TLS failed ({cause.reason or cause})"
-                return Failure(reason, Cause.WRONG_ANSWER, makes_no_sense=is_no_tls)
+                return Failure(reason, Cause.WRONG_ANSWER if is_no_tls else Cause.OUTAGE)
             case socket.gaierror():
+                is_unknown = cause.errno == socket.EAI_NONAME
                 reason = f"the host name can't be resolved ({cause.strerror})"
-                return Failure(reason, Cause.NO_HOST, makes_no_sense=cause.errno == socket.EAI_NONAME)
+                return Failure(reason, Cause.NO_HOST if is_unknown else Cause.OUTAGE)
             case ConnectionRefusedError():
-                is_here = is_loopback(request.url.host) and any(mark.exists() for mark in _CONTAINER_MARKS)
-                return Failure("connection refused", Cause.OWN_CONTAINER if is_here else Cause.OUTAGE)
+                is_here = is_loopback(request.url.host)
+                return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
             case OSError(strerror=str(text)):
                 return Failure(text[:1].lower() + text[1:])
     description = shorten(str(error.__cause__ or error).removesuffix("."), _LONGEST_REASON)

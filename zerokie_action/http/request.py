@@ -8,6 +8,7 @@ import anyio.to_thread
 import httpx
 
 import zerokie_action
+from zerokie_action import limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,12 +17,10 @@ HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept
 """Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
 
 MEGABYTE = 1_000_000
-CONNECT_TIMEOUT = 10.0
-"""Seconds for the TCP connection, and as many again for TLS."""
 
 _PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
-MOST_BUFFERED = 4 * MEGABYTE
+_MOST_BUFFERED = 4 * MEGABYTE
 """How many bytes of a body may be in buffers between the connection and the server."""
 _SLOW_LINE = 50_000
 """Bytes per second."""
@@ -51,7 +50,7 @@ def extensions(
     purpose: str,
     *,
     group: str = "",
-    timeout: float = 30.0,
+    timeout: float = limits.SILENCE,
     size: int = 0,
     max_body: int = MEGABYTE,
 ) -> dict[str, object]:
@@ -59,14 +58,14 @@ def extensions(
 
     Args:
         group: the purpose by default.
-        timeout: seconds without a byte after which the attempt fails; `CONNECT_TIMEOUT` limits connecting.
+        timeout: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
         size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
             their way when the wait for the answer begins.
     """
-    read = timeout + min(size, MOST_BUFFERED) / _SLOW_LINE
+    read = timeout + min(size, _MOST_BUFFERED) / _SLOW_LINE
     return {
         "about": About(purpose, group or purpose, max_body),
-        "timeout": {"connect": CONNECT_TIMEOUT, "read": read, "write": read},
+        "timeout": {"connect": limits.CONNECT, "read": read, "write": read},
     }
 
 
@@ -111,20 +110,14 @@ class Bytes(NamedTuple):
 
 
 class ContentStream(httpx.AsyncByteStream):
-    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents.
-
-    Attributes:
-        sent: bytes that the last attempt has passed to the connection.
-    """
+    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents."""
 
     def __init__(self, content: Content) -> None:
         """Prepare the stream without reading the content."""
-        self.sent = 0
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces of the content."""
-        self.sent = 0
         chunks = self._content.chunks()
         is_small = self._content.size <= _PIECE
         while True:
@@ -135,4 +128,3 @@ class ContentStream(httpx.AsyncByteStream):
             if chunk is None:
                 return
             yield chunk
-            self.sent += len(chunk)

@@ -7,39 +7,28 @@ A request that fails is sent again, after growing pauses, until it has failed fo
 
 from __future__ import annotations
 
-import math
 import random
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
 import httpx
 
-from zerokie_action.errors import DeployError
+from zerokie_action import limits
+from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.http.request import about
-from zerokie_action.outcome import Write
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
 
-_NO_SENSE = 15.0
-"""Seconds of nothing but senseless answers, before the first sensible one, after which a request gives up."""
-_LONGEST_ATTEMPT = 30.0
-"""Seconds that an attempt counts against the budget at most, so that long uploads have several attempts."""
-MOST_WAITED = 600.0
-"""Seconds. A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
-_RECENT = 120.0
-"""Seconds in which a failure counts as a failure of now."""
-_OTHER_FILES = 24
-"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
+_HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
 
 T = TypeVar("T")
 
@@ -50,40 +39,35 @@ Reader = Callable[[httpx.Response], T | Failure | DeployError]
 
 
 class Backoff(NamedTuple):
-    """How long a request is sent again, and how long it pauses between attempts.
+    """How long a request that fails is sent again, and how long it pauses between attempts.
 
     Attributes:
-        budget: seconds from the first failure. `math.inf`: until the deadline of the enclosing scopes,
-            whatever `Retry-After` asks for.
+        budget: seconds from the first failure, which a `Retry-After` extends. None: until the deadline of the
+            enclosing scopes. Nothing extends a deadline, so the pauses are the backoff's own, whatever
+            `Retry-After` asks for, and no pause begins that would outlast the deadline.
         shortest: the first pause in seconds; each pause is twice as long as the one before.
         longest: the longest pause in seconds.
     """
 
-    budget: float
+    budget: float | None
     shortest: float = 0.5
     longest: float = 5.0
 
-    @property
-    def is_until_deadline(self) -> bool:
-        """Whether only the deadline ends the attempts."""
-        return math.isinf(self.budget)
+
+UNTIL_DEADLINE = Backoff(None, 0.2, 1.0)
 
 
-UNTIL_DEADLINE = Backoff(math.inf, 0.2, 1.0)
-
-
-class GaveUp(Exception):  # noqa: N818 - internal; never reaches users
+class GaveUp(PlatformUnavailable):
     """A request got no answer. The message says which request, how often it was sent, and why it failed.
 
     Attributes:
         failure: the last failure.
-        is_told_to_wait: whether `Retry-After` asks for too long a wait.
     """
 
-    def __init__(self, message: str, last: Failure, *, is_told_to_wait: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, last: Failure, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.failure = last
-        self.is_told_to_wait = is_told_to_wait
+        self.retry_after = last.retry_after
 
 
 class RetryingClient:
@@ -108,14 +92,14 @@ class RetryingClient:
         Args:
             transport: sends a request once.
             retry_timeout: see the attribute.
-            concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
+            concurrency: the most concurrent requests of a group.
             log: gets the lines about failures.
             trace: gets one line for every attempt; the line may have secrets.
         """
         self.retries_used = 0
         self._transport = transport
         self.retry_timeout = retry_timeout
-        self._concurrency = min(concurrency, _most_requests())
+        self._concurrency = concurrency
         self._log = log
         self._trace = trace
         self._was_answered = False
@@ -146,30 +130,29 @@ class RetryingClient:
             GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
-        failures = _Failures(backoff or Backoff(self.retry_timeout), group.answered)
-        with group.counting(failures):
-            while True:
-                queued_at, answered = anyio.current_time(), group.answered
-                async with group.limiter:
-                    began = anyio.current_time()
-                    if group.answered > answered:
-                        failures.spare(began - queued_at)
-                    answer = await self._attempt(request, read, guard, write)
-                if not isinstance(answer, Failure):
-                    group.succeeded(failures)
-                    self._was_answered = True
-                    if isinstance(answer, DeployError):
-                        raise answer
-                    return answer
-                await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-                failures.add(answer, began)
-                is_spent = failures.is_spent(was_answered=self._was_answered)
-                gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
-                group.failed(failures, began, is_retried=not gives_up)
-                if gives_up:
-                    raise failures.error(about(request).purpose, group.answered)
-                self.retries_used += 1
-                await anyio.sleep(failures.pause)
+        failures, answered_before = _Failures(backoff or Backoff(self.retry_timeout)), group.answered
+        while True:
+            queued_at, answered = anyio.current_time(), group.answered
+            async with group.limiter:
+                began = anyio.current_time()
+                if group.answered > answered:
+                    failures.spare(began - queued_at)
+                answer = await self._attempt(request, read, guard, write)
+            if not isinstance(answer, Failure):
+                group.succeeded()
+                self._was_answered = True
+                if isinstance(answer, DeployError):
+                    raise answer
+                return answer
+            await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
+            failures.add(answer, began)
+            is_spent = failures.is_spent(was_answered=self._was_answered)
+            gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
+            group.failed(answer.reason, began, is_retried=not gives_up)
+            if gives_up:
+                raise failures.error(about(request).purpose, group.answered - answered_before)
+            self.retries_used += 1
+            await anyio.sleep(failures.next_pause())
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return the response, or the failure if there is no response."""
@@ -195,15 +178,15 @@ class RetryingClient:
         """Send the request once, and note in `write` what became of it."""
         response: httpx.Response | Failure = Failure("no answer in time")  # if the guard cancels the attempt
         with guard():
-            write.sending()
+            write.outcome = Outcome.UNKNOWN
             response = await self.fetch(request)
         answer = response if isinstance(response, Failure) else read(response)
         if isinstance(answer, Failure) and answer.may_have_arrived:
-            write.answer_lost(answer.reason)
+            write.lost = write.lost or answer.reason
         elif isinstance(answer, Failure | DeployError):
-            write.refused()
+            write.outcome = Outcome.UNKNOWN if write.lost else Outcome.REFUSED
         else:
-            write.accepted()
+            write.outcome = Outcome.DONE
         return answer
 
     def _group(self, request: httpx.Request) -> _Group:
@@ -217,7 +200,7 @@ class RetryingClient:
         return "; ".join(
             f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
             for name, group in self._groups.items()
-            if group.fails
+            if group.reason
         )
 
 
@@ -227,68 +210,68 @@ class _Failures:
     Attributes:
         count: the number of failed attempts.
         last: the last failure.
-        pause: seconds until the next attempt.
     """
 
-    def __init__(self, backoff: Backoff, answered: int) -> None:
-        """Begin before the first attempt; `answered` counts the answered requests of the group."""
+    def __init__(self, backoff: Backoff) -> None:
+        """Begin before the first attempt."""
         self.count = 0
         self.last = Failure("not sent")
-        self.pause = 0.0
         self._backoff = backoff
-        self._next_pause = backoff.shortest
-        self._answered_before = answered
-        self._began = self._since = 0.0
-        """The beginning and the end of the first failed attempt (event loop)."""
-        self._not_counted = 0.0
-        """Seconds that don't count against the budget."""
+        self._pause, self._longest_pause = 0.0, backoff.shortest
+        self._began = 0.0
+        """The beginning of the first failed attempt (event loop)."""
+        self._ends_at = 0.0
+        """When the budget will be spent (event loop)."""
         self._waited = 0.0
-        """Seconds of `Retry-After` among them."""
-        self._failing_for = 0.0
+        """Seconds by which `Retry-After` has extended the budget."""
         self._makes_no_sense = True
 
     def add(self, last: Failure, began: float) -> None:
-        """Note the failure of an attempt that began at this time (event loop), and choose the next pause."""
+        """Note the failure of an attempt that began at this time (event loop)."""
         now = anyio.current_time()
         if not self.count:
-            self._began, self._since = began, now
+            self._began, self._ends_at = began, now + (self._backoff.budget or 0.0)
         elif not last.was_silent:
-            self._not_counted += max(0.0, now - began - _LONGEST_ATTEMPT)
+            self._ends_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
         self.count += 1
         self.last = last
         self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
-        self._failing_for = now - self._since - self._not_counted
-        self.pause = self._next_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._next_pause = min(self._backoff.longest, self._next_pause * 2)
-        if last.retry_after and not self._backoff.is_until_deadline:
-            counted = min(last.retry_after, MOST_WAITED - self._waited)
-            self._waited += counted
-            self._not_counted += counted
-            # A little more: the requests of a group would come back all at once.
-            self.pause = max(last.retry_after, self.pause) + random.uniform(0, self.pause)  # noqa: S311
+        self._pause = self._longest_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self._longest_pause = min(self._backoff.longest, self._longest_pause * 2)
 
     def spare(self, seconds: float) -> None:
         """Don't count a wait for a slot while the group gets answers: a slow platform is no outage."""
-        self._not_counted += seconds if self.count else 0.0
+        self._ends_at += seconds
 
     def is_spent(self, *, was_answered: bool) -> bool:
         """Whether to give up; `was_answered` says whether any request of the run was answered."""
-        if self._backoff.is_until_deadline:
-            return self.last.is_final or self.pause >= _time_left()
-        may_be_wrong = self._makes_no_sense and not was_answered
-        budget = min(self._backoff.budget, _NO_SENSE) if may_be_wrong else self._backoff.budget
-        return self.last.is_final or self._failing_for >= budget or is_too_long(self.last.retry_after)
+        now, ends_at = anyio.current_time(), self._ends_at
+        if self._backoff.budget is None:
+            return self.last.is_final or now + self._pause >= anyio.current_effective_deadline()
+        if self._makes_no_sense and not was_answered:
+            ends_at = min(ends_at, self._began + limits.NO_SENSE)
+        return self.last.is_final or now >= ends_at or is_too_long(self.last.retry_after)
 
-    def error(self, purpose: str, answered: int) -> GaveUp:
-        """The error after the last attempt; `answered` counts the answered requests of the group."""
+    def next_pause(self) -> float:
+        """Seconds until the next attempt. A wait that `Retry-After` asks for extends the budget."""
+        asked = self.last.retry_after
+        if not asked or self._backoff.budget is None:
+            return self._pause
+        counted = min(asked, limits.MOST_WAITED - self._waited)
+        self._waited += counted
+        self._ends_at += counted
+        # A little more: the requests of a group would come back all at once.
+        return max(asked, self._pause) + random.uniform(0, self._pause)  # noqa: S311 - no secret
+
+    def error(self, purpose: str, others: int) -> GaveUp:
+        """The error after the last attempt; `others` counts the group's requests that were answered since."""
         reason, retry_after = self.last.reason, self.last.retry_after
-        if not self._backoff.is_until_deadline and is_too_long(retry_after):
+        if self._backoff.budget is not None and is_too_long(retry_after):
             until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + retry_after))
             message = f"{purpose} failed: {reason}; it asks to wait until {until} UTC"
-            return GaveUp(message, self.last, is_told_to_wait=True)
+            return GaveUp(message, self.last, hint=_HINT_WAIT)
         seconds = human_seconds(anyio.current_time() - self._began)
         tried = "1 attempt" if self.count == 1 else f"{self.count:,} attempts in {seconds}"
-        others = answered - self._answered_before
         worked = f", while {human_files(others, 'other')} worked" if others else ""
         return GaveUp(f"{purpose} failed after {tried}{worked}: {reason}", self.last)
 
@@ -299,7 +282,7 @@ class _Group:
     Attributes:
         limiter: how many may be sent at once.
         answered: the number of answered requests.
-        reason: why the last attempt failed.
+        reason: why the last attempt failed; empty if it was answered.
     """
 
     def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
@@ -309,63 +292,29 @@ class _Group:
         self.reason = ""
         self._name = name
         self._log = log
-        self._failing = 0
-        """The requests that have failed, and are neither answered nor given up."""
-        self._since = self._next_line = 0.0
-        self._answered_at = self._failed_at = -math.inf
+        self._failing_since = self._next_line = 0.0
 
-    @contextmanager
-    def counting(self, failures: _Failures) -> Iterator[None]:
-        """Count a request as failing from its first failure to the end of the block."""
-        try:
-            yield
-        finally:
-            self._failing -= bool(failures.count)
-
-    def succeeded(self, failures: _Failures) -> None:
-        """Note an answer. The last request that was failing logs that the group works again."""
+    def succeeded(self) -> None:
+        """Note an answer."""
         self.limiter.succeeded()
         self.answered += 1
-        self._answered_at = anyio.current_time()
-        if failures.count and self._failing == 1:
-            self._say(f"works again after {human_seconds(self._answered_at - self._since)}")
+        self.reason = ""
 
-    def failed(self, failures: _Failures, began: float, *, is_retried: bool) -> None:
-        """Note the failure of an attempt that began at this time (event loop)."""
+    def failed(self, reason: str, began: float, *, is_retried: bool) -> None:
+        """Note the failure of an attempt that began at this time (event loop), and log it now and then."""
         self.limiter.failed(began)
-        if not self._failing and self._answered_at >= self._failed_at:
-            self._since = anyio.current_time()
-        self.reason, self._failed_at = failures.last.reason, anyio.current_time()
-        self._failing += failures.count == 1
-        if is_retried:
-            again = "1 request is" if self._failing == 1 else f"{self._failing:,} requests are"
-            seconds = self._failed_at - self._since
+        now = anyio.current_time()
+        if not self.reason:
+            self._failing_since = now
+        self.reason = reason
+        if is_retried and now >= self._next_line:
+            self._next_line = now + _LINE_EVERY
+            seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self._say(f"{self.reason}; {again} being sent again{lasting}")
-
-    def _say(self, text: str) -> None:
-        """Log a line, unless the group has logged one a moment ago."""
-        if anyio.current_time() >= self._next_line:
-            self._next_line = anyio.current_time() + _LINE_EVERY
-            self._log(f"{self._name}: {text}")
-
-    @property
-    def fails(self) -> bool:
-        """Whether the group's last attempt failed, not long ago."""
-        return self._failed_at > max(self._answered_at, anyio.current_time() - _RECENT)
-
-
-def _most_requests() -> int:
-    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
-
-
-def _time_left() -> float:
-    """Seconds until the deadline of the enclosing scopes, which a signal may have moved."""
-    return anyio.current_effective_deadline() - anyio.current_time()
+            self._log(f"{self._name}: {reason}; sending again{lasting}")
 
 
 def is_too_long(retry_after: float) -> bool:
-    """Whether `Retry-After` asks for a wait beyond the deadline or `MOST_WAITED`."""
-    return retry_after > max(0.0, min(_time_left(), MOST_WAITED))
+    """Whether `Retry-After` asks for a wait beyond the deadline, or beyond `limits.MOST_WAITED`."""
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    return retry_after > max(0.0, min(left, limits.MOST_WAITED))

@@ -7,14 +7,12 @@ and puts it back afterwards. httpcore implements the connections: HTTP, TLS and 
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections import defaultdict
-from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio
@@ -22,7 +20,7 @@ import httpcore
 import httpx
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.formats import is_this_machine
+from zerokie_action.formats import is_this_machine, split_web_url
 from zerokie_action.http.failure import ResponseTooLarge
 from zerokie_action.http.request import about
 
@@ -162,21 +160,10 @@ class Network:
         scheme, _, host = origin.partition("://")
         kind = scheme if self._proxies.get(scheme) else "all"
         url = self._proxies.get(kind)
-        is_direct = is_this_machine(urlsplit(origin).hostname or "")
+        is_direct = is_this_machine(httpcore.URL(origin).host.decode())
         if not url or is_direct or proxy_bypass_environment(host, self._proxies):
             return None
         return _parse(url, self._variables[kind])
-
-    def warnings(self) -> list[str]:
-        """A warning if a proxy is set and `NO_PROXY` has networks; otherwise empty."""
-        if not any(map(self._proxies.get, ("https", "http", "all"))):
-            return []
-        networks = [entry.strip() for entry in self._proxies.get("no", "").split(",") if _is_network(entry)]
-        if not networks:
-            return []
-        are = "is a network, which has" if len(networks) == 1 else "are networks, which have"
-        what = f"{self._variables['no']}: {', '.join(networks)} {are} no effect"
-        return [f"{what}; list host names, addresses or `*`"]
 
     def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
         """A new connection to an origin; the first request opens it.
@@ -214,13 +201,6 @@ class Network:
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
 
 
-def _is_network(entry: str) -> bool:
-    """Whether an entry of `NO_PROXY` is a network such as `10.0.0.0/8`, unless it is a loopback network."""
-    with suppress(ValueError):
-        return "/" in entry and not ipaddress.ip_network(entry.strip(), strict=False).is_loopback
-    return False
-
-
 class Proxy(NamedTuple):
     """An HTTP proxy. `str` names the proxy for messages, without its login.
 
@@ -240,15 +220,13 @@ class Proxy(NamedTuple):
 
 def _parse(url: str, variable: str) -> Proxy:
     """Parse a proxy's URL. The URL may have a password, so no error quotes the URL."""
-    try:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")  # separates the login from the URL
-        is_http = proxy.url.scheme in {"http", "https"}
-        if not (is_http and proxy.url.host and (proxy.url.port or 0) < 2**16):
-            raise ValueError  # noqa: TRY301 - one error for all
-    except (httpx.InvalidURL, ValueError):
+    parts = split_web_url(url if "://" in url else f"http://{url}")
+    if parts is None:
         raise ConfigurationError(
             f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
             hint="Write it as http://host:port or http://user:password@host:port, "
             "or list the host in NO_PROXY.",
-        ) from None
-    return Proxy(str(proxy.url), variable, proxy.raw_auth)
+        )
+    login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return Proxy(where, variable, login if parts.username else None)

@@ -13,39 +13,36 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
-from zerokie_action.lock.record import EXPIRY, expiry
-from zerokie_action.outcome import Outcome, Write
+from zerokie_action.lock.record import expiry
+from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import FINALIZE, RECORD, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from zerokie_action.ci import CI
+    from zerokie_action.limits import Allowance
     from zerokie_action.lock.record import LockRecords
     from zerokie_action.platform.client import Client
     from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shutdown import Allowance, Shutdown
+    from zerokie_action.shutdown import Shutdown
 
-_MARGIN = 60.0
-"""Seconds before the lock expires in which no write begins."""
-_HEARTBEAT_PAUSE = 15.0
-"""Seconds between a heartbeat that failed and the next heartbeat."""
-_LEAST_PAUSE = 1.0
-"""Seconds between two heartbeats, however many uploads are answered with 404."""
-_HEARTBEATS = Backoff(math.inf, _HEARTBEAT_PAUSE, _HEARTBEAT_PAUSE)
-
+_NOT_HELD = {NOT_FOUND, CONFLICT}
+"""The answers to heartbeat and finalize for a session that does not hold the lock."""
+_NOT_OURS = "the platform says that this deploy does not hold it: it has expired, or the app was deleted"
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 
 
+@dataclass(eq=False)
 class DeployLock:
     """The deploy lock of one app, for one session.
 
@@ -56,43 +53,35 @@ class DeployLock:
     for the cleanup, which asks the platform.
 
     Attributes:
+        client: sends the requests.
+        app: the app's name.
+        session: the deploy session ID that is to hold the lock.
+        records: records the lock for the cleanup.
+        shutdown: limits the time of the release after a failure or a signal.
+        ci: gets the log lines.
         finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
             had no JSON object.
-        lost_answer: why the answer of a finalize that released the lock was lost; empty if it arrived.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
         on_failure: called once when the work fails while the lock is held, before the release, within
-            `shutdown.RECORD`. An exception from it is logged.
+            `limits.RECORD`. An exception from it is logged.
     """
 
-    def __init__(
-        self, client: Client, app: str, session: str, *, records: LockRecords, shutdown: Shutdown, ci: CI
-    ) -> None:
-        """Prepare the lock without sending a request.
-
-        Args:
-            client: sends the requests.
-            app: the app's name.
-            session: the deploy session ID that is to hold the lock.
-            records: records the lock for the cleanup.
-            shutdown: limits the time of the release after a failure or a signal.
-            ci: gets the log lines.
-        """
-        self.finalized: Finalized | None = None
-        self.lost_answer = ""
-        self.unreleased = ""
-        self.on_failure: Callable[[], Awaitable[None]] | None = None
-        self._client = client
-        self._app = app
-        self._session = session
-        self._records = records
-        self._shutdown = shutdown
-        self._ci = ci
-        self._confirmed_at: float | None = None
-        """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
-        self._answer_was_lost = False
-        self._why_lost = ""
-        self._finalizing = Write()
-        self._heartbeat_due = anyio.Event()
+    client: Client
+    app: str
+    session: str
+    records: LockRecords
+    shutdown: Shutdown
+    ci: CI
+    finalized: Finalized | None = None
+    unreleased: str = ""
+    on_failure: Callable[[], Awaitable[None]] | None = None
+    _confirmed_at: float | None = None
+    """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
+    _why_lost: str = ""
+    _asking: Write = field(default_factory=Write)
+    _finalizing: Write = field(default_factory=Write)
+    _next_heartbeat: float = 0.0
+    """When the next heartbeat is due (event loop)."""
 
     # Acquire
 
@@ -103,18 +92,15 @@ class DeployLock:
             RequestRejected: with status 409 when another session holds the lock.
             DeployError: when the platform refuses the lock for another reason, or can't be reached.
         """
-        asked_at, write = _boot_time(), Write()
-        client = self._client.guarded(self._shutdown.shielded_request)
+        asked_at = _boot_time()
+        client = self.client.guarded(self.shutdown.shielded_request)
         try:
-            await client.acquire_lock(self._app, self._session, write=write)
+            await client.acquire_lock(self.app, self.session, write=self._asking)
             self._confirmed_at = asked_at
         except RequestRejected as error:
-            # An earlier request may have got the lock for this session: then a heartbeat succeeds.
-            may_be_ours = self._answer_was_lost or bool(write.lost)
-            if not (error.status == CONFLICT and may_be_ours and await self._confirm(self._client)):
+            # A request whose answer was lost may have got the lock: then a heartbeat succeeds.
+            if error.status != CONFLICT or not self._asking.lost or not await self._confirm(self.client):
                 raise
-        finally:
-            self._answer_was_lost |= bool(write.lost) or write.outcome is Outcome.UNKNOWN
 
     # Keep
 
@@ -127,11 +113,27 @@ class DeployLock:
         """
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send_heartbeats, interval, tasks.cancel_scope)
+                tasks.start_soon(self._send_heartbeats, interval)
                 yield
                 tasks.cancel_scope.cancel()
         except ExceptionGroup as group:
             raise unwrap(group) from group
+
+    async def _send_heartbeats(self, interval: float) -> None:
+        client, said = self.client.retrying(Backoff(0)), ""
+        self._next_heartbeat = anyio.current_time() + interval
+        while self._is_held():
+            await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
+            if anyio.current_time() < self._next_heartbeat:
+                continue
+            pause = interval
+            try:
+                await self._confirm(client)
+            except DeployError as error:
+                if str(error) != said:
+                    self.ci.info(f"Heartbeat: {error}")
+                said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
+            self._next_heartbeat = anyio.current_time() + pause
         if self._why_lost:
             raise self._loss()
 
@@ -141,90 +143,67 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost, or may expire before a write arrives.
         """
-        if self._seconds_left <= 0:
-            self._lose(_UNCONFIRMED)
+        if not self._is_held():
             raise self._loss()
 
     def writing(self, client: Client) -> Client:
         """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
-        return replace(client.guarded(self._checked_and_shielded), on_missing=self._ask_soon)
+
+        @contextmanager
+        def guard() -> Iterator[None]:
+            self.check()
+            with self.shutdown.shielded_write():
+                yield
+
+        def ask_soon() -> None:  # an upload was answered with 404: the app may be gone
+            self._next_heartbeat = 0.0
+
+        return replace(client.guarded(guard), on_missing=ask_soon)
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
         self._confirmed_at = None
-        if not self._answer_was_lost:
-            self._records.release(self._session)
-
-    @contextmanager
-    def _checked_and_shielded(self) -> Iterator[None]:
-        self.check()
-        with self._shutdown.shielded_write():
-            yield
-
-    def _ask_soon(self) -> None:
-        """Send the next heartbeat now: an upload was answered with 404, so the app may be gone."""
-        self._heartbeat_due.set()
-
-    @property
-    def _seconds_left(self) -> float:
-        """Seconds in which a write may still begin."""
-        if self._confirmed_at is None:
-            return 0.0
-        return self._confirmed_at + EXPIRY - _MARGIN - _boot_time()
-
-    async def _send_heartbeats(self, interval: float, work: anyio.CancelScope) -> None:
-        pause, told = interval, ""
-        try:
-            while True:
-                await anyio.sleep(_LEAST_PAUSE)
-                with anyio.move_on_after(pause - _LEAST_PAUSE):
-                    await self._heartbeat_due.wait()
-                self._heartbeat_due = anyio.Event()
-                pause = interval
-                with anyio.move_on_after(self._seconds_left):
-                    try:
-                        await self._confirm(self._client.retrying(_HEARTBEATS))
-                    except DeployError as error:
-                        if str(error) != told:
-                            self._ci.warning(f"Heartbeat: {error}")
-                        told, pause = str(error), min(_HEARTBEAT_PAUSE, interval)
-                self.check()
-        except LockLost:
-            work.cancel()
+        if not self._asking.may_come_late:
+            self.records.release(self.session)
 
     async def _confirm(self, client: Client) -> bool:
         """Send a heartbeat; return whether this session holds the lock."""
-        asked_at = 0.0
-
-        @contextmanager
-        def attempt() -> Iterator[None]:
-            nonlocal asked_at
-            asked_at = _boot_time()
-            yield
-
+        asked_at = _boot_time()
         try:
-            await client.guarded(attempt).heartbeat(self._app, self._session)
+            await client.heartbeat(self.app, self.session)
         except RequestRejected as error:
-            if error.status not in {NOT_FOUND, CONFLICT}:
+            if error.status not in _NOT_HELD:
                 raise
-            self._lose(_not_ours(error))
+            self._lose(f"{_NOT_OURS} ({error.answer})")
             return False
         self._confirmed_at = asked_at
         return True
 
+    def _is_held(self) -> bool:
+        """Whether a write may begin. A lock that may expire before the write arrives is lost."""
+        lasts = limits.LOCK_EXPIRY - limits.LOCK_MARGIN
+        if self._confirmed_at is not None and _boot_time() >= self._confirmed_at + lasts:
+            self._lose(_UNCONFIRMED)
+        return self._confirmed_at is not None
+
     def _lose(self, why: str) -> None:
-        """Note that the lock is not held. The first reason for the loss of a lock that was held stays."""
+        """Note that the lock is not held, and why, if it was held before."""
         if self._confirmed_at is not None:
-            self._why_lost = self._why_lost or why
-        self._confirmed_at = None
+            self._why_lost = why
+        self.end()
 
     def _loss(self) -> LockLost:
         return LockLost(
-            f"The deploy lock was lost during the deploy: {self._why_lost or _UNCONFIRMED}",
+            f"The deploy lock was lost during the deploy: {self._why_lost}",
             hint="Nothing was written after that. Run the deploy again: another deploy may hold the lock.",
         )
 
     # Release
+
+    @property
+    def lost_answer(self) -> str:
+        """Why an answer to finalize was lost; empty if none was."""
+        return self._finalizing.lost
 
     @asynccontextmanager
     async def releasing(self, counts: Callable[[], Counts]) -> AsyncIterator[None]:
@@ -234,138 +213,120 @@ class DeployLock:
 
         Args:
             counts: called before the release; returns how much the block changed.
+
+        Raises:
+            LockLost: when finalize, or a write that was refused (409), shows that the lock was lost.
+            DeployError: when the lock may still be held; the hint says when the lock expires.
         """
-        self._records.add(self._app, self._session)
+        self.records.add(self.app, self.session)
         is_done = False
         try:
             yield
             is_done = self._confirmed_at is not None
             if is_done:
-                # Even with `retry-timeout: 0`, finalize is retried for as long as after a failure.
-                budget = max(self._client.http.retry_timeout, RELEASE.seconds)
-                await self.release(counts(), None, Backoff(budget))
+                await self._finalize(counts(), self._finalizing_client())
         except BaseException as failure:
-            # A cancellation ends the pauses of a release, which then goes on with shorter ones.
+            # A cancellation ends the pauses of finalize, which then goes on with shorter ones.
             if not (is_done and isinstance(failure, DeployError)):
                 await self._release_after(unwrap(failure), counts)
+            elif not isinstance(failure, LockLost):
+                failure.hint = _when_it_expires(failure)
             raise
 
-    async def release(
-        self, counts: Counts, allowance: Allowance | None, backoff: Backoff = UNTIL_DEADLINE
-    ) -> bool:
-        """Finalize: release the lock, purge the CDN's cache, record the deploy.
+    def _finalizing_client(self) -> Client:
+        """The client for finalize after a success: at least as patient as after a failure."""
+        in_flight = limits.RELEASE._replace(seconds=math.inf)
+        client = self.client.guarded(lambda: self.shutdown.shielded_scope(in_flight))
+        return client.retrying(Backoff(max(client.http.retry_timeout, limits.RELEASE.seconds)))
 
-        Args:
-            counts: how much the deploy changed.
-            allowance: the time for it, shielded from cancellation. If it is not known whether the session
-                holds the lock, a heartbeat asks first, and leaves `shutdown.FINALIZE` for finalize. None: no
-                limit, and only the attempt in flight is shielded.
-            backoff: see `http.retry.Backoff`.
+    async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
+        """Record the failed deploy, release the lock, and log the outcome."""
+        self.shutdown.end_work()
+        is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
+        if self._confirmed_at is not None:
+            await self._record(is_conflict=is_conflict)
+        if self._confirmed_at is None and not (self._why_lost or self._asking.may_come_late):
+            self.end()  # it was not granted
+            return
+        try:
+            was_held = await self.release(counts(), limits.RELEASE)
+            self.ci.info("Deploy lock released" if was_held else "No deploy lock to release")
+        except LockLost as loss:
+            if is_conflict:
+                raise loss from failure
+            if not isinstance(failure, LockLost):
+                self.ci.warning(str(loss))
+        except DeployError as error:
+            self.unreleased = f"{error}. {_when_it_expires(error)}"
+            self.ci.warning(self.unreleased)
+
+    async def _record(self, *, is_conflict: bool) -> None:
+        """Call `on_failure`, after a refused write (409) only if the lock is still held."""
+        with self.shutdown.shielded_scope(limits.RECORD):
+            try:
+                is_ours = not is_conflict or await self._confirm(self.client.retrying(UNTIL_DEADLINE))
+                if is_ours and self.on_failure is not None:
+                    await self.on_failure()
+            except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
+                self.ci.info(f"Before releasing the lock: {unwrap(error)}")
+
+    async def release(self, counts: Counts, allowance: Allowance) -> bool:
+        """Release the lock within an allowance, shielded from cancellation.
+
+        If it is not known whether the session holds the lock, a heartbeat asks first, and leaves
+        `limits.FINALIZE` for finalize.
 
         Returns:
             Whether the session held the lock.
 
         Raises:
             LockLost: when the session held the lock, and no longer does.
-            DeployError: when the lock may still be held; the hint says when the lock expires.
+            DeployError: when the lock may still be held.
         """
-        client, scope = self._client.retrying(backoff), self._shutdown.shielded_scope
-        if allowance is None:
-            client = client.guarded(lambda: scope(RELEASE._replace(seconds=math.inf)))
-        try:
-            with scope(allowance) if allowance else nullcontext():
-                was_held = self._confirmed_at is not None or await self._was_granted(
-                    client, allowance or RELEASE
-                )
-                if was_held:
-                    await self._finalize(counts, client)
-                self.end()
-                return was_held
-            raise PlatformUnavailable("The deploy lock could not be released in time")
-        except LockLost:
-            self.end()
-            raise
-        except DeployError as error:
-            error.hint = (
-                f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
-            )
-            raise
+        if self._why_lost:
+            raise self._loss()
+        client = self.client.retrying(UNTIL_DEADLINE)
+        with self.shutdown.shielded_scope(allowance):
+            if self._confirmed_at is None and not await self._was_granted(client, allowance):
+                return False
+            await self._finalize(counts, client)
+            return True
+        raise PlatformUnavailable("The deploy lock could not be released in time")
 
     async def _was_granted(self, client: Client, allowance: Allowance) -> bool:
         """Ask whether a request whose answer was lost got the lock."""
-        with self._shutdown.shielded_scope(allowance.without(FINALIZE)):
+        with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
             return await self._confirm(client)
         raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
+        """Release the lock, purge the CDN's cache, record the deploy ("POST …/deploy/finalize")."""
         write = self._finalizing
-        for is_again in (False, True):
-            try:
-                self.finalized = await client.finalize(self._app, self._session, counts, write=write)
-            except RequestRejected as error:
-                if error.status not in {NOT_FOUND, CONFLICT}:
-                    raise
-                if write.lost or is_again:  # an earlier attempt released the lock
-                    self.lost_answer = write.lost
+        try:
+            for _ in range(2):
+                self.finalized = await client.finalize(self.app, self.session, counts, write=write)
+                # A 2xx without a deploy ID may be a gateway's: only a heartbeat tells.
+                if (self.finalized and self.finalized.deploy_id) or not await self._confirm(client):
+                    self.end()
                     return
-                self._lose(_not_ours(error))
+                write.lost = write.lost or "there is no deploy ID in it"
+        except RequestRejected as error:
+            if error.status not in _NOT_HELD:
+                raise
+            if not write.lost:
+                self._lose(f"{_NOT_OURS} ({error.answer})")
                 raise self._loss() from error
-            if self.finalized and self.finalized.deploy_id:
-                return
-            try:  # a 2xx without a deploy ID may be a gateway's: only a heartbeat tells
-                if not await self._confirm(client):
-                    return
-            except PlatformUnavailable as error:
-                raise PlatformUnavailable(
-                    f"Finalize was answered without a deploy ID, and a heartbeat can't tell more: {error}",
-                    hint=error.hint,
-                ) from error
+            self.end()  # an earlier attempt released the lock
+            return
         raise PlatformUnavailable(
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still held",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
 
-    async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
-        """Record the failed deploy, release the lock, and log the outcome.
 
-        Raises:
-            LockLost: when the platform refused a write (409) because the lock was lost.
-        """
-        ended_at = self._shutdown.end_work()
-        is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
-        if self._confirmed_at is not None:
-            await self._record_if_ours(RECORD.since(ended_at), is_conflict=is_conflict)
-        if self._confirmed_at is None and (self._why_lost or not self._answer_was_lost):
-            self.end()
-            if self._why_lost and is_conflict:
-                raise self._loss() from failure
-            return
-        try:
-            was_held = await self.release(counts(), RELEASE.since(ended_at))
-        except LockLost as loss:
-            if is_conflict:
-                raise loss from failure
-            self._ci.warning(str(loss))
-        except DeployError as error:
-            self.unreleased = f"{error}. {error.hint}"
-            self._ci.warning(self.unreleased)
-        else:
-            self._ci.info("Deploy lock released" if was_held else "No deploy lock to release")
-
-    async def _record_if_ours(self, allowance: Allowance, *, is_conflict: bool) -> None:
-        with self._shutdown.shielded_scope(allowance):
-            try:
-                is_ours = not is_conflict or await self._confirm(self._client.retrying(UNTIL_DEADLINE))
-                if is_ours and self.on_failure is not None:
-                    await self.on_failure()
-            except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
-                self._ci.info(f"Before releasing the lock: {unwrap(error)}")
-
-
-def _not_ours(error: RequestRejected) -> str:
-    """Why the lock is not held, after a heartbeat or finalize was refused with 404 or 409."""
-    says = f"the platform says that this deploy does not hold it ({error.answer})"
-    return f"{says}; it has expired, or the app was deleted" if error.status == NOT_FOUND else says
+def _when_it_expires(error: DeployError) -> str:
+    """The hint of an error after which the lock may still be held."""
+    return f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
 
 
 def _boot_time() -> float:

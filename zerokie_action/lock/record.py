@@ -9,7 +9,6 @@ The file has one line of JSON for each lock. A run keeps the lines that earlier,
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.limits import LOCK_EXPIRY
 from zerokie_action.report.files import write_report_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-EXPIRY = 30 * 60.0
-"""Seconds without a heartbeat after which the platform lets a lock expire ("PUT …/deploy/lock")."""
 _LARGEST_FILE = 64 * 1024
 
 
@@ -36,7 +34,7 @@ class LockRecord(NamedTuple):
 
 def expiry() -> str:
     """For messages: the latest time at which an abandoned lock expires, if it was confirmed just now."""
-    return f"at {datetime.fromtimestamp(time.time() + EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
+    return f"at {datetime.fromtimestamp(time.time() + LOCK_EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
 class LockRecords:
@@ -53,7 +51,7 @@ class LockRecords:
         self._file = file
 
     def add(self, app: str, session: str) -> None:
-        """Record that the session may hold the lock from now on, and flush the file to disk.
+        """Record that the session may hold the lock from now on.
 
         Raises:
             ConfigurationError: when the state file can't be written.
@@ -109,10 +107,6 @@ def default_state_file(env: Mapping[str, str]) -> Path | None:
 
 def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock._asdict()) + "\n" for lock in locks))
-    with suppress(OSError):  # not every file system supports fsync
-        if file.is_file():
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
 
 
 def _read(file: Path) -> list[LockRecord]:

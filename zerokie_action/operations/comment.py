@@ -20,7 +20,7 @@ from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure, asks_to_try_again, of_status, quote
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import UNTIL_DEADLINE, GaveUp, RetryingClient
+from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.text import human_seconds
 
@@ -64,8 +64,7 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
     except TimeoutError:
         ci.warning(f"Commenting failed: no answer within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
-        is_known = isinstance(error, DeployError | GaveUp)
-        ci.warning(str(error) if is_known else f"Commenting failed: {error!r}")
+        ci.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
     else:
         ci.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
 

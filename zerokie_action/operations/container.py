@@ -16,17 +16,18 @@ from zerokie_action.errors import (
     RequestRejected,
 )
 from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
+from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-from zerokie_action.shutdown import Allowance
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
+    from zerokie_action.outcome import Change
     from zerokie_action.platform.models import App
 
 _HINT_NOT_YET = (
@@ -61,8 +62,10 @@ async def deploy_image(job: Job, image: str) -> None:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         return
     deploy = _Deploy(job, image, before)
-    if settings.rollback:
-        _warn_of_rollback(job, deploy.rollout)
+    if settings.rollback and not settings.wait and settings.health_check is None:
+        job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
+    elif settings.rollback and (why_not := deploy.rollout.why_imprecise):
+        job.warn(f"`rollback` can't go back: {why_not}")
     await _carry_out(job, deploy)
 
 
@@ -75,14 +78,6 @@ async def restart(job: Job) -> None:
         job.preview(f"would restart {before.image!r}")
         return
     await _carry_out(job, _Deploy(job, None, before))
-
-
-def _warn_of_rollback(job: Job, rollout: Rollout) -> None:
-    """Warn when `rollback` can't work."""
-    if not job.settings.wait and job.settings.health_check is None:
-        job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif why_not := rollout.why_imprecise:
-        job.warn(f"`rollback` can't go back: {why_not}")
 
 
 async def _carry_out(job: Job, deploy: _Deploy) -> None:
@@ -102,7 +97,6 @@ async def _carry_out(job: Job, deploy: _Deploy) -> None:
                     job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
             url = await apps.find_url(job, deploy.url)
             await check_health(job, url, runs=deploy.is_proved)
-            deploy.change.seen = f"the {settings.operation} was completed"
     except BaseException as failure:
         if deploy.change.may_be_made:
             was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
@@ -131,8 +125,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         deploy.change.seen = f"not rolled back: {why_not}; {left}"
         return
     job.ci.info(f"{failure}; rolling back to {previous!r}")
-    again = _Deploy(job, previous, app)
-    again.change.done = again.change.unknown = ""  # the change of the failed deploy has the words for both
+    again = _Deploy(job, previous, app, deploy.change)
     problem = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
@@ -149,7 +142,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         problem = f"the rollback to {previous!r} failed as well: {error}"
     finally:
         if problem:
-            _, left = await (again if again.change.may_be_made else deploy).left_with()
+            _, left = await (deploy if again.write.outcome is Outcome.REFUSED else again).left_with()
             deploy.change.seen = f"{problem}; {left}"
         else:
             job.result.status = "rolled-back"
@@ -182,21 +175,31 @@ class _Deploy:
     Attributes:
         rollout: what the platform shows of the deploy.
         change: the entry in the run's list of changes.
+        write: the request.
         verdict: what became of the deploy, as far as that is known.
         url: the app's URL; empty while no answer had it.
     """
 
-    def __init__(self, job: Job, image: str | None, before: App | None) -> None:
-        """Prepare a deploy without sending a request. Without an image, it is a restart."""
-        unknown = f"it is not known which image {job.app!r} was left with"
+    def __init__(self, job: Job, image: str | None, before: App | None, change: Change | None = None) -> None:
+        """Prepare a deploy without sending a request.
+
+        Args:
+            job: the run.
+            image: the image to deploy; None for a restart.
+            before: the app; None if it does not exist.
+            change: the change of the failed deploy, for a rollback.
+        """
         self.rollout = Rollout(image, before)
-        self.change = job.change(done=unknown, unknown=unknown)
+        self.change = change or job.change(
+            done=f"the {job.settings.operation} was accepted",
+            unknown=f"it is not known which image {job.app!r} was left with",
+        )
+        self.write = self.change.write()
         self.verdict: Verdict | None = None
         self.url = before.address if before else ""
         self._job = job
         self._requested = image
         self._is_new = before is None
-        self._write = self.change.write()
 
     @property
     def is_proved(self) -> bool:
@@ -213,16 +216,9 @@ class _Deploy:
         job = self._job
         if self._is_new:
             app, creation = await apps.create_or_find(job, self.rollout.image)
-            is_created = creation.outcome is Outcome.DONE
-            is_lost = (
-                creation.outcome is Outcome.UNKNOWN and bool(app.image) and self.rollout.is_ours(app.image)
-            )
-            if is_created or is_lost:
-                if is_lost:
-                    job.ci.info(
-                        f"App {job.app!r} exists; the answer to an earlier request to create it was lost"
-                    )
-                self.change = creation
+            is_ours = bool(app.image) and self.rollout.is_ours(app.image)
+            if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
+                self.change, self.write = creation, creation.writes[-1]
                 self._note_acceptance(app)
                 return
             self._begin_anew(app)
@@ -252,32 +248,32 @@ class _Deploy:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
             PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
-        job, write = self._job, self._write
-        times = 2 if job.client.http.retry_timeout else 1
-        for is_last in [False, True][-times:]:
+        job, write = self._job, self.write
+        attempts = 2 if job.client.http.retry_timeout else 1
+        for number in range(attempts):
+            job.client.http.retries_used += number
             try:
                 login = apps.registry_auth(job)
                 app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
             except RequestRejected as error:
                 if error.status != CONFLICT or not write.lost:
                     raise
-                self._note_acceptance()  # the deploy in progress is our own
+                write.outcome = Outcome.DONE  # the deploy in progress is our own
+                self._note_acceptance()
                 return
             except PlatformUnavailable as error:
                 if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
-                then = "" if is_last else "; if not, it is sent again"
-                job.ci.info(f"{error}; checking whether the request took effect{then}")
+                job.ci.info(f"{error}; checking whether the request took effect")
                 if await self._shows_deploy(error.retry_after):
                     self._note_acceptance()
                     return
-                job.client.http.retries_used += not is_last
             else:
                 self._note_acceptance(app)
                 return
+        times = "twice" if attempts > 1 else "once"
         raise PlatformUnavailable(
-            f"The deploy was requested {'twice' if times > 1 else 'once'}, and the app shows no sign of it: "
-            f"{write.lost}",
+            f"The deploy was requested {times}, and the app shows no sign of it: {write.lost}",
             hint=_HINT_LOST,
         )
 
@@ -337,7 +333,7 @@ class _Deploy:
             app, now = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app), anyio.current_time()
             rollout.note_answer(app, now)
             # Until the deploy is accepted, a request whose answer was lost may still change the image.
-            if app.image and (rollout.is_accepted or rollout.has_begun):
+            if app.image and (self.write.outcome is Outcome.DONE or rollout.has_begun):
                 if rollout.settling_left(now) and rollout.shows_same:
                     return None, f"the platform accepted {rollout.image!r}, and does not show it yet"
                 job.result.image = app.image
@@ -385,7 +381,7 @@ class _Deploy:
 
     def _note_acceptance(self, app: App | None = None) -> None:
         """Note that the platform has accepted the deploy, with its answer, if there was one."""
-        self.rollout.note_acceptance(anyio.current_time(), app.image if app else "")
+        self.rollout.note_request(anyio.current_time(), app.image if app else "")
         self._job.result.image = self.rollout.image
         if app:
             self._note_url(app)

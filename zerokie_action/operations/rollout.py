@@ -45,7 +45,6 @@ class Rollout:
     Attributes:
         previous: the image before the deploy; empty if the platform showed no image, or there was no app.
         image: the image to deploy; empty if a restarted app shows no image.
-        is_accepted: whether the platform has accepted the deploy.
         app: the last answer, or else the app before the deploy.
     """
 
@@ -54,7 +53,6 @@ class Rollout:
         self.app = before or App()
         self.previous = self.app.image
         self.image = image or self.previous
-        self.is_accepted = False
         self._is_new, self._is_restart = before is None, image is None
         # A restart pulls the image again, and may get another digest.
         is_bare = self.previous.startswith(_BARE_DIGEST)
@@ -67,15 +65,10 @@ class Rollout:
         self._shows_failure = False
         self._running_since = self._failing_since = self._another_since = math.inf
 
-    def note_request(self, now: float) -> None:
-        """Note that the deploy was requested just now."""
+    def note_request(self, now: float, image: str = "") -> None:
+        """Note that the deploy was requested just now; `image` is the image in the answer, if it has any."""
         self._asked_at = now
-
-    def note_acceptance(self, now: float, image: str = "") -> None:
-        """Note that the platform has accepted the deploy; `image` is the image in the answer."""
-        self.is_accepted = True
         self._accepted_image = image
-        self._asked_at = now
 
     def note_answer(self, app: App, now: float) -> None:
         """Note an answer to "GET /v1/apps/:name" after the request."""
@@ -117,16 +110,16 @@ class Rollout:
         """
         status = self.app.status
         runs = status.lower() == RUNNING and self.app.image != self.previous
-        reasons = {
-            "no other image was running": self._was != RUNNING,
-            self.why_imprecise: bool(self.why_imprecise),
-            "the app runs the previous image again": told is Verdict.WENT_BACK,
-            "another deploy has changed the image": len(self._new_images) > self._has_shown_ours,
-            "the new image runs by now": runs and told is not Verdict.RUNS,
-            f"the app's status is {status!r} by now": told is Verdict.FAILED
-            and status.lower() not in FAILURES,
-        }
-        return next((reason for reason, applies in reasons.items() if applies), "")
+        is_mended = told is Verdict.FAILED and status.lower() not in FAILURES
+        reasons = (
+            (self._was != RUNNING, "no other image was running"),
+            (self.why_imprecise, self.why_imprecise),
+            (told is Verdict.WENT_BACK, "the app runs the previous image again"),
+            (len(self._new_images) > self._has_shown_ours, "another deploy has changed the image"),
+            (runs and told is not Verdict.RUNS, "the new image runs by now"),
+            (is_mended, f"the app's status is {status!r} by now"),
+        )
+        return next((reason for applies, reason in reasons if applies), "")
 
     @property
     def why_imprecise(self) -> str:
@@ -166,7 +159,7 @@ class Rollout:
         Either both names stand for the same image, or the platform went back: nobody can tell.
         """
         is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
-        return is_unchanged and not (self._is_restart or self._has_same_name or self._has_shown_ours)
+        return is_unchanged and not (self._is_restart or self._has_same_name)
 
     @property
     def doubt(self) -> str:

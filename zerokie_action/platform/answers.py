@@ -2,15 +2,15 @@
 
 Answers are: a 2xx of the right shape; a status in `FINAL`, with any body; a 409, unless its body is a web
 page; and any other 4xx with the platform's `{"error"}`. Everything else is a failure, and the request is sent
-again. `Rules` has an endpoint's exceptions.
+again.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from zerokie_action.errors import AuthenticationError, DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http.failure import (
     Cause,
     Failure,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from zerokie_action.http import Request, Response
-    from zerokie_action.http.retry import GaveUp
 
 T = TypeVar("T")
 
@@ -39,52 +38,29 @@ FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
 
 _HINT = "The answer says why: correct that, then run the job again."
 _HINTS = {
+    UNAUTHORIZED: "Check that the secret behind `api-key` holds a current key for this `api-url`.",
     NOT_FOUND: "Check `app`. A deploy with `create: true` creates an app that does not exist.",
     407: "Check user and password in the proxy's URL: http://user:password@host:port.",
     CONFLICT: "If something else is changing the app, run the job again later. If the name is taken, choose "
     "another `app`.",
 }
-_HINTS_WITHOUT_ERROR = {
-    FORBIDDEN: "The answer is not the platform's: a firewall or gateway in front of it may have refused the "
-    "request. Check `api-url`, and ask whoever runs that gateway.",
-    TOO_LARGE: "A gateway or proxy limits the size of requests: raise that limit "
-    "(nginx: `client_max_body_size`).",
-}
-_NOT_THE_API = (
-    "Check `api-url`: it may not lead to the platform's API. If it is right, a gateway may have answered in "
-    "the platform's place: run the job again in a few minutes."
+_HINT_GATEWAY = (
+    "The answer is not the platform's: a firewall, gateway or proxy in front of it has refused the request. "
+    "Check `api-url`, and ask whoever runs that gateway."
 )
-_ADVICE = {
+_HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `client_max_body_size`)."
+ADVICE = {
     Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, proxies and the "
     "platform's status.",
-    Cause.WRONG_ANSWER: _NOT_THE_API,
+    Cause.WRONG_ANSWER: "Check `api-url`: it may not lead to the platform's API. If it is right, a gateway "
+    "may have answered in the platform's place: run the job again in a few minutes.",
     Cause.NO_HOST: "Check the host names in `api-url` and in the proxy's URL, and this job's DNS server.",
     Cause.CERTIFICATE: "Check `api-url`. If the certificate comes from a private authority, set "
     "SSL_CERT_FILE to a file with that authority's certificate.",
-    Cause.OWN_CONTAINER: "Inside a container, this address is the container itself. Start the container with "
+    Cause.OWN_MACHINE: "Inside a container, this address is the container itself. Start the container with "
     "`--network host`, or use the host `host.docker.internal` in `api-url`; http is allowed for that host.",
-    Cause.UPLOAD_BROKEN: "The connection broke each time in the middle of the upload. A gateway or proxy may "
-    "limit the size of a request (nginx: `client_max_body_size`), or its duration.",
 }
-_HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
-
-
-class Rules(NamedTuple):
-    """How an endpoint treats some statuses.
-
-    Attributes:
-        final: statuses that are refusals with any body.
-        failures: statuses that are failures, even with the platform's `{"error"}`.
-    """
-
-    final: AbstractSet[int] = FINAL
-    failures: AbstractSet[int] = frozenset()
-
-
-LOCK_RULES = Rules(final=FINAL - {FORBIDDEN})
-"""For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
-UPLOAD_RULES = Rules(failures=frozenset({NOT_FOUND}))
-"""For uploads: while the lock is held, the app exists, and only its storage may not be ready."""
+"""What to do about a request that was given up."""
 
 
 def read_answer(
@@ -92,7 +68,7 @@ def read_answer(
     response: Response,
     parse: Callable[[Response], T],
     redact: Callable[[str], str],
-    rules: Rules,
+    final: AbstractSet[int] = FINAL,
 ) -> T | Failure | DeployError:
     """The value of a 2xx, the error of a refusal, or the failure that a response stands for.
 
@@ -101,36 +77,26 @@ def read_answer(
         response: its response.
         parse: turns a 2xx into the value, or raises `Malformed`.
         redact: removes secrets from the response's text.
-        rules: the endpoint's rules.
+        final: the statuses that are refusals with any body.
     """
-    status = response.status_code
+    flaw = "not in the API's format"
     if response.is_success:
         try:
             return parse(response)
         except Malformed as malformed:
-            said = words(response.content, redact)
-            but = f"{malformed} ({said})" if said else f"{malformed}"
-            return _not_the_platform(request, f"answered {status}, but {but}")
-    said = words(response.content, redact)
+            flaw = str(malformed)
+    status, said = response.status_code, words(response.content, redact)
     answer = f"answered {status} ({said})" if said else f"answered {status}"
     if asks_to_try_again(status):
         return of_status(response, f"the platform {answer}")
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     is_conflict = status == CONFLICT and not is_web_page(response.content)
     is_refused = response.is_client_error and bool(_error_text(response.content))
-    if is_refused and status in rules.failures:
-        return Failure(f"the platform {answer}", may_have_arrived=False)
-    if status in rules.final or is_conflict or is_refused:
+    if status in final or is_conflict or is_refused:
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
-    return _not_the_platform(request, f"{answer}, but not in the API's format")
-
-
-def unavailable(error: GaveUp) -> PlatformUnavailable:
-    """The error of a request that was given up."""
-    hint = _HINT_WAIT if error.is_told_to_wait else _ADVICE[error.failure.cause]
-    found = PlatformUnavailable(str(error), hint=hint)
-    found.retry_after = error.failure.retry_after
-    return found
+    # Another server may have answered, and the platform may have carried out the request all the same.
+    origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    return Failure(f"{origin} {answer}, but {flaw}", Cause.WRONG_ANSWER)
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:
@@ -140,7 +106,7 @@ def words(body: bytes, redact: Callable[[str], str]) -> str:
 
 
 def _error_text(body: bytes) -> str:
-    """The text of the platform's `{"error": "…"}`; empty for any other body."""
+    """The text of the platform's `{"error": "…"}`; empty for another body, which may be a gateway's."""
     try:
         found = json.loads(body[:MEGABYTE])
     except (ValueError, RecursionError):
@@ -149,28 +115,15 @@ def _error_text(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def _not_the_platform(request: Request, answer: str) -> Failure:
-    """The failure of a response that another server may have sent.
-
-    The platform may have carried out the request all the same.
-    """
-    origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    return Failure(f"{origin} {answer}", Cause.WRONG_ANSWER, makes_no_sense=True)
-
-
 def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     """The error for a refusal; `answer` is the status and the answer's own words."""
     status = response.status_code
+    of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
+    hint = _HINTS.get(status, _HINT if _error_text(response.content) else of_gateway)
     if status == UNAUTHORIZED:
-        return AuthenticationError(
-            f"The platform does not accept the API key ({answer})",
-            hint="Check that the secret behind `api-key` holds a current key for this `api-url`.",
-        )
+        return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
-        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer
+        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer, hint=hint
     )
-    rejected.has_error = bool(_error_text(response.content))
-    hints = _HINTS if rejected.has_error else _HINTS | _HINTS_WITHOUT_ERROR
-    rejected.hint = hints.get(status, _HINT)
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected

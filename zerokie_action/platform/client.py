@@ -13,23 +13,23 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from zerokie_action import limits
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http import Request
+from zerokie_action.http import URL, Request
+from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
 from zerokie_action.http.retry import GaveUp
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import (
+    ADVICE,
     CONFLICT,
+    FINAL,
     FORBIDDEN,
-    LOCK_RULES,
     NOT_FOUND,
     TOO_LARGE,
-    UPLOAD_RULES,
-    Rules,
     read_answer,
-    unavailable,
     words,
 )
 from zerokie_action.platform.models import (
@@ -37,23 +37,20 @@ from zerokie_action.platform.models import (
     Counts,
     Domain,
     Finalized,
+    Lock,
     parse_any,
-    parse_app_deletion,
     parse_apps,
     parse_files,
-    parse_finalized,
-    parse_heartbeat,
-    parse_lock,
+    parse_optional,
     parse_record,
 )
-from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from zerokie_action.errors import DeployError
     from zerokie_action.http import Response
-    from zerokie_action.http.failure import Failure
     from zerokie_action.http.request import Content
     from zerokie_action.http.retry import Backoff, Guard, RetryingClient
     from zerokie_action.platform.models import RemoteFile
@@ -63,11 +60,10 @@ T = TypeVar("T")
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Groups of requests. For any other request, the purpose is the name of the group."""
 
-_LISTING_TIMEOUT = 120.0
 _LARGEST_LISTING = 128 * MEGABYTE
-"""Seconds and bytes for a listing of a million files. Parsing takes four times as many bytes of memory."""
-_FINALIZE_TIMEOUT = 120.0
-"""Seconds for an answer to finalize, which waits for the purge of the CDN's cache."""
+"""Bytes for a listing of a million files."""
+_FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
+"""For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
 
 HIDDEN_HINT = (
     "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
@@ -117,7 +113,7 @@ class Client:
 
     @cached_property
     def _headers(self) -> dict[str, str]:
-        host = {"Host": urlsplit(self.base_url).netloc}
+        host = {"Host": URL(self.base_url).netloc.decode()}
         return {**host, **HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
 
     # Apps
@@ -160,8 +156,7 @@ class Client:
 
     async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        # An empty 200 may be a gateway's. The DELETE is then repeated, because the app has to be gone.
-        return await self._delete(parse_app_deletion, f"Deleting app {name!r}", app_target(name), write)
+        return await self._delete(f"Deleting app {name!r}", app_target(name), write)
 
     async def deploy(
         self,
@@ -196,7 +191,7 @@ class Client:
             "GET",
             app_target(name, "files"),
             max_body=_LARGEST_LISTING,
-            read_timeout=_LISTING_TIMEOUT,
+            silence=limits.LISTING_SILENCE,
         )
 
     async def put_file(
@@ -209,7 +204,11 @@ class Client:
         group: str = UPLOADS,
         write: Write | None = None,
     ) -> None:
-        """Store one file ("PUT /v1/apps/:name/files/{path}")."""
+        """Store one file ("PUT /v1/apps/:name/files/{path}").
+
+        A 404 is a failure, and `on_missing` is called: while the lock is held, the app should exist, and only
+        its storage may not be ready.
+        """
         purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
             await self._send(
@@ -220,30 +219,22 @@ class Client:
                 content,
                 content_type=content_type,
                 group=group,
-                rules=UPLOAD_RULES,
+                on_missing=self.on_missing,
                 write=write,
             )
-        except RequestRejected as error:
+        except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
-                error.hint = f"This is the action's own record of the deploy. {error.hint}"
-            elif error.status == TOO_LARGE:
-                size = human_bytes(content.size)
-                error.hint = f"The file is {size} large. {error.hint} Or leave the file out with `ignore`."
-            elif error.status == FORBIDDEN and not error.has_error:
-                error.hint = f"{error.hint} Or leave the file out with `ignore`."
+                error.hint = f"{error.hint} The file is the action's own record of the deploy."
             elif is_hidden(path):
-                error.hint = f"{HIDDEN_HINT} {error.hint}"
-            raise
-        except PlatformUnavailable as error:  # a 404 for too long, perhaps
-            if is_hidden(path):
                 error.hint = f"{error.hint} {HIDDEN_HINT}"
+            elif isinstance(error, RequestRejected) and error.status in {FORBIDDEN, TOO_LARGE}:
+                error.hint = f"{error.hint} Or leave the file out with `ignore`."
             raise
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
         purpose, target = f"Deleting {path!r}", app_target(name, "files", *path.split("/"))
-        # Any 2xx will do: if the file is still there, the next deploy deletes it.
-        await self._delete(parse_any, purpose, target, write, group=DELETIONS)
+        await self._delete(purpose, target, write, group=DELETIONS)
 
     # The deploy lock
 
@@ -256,18 +247,21 @@ class Client:
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
         purpose = "Asking for the deploy lock"
-        if not await self._send(parse_lock(session), purpose, "POST", target, body, write=write):
+        lock = await self._send(parse_record(Lock), purpose, "POST", target, body, write=write)
+        if not lock.is_held_by(session):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> None:
-        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock").
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"). The reference describes no answer.
 
         Raises:
             RequestRejected: with status 404 or 409 when the session does not hold the lock.
         """
         target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
         purpose = "Confirming the deploy lock"
-        if not await self._send(parse_heartbeat(session), purpose, "PUT", target, body, rules=LOCK_RULES):
+        parse = parse_optional(Lock)
+        lock = await self._send(parse, purpose, "PUT", target, body, final=_FINAL_FOR_LOCKS)
+        if lock and not lock.is_held_by(session):
             raise RequestRejected(f"{purpose}: the answer names another session", status=CONFLICT)
 
     async def finalize(
@@ -284,13 +278,13 @@ class Client:
         """
         body = {"deploy_session_id": session, **counts._asdict()}
         return await self._send(
-            parse_finalized,
+            parse_optional(Finalized),
             "Finalizing the deploy",
             "POST",
             app_target(name, "deploy", "finalize"),
             body,
-            read_timeout=_FINALIZE_TIMEOUT,
-            rules=LOCK_RULES,
+            silence=limits.FINALIZE_SILENCE,
+            final=_FINAL_FOR_LOCKS,
             write=write,
         )
 
@@ -310,23 +304,15 @@ class Client:
     async def remove_domain(self, name: str, domain: str, *, write: Write | None = None) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
         target = app_target(name, "domains", domain)
-        return await self._delete(parse_any, f"Removing {domain!r}", target, write)
+        return await self._delete(f"Removing {domain!r}", target, write)
 
     # What all endpoints share
 
-    async def _delete(
-        self,
-        parse: Callable[[Response], bool],
-        purpose: str,
-        target: str,
-        write: Write | None,
-        *,
-        group: str = "",
-    ) -> bool:
+    async def _delete(self, purpose: str, target: str, write: Write | None, *, group: str = "") -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
         write = write or Write()
         try:
-            return await self._send(parse, purpose, "DELETE", target, write=write, group=group)
+            return await self._send(parse_any, purpose, "DELETE", target, write=write, group=group)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
@@ -345,8 +331,9 @@ class Client:
         content_type: str = "application/json",
         group: str = "",
         max_body: int = MEGABYTE,
-        read_timeout: float = 30.0,
-        rules: Rules = Rules(),  # noqa: B008 - immutable
+        silence: float = limits.SILENCE,
+        final: AbstractSet[int] = FINAL,
+        on_missing: Callable[[], None] | None = None,
         write: Write | None = None,
         is_repeatable: bool = True,
     ) -> T:
@@ -361,8 +348,9 @@ class Client:
             content_type: the body's type.
             group: see `http.request.About`.
             max_body: see `http.request.About`.
-            read_timeout: seconds without a byte after which the attempt fails.
-            rules: the endpoint's rules for statuses.
+            silence: seconds without a byte after which the attempt fails.
+            final: see `read_answer`.
+            on_missing: called at a 404, which then is a failure and no refusal.
             write: follows what becomes of the request.
             is_repeatable: see `RetryingClient.send`.
 
@@ -378,20 +366,24 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, group=group, timeout=read_timeout, size=size, max_body=max_body)
+        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
         request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
 
         def read(response: Response) -> T | Failure | DeployError:
-            if response.status_code == NOT_FOUND and rules is UPLOAD_RULES:
-                self.on_missing()
-            return read_answer(request, response, parse, self.redact, rules)
+            answer = read_answer(request, response, parse, self.redact, final)
+            if response.status_code == NOT_FOUND and on_missing:
+                on_missing()
+                if isinstance(answer, RequestRejected):
+                    return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
+            return answer
 
         try:
             return await self.http.send(
                 request, read, self.backoff, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
-            raise unavailable(error) from error
+            error.hint = error.hint or ADVICE[error.failure.cause]
+            raise
 
 
 def is_hidden(path: str) -> bool:

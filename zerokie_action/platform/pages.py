@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import anyio
 
-from zerokie_action.http import URL, InvalidURL, Request, Response
+from zerokie_action.formats import split_web_url
+from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from zerokie_action.http.retry import RetryingClient
 
-_LARGEST_PORT = 65_535
+_URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
 class PageError(Exception):
@@ -35,20 +39,16 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: f
         PageError: when the response is not complete in time.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    request = _request(_parse(url), max_body, seconds)
     with anyio.move_on_after(seconds):
-        response = await http.fetch(request)
-        if isinstance(response, Failure):
-            raise PageError(response.reason)
-        return response
+        return await _get(url, http, max_body, seconds)
     raise PageError(f"no answer within {human_seconds(seconds)}")
 
 
 async def read_public(url: str, http: RetryingClient, *, max_body: int, silence: float) -> bytes:
-    """The body of a page under an app's public URL; the request is sent once.
+    """The body of a page; the request is sent once.
 
     Args:
-        url: as for `read_page`; a user and password in the URL are not sent.
+        url: as for `read_page`.
         http: sends the request.
         max_body: the largest accepted body, in bytes.
         silence: seconds without a byte after which the request fails.
@@ -56,9 +56,7 @@ async def read_public(url: str, http: RetryingClient, *, max_body: int, silence:
     Raises:
         PageError: when there is no response, or a response other than 2xx.
     """
-    response = await http.fetch(_request(_parse(url).copy_with(userinfo=b""), max_body, silence))
-    if isinstance(response, Failure):
-        raise PageError(response.reason)
+    response = await _get(url, http, max_body, silence)
     if not response.is_success:
         raise PageError(f"it answered {response.status_code}")
     return response.content
@@ -67,30 +65,26 @@ async def read_public(url: str, http: RetryingClient, *, max_body: int, silence:
 def shown_url(url: str) -> str:
     """The URL without user, password, query and fragment, which may be secrets. Never raises."""
     try:
-        where = _parse(url)
+        parts = _split(url)
     except PageError:
         return "an invalid URL"
-    return f"{where.scheme}://{where.netloc.decode()}{where.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _request(url: URL, max_body: int, seconds: float) -> Request:
-    headers = {"Host": url.netloc.decode(), **HEADERS, "Cache-Control": "no-cache"}
-    if url.userinfo:
-        login = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
-        headers["Authorization"] = f"Basic {login}"
-    return Request(
-        "GET",
-        url.copy_with(userinfo=b""),
-        headers=headers,
-        extensions=extensions("Reading a page", timeout=seconds, max_body=max_body),
-    )
+async def _get(url: str, http: RetryingClient, max_body: int, silence: float) -> Response:
+    parts, headers = _split(url), {**HEADERS, "Cache-Control": "no-cache"}
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    more = extensions("Reading a page", timeout=silence, max_body=max_body)
+    response = await http.fetch(Request("GET", parts.geturl(), headers=headers, extensions=more))
+    if isinstance(response, Failure):
+        raise PageError(response.reason)
+    return response
 
 
-def _parse(url: str) -> URL:
-    try:
-        where = URL(url).copy_with(fragment=None)
-        if where.scheme in {"http", "https"} and where.host and (where.port or 0) <= _LARGEST_PORT:
-            return where
-    except (InvalidURL, ValueError):
-        pass
-    raise PageError("this is not the URL of a page")
+def _split(url: str) -> SplitResult:
+    parts = split_web_url(quote(url, safe=_URL_CHARACTERS))
+    if parts is None:
+        raise PageError("this is not the URL of a page")
+    return parts

@@ -1,0 +1,72 @@
+"""Time limits that a user can meet, in seconds. Those that are inputs have their defaults in `settings`.
+
+This module imports nothing heavy, because `signals` needs it before anything else is imported.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# One attempt to send a request
+
+CONNECT = 10.0
+"""For the TCP connection, and as many again for TLS."""
+SILENCE = 30.0
+"""Without a byte of an answer. A large body extends this: see `http.request.extensions`."""
+LISTING_SILENCE = 120.0
+"""The same for a listing, which may have a million files."""
+FINALIZE_SILENCE = 120.0
+"""The same for finalize, which waits for the purge of the CDN's cache."""
+
+# A request that fails, until its budget (`retry-timeout`) is spent
+
+LONGEST_ATTEMPT = 30.0
+"""An attempt counts against the budget for no longer, so that long uploads have several attempts."""
+NO_SENSE = 15.0
+"""Nothing but senseless answers, before the first sensible one: `api-url` may be wrong."""
+MOST_WAITED = 600.0
+"""A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
+
+# The deploy lock
+
+LOCK_EXPIRY = 30 * 60.0
+"""Without a heartbeat, until the platform lets a lock expire ("PUT …/deploy/lock")."""
+LOCK_MARGIN = 60.0
+"""Before the lock expires: no write begins."""
+HEARTBEAT_PAUSE = 15.0
+"""Between a heartbeat that failed and the next heartbeat."""
+LEAST_HEARTBEAT_PAUSE = 1.0
+"""Between two heartbeats, however many uploads are answered with 404."""
+
+
+class Allowance(NamedTuple):
+    """The time limit of a step at the end of a run.
+
+    Attributes:
+        seconds: the limit from the end of the work; before that, from the step's start.
+        grace: the limit from the signal, if there is a signal before or during the step.
+    """
+
+    seconds: float
+    grace: float
+
+    def without(self, last: Allowance) -> Allowance:
+        """The part before a last step that needs `last`."""
+        return Allowance(self.seconds - last.seconds, self.grace - last.grace)
+
+
+# The end of a run, in this order. All seconds count from the end of the work, so each step leaves time for
+# the next. CI systems kill a run 10 s after the signal.
+
+ANSWERS = Allowance(10.0, 1.0)
+"""For the answers to requests in flight, which may take effect even if their connection breaks."""
+RELEASE = Allowance(60.0, 4.3)
+"""For all of the end: answers, manifest, and the release of the lock."""
+FINALIZE = Allowance(40.0, 3.0)
+"""For finalize, at the end of `RELEASE`: the purge of a CDN's cache takes seconds."""
+RECORD = RELEASE.without(FINALIZE)
+"""For storing the manifest of a failed deploy, after `ANSWERS`."""
+EXIT = 4.8
+"""From the first signal to the forced end of the process."""
+CLEANUP = Allowance(120.0, RELEASE.grace)
+"""For the cleanup of a lock that a killed run has left."""
