@@ -64,8 +64,8 @@ test-acceptance: .venv/.synced ## Run `make acceptance` against a local platform
 test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a sample
 	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 
-servers: .venv/.synced ## Run the tests behind real servers (nginx, haproxy, squid)
-	@$(BIN)/pytest -m "servers and not exhaustive" tests/servers $(ARGS)
+servers: .venv/.synced ## Run the tests behind real servers (nginx, squid)
+	@$(BIN)/pytest -m servers tests/servers $(ARGS)
 
 browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
 	@$(BIN)/pytest -m browser tests/browser tests/test_pictures.py $(ARGS)

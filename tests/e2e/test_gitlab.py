@@ -187,46 +187,6 @@ def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Ima
     assert platform.state()["apps"] == {}
 
 
-def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
-    """At night, what is not open goes, and nothing else; there is no old environment."""
-    use_example(repository, "sweep.yml", platform, image)
-    succeed("git", "add", "--all", folder=repository)
-    for app in (
-        "my-site",
-        "my-site-mr-1",
-        "my-site-mr-2",
-        "my-site-review-old-a1b2c3",
-        "my-site-review-board",
-    ):
-        platform.create(app)
-    notes = "/projects/7/merge_requests/1/notes"
-    last = {"X-Next-Page": ""}
-    page = "&per_page=100&page=1"
-    delete = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run=false"
-    with rest() as api:
-        api.statuses = {delete: 400}
-        api.answers = {
-            f"GET /projects/7/merge_requests?state=opened{page}": ([{"iid": 2}], last),
-            f"GET /projects/7/repository/branches?{page}": ([{"name": "main"}], last),
-            f"GET /projects/7/environments?search=review/{page}": (
-                [{"name": "review/old", "slug": "review-old-a1b2c3"}],
-                last,
-            ),
-            f"GET {notes}?per_page=100&page=1": ([], {}),
-            f"POST {notes}": ({"id": 1}, {}),
-            delete: ({"message": {"scheduled_entries": [], "unprocessable_entries": []}}, {}),
-        }
-        night: dict[str, str | int] = {
-            "SWEEP_REVIEW_APPS": "true",
-            "CI_PROJECT_ID": 7,
-            "CI_API_V4_URL": api.url,
-            "ZEROKIE_GITLAB_TOKEN": "token",
-        }
-        run_jobs(repository, **night)
-
-    assert set(platform.state()["apps"]) == {"my-site", "my-site-mr-2", "my-site-review-board"}
-
-
 def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
     """Three sites from main; a merge request has three review apps, which their stop jobs remove."""
     use_example(repository, "monorepo.yml", platform, image)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.engine import Image
-    from tests.support.platform import Platform
 
 PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
 
@@ -27,15 +26,6 @@ def test_has_the_locked_packages_and_no_others(image: Image, workspace: Path) ->
     installed = {tuple(name.removesuffix(".dist-info").replace("_", "-").rsplit("-", 1)) for name in listed}
     assert {name for name, _ in installed} == {name for name, _ in locked} | {"zerokie-action"}
     assert installed >= set(locked)
-
-
-def test_bytecode_is_compiled(image: Image, platform: Platform, workspace: Path) -> None:
-    """A start compiles nothing, so that it is as fast on a read-only file system."""
-    start = "/opt/zerokie/bin/python -B -v /opt/zerokie/bin/zerokie-deploy"
-    seen = image.run("sh", "-c", f"{start} 2>&1", env=platform.inputs(), workspace=workspace)
-    sources = re.findall(r"code object from '?(\S+)\.(pyc?)\b", seen.log)
-    assert {kind for _, kind in sources} == {"pyc"}
-    assert any(path.startswith(PACKAGES) for path, _ in sources)
 
 
 def build_again(image: Image, folder: Path, *options: str) -> None:

@@ -40,31 +40,27 @@ def at_each_request(
 ) -> AtEachRequest:
     """Makes all attempts at every request of a scenario.
 
-    The sample are its own requests, each with `of_each` attempts, always the same; in a dialect one at one.
+    The sample are its own requests, each with one attempt, always the same; in a dialect one at one.
     """
 
-    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt], *, of_each: int) -> None:
+    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt]) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
-            for record, name in chosen(
-                scenario, scenario.rehearse(loop, tmp_path_factory), list(attempts), of_each
-            ):
+            for record, name in chosen(scenario, scenario.rehearse(loop, tmp_path_factory), list(attempts)):
                 with scenario.world(loop, tmp_path) as world:
                     found = list(attempts[name](world, record))
                     if found:
                         problems += [f"{name} at {record}:", *found, *end_of(world)]
         assert not problems, "\n".join(problems)
 
-    def chosen(
-        scenario: Scenario, records: list[Record], names: list[str], of_each: int
-    ) -> Iterable[tuple[Record, str]]:
+    def chosen(scenario: Scenario, records: list[Record], names: list[str]) -> Iterable[tuple[Record, str]]:
         if request.param:
             return product(records, names)
         dice = random.Random(f"{scenario} {names}")  # noqa: S311
         own = [record for record in records if scenario.is_own(record)]
         if scenario.dialect:
-            return [(dice.choice(own), dice.choice(names))] if own else []
-        return [(record, name) for record in own for name in dice.sample(names, of_each)]
+            own = dice.sample(own, min(1, len(own)))
+        return [(record, dice.choice(names)) for record in own]
 
     return try_all
 

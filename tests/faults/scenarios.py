@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.timewarp import TimeWarpLoop, wall_clock
 from tests.support.world import API_KEY, World
 from zerokie_action.sandbox.platform import Platform
@@ -17,8 +19,6 @@ from zerokie_action.sandbox.platform import Platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    import pytest
 
     from tests.support.world import Outcome
     from zerokie_action.sandbox.records import Record
@@ -230,3 +230,5 @@ MIXED = tuple(
     for dialect in DIALECTS
 )
 SCENARIOS = PLAIN + MIXED
+SAMPLE = (*PLAIN, *(pytest.param(scenario, marks=pytest.mark.exhaustive) for scenario in MIXED))
+"""The same, where `make test` does without the dialects."""

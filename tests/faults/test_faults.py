@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.faults.invariants import broken
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.scenarios import SAMPLE, SCENARIOS, Scenario
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ FAULTS = {
 }
 """One for each way that an answer takes through the code."""
 
-each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 
-
-@each_scenario
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """The invariants hold; after a failure, the next deploy is right."""
 
@@ -58,10 +56,10 @@ def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         world.platform.faults.add(replace(FAULTS[name].fault, index=record.index))
         yield from deploys(scenario, name, world, record, FAULTS[name].once)
 
-    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=2)
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})
 
 
-@each_scenario
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
 def test_for_ever(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """The same when all further requests of this kind meet the fault."""
     tried = set()
@@ -76,7 +74,7 @@ def test_for_ever(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         codes = {*FAULTS[name].for_ever, *scenario.more}
         yield from deploys(scenario, name, world, record, codes)
 
-    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS}, of_each=1)
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})
 
 
 def deploys(

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.invariants import broken
 from tests.faults.outages import KINDS, Outage
-from tests.faults.scenarios import FIRST, FIRST_DEPLOY, SCENARIOS, UPDATE, Scenario
+from tests.faults.scenarios import FIRST, FIRST_DEPLOY, SAMPLE, SCENARIOS, UPDATE, Scenario
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ SECONDS = (1, 3, 10, 30, 60, 100)
 TOO_LONG = 160
 """Two minutes, the longest pause between two attempts (30 s, after a 429), and some more."""
 
-each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 each_static_deploy = pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -40,7 +39,7 @@ def untidy(outcome: Outcome) -> Iterator[str]:
         yield f"{len(lines)} lines"
 
 
-@each_scenario
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_waited_for(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """Up to 100 s cost time and nothing else: the deploy is right, the lock free, nothing said twice."""
 
@@ -53,10 +52,10 @@ def test_waited_for(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         yield from untidy(outcome)
 
     cases = {f"{kind} for {seconds} s": (kind, seconds) for kind, seconds in product(KINDS, SECONDS)}
-    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()}, of_each=1)
+    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()})
 
 
-@each_scenario
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
 def test_too_long(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """More than two minutes end in exit 5, with the lock free, or with the time at which it will be."""
 
@@ -69,7 +68,7 @@ def test_too_long(scenario: Scenario, at_each_request: AtEachRequest) -> None:
         yield from broken(scenario, world, outcome, codes=codes)
         yield from untidy(outcome)
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS}, of_each=1)
+    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
 
 
 def waits_longer(scenario: Scenario, record: Record) -> bool:
@@ -95,7 +94,7 @@ def test_with_a_failure_of_our_own(scenario: Scenario, at_each_request: AtEachRe
         if world.platform.lock("site") and not (record.path.endswith("/finalize") or hangs(outcome)):
             yield "the lock is held"
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS}, of_each=1)
+    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
 
 
 @each_static_deploy
@@ -115,7 +114,7 @@ def test_with_a_signal(scenario: Scenario, at_each_request: AtEachRequest) -> No
             yield "the lock is held"
 
     cases = {f"{kind} for {seconds} s": (kind, seconds) for kind, seconds in product(KINDS, (2, 30))}
-    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()}, of_each=1)
+    at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Processes of their own, in real time: no more threads, what hangs, a machine that sleeps, an unread log."""
+"""Processes of their own, in real time: no more threads, what hangs, an unread log."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.processes import SITE, Runner, files_of, finished, stored
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.faults.processes import Runner
     from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.records import Record
 
 LONGEST_RELEASE = 5.0
 MARGIN = 15.0
@@ -50,17 +49,6 @@ from zerokie_action.cli import deploy
 sys.exit(deploy())
 """
 """A deploy that waits for a name in a thread, which nothing can end."""
-
-LOCK_LOST = 7
-SUSPENDED = """
-import os, sys, time
-
-now = time.clock_gettime
-time.clock_gettime = lambda clock: now(clock) + 31 * 60 * os.path.exists(os.environ["ASLEEP"])
-from zerokie_action.cli import deploy
-sys.exit(deploy())
-"""
-"""A deploy for which half an hour has passed as soon as there is the file ASLEEP."""
 
 
 async def test_a_signal_where_no_thread_can_start(real: tuple[Platform, Runner], tmp_path: Path) -> None:
@@ -128,37 +116,6 @@ async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner])
     process = await runner.start(("-c", BLOCKED_SCAN))
     await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
     assert platform.lock("site") is None
-
-
-async def test_a_deploy_that_is_stopped_beyond_its_lease(
-    real: tuple[Platform, Runner], tmp_path: Path
-) -> None:
-    """Another one has the lock meanwhile; when the first one goes on, it writes and releases nothing."""
-    platform, runner = real
-    runner.write(SITE)
-    other = Runner(tmp_path / "other", platform.base_url)
-    other.write({"index.html": "<h1>the other one</h1>", "a.css": "another length"})
-    stopped = asyncio.Event()
-
-    def stop(record: Record) -> None:
-        if record.method == "PUT" and "/files/a.css" in record.path and not stopped.is_set():
-            process.send_signal(signal.SIGSTOP)
-            stopped.set()
-
-    platform.on_response = stop
-    asleep = tmp_path / "asleep"
-    process = await runner.start(("-c", SUSPENDED), ASLEEP=str(asleep), ZEROKIE_CONCURRENCY="1")
-    await stopped.wait()
-    platform.expire_lock("site")
-    code, log = await other.deploy()
-    assert code == 0, log
-    seen = len(platform.requests)
-    asleep.touch()
-    process.send_signal(signal.SIGCONT)
-    code, log = await finished(process)
-    assert code == LOCK_LOST, log
-    assert platform.requests[seen:] == []
-    assert stored(platform) == files_of(other)
 
 
 PIPE = 4096

@@ -71,7 +71,7 @@ def test_at_every_request(scenario: Scenario, at_each_request: AtEachRequest) ->
         f"SIGTERM when the platform {name}": partial(attempt, signal.SIGTERM, fault, "on_request")
         for name, fault in PLATFORMS.items()
     }
-    at_each_request(scenario, attempts, of_each=1)
+    at_each_request(scenario, attempts)
 
 
 def next_deploy(scenario: Scenario, world: World) -> Iterator[str]:

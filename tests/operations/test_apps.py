@@ -111,36 +111,6 @@ def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> Non
     assert outcome.outputs["image"] == image
 
 
-def test_a_creation_that_is_lost_and_somebody_else_s_app(world: World) -> None:
-    """It has another image: ours is deployed."""
-    create_meanwhile(world, "container")
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$"))
-    outcome = world.run(app="new", image=NEW, create=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert world.platform.apps.get("new").image == NEW
-
-
-@pytest.mark.parametrize("answer", ["404", "502"])
-def test_a_new_app_that_is_not_ready(world: World, answer: str) -> None:
-    """It is waited for, also where the answer to its creation was lost."""
-    world.platform.dialect.speak(f"new-app={answer}")
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
-    outcome = world.run(app="new", image=NEW, create=True)
-    assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
-    assert 8 <= outcome.seconds < 20
-
-
-def test_a_new_app_whose_lock_is_not_ready(world: World) -> None:
-    """It is waited for as well, though nobody knows who created the app."""
-    world.platform.faults.add(
-        Fault(Kind.RESET, "POST", "/v1/apps$", after=True),
-        Fault(Kind.STATUS, "POST", "/lock$", status=404, times=None, lasts=10),
-    )
-    outcome = world.run(app="new", create=True)
-    assert (outcome.exit_code, outcome.outputs["created"]) == (0, None), outcome.log
-    assert 10 <= outcome.seconds < 20
-
-
 def test_a_new_app_that_is_never_found(world: World) -> None:
     """After a minute, a 404 is the platform's word."""
     gone = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
@@ -161,33 +131,29 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
     )
 
 
-@pytest.mark.parametrize("kind", ["static", "container"])
-def test_a_type_that_the_platform_shows_is_believed(world: World, kind: str) -> None:
-    """Whatever else it shows; without one, an image tells a container app."""
-    body = f'{{"name": "web", "type": "{kind}", "image": "{OLD}", "status": "running"}}'.encode()
+@pytest.mark.parametrize(
+    ("shows", "kind"),
+    [
+        ('"type": "static", "image": "nginx:1"', "static"),
+        ('"image": "nginx:1"', "container"),
+        ('"port": 80', "container"),
+    ],
+)
+def test_which_kind_it_is(world: World, shows: str, kind: str) -> None:
+    """A type that is shown is believed; without one, an image tells, or a port where no image is shown."""
+    body = f'{{"name": "web", "status": "running", {shows}}}'.encode()
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
-    assert deploy(world).exit_code == (2 if kind == "static" else 0)
-
-
-def test_an_app_that_shows_no_image(world: World) -> None:
-    """The port tells that it is a container app. A static one may have a port, but no image."""
-    world.platform.dialect.speak("image=not-in-get")
     outcome = deploy(world)
-    assert (outcome.exit_code, outcome.outputs["kind"]) == (0, "container")
-    body = b'{"name": "site", "image": "", "port": 80, "status": "running"}'
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=body))
-    outcome = world.run()
-    assert (outcome.exit_code, outcome.outputs["kind"]) == (0, "static")
+    assert (outcome.exit_code, outcome.outputs["kind"]) == (0 if kind == "container" else 2, kind)
 
 
-@pytest.mark.parametrize("server", ["registry.example.com", None])
-def test_registry_credentials(world: World, server: str | None) -> None:
+@pytest.mark.parametrize(("app", "server"), [("web", "registry.example.com"), ("new", None)])
+def test_registry_credentials(world: World, app: str, server: str | None) -> None:
     """Without a server, they are for the platform's default registry."""
     login = {"registry_server": server, "registry_username": "me", "registry_password": "pass-word"}
-    for app, create in (("web", False), ("new", True)):
-        outcome = world.run(app=app, image=NEW, create=create, **login)
-        assert outcome.exit_code == 0, outcome.log
-        assert world.platform.apps.get(app).private
+    outcome = world.run(app=app, image=NEW, create=True, **login)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.platform.apps.get(app).private
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -206,11 +172,12 @@ def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> N
     assert note.removesuffix(".") in lines(outcome)
 
 
-def test_inputs_that_are_what_the_app_has(world: World) -> None:
-    """Nothing is said of them: a pipeline passes them on every deploy."""
+@pytest.mark.parametrize("numbers", ["integers", "strings", "floats"])
+def test_inputs_that_are_what_the_app_has(world: World, numbers: str) -> None:
+    """Nothing is said of them, however numbers are written: a pipeline passes them on every deploy."""
+    world.platform.dialect.speak(f"numbers={numbers}")
     outcome = deploy(world, NEW, port=80, cpu=256, memory=512)
-    assert outcome.exit_code == 0
-    assert outcome.outputs["warnings"] == []
+    assert (outcome.exit_code, outcome.outputs["warnings"], outcome.outputs["notes"]) == (0, [], [])
     assert "no effect" not in outcome.log
 
 
@@ -232,19 +199,14 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
 
 # --- an app that is being deleted, and a name that is not free yet
 
-GOING = ["app-deletion=deleting", "app-deletion=Terminating"]
-KINDS = pytest.mark.parametrize(("app", "inputs"), [("web", {"image": NEW}), ("site", {})])
 
-
-@pytest.mark.parametrize("dialect", GOING)
-@KINDS
-def test_an_app_that_is_being_deleted(
-    world: World, app: str, inputs: dict[str, object], dialect: str
-) -> None:
+@pytest.mark.parametrize(
+    ("app", "inputs", "status"), [("web", {"image": NEW}, "deleting"), ("site", {}, "Terminating")]
+)
+def test_an_app_that_is_being_deleted(world: World, app: str, inputs: dict[str, object], status: str) -> None:
     """With `create`, a deploy waits for its end, and creates it; without, it says what is going on."""
-    world.platform.dialect.speak(dialect)
+    world.platform.dialect.speak(f"app-deletion={status}")
     world.platform.delete_app(app)
-    status = dialect.partition("=")[2]
     refused = world.run(app=app, **inputs)
     assert (refused.exit_code, refused.writes) == (4, [])
     assert refused.outputs["error"] == f"App {app!r} is being deleted: its status is {status!r}"
@@ -256,15 +218,6 @@ def test_an_app_that_is_being_deleted(
     outcome = world.run(app=app, create=True, **inputs)
     assert (outcome.exit_code, outcome.outputs["created"]) == (0, True), outcome.log
     assert f"Waiting for app {app!r} to be gone: its status is {status!r}" in outcome.log
-
-
-@KINDS
-def test_an_app_that_is_there_again(world: World, app: str, inputs: dict[str, object]) -> None:
-    """It is an existing app like any other."""
-    going = f'{{"name": "{app}", "status": "deprovisioning"}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", f"/v1/apps/{app}$", status=200, body=going, times=2))
-    outcome = world.run(app=app, create=True, **inputs)
-    assert (outcome.exit_code, outcome.outputs["created"]) == (0, False), outcome.log
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -280,20 +233,10 @@ def test_a_name_that_is_taken_for_a_while(world: World, inputs: dict[str, object
     assert outcome.outputs["created"] is not exists
 
 
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {"image": NEW, "wait": False}, {}])
+@pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
 def test_a_url_that_comes_later(world: World, inputs: dict[str, object]) -> None:
     """POST's answer has none: the app is asked once more before a path can't be checked."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, health_check="/", **inputs)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["url"].endswith("/_apps/new")
-
-
-@pytest.mark.parametrize("answer", ["strings", "floats"])
-def test_numbers_in_other_shapes(world: World, answer: str) -> None:
-    """They are compared as numbers."""
-    world.platform.dialect.speak(f"numbers={answer}")
-    outcome = deploy(world, NEW, port=80, cpu=256, memory=1024)
-    (warning,) = outcome.outputs["warnings"]
-    assert "this app has 512" in warning
-    assert outcome.outputs["notes"] == []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.operations.containers import tell
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
@@ -123,24 +122,22 @@ def test_the_requests_of_an_update(world: World) -> None:
     world.write(upper(PAGE))
     world.loop.jump(2)
     before = manifests(world)
-    outcome = world.run()
-    names = [re.sub(r"/_zerokie/.*", "/MANIFEST", record.path) for record in outcome.requests]
     asked = [
-        f"{record.method} {name.removeprefix('/v1/apps/site').removeprefix('/_apps/site')}"
-        for record, name in zip(outcome.requests, names, strict=True)
+        f"{record.method} {'MANIFEST' if '_zerokie' in record.path else record.path.rpartition('/')[2]}"
+        for record in world.run().requests
     ]
-    assert asked[:7] == [
-        "GET ",
-        "POST /deploy/lock",
-        "GET /files",
-        "GET /MANIFEST",
-        "PUT /files/MANIFEST",
-        "PUT /files/index.html",
-        "GET /files",
+    first = [
+        "GET site",
+        "POST lock",
+        "GET files",
+        "GET MANIFEST",
+        "PUT MANIFEST",
+        "PUT index.html",
+        "GET files",
     ]
-    beside = ["DELETE /files/MANIFEST", "DELETE /files/MANIFEST", "DELETE /files/old", "PUT /files/MANIFEST"]
-    assert sorted(asked[7:-1]) == beside
-    assert asked[-1] == "POST /deploy/finalize"
+    assert asked[:7] == first
+    assert sorted(asked[7:-1]) == ["DELETE MANIFEST", "DELETE MANIFEST", "DELETE old", "PUT MANIFEST"]
+    assert asked[-1] == "POST finalize"
     assert len(manifests(world)) == 2
     assert set(manifests(world)).isdisjoint(before)
 
@@ -176,19 +173,6 @@ def test_a_site_that_does_not_answer(world: World, kind: Kind) -> None:
     assert outcome.seconds < 12
     assert len(uploads(outcome)) == len(SITE)
     assert uploads(world.run()) == []
-
-
-def test_a_listing_without_times(world: World) -> None:
-    """Nothing is proved, nothing is sent twice, and a line says so; deletions of our own files go on."""
-    world.platform.dialect.speak("last-modified=absent")
-    for files in (SITE, SITE | {"new": b"x"}, SITE):
-        world.write(files)
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.seconds < 0.1
-        assert sorted(uploads(outcome)) == sorted(files)
-        assert f"The next deploy sends {len(files)} files again: the platform's listing has" in outcome.log
-        assert world.stored() == world.read()
 
 
 def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> None:
@@ -259,63 +243,28 @@ def test_older_manifests_go(world: World) -> None:
 
 # --- what was achieved is kept
 
-COUNT, IN_FLIGHT = 60, 8
 
-
-def fail_halfway(world: World, kind: Kind) -> None:
-    """Let the upload fail for good after half of the files."""
-    half = Fault(kind, "PUT", "/files/[0-9]", status=400, skip=COUNT // 2, times=None)
-    world.platform.faults.add(half)
-
-
-def test_after_a_failure(world: World) -> None:
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("kind", "code"), [(Kind.STATUS, 4), (Kind.DELAY, 143)], ids=["failure", "signal"])
+def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
     """The next deploy uploads the rest, and at most what was in flight again."""
-    world.write(many(COUNT))
-    fail_halfway(world, Kind.STATUS)
-    outcome = world.run(concurrency=IN_FLIGHT)
-    assert outcome.exit_code == 4, outcome.log
+    count, in_flight = 60, 8
+    world.write(many(count))
+    half = Fault(kind, "PUT", "/files/[0-9]", status=400, seconds=0.5, skip=count // 2, times=None)
+    world.platform.faults.add(half)
+    if kind is Kind.DELAY:
+        tell(world, after=0.2)
+    outcome = world.run(concurrency=in_flight)
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.seconds < 5
     assert ": the next deploy can skip them" in outcome.log
     assert world.platform.lock("site") is None
     world.platform.faults.clear()
-    again = world.run()
-    assert again.exit_code == 0, again.log
-    assert len(uploads(again)) <= COUNT / 2 + IN_FLIGHT
-    assert again.outputs["files_unchanged"] == outcome.outputs["files_uploaded"] >= COUNT / 2 - IN_FLIGHT
-    assert world.stored() == world.read()
-
-
-@pytest.mark.usefixtures("handlers")
-def test_after_a_signal(world: World) -> None:
-    """Likewise, and within the time that a signal leaves."""
-    world.write(many(COUNT))
-    world.signals.install()
-
-    def interrupt(record: Record) -> None:
-        if record.method == "PUT" and len(world.stored()) == COUNT // 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    world.platform.on_request = interrupt
-    outcome = world.run(concurrency=IN_FLIGHT)
-    assert outcome.exit_code == 143
-    assert outcome.seconds < 5
-    world.platform.on_request = None
     world.reset_signals()
     again = world.run()
-    assert again.outputs["files_unchanged"] == outcome.outputs["files_uploaded"] >= COUNT / 2
-    assert world.stored() == world.read()
-
-
-def test_a_platform_that_does_not_take_it(world: World) -> None:
-    """The lock is worth more: a minute after the failure it is released all the same."""
-    world.write(many(COUNT))
-    fail_halfway(world, Kind.STATUS)
-    world.platform.faults.add(Fault(Kind.HANG, "GET", "/files$", skip=1, times=None))
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert outcome.seconds < 60
-    assert world.platform.lock("site") is None
-    world.platform.faults.clear()
-    assert world.run().exit_code == 0
+    assert again.exit_code == 0, again.log
+    assert len(uploads(again)) <= count / 2 + in_flight
+    assert again.outputs["files_unchanged"] == outcome.outputs["files_uploaded"] >= count / 2 - in_flight
     assert world.stored() == world.read()
 
 
@@ -353,11 +302,13 @@ def swap(world: World) -> None:
     ],
 )
 def test_a_directory_that_moves(world: World, change: Callable[[World], object], words: str) -> None:
-    """The files are named, nothing is deleted, and the next deploy is right."""
+    """While a listing is waited for: files are named, nothing is deleted, and the next deploy is right."""
     world.write(SITE | {"stale": b""})
     world.run()
+    world.loop.jump(60)
     world.write(upper(PAGE, ASSET))
-    world.once("PUT", "/files/index.html$", lambda: change(world))  # when all else is uploaded
+    world.platform.dialect.speak("listing=5s")
+    world.loop.call_later(4, change, world)
     outcome = world.run()
     assert outcome.exit_code == 8, outcome.log
     assert words in outcome.outputs["error"]
@@ -385,19 +336,6 @@ def test_a_directory_that_stays_the_same(world: World, change: Callable[[World],
     outcome = world.run(state_file=world.folder / "state.json")
     assert outcome.exit_code == 0, outcome.log
     assert world.stored() == world.read()
-
-
-def test_a_directory_that_moves_while_a_late_listing_is_waited_for(world: World) -> None:
-    """Nothing is deleted for a directory that is another one by now."""
-    world.write(SITE | {"stale": b""})
-    world.run()
-    world.loop.jump(60)
-    world.write(upper(PAGE))
-    world.platform.dialect.speak("listing=5s")
-    world.loop.call_later(4, (world.folder / "added").touch)
-    outcome = world.run()
-    assert outcome.exit_code == 8, outcome.log
-    assert "stale" in world.stored()
 
 
 def test_a_directory_that_moves_while_nothing_is_uploaded(world: World) -> None:
@@ -455,18 +393,6 @@ def test_it_lies_about_a_new_file(world: World) -> None:
     assert world.stored() == world.read()
 
 
-def test_nobody_knows_what_was_there(world: World) -> None:
-    """Then the same content may have kept its time; the next deploy sends it again."""
-    world.run()
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", MANIFEST[6:], status=404, times=None))
-    world.write(upper(PAGE))
-    lie(world, PAGE, 2)
-    assert world.run().exit_code == 0
-    world.platform.faults.clear()
-    assert uploads(world.run()) == [PAGE]
-    assert world.stored() == world.read()
-
-
 def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> None:
     """That is no lie: the manifest says that these bytes are there. They go without proof."""
     now = wall_clock(world.loop)
@@ -476,23 +402,6 @@ def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> Non
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 12
     assert {*uploads(world.run())} == {*SITE}
-
-
-@pytest.mark.parametrize("listing", ["5s", "12s", "20s", "entries", "cached"])
-def test_a_listing_that_is_late(world: World, listing: str) -> None:
-    """It is waited for: nothing is sent twice or deleted too early."""
-    world.platform.dialect.speak(f"listing={listing}")
-    world.write(SITE | {"old": b"x"})
-    for files in (world.read(), upper(PAGE) | {"new": b"x"}, SITE):
-        world.loop.jump(30)
-        world.write(files)
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.seconds < 26
-        assert len(uploads(outcome)) == outcome.outputs["files_uploaded"] > 0
-        assert world.stored() == files
-    world.loop.jump(30)
-    assert uploads(world.run()) == []
 
 
 def test_a_write_that_is_listed_after_the_plan(world: World) -> None:

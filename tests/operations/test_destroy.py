@@ -115,20 +115,23 @@ def test_the_lock_is_lost(world: World) -> None:
     assert not [record for record in outcome.requests if record.path.endswith("/finalize")]
 
 
-def test_a_deletion_that_worked_all_the_same(world: World) -> None:
-    """An error in place of its answer is no failure."""
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=502, after=True, times=3))
-    outcome = destroy(world)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["status"] == "destroyed"
-    assert outcome.outputs["warnings"] == []
-
-
-def test_a_deletion_that_is_never_confirmed(world: World) -> None:
-    """It worked, and every answer is an error: a look finds no app."""
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=502, after=True, times=None))
-    outcome = destroy(world)
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Fault(Kind.STATUS, "DELETE", status=502, after=True, times=3),
+        Fault(Kind.STATUS, "DELETE", status=502, after=True, times=None),
+        Fault(Kind.HANG, "DELETE", after=True, times=6),
+        Fault(Kind.DELAY, "DELETE", seconds=25, after=True),
+    ],
+    ids=["an error", "an error each time", "silence", "late"],
+)
+def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault) -> None:
+    """Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
+    world.platform.faults.add(lost)
+    outcome = destroy(world, lock_heartbeat=5)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert outcome.outputs["warnings"] == []
+    assert world.platform.apps.list() == []
 
 
 def test_another_run_deletes_it_first(world: World) -> None:
@@ -136,18 +139,6 @@ def test_another_run_deletes_it_first(world: World) -> None:
     world.once("DELETE", "/v1/apps/site$", lambda: world.platform.apps.delete("site"))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-
-
-@KINDS
-def test_a_look_that_fails_after_a_refusal(world: World, app: str) -> None:
-    """The error is the deletion's."""
-    running_web(world)
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "DELETE", status=400), Fault(Kind.STATUS, "GET", f"/{app}$", status=401, skip=1)
-    )
-    outcome = destroy(world, app)
-    assert outcome.exit_code == 4, outcome.log
-    assert outcome.outputs["error"].startswith(f"Deleting app {app!r} was refused (400")
 
 
 @pytest.mark.parametrize("moment", ["waiting", "deleting", "hanging"])
@@ -193,25 +184,6 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
     assert world.platform.lock("site") is None
 
 
-def test_a_deletion_that_takes_minutes(world: World) -> None:
-    """A heartbeat within it finds no lock, as there is no app any more: that is no lost lock."""
-    world.run()
-    world.platform.faults.add(Fault(Kind.DELAY, "DELETE", "/v1/apps/site$", seconds=25, after=True))
-    outcome = destroy(world, lock_heartbeat=5)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["status"] == "destroyed"
-
-
-@pytest.mark.parametrize("kind", [Kind.RESET, Kind.HANG])
-def test_a_deletion_whose_answer_is_lost(world: World, kind: Kind) -> None:
-    """A heartbeat before the next attempt finds neither app nor lock: the deletion took effect."""
-    world.platform.faults.add(Fault(kind, "DELETE", "/v1/apps/site$", after=True, times=6))
-    outcome = destroy(world, lock_heartbeat=1)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["status"] == "destroyed"
-    assert world.platform.apps.list() == []
-
-
 def test_an_app_that_is_listed_and_not_found(world: World) -> None:
     """A 404 that the list of apps contradicts is not believed."""
     world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404))
@@ -221,21 +193,6 @@ def test_an_app_that_is_listed_and_not_found(world: World) -> None:
 
 
 # --- an app that takes a while to go
-
-GOING = ["app-deletion=deleting", "app-deletion=Terminating"]
-
-
-@pytest.mark.parametrize("dialect", GOING)
-@KINDS
-def test_it_is_waited_for(world: World, app: str, dialect: str) -> None:
-    """Whatever `wait` says, so that the app can be created again; the lock has ended with the app."""
-    running_web(world)
-    world.platform.dialect.speak(dialect)
-    outcome = destroy(world, app, lock_heartbeat=2)
-    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, []), outcome.log
-    assert 15 <= outcome.seconds < 30
-    assert app not in {found.name for found in world.platform.apps.list()}
-    assert "finalize" not in {record.path.rpartition("/")[2] for record in outcome.requests}
 
 
 @KINDS
@@ -252,12 +209,11 @@ def test_it_takes_too_long(world: World, app: str) -> None:
     assert {record.method for record in again.requests} == {"GET"}
 
 
-@pytest.mark.parametrize("dialect", GOING)
-@KINDS
+@pytest.mark.parametrize(("app", "dialect"), [("site", "deleting"), ("web", "Terminating")])
 def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) -> None:
     """The second DELETE is answered with 404 or 409: it is done."""
     running_web(world)
-    world.platform.dialect.speak(dialect)
+    world.platform.dialect.speak(f"app-deletion={dialect}")
     world.platform.faults.add(Fault(Kind.RESET, "DELETE", f"/{app}$", after=True))
     outcome = destroy(world, app)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log

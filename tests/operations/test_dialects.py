@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.operations.containers import asked
 from tests.support.world import SITE, world
 from zerokie_action.sandbox.dialects import QUESTIONS
-from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,10 +23,8 @@ OF_IMAGES = {
 }  # fmt: skip
 OF_BOTH = {"times", "date", "new-app", "url", "conflict", "delete", "at-once", "rate", "app-deletion"}
 """All other questions are about folders alone."""
-NOTHING_IS_SKIPPED = {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")} | {
-    "last-modified=absent",
-    "last-modified=null",
-}
+NO_TIMES = {"last-modified=absent", "last-modified=null"}
+NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
 OF_NO_STORY = {"above", "app-limit", "firewall", "file-limit", "domain-taken"}
 """Questions about what the stories do not do."""
@@ -98,6 +95,8 @@ def folder_story(world: World, dialect: Collection[str]) -> None:
     assert created.outputs["created"] is True
     again = step(world, app="new", domains=domain)
     assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
+    assert ("the next deploy can't skip unchanged files" in again.log) is not NO_TIMES.isdisjoint(dialect)
+    assert again.outputs["url"] is None or again.outputs["url"].startswith("http")
     for done in (created, again):
         assert [one["domain"] for one in done.outputs["domains"]] == [domain]
     world.write(EDITED)
@@ -161,14 +160,29 @@ def other_answers(names: Collection[str]) -> list[str]:
     return [answer for answer in answers if answer not in LATER | NO_STORY]
 
 
-@pytest.mark.parametrize("dialect", other_answers(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY))
+ANOTHER_NUMBER = {
+    "at-once=8", "at-once=16", "at-once=32", "rate=10", "rate=10-retry-after", "finalize-time=4s",
+    "finalize-time=30s", "listing=12s", "listing=20s", "broken-deploy=30s",
+}  # fmt: skip
+"""Answers that differ from others only in a number."""
+
+
+def each_answer(names: Collection[str]) -> pytest.MarkDecorator:
+    """All of them, in `make test` one of those that differ only in a number."""
+    rare = [pytest.mark.exhaustive]
+    answers = other_answers(names)
+    marked = [pytest.param(one, marks=rare if one in ANOTHER_NUMBER else []) for one in answers]
+    return pytest.mark.parametrize("dialect", marked)
+
+
+@each_answer(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY)
 def test_a_folder(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)
     folder_story(world, [dialect])
 
 
-@pytest.mark.parametrize("dialect", other_answers(OF_IMAGES | OF_BOTH))
+@each_answer(OF_IMAGES | OF_BOTH)
 def test_an_image(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)
@@ -228,21 +242,6 @@ def test_a_finalize_whose_purge_failed(world: World) -> None:
     assert "The CDN's cache may not have been purged" in purge
 
 
-def test_a_url_without_a_scheme(world: World) -> None:
-    """It is https: in the outputs as well."""
-    world.platform.dialect.speak("url=bare")
-    assert str(step(world).outputs["url"]).startswith("https://127.0.0.1:")
-
-
-def test_a_page_that_a_new_site_has(world: World) -> None:
-    """A run that created the app replaces or deletes it unasked."""
-    world.platform.dialect.speak("new-site=page")
-    world.write({"about.html": b"about"})
-    outcome = step(world, app="new", create=True)
-    assert outcome.outputs["files_deleted"] == 1
-    assert world.stored("new") == {"about.html": b"about"}
-
-
 @pytest.mark.parametrize("answer", ["404", "502"])
 def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
     """It is said that the app was created; the next deploy goes on."""
@@ -251,13 +250,3 @@ def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
     assert "the app was created" in outcome.outputs["error"]
     assert world.platform.lock("new") is None
     step(world, app="new")
-
-
-def test_the_storage_of_a_new_app_is_not_ready(world: World) -> None:
-    """The lock was granted; the first writes are not found for a while."""
-    missing = Fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=10, times=None)
-    world.platform.faults.add(missing)
-    outcome = world.run(app="new", create=True)
-    assert outcome.exit_code == 0, outcome.log
-    assert 10 <= outcome.seconds < 20
-    assert world.stored("new") == SITE

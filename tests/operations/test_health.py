@@ -48,12 +48,6 @@ class TestContainers:
         assert API_KEY not in str(record.headers)
         assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
 
-    @pytest.mark.parametrize("status", [200, 204, 302, 304])
-    def test_good_answers(self, world: World, status: int) -> None:
-        """A redirect that names no place is one too."""
-        world.platform.set_page("web", status)
-        assert deploy(world, health_check="/").exit_code == 0
-
     def test_it_takes_its_time(self, world: World) -> None:
         """Errors at first are nothing: it is asked again, more and more calmly."""
         world.platform.set_page("web", 502)
@@ -78,21 +72,16 @@ class TestContainers:
         assert outcome.outputs["deploy_id"]
 
     @pytest.mark.parametrize(
-        ("kind", "seconds", "looks", "words"),
-        [
-            (Kind.RESET, 60, 0, "connection reset by peer"),
-            (Kind.HANG, 60, 0, r"no answer within 1\d s"),
-            (Kind.RESET, 1, 3, "connection reset by peer"),
-        ],
+        ("kind", "words"),
+        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, r"no answer within 1\d s")],
     )
-    def test_no_answer(self, world: World, kind: Kind, seconds: int, looks: int, words: str) -> None:
-        """What came instead of an answer. Within a second, the second look comes before the last one."""
+    def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
+        """What came instead of an answer."""
         world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
-        outcome = deploy(world, health_check="/", health_check_timeout=seconds)
+        outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
         assert re.search(f": {words}; ", error(outcome))
-        assert outcome.seconds < 8 + seconds + 3
-        assert looks in {0, len(asked(outcome))}
+        assert outcome.seconds < 8 + 60 + 3
 
     def test_no_redirect_is_followed(self, world: World) -> None:
         """It is a good answer. One led a check to a cloud's metadata address."""
@@ -117,21 +106,16 @@ class TestContainers:
         assert "hush" not in outcome.log
         assert "pass-word" not in outcome.log
 
-    def test_without_waiting(self, world: World) -> None:
-        """With `wait: false`, the answer may be the previous image's: nothing is called live."""
-        outcome = deploy(world, wait=False, health_check="/")
-        assert outcome.exit_code == 0
-        assert lines(outcome)[-1].startswith("Deployed in ")
-
     @pytest.mark.parametrize("url", ["", "ftp://web.example.com"])
     def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
-        """Then a path can't be checked, and the error says what can."""
+        """Then a path can't be checked, and the error says what can. Nothing speaks against the image."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
         fault = Fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
         world.platform.faults.add(fault)
-        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False)
+        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False, rollback=True)
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
+        assert sum(record.path.endswith("/deploy") for record in outcome.requests) == 1
 
 
 class TestStatic:
@@ -216,19 +200,6 @@ def test_a_page_that_was_not_deployed(world: World) -> None:
     assert " is live" not in outcome.log
 
 
-def test_a_page_of_something_else(world: World) -> None:
-    """Likewise, though any good answer will do."""
-
-    async def check() -> None:
-        async with serve(always(200, b"all systems go")) as server:
-            outcome = await world.arun(app="web", image=NEW, health_check=f"{server.url}/h")
-            assert outcome.exit_code == 0, outcome.log
-            assert f"{server.url}/h is healthy" in outcome.log
-            assert " is live" not in outcome.log
-
-    timewarp.run(world.loop, check())
-
-
 @pytest.mark.parametrize(
     ("status", "body", "flaw"),
     [
@@ -248,15 +219,9 @@ def test_a_text_that_proves_the_new_version(world: World, status: int, body: byt
 
 
 def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
-    """Both have to be right: the file as it was deployed, and the text in it."""
+    """Both have to be right: the file as it was deployed, and the text in it. Without a page: exit 2."""
     assert world.run(health_check="/", health_check_text="hello").exit_code == 0
     outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)
     assert outcome.exit_code == 10
     assert "without the text 'goodbye'" in outcome.log
-
-
-def test_a_text_without_a_page(world: World) -> None:
-    """Nothing would be checked."""
-    outcome = world.run(health_check_text="abc123")
-    assert outcome.exit_code == 2
-    assert "`health-check-text` (ZEROKIE_HEALTH_CHECK_TEXT) without `health-check`" in outcome.log
+    assert world.run(health_check_text="hello").exit_code == 2

@@ -147,13 +147,9 @@ class TestLinks:
         assert outcome.exit_code == 0
         assert world.stored().keys() == {"index.html"}
 
-    @pytest.mark.parametrize(
-        "lines",
-        ["!.env\n!.npmrc\n!.git\n!.git/\n!.aws/\n!.docker/\n!gha-*", "!*\n!*/\n!**", "!/.env\n!**/.git/**"],
-    )
-    def test_an_ignore_file_brings_no_secret_back(self, world: World, lines: str) -> None:
+    def test_an_ignore_file_brings_no_secret_back(self, world: World) -> None:
         """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
-        Path(".zerokieignore").write_text(lines)
+        Path(".zerokieignore").write_text("!.env\n!.git\n!.git/\n!.aws/\n!gha-*\n!*\n!*/\n!**\n!**/.git/**")
         outcome = world.run(directory=".")
         assert outcome.exit_code == 0
         check_nothing_leaked(world, outcome)
@@ -169,21 +165,15 @@ class TestLinks:
 
     def test_right_ones(self, world: World) -> None:
         """Patterns judge the published path: what a link leads to may be ignored under its own name."""
-        for path in (
-            "public/releases/42/a.html",
-            "public/node_modules/.pnpm/htmx@2/node_modules/htmx/htmx.js",
-        ):
-            Path(path).parent.mkdir(parents=True)
-            Path(path).write_text(path)
+        Path("public/releases/42").mkdir(parents=True)
+        Path("public/releases/42/a.html").touch()
+        languages = [f"{number:02}" for number in range(12)]
         link("public/current", "releases/42")
-        link("public/node_modules/htmx", ".pnpm/htmx@2/node_modules/htmx")
-        link("public/vendor/htmx", "../node_modules/htmx")
-        for language in "de en fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
+        for language in languages:
             link(f"public/{language}/assets", "../releases/42")
-        outcome = world.run(directory="public", ignore="releases/")
-        assert outcome.exit_code == 0
-        assert {"current/a.html", "vendor/htmx/htmx.js", "fi/assets/a.html"} <= world.stored().keys()
-        assert len(world.stored()) == 3 + 12
+        assert world.run(directory="public", ignore="releases/").exit_code == 0
+        linked = {f"{language}/assets/a.html" for language in languages}
+        assert world.stored().keys() == {"index.html", "current/a.html"} | linked
 
 
 class TestIgnoreFile:
@@ -195,24 +185,17 @@ class TestIgnoreFile:
             ("public/.zerokieignore", "/proc/self/environ"),
             ("public/.zerokieignore", "../.npmrc"),
             (".zerokieignore", "../home/site/index.html"),
-            (".zerokieignore", ".git/config"),
+            ("../home/site/.zerokieignore", "../.aws/credentials"),
         ],
     )
     def test_a_link_to_a_secret(self, world: World, place: str, target: str) -> None:
-        """It is not read: a pattern that was refused was quoted."""
+        """It is not read: a pattern that was refused was quoted. A fork's artifact may be anywhere."""
         link(place, target)
-        outcome = world.run(directory="public")
+        outcome = world.run(directory="../home/site" if "home" in place else "public")
         assert outcome.exit_code == 2
         assert "`ignore-file`: '" + place + "' leads to " in outcome.log
         check_nothing_leaked(world, outcome)
         assert "sandbox-key" not in outcome.log
-
-    def test_in_a_folder_outside(self, world: World) -> None:
-        """A fork's artifact may be unpacked anywhere."""
-        link("../home/site/.zerokieignore", "../.aws/credentials")
-        outcome = world.run(directory="../home/site")
-        assert outcome.exit_code == 2
-        check_nothing_leaked(world, outcome)
 
     def test_its_problems_quote_nothing(self, world: World) -> None:
         """They name the line."""
@@ -222,10 +205,9 @@ class TestIgnoreFile:
         assert "'public/.zerokieignore' line 2: the pattern can never match" in outcome.log
         check_nothing_leaked(world, outcome)
 
-    @pytest.mark.parametrize("content", [b"a\n" * 40_000, b"#" * 70_000])
-    def test_a_large_one(self, world: World, content: bytes) -> None:
+    def test_a_large_one(self, world: World) -> None:
         """More than 64 kB is no ignore file, and is not read to its end."""
-        Path("public/.zerokieignore").write_bytes(content)
+        Path("public/.zerokieignore").write_bytes(b"a\n" * 40_000)
         outcome = world.run(directory="public")
         assert outcome.exit_code == 2
         assert "'public/.zerokieignore' is not a file of at most 64 kB" in outcome.log
@@ -259,30 +241,10 @@ class TestManyFiles:
         assert outcome.exit_code == 2
         assert "Links make more than 50,000 entries of `directory`; remove" in outcome.log
 
-    def test_directories_multiply(self, world: World) -> None:
-        """Also without a file at the end."""
-        for depth in range(30):
-            for name in "ab":
-                link(f"public/{depth}/{name}", f"../{depth + 1}")
-        Path("public/30").mkdir()
-        assert world.run(directory="public").exit_code == 2
-
-    def test_right_ones(self, world: World) -> None:
-        """A build of 900 files that eleven other languages share."""
-        Path("public/en").mkdir()
-        for number in range(900):
-            Path(f"public/en/{number}").touch()
-        for language in "de fr es it pt nl pl cs sv da fi".split():  # noqa: SIM905
-            link(f"public/{language}", "en")
-        outcome = world.run(directory="public", dry_run=True)
-        assert outcome.exit_code == 0
-        assert outcome.outputs["files_uploaded"] == 1 + 12 * 900
-
-    @pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "**/*a?*[a]*a*a*b/**"])
-    def test_a_pattern_that_takes_for_ever(self, world: World, pattern: str) -> None:
+    def test_a_pattern_that_takes_for_ever(self, world: World) -> None:
         """With five stars and a long name ten seconds, with six minutes, in which nothing ends the run."""
         Path("public", "a" * 200).touch()
-        Path("public/.zerokieignore").write_text(pattern)
+        Path("public/.zerokieignore").write_text("*a*a*a*a*b\n**/*a?*[a]*a*a*b/**\n")
         began = time.process_time()
         assert world.run(directory="public").exit_code == 0
         assert time.process_time() - began < 3

@@ -146,24 +146,6 @@ def test_when_it_expires(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_held"),
-    [
-        (Fault(Kind.STATUS, *FINALIZE, status=200, body=b"ok", times=None), True),
-        (Fault(Kind.RESET, *FINALIZE, after=True), False),
-    ],
-    ids=["no effect", "answer lost"],
-)
-def test_the_error_says_what_the_log_says(world: World, fault: Fault, *, is_held: bool) -> None:
-    """Whether the lock is still held, after a signal."""
-    world.platform.faults.add(fault, Fault(Kind.HANG, "PUT", "/files/about", times=None))
-    tell(world, after=5)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert (world.platform.lock("site") is not None) == is_held
-    assert ("; the deploy lock may still be held, and expires at " in outcome.outputs["error"]) == is_held
-
-
-@pytest.mark.parametrize(
     "away", [Fault(Kind.HANG), Fault(Kind.STATUS, status=404, body=PAGE)], ids=["hangs", "pages"]
 )
 @pytest.mark.parametrize("end", ["failure", "timeout"])
@@ -187,8 +169,7 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: Fault
     assert is_recorded(world, state)
 
 
-@pytest.mark.parametrize("body", [None, b"", b"conflict", b'{"message": "conflict"}'])
-@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize(("body", "lost"), [(None, True), (b"conflict", True), (None, False), (b"", False)])
 def test_a_write_that_is_refused_by_a_conflict(
     world: World, state: Path, body: bytes | None, *, lost: bool
 ) -> None:
@@ -259,20 +240,6 @@ def granted_late(world: World, seconds: float) -> None:
     world.platform.on_request = grant
 
 
-def test_a_lock_that_a_cancelled_run_gets_late(world: World, state: Path) -> None:
-    """The cleanup knows whose lock it may be."""
-    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
-    granted_late(world, 10)
-    tell(world, after=1)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert outcome.seconds < 1 + 5
-    world.loop.jump(60)
-    timewarp.run(world.loop, anyio.sleep(0.1))
-    assert world.platform.lock("site") is not None
-    assert is_recorded(world, state)
-
-
 def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
     """A gateway says 504, and the platform carries the request out after our finalize: the cleanup looks."""
     world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=504))
@@ -321,8 +288,7 @@ def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     assert "may still be held" not in outcome.log + outcome.outputs["error"]
 
 
-@pytest.mark.parametrize("interval", ["30s", "15m"])
-@pytest.mark.parametrize("kind", [Kind.STATUS, Kind.HANG])
+@pytest.mark.parametrize(("kind", "interval"), [(Kind.STATUS, "30s"), (Kind.HANG, "15m")])
 def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""
     world.platform.faults.add(
@@ -367,25 +333,3 @@ def test_a_lock_that_is_lost_in_a_new_app(world: World) -> None:
     outcome = world.run(app="new", create=True, concurrency=1, lock_heartbeat=1)
     assert outcome.exit_code == 7
     assert outcome.seconds < 12
-
-
-def test_a_lock_of_a_new_app_that_may_come_late(world: World, state: Path) -> None:
-    """The platform says after a signal that it is not held; a request for it may still be carried out."""
-    world.platform.faults.add(Fault(Kind.HANG, *LOCK))
-    tell(world, after=3)
-    outcome = world.run(app="new", create=True)
-    assert outcome.exit_code == 143
-    assert state.exists()
-
-
-def test_everything_hangs_at_the_end(world: World) -> None:
-    """Answers, the record and the release share the minute."""
-    faults = [
-        Fault(Kind.STATUS, "PUT", "/files/empty", status=400),
-        Fault(Kind.HANG, "PUT", "/files/(about|_zerokie)", skip=1, times=None),
-        Fault(Kind.STATUS, *FINALIZE, status=503, times=None),
-    ]
-    world.platform.faults.add(*faults)
-    outcome = world.run()
-    assert outcome.exit_code == 4
-    assert outcome.seconds < 60

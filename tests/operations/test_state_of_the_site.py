@@ -35,15 +35,6 @@ def test_after_a_signal(world: World) -> None:
     assert outcome.outputs["hint"] == "Run the deploy again."
 
 
-def test_after_a_signal_before_the_lock(world: World) -> None:
-    """Nothing is left behind."""
-    world.platform.faults.add(Fault(Kind.HANG, "GET", "/v1/apps/site$", times=None))
-    tell(world, after=5)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert (outcome.outputs["nothing_changed"], outcome.outputs["hint"]) == (True, "Run the deploy again.")
-
-
 def test_in_the_middle_of_the_deletions(world: World) -> None:
     """Both counts, also after a failure."""
     files = world.read()

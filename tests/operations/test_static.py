@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,11 +34,8 @@ MISSING = "The directory has no index.html at its root, so the site's address ma
 @pytest.mark.parametrize(
     ("before", "now", "inputs", "warnings"),
     [
-        ({}, FEED, {"dry_run": True}, [MISSING]),
         ({}, FEED, {}, [MISSING]),
-        (FEED, FEED, {}, []),
         (FEED, FEED | {"sub/index.html": b""}, {}, []),
-        (SITE, FEED, {}, [MISSING]),
         (SITE, FEED, {"keep": "index.html"}, []),
     ],
 )
@@ -80,27 +76,12 @@ def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> No
 
 
 def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
-    """The directory's own, or the one in the working directory."""
+    """Nothing is said where there is none."""
     assert "gnore file" not in world.run(directory="folder").log
-    Path("conf").write_text("empty\n")
-    outcome = world.run(directory="folder", ignore_file="conf")
-    assert "Ignore file: conf\n" in outcome.log
-    assert "empty" not in world.stored()
     world.write(SITE | {".zerokieignore": b"about/\n"})
     outcome = world.run(directory="folder")
     assert "Ignore file: folder/.zerokieignore\n" in outcome.log
     assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
-
-
-@pytest.mark.parametrize("url", ["https://[oops", "not a URL"])
-def test_a_url_that_is_none(world: World, url: str) -> None:
-    """The platform's affair: all files are uploaded, and the deploy is done."""
-    world.run()
-    world.platform.public_url = url
-    assert world.run().outputs["status"] == "deployed"
-    checked = world.run(health_check="/x", health_check_timeout="2s")
-    assert checked.exit_code == 10, checked.log
-    assert world.stored() == SITE
 
 
 @pytest.mark.parametrize(
@@ -122,14 +103,6 @@ def test_what_to_do_about_a_refusal(world: World, status: int, body: bytes, hint
     assert ("nginx" in outcome.outputs["hint"]) == ("client_max_body_size" in hints)
 
 
-def test_a_take_over_that_takes_nothing_over(world: World) -> None:
-    """It confirms nothing, and says nothing of that."""
-    world.platform.put_file("site", "theirs", b"x")
-    (taken,) = world.run(take_over=True).outputs["notes"]
-    assert taken.startswith("App 'site' has 1 file that no deploy of this action has uploaded: 'theirs'; con")
-    assert world.run(take_over=True).outputs["notes"] == []
-
-
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) -> None:
     """The platform says when to come back, which is too late: nobody keeps the lock until then."""
@@ -144,12 +117,3 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) 
     assert "asks to wait until 2026-" in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Run the job again after that time.")
     assert world.platform.lock("site") is None
-
-
-def test_a_request_that_is_not_sent_again(world: World) -> None:
-    """`retry-timeout: 0` sends none again, so no line says so."""
-    world.write({f"{number}.txt": b"x" for number in range(40)})
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/7.txt", status=503, times=None))
-    outcome = world.run(retry_timeout=0, concurrency=2)
-    assert outcome.exit_code == 5
-    assert "sent again" not in outcome.log

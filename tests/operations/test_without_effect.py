@@ -103,12 +103,3 @@ def test_a_single_one(world: World, tmp_path: Path) -> None:
     assert outcome.outputs["warnings"] == [
         "`rollback` (ZEROKIE_ROLLBACK): no effect with `directory`; leave out"
     ]
-
-
-@pytest.mark.parametrize(
-    "inputs", [{"directory": None}, {"image": "nginx:2", "directory": "folder"}, {"operation": "restrat"}]
-)
-def test_where_it_is_not_clear_what_is_meant(world: World, inputs: dict[str, object]) -> None:
-    """The mistake is told, and nothing else."""
-    outcome = world.run(**{"rollback": True, "keep": "a"} | inputs)
-    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2, [])

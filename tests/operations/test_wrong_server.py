@@ -14,15 +14,11 @@ if TYPE_CHECKING:
 
 PAGE = b"<!doctype html><title>Not Found</title>"
 OPERATIONS: dict[str, dict[str, object]] = {
-    "directory": {},
-    "directory, create": {"create": True},
-    "directory, dry run": {"dry_run": True},
-    "directory, create, dry run": {"create": True, "dry_run": True},
+    "directory": {"create": True},
+    "directory, dry run": {"create": True, "dry_run": True},
     "image": {"app": "web", "image": NEW},
-    "image, create": {"app": "web", "image": NEW, "create": True},
     "restart": {"app": "web", "operation": "restart"},
     "destroy": {"operation": "destroy"},
-    "destroy, dry run": {"operation": "destroy", "dry_run": True},
 }
 ANSWERS = {
     "a page": (404, PAGE, '404 (an HTML page, "Not Found")'),

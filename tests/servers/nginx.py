@@ -24,7 +24,6 @@ http {{
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  limit_req_zone $server_addr zone=requests:1m rate=200r/s;
   upstream platform {{ server {upstream}; keepalive 64; }}
   server {{
     listen {listen};
@@ -45,9 +44,8 @@ class Nginx(Server):
     Args:
         upstream: the platform's URL.
         directives: what is special about the gateway.
-        address: where it listens.
         authority: signs a certificate for `host`; then it serves https.
-        host: the name that it has for clients, if not its address.
+        host: the name that it has for clients; it listens on 127.0.0.1.
     """
 
     program = "nginx"
@@ -58,16 +56,14 @@ class Nginx(Server):
         upstream: str,
         directives: str = "",
         *,
-        address: str = "127.0.0.1",
         authority: trustme.CA | None = None,
-        host: str = "",
+        host: str = "127.0.0.1",
     ) -> None:
         super().__init__()
         self._upstream = urlsplit(upstream).netloc
         self._directives = directives
-        self._address = address
         self._authority = authority
-        self._host = host or address
+        self._host = host
 
     @property
     def url(self) -> str:
@@ -75,9 +71,9 @@ class Nginx(Server):
         return f"{'https' if self._authority else 'http'}://{self._host}:{self.port}"
 
     def configure(self) -> None:
-        listen, directives = f"{self._address}:{self.port}", self._directives
+        listen, directives = f"127.0.0.1:{self.port}", self._directives
         if self._authority:
-            certificate = self._authority.issue_cert(self._host.strip("[]"))
+            certificate = self._authority.issue_cert(self._host)
             certificate.private_key_and_cert_chain_pem.write_to_path(str(self.folder / "server.pem"))
             listen += " ssl"
             directives += " ssl_certificate server.pem; ssl_certificate_key server.pem;"

@@ -19,16 +19,12 @@ access_log stdio:{folder}/access.log seen
 cache deny all
 netdb_filename none
 pinger_enable off
-{access}
-http_access deny all
-"""
-
-_LOGIN = """
 auth_param basic program {folder}/login-check
 auth_param basic children 1 startup=1
 auth_param basic realm proxy
 acl known proxy_auth REQUIRED
 http_access allow known
+http_access deny all
 """
 
 _LOGIN_CHECK = """#!/bin/sh
@@ -45,27 +41,22 @@ class Squid(Server):
     """squid as a proxy that may connect to any port.
 
     Args:
-        user, password: who may use it, if not everybody. Without white space and shell's own characters.
+        user, password: who may use it. Without white space and shell's own characters.
     """
 
     program = "squid"
 
-    def __init__(self, user: str = "", password: str = "") -> None:
+    def __init__(self, user: str, password: str) -> None:
         super().__init__()
         # The name is that of its shared memory, which another squid must not have.
         self.arguments = ("-N", "-n", f"zerokie{self.port}", "-f", "squid.conf", "-d", "1")
-        self._user = user
-        self._password = password
+        # squid hands over what it got in `Proxy-Authorization` percent-encoded, in one line.
+        self._login = f"'{quote(user)} {quote(password)}'"
 
     def configure(self) -> None:
-        access = "http_access allow all"
-        if self._user:
-            # squid hands over what it got in `Proxy-Authorization` percent-encoded, in one line.
-            login = f"'{quote(self._user)} {quote(self._password)}'"
-            self.write("login-check", _LOGIN_CHECK.format(login=login)).chmod(0o755)
-            access = _LOGIN.format(folder=self.folder)
+        self.write("login-check", _LOGIN_CHECK.format(login=self._login)).chmod(0o755)
         self.write("hosts", "".join(f"127.0.0.1 {name}\n" for name in ("localhost", *NAMES)))
-        self.write("squid.conf", _CONFIGURATION.format(port=self.port, folder=self.folder, access=access))
+        self.write("squid.conf", _CONFIGURATION.format(port=self.port, folder=self.folder))
 
     def seen(self) -> list[str]:
         """The requests that it was asked for, a line each, as `200 CONNECT platform.test:443`."""

@@ -1,18 +1,15 @@
-"""Deploys through a gateway that restarts, reloads, closes connections, limits, or refuses."""
+"""Deploys through a gateway that restarts, reloads, or refuses."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.servers.deploys import APP, inputs, make_folder, require_deployed, require_failed
-from tests.servers.haproxy import HAProxy
 from tests.servers.nginx import Nginx
+from tests.servers.processes import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.servers.conftest import Start
@@ -21,14 +18,6 @@ if TYPE_CHECKING:
 
 MARGIN = 30.0
 """Seconds beside the ideal ones that a busy machine may take."""
-
-LIMIT = """
-limit_req zone=requests burst=50 nodelay;
-limit_req_status 429;
-error_page 429 @later;
-location @later { add_header Retry-After 1 always; return 429; }
-"""
-"""200 requests a second with a bucket of 50, and how long to wait."""
 
 
 def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: Outcome, start: Start) -> None:
@@ -62,58 +51,22 @@ def test_a_gateway_that_reloads(platform: Platform, large: Path, undisturbed: Ou
     assert outcome.seconds < undisturbed.seconds + MARGIN
 
 
-def test_a_gateway_that_ends_idle_connections(platform: Platform, small: Path, start: Start) -> None:
-    """A connection that the gateway has closed while we waited is replaced, and nothing counts as failed."""
-    theirs = {"deploy_session_id": "somebody-else"}
-    platform.client.post(f"/v1/apps/{APP}/deploy/lock", json=theirs).raise_for_status()
-    held = 4.0
-    timeouts = {"http-request": 10.0, "http-keep-alive": 0.5}
-    with HAProxy(platform.url, timeouts=timeouts) as gateway:
-        deploy = start(inputs(gateway.url, small))
-        deploy.wait_until(lambda: len(platform.requests("POST", "/deploy/lock")) > 1)
-        time.sleep(held)
-        counts = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
-        platform.client.post(f"/v1/apps/{APP}/deploy/finalize", json=theirs | counts).raise_for_status()
-        outcome = deploy.wait()
-
-    require_deployed(outcome, platform, small)
-    assert outcome.result["retries_used"] == 0
-
-
-def test_a_limit_of_200_requests_a_second(platform: Platform, tmp_path: Path, start: Start) -> None:
-    """1,000 files through a limit, whose gateway says how long to wait, take about as long as they must."""
-    folder = make_folder(tmp_path / "folder", [1_000] * 999)
-    with Nginx(platform.url, LIMIT) as nginx:
-        outcome = start(inputs(nginx.url, folder, timeout="60s")).wait()
-        refused = nginx.seen("429 ")
-
-    require_deployed(outcome, platform, folder)
-    assert refused
-    assert outcome.seconds < 1_000 / 200 + MARGIN
-
-
-def nginx(url: str) -> Nginx:
-    return Nginx(url, "client_max_body_size 1m;")
-
-
-def haproxy(url: str) -> HAProxy:
-    return HAProxy(url, "http-request deny deny_status 413 if { req.hdr_val(content-length) gt 1000000 }")
-
-
-@pytest.mark.parametrize("gateway", [nginx, haproxy])
-def test_a_file_that_is_too_large(
-    platform: Platform,
-    tmp_path: Path,
-    start: Start,
-    gateway: Callable[[str], Nginx | HAProxy],
-) -> None:
+def test_a_file_that_is_too_large(platform: Platform, tmp_path: Path, start: Start) -> None:
     """A 413 in the middle of an upload is final: the file is sent once, and named with its size."""
     folder = make_folder(tmp_path / "folder", [1_000] * 20)
     with (folder / "film.mp4").open("wb") as film:
         film.truncate(20_000_000)
-    with gateway(platform.url) as server:
+    with Nginx(platform.url, "client_max_body_size 1m;") as server:
         outcome = start(inputs(server.url, folder)).wait()
         refused = [line.split()[:3] for line in server.seen("/film.mp4")]
 
     require_failed(outcome, platform, 4, "film.mp4", "20.0 MB", "413")
     assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
+
+
+def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
+    """Where a process may have 64 open files, there are as many connections as that allows."""
+    with Nginx(platform.url) as nginx:
+        outcome = start(inputs(nginx.url, large), prefix=(need("prlimit"), "--nofile=64:64")).wait()
+
+    require_deployed(outcome, platform, large)
