@@ -233,8 +233,19 @@ class Server:
         """Reset all connections, and refuse new connections for some seconds."""
         self._state.tasks.add(asyncio.create_task(self._stay_away(seconds)))
 
-    async def _stay_away(self, seconds: float) -> None:
+    async def _stop_listening(self) -> None:
+        """Close the listener, after connections that were just accepted have got their transports.
+
+        asyncio never closes a socket that was accepted in the moment in which its server is closed.
+        """
+        for listening in self._listener.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         self._listener.close()
+
+    async def _stay_away(self, seconds: float) -> None:
+        await self._stop_listening()
         # Bound without listening: no other process gets the port meanwhile.
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         with socket.socket(family) as place:
@@ -247,7 +258,7 @@ class Server:
 
     async def close(self) -> None:
         """Refuse connections, and end all that are open."""
-        self._listener.close()
+        await self._stop_listening()
         tasks, connections = list(self._state.tasks), list(self._connections)
         for connection in connections:
             connection.transport.abort()
