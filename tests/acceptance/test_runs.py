@@ -40,12 +40,30 @@ FACTS = {
     "The deletion of an app": 'DELETE 204, gone after N s; the first GET: 404 {"error":"app not found"}',
 }
 """What a report shows of the sandbox, whatever it speaks; `N` are numbers of the machine."""
+OTHERS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "written otherwise": {
+        "times": "fractions", "last-modified": "rfc1123", "heartbeat": "204", "finalize": "201",
+        "lock-lost": "409", "date": "absent",
+    },
+}  # fmt: skip
 
 
 def promised(*groups: tuple[object, ...]) -> set[str]:
     """The texts of promises."""
     texts = promises()
     return {texts[step.__name__].text for group in groups for step in group}  # type: ignore[attr-defined]
+
+
+def check_report(acceptance: Acceptance, dialect: dict[str, str]) -> None:
+    """It says what was switched on, and shows neither the key nor anybody else's app."""
+    answers = acceptance.answers
+    seen = {name: answer for name, answer in answers.items() if not answer.startswith("no answer")}
+    assert seen == {name: answer for name, answer in (PLAIN | dialect).items() if name in seen}
+    assert set(PLAIN) == set(seen)
+    assert API_KEY not in acceptance.report
+    assert "production" not in acceptance.report
+    assert acceptance.platform.url.partition("://")[2] not in acceptance.report
 
 
 def check_production(acceptance: Acceptance) -> None:
@@ -55,16 +73,18 @@ def check_production(acceptance: Acceptance) -> None:
     assert acceptance.platform.app("production")["deployments"] == []
 
 
-def test_a_whole_run(acceptance: Acceptance) -> None:
-    """All promises hold, and the report names the dialect, and neither the key nor anybody else's app."""
-    acceptance.platform.speak(**MIXED)
+@pytest.mark.parametrize(
+    "dialect",
+    [MIXED, *(pytest.param(given, marks=pytest.mark.exhaustive) for given in OTHERS.values())],
+    ids=["mixed", *OTHERS],
+)
+def test_a_whole_run(acceptance: Acceptance, dialect: dict[str, str]) -> None:
+    """All promises hold, and the report names the dialect."""
+    acceptance.platform.speak(**dialect)
     code, said = acceptance.run(ACCEPTANCE_DOMAIN="acceptance.example.org")
     assert code == 0, said
     assert acceptance.results == dict.fromkeys(promised(SITE_STEPS, CONTAINER_STEPS, LAST_STEPS), "held")
-    answers = {name: answer for name, answer in acceptance.answers.items() if "no answer" not in answer}
-    assert answers == PLAIN | MIXED
-    for hidden in (API_KEY, "production", acceptance.platform.url.partition("://")[2]):
-        assert hidden not in acceptance.report
+    check_report(acceptance, dialect)
     facts = acceptance.facts
     assert facts == facts | FACTS
     shown = facts["GET while an image that does not exist is deployed"].replace("REGISTRY/", "")
@@ -88,18 +108,6 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
     expected = dict.fromkeys(promised(SITE_STEPS, LAST_STEPS), "held") | dict.fromkeys(without, "not tried")
     assert acceptance.results == expected
     assert not [post for post in acceptance.platform.requests("POST", "") if post["path"].endswith("/deploy")]
-    check_production(acceptance)
-
-
-def test_a_promise_that_the_platform_breaks(acceptance: Acceptance) -> None:
-    """The report says *broken* in its row, and in no other, and shows the log."""
-    unhealthy = {"method": "GET", "path": "^/_apps/.*/health.txt", "status": 500, "times": None}
-    acceptance.platform.fault("status", **unhealthy)
-    code, said = acceptance.run("--static-only")
-    assert code == FAILED, said
-    broken = [promise for promise, result in acceptance.results.items() if result == "broken"]
-    assert broken == [promises()["health_check"].text], said
-    assert f"The log of *{broken[0]}*" in acceptance.report
     check_production(acceptance)
 
 

@@ -1,0 +1,103 @@
+"""For each promise something that breaks it: the report says *broken* in that row, and in no other."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from acceptance.__main__ import FAILED, main
+from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
+from tests.support.platform import API_KEY
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Acceptance
+    from tests.support.platform import Platform
+
+pytestmark = pytest.mark.exhaustive
+PUT, GET, POST, DELETE = "PUT", "GET", "POST", "DELETE"
+
+
+def refused(method: str, path: str, status: int = 400, **fields: Any) -> dict[str, Any]:
+    return {"kind": "status", "method": method, "path": path, "status": status, **fields}
+
+
+def believed(method: str, path: str, status: int, body: str = "", **fields: Any) -> dict[str, Any]:
+    """A success that has no effect."""
+    return refused(method, path, status, body=body, **fields)
+
+
+FAULTS = {
+    "create_site": refused(PUT, "/files/css/site.css"),
+    "visit_site": believed(GET, "^/_apps/.*/img/bytes.bin", 200, "other bytes", times=None),
+    "deploy_same_files": refused(GET, "^/_apps/.*zerokie/", 404, times=None),
+    "deploy_changed_files": believed(DELETE, "/files/old.html", 204, times=None),
+    "deploy_awkward_names": refused(PUT, "/files/%2541.txt"),
+    "dry_run": refused(GET, "/files$"),
+    "keep_foreign_file": refused(PUT, "/files/kept.txt"),
+    "refuse_foreign_file": refused(GET, "/files$"),
+    "refuse_other_repository": refused(GET, "/files$"),
+    "health_check": refused(GET, "^/_apps/.*/health.txt", 500, times=None),
+    "deploy_large_file": refused(PUT, "/files/large.bin"),
+    "attach_domain": refused(POST, "/domains$"),
+    "wait_for_lock": refused(POST, "/deploy/lock$", skip=1),
+    "terminate": refused(POST, "/finalize$", 503, skip=1, times=None),
+    "kill": refused(POST, "/finalize$", 409, skip=1, times=None),
+    "destroy_locked_site": refused(POST, "/deploy/lock$", skip=1),
+    "destroy_site": believed(DELETE, "/v1/apps/[^/]*$", 204, times=None),
+    "create_container": refused(POST, "/v1/apps$"),
+    "deploy_other_tag": refused(POST, "/deploy$"),
+    "deploy_same_tag": refused(POST, "/deploy$"),
+    "restart": refused(POST, "/deploy$"),
+    "deploy_digest": refused(POST, "/deploy$"),
+    "roll_back": refused(POST, "/deploy$", skip=1, times=None),
+    "refuse_wrong_key": refused(GET, "^/v1/apps/", skip=1),
+}
+"""By the promise's name: a fault that is there while it is tried."""
+
+
+class Watcher(io.StringIO):
+    """Makes the fault when the promise is tried, and ends it when the next one is."""
+
+    def __init__(self, platform: Platform, promise: str, fault: dict[str, Any]) -> None:
+        super().__init__()
+        self._platform, self._promise, self._fault = platform, promise, fault
+
+    def write(self, text: str, /) -> int:
+        if text.startswith("\n") and text.strip():
+            self._platform.clear_faults()
+            if text.strip() == self._promise:
+                self._platform.fault(**self._fault)
+        return super().write(text)
+
+
+def test_all_promises_have_a_fault() -> None:
+    """A promise that nothing can break says nothing."""
+    assert list(FAULTS) == [step.__name__ for step in (*SITE_STEPS, *CONTAINER_STEPS, *LAST_STEPS)]
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_breaks_its_promise(
+    acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """And no other one."""
+    monkeypatch.chdir(acceptance.folder)
+    monkeypatch.setenv("ZEROKIE_API_URL", acceptance.platform.url)
+    monkeypatch.setenv("ZEROKIE_API_KEY", API_KEY)
+    monkeypatch.setenv("ACCEPTANCE_DOMAIN", "acceptance.example.org")
+    said = Watcher(acceptance.platform, promises()[name].text, FAULTS[name])
+    monkeypatch.setattr(sys, "stdout", said)
+    arguments = ["--patience", "3"] + (
+        [] if name in {step.__name__ for step in CONTAINER_STEPS} else ["--static-only"]
+    )
+
+    assert main(arguments) == FAILED, said.getvalue()
+
+    broken = [promise for promise, result in acceptance.results.items() if result == "broken"]
+    assert broken == [promises()[name].text], said.getvalue()
+    # No command runs in that one.
+    assert (f"The log of *{promises()[name].text}*" in acceptance.report) is (name != "visit_site")
+    assert acceptance.apps() == ["production"]
