@@ -195,6 +195,16 @@ def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
         assert outcome.outputs["error"].endswith(f"{said}'nginx:broken'")
 
 
+@pytest.mark.parametrize("seconds", [15, 17])
+def test_a_crash_loop_that_runs_at_the_end_of_the_wait(world: World, seconds: float) -> None:
+    """For less than seven seconds: that is no reason to keep it."""
+    world.platform.dialect.speak("broken-deploy=crash-loop")
+    outcome = deploy(world, BROKEN, rollback=True, wait_timeout=seconds)
+    assert outcome.exit_code in {8, 9}
+    assert outcome.outputs["status"] == "rolled-back", outcome.log
+    assert runs(world) == (OLD, "running")
+
+
 def test_another_deploy_while_the_rollback_is_refused(world: World) -> None:
     """The 409 was the other deploy's: it is left alone."""
     busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)

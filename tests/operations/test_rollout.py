@@ -12,7 +12,7 @@ from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.platform.models import App
 
 OLD, TAG, PINNED = "web:1", "web:2", "web@sha256:2"
-FIRST, SECOND = "web@sha256:1", "web@sha256:2"
+FIRST, SECOND, THIRD = "web@sha256:1", "web@sha256:2", "web@sha256:3"
 WAIT = 300.0
 
 
@@ -63,6 +63,18 @@ TIMELINES = {
         PINNED,
         "0 deploying web:9, 3 running web:9",
         "replaced 18",
+    ),
+    "another digest after ours": (
+        f"running {FIRST}",
+        TAG,
+        f"2 deploying {SECOND}, 9 failed {SECOND}, 14 running {THIRD}",
+        "replaced 30",
+    ),
+    "a crash loop behind the old digest": (
+        f"running {FIRST}",
+        TAG,
+        f"0 running {FIRST}, 13 running {SECOND}, 16 crashed {SECOND}",
+        "failed 31",
     ),
     "nothing shows": ("running web:1", TAG, "0 running web:1", "timed out"),
 }
@@ -136,7 +148,8 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     rollout.note_request(0)
     rollout.note_answer(App(status="deploying", image=image if told is not Verdict.WENT_BACK else shown), 1)
     status, _, shown = shows.partition(" ")
-    rollout.note_answer(App(status=status, image=shown), 20)
+    for now in (20, 28):
+        rollout.note_answer(App(status=status, image=shown), now)
     why_not = rollout.why_not_back(told)
     assert reason in why_not
     assert bool(reason) is bool(why_not)

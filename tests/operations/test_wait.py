@@ -198,7 +198,7 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     assert error.endswith("; it is not known which image 'web' was left with")
 
 
-@pytest.mark.parametrize(("wait", "code", "seconds"), [(20, 0, 27), (500, 9, 300)])
+@pytest.mark.parametrize(("wait", "code", "seconds"), [(20, 0, 27), (500, 9, 307)])
 def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds: int) -> None:
     """`Retry-After` is honoured, but for the last look, at the end of `wait-timeout`; no rollback."""
     later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
@@ -302,6 +302,15 @@ def test_the_same_image_under_another_name(world: World, text: str | None) -> No
     assert f"shows the same image as before, {DIGEST!r}" in warning
     assert (" is live" in outcome.log) is bool(text)
     assert "Deployed and running" not in outcome.log
+
+
+def test_the_same_image_at_the_end_of_the_wait(world: World) -> None:
+    """It runs, and nothing speaks against it: no failure, and no rollback to itself."""
+    world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))
+    outcome = deploy(world, rollback=True, wait_timeout=20)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds == pytest.approx(20, abs=1)
+    assert any("shows the same image as before" in warning for warning in outcome.outputs["warnings"])
 
 
 def test_the_same_tag_where_only_digests_show(world: World) -> None:

@@ -44,6 +44,8 @@ _LOOK_TIME = 2.0
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
+_SECONDS_TO_START = 8
+"""The most looks, one a second, at an app that may be starting or in a crash loop."""
 _ROLLBACK_PAUSE = 3.0
 """Seconds between two requests for a rollback, while another deploy is in progress."""
 
@@ -120,6 +122,11 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         told = Verdict.RUNS  # that the image runs is no reason to keep it
     await anyio.sleep(deploy.rollout.settling_left(anyio.current_time()))
     app, left = await deploy.left_with(_ROLLBACK_TIME)
+    for _ in range(_SECONDS_TO_START):
+        if not deploy.rollout.is_starting:
+            break
+        await anyio.sleep(1)
+        app, left = await deploy.left_with(_ROLLBACK_TIME)
     why_not = deploy.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
     if why_not:
         deploy.change.seen = f"not rolled back: {why_not}; {left}"

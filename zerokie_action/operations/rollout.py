@@ -61,6 +61,8 @@ class Rollout:
         self._was = self.app.status.lower()
         self._has_moved = self._is_new  # there is no status from before
         self._new_images: set[str] = set()
+        self._digest = ""
+        """The first new digest: any digest may be ours, but only one."""
         self._asked_at = self._seen_at = -math.inf
         self._shows_failure = False
         self._running_since = self._failing_since = self._another_since = math.inf
@@ -72,13 +74,18 @@ class Rollout:
 
     def note_answer(self, app: App, now: float) -> None:
         """Note an answer to "GET /v1/apps/:name" after the request."""
+        status, image, image_before = app.status.lower(), app.image, self.app.image
         self.app, self._seen_at = app, now
-        status, image = app.status.lower(), app.image
         # A change from any other status proves nothing: it may end an earlier deploy.
         self._has_moved = self._has_moved or (self._was in {RUNNING} | FAILURES and status != self._was)
         if image not in {"", self.previous}:
             self._new_images.add(image)
         is_ours, is_previous = self.is_ours(image), image == self.previous
+        if is_ours and not is_previous and (digest := _digest(image)):
+            self._digest = self._digest or digest
+            is_ours = digest == self._digest
+        if image != image_before:
+            self._running_since = math.inf
         runs = status == RUNNING
         is_another = (is_previous and self._has_shown_ours) or not (is_ours or is_previous)
         self._running_since = _since(self._running_since, now, holds=runs and is_ours and not is_another)
@@ -93,7 +100,7 @@ class Rollout:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         now = self._seen_at
         is_unchanged = self.shows_same and not self._has_moved and now < self._asked_at + UNCHANGED_TIME
-        if now >= self._running_since + STEADY_TIME and self._is_believed and not is_unchanged:
+        if self._is_steady and self._is_believed and (is_last or not is_unchanged):
             return Verdict.RUNS
         if now >= self._failing_since + SETTLING_TIME or (is_last and self._shows_failure):
             return Verdict.FAILED
@@ -106,10 +113,10 @@ class Rollout:
 
         Args:
             told: the verdict that the user was told; None after a time limit. Since the request,
-                `SETTLING_TIME` has passed, and then an answer with an image was noted.
+                `SETTLING_TIME` has passed; then answers with an image were noted, until not `is_starting`.
         """
         status = self.app.status
-        runs = status.lower() == RUNNING and self.app.image != self.previous
+        runs = self._is_steady and self.app.image != self.previous
         is_mended = told is Verdict.FAILED and status.lower() not in FAILURES
         reasons = (
             (self._was != RUNNING, "no other image was running"),
@@ -142,6 +149,11 @@ class Rollout:
     def next_look(self, now: float) -> float:
         """Seconds until the next look. Many looks at first, and while the app runs: it may crash."""
         return 1.0 if self.settling_left(now) or self._running_since <= now else 3.0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the app runs the image, but not for long enough."""
+        return self._running_since <= self._seen_at and not self._is_steady
 
     def settling_left(self, now: float) -> float:
         """Seconds until a GET must show the deploy."""
@@ -190,6 +202,10 @@ class Rollout:
         return name == wanted_name and (bool(digest and not tag) or _same_tag(tag, wanted_tag))
 
     @property
+    def _is_steady(self) -> bool:
+        return self._seen_at >= self._running_since + STEADY_TIME
+
+    @property
     def _is_believed(self) -> bool:
         """Whether the last status is the deploy's, and not the status from before."""
         return self._has_moved or not self.settling_left(self._seen_at)
@@ -218,6 +234,10 @@ def _parts(reference: str) -> tuple[str, str, str]:
     name, _, digest = reference.partition("@")
     last, _, tag = name.rpartition("/")[2].partition(":")  # a port's colon is before the last slash
     return last, tag, digest
+
+
+def _digest(reference: str) -> str:
+    return reference if reference.startswith(_BARE_DIGEST) else _parts(reference)[2]
 
 
 def _same_tag(one: str, other: str) -> bool:
