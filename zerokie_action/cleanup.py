@@ -39,8 +39,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     environment = Environment(env)
     settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
-    for secret, user in secrets(environment):
-        ci.log.mask(secret, user)
+    for secret in secrets(environment):
+        ci.log.mask(secret)
     key = environment.text("api_key")
     try:
         state_file = environment.text("state_file")

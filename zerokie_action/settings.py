@@ -351,18 +351,17 @@ def _written(default: object) -> str:
     return formats.written_duration(default) if isinstance(default, float) else str(default)
 
 
-def secrets(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield each secret with the user whose password it may be, for masks.
+def secrets(environment: Environment) -> Iterator[str]:
+    """Yield each secret, for masks.
 
     The values of `env` are not included: `run` redacts them in answers.
     """
-    texts, user = environment.variables, environment.text("registry_username")
+    texts = environment.variables
     names = [name for field in _SECRETS for name in spellings(field) if name in texts]
-    yield from dict.fromkeys((texts[name], user) for name in names)
+    yield from dict.fromkeys(texts[name] for name in names)
     health_checks = (texts.get(name, "") for name in spellings("health_check"))
     for url in filter(None, map(formats.split_url, health_checks)):
-        for password in {url.password or "", unquote(url.password or "")}:
-            yield password, unquote(url.username or "")
+        yield from {url.password or "", unquote(url.password or "")}
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:

@@ -230,13 +230,10 @@ class Redactor:
         for secret in secrets:
             self.add(secret)
 
-    def add(self, secret: str, user: str = "") -> None:
-        """Add a secret, also as the password of `user` in Basic authentication."""
+    def add(self, secret: str) -> None:
+        """Add a secret."""
         for value in secret_values(secret):
-            self._patterns.add("".join(map(_spelled, value)))
-            for plain in (value, f"{user}:{value}"):
-                data = plain.encode(errors="surrogatepass")
-                self._patterns |= {re.escape(b64(data).decode().rstrip("=")) for b64 in _BASE64}
+            self._patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(self._patterns, key=len, reverse=True)
         self._pattern = re.compile("|".join(longest_first))
 
@@ -252,6 +249,22 @@ def secret_values(secret: str) -> set[str]:
     """
     values = {part.strip() for part in (secret, *secret.splitlines())}
     return {value for value in values if len(value) >= _SHORTEST_SECRET}
+
+
+def _in_base64(value: str) -> set[str]:
+    """Return what Base64 makes of a secret by itself, or in a longer text, such as behind a user's name.
+
+    Base64 turns three bytes into four characters. So there is a form for each place of the secret's first
+    byte in its group of three, without the characters that depend on the bytes beside the secret.
+    """
+    data = value.encode(errors="surrogatepass")
+    found = set()
+    for encode in _BASE64:
+        found.add(encode(data).decode().rstrip("="))
+        for before in range(3):
+            bits = 8 * (before + len(data))
+            found.add(encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6])
+    return found
 
 
 def _spelled(char: str) -> str:

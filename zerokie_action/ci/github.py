@@ -23,9 +23,9 @@ class GitHubLog(Log):
 
     folds = True
 
-    def mask(self, secret: str, user: str = "") -> None:
+    def mask(self, secret: str) -> None:
         """Redact `secret`, and make the runner mask it, and what it knows of encodings, in the job's logs."""
-        super().mask(secret, user)
+        super().mask(secret)
         for line in sorted(secret_values(secret)):
             if len(line.splitlines()) == 1:
                 self._command("add-mask", line)

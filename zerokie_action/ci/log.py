@@ -82,9 +82,9 @@ class Log:
         finally:
             self._write = self._write_to_stream
 
-    def mask(self, secret: str, user: str = "") -> None:
-        """Redact `secret` and its encodings from now on, also in Basic authentication with `user`."""
-        self._redactor.add(secret, user)
+    def mask(self, secret: str) -> None:
+        """Redact `secret` and its encodings from now on."""
+        self._redactor.add(secret)
 
     def redact(self, text: str) -> str:
         """Return the text without secrets, for callers that shorten text before they log it."""

@@ -258,7 +258,9 @@ class _Deploy:
         job, write = self._job, self.write
         attempts = 2 if job.client.http.retry_timeout else 1
         for number in range(attempts):
-            job.client.http.retries_used += number
+            if number:
+                job.log.info("Sending the request again: the app shows no sign of it")
+                job.client.http.retries_used += 1
             try:
                 login = apps.registry_auth(job)
                 app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
