@@ -383,7 +383,7 @@ def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
     """It changes nothing; a fork's is not made."""
     platform.create("my-site")
     previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
-    assert f"A deploy would upload {len(contents(workspace / 'dist'))} files" in previews.comments(12)
+    assert f"{len(contents(workspace / 'dist'))} files to upload" in previews.comments(12)
     assert platform.site("my-site") == {}
 
     log = previews.run("plan.yml", "pull_request", action="opened", **pull_request(7, "fork/site"))

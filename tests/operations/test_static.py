@@ -87,9 +87,9 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "hints"),
     [
-        (413, b"<html>", ["client_max_body_size", "leave the file out"]),
-        (413, b'{"error": "over quota"}', ["The answer says why", "leave the file out"]),
-        (403, b"<html>", ["a firewall, gateway", "leave the file out"]),
+        (413, b"<html>", ["client_max_body_size", "Or leave the file ("]),
+        (413, b'{"error": "over quota"}', ["The answer says why", "Or leave the file ("]),
+        (403, b"<html>", ["a firewall, gateway", "Or leave the file ("]),
         (403, b'{"error": "app limit reached"}', ["The answer says why"]),
     ],
 )

@@ -8,6 +8,8 @@ A request that fails is sent again, after growing pauses, until it has failed fo
 from __future__ import annotations
 
 import random
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +31,8 @@ from zerokie_action.text import human_files, human_seconds
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
 _HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
+_OTHER_FILES = 24
+"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
 T = TypeVar("T")
 
@@ -92,14 +96,14 @@ class RetryingClient:
         Args:
             transport: sends a request once.
             retry_timeout: see the attribute.
-            concurrency: the most concurrent requests of a group.
+            concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
             log: gets the lines about failures.
             trace: gets one line for every attempt; the line may have secrets.
         """
         self.retries_used = 0
         self._transport = transport
         self.retry_timeout = retry_timeout
-        self._concurrency = concurrency
+        self._concurrency = min(concurrency, _most_requests())
         self._log = log
         self._trace = trace
         self._was_answered = False
@@ -312,6 +316,12 @@ class _Group:
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
             self._log(f"{self._name}: {reason}; sending again{lasting}")
+
+
+def _most_requests() -> int:
+    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def is_too_long(retry_after: float) -> bool:

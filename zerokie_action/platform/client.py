@@ -44,6 +44,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
+from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,7 +229,8 @@ class Client:
             elif is_hidden(path):
                 error.hint = f"{error.hint} {HIDDEN_HINT}"
             elif isinstance(error, RequestRejected) and error.status in {FORBIDDEN, TOO_LARGE}:
-                error.hint = f"{error.hint} Or leave the file out with `ignore`."
+                file = f"the file ({human_bytes(content.size)})"
+                error.hint = f"{error.hint} Or leave {file} out with `ignore`."
             raise
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
