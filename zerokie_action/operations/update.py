@@ -21,6 +21,7 @@ from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.operations.zone import list_zone
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
@@ -219,11 +220,14 @@ class Update:
         """Read the listing until it shows all files as they should be, for as long as it may lag."""
         began, pause = anyio.current_time(), _FIRST_PAUSE
         while True:
-            listing = self._judge(await self._job.client.list_files(self._job.app))
+            shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
+            listing = self._judge(shown)
             lag = _LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
             left = began + lag - anyio.current_time()
             if left <= 0:
                 return listing
+            if pause == _FIRST_PAUSE:
+                self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was uploaded")
             await anyio.sleep(min(pause, left))
             pause *= 1.5
 
