@@ -480,3 +480,166 @@ def test_an_edit_within_the_second(world: World) -> None:
     assert uploads(outcome) == [PAGE, PAGE]
     assert world.stored() == world.read()
     assert uploads(world.run()) == []
+
+
+# --- what the first listing does not show yet
+
+
+NEW = {"new.css": b"x", "news/a.css": b"x"}
+"""What the deploy in between adds."""
+
+
+def deploy_between(world: World, end: str, listing: str = "12s") -> None:
+    """Deploy the site, a minute later a version with `NEW`, and leave a third one in the folder."""
+    world.run()
+    world.loop.jump(60)
+    if end != "finished":  # that one would wait
+        world.platform.dialect.speak(f"listing={listing}")
+    world.write(upper(PAGE) | NEW)
+    page = "/files/index.html"
+    if end == "killed":
+        world.die(lambda record: record.path.endswith(page))
+    elif end == "cancelled":
+        world.platform.faults.add(Fault(Kind.DELAY, "PUT", page, seconds=2))
+        tell(world, after=1)
+    elif end == "failed":
+        world.platform.faults.add(Fault(Kind.STATUS, "PUT", page, status=400))
+    world.run()
+    world.revive()
+    world.platform.dialect.speak(f"listing={listing}")
+    assert NEW.items() <= world.stored().items()
+    world.write(upper(ASSET))
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    ("end", "listing"),
+    [
+        ("killed", "12s"),
+        ("killed", "cached"),
+        ("cancelled", "12s"),
+        ("failed", "12s"),
+        ("finished", "12s"),
+    ],
+)
+def test_a_deploy_that_ends_within_the_lag(world: World, end: str, listing: str) -> None:
+    """What it added, the second listing shows: it is deleted, and its manifest does not count any more."""
+    world.platform.dialect.speak("listed-paths=bare-directories")
+    deploy_between(world, end, listing)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert ", 0 to delete, " in outcome.log
+    assert "Waiting up to 25 s for the platform to list what was uploaded" in outcome.log
+    assert "Listed late, and to delete as well: 'new.css', 'news/a.css'" in outcome.log
+    assert outcome.outputs["files_deleted"] == world.platform.deployments("site")[-1].files_deleted == 2
+    assert world.stored() == world.read()
+    numbers = [found.number for found in find_manifests(world.platform.files("site"))]
+    assert len(numbers) == len(set(numbers)) == 2
+    world.loop.jump(20)
+    require_equal(world)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_first_listing_from_the_middle_of_a_deploy(world: World) -> None:
+    """It has the manifest of the killed deploy, and not all files that this names."""
+    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/new", seconds=8, times=None))
+    deploy_between(world, "killed")
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 2), outcome.log
+    assert world.stored() == world.read()
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    ("inputs", "code", "warned"),
+    [({"delete_stale": False}, 0, False), ({"keep": "new*"}, 0, False), ({"max_deletes": 1}, 2, True)],
+)
+def test_late_files_that_stay(world: World, inputs: dict[str, object], code: int, *, warned: bool) -> None:
+    """They are known to be ours: the next deploy deletes them, or stops for the same reason."""
+    deploy_between(world, "killed")
+    outcome = world.run(**inputs)
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0), outcome.log
+    assert ("stay, because they were listed late" in outcome.log) == warned
+    assert world.stored() == world.read() | NEW
+    world.loop.jump(20)
+    assert world.run(**inputs).exit_code == code
+    assert world.stored() == world.read() | NEW
+    require_equal(world)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("whose", ["a stranger's", "another repository's", "not known"])
+def test_late_files_that_may_be_somebody_elses(world: World, whose: str) -> None:
+    """A warning names them, and the next deploy asks."""
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
+    world.env |= github | {"GITHUB_REPOSITORY": "acme/site"}
+    world.run()
+    world.loop.jump(60)
+    if whose == "a stranger's":
+        world.platform.put_file("site", "new.css", b"x")
+    else:
+        world.write(SITE | {"new.css": b"x"})
+        if whose == "another repository's":
+            world.env["GITHUB_REPOSITORY"] = "acme/other"
+        world.run(take_over=True)
+    world.platform.dialect.speak("listing=5s")
+    world.env["GITHUB_REPOSITORY"] = "acme/site"
+    world.write(upper(ASSET))
+    if whose == "not known":
+        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, skip=1))
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0), outcome.log
+    assert "somebody else's or too many for `max-deletes`: 'new.css'" in outcome.outputs["warnings"][0]
+    world.loop.jump(20)
+    outcome = world.run()
+    assert outcome.exit_code == 2, outcome.log
+    assert world.stored() == world.read() | {"new.css": b"x"}
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("end", "after"), [("killed", 6.5), ("failed", 11.3)])
+def test_a_cancel_after_a_late_manifest_was_listed(world: World, end: str, after: float) -> None:
+    """The manifest of the end is newer than that one, and names its files as well."""
+    deploy_between(world, end)
+    tell(world, after=after)
+    assert world.run().exit_code == 143
+    world.reset_signals()
+    *_, last, ours = find_manifests(world.platform.files("site"))
+    assert ours.number > last.number
+    assert NEW.keys() <= newest(world).files.keys()
+    world.loop.jump(20)
+    require_equal(world)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_late_file_that_the_platform_does_not_delete(world: World) -> None:
+    """The error counts it, and the next deploy deletes it without a question."""
+    deploy_between(world, "killed")
+    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/new", status=400, times=None))
+    outcome = world.run()
+    assert outcome.exit_code == 4, outcome.log
+    assert outcome.outputs["error"].endswith(", 0 of 2 files deleted")
+    world.platform.faults.clear()
+    world.loop.jump(20)
+    require_equal(world)
+
+
+@pytest.mark.parametrize("listed", ["plain", "directories", "bare-directories"])
+@pytest.mark.parametrize("inputs", [{}, {"max_deletes": 0}])
+def test_a_new_app_whose_listing_is_late(world: World, listed: str, inputs: dict[str, object]) -> None:
+    """The platform's own file is deleted whenever it is listed, and a 404 is waited for."""
+    unsafe = {"a//b": b"x"}
+    world.platform.dialect.speak("listing=5s", f"listed-paths={listed}", "empty-zone=404")
+
+    def put_own() -> None:
+        for path in ("zerokie.css", *unsafe):
+            world.platform.put_file("new", path, b"x")
+
+    world.once("POST", "/lock$", put_own)
+    outcome = world.run(app="new", create=True, **inputs)
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 1), outcome.log
+    assert outcome.outputs["warnings"] == []
+    assert world.stored("new") == world.read() | unsafe
+    world.loop.jump(20)
+    outcome = world.run(app="new")
+    assert (outcome.exit_code, uploads(outcome)) == (0, [])

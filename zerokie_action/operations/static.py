@@ -111,17 +111,18 @@ async def _update(job: Job, source: _Source, app: App, created: Outcome) -> Mapp
             is_new_app=created is not Outcome.REFUSED,
         ) as lock:
             plan = await _compare(job, source, app, is_ours=created is Outcome.DONE)
-            update = Update(job, lock, plan, changes, files)
+            update = Update(job, lock, plan, changes, files, url=app.address)
             if update.is_needed:
                 with job.phase("Upload"):
                     await update.store_first_manifest()
                     await update.upload(plan.uploads)
                 with job.phase("Verify"):
-                    proofs = await update.require_listed()
+                    listing = await update.require_listed()
                     await _require_same(job, source)
                 with job.phase("Delete and record"):
+                    await update.plan_late(listing, is_new=created is Outcome.DONE)
                     await update.delete_stale()
-                    await update.store_last_manifest(proofs)
+                    await update.store_last_manifest(listing.proofs)
             else:
                 await _require_same(job, source)
     except BaseException:

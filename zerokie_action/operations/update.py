@@ -21,6 +21,7 @@ from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.operations.zone import add_late, list_zone
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
@@ -51,7 +52,7 @@ _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
 
-class _Listing(NamedTuple):
+class Listing(NamedTuple):
     """A listing after the uploads, judged.
 
     Attributes:
@@ -70,7 +71,9 @@ class _Listing(NamedTuple):
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
-    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change) -> None:
+    def __init__(
+        self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change, *, url: str
+    ) -> None:
         """Prepare the update without sending a request.
 
         Args:
@@ -79,8 +82,10 @@ class Update:
             plan: the changes to make.
             changes: records the changes that were made.
             files: gets a `Write` for each file.
+            url: the app's public URL; empty if the platform does not give it.
         """
         self._job = job
+        self._url = url
         self._lock = lock
         self._plan = plan
         self._zone = zone = plan.zone
@@ -144,11 +149,11 @@ class Update:
         if files:
             self._job.log.info(f"Uploaded {progress.so_far}")
 
-    async def require_listed(self) -> Mapping[str, Proof]:
+    async def require_listed(self) -> Listing:
         """Check that the platform lists all files as they should be; send what it does not once more.
 
         Returns:
-            The proof of every file that is listed as it was uploaded, by path.
+            The listing that shows all of them.
 
         Raises:
             PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
@@ -180,7 +185,34 @@ class Update:
                 f"The next deploy sends {human_files(lacking)} again: the platform's listing has no length, "
                 "or no new time, for them"
             )
-        return listing.proofs
+        return listing
+
+    async def plan_late(self, listing: Listing, *, is_new: bool) -> None:
+        """Plan to delete what the first listing did not show yet, as far as it is ours.
+
+        Args:
+            listing: the listing that shows the uploads, and so what was written before them.
+            is_new: whether this run created the app, so that everything in it is ours.
+        """
+        before, settings, log = self._zone.files.keys(), self._job.settings, self._job.log
+        await self._add_late(listing.files)
+        late = self._job.keep.unmatched(self._zone.files.keys() - before) if settings.delete_stale else set()
+        stale = late if is_new else late.intersection(self._zone.ours or ())
+        # The doubts are about the site as it was listed first, not about what another deploy had just added.
+        # But `max-deletes` is the user's bound: the next deploy, which sees all at once, stops for it.
+        bound = None if is_new else settings.max_deletes
+        if bound is not None and len(self._plan.delete) + len(stale) > bound:
+            stale = set()
+        if stale:
+            log.info(f"Listed late, and to delete as well: {human_paths(sorted(stale), 20)}")
+            log.debug(*(f"  - {path} (listed late)" for path in sorted(stale)))
+            self._plan = self._plan._replace(delete=tuple(sorted({*self._plan.delete, *stale})))
+            self._changes.to_delete = len(self._plan.delete)
+        if left := sorted(late - stale):
+            self._job.warn(
+                "Files that the directory does not have stay, because they were listed late, and may be "
+                f"somebody else's or too many for `max-deletes`: {human_paths(left)}"
+            )
 
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
@@ -205,6 +237,7 @@ class Update:
         """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._judge(shown).proofs
+        await self._add_late(shown)
         await self._store(proofs, self._zone.manifest.count, shown)
         if proofs:
             self._job.log.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
@@ -215,19 +248,28 @@ class Update:
 
     # Parts of the steps
 
-    async def _read_listing(self) -> _Listing:
+    async def _add_late(self, shown: Mapping[str, RemoteFile]) -> None:
+        own = {self._first_manifest, *(file.path for file in self._plan.files)}
+        self._zone = zone = await add_late(self._job, self._url, self._zone, shown, own)
+        if zone.newest:  # the next manifest has to be newer than a late one
+            self._number = max(self._number, zone.newest.number)
+
+    async def _read_listing(self) -> Listing:
         """Read the listing until it shows all files as they should be, for as long as it may lag."""
         began, pause = anyio.current_time(), _FIRST_PAUSE
         while True:
-            listing = self._judge(await self._job.client.list_files(self._job.app))
+            shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
+            listing = self._judge(shown)
             lag = _LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
             left = began + lag - anyio.current_time()
             if left <= 0:
                 return listing
+            if pause == _FIRST_PAUSE:
+                self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was uploaded")
             await anyio.sleep(min(pause, left))
             pause *= 1.5
 
-    def _judge(self, shown: Mapping[str, RemoteFile]) -> _Listing:
+    def _judge(self, shown: Mapping[str, RemoteFile]) -> Listing:
         """Compare a listing with what was sent, and with what was not."""
         wrong: list[str] = []
         unproved: list[str] = []
@@ -251,7 +293,7 @@ class Update:
                 (wrong if differs else unproved).append(path)
             elif remote.last_modified and remote.length == file.size:
                 proofs[path] = (sent, file.size, remote.last_modified)
-        return _Listing(shown, proofs, wrong, unproved)
+        return Listing(shown, proofs, wrong, unproved)
 
     async def _store(
         self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None

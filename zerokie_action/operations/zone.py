@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from zerokie_action.doubts import another_repository
 from zerokie_action.errors import RequestRejected
 from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import (
@@ -23,7 +24,8 @@ from zerokie_action.platform.pages import PageError, read_public
 from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from zerokie_action.files.local import LocalFile
     from zerokie_action.files.manifest import ManifestName
@@ -48,7 +50,8 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     if unsafe:
         job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
-    manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
+    effect = "unchanged files are uploaded as well"
+    manifest = await _read_manifest(job, url, newest.path, effect) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
     others = unsafe | (directories_of(listed) - named.keys())
@@ -64,6 +67,35 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     )
 
 
+async def add_late(
+    job: Job, url: str, zone: Zone, shown: Mapping[str, RemoteFile], own: AbstractSet[str]
+) -> Zone:
+    """The zone, its manifest as before, with what only a later listing shows: a deploy may have just ended.
+
+    Args:
+        job: the run.
+        url: the app's public URL; empty if the platform does not give it.
+        zone: the zone as it was listed first.
+        shown: the later listing.
+        own: the paths that this run has stored, which are not added.
+    """
+    listed = {path for path in shown.keys() - directories_of(shown) - own if is_addressable(path)}
+    in_manifest_folder = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
+    late = in_manifest_folder.difference(zone.manifests)
+    named = {*zone.manifest.files}  # what its deploy was writing may be late
+    newest = max(find_manifests(late), default=None)
+    if newest and not another_repository(job.app, newest, job.ci.repository):
+        manifest = await _read_manifest(job, url, newest.path, "the files that it names stay")
+        named |= manifest.files.keys() if manifest else set()
+    files = {**zone.files, **{path: shown[path] for path in listed - in_manifest_folder}}
+    return zone._replace(
+        files=files,
+        manifests=[*zone.manifests, *late],
+        newest=newest or zone.newest,
+        ours={*(zone.ours or ()), *(files.keys() & named)},
+    )
+
+
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
     """The zone's files by path; and the platform's words if it answers 404, which may mean an empty zone."""
     try:
@@ -74,8 +106,8 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
         return {}, error.answer
 
 
-async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
-    """Read a manifest through the app's public URL, because the API can't read files."""
+async def _read_manifest(job: Job, url: str, path: str, effect: str) -> Manifest | None:
+    """Read a manifest through the app's public URL, because the API can't read files; or log the effect."""
     # The query makes the URL unique, so that no cache has it.
     page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
     why = "another page is served in its place"
@@ -85,9 +117,7 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
             return manifest
     except PageError as error:
         why = str(error) if url else "the platform does not give the app's URL"
-    job.log.info(
-        f"The manifest of the last deploy can't be read ({why}): unchanged files are uploaded as well"
-    )
+    job.log.info(f"The manifest of the last deploy can't be read ({why}): {effect}")
     return None
 
 
