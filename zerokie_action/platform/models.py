@@ -172,15 +172,23 @@ def parse_apps(response: Response) -> list[App]:
 
 
 def parse_files(response: Response) -> dict[str, RemoteFile]:
-    """The files of a storage zone, by relative path with `/` between the segments, not encoded."""
-    try:
-        return {
-            path.removeprefix("/"): RemoteFile(_length(file.get("length")), _text(file.get("lastModified")))
-            for file in _list(response)
-            if not (path := file["path"]).endswith("/")  # leave directories out
-        }
-    except (TypeError, LookupError, AttributeError):
-        raise Malformed from None
+    """The files of a storage zone, by relative path with `/` between the segments, not encoded.
+
+    The JSON parser turns each object into a file at once: there may be a hundred thousand, and a tree of the
+    whole response would take three times as much memory.
+    """
+    files = _list(response, _remote_file)
+    if not all(isinstance(file, tuple) for file in files):
+        raise Malformed
+    return {path: file for path, file in files if not path.endswith("/")}  # leave directories out
+
+
+def _remote_file(item: dict[str, Any]) -> tuple[str, RemoteFile] | dict[str, Any]:
+    """The path and the file; an object without a path is returned as it is."""
+    path = item.get("path")
+    if not isinstance(path, str):
+        return item
+    return path.removeprefix("/"), RemoteFile(_length(item.get("length")), _text(item.get("lastModified")))
 
 
 def _length(value: Any) -> int:  # noqa: ANN401 - of any JSON
@@ -201,16 +209,16 @@ def _record(model: type[R], found: object) -> R:
         raise Malformed from None
 
 
-def _list(response: Response) -> list[Any]:
+def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
     """Parse a list. A 204 and `null`, which Go servers send for an empty list, both give an empty list."""
-    found = [] if response.status_code == _NO_CONTENT else _json(response)
+    found = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
     if not isinstance(found, list | None):
         raise Malformed
     return found or []
 
 
-def _json(response: Response) -> object:
+def _json(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> object:
     try:
-        return json.loads(response.content)
+        return json.loads(response.content, object_hook=object_hook)
     except (ValueError, RecursionError):
         raise Malformed from None
