@@ -70,7 +70,7 @@ BAD = [
     Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
     Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
-    Bad("no ignore file", "`ignore-file`: '.noignore' cannot be read (No such file or directory); correct", {"ignore_file": ".noignore"}),
+    Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in", {"ignore_file": ".noignore"}),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
     Bad("link to itself", "'me' is a broken symbolic link", prepare=link("me", "me")),
     Bad("name that is not UTF-8", "has a name that is not UTF-8; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),

@@ -33,6 +33,7 @@ UNTRUSTED = httpx.ConnectError("")
 UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
 UNTRUSTED.__cause__.verify_message = "expired"
 FINE, PAGE, BUSY = answer(200, b"fine"), answer(404, b"<html>"), answer(429)
+LATER = answer(429, retry_after="20")
 NAME = "Uploading 'a'"
 
 
@@ -76,10 +77,13 @@ class TestBudget:
 
     @pytest.mark.parametrize(
         ("step", "seconds", "attempts"),
-        [(LOST, 30, 5), (LOST, 300, 5), (SILENT, 110, 3), (UNTRUSTED, 0, 1)],
+        [(LOST, 30, 5), (LOST, 300, 5), (LATER, 300, 5), (SILENT, 110, 3), (UNTRUSTED, 0, 1)],
     )
     async def test_how_many_attempts(self, step: Step, seconds: float, attempts: int) -> None:
-        """An attempt counts for 30 s at most, unless it was silent. What can't get better has one attempt."""
+        """An attempt counts for 30 s at most, unless it was silent. What can't get better has one attempt.
+
+        A wait that `Retry-After` asks for changes none of this.
+        """
         script = Script(step, takes=seconds)
         await gives_up(client_of(script))
         assert len(script.attempts) == attempts
@@ -107,10 +111,21 @@ class TestRetryAfter:
         assert all(30 <= gap <= 36 for gap in script.gaps)
         assert (await gives_up(client_of(Script(*waits), retry_timeout=0)))[1] == 0
 
-    async def test_ten_minutes_in_all(self) -> None:
-        """Longer waits count against the budget."""
-        _, seconds = await gives_up(client_of(Script(answer(503, retry_after="10"))))
-        assert 600 <= seconds <= 750
+    @pytest.mark.parametrize("asked", [(250, 250, 90), (90, 250, 250), (300, 150, 60, 90)])
+    async def test_waits_add_up(self, asked: tuple[int, ...]) -> None:
+        """None of the waits counts, whatever their order, while all of them together take ten minutes."""
+        waits = [answer(429, retry_after=str(seconds)) for seconds in asked]
+        script = Script(*waits, FINE)
+        await client_of(script, retry_timeout=20).send(request(), read)
+        for gap, seconds in zip(script.gaps, asked, strict=True):
+            assert seconds <= gap <= seconds + 5
+
+    @pytest.mark.parametrize("first", ["10", "590"])
+    async def test_ten_minutes_in_all(self, first: str) -> None:
+        """Longer waits count against the budget, which is spent after that, and no sooner."""
+        waits = [answer(503, retry_after=first), answer(503, retry_after="10")]
+        _, seconds = await gives_up(client_of(Script(*waits)))
+        assert 720 <= seconds <= 735
 
     @pytest.mark.parametrize(("limit", "asked"), [(1800, "601"), (60, "61")])
     async def test_too_long(self, limit: float, asked: str) -> None:

@@ -156,7 +156,7 @@ class RetryingClient:
             if gives_up:
                 raise failures.error(about(request).purpose, group.answered - answered_before)
             self.retries_used += 1
-            await anyio.sleep(failures.next_pause())
+            await anyio.sleep(failures.begin_pause())
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return the response, or the failure if there is no response."""
@@ -226,7 +226,7 @@ class _Failures:
         """The beginning of the first failed attempt (event loop)."""
         self._ends_at = 0.0
         """When the budget will be spent (event loop)."""
-        self._waited = 0.0
+        self._extended = 0.0
         """Seconds by which `Retry-After` has extended the budget."""
         self._makes_no_sense = True
 
@@ -256,13 +256,16 @@ class _Failures:
             ends_at = min(ends_at, self._began + limits.NO_SENSE)
         return self.last.is_final or now >= ends_at or is_too_long(self.last.retry_after)
 
-    def next_pause(self) -> float:
-        """Seconds until the next attempt. A wait that `Retry-After` asks for extends the budget."""
+    def begin_pause(self) -> float:
+        """Begin the pause before the next attempt, and return its seconds.
+
+        A wait that `Retry-After` asks for extends the budget.
+        """
         asked = self.last.retry_after
         if not asked or self._backoff.budget is None:
             return self._pause
-        counted = min(asked, limits.MOST_WAITED - self._waited)
-        self._waited += counted
+        counted = min(asked, limits.MOST_WAITED - self._extended)
+        self._extended += counted
         self._ends_at += counted
         # A little more: the requests of a group would come back all at once.
         return max(asked, self._pause) + random.uniform(0, self._pause)  # noqa: S311 - no secret

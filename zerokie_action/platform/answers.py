@@ -57,8 +57,9 @@ ADVICE = {
     Cause.NO_HOST: "Check the host names in `api-url` and in the proxy's URL, and this job's DNS server.",
     Cause.CERTIFICATE: "Check `api-url`. If the certificate comes from a private authority, set "
     "SSL_CERT_FILE to a file with that authority's certificate.",
-    Cause.OWN_MACHINE: "Inside a container, this address is the container itself. Start the container with "
-    "`--network host`, or use the host `host.docker.internal` in `api-url`; http is allowed for that host.",
+    Cause.OWN_MACHINE: "Check that the server runs on this port. Inside a container, this address is the "
+    "container itself: start the container with `--network host`, or use the host `host.docker.internal` in "
+    "`api-url`; http is allowed for that host.",
 }
 """What to do about a request that was given up."""
 
