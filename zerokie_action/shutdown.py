@@ -7,7 +7,7 @@ lock.
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
@@ -57,9 +57,9 @@ class Shutdown:
         """A shielded scope for one write. Only `end_work` or a signal sets its deadline.
 
         So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `end_work`
-        when the work is cancelled.
+        when the work is cancelled. A write after that is part of a step that has its own scope.
         """
-        return self.shielded_scope(_WRITE)
+        return nullcontext() if self._work_ended_at < math.inf else self.shielded_scope(_WRITE)
 
     def end_work(self) -> None:
         """Note that the work has ended early, and limit the writes in flight to `ANSWERS`."""

@@ -163,6 +163,16 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
     assert world.stored() == SITE
 
 
+def test_a_deploy_that_is_cancelled_in_a_slow_upload(world: World) -> None:
+    """The upload's answer is waited for, for a second; then there is time to record what arrived."""
+    world.write({name: name.encode() for name in "abcde"})
+    world.platform.faults.add(Fault(Kind.HANG, "PUT", "/files/d$"))
+    tell(world, after=1)
+    assert world.run(concurrency=1).exit_code == 143
+    world.reset_signals()
+    assert world.run().outputs["files_uploaded"] == 2
+
+
 @pytest.mark.parametrize("kind", [Kind.STATUS, Kind.RESET, Kind.HANG])
 def test_a_site_that_does_not_answer(world: World, kind: Kind) -> None:
     """Then all is uploaded: the manifest is asked for once, for 10 seconds at most."""

@@ -127,7 +127,7 @@ BACK = {
         "another deploy has changed",
     ),
     "it runs by now": ("running web:1", TAG, "running web:2", None, "the new image runs by now"),
-    "another status": ("running web:1", TAG, "deploying web:2", Verdict.FAILED, "'deploying' by now"),
+    "another status": ("running web:1", TAG, "deploying web:2", Verdict.FAILED, "no failure any more"),
     "it went back by itself": (
         "running web:1",
         TAG,

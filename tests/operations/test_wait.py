@@ -304,6 +304,15 @@ def test_the_same_image_under_another_name(world: World, text: str | None) -> No
     assert "Deployed and running" not in outcome.log
 
 
+def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
+    """The deploy's answer was lost, and minutes later the app does not run: its status says why."""
+    world.platform.dialect.speak("deploy-answer=lost")
+    takes(world, 1000)
+    error = deploy(world, wait_timeout=30).outputs["error"]
+    assert ": its status is 'deploying'" in error
+    assert "502" not in error
+
+
 def test_the_same_image_at_the_end_of_the_wait(world: World) -> None:
     """It runs, and nothing speaks against it: no failure, and no rollback to itself."""
     world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))

@@ -204,7 +204,7 @@ class RetryingClient:
         return "; ".join(
             f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
             for name, group in self._groups.items()
-            if group.reason
+            if group.reason and group.is_retried
         )
 
 
@@ -290,6 +290,7 @@ class _Group:
         limiter: how many may be sent at once.
         answered: the number of answered requests.
         reason: why the last attempt failed; empty if it was answered.
+        is_retried: whether the last request that failed is sent again.
     """
 
     def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
@@ -297,6 +298,7 @@ class _Group:
         self.limiter = AdaptiveLimiter(most)
         self.answered = 0
         self.reason = ""
+        self.is_retried = False
         self._name = name
         self._log = log
         self._failing_since = self._next_line = 0.0
@@ -313,7 +315,7 @@ class _Group:
         now = anyio.current_time()
         if not self.reason:
             self._failing_since = now
-        self.reason = reason
+        self.reason, self.is_retried = reason, is_retried
         if is_retried and now >= self._next_line:
             self._next_line = now + _LINE_EVERY
             seconds = now - self._failing_since

@@ -122,7 +122,7 @@ class DeployLock:
     async def _send_heartbeats(self, interval: float) -> None:
         client, said = self.client.retrying(Backoff(0)), ""
         self._next_heartbeat = anyio.current_time() + interval
-        while self._is_held():
+        while self._may_write():
             await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
             if anyio.current_time() < self._next_heartbeat:
                 continue
@@ -134,16 +134,17 @@ class DeployLock:
                     self.log.info(f"Heartbeat: {error}")
                 said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
             self._next_heartbeat = anyio.current_time() + pause
+        self._notice_expiry()
         if self._why_lost:
             raise self._loss()
 
     def check(self) -> None:
-        """Allow a write only while the lock is held.
+        """Allow a write only while the lock is held. Threads that read files call this as well.
 
         Raises:
             LockLost: when the lock is lost, or may expire before a write arrives.
         """
-        if not self._is_held():
+        if not self._may_write():
             raise self._loss()
 
     def writing(self, client: Client) -> Client:
@@ -179,12 +180,16 @@ class DeployLock:
         self._confirmed_at = asked_at
         return True
 
-    def _is_held(self) -> bool:
-        """Whether a write may begin. A lock that may expire before the write arrives is lost."""
+    def _may_write(self) -> bool:
+        """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
+        confirmed_at = self._confirmed_at
         lasts = limits.LOCK_EXPIRY - limits.LOCK_MARGIN
-        if self._confirmed_at is not None and _boot_time() >= self._confirmed_at + lasts:
+        return confirmed_at is not None and _boot_time() < confirmed_at + lasts
+
+    def _notice_expiry(self) -> None:
+        """Note the loss of a lock that was not confirmed for too long."""
+        if self._confirmed_at is not None and not self._may_write():
             self._lose(_UNCONFIRMED)
-        return self._confirmed_at is not None
 
     def _lose(self, why: str) -> None:
         """Note that the lock is not held, and why, if it was held before."""
@@ -194,8 +199,9 @@ class DeployLock:
 
     def _loss(self) -> LockLost:
         return LockLost(
-            f"The deploy lock was lost during the deploy: {self._why_lost}",
-            hint="Nothing was written after that. Run the deploy again: another deploy may hold the lock.",
+            f"The deploy lock was lost during the deploy: {self._why_lost or _UNCONFIRMED}",
+            hint="No write was started after that was noticed. Run the deploy again: another deploy may hold "
+            "the lock.",
         )
 
     # Release
@@ -242,6 +248,7 @@ class DeployLock:
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Record the failed deploy, release the lock, and log the outcome."""
         self.shutdown.end_work()
+        self._notice_expiry()
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._confirmed_at is not None:
             await self._record(is_conflict=is_conflict)

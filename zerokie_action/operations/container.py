@@ -133,7 +133,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         return
     job.log.info(f"{failure}; rolling back to {previous!r}")
     again = _Deploy(job, previous, app, deploy.change)
-    problem = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
+    problem: str | None = None  # stays after the time limit or a signal
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
             with job.phase("Roll back"):
@@ -148,8 +148,11 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     except DeployError as error:
         problem = f"the rollback to {previous!r} failed as well: {error}"
     finally:
+        was_sent = again.write.outcome is not Outcome.REFUSED
+        if problem is None:
+            problem = f"the rollback to {previous!r} {'did not end' if was_sent else 'was not requested'}"
         if problem:
-            _, left = await (deploy if again.write.outcome is Outcome.REFUSED else again).left_with()
+            _, left = await (again if was_sent else deploy).left_with()
             deploy.change.seen = f"{problem}; {left}"
         else:
             job.result.status = "rolled-back"
@@ -410,7 +413,7 @@ class _Deploy:
             now = anyio.current_time()
             if not self.rollout.settling_left(now) and now >= began + seconds:
                 return False
-            await anyio.sleep(1)
+            await anyio.sleep(self.rollout.next_look(now))
 
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed, or when the app runs another image."""

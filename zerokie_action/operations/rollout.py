@@ -115,16 +115,15 @@ class Rollout:
             told: the verdict that the user was told; None after a time limit. Since the request,
                 `SETTLING_TIME` has passed; then answers with an image were noted, until not `is_starting`.
         """
-        status = self.app.status
         runs = self._is_steady and self.app.image != self.previous
-        is_mended = told is Verdict.FAILED and status.lower() not in FAILURES
+        is_mended = told is Verdict.FAILED and self.app.status.lower() not in FAILURES
         reasons = (
             (self._was != RUNNING, "no other image was running"),
             (self.why_imprecise, self.why_imprecise),
             (told is Verdict.WENT_BACK, "the app runs the previous image again"),
             (len(self._new_images) > self._has_shown_ours, "another deploy has changed the image"),
             (runs and told is not Verdict.RUNS, "the new image runs by now"),
-            (is_mended, f"the app's status is {status!r} by now"),
+            (is_mended, "the app's status is no failure any more"),
         )
         return next((reason for applies, reason in reasons if applies), "")
 
