@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import ignore_file_places
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
@@ -119,7 +120,7 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
     elif directory and (ignore_file := environment.text("ignore_file")):
         places = ignore_file_places(Path(directory), Path(ignore_file))
         where = "neither in `directory` nor in the working directory"
-        if not any(map(os.path.lexists, places)):
+        if Path(ignore_file) != IGNORE_FILE and not any(map(os.path.lexists, places)):
             yield f"{label('ignore_file')}: {ignore_file!r} is {where}; correct the path, or leave it out"
 
 
