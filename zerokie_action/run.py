@@ -52,8 +52,8 @@ _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
     """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
-    # Thousands of small records and hardly any cycles: with the usual thresholds, the collector takes 7 % of a
-    # large deploy.
+    # A run makes thousands of small records, and hardly any cycles: with the usual thresholds, 7 % of a large
+    # deploy would be garbage collection.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     return anyio.run(run_async, env, signals, stream, argument)
