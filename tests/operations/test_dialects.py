@@ -47,6 +47,9 @@ NOBODY_CAN_JUDGE = (
     {"deploying=none", "deploy-answer=empty"},
     # GET shows no image, and the platform went back before the failure has shown for 15 s.
     {"broken-deploy=8s", "image=not-in-get"},
+    # A deploy that failed has a minute to release its lock, and finalize takes longer.
+    {"hidden=refused", "finalize-time=70s"},
+    {"hidden=unlisted", "finalize-time=70s"},
 )
 NO_SIGN_OF_A_ROLLBACK = (
     # The request was not carried out, and the crash loop's own next status looks like its effect.
