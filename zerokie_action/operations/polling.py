@@ -58,7 +58,7 @@ class Polling:
     @property
     def left(self) -> float:
         """Seconds until the time limit; 0 after it."""
-        return max(0.0, self._seconds - self.waited)
+        return max(0.0, self._began + self._seconds - anyio.current_time())
 
     async def repeat(
         self, ask: Callable[[], Awaitable[T]], is_not_yet: Callable[[RequestRejected], bool]
