@@ -64,8 +64,9 @@ def _outcome(result: Result) -> Iterator[str]:
         yield NOTHING_CHANGED
     if result.hint:
         yield f"**What to do:** {markdown_text(result.hint)}"
-    app = result.url and f"**{markdown_link(result.url, result.url.partition('://')[2].rstrip('/'))}**"
-    yield _joined(app, *(markdown_link(url, label) for label, url in result.links.items()))
+    url = result.url or ""
+    app = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
+    yield _joined(app and f"**{app}**", *(markdown_link(url, label) for label, url in result.links.items()))
     yield _joined(*_facts(result))
     yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
     yield _bullets(map(markdown_text, result.notes))
