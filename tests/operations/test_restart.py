@@ -55,5 +55,6 @@ def test_what_can_not_be_restarted(world: World, app: str) -> None:
     if app == "site":
         said = "App 'site' is a static app; `operation: restart` is for container apps"
         assert outcome.outputs["error"] == said
+        assert "destroy" not in outcome.outputs["hint"]
     else:
         assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")

@@ -226,9 +226,10 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
     if actual != kind:
         given = {"container": "image", "static": "directory"}[kind]
         given = "operation: restart" if is_restart else given
+        hint = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
         raise ConfigurationError(
             f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
-            hint="The kind of an app can't be changed. Name another app in `app`, or destroy this app first.",
+            hint="To update the site, deploy the directory again." if is_restart else hint,
         )
     if kind == "container" and not is_restart:
         _compare_with_inputs(job, app)
