@@ -19,10 +19,10 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
-from zerokie_action.operations.polling import Polling
+from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.outcome import Outcome
-from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ _LOOK_TIME = 2.0
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
-_SECONDS_TO_START = 8
-"""The most looks, one a second, at an app that may be starting or in a crash loop."""
 _ROLLBACK_PAUSE = 3.0
 """Seconds between two requests for a rollback, while another deploy is in progress."""
 
@@ -122,9 +120,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         told = Verdict.RUNS  # that the image runs is no reason to keep it
     await anyio.sleep(deploy.rollout.settling_left(anyio.current_time()))
     app, left = await deploy.left_with(_ROLLBACK_TIME)
-    for _ in range(_SECONDS_TO_START):
-        if not deploy.rollout.is_starting:
-            break
+    while app and deploy.rollout.is_starting:  # or in a crash loop
         await anyio.sleep(1)
         app, left = await deploy.left_with(_ROLLBACK_TIME)
     why_not = deploy.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
@@ -167,7 +163,7 @@ async def _request_rollback(deploy: _Deploy, again: _Deploy, told: Verdict | Non
         try:
             await again.request()
         except RequestRejected as error:
-            if error.status != CONFLICT:
+            if not is_conflict(error):
                 raise
         else:
             return ""
@@ -262,13 +258,13 @@ class _Deploy:
         attempts = 2 if job.client.http.retry_timeout else 1
         for number in range(attempts):
             if number:
-                job.log.info("Sending the request again: the app shows no sign of it")
+                job.log.info("Requesting the deploy again: the app shows no sign of the first request")
                 job.client.http.retries_used += 1
             try:
                 login = apps.registry_auth(job)
                 app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
             except RequestRejected as error:
-                if error.status != CONFLICT or not write.lost:
+                if not (is_conflict(error) and write.lost):
                     raise
                 write.outcome = Outcome.DONE  # the deploy in progress is our own
                 self._note_acceptance()
