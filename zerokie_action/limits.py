@@ -21,7 +21,8 @@ FINALIZE_SILENCE = 120.0
 # A request that fails, until its budget (`retry-timeout`) is spent
 
 LONGEST_ATTEMPT = 30.0
-"""An attempt counts against the budget for no longer, so that long uploads have several attempts."""
+"""The most of an attempt that counts against the budget, unless no byte arrived: long uploads get several
+attempts."""
 NO_SENSE = 15.0
 """Nothing but senseless answers, before the first sensible one: `api-url` may be wrong."""
 MOST_WAITED = 600.0

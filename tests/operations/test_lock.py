@@ -98,7 +98,7 @@ def test_a_lost_lock_stops_all_writes(world: World, lost: str, conflict: str, su
     assert outcome.outputs["error"].startswith(
         "The deploy lock was lost during the deploy: the platform says"
     )
-    assert outcome.outputs["hint"].startswith("No write was started after that was noticed. Run the")
+    assert outcome.outputs["hint"].startswith("No write was started after the loss was noticed. Run")
     assert finalizes(outcome) == []
     (told,) = [record.index for record in heartbeats(outcome) if record.status in {404, 409}]
     # One upload may have been on its way when the answer came.
@@ -113,7 +113,7 @@ def test_an_app_that_is_deleted_meanwhile(world: World) -> None:
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == 7, outcome.log
     assert "the app was deleted" in outcome.outputs["error"]
-    assert outcome.outputs["hint"].startswith("No write was started after that was noticed. Run the")
+    assert outcome.outputs["hint"].startswith("No write was started after the loss was noticed. Run")
     assert outcome.seconds < 5
     assert finalizes(outcome) == []
 

@@ -32,7 +32,7 @@ class PullRequest(NamedTuple):
 
 
 class CI:
-    """The environment of a run. This class knows nothing of it; subclasses know their system's variables.
+    """The environment of a run. Subclasses know the variables of their system; this class knows none.
 
     Args:
         env: the environment, for example `os.environ`.

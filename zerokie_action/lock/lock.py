@@ -200,8 +200,8 @@ class DeployLock:
     def _loss(self) -> LockLost:
         return LockLost(
             f"The deploy lock was lost during the deploy: {self._why_lost or _UNCONFIRMED}",
-            hint="No write was started after that was noticed. Run the deploy again: another deploy may hold "
-            "the lock.",
+            hint="No write was started after the loss was noticed. Run the deploy again: another deploy may "
+            "hold the lock.",
         )
 
     # Release
