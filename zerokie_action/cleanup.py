@@ -80,27 +80,27 @@ async def _release_all(
                 lock = DeployLock(
                     client, record.app, record.session, records=records, shutdown=shutdown, log=ci.log
                 )
-                tasks.start_soon(_release, lock, record, ci)
+                tasks.start_soon(_release, lock)
 
 
-async def _release(lock: DeployLock, record: LockRecord, ci: CI) -> None:
+async def _release(lock: DeployLock) -> None:
     try:
         # The counts of a killed deploy are not known.
         was_held = await lock.release(Counts(), CLEANUP)
     except LockLost:  # between the heartbeat and finalize
         was_held = False
     except DeployError as error:
-        ci.log.warning(
-            f"Cleanup: the lock on {record.app!r} could not be released: {error}. It expires {expiry()}"
+        lock.log.warning(
+            f"Cleanup: the lock on {lock.app!r} could not be released: {error}. It expires {expiry()}"
         )
         return
     if was_held:
         deploy_id = lock.finalized and lock.finalized.deploy_id
         recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
-        ci.log.warning(
-            f"Cleanup: the deploy of {record.app!r} left its lock behind. The lock is released now. The "
+        lock.log.warning(
+            f"Cleanup: the deploy of {lock.app!r} left its lock behind. The lock is released now. The "
             f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
             "not known. Run the deploy again."
         )
     else:
-        ci.log.info(f"Cleanup: that deploy holds no lock on {record.app!r} any more; nothing to do")
+        lock.log.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
