@@ -40,7 +40,7 @@ class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
 class _Record(BaseModel):
     """A JSON object. A number is accepted for a text, and a text for a number."""
 
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="wrap")
     @classmethod
