@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import anyio
 
-from zerokie_action.errors import PlatformUnavailable, unwrap
+from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
@@ -335,19 +335,16 @@ class Update:
             for item in waiting:
                 await write(item)
 
-        try:
-            async with anyio.create_task_group() as tasks:
-                count = min(self._job.settings.concurrency, len(items))
-                workers = [tasks.start_soon(work) for _ in range(count)]
-                try:
-                    # The task group itself would notice a cancellation only after its shielded writes.
-                    for worker in workers:
-                        await worker.wait()
-                except anyio.get_cancelled_exc_class():
-                    self._job.shutdown.end_work()
-                    raise
-        except ExceptionGroup as group:
-            raise unwrap(group) from group  # the caller sees one error, as from a single request
+        async with anyio.create_task_group() as tasks:
+            count = min(self._job.settings.concurrency, len(items))
+            workers = [tasks.start_soon(work) for _ in range(count)]
+            try:
+                # The task group itself would notice a cancellation only after its shielded writes.
+                for worker in workers:
+                    await worker.wait()
+            except anyio.get_cancelled_exc_class():
+                self._job.shutdown.end_work()
+                raise
 
 
 def _other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
