@@ -5,13 +5,12 @@ The checks read the inputs' texts, so that one run lists all problems, even if s
 
 from __future__ import annotations
 
-import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
-from zerokie_action.files.rules import ignore_file_places
+from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
 from zerokie_action.text import closest
@@ -118,9 +117,8 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
     elif directory and (ignore_file := environment.text("ignore_file")):
-        places = ignore_file_places(Path(directory), Path(ignore_file))
         where = "neither in `directory` nor in the working directory"
-        if Path(ignore_file) != IGNORE_FILE and not any(map(os.path.lexists, places)):
+        if Path(ignore_file) != IGNORE_FILE and not find_ignore_file(Path(directory), Path(ignore_file)):
             yield f"{label('ignore_file')}: {ignore_file!r} is {where}; correct the path, or leave it out"
 
 

@@ -78,7 +78,7 @@ def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> 
     were checked already.
     """
     default = None if ignore_file == IGNORE_FILE else ignore_file
-    location = next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), default)
+    location = find_ignore_file(directory, ignore_file) or default
     lines: list[str] = []
     problems: list[str] = []
     try:
@@ -143,6 +143,11 @@ def _protected_names() -> Patterns:
 def ignore_file_places(directory: Path, ignore_file: Path) -> tuple[Path, Path]:
     """The two places of the ignore file: the directory, then the working directory."""
     return directory / ignore_file, ignore_file
+
+
+def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
+    """The ignore file that counts; None if there is none."""
+    return next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), None)
 
 
 def _read_lines(location: Path, *trees: Path) -> list[str]:
