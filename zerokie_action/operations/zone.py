@@ -54,12 +54,10 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     manifest = await _read_manifest(job, url, newest.path, effect) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    others = unsafe | (directories_of(listed) - named.keys())
-    in_manifest_folder = [path for path in listed if path.startswith(MANIFEST_FOLDER) and path not in others]
-    files = {path: listed[path] for path in listed.keys() - others - set(in_manifest_folder)}
+    files, in_manifest_folder = _sorted(listed, directories_of(listed) - named.keys())
     return Zone(
         files=files,
-        manifests=in_manifest_folder,
+        manifests=sorted(in_manifest_folder),
         newest=newest,
         manifest=manifest or Manifest(),
         ours=files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files),
@@ -79,21 +77,29 @@ async def add_late(
         shown: the later listing.
         own: the paths that this run has stored, which are not added.
     """
-    listed = {path for path in shown.keys() - directories_of(shown) - own if is_addressable(path)}
-    in_manifest_folder = {path for path in listed if path.startswith(MANIFEST_FOLDER)}
+    shown_files, in_manifest_folder = _sorted(shown, directories_of(shown) | own)
     late = in_manifest_folder.difference(zone.manifests)
     named = {*zone.manifest.files}  # what its deploy was writing may be late
     newest = max(find_manifests(late), default=None)
     if newest and not another_repository(job.app, newest, job.ci.repository):
         manifest = await _read_manifest(job, url, newest.path, "the files that it names stay")
         named |= manifest.files.keys() if manifest else set()
-    files = {**zone.files, **{path: shown[path] for path in listed - in_manifest_folder}}
+    files = {**zone.files, **shown_files}
     return zone._replace(
         files=files,
-        manifests=[*zone.manifests, *late],
+        manifests=[*zone.manifests, *sorted(late)],
         newest=newest or zone.newest,
         ours={*(zone.ours or ()), *(files.keys() & named)},
     )
+
+
+def _sorted(
+    listed: Mapping[str, RemoteFile], left_out: AbstractSet[str]
+) -> tuple[dict[str, RemoteFile], set[str]]:
+    """The files of a listing, and the paths in the manifest folder; without unsafe paths and `left_out`."""
+    paths = {path for path in listed.keys() - left_out if is_addressable(path)}
+    in_manifest_folder = {path for path in paths if path.startswith(MANIFEST_FOLDER)}
+    return {path: listed[path] for path in paths - in_manifest_folder}, in_manifest_folder
 
 
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
