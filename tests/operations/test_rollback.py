@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, takes, tell
+from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, says, takes, tell
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Rollout
@@ -102,6 +102,17 @@ def test_nobody_can_tell_what_the_app_has(world: World) -> None:
     outcome = deploy(world, BROKEN, rollback=True, wait_timeout=10)
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
+
+
+def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
+    """It never shows for seven seconds; the look before the rollback ends all the same."""
+    for number in range(120):
+        image = ("nginx:2", "docker.io/library/nginx:2")[number % 2]
+        world.platform.faults.add(says(image=image, status="running"))
+    outcome = deploy(world, rollback=True, wait_timeout=30)
+    assert outcome.exit_code == 9
+    assert outcome.outputs["error"].endswith("'web' was left with 'docker.io/library/nginx:2'")
+    assert outcome.seconds == pytest.approx(30 + 8)
 
 
 def test_the_rollback_fails_as_well(world: World) -> None:

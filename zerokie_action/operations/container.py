@@ -20,7 +20,7 @@ from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.polling import Polling, is_conflict
-from zerokie_action.operations.rollout import Rollout, Verdict
+from zerokie_action.operations.rollout import STEADY_TIME, Rollout, Verdict
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.text import human_seconds
@@ -119,8 +119,10 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     if isinstance(failure, HealthCheckFailed):
         told = Verdict.RUNS  # that the image runs is no reason to keep it
     await anyio.sleep(deploy.rollout.settling_left(anyio.current_time()))
+    ends_at = anyio.current_time() + STEADY_TIME
     app, left = await deploy.left_with(_ROLLBACK_TIME)
-    while app and deploy.rollout.is_starting:  # or in a crash loop
+    # A starting app may be in a crash loop. An image that changes at every look never runs for long enough.
+    while app and deploy.rollout.is_starting and anyio.current_time() <= ends_at:
         await anyio.sleep(1)
         app, left = await deploy.left_with(_ROLLBACK_TIME)
     why_not = deploy.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
