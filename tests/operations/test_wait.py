@@ -181,7 +181,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
     world.loop.call_later(20, world.platform.delete_app, "web")
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"].startswith("App 'web' is not found any more (404: ")
+    assert outcome.outputs["error"].startswith("There is no app 'web' (404: ")
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.HTML])
@@ -217,7 +217,7 @@ def test_nothing_was_checked(world: World) -> None:
     assert [record.method for record in outcome.requests] == ["GET", "POST"]
     assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
-        "Not waiting for the app to run (wait: false)",
+        "`wait` is off: it was not checked whether the app runs",
         "Deployed in 0 s: http://platform/_apps/web",
     ]
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
@@ -269,7 +269,7 @@ def test_an_answer_that_is_behind(world: World) -> None:
     tell(world, after=5)
     outcome = deploy(world)
     assert outcome.exit_code == 143
-    assert outcome.outputs["error"].endswith("the platform accepted 'nginx:2', and does not show it yet")
+    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
     assert outcome.outputs["image"] == NEW
 
 

@@ -30,7 +30,6 @@ from zerokie_action.platform.answers import (
     NOT_FOUND,
     TOO_LARGE,
     read_answer,
-    words,
 )
 from zerokie_action.platform.models import (
     App,
@@ -108,10 +107,6 @@ class Client:
 
         return replace(self, guard=guard if outer is nullcontext else both)
 
-    def words(self, body: bytes) -> str:
-        """A response's own words, in quotation marks and without secrets."""
-        return words(body, self.redact)
-
     @cached_property
     def _headers(self) -> dict[str, str]:
         host = {"Host": URL(self.base_url).netloc.decode()}
@@ -153,7 +148,12 @@ class Client:
         Raises:
             RequestRejected: with status 404 when no app has this name.
         """
-        return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
+        try:
+            return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                error.args = (f"There is no app {name!r} ({error.answer})",)
+            raise
 
     async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
