@@ -121,7 +121,7 @@ def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: in
     world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=arrives))
     outcome = deploy(world, retry_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
-    assert ("The deploy was requested once, and the app shows no sign of it" in outcome.log) is not arrives
+    assert ("The deploy was requested, and the app shows no sign of it" in outcome.log) is not arrives
 
 
 @pytest.mark.parametrize("rollback", [False, True])
@@ -131,9 +131,7 @@ def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     outcome = deploy(world, rollback=rollback)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
-    assert outcome.outputs["error"].startswith(
-        "The deploy was requested twice, and the app shows no sign of it"
-    )
+    assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
 

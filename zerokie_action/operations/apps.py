@@ -55,8 +55,8 @@ async def look_up(job: Job, kind: str) -> App | None:
     return app
 
 
-async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Change]:
-    """Create a container app with the image, or a static app without an image.
+async def create_or_find(job: Job) -> tuple[App, Change]:
+    """Create a container app with the input `image`, or a static app without that input.
 
     Returns:
         The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run
@@ -64,9 +64,9 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        DeployTimedOut: when the app of this name is still being deleted after `wait-timeout`.
-        RequestRejected: when the platform refuses the app, or another account's app has the name.
+        RequestRejected: when the platform refuses the app, or an app that is not found has the name.
     """
+    image = job.settings.image
     kind = "static" if image is None else "container"
     fields: dict[str, object] = {}
     if image is not None:
@@ -87,9 +87,7 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
                 raise
             # A GET may be behind, or the app may have been deleted since.
             existing = await job.client.find_app(job.app)
-            if existing is not None and existing.is_going:
-                existing = await _wait_for_name(job, existing)
-            if existing is None:
+            if existing is None or existing.is_going:
                 raise
             accept_existing(job, existing, kind)
             return existing

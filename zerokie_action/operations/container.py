@@ -156,10 +156,7 @@ class _Deploy:
             change: the change of the failed deploy, for a rollback.
         """
         self.rollout = Rollout(image, before)
-        self.change = change or job.change(
-            done=f"the {job.settings.operation} was accepted",
-            unknown=f"it is not known which image {job.app!r} was left with",
-        )
+        self.change = change or job.change()
         self.verdict: Verdict | None = None
         self._job = job
         self._requested = image
@@ -174,20 +171,17 @@ class _Deploy:
         """
         job = self._job
         if self._is_new:
-            app, creation = await apps.create_or_find(job, self.rollout.image)
+            app, creation = await apps.create_or_find(job)
             is_ours = bool(app.image) and self.rollout.is_ours(app.image)
             if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
                 self.change = creation
                 self._note_acceptance(app)
                 return
             self._begin_anew(app)
-        is_first = True
 
         async def attempt() -> None:
-            nonlocal is_first
-            if not is_first:  # another deploy has changed the app
+            if self.change.writes:  # another deploy has changed the app
                 self._begin_anew(await self._get_app())
-            is_first = False
             await self.request()
 
         await job.in_turn(attempt)
@@ -206,8 +200,7 @@ class _Deploy:
             PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
         job, write = self._job, self.change.write()
-        attempts = 2 if job.client.http.retry_timeout else 1
-        for number in range(attempts):
+        for number in range(2 if job.client.http.retry_timeout else 1):
             if number:
                 job.log.info("Requesting the deploy again: the app shows no sign of the first request")
                 job.client.http.retries_used += 1
@@ -227,10 +220,8 @@ class _Deploy:
             write.outcome = Outcome.DONE
             self._note_acceptance(app)
             return
-        times = "twice" if attempts > 1 else "once"
         raise PlatformUnavailable(
-            f"The deploy was requested {times}, and the app shows no sign of it: {write.lost}",
-            hint=_HINT_LOST,
+            f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
         )
 
     async def wait_until_running(self, seconds: float) -> None:
