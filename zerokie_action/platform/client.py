@@ -232,7 +232,7 @@ class Client:
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
-        await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write, group=DELETIONS)
+        await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write)
 
     # The deploy lock
 
@@ -302,13 +302,11 @@ class Client:
 
     # What all endpoints share
 
-    async def _delete(
-        self, purpose: str, path: Iterable[str], write: Write | None, *, group: str = ""
-    ) -> bool:
+    async def _delete(self, purpose: str, path: Iterable[str], write: Write | None) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
         write = write or Write()
         try:
-            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=group)
+            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=DELETIONS)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
