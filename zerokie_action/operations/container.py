@@ -109,7 +109,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         nonlocal again
         app, _ = await deploy.left_with(_ROLLBACK_TIME)
         while app and rollout.is_starting:  # or in a crash loop
-            await anyio.sleep(1)
+            await anyio.sleep(apps.LOOK_PAUSE)
             app, _ = await deploy.left_with(_ROLLBACK_TIME)
         why_not = rollout.why_not_back(told) if app else "nobody can tell which image the app has"
         if not why_not:
