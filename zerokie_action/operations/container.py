@@ -203,7 +203,6 @@ class _Deploy:
         for number in range(2 if job.client.http.retry_timeout else 1):
             if number:
                 job.log.info("Requesting the deploy again: the app shows no sign of the first request")
-                job.client.http.retries_used += 1
             app: App | None = None
             try:
                 login = apps.registry_auth(job)
