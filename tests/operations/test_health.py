@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,14 +72,14 @@ class TestContainers:
 
     @pytest.mark.parametrize(
         ("kind", "words"),
-        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, r"no answer within 1\d s")],
+        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, "no answer within 20 s")],
     )
     def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
         """What came instead of an answer."""
         world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
-        assert re.search(f": {words}; ", error(outcome))
+        assert f": {words}; " in error(outcome)
         assert outcome.seconds < 8 + 60 + 3
 
     def test_no_redirect_is_followed(self, world: World) -> None:
@@ -108,13 +107,19 @@ class TestContainers:
 
     @pytest.mark.parametrize("url", ["", "ftp://web.example.com"])
     def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
-        """Then a path can't be checked, and the error says what can. Nothing speaks against the image."""
+        """Then a path can't be checked, and the error says what can."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
         fault = Fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
         world.platform.faults.add(fault)
-        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False, rollback=True)
+        outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False)
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
+
+    def test_no_url_is_no_reason_for_a_rollback(self, world: World) -> None:
+        """Nothing speaks against the image."""
+        world.platform.dialect.speak("url=absent")
+        outcome = deploy(world, health_check="/h", rollback=True)
+        assert (outcome.exit_code, outcome.outputs["status"]) == (10, "failed"), outcome.log
         assert sum(record.path.endswith("/deploy") for record in outcome.requests) == 1
 
 

@@ -30,7 +30,7 @@ def test_until_it_runs_again(world: World) -> None:
     assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
     assert outcome.outputs["deploy_id"]
     assert lines(outcome) == [
-        "Restarting 'nginx:1'",
+        "Restarting 'web'",
         "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
         "'web' runs 'nginx:1' after 12 s",
         "Restarted and running after 12 s: http://platform/_apps/web",

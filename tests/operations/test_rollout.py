@@ -22,7 +22,7 @@ TIMELINES = {
     "a crash loop": ("running web:1", TAG, LOOPS, "failed 300"),
     "a replica that is behind": ("failed web:1", TAG, TURNS, "failed 300"),
     "seven seconds": ("running web:1", TAG, "2 deploying web:2, 4 running web:2, 12 failed web:2", "runs 11"),
-    "six seconds": ("running web:1", TAG, "2 deploying web:2, 4 running web:2, 10 failed web:2", "failed 27"),
+    "six seconds": ("running web:1", TAG, "2 deploying web:2, 4 running web:2, 10 failed web:2", "failed 25"),
     "seconds before the status is believed": ("running web:1", TAG, "1 running web:2", "runs 15"),
     "a new app": ("", TAG, "0 deploying web:2, 3 running web:2", "runs 10"),
     "a failure for a moment": ("running web:1", TAG, "1 crashed web:2, 14 running web:2", "runs 21"),
@@ -68,7 +68,7 @@ TIMELINES = {
         f"running {FIRST}",
         TAG,
         f"2 deploying {SECOND}, 9 failed {SECOND}, 14 running {THIRD}",
-        "replaced 30",
+        "replaced 29",
     ),
     "a crash loop behind the old digest": (
         f"running {FIRST}",
@@ -97,7 +97,7 @@ def test_a_timeline(case: str) -> None:
         verdict = rollout.verdict(is_last=now >= WAIT)
         if verdict or now >= WAIT:
             break
-        now = min(WAIT, now + rollout.next_look(now))
+        now = now + 1
     said = f"{verdict.name.lower()} {now:.0f}" if verdict else "timed out"
     same = ", the same" if verdict is Verdict.RUNS and rollout.shows_same else ""
     assert said + same == expected
@@ -115,9 +115,9 @@ BACK = {
         OLD,
         "failed web:1",
         Verdict.FAILED,
-        "which image this name meant",
+        "which image to deploy",
     ),
-    "a bare digest": ("running sha256:1", TAG, "failed sha256:2", Verdict.FAILED, "not the name of an image"),
+    "a bare digest": ("running sha256:1", TAG, "failed sha256:2", Verdict.FAILED, "which image to deploy"),
     "a third image": ("running web:1", TAG, "failed web:9", Verdict.FAILED, "another deploy has"),
     "a second image": (
         "running web:1",
