@@ -24,7 +24,6 @@ from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.limiter import AdaptiveLimiter
-from zerokie_action.http.request import about
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
 
@@ -154,7 +153,7 @@ class RetryingClient:
             gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
             group.failed(answer.reason, began, is_retried=not gives_up)
             if gives_up:
-                raise failures.error(about(request).purpose, group.answered - answered_before)
+                raise failures.error(request.extensions["purpose"], group.answered - answered_before)
             self.retries_used += 1
             await anyio.sleep(failures.begin_pause())
 
@@ -194,7 +193,7 @@ class RetryingClient:
         return answer
 
     def _group(self, request: httpx.Request) -> _Group:
-        name = about(request).group
+        name = request.extensions["group"]
         if name not in self._groups:
             self._groups[name] = _Group(name, self._concurrency, self._log)
         return self._groups[name]

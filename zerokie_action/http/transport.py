@@ -22,7 +22,6 @@ import httpx
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
 from zerokie_action.http.failure import ResponseTooLarge
-from zerokie_action.http.request import about
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -109,7 +108,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    max_body = about(request).max_body
+    max_body = request.extensions["max_body"]
     body = BytesIO()  # `getvalue` makes no copy
     try:
         async for chunk in response.aiter_stream():

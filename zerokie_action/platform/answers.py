@@ -21,7 +21,7 @@ from zerokie_action.http.failure import (
     quote,
     quoted,
 )
-from zerokie_action.http.request import MEGABYTE, about
+from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import Malformed
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
-        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer, hint=hint
+        f"{request.extensions['purpose']} was refused ({answer})", status=status, answer=answer, hint=hint
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected

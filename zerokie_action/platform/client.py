@@ -343,13 +343,13 @@ class Client:
 
         Args:
             parse: see `read_answer`.
-            purpose: see `http.request.About`.
+            purpose: see `http.request.extensions`.
             method: the HTTP method.
             target: the path below the base URL, from `app_target`, which refuses dot segments.
             body: a mapping is sent as JSON, without its None values; a content is read while it is sent.
             content_type: the body's type.
-            group: see `http.request.About`.
-            max_body: see `http.request.About`.
+            group: see `http.request.extensions`.
+            max_body: see `http.request.extensions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
             on_missing: called at a 404, which then is a failure and no refusal.
