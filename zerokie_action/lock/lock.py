@@ -21,7 +21,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import expiry
 from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
@@ -120,7 +120,7 @@ class DeployLock:
             raise unwrap(group) from group
 
     async def _send_heartbeats(self, interval: float) -> None:
-        client, said = self.client.retrying(Backoff(0)), ""
+        client, said = self.client.retrying(0), ""
         self._next_heartbeat = anyio.current_time() + interval
         while self._may_write():
             await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
@@ -243,7 +243,7 @@ class DeployLock:
         """The client for finalize after a success: at least as patient as after a failure."""
         in_flight = limits.RELEASE._replace(seconds=math.inf)
         client = self.client.guarded(lambda: self.shutdown.shielded_scope(in_flight))
-        return client.retrying(Backoff(max(client.http.retry_timeout, limits.RELEASE.seconds)))
+        return client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Record the failed deploy, release the lock, and log the outcome."""

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from zerokie_action.errors import DeployError
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Backoff, Guard, RetryingClient
+    from zerokie_action.http.retry import Guard, RetryingClient
     from zerokie_action.platform.models import RemoteFile
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class Client:
         api_key: the key, sent with every request.
         http: sends the requests.
         redact: removes the secrets from an answer's text.
-        backoff: see `http.retry.Backoff`; None for the default.
+        budget: seconds for which a request that fails is sent again; None for the default of `http`.
         guard: see `http.retry.Guard`.
         on_missing: called when an upload is answered with 404: the app may be gone.
     """
@@ -89,13 +89,13 @@ class Client:
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    backoff: Backoff | None = None
+    budget: float | None = None
     guard: Guard = nullcontext
     on_missing: Callable[[], None] = lambda: None
 
-    def retrying(self, backoff: Backoff) -> Client:
-        """A copy of this client with other pauses and another budget."""
-        return replace(self, backoff=backoff)
+    def retrying(self, budget: float) -> Client:
+        """A copy of this client with another budget for requests that fail."""
+        return replace(self, budget=budget)
 
     def guarded(self, guard: Guard) -> Client:
         """A copy of this client that enters `guard` around each attempt, inside of the guards that it has."""
@@ -381,7 +381,7 @@ class Client:
 
         try:
             return await self.http.send(
-                request, read, self.backoff, self.guard, write=write, is_repeatable=is_repeatable
+                request, read, self.budget, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
             error.hint = error.hint or ADVICE[error.failure.cause]
