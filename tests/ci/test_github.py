@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.ci.repository import Repository
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -182,7 +181,7 @@ def test_what_is_known(tmp_path, event, commit):
     ci = Step(env).ci
     links = {f"Commit {commit}": f"{repository}/commit/{commit}", "Log": f"{repository}/actions/runs/123"}
     assert ci.links == links
-    assert ci.repository == Repository("github.example.com", "o/r", "`GITHUB_REPOSITORY`")
+    assert ci.repository == "github.example.com/o/r"
     assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
 
 

@@ -64,7 +64,7 @@ class GitHub(CI):
                 "Log": f"{page}/actions/runs/{run}",
             }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
+        self.repository = repository_at(f"{server}/{repository}")
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
