@@ -88,12 +88,10 @@ async def _release(lock: DeployLock) -> None:
         )
         return
     if was_held:
-        deploy_id = lock.finalized and lock.finalized.deploy_id
-        recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
         lock.log.warning(
             f"Cleanup: the deploy of {lock.app!r} left its lock behind. The lock is released now. The "
-            f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
-            "not known. Run the deploy again."
+            "platform recorded the deploy with counts of zero, because its real changes are not known. Run "
+            "the deploy again."
         )
     else:
         lock.log.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
