@@ -49,10 +49,8 @@ def test_a_lock_that_was_left(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     said = clean_up(world, monkeypatch)
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")
-    assert (
-        f"released now. The platform recorded the deploy as {deployment.deploy_id}, with counts of zero"
-        in said
-    )
+    assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (0, 0, 0)
+    assert "released now. The platform recorded the deploy with counts of zero" in said
 
 
 def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +86,7 @@ def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch) 
     said = clean_up(world, monkeypatch)
     assert world.platform.lock("site") is None
     assert len(world.platform.deployments("site")) == 1
-    assert "released now. The platform recorded the deploy under an unknown ID" in said
+    assert "released now" in said
 
 
 @pytest.mark.parametrize("path", ["/deploy/lock$", "/finalize$"])
@@ -156,10 +154,20 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, 
     assert world.platform.lock("site") == "other"
 
 
-def test_an_address_that_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The warning names the input."""
-    said = clean_up(world, monkeypatch, api_url="ftp://example.com")
-    assert "Warning: Cleanup: `api-url` (ZEROKIE_API_URL): the value is not the URL of an API" in said
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        ({"api_url": "ftp://example.com"}, "`api-url` (ZEROKIE_API_URL): the value is not the URL of an API"),
+        ({"api_key": None}, "`api-key` is not set. "),
+    ],
+)
+def test_what_it_needs(
+    world: World, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any], why: str
+) -> None:
+    """The warning names the input, and says when the lock expires."""
+    said = clean_up(world, monkeypatch, **inputs)
+    assert f"Warning: Cleanup: {why}" in said
+    assert "A deploy lock that is still held expires at " in said
 
 
 def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,5 +175,5 @@ def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -
     world.env["ZEROKIE_STATE_FILE"] = str(world.folder.parent / "state.json")
     LockRecords(lambda _state: None, world.folder.parent / "state.json").add("..", "s-2")
     said = clean_up(world, monkeypatch)
-    assert "Warning: Cleanup: '..' can't be addressed as a path segment\n" in said
+    assert "Warning: Cleanup: '..' can't be addressed as a path segment. " in said
     assert "Traceback" not in said

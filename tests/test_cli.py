@@ -140,8 +140,8 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     assert seen.returncode == 0
     assert seen.stderr == "zerokie-cleanup takes no arguments; these are ignored\n"
     assert seen.stdout == (
-        "Cleanup: no deploy lock is recorded as held: nothing to release; "
-        "without `state-file` none can be found\n"
+        "Cleanup: neither the CI system's state nor `state-file` records a deploy lock as held: "
+        "nothing to release\n"
     )
 
 

@@ -41,46 +41,39 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     ci = detect(env, stream, settings.log_level)
     for secret in secrets(environment):
         ci.log.mask(secret)
-    key = environment.text("api_key")
     try:
+        # Not from `settings`, which has the default in place of a wrong input.
         state_file = environment.text("state_file")
         file = Path(state_file) if state_file else default_state_file(env)
-        held = recorded_locks(env, file)
-        if not held:
-            is_known = file or env.get("STATE_session") or env.get("GITHUB_ACTIONS")
-            where = "" if is_known else "; without `state-file` none can be found"
-            ci.log.info(f"Cleanup: no deploy lock is recorded as held: nothing to release{where}")
-        elif not key:
-            why = "".join(f" ({problem})" for problem in environment.problems)
-            for lock in held:
-                ci.log.warning(
-                    f"Cleanup: the deploy lock on {lock.app!r} may still be held, but there is no "
-                    f"`api-key` to release it with{why}; it expires {expiry()}"
-                )
-        else:
+        if held := recorded_locks(env, file):
             anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
+        else:
+            ci.log.info(
+                "Cleanup: neither the CI system's state nor `state-file` records a deploy lock as held: "
+                "nothing to release"
+            )
     except Exception as error:  # noqa: BLE001 - the cleanup must not fail the pipeline
-        ci.log.warning(f"Cleanup: {unwrap(error)}")
+        ci.log.warning(f"Cleanup: {unwrap(error)}. A deploy lock that is still held expires {expiry()}")
 
 
 async def _release_all(
     held: Sequence[LockRecord], environment: Environment, records: LockRecords, ci: CI, signals: Signals
 ) -> None:
     """Release each lock that its session still holds; warn about locks that can't be released."""
+    key = environment.text("api_key")
+    if not key:
+        raise ConfigurationError("`api-key` is not set", *environment.problems)
     try:
         api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     except ValueError as error:
-        raise ConfigurationError(f"{environment.label('api_url')}: {error}; no lock is released") from None
+        raise ConfigurationError(f"{environment.label('api_url')}: {error}") from None
     trace = ci.log.debug if ci.log.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=trace)
-        client = Client(api_url, environment.text("api_key"), http, ci.log.redact)
+        client = Client(api_url, key, http, ci.log.redact)
         async with anyio.create_task_group() as tasks:
-            for record in held:
-                lock = DeployLock(
-                    client, record.app, record.session, records=records, shutdown=shutdown, log=ci.log
-                )
-                tasks.start_soon(_release, lock)
+            for app, session in held:
+                tasks.start_soon(_release, DeployLock(client, app, session, records, shutdown, ci.log))
 
 
 async def _release(lock: DeployLock) -> None:
@@ -95,12 +88,10 @@ async def _release(lock: DeployLock) -> None:
         )
         return
     if was_held:
-        deploy_id = lock.finalized and lock.finalized.deploy_id
-        recorded = f"as {deploy_id}" if deploy_id else "under an unknown ID"
         lock.log.warning(
             f"Cleanup: the deploy of {lock.app!r} left its lock behind. The lock is released now. The "
-            f"platform recorded the deploy {recorded}, with counts of zero, because its real changes are "
-            "not known. Run the deploy again."
+            "platform recorded the deploy with counts of zero, because its real changes are not known. Run "
+            "the deploy again."
         )
     else:
         lock.log.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")

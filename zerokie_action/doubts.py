@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from zerokie_action.ci.repository import Repository
     from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.manifest import ManifestName
     from zerokie_action.files.plan import Plan
@@ -69,7 +68,7 @@ def find_doubts(
     app: str,
     plan: Plan,
     *,
-    repository: Repository | None,
+    repository: str,
     keep: Patterns,
     directory: Path,
     max_deletes: int | None,
@@ -79,7 +78,7 @@ def find_doubts(
     Args:
         app: the app's name.
         plan: the planned changes.
-        repository: the repository of this run; None if it is not known.
+        repository: the repository of this run; empty if it is not known.
         keep: the input.
         directory: the input, for the message.
         max_deletes: the input; it replaces the checks for a wrong directory.
@@ -91,20 +90,20 @@ def find_doubts(
     return [*owner, *first]
 
 
-def another_repository(app: str, newest: ManifestName | None, repository: Repository | None) -> Doubt | None:
+def another_repository(app: str, newest: ManifestName | None, repository: str) -> Doubt | None:
     """The newest manifest is another repository's."""
-    known = {NO_REPOSITORY, mark_repository(str(repository or ""))}
-    if newest is None or repository is None or newest.repository in known:
+    known = {NO_REPOSITORY, mark_repository(repository)}
+    if newest is None or not repository or newest.repository in known:
         return None
     return Doubt(
-        f"App {app!r} was last deployed from another repository. This run is of {str(repository)!r}, "
-        f"according to {repository.source}",
+        f"App {app!r} was last deployed from another repository. This run is of {repository!r}, "
+        "according to the CI system's variables, or else to the remote `origin` of the checkout",
         "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
         "moved, and a clone of a fork, count as another repository.",
     )
 
 
-def _about_app(app: str, plan: Plan, repository: Repository | None) -> Iterator[Doubt]:
+def _about_app(app: str, plan: Plan, repository: str) -> Iterator[Doubt]:
     """Whether the app is somebody else's."""
     zone = plan.zone
     if zone.not_found:

@@ -7,22 +7,22 @@ The reports need to know what a run may have left behind, even after a lost answ
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Outcome(Enum):
-    """What became of a request that changes something."""
+class Outcome(IntEnum):
+    """What became of a request that changes something. Of several requests, the greatest outcome counts."""
 
     REFUSED = auto()
     """The platform refused the request, or it was never sent."""
-    UNKNOWN = auto()
-    """The request may have taken effect: it is in flight, or its answer was lost."""
     DONE = auto()
     """The platform confirmed the request."""
+    UNKNOWN = auto()
+    """The request may have taken effect: it is in flight, or its answer was lost."""
 
 
 @dataclass(slots=True)
@@ -69,8 +69,7 @@ class Change:
     @property
     def outcome(self) -> Outcome:
         """Unknown if any request is, else done if any request is."""
-        found = {write.outcome for write in self.writes}
-        return next((each for each in (Outcome.UNKNOWN, Outcome.DONE) if each in found), Outcome.REFUSED)
+        return max((write.outcome for write in self.writes), default=Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
 from zerokie_action.ci import CI, detect
-from zerokie_action.ci.repository import Repository
 
 ENV = {"GITHUB_ACTIONS": "true"}
 
@@ -156,18 +155,19 @@ def test_no_value_forges_another(values):
 
 
 @pytest.mark.parametrize(
-    ("event", "commit"),
+    ("event", "commit", "number"),
     [
-        ("", "abc"),
-        ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def"),
-        ('{"workflow_run": {"head_sha": "def"}}', "def"),
-        ('{"pull_request": []}', "abc"),
-        ("null", "abc"),
-        ("no JSON", "abc"),
+        ("", "abc", None),
+        ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def", 12),
+        ('{"workflow_run": {"head_sha": "def"}}', "def", None),
+        ('{"issue": {"number": 6}}', "abc", None),
+        ('{"pull_request": null}', "abc", None),
+        ("null", "abc", None),
+        ("no JSON", "abc", None),
     ],
 )
-def test_what_is_known(tmp_path, event, commit):
-    """Whose the run is, and its commit: of a pull request its head, as nobody knows the temporary merge."""
+def test_what_is_known(tmp_path, event, commit, number):
+    """Whose the run is, and its commit and pull request: the head, as nobody knows the temporary merge."""
     (tmp_path / "event.json").write_text(event)
     env = {
         "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
@@ -182,27 +182,10 @@ def test_what_is_known(tmp_path, event, commit):
     ci = Step(env).ci
     links = {f"Commit {commit}": f"{repository}/commit/{commit}", "Log": f"{repository}/actions/runs/123"}
     assert ci.links == links
-    assert ci.repository == Repository("github.example.com", "o/r", "`GITHUB_REPOSITORY`")
+    assert ci.repository == "github.example.com/o/r"
     assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
-
-
-@pytest.mark.parametrize(
-    ("event", "number"),
-    [
-        ('{"pull_request": {"number": 5}}', 5),
-        ('{"issue": {"number": 6}}', None),
-        ('{"pull_request": null}', None),
-    ],
-)
-def test_the_pull_request(tmp_path, event, number):
-    """The one that is given, else the one that the event is about, and not an issue."""
-    file = tmp_path / "event.json"
-    file.write_text(event)
-    ci = Step({"GITHUB_REPOSITORY": "o/r", "GITHUB_EVENT_PATH": str(file)}).ci
-    found = ci.pull_request(None)
-    assert (found and found.comments) == (
-        number and f"https://api.github.com/repos/o/r/issues/{number}/comments"
-    )
-    given = ci.pull_request(3)
-    assert given
-    assert given.name == "pull request #3"
+    for asked, expected in ((None, number), (3, 3)):  # the number that is given, else the event's
+        found = ci.pull_request(asked)
+        comments = f"https://api.github.com/repos/o/r/issues/{expected}/comments"
+        named = (f"pull request #{expected}", comments)
+        assert (found and (found.name, found.comments)) == (expected and named)

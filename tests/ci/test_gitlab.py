@@ -8,7 +8,6 @@ from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, gitlab_sections, whatever_happens, workflow_commands
 from zerokie_action.ci import detect
-from zerokie_action.ci.repository import Repository
 
 ENV = {"GITLAB_CI": "true"}
 
@@ -75,7 +74,7 @@ def test_what_is_known():
         "Commit abc": "https://gitlab.com/o/r/-/commit/abc",
         "Log": "https://gitlab.com/j/1",
     }
-    assert ci.repository == Repository("gitlab.example.com", "g/s/r", "`CI_PROJECT_PATH`")
+    assert ci.repository == "gitlab.example.com/g/s/r"
     assert detect(ENV, io.StringIO()).links == {}
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
     assert "Commit def" in detect(ENV | merge, io.StringIO()).links

@@ -85,7 +85,7 @@ WRITTEN_BY_GIT = """\
 
 def known(env: dict[str, str] | None = None) -> str:
     """Host and name of the run's repository; empty if it is not known."""
-    return str(detect(env or {}, io.StringIO()).repository or "")
+    return detect(env or {}, io.StringIO()).repository
 
 
 @pytest.fixture(autouse=True)

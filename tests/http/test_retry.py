@@ -163,7 +163,7 @@ class TestSlots:
         async with anyio.create_task_group() as tasks:
             for name in "abcd":
                 tasks.start_soon(client.send, request(purpose=name), read)
-        sent = [each.extensions["about"].purpose for each in script.requests]
+        sent = [each.extensions["purpose"] for each in script.requests]
         assert sent == ["a", "b", "c", "d", "a"]
 
     @pytest.mark.parametrize("seconds", [0.5, 1.1, 2.5])

@@ -82,8 +82,8 @@ def answer(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
 
 def read(response: httpx.Response) -> bytes | Failure | DeployError:
     """A reader of answers: a page makes no sense, and any other 4xx is a refusal."""
-    if failure.asks_to_try_again(response.status_code):
-        return failure.of_status(response, f"answered {response.status_code}")
+    if failed := failure.of_status(response, f"answered {response.status_code}"):
+        return failed
     if response.content.startswith(b"<"):
         return Failure("answered with a page", Cause.WRONG_ANSWER)
     return response.content if response.is_success else RequestRejected("no", status=response.status_code)

@@ -346,7 +346,7 @@ class TestOneLevelTooHigh:
 class TestAnotherRepository:
     words = (
         "App 'site' was last deployed from another repository. This run is of 'github.com/acme/docs'",
-        "according to `GITHUB_REPOSITORY`",
+        "according to the CI system's variables, or else to the remote `origin` of the checkout",
         "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
         TAKE_OVER,
     )

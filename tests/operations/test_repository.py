@@ -52,7 +52,6 @@ def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
         outcome = run(world, DOCS, env, **inputs)
         assert outcome.exit_code == 2, outcome.log
         assert "another repository. This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
-        assert "according to the remote `origin` of the checkout" in outcome.outputs["error"]
         assert "`take-over: true` for one run by hand" in outcome.outputs["hint"]
         assert world.platform.files("site") == before
         assert world.platform.lock("site") is None

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zerokie_action.ci.log import Log
-    from zerokie_action.ci.repository import Repository
 
 
 class PullRequest(NamedTuple):
@@ -40,13 +39,14 @@ class CI:
 
     Attributes:
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
-        repository: the repository of this run; None if it is not known.
+        repository: the host and full name of this run's repository, such as `github.com/acme/site`; empty if
+            it is not known.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log
         self.links: dict[str, str] = {}
-        self.repository: Repository | None = None
+        self.repository = ""
         self._env = env
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:

@@ -49,11 +49,10 @@ class GitHub(CI):
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)
-        self._event = _read_event(env)
+        head, self._number = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
-        heads = (self._at("pull_request", "head", "sha"), self._at("workflow_run", "head_sha"))
-        commit = next((head for head in heads if isinstance(head, str)), env.get("GITHUB_SHA", ""))
+        commit = head or env.get("GITHUB_SHA", "")
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
@@ -64,7 +63,7 @@ class GitHub(CI):
                 "Log": f"{page}/actions/runs/{run}",
             }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self.repository = repository_at(f"{server}/{repository}", "`GITHUB_REPOSITORY`")
+        self.repository = repository_at(f"{server}/{repository}")
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""
@@ -80,8 +79,8 @@ class GitHub(CI):
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The pull request, on GitHub, GitHub Enterprise, Gitea or Forgejo: their APIs are the same."""
-        found = number or self._at("pull_request", "number")
-        if not isinstance(found, int):
+        found = number or self._number
+        if not found:
             return None
         api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
         issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
@@ -94,13 +93,6 @@ class GitHub(CI):
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
         )
 
-    def _at(self, *keys: str) -> object:
-        """The event's value at this path of keys; `None` if there is none."""
-        found = self._event
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
-
     def _append(self, variable: str, text: str) -> None:
         try:
             with Path(self._env[variable]).open("ab") as file:
@@ -110,12 +102,15 @@ class GitHub(CI):
             self.log.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
 
-def _read_event(env: Mapping[str, str]) -> object:
-    """The webhook event that started the run; `None` if it is not known."""
+def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
+    """The commit and the pull request's number in the event that started the run, as far as it has them."""
     try:
-        return json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
+        event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
+        pull_request, run = event.get("pull_request") or {}, event.get("workflow_run") or {}
+        commit = pull_request.get("head", {}).get("sha") or run.get("head_sha", "")
+        return commit, pull_request.get("number", 0)
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return "", 0
 
 
 def _entries(values: Mapping[str, str]) -> str:

@@ -48,8 +48,7 @@ class GitLab(CI):
         if project and commit and job:
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
-        url = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
-        self.repository = repository_at(url, "`CI_PROJECT_PATH`")
+        self.repository = repository_at(f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}")
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import configparser
 import re
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote
 
 _URL = re.compile(
@@ -22,33 +21,15 @@ _URL = re.compile(
 """A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
 _SSH_HOST = re.compile(r"^(?:alt)?ssh\.(?=.+\.)")
 """Hosts for SSH on the HTTPS port, such as `ssh.github.com`."""
-_PUBLIC_HOST = re.compile(r".+\.[^\W\d_]+")
+_PUBLIC_HOST = re.compile(r"[^/]+\.[^\W\d_]+/")
 _LARGEST_FILE = 2**20
 
 
-class Repository(NamedTuple):
-    """A repository.
-
-    Attributes:
-        host: the repository's server, for example `github.com`.
-        name: the repository's full name in lower case, for example `acme/site`.
-        source: where host and name are from, for messages.
-    """
-
-    host: str
-    name: str
-    source: str
-
-    def __str__(self) -> str:
-        """Host and name: `github.com/acme/site`."""
-        return f"{self.host}/{self.name}"
-
-
-def repository_at(url: str, source: str) -> Repository | None:
-    """The repository with this URL; None if the text is not a repository's URL."""
+def repository_at(url: str) -> str:
+    """Host and full name of the repository with this URL, in lower case; empty for any other text."""
     found = _URL.fullmatch(url)
     if found is None:
-        return None
+        return ""
     names = [name for name in unquote(found["path"]).lower().removesuffix("/").split("/") if name]
     if names:
         names[-1] = names[-1].removesuffix(".git")
@@ -60,20 +41,20 @@ def repository_at(url: str, source: str) -> Repository | None:
         case [organization, project, "_git", repository]:
             names = [organization, project, repository]
     host = _SSH_HOST.sub("", (found["host"] or found["ssh"]).lower())
-    return Repository(host, "/".join(names), source) if names else None
+    return "/".join([host, *names]) if names else ""
 
 
-def repository_of_checkout() -> Repository | None:
-    """The repository of the remote `origin` in the checkout around the working directory; None if unknown.
+def repository_of_checkout() -> str:
+    """The repository of the remote `origin` in the checkout around the working directory; empty if unknown.
 
     A host without a dot or without letters at its end may be an alias from an `ssh_config`; the repository
     then counts as unknown. So does that of a worktree or a submodule, whose `.git` is a file.
     """
     try:
-        found = repository_at(_origin(), "the remote `origin` of the checkout")
+        found = repository_at(_origin())
     except (OSError, ValueError, configparser.Error):  # unreadable, or not as git writes it
-        return None
-    return found if found and _PUBLIC_HOST.fullmatch(found.host) else None
+        return ""
+    return found if _PUBLIC_HOST.match(found) else ""
 
 
 def _origin() -> str:

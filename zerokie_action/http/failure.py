@@ -14,11 +14,10 @@ import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.http.request import MEGABYTE
 from zerokie_action.text import human_seconds, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -29,7 +28,6 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _HTML_WITHIN = 1000
 """How many bytes at the start of a body are searched for HTML."""
 _LONGEST_REASON = 200
-_LONGEST_QUOTE = 500
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
@@ -127,14 +125,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(cause)
 
 
-def asks_to_try_again(status: int) -> bool:
-    """Whether a status says that the same request may work later: 408, 425, 429 and 5xx."""
-    return status in _TRY_AGAIN or status >= _SERVER_ERROR
-
-
-def of_status(response: httpx.Response, answer: str) -> Failure:
-    """The failure of a response whose status `asks_to_try_again`; `answer` describes the response."""
-    was_refused = response.status_code == _TOO_MANY_REQUESTS
+def of_status(response: httpx.Response, answer: str) -> Failure | None:
+    """The failure that `answer` describes, if the same request may work later: at 408, 425, 429 and 5xx."""
+    status = response.status_code
+    if status not in _TRY_AGAIN and status < _SERVER_ERROR:
+        return None
+    was_refused = status == _TOO_MANY_REQUESTS
     return Failure(answer, may_have_arrived=not was_refused, retry_after=parse_retry_after(response.headers))
 
 
@@ -147,29 +143,6 @@ def parse_retry_after(headers: Mapping[str, str]) -> float:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, OverflowError):
         return 0.0
-
-
-def quote(body: bytes, redact: Callable[[str], str]) -> str:
-    """A response's own words, as `quoted`: its text, or the title of an HTML page.
-
-    Only the first megabyte of the body is read. Never raises.
-
-    Args:
-        body: the response's body.
-        redact: removes the secrets before the text is shortened: half a secret would not be recognised.
-    """
-    head = body[:MEGABYTE]
-    kind, text = "", head.decode("utf-8", "replace")
-    if is_web_page(head):
-        title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
-        kind, text = "an HTML page", title[1] if title else ""
-    return ", ".join(filter(None, (kind, quoted(text, redact))))
-
-
-def quoted(text: str, redact: Callable[[str], str]) -> str:
-    """A server's text on one line, without secrets, shortened and in quotation marks; empty for no text."""
-    text = shorten(" ".join(redact(text).split()), _LONGEST_QUOTE)
-    return f'"{text}"' if text else ""
 
 
 def is_web_page(body: bytes) -> bool:

@@ -12,6 +12,9 @@ class AdaptiveLimiter:
 
     A failure halves the number of slots, down to one. Each success adds 4/n slots to n, at most one. So a
     platform that takes only a few requests at once slows the group down, and fails none of its requests.
+
+    Attributes:
+        slots: the slots, a context for each request.
     """
 
     def __init__(self, most: int) -> None:
@@ -19,15 +22,7 @@ class AdaptiveLimiter:
         self._most = most
         self._target = float(most)
         self._cut_at = -math.inf
-        self._slots = anyio.CapacityLimiter(most)
-
-    async def __aenter__(self) -> None:
-        """Wait for a slot."""
-        await self._slots.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        """Give the slot back."""
-        self._slots.release()
+        self.slots = anyio.CapacityLimiter(most)
 
     def succeeded(self) -> None:
         """Note that a request was answered."""
@@ -44,4 +39,4 @@ class AdaptiveLimiter:
 
     def _resize(self, target: float) -> None:
         self._target = target
-        self._slots.total_tokens = int(target)
+        self.slots.total_tokens = int(target)

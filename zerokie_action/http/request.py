@@ -26,26 +26,6 @@ _SLOW_LINE = 50_000
 """Bytes per second."""
 
 
-class About(NamedTuple):
-    """Facts about a request for the transport and the retry loop, carried in the request's extensions.
-
-    Attributes:
-        purpose: the beginning of a sentence about the request: `Listing the apps`.
-        group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines.
-        max_body: the largest accepted response body, in bytes.
-    """
-
-    purpose: str
-    group: str
-    max_body: int
-
-
-def about(request: httpx.Request) -> About:
-    """The `About` that `extensions` gave a request."""
-    found: About = request.extensions["about"]
-    return found
-
-
 def extensions(
     purpose: str,
     *,
@@ -54,17 +34,22 @@ def extensions(
     size: int = 0,
     max_body: int = MEGABYTE,
 ) -> dict[str, object]:
-    """A request's extensions. `About` describes the parameters that are not listed here.
+    """A request's extensions, for the retry loop and the transport.
 
     Args:
-        group: the purpose by default.
+        purpose: the beginning of a sentence about the request: `Listing the apps`.
+        group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines. By
+            default, the purpose is the group.
         timeout: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
         size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
             their way when the wait for the answer begins.
+        max_body: the largest accepted response body, in bytes.
     """
     read = timeout + min(size, _MOST_BUFFERED) / _SLOW_LINE
     return {
-        "about": About(purpose, group or purpose, max_body),
+        "purpose": purpose,
+        "group": group or purpose,
+        "max_body": max_body,
         "timeout": {"connect": limits.CONNECT, "read": read, "write": read},
     }
 

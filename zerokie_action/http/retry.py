@@ -7,13 +7,15 @@ A request that fails is sent again, after growing pauses, until it has failed fo
 
 from __future__ import annotations
 
+import math
 import random
 import resource
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -24,7 +26,6 @@ from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.limiter import AdaptiveLimiter
-from zerokie_action.http.request import about
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
 
@@ -42,23 +43,12 @@ Reader = Callable[[httpx.Response], T | Failure | DeployError]
 """Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
 
 
-class Backoff(NamedTuple):
-    """How long a request that fails is sent again, and how long it pauses between attempts.
+UNTIL_DEADLINE = math.inf
+"""The budget of a request that is sent again until the deadline of the enclosing scopes.
 
-    Attributes:
-        budget: seconds from the first failure, which a `Retry-After` extends. None: until the deadline of the
-            enclosing scopes. Nothing extends a deadline, so the pauses are the backoff's own, whatever
-            `Retry-After` asks for, and no pause begins that would outlast the deadline.
-        shortest: the first pause in seconds; each pause is twice as long as the one before.
-        longest: the longest pause in seconds.
-    """
-
-    budget: float | None
-    shortest: float = 0.5
-    longest: float = 5.0
-
-
-UNTIL_DEADLINE = Backoff(None, 0.2, 1.0)
+Nothing extends a deadline. So the pauses are short, whatever `Retry-After` asks for, and no pause begins that
+would outlast the deadline.
+"""
 
 
 class GaveUp(PlatformUnavailable):
@@ -74,46 +64,32 @@ class GaveUp(PlatformUnavailable):
         self.retry_after = last.retry_after
 
 
+@dataclass(eq=False)
 class RetryingClient:
     """Sends the requests of one run.
 
     Attributes:
+        transport: sends a request once.
+        retry_timeout: the budget: seconds for which a request that fails is sent again.
+        log: gets the lines about failures.
+        concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
+        trace: gets one line for every attempt; the line may have secrets.
         retries_used: the number of retries so far.
-        retry_timeout: seconds for which a request that fails is sent again.
     """
 
-    def __init__(
-        self,
-        transport: httpx.AsyncBaseTransport,
-        *,
-        retry_timeout: float,
-        concurrency: int = 64,
-        log: Callable[[str], None],
-        trace: Callable[[str], None] | None = None,
-    ) -> None:
-        """Prepare the client without sending a request.
-
-        Args:
-            transport: sends a request once.
-            retry_timeout: see the attribute.
-            concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
-            log: gets the lines about failures.
-            trace: gets one line for every attempt; the line may have secrets.
-        """
-        self.retries_used = 0
-        self._transport = transport
-        self.retry_timeout = retry_timeout
-        self._concurrency = min(concurrency, _most_requests())
-        self._log = log
-        self._trace = trace
-        self._was_answered = False
-        self._groups: dict[str, _Group] = {}
+    transport: httpx.AsyncBaseTransport
+    retry_timeout: float
+    log: Callable[[str], None]
+    concurrency: int = 64
+    trace: Callable[[str], None] | None = None
+    retries_used: int = 0
+    _groups: dict[str, _Group] = field(default_factory=dict)
 
     async def send(
         self,
         request: httpx.Request,
         read: Reader[T],
-        backoff: Backoff | None = None,
+        budget: float | None = None,
         guard: Guard = nullcontext,
         *,
         write: Write | None = None,
@@ -124,7 +100,7 @@ class RetryingClient:
         Args:
             request: the request to send.
             read: see `Reader`.
-            backoff: the budget and the pauses; by default, those of the client.
+            budget: in place of the client's `retry_timeout`; `UNTIL_DEADLINE` for a deadline.
             guard: see `Guard`.
             write: follows what becomes of the request.
             is_repeatable: whether to send the request again after an attempt that may have taken effect.
@@ -134,27 +110,28 @@ class RetryingClient:
             GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
-        failures, answered_before = _Failures(backoff or Backoff(self.retry_timeout)), group.answered
+        failures = _Failures(self.retry_timeout if budget is None else budget)
+        answered_before = group.answered
         while True:
             queued_at, answered = anyio.current_time(), group.answered
-            async with group.limiter:
+            async with group.limiter.slots:
                 began = anyio.current_time()
                 if group.answered > answered:
                     failures.spare(began - queued_at)
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()
-                self._was_answered = True
                 if isinstance(answer, DeployError):
                     raise answer
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             failures.add(answer, began)
-            is_spent = failures.is_spent(was_answered=self._was_answered)
+            was_answered = any(each.answered for each in self._groups.values())
+            is_spent = failures.is_spent(was_answered=was_answered)
             gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
             group.failed(answer.reason, began, is_retried=not gives_up)
             if gives_up:
-                raise failures.error(about(request).purpose, group.answered - answered_before)
+                raise failures.error(request.extensions["purpose"], group.answered - answered_before)
             self.retries_used += 1
             await anyio.sleep(failures.begin_pause())
 
@@ -163,17 +140,17 @@ class RetryingClient:
         began = anyio.current_time()
         ended = "given up"  # cancelled, or the content could not be read
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self.transport.handle_async_request(request)
             ended = f"{response.status_code}"
         except httpx.TransportError as error:
             failed = failure.of_error(request, error)
             ended = failed.reason
             return failed
         finally:
-            if self._trace:
+            if self.trace:
                 path = request.url.raw_path.decode().partition("?")[0]
                 taken = human_seconds(anyio.current_time() - began)
-                self._trace(f"{request.method} {path}: {ended} after {taken}")
+                self.trace(f"{request.method} {path}: {ended} after {taken}")
         return response
 
     async def _attempt(
@@ -194,9 +171,10 @@ class RetryingClient:
         return answer
 
     def _group(self, request: httpx.Request) -> _Group:
-        name = about(request).group
+        name = request.extensions["group"]
         if name not in self._groups:
-            self._groups[name] = _Group(name, self._concurrency, self._log)
+            limiter = AdaptiveLimiter(min(self.concurrency, _most_requests()))
+            self._groups[name] = _Group(name, self.log, limiter)
         return self._groups[name]
 
     def outages(self) -> str:
@@ -209,19 +187,16 @@ class RetryingClient:
 
 
 class _Failures:
-    """The failed attempts of one request.
+    """The failed attempts of one request."""
 
-    Attributes:
-        count: the number of failed attempts.
-        last: the last failure.
-    """
-
-    def __init__(self, backoff: Backoff) -> None:
+    def __init__(self, budget: float) -> None:
         """Begin before the first attempt."""
-        self.count = 0
-        self.last = Failure("not sent")
-        self._backoff = backoff
-        self._pause, self._longest_pause = 0.0, backoff.shortest
+        self._budget = budget
+        self._count = 0
+        self._last = Failure("not sent")
+        self._pause = 0.0
+        self._next_pause, self._longest_pause = (0.2, 1.0) if budget == UNTIL_DEADLINE else (0.5, 5.0)
+        """Seconds, without jitter."""
         self._began = 0.0
         """The beginning of the first failed attempt (event loop)."""
         self._ends_at = 0.0
@@ -233,15 +208,15 @@ class _Failures:
     def add(self, last: Failure, began: float) -> None:
         """Note the failure of an attempt that began at this time (event loop)."""
         now = anyio.current_time()
-        if not self.count:
-            self._began, self._ends_at = began, now + (self._backoff.budget or 0.0)
+        if not self._count:
+            self._began, self._ends_at = began, now + self._budget
         elif not last.was_silent:
             self._ends_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
-        self.count += 1
-        self.last = last
+        self._count += 1
+        self._last = last if self._budget < UNTIL_DEADLINE else last._replace(retry_after=0.0)
         self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
-        self._pause = self._longest_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._longest_pause = min(self._backoff.longest, self._longest_pause * 2)
+        self._pause = self._next_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self._next_pause = min(self._longest_pause, self._next_pause * 2)
 
     def spare(self, seconds: float) -> None:
         """Don't count a wait for a slot while the group gets answers: a slow platform is no outage."""
@@ -250,19 +225,19 @@ class _Failures:
     def is_spent(self, *, was_answered: bool) -> bool:
         """Whether to give up; `was_answered` says whether any request of the run was answered."""
         now, ends_at = anyio.current_time(), self._ends_at
-        if self._backoff.budget is None:
-            return self.last.is_final or now + self._pause >= anyio.current_effective_deadline()
-        if self._makes_no_sense and not was_answered:
+        if self._budget == UNTIL_DEADLINE:
+            ends_at = anyio.current_effective_deadline() - self._pause
+        elif self._makes_no_sense and not was_answered:
             ends_at = min(ends_at, self._began + limits.NO_SENSE)
-        return self.last.is_final or now >= ends_at or is_too_long(self.last.retry_after)
+        return self._last.is_final or now >= ends_at or is_too_long(self._last.retry_after)
 
     def begin_pause(self) -> float:
         """Begin the pause before the next attempt, and return its seconds.
 
         A wait that `Retry-After` asks for extends the budget.
         """
-        asked = self.last.retry_after
-        if not asked or self._backoff.budget is None:
+        asked = self._last.retry_after
+        if not asked:
             return self._pause
         counted = min(asked, limits.MOST_WAITED - self._extended)
         self._extended += counted
@@ -272,36 +247,38 @@ class _Failures:
 
     def error(self, purpose: str, others: int) -> GaveUp:
         """The error after the last attempt; `others` counts the group's requests that were answered since."""
-        reason, retry_after = self.last.reason, self.last.retry_after
-        if self._backoff.budget is not None and is_too_long(retry_after):
-            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + retry_after))
-            message = f"{purpose} failed: {reason}; it asks to wait until {until} UTC"
-            return GaveUp(message, self.last, hint=_HINT_WAIT)
+        last, count = self._last, self._count
+        if is_too_long(last.retry_after):
+            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + last.retry_after))
+            message = f"{purpose} failed: {last.reason}; it asks to wait until {until} UTC"
+            return GaveUp(message, last, hint=_HINT_WAIT)
         seconds = human_seconds(anyio.current_time() - self._began)
-        tried = "1 attempt" if self.count == 1 else f"{self.count:,} attempts in {seconds}"
+        tried = "1 attempt" if count == 1 else f"{count:,} attempts in {seconds}"
         worked = f", while {human_files(others, 'other')} worked" if others else ""
-        return GaveUp(f"{purpose} failed after {tried}{worked}: {reason}", self.last)
+        return GaveUp(f"{purpose} failed after {tried}{worked}: {last.reason}", last)
 
 
+@dataclass
 class _Group:
     """The requests of one kind: their limiter, and what the log says of them.
 
     Attributes:
+        name: begins the lines of the log.
+        log: gets the lines about failures.
         limiter: how many may be sent at once.
         answered: the number of answered requests.
         reason: why the last attempt failed; empty if it was answered.
         is_retried: whether the last request that failed is sent again.
     """
 
-    def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
-        """Begin with no failure; the arguments are as for `RetryingClient`."""
-        self.limiter = AdaptiveLimiter(most)
-        self.answered = 0
-        self.reason = ""
-        self.is_retried = False
-        self._name = name
-        self._log = log
-        self._failing_since = self._next_line = 0.0
+    name: str
+    log: Callable[[str], None]
+    limiter: AdaptiveLimiter
+    answered: int = 0
+    reason: str = ""
+    is_retried: bool = False
+    _failing_since: float = 0.0
+    _next_line: float = 0.0
 
     def succeeded(self) -> None:
         """Note an answer."""
@@ -320,7 +297,7 @@ class _Group:
             self._next_line = now + _LINE_EVERY
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self._log(f"{self._name}: {reason}; sending again{lasting}")
+            self.log(f"{self.name}: {reason}; sending again{lasting}")
 
 
 def _most_requests() -> int:

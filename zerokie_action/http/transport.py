@@ -11,7 +11,7 @@ import ssl
 from collections import defaultdict
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
@@ -22,7 +22,6 @@ import httpx
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
 from zerokie_action.http.failure import ResponseTooLarge
-from zerokie_action.http.request import about
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -68,9 +67,10 @@ class Transport(httpx.AsyncBaseTransport):
             return await _send(connection, request)
         except _ERRORS as error:
             await self.aclose()  # the idle connections are likely to be dead as well
-            if isinstance(error, _NOT_CONNECTED) and (proxy := self._network.proxy_for(origin)):
+            if isinstance(error, _NOT_CONNECTED) and (found := self._network.proxy_for(origin)):
+                proxy, _ = found
                 if str(error).startswith(f"{_PROXY_AUTHENTICATION_REQUIRED} "):
-                    return httpx.Response(_PROXY_AUTHENTICATION_REQUIRED, text=str(proxy))
+                    return httpx.Response(_PROXY_AUTHENTICATION_REQUIRED, text=proxy)
                 raise httpx.ProxyError(f"through {proxy}") from error
             # httpx's errors have the names of httpcore's.
             kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
@@ -109,7 +109,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         extensions=request.extensions,
     )
     response = await connection.handle_async_request(outgoing)
-    max_body = about(request).max_body
+    max_body = request.extensions["max_body"]
     body = BytesIO()  # `getvalue` makes no copy
     try:
         async for chunk in response.aiter_stream():
@@ -148,8 +148,10 @@ class Network:
         }
         self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
-    def proxy_for(self, origin: str) -> Proxy | None:
+    def proxy_for(self, origin: str) -> tuple[str, httpcore.Proxy] | None:
         """The proxy for an origin such as `https://host:port`; None for a direct connection.
+
+        With the proxy comes its name for messages, which has no login.
 
         urllib's rules apply to `NO_PROXY`. Connections to this machine never use a proxy, which would see the
         API key in plain http.
@@ -163,7 +165,18 @@ class Network:
         is_direct = is_this_machine(httpcore.URL(origin).host.decode())
         if not url or is_direct or proxy_bypass_environment(host, self._proxies):
             return None
-        return _parse(url, self._variables[kind])
+        variable = self._variables[kind]
+        parts = split_web_url(url if "://" in url else f"http://{url}")
+        if parts is None:
+            raise ConfigurationError(  # without the URL, which may have a password
+                f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
+                hint="Write it as http://host:port or http://user:password@host:port, "
+                "or list the host in NO_PROXY.",
+            )
+        login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        proxy = httpcore.Proxy(where, login if parts.username else None, ssl_context=self._tls_for(where))
+        return f"the proxy {where} ({variable})", proxy
 
     def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
         """A new connection to an origin; the first request opens it.
@@ -171,8 +184,7 @@ class Network:
         Raises:
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        found = self.proxy_for(origin)
-        proxy = found and httpcore.Proxy(found.url, found.login, ssl_context=self._tls_for(found.url))
+        _, proxy = self.proxy_for(origin) or ("", None)
         # This pool only chooses the kind of connection; it holds no connections.
         pool = httpcore.AsyncConnectionPool(self._tls_for(origin), proxy, keepalive_expiry=_IDLE_TIME)
         return pool.create_connection(httpcore.URL(origin).origin)
@@ -199,34 +211,3 @@ class Network:
         except OSError as error:  # includes ssl.SSLError
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
-
-
-class Proxy(NamedTuple):
-    """An HTTP proxy. `str` names the proxy for messages, without its login.
-
-    Attributes:
-        url: the URL without user and password.
-        variable: the environment variable that names the proxy.
-        login: user and password for the proxy.
-    """
-
-    url: str
-    variable: str
-    login: tuple[bytes, bytes] | None
-
-    def __str__(self) -> str:
-        return f"the proxy {self.url} ({self.variable})"
-
-
-def _parse(url: str, variable: str) -> Proxy:
-    """Parse a proxy's URL. The URL may have a password, so no error quotes the URL."""
-    parts = split_web_url(url if "://" in url else f"http://{url}")
-    if parts is None:
-        raise ConfigurationError(
-            f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
-            hint="Write it as http://host:port or http://user:password@host:port, "
-            "or list the host in NO_PROXY.",
-        )
-    login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
-    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return Proxy(where, variable, login if parts.username else None)

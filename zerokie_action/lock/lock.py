@@ -21,7 +21,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE, Backoff
+from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.record import expiry
 from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
@@ -59,6 +59,7 @@ class DeployLock:
         records: records the lock for the cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
+        finalizing: what became of finalize.
         finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
             had no JSON object.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
@@ -72,6 +73,7 @@ class DeployLock:
     records: LockRecords
     shutdown: Shutdown
     log: Log
+    finalizing: Write = field(default_factory=Write)
     finalized: Finalized | None = None
     unreleased: str = ""
     on_failure: Callable[[], Awaitable[None]] | None = None
@@ -79,7 +81,6 @@ class DeployLock:
     """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
     _why_lost: str = ""
     _asking: Write = field(default_factory=Write)
-    _finalizing: Write = field(default_factory=Write)
     _next_heartbeat: float = 0.0
     """When the next heartbeat is due (event loop)."""
 
@@ -120,7 +121,7 @@ class DeployLock:
             raise unwrap(group) from group
 
     async def _send_heartbeats(self, interval: float) -> None:
-        client, said = self.client.retrying(Backoff(0)), ""
+        client, said = self.client.retrying(0), ""
         self._next_heartbeat = anyio.current_time() + interval
         while self._may_write():
             await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
@@ -134,8 +135,7 @@ class DeployLock:
                     self.log.info(f"Heartbeat: {error}")
                 said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
             self._next_heartbeat = anyio.current_time() + pause
-        self._notice_expiry()
-        if self._why_lost:
+        if self._why_lost or self._confirmed_at is not None:  # lost or expired, and not released
             raise self._loss()
 
     def check(self) -> None:
@@ -186,11 +186,6 @@ class DeployLock:
         lasts = limits.LOCK_EXPIRY - limits.LOCK_MARGIN
         return confirmed_at is not None and _boot_time() < confirmed_at + lasts
 
-    def _notice_expiry(self) -> None:
-        """Note the loss of a lock that was not confirmed for too long."""
-        if self._confirmed_at is not None and not self._may_write():
-            self._lose(_UNCONFIRMED)
-
     def _lose(self, why: str) -> None:
         """Note that the lock is not held, and why, if it was held before."""
         if self._confirmed_at is not None:
@@ -205,11 +200,6 @@ class DeployLock:
         )
 
     # Release
-
-    @property
-    def lost_answer(self) -> str:
-        """Why an answer to finalize was lost; empty if none was."""
-        return self._finalizing.lost
 
     @asynccontextmanager
     async def releasing(self, counts: Callable[[], Counts]) -> AsyncIterator[None]:
@@ -243,12 +233,13 @@ class DeployLock:
         """The client for finalize after a success: at least as patient as after a failure."""
         in_flight = limits.RELEASE._replace(seconds=math.inf)
         client = self.client.guarded(lambda: self.shutdown.shielded_scope(in_flight))
-        return client.retrying(Backoff(max(client.http.retry_timeout, limits.RELEASE.seconds)))
+        return client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
         """Record the failed deploy, release the lock, and log the outcome."""
         self.shutdown.end_work()
-        self._notice_expiry()
+        if self._confirmed_at is not None and not self._may_write():
+            self._lose(_UNCONFIRMED)
         is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
         if self._confirmed_at is not None:
             await self._record(is_conflict=is_conflict)
@@ -256,8 +247,8 @@ class DeployLock:
             self.end()  # it was not granted
             return
         try:
-            was_held = await self.release(counts(), limits.RELEASE)
-            self.log.info("Deploy lock released" if was_held else "No deploy lock to release")
+            if await self.release(counts(), limits.RELEASE):
+                self.log.info("Deploy lock released")
         except LockLost as loss:
             if is_conflict:
                 raise loss from failure
@@ -294,21 +285,18 @@ class DeployLock:
             raise self._loss()
         client = self.client.retrying(UNTIL_DEADLINE)
         with self.shutdown.shielded_scope(allowance):
-            if self._confirmed_at is None and not await self._was_granted(client, allowance):
-                return False
-            await self._finalize(counts, client)
-            return True
+            if self._confirmed_at is None:
+                with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
+                    if not await self._confirm(client):
+                        return False
+            if self._confirmed_at is not None:
+                await self._finalize(counts, client)
+                return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
-
-    async def _was_granted(self, client: Client, allowance: Allowance) -> bool:
-        """Ask whether a request whose answer was lost got the lock."""
-        with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
-            return await self._confirm(client)
-        raise PlatformUnavailable("The platform did not say whether this deploy holds its lock")
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
         """Release the lock, purge the CDN's cache, record the deploy ("POST …/deploy/finalize")."""
-        write = self._finalizing
+        write = self.finalizing
         try:
             for _ in range(2):
                 self.finalized = await client.finalize(self.app, self.session, counts, write=write)

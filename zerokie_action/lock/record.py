@@ -20,7 +20,7 @@ from zerokie_action.limits import LOCK_EXPIRY
 from zerokie_action.report.files import write_report_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _LARGEST_FILE = 64 * 1024
 
@@ -37,18 +37,16 @@ def expiry() -> str:
     return f"at {datetime.fromtimestamp(time.time() + LOCK_EXPIRY, UTC):%Y-%m-%d %H:%M:%S} UTC at the latest"
 
 
-class LockRecords:
-    """Writes lock records to the CI system's own state and to a file."""
+class LockRecords(NamedTuple):
+    """Writes lock records to the CI system's own state and to a file.
 
-    def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
-        """Prepare without writing.
+    Attributes:
+        save: keeps keys and values in the CI system's own state.
+        file: the state file, removed when its last lock is released; None for no file.
+    """
 
-        Args:
-            save: keeps keys and values in the CI system's own state.
-            file: the state file, removed when its last lock is released; None for no file.
-        """
-        self._save = save
-        self._file = file
+    save: Callable[[Mapping[str, str]], None]
+    file: Path | None
 
     def add(self, app: str, session: str) -> None:
         """Record that the session may hold the lock from now on.
@@ -57,14 +55,14 @@ class LockRecords:
             ConfigurationError: when the state file can't be written.
         """
         lock = LockRecord(app, session)
-        self._save(lock._asdict())
-        if self._file is None:
+        self.save(lock._asdict())
+        if self.file is None:
             return
         try:
-            _write(self._file, [*_read(self._file), lock])
+            _write(self.file, [*_read(self.file), lock])
         except OSError as error:
             raise ConfigurationError(
-                f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
+                f"`state-file`: {str(self.file)!r} can't be written ({error.strerror})",
                 hint="Set `state-file` to a path that the job may write; the cleanup needs the file. "
                 "A GitLab job that sets none keeps the file in the project's directory.",
             ) from error
@@ -75,21 +73,18 @@ class LockRecords:
         A state file that can't be removed does no harm, because the cleanup asks the platform first. A device
         such as `/dev/null` is not removed.
         """
-        self._save({"released": session})
-        if self._file is None:
-            return
+        self.save({"released": session})
         with suppress(OSError):
-            if others := [lock for lock in _read(self._file) if lock.session != session]:
-                _write(self._file, others)
-            elif self._file.is_file():
-                self._file.unlink()
+            if self.file is None or not self.file.is_file():
+                return
+            if others := [lock for lock in _read(self.file) if lock.session != session]:
+                _write(self.file, others)
+            else:
+                self.file.unlink()
 
 
 def recorded_locks(env: Mapping[str, str], file: Path | None) -> list[LockRecord]:
-    """The locks that earlier steps may still hold, from GitHub's `STATE_*` variables and the file.
-
-    Unreadable records are skipped.
-    """
+    """The locks that earlier steps may still hold, from GitHub's `STATE_*` variables and the file."""
     app, session = env.get("STATE_app"), env.get("STATE_session")
     found = [LockRecord(app, session)] if app and session and session != env.get("STATE_released") else []
     return found + [lock for lock in (_read(file) if file else []) if lock.session != session]
@@ -109,16 +104,10 @@ def _write(file: Path, locks: list[LockRecord]) -> None:
     write_report_file(file, "".join(json.dumps(lock._asdict()) + "\n" for lock in locks))
 
 
-def _read(file: Path) -> list[LockRecord]:
-    """The locks in a file. Other lines are skipped, and anything but a regular file has no locks."""
-    found = []
-    with suppress(OSError):
-        if not file.is_file():
-            return []
-        with file.open("rb") as content:
-            lines = content.read(_LARGEST_FILE).splitlines()
-        for line in lines:
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
-                state = json.loads(line)
-                found.append(LockRecord(str(state["app"]), str(state["session"])))
-    return [lock for lock in found if lock.app and lock.session]
+def _read(file: Path) -> Iterator[LockRecord]:
+    """The locks in a file, up to a damaged line. Anything but a regular file has no locks."""
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        if file.is_file():
+            with file.open("rb") as content:
+                for line in content.read(_LARGEST_FILE).splitlines():
+                    yield LockRecord(**json.loads(line))

@@ -17,10 +17,11 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request, Response
-from zerokie_action.http.failure import Failure, asks_to_try_again, of_status, quote
+from zerokie_action.http.failure import Failure, of_status
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.platform.answers import words
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ class _Forge(NamedTuple):
     def _read(self, response: Response) -> Response | Failure | DeployError:
         if response.is_success:
             return response
-        status, said = response.status_code, quote(response.content, self.redact)
+        status, said = response.status_code, words(response.content, self.redact)
         answer = f"{status}: {said}" if said else f"{status}"
-        if asks_to_try_again(status):
-            return of_status(response, f"the API answered {answer}")
-        return RequestRejected(f"Commenting was refused ({answer})", status=status)
+        refused = RequestRejected(f"Commenting was refused ({answer})", status=status)
+        return of_status(response, f"the API answered {answer}") or refused

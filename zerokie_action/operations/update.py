@@ -95,7 +95,7 @@ class Update:
         self._files = files
         self._client = lock.writing(job.client)
         self._number = zone.newest.number if zone.newest else 0
-        self._repository = mark_repository(str(job.ci.repository or ""))
+        self._repository = mark_repository(job.ci.repository)
         if zone.newest and self._repository == NO_REPOSITORY:
             self._repository = zone.newest.repository
         self._first_manifest = ""

@@ -8,22 +8,15 @@ again.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
-from zerokie_action.http.failure import (
-    Cause,
-    Failure,
-    asks_to_try_again,
-    is_web_page,
-    of_status,
-    parse_retry_after,
-    quote,
-    quoted,
-)
-from zerokie_action.http.request import MEGABYTE, about
+from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
+from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import Malformed
+from zerokie_action.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +25,8 @@ if TYPE_CHECKING:
     from zerokie_action.http import Request, Response
 
 T = TypeVar("T")
+
+_LONGEST_QUOTE = 500
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_LARGE = 400, 401, 403, 404, 409, 413
 FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
@@ -86,8 +81,8 @@ def read_answer(
             return parse(response)
     status, said = response.status_code, words(response.content, redact)
     answer = f"answered {status} ({said})" if said else f"answered {status}"
-    if asks_to_try_again(status):
-        return of_status(response, f"the platform {answer}")
+    if failed := of_status(response, f"the platform {answer}"):
+        return failed
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     is_conflict = status == CONFLICT and not is_web_page(response.content)
     is_refused = response.is_client_error and bool(_error_text(response.content))
@@ -99,9 +94,20 @@ def read_answer(
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:
-    """The platform's own words in `{"error": "…"}`, or the text of any other body, in quotation marks."""
-    error = _error_text(body)
-    return quoted(error, redact) if error else quote(body, redact)
+    """A response's own words in quotation marks: `{"error": "…"}`, an HTML page's title, or any other text.
+
+    Only the first megabyte of the body is read. Never raises.
+
+    Args:
+        body: the response's body.
+        redact: removes the secrets before the text is shortened: half a secret would not be recognised.
+    """
+    kind, text = "", _error_text(body) or body[:MEGABYTE].decode("utf-8", "replace")
+    if is_web_page(body) and not _error_text(body):
+        title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
+        kind, text = "an HTML page", title[1] if title else ""
+    text = shorten(" ".join(redact(text).split()), _LONGEST_QUOTE)
+    return ", ".join(filter(None, (kind, text and f'"{text}"')))
 
 
 def _error_text(body: bytes) -> str:
@@ -122,7 +128,7 @@ def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
-        f"{about(request).purpose} was refused ({answer})", status=status, answer=answer, hint=hint
+        f"{request.extensions['purpose']} was refused ({answer})", status=status, answer=answer, hint=hint
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected

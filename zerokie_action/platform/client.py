@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from zerokie_action.errors import DeployError
     from zerokie_action.http import Response
     from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Backoff, Guard, RetryingClient
+    from zerokie_action.http.retry import Guard, RetryingClient
     from zerokie_action.platform.models import RemoteFile
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Client:
         api_key: the key, sent with every request.
         http: sends the requests.
         redact: removes the secrets from an answer's text.
-        backoff: see `http.retry.Backoff`; None for the default.
+        budget: seconds for which a request that fails is sent again; None for the default of `http`.
         guard: see `http.retry.Guard`.
         on_missing: called when an upload is answered with 404: the app may be gone.
     """
@@ -88,13 +88,13 @@ class Client:
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    backoff: Backoff | None = None
+    budget: float | None = None
     guard: Guard = nullcontext
     on_missing: Callable[[], None] = lambda: None
 
-    def retrying(self, backoff: Backoff) -> Client:
-        """A copy of this client with other pauses and another budget."""
-        return replace(self, backoff=backoff)
+    def retrying(self, budget: float) -> Client:
+        """A copy of this client with another budget for requests that fail."""
+        return replace(self, budget=budget)
 
     def guarded(self, guard: Guard) -> Client:
         """A copy of this client that enters `guard` around each attempt, inside of the guards that it has."""
@@ -334,13 +334,13 @@ class Client:
 
         Args:
             parse: see `read_answer`.
-            purpose: see `http.request.About`.
+            purpose: see `http.request.extensions`.
             method: the HTTP method.
             path: the segments of the path below `/v1/apps`; see `app_target`.
             body: a mapping is sent as JSON, without its None values; a content is a file to upload.
             content_type: the body's type.
-            group: see `http.request.About`.
-            max_body: see `http.request.About`.
+            group: see `http.request.extensions`.
+            max_body: see `http.request.extensions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
             write: follows what becomes of the request.
@@ -373,7 +373,7 @@ class Client:
 
         try:
             return await self.http.send(
-                request, read, self.backoff, self.guard, write=write, is_repeatable=is_repeatable
+                request, read, self.budget, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
             error.hint = error.hint or ADVICE[error.failure.cause]
