@@ -79,8 +79,7 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
 _REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|//|www\.|\bGH-\d", re.IGNORECASE)
-_ADDRESS = re.compile(r"/(?=/)|(?=&#64;)|www(?=\.)", re.IGNORECASE)
-"""The places at which GFM would see an address in text with character references."""
+_BREAKS_CODE = re.compile(r"[`|]|(?<=#)#|^ | $")
 _AROUND_WORDS = "()[]\"'.,;:"
 
 
@@ -111,24 +110,17 @@ def markdown_text(text: str, limit: int = 1_000) -> str:
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
     # The first character could begin a block or a quick action.
-    return re.sub(r"^(?!&#|`|<code>)[\W\d]", _entity, safe)
+    return re.sub(r"^(?!&#|`)[\W\d]", _entity, safe)
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
-    """Return `text` as inline code, also for a table cell.
+    r"""Return `text` as inline code, also for a table cell.
 
-    A code span ends at the next run of equally many backticks. A table cell ends at a `|`, even in code, and
-    renderers disagree about a backslash before the `|`. So text with a backtick or a `|` becomes `<code>`
-    with character references. So does text with `##`, which a runner would obey if a step prints the
-    document. GFM finds addresses in such text, also behind references; an HTML comment breaks them.
+    A backtick would end the code, and a `|` the cell. Spaces at both ends would be stripped. A runner would
+    obey `##` if a step prints the document. So these are escaped like unprintable characters: `\x7c`.
     """
-    text = _visible(text, limit)
-    if not text:
-        return ""
-    if re.search(r"[`|]|##|^ | $", text):
-        broken = _ADDRESS.sub(r"\g<0><!-- -->", _inert(text))
-        return f"<code>{broken}</code>"
-    return f"`{text}`"
+    text = _BREAKS_CODE.sub(lambda found: f"\\x{ord(found[0]):02x}", _visible(text, limit))
+    return f"`{text}`" if text else ""
 
 
 _WEB_URL = re.compile(

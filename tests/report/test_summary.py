@@ -33,7 +33,7 @@ def test_static_deploy():
 
 ### What changed
 
-- `-` <code>old/a&#124;b.html</code> (3.4 kB)
+- `-` `old/a\\x7cb.html` (3.4 kB)
 - `+` `assets/a b.png` (8.0 MB)
 - `~` `index.html` (1.2 kB)
 
