@@ -52,10 +52,7 @@ def cleanup() -> NoReturn:
     """`zerokie-cleanup`. Ends the process with 0 in every case."""
     arguments = sys.argv[1:]
     signals = _start(fails=False)
-    _answer(arguments)
-    if arguments:
-        # A wrong argument must not leave a lock behind.
-        print("zerokie-cleanup takes no arguments; these are ignored", file=sys.stderr)  # noqa: T201
+    _answer(arguments)  # any other argument is ignored: a slip in an `after_script` must not cost a lock
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
     clean_up(os.environ, signals, sys.stdout)
@@ -63,26 +60,18 @@ def cleanup() -> NoReturn:
 
 
 def _start(*, fails: bool = True) -> Signals:
-    """Replace missing streams, then install the signal handlers."""
-    _replace_missing_streams()
+    """Install the signal handlers."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed (`>&-`)
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
     gc.disable()  # imports leave no garbage, and are a quarter faster
     return signals
 
 
-def _replace_missing_streams() -> None:
-    """Open `/dev/null` in place of a closed stream (`>&-`), so that no socket gets its descriptor."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - until the process ends
-
-
 def _end(code: int) -> NoReturn:
     """End the process at once: Python's shutdown could change the exit code or wait for a thread."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the log's reader is gone (`| head`), or the disk is full
-            stream.flush()
+    with suppress(OSError):  # the log's reader is gone (`| head`), or the disk is full
+        sys.stdout.flush()
     os._exit(code)
 
 
