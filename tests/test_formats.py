@@ -39,7 +39,6 @@ READ: dict[Parse, dict[str, object]] = {
     formats.split_at_commas: {
         "a\\,b,[c,d],e": "a\\,b\n[c,d]\ne",
         "a,b\nc": "a\nb\nc",
-        "# no a, no b\nc,d": "# no a, no b\nc\nd",
     },
     # what follows the first `=` is the value, as it stands
     formats.parse_variables: {
@@ -72,16 +71,25 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
     },
     formats.parse_domains: {
-        "{!r} is not a domain; write one name per line, such as www.example.com": [
-            *("https://www.example.com", "a.b c.d", "a.b.c,d.e.f", "a.b.c:443", "a..b"),
+        "{!r} can't be a custom domain; write one name per line, with at least three labels, such as ": [
+            *(
+                "example.com",
+                "localhost",
+                "a.b.\u200bc",
+                "https://www.example.com",
+                "a.b c.d",
+                "a.b.c,d.e.f",
+                "a.b.c:443",
+                "a..b",
+            ),
         ],
-        "'a..b' is not a domain; write one name per line, such as www.example.com\n'b c' is not ": [
-            "a..b\nok.example.com\nb c",
-        ],
+        "'a..b' can't be a custom domain; write one name per line, with at least three labels, such as "
+        "www.example.com\n'b c' can't be": ["a..b\nok.example.com\nb c"],
     },
     formats.parse_variables: {
-        "item 4 is not KEY=VALUE; write one per line": ["A=1\nhunter2\n=hunter2\n1A=hunter2"],
-        "'A' is given more than once\n'B' is given more than once": ["B=hunter2\nA=1\nB=hunter3\nA=2"],
+        "item 4 is not KEY=VALUE with a key of its own; write one per line": [
+            *("A=1\nhunter2\n=hunter2\n1A=hunter2", "B=hunter2\nA=1\nC=1\nB=hunter3"),
+        ],
     },
     formats.check_app: {
         "{!r} looks like a variable that was not expanded; ": UNEXPANDED,
@@ -116,11 +124,8 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
     },
     # anything else would fail only after the deploy
     formats.check_health_check: {
-        "the value is neither a path that starts with / nor a URL; write for example /healthz": [
-            *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://"),
-        ],
-        "the value has white space or other characters that no URL has; write `%20` for a space": [
-            *("/a b", "/a\u200bb"),
+        "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` ": [
+            *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b", "/a\u200bb"),
         ],
     },
 }

@@ -29,11 +29,12 @@ _DURATION = re.compile(
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
 """A comma, or an escaped or bracketed text (group 1), which may have a comma."""
-_API_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*")
-_HOST = re.compile(r"[^\s${}\\]+")
+_API_URL = re.compile(
+    r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
+)
 _COMMA_BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_LABELS_OF_A_DOMAIN = 3
+_DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
     r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # the registry's host
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
@@ -66,18 +67,12 @@ def written_duration(seconds: float) -> str:
 def split_at_commas(text: str, *, only_variables: bool = False) -> str:
     r"""Split a list that Woodpecker or Drone has joined with commas; return one item per line.
 
-    Commas in comments and brackets, and escaped commas (`\,`), don't split. With `only_variables`, only a
-    comma before `NAME=` splits.
+    Commas in brackets and escaped commas (`\,`) don't split. With `only_variables`, only a comma before
+    `NAME=` splits.
     """
-
-    def split(line: str) -> str:
-        if line.lstrip().startswith("#"):
-            return line
-        if only_variables:
-            return _COMMA_BEFORE_VARIABLE.sub("\n", line)
-        return _SEPARATOR.sub(lambda found: found[1] or "\n", line)
-
-    return "\n".join(map(split, split_lines(text)))
+    if only_variables:
+        return _COMMA_BEFORE_VARIABLE.sub("\n", text)
+    return _SEPARATOR.sub(lambda found: found[1] or "\n", text)
 
 
 def has_comma(pattern: str) -> bool:
@@ -101,16 +96,12 @@ def parse_domains(text: str) -> tuple[str, ...]:
     Duplicates are removed; names that differ only in case or in a final dot are equal (RFC 4343).
     """
     domains = tuple(dict.fromkeys(domain.lower().removesuffix(".") for domain in parse_lines(text)))
-    problems = []
-    for domain in domains:
-        labels = domain.split(".")
-        if not all(labels) or not domain.isprintable() or re.search(r"[\s,:/\\?#@]", domain):
-            problems.append(f"{domain!r} is not a domain; write one name per line, such as www.example.com")
-        elif len(labels) < _LABELS_OF_A_DOMAIN:
-            problems.append(
-                f"{domain!r} can't be a custom domain: the platform serves names with at least three labels, "
-                "such as www.example.com"
-            )
+    problems = [
+        f"{domain!r} can't be a custom domain; write one name per line, with at least three labels, such as "
+        "www.example.com"
+        for domain in domains
+        if not (_DOMAIN.fullmatch(domain) and domain.isprintable())
+    ]
     if problems:
         raise ValueError("\n".join(problems))
     return domains
@@ -118,17 +109,20 @@ def parse_domains(text: str) -> tuple[str, ...]:
 
 def parse_variables(text: str) -> dict[str, str]:
     """Environment variables from `KEY=VALUE` lines. No message quotes a value, which may be a secret."""
-    pairs = [line.partition("=") for line in parse_lines(text)]
-    keys = [key.strip() if equals else "" for key, equals, _ in pairs]
-    problems = [
-        f"item {number} is not KEY=VALUE; write one per line, with a key of letters, digits, _ . and -"
-        for number, key in enumerate(keys, 1)
-        if not _VARIABLE.fullmatch(key)
-    ]
-    problems += [f"{key!r} is given more than once" for key in sorted(set(keys)) if keys.count(key) > 1]
+    variables: dict[str, str] = {}
+    problems = []
+    for number, line in enumerate(parse_lines(text), 1):
+        key, equals, value = line.partition("=")
+        key = key.strip()
+        if not equals or not _VARIABLE.fullmatch(key) or key in variables:
+            problems.append(
+                f"item {number} is not KEY=VALUE with a key of its own; write one per line, with a key of "
+                "letters, digits, _ . and -"
+            )
+        variables[key] = value
     if problems:
         raise ValueError("\n".join(problems))
-    return {key: value for key, (_, _, value) in zip(keys, pairs, strict=True)}
+    return variables
 
 
 def check_app(text: str) -> str:
@@ -185,13 +179,11 @@ def check_token(text: str) -> str:
 
 def check_health_check(text: str) -> str:
     """Check a path or a URL. No message quotes it, because its query may have a token."""
-    if not text.isprintable() or re.search(r"\s", text):
+    is_path = text.startswith("/") and text.isprintable() and not re.search(r"\s", text)
+    if not (is_path or split_web_url(text)):
         raise ValueError(
-            "the value has white space or other characters that no URL has; write `%20` for a space"
-        )
-    if not (split_web_url(text) or text.startswith("/")):
-        raise ValueError(
-            "the value is neither a path that starts with / nor a URL; write for example /healthz"
+            "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` "
+            "for a space"
         )
     return text
 
@@ -199,14 +191,7 @@ def check_health_check(text: str) -> str:
 def check_api_url(text: str) -> str:
     """Check the URL of the platform's API; return it without a final slash and `/v1`."""
     parts = split_web_url(text)
-    if (
-        parts is None
-        or not _HOST.fullmatch(parts.hostname or "")
-        or not _API_PATH.fullmatch(parts.path)
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-    ):
+    if parts is None or not _API_URL.fullmatch(text):
         raise ValueError(
             "the value is not the URL of an API: write scheme, host and path, and nothing else, "
             "such as https://api.example.com"
@@ -259,8 +244,8 @@ def _refuse_unexpanded(text: str) -> None:
         )
 
 
-def split_url(text: str) -> SplitResult | None:
-    """The parts of a URL; None for an invalid URL, or one with characters on which URL parsers disagree."""
+def split_web_url(text: str) -> SplitResult | None:
+    """The parts of an http or https URL; None for any other text, or characters on which parsers disagree."""
     if not re.fullmatch(r"[!-\[\]^_`a-z{|}~]+", text):
         return None
     try:
@@ -270,10 +255,4 @@ def split_url(text: str) -> SplitResult | None:
             ipaddress.IPv4Address(parts.hostname)
     except ValueError:
         return None
-    return parts
-
-
-def split_web_url(text: str) -> SplitResult | None:
-    """As `split_url`, for an http or https URL with a host; None for any other URL."""
-    parts = split_url(text)
-    return parts if parts and parts.scheme in {"http", "https"} and parts.hostname else None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None

@@ -352,16 +352,14 @@ def _written(default: object) -> str:
 
 
 def secrets(environment: Environment) -> Iterator[str]:
-    """Yield each secret, for masks.
+    """Yield each secret, for masks: also those in variables that don't count.
 
     The values of `env` are not included: `run` redacts them in answers.
     """
-    texts = environment.variables
-    names = [name for field in _SECRETS for name in spellings(field) if name in texts]
-    yield from dict.fromkeys(texts[name] for name in names)
-    health_checks = (texts.get(name, "") for name in spellings("health_check"))
-    for url in filter(None, map(formats.split_url, health_checks)):
-        yield from {url.password or "", unquote(url.password or "")}
+    names = {name for field in _SECRETS for name in spellings(field)}
+    yield from (text for name, text in environment.variables.items() if name in names)
+    if (url := formats.split_web_url(environment.text("health_check"))) and url.password:
+        yield from {url.password, unquote(url.password)}
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
