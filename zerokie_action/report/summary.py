@@ -70,10 +70,8 @@ def _outcome(result: Result) -> Iterator[str]:
 def _facts(result: Result) -> Iterator[str]:
     """Yield image, counts and duration."""
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
-    if image and previous and image != previous:
-        yield f"{image} in place of {previous}"
-    else:
-        yield image
+    is_replaced = image and previous and image != previous
+    yield f"{image} in place of {previous}" if is_replaced else image
     if changes := result.changes:
         upload, delete = ("to upload", "to delete") if result.dry_run else ("uploaded", "deleted")
         size = human_bytes(changes.bytes_uploaded)
