@@ -1,14 +1,15 @@
-"""Outputs and the JSON result: the contract's names, types and order, on success and on failure."""
+"""The JSON result, and what GitLab reads: the contract's names, types and order."""
 
 from __future__ import annotations
 
 import json
 
 import jsonschema
+import pytest
 
 from tests.report import results
 from tests.support.schema import SCHEMA
-from zerokie_action.report.files import render_json
+from zerokie_action.report.files import render_annotations, render_dotenv, render_json
 from zerokie_action.report.result import Changes, Result, Uploaded, redact_result
 from zerokie_action.text import Redactor
 
@@ -46,3 +47,30 @@ def test_redact_result():
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
     assert clean.changes == Changes([Uploaded("***", 1)], {"***": 1}, 1)
+
+
+def test_dotenv():
+    """Known values, a line each; no error, no empty value."""
+    assert render_dotenv(results.static()) == (
+        "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
+        "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
+        "ZEROKIE_RESULT_APP=my-site\n"
+        "ZEROKIE_RESULT_KIND=static\n"
+        "ZEROKIE_RESULT_STATUS=deployed\n"
+        "ZEROKIE_RESULT_CREATED=true\n"
+        "ZEROKIE_RESULT_CHANGED=true\n"
+        "ZEROKIE_RESULT_FILES_UPLOADED=2\n"
+        "ZEROKIE_RESULT_FILES_DELETED=1\n"
+        "ZEROKIE_RESULT_FILES_UNCHANGED=199\n"
+        "ZEROKIE_RESULT_BYTES_UPLOADED=8001200\n"
+        "ZEROKIE_RESULT_CACHE_PURGED=true\n"
+        'ZEROKIE_RESULT_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
+        "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
+        "ZEROKIE_RESULT_EXIT_CODE=0\n"
+    )
+
+
+@pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])
+def test_annotations_without_a_web_address(url):
+    """Only a plain web address becomes a link."""
+    assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
