@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from tests.ci.grammar import HOSTILE
 from zerokie_action.text import (
     LINE_LIMIT,
+    cut_markdown,
     dotenv_json,
     dotenv_value,
     human_bytes,
@@ -146,6 +147,19 @@ def test_markdown_link():
 def test_is_web_url(url, web):
     """Only plain http(s) URLs are good enough for a link."""
     assert is_web_url(url) is web
+
+
+@given(
+    st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
+    st.integers(100, 200),
+)
+def test_cut_markdown_never_exceeds_its_limit(lines, limit):
+    """The limit is in bytes, and holds with the note and the closing lines."""
+    document = "# é\n" + "".join(lines)
+    cut = cut_markdown(document, limit)
+    assert len(cut.encode()) <= limit
+    assert cut.count("\n<details>") == cut.count("\n</details>")
+    assert cut == document or cut.endswith("_The rest was cut off: it was too long._\n")
 
 
 def parse_dotenv(text: str) -> dict[str, str]:

@@ -141,6 +141,21 @@ def markdown_link(url: str, label: str = "") -> str:
     return f"[{shown}](<{url.replace('&', '&amp;')}>)"
 
 
+def cut_markdown(markdown: str, limit: int) -> str:
+    """Return a document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
+
+    Each `<details>` of the document starts a line, and they don't nest. The limit must leave room for the
+    note.
+    """
+    if len(markdown.encode()) <= limit:
+        return markdown
+    closing, note = "\n</details>\n", "\n_The rest was cut off: it was too long._\n"
+    room = limit - len((closing + note).encode())
+    kept = markdown.encode()[:room].decode(errors="ignore").rpartition("\n")[0] + "\n"
+    is_open = kept.count("\n<details>") > kept.count("\n</details>")
+    return kept + (closing if is_open else "") + note
+
+
 def dotenv_value(text: str) -> str:
     """Return `text` as a value of a dotenv file, with special characters percent-encoded, as in a URL.
 

@@ -107,7 +107,7 @@ def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown; more are in a folded list of 200 at most: what is deleted first."""
+    """Ten changes are shown; more are in a folded list of a thousand at most: what is deleted first."""
     assert "<summary>" not in render_summary(many(8, 2))
     assert (
         "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css`\n"
@@ -116,8 +116,8 @@ def test_many_files_are_folded():
     assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"))
     summary = render_summary(many(12_345))
     assert "12,345 files uploaded (0 B), 0 deleted, " in summary
-    assert summary.count("\n- `+`") == 200
-    assert "\n- and 12,145 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
+    assert summary.count("\n- `+`") == 1_000
+    assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
 
 
 def cells(summary: str) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES
 from zerokie_action.text import (
+    cut_markdown,
     human_bytes,
     human_files,
     human_seconds,
@@ -26,24 +27,28 @@ if TYPE_CHECKING:
 
     from zerokie_action.report.result import Changes, Result
 
+_SUMMARY_LIMIT = 1_000_000
+"""Bytes. GitHub allows 1 MiB for all summaries of a step."""
+_COMMENT_LIMIT = 60_000
+"""Bytes. GitHub allows 65,536 characters, including the comment's hidden marker."""
 _MOST_VISIBLE = 10
-_MOST_FOLDED = 200
-"""The most changes in a visible list, and in a folded list: GitHub allows 65,536 characters for a comment."""
+_MOST_FOLDED = 1_000
+"""The most changes in a visible list, and in a folded list."""
 
 
 def render_summary(result: Result) -> str:
     """Return the summary as GitHub-flavoured Markdown."""
-    return _document(_outcome(result), _changes(result), _domains(result), _details(result))
+    return _document(_SUMMARY_LIMIT, _outcome(result), _changes(result), _domains(result), _details(result))
 
 
 def render_comment(result: Result) -> str:
     """Return the comment as Markdown. It names the changed files only after a dry run."""
     changes = _changes(result) if result.status == "planned" else ()
-    return _document(_outcome(result), changes, _domains(result), _details(result))
+    return _document(_COMMENT_LIMIT, _outcome(result), changes, _domains(result), _details(result))
 
 
-def _document(*parts: Iterable[str]) -> str:
-    return "\n\n".join(filter(None, chain(*parts))) + "\n"
+def _document(limit: int, *parts: Iterable[str]) -> str:
+    return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", limit)
 
 
 def _outcome(result: Result) -> Iterator[str]:
