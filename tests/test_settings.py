@@ -213,6 +213,14 @@ def test_contradictions(inputs: dict[str, str], problem: str) -> None:
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
+def test_a_missing_key_beside_a_password_that_can_t_be_read() -> None:
+    """Both are told."""
+    registry = {"registry_username": "me", "registry_password_file": "no.txt"}
+    told = problems(MINIMAL | variables(api_key="", **registry))
+    names = ("`registry-password-file`", "`api-key`", "`registry-username`")
+    assert [problem.split()[0] for problem in told] == [*names]
+
+
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
 
 

@@ -82,7 +82,7 @@ def wrong_argument(argument: str) -> str:
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if not environment.text("app"):
         yield "`app` is required: name the app"
-    if not (environment.text("api_key") or environment.problems or settings.skip_without_key):
+    if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
             "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
