@@ -10,7 +10,6 @@ from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
     LocalFile,
-    device_and_inode,
     is_addressable,
 )
 
@@ -23,7 +22,7 @@ def local(tmp_path: Path):
         path = tmp_path / name
         path.write_bytes(content)
         status = path.stat()
-        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns, device_and_inode(status))
+        return LocalFile(name, str(tmp_path), status.st_size, status.st_mtime_ns)
 
     return write
 

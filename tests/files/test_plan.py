@@ -31,7 +31,7 @@ def plan(
 ) -> Plan:
     """Without `proofs`, the manifest can't be read; without `hashes`, all files are hashed."""
     return make_plan(
-        [LocalFile(path, "/", len(local[path]), 0, 0) for path in sorted(local)],
+        [LocalFile(path, "/", len(local[path]), 0) for path in sorted(local)],
         Zone(
             files=remote,
             manifest=Manifest(files=proofs or {}),

@@ -14,7 +14,7 @@ from tests.files.gitoracle import patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import parse_patterns
-from zerokie_action.files.local import LocalFile, device_and_inode
+from zerokie_action.files.local import LocalFile
 from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import scan
 
@@ -47,9 +47,7 @@ class TestFiles:
         result = scan(site)
         assert [file.path for file in result.files] == [".well-known/x", "a.txt", "a/c.css", "b.html"]
         status = (site / "a.txt").stat()
-        assert result.files[1] == LocalFile(
-            "a.txt", str(site), 5, status.st_mtime_ns, device_and_inode(status)
-        )
+        assert result.files[1] == LocalFile("a.txt", str(site), 5, status.st_mtime_ns)
         assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 13 + 5 + 7 + 6)
 
     def test_any_legal_name(self, site):

@@ -303,11 +303,11 @@ def swap(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda world: (world.folder / "added").write_bytes(b""), "'added' was added"),
-        (lambda world: (world.folder / "empty").unlink(), "'empty' was removed"),
-        (lambda world: (world.folder / "empty").write_bytes(b"x"), "'empty' was edited"),
-        (lambda world: os.utime(world.folder / "empty", (0, 0)), "'empty' was edited"),
-        (swap, "'about/index.html' was edited, 'assets/style.css' was edited"),
+        (lambda world: (world.folder / "added").write_bytes(b""), "during the deploy: 'added'"),
+        (lambda world: (world.folder / "empty").unlink(), "during the deploy: 'empty'"),
+        (lambda world: (world.folder / "empty").write_bytes(b"x"), "during the deploy: 'empty'"),
+        (lambda world: os.utime(world.folder / "empty", (0, 0)), "during the deploy: 'empty'"),
+        (swap, "during the deploy: 'about/index.html', 'assets/style.css'"),
         (lambda world: world.folder.rename(world.folder.with_name("old")), "does not exist"),
     ],
 )

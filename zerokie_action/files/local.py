@@ -41,25 +41,18 @@ class LocalFile(NamedTuple):
         directory: the scanned directory.
         size: the size in bytes.
         modified: the time of the last write, in nanoseconds (`st_mtime_ns`).
-        identity: device and inode as one number.
     """
 
     path: str
     directory: str
     size: int
     modified: int
-    identity: int
 
     @property
     def source(self) -> bytes:
         """The path to open; it may lead through links inside the directory."""
         # As bytes: the file's name is UTF-8, and the locale's encoding may be another.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
-
-
-def device_and_inode(status: os.stat_result) -> int:
-    """Return device and inode as one number, to save memory: there may be a hundred thousand files."""
-    return hash((status.st_dev, status.st_ino))
 
 
 def is_addressable(path: str) -> bool:
@@ -121,10 +114,8 @@ class FileContent:
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
             with open(file.source, "rb", buffering=0, opener=_open) as content:
-                # A directory in the path may have become a link to another place.
                 status = os.fstat(content.fileno())
-                found = (status.st_size, status.st_mtime_ns, device_and_inode(status))
-                if found != (file.size, file.modified, file.identity):
+                if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
                     raise _changed(file)
                 while taken < file.size:
                     chunk = content.read(min(file.size - taken, CHUNK_SIZE))
@@ -156,19 +147,6 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
     await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
     return hashes
-
-
-def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
-    """Compare two scans of a directory: paths, sizes and times.
-
-    Returns:
-        The changes, sorted by path, for example `'index.html' was edited`.
-    """
-    old, new = ({file.path: (file.size, file.modified) for file in files} for files in (before, after))
-    changes = [(path, "edited") for path in old.keys() & new.keys() if old[path] != new[path]]
-    changes += [(path, "added") for path in new.keys() - old.keys()]
-    changes += [(path, "removed") for path in old.keys() - new.keys()]
-    return [f"{path!r} was {what}" for path, what in sorted(changes)]
 
 
 def _open(path: str | bytes, _flags: int) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
-from zerokie_action.files.local import LocalFile, device_and_inode, holds_private_key, is_addressable
+from zerokie_action.files.local import LocalFile, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.rules import (
     checkout,
@@ -253,7 +253,7 @@ class _Walk:
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
         status = entry.stat()
-        file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns, device_and_inode(status))
+        file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns)
         if not stat.S_ISREG(status.st_mode):
             self._refuse(path, "is not a regular file")
         elif not os.access(entry.path, os.R_OK, effective_ids=True):

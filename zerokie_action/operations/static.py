@@ -11,7 +11,7 @@ import anyio.to_thread
 from zerokie_action.doubts import find_doubts, require_confirmed
 from zerokie_action.errors import ConfigurationError, DeployFailed, HealthCheckFailed
 from zerokie_action.files.ignore import names_directory
-from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
+from zerokie_action.files.local import HINT_CHANGED, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, Zone, make_plan
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.operations import apps
@@ -22,7 +22,7 @@ from zerokie_action.operations.zone import read_zone
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.models import Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_paths, shorten
+from zerokie_action.text import human_bytes, human_files, human_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """The most changes that are named in a plain log, and in a folded group."""
-_LONGEST_LIST = 1_000
-"""Characters for the changes of a directory, in an error."""
 
 
 class _Source(NamedTuple):
@@ -160,16 +158,16 @@ async def _require_same(job: Job, source: _Source) -> None:
     """Scan the directory again, and compare it with the first scan.
 
     Raises:
-        DeployFailed: when files were added, removed or edited since the first scan.
+        DeployFailed: when files were added or removed since the first scan, or have another size or time.
     """
     try:
         now = await _scan(job, source.directory)
     except ConfigurationError as error:
         raise DeployFailed(f"The directory changed during the deploy: {error}", hint=HINT_CHANGED) from error
-    if changed := find_changes(source.scan.files, now.files):
-        job.log.debug(*changed)
-        what = shorten(", ".join(changed), _LONGEST_LIST)
-        raise DeployFailed(f"The directory changed during the deploy: {what}", hint=HINT_CHANGED)
+    if changed := {file.path for file in {*source.scan.files} ^ {*now.files}}:
+        raise DeployFailed(
+            f"The directory changed during the deploy: {human_paths(sorted(changed), 20)}", hint=HINT_CHANGED
+        )
 
 
 async def _compare(job: Job, source: _Source, app: App | None, *, is_ours: bool = False) -> Plan:
