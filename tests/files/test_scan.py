@@ -48,7 +48,7 @@ class TestFiles:
         assert [file.path for file in result.files] == [".well-known/x", "a.txt", "a/c.css", "b.html"]
         status = (site / "a.txt").stat()
         assert result.files[1] == LocalFile("a.txt", str(site), 5, status.st_mtime_ns)
-        assert (result.ignored, result.warnings, result.total_bytes) == (0, (), 13 + 5 + 7 + 6)
+        assert (result.ignored, result.warnings) == (0, [])
 
     def test_any_legal_name(self, site):
         """A name goes to the platform exactly as it is on disk (test_file_names); an empty file is a file."""
@@ -100,7 +100,7 @@ class TestIgnoring:
         assert [file.path for file in result.files] == [".environment", "index.html"]
         assert result.ignored == 2 * len(unwanted) + 1
         named = [*secret, *folders]
-        assert result.secrets == tuple(sorted([*named, *(f"x/{path}" for path in named)]))
+        assert result.secrets == sorted([*named, *(f"x/{path}" for path in named)])
 
     def test_secrets_that_the_user_ignores(self, site):
         """They are left out because of that; only what the defaults add is named."""
@@ -108,7 +108,7 @@ class TestIgnoring:
         (site / ".zerokieignore").write_text("/.env\n")
         result = scan(site, ignore=["id_*", "!.npmrc"])
         assert [file.path for file in result.files] == [".npmrc", "a"]
-        assert result.secrets == (".aws/", "x/.env")
+        assert result.secrets == [".aws/", "x/.env"]
 
     def test_later_patterns_override_earlier_ones(self, site):
         """Defaults, then the ignore file, also one from Windows, then `ignore`."""
@@ -180,10 +180,10 @@ class TestOwnFiles:
         write_tree(site, ["_zerokie/x", "a", "x/_zerokie/y"])
         result = scan(site)
         assert [file.path for file in result.files] == ["a", "x/_zerokie/y"]
-        assert result.warnings == (
-            "'_zerokie' is not deployed: the platform has this action's manifest in a folder of that name",
-        )
-        assert scan(site, ignore=["_zerokie"]).warnings == ()
+        assert result.warnings == [
+            "'_zerokie' is not deployed: the platform has this action's manifest in a folder of that name"
+        ]
+        assert scan(site, ignore=["_zerokie"]).warnings == []
 
 
 class TestLinks:
@@ -225,7 +225,7 @@ def test_a_whole_repository(site):
     (warning,) = scan(site, ignore=["*.css"]).warnings
     assert warning.startswith("`directory` is the root of a repository, and everything in it")
     (site / ".zerokieignore").write_text("package.json")
-    assert scan(site).warnings == ()
+    assert scan(site).warnings == []
 
 
 class TestRefusals:
@@ -264,7 +264,7 @@ class TestRefusals:
         (site / name).write_text(f"Bag Attributes\n-----BEGIN {kind}PRIVATE KEY-----\nMIIE\n")
         (problem,) = problems(site)
         assert problem.startswith(
-            f"'{name}' holds a private key; remove it or add it to `ignore` (`!` before"
+            f"'{name}' holds a private key (`!` before its path in the input publishes it); remove it or add"
         )
         assert deployed(site, ignore=[name]) == ["a"]
 
@@ -320,14 +320,14 @@ class TestPermissions:
         if os.geteuid() == 0:
             os.chown(shared / "mine", 65534, 65534)
         (shared / "link").symlink_to("closed/a")
-        closed = ("blind/b", "closed", "mine", "secret")
+        closed = ("blind", "closed", "mine", "secret")
         why = "cannot be read (Permission denied); make it readable or add it to `ignore`"
-        link = "is a broken symbolic link (to 'closed/a': Permission denied); remove it or add it to `ignore`"
+        link = f"is a broken symbolic link (to '{shared}/closed/a'); remove it or add it to `ignore`"
         expected = dict.fromkeys(closed, why) | {"link": link}
         assert self.problems(shared, "/ignored") == [
             f"{name!r} {expected[name]}" for name in sorted(expected)
         ]
-        assert self.problems(shared, "/ignored", "/link", *closed, "/blind") == []
+        assert self.problems(shared, "/ignored", "/link", *closed) == []
 
     @pytest.mark.parametrize(
         ("name", "fix"),

@@ -211,7 +211,8 @@ def _log_scan(job: Job, source: _Source) -> None:
     if found.ignore_file is not None:
         job.log.info(f"Ignore file: {found.ignore_file}")
     ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
-    job.log.info(f"Scanned {human_files(len(found.files))}, {human_bytes(found.total_bytes)}{ignored}")
+    size = human_bytes(sum(file.size for file in found.files))
+    job.log.info(f"Scanned {human_files(len(found.files))}, {size}{ignored}")
     if found.secrets:
         secrets = human_paths(found.secrets, 10)
         job.log.info(f"Ignored as possible secrets: {secrets}; `!pattern` in the input `ignore` deploys one")
