@@ -240,21 +240,15 @@ class TestRefusals:
             "'pipe' is not a regular file; remove it or add it to `ignore`",
         ]
 
-    @pytest.mark.parametrize(
-        ("name", "problem"),
-        [
-            ("folder", "is not a file of at most 64 kB; name a text file with one pattern per line"),
-            ("pipe", "is not a file of at most 64 kB; name a text file with one pattern per line"),
-            ("latin-1", "cannot be read (it is not UTF-8 text); correct the file, or its path"),
-        ],
-    )
-    def test_an_ignore_file_that_cannot_be_used(self, site, name, problem):
+    @pytest.mark.parametrize("name", ["folder", "pipe", "latin-1"])
+    def test_an_ignore_file_that_cannot_be_used(self, site, name):
         """A file that should say what is private is never passed over in silence."""
         write_tree(site, ["a", "folder/a"])
         (site / "latin-1").write_bytes(b"caf\xe9\n")
         os.mkfifo(site / "pipe")
         found = problems(site, ignore_file=Path(name), ignore=["pipe"])
-        assert found == (f"`ignore-file`: {str(site / name)!r} {problem}",)
+        what = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
+        assert found == (f"`ignore-file`: {str(site / name)!r} {what}",)
 
     @pytest.mark.parametrize("name", ["id_x", "x/a.pem", "x/A.KEY", "AuthKey.p8"])
     @pytest.mark.parametrize("kind", ["", "RSA ", "ENCRYPTED "])
@@ -330,15 +324,15 @@ class TestPermissions:
         assert self.problems(shared, "/ignored", "/link", *closed) == []
 
     @pytest.mark.parametrize(
-        ("name", "fix"),
+        ("name", "problem"),
         [
-            ("", "make it readable for the user who runs this"),
-            ("/.zerokieignore", "correct the file, or its path"),
+            ("", "cannot be read (Permission denied); make it readable for the user who runs this"),
+            ("/.zerokieignore", "is not a readable text file (UTF-8) of at most 64 kB"),
         ],
     )
-    def test_the_directory_and_the_ignore_file(self, shared, name, fix):
+    def test_the_directory_and_the_ignore_file(self, shared, name, problem):
         """Patterns that cannot be read could hide anything."""
         write_tree(shared, ["a", ".zerokieignore"])
         Path(f"{shared}{name}").chmod(0)
         (found,) = self.problems(shared)
-        assert found.endswith(f"'{shared}{name}' cannot be read (Permission denied); {fix}")
+        assert f"'{shared}{name}' {problem}" in found

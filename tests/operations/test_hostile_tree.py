@@ -210,7 +210,7 @@ class TestIgnoreFile:
         Path("public/.zerokieignore").write_bytes(b"a\n" * 40_000)
         outcome = world.run(directory="public")
         assert outcome.exit_code == 2
-        assert "'public/.zerokieignore' is not a file of at most 64 kB" in outcome.log
+        assert "'public/.zerokieignore' is not a readable text file (UTF-8) of at most 64 kB" in outcome.log
 
     def test_right_ones(self, world: World, work: Path) -> None:
         """A link to another ignore file of the checkout, and a file outside that the input names."""

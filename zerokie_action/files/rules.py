@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -160,13 +161,10 @@ def _read_lines(location: Path, *trees: Path) -> list[str]:
     """
     if problem := problem_with_path(location, *trees):
         raise ValueError(problem)
-    try:
+    with suppress(OSError, UnicodeDecodeError):
         status = location.stat()
         # Before opening: opening a FIFO would block until somebody writes to it.
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_IGNORE_FILE:
-            raise ValueError("is not a file of at most 64 kB; name a text file with one pattern per line")
-        text = location.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(f"cannot be read ({why}); correct the file, or its path") from None
-    return [line.removesuffix("\r") for line in text.split("\n")]
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
+            lines = location.read_bytes().decode("utf-8-sig").split("\n")
+            return [line.removesuffix("\r") for line in lines]
+    raise ValueError("is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path")
