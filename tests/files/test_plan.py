@@ -51,8 +51,8 @@ PROOF = (sha256(b"1"), 1, NOON)
     ("content", "remote", "proofs", "hashes", "change"),
     [
         (b"1", {}, {"a": PROOF}, None, ("+", "not on the platform")),
-        (b"2", A, {"a": PROOF}, None, ("~", "hash differs")),
-        (b"12", A, {"a": PROOF}, None, ("~", "size differs")),
+        (b"2", A, {"a": PROOF}, None, ("~", "content differs")),
+        (b"12", A, {"a": PROOF}, None, ("~", "content differs")),
         (b"1", A, {"a": None}, None, ("~", "not proved by the manifest")),
         (b"1", A, None, None, ("~", "not proved by the manifest")),
         (b"1", {"a": (1, "later")}, {"a": PROOF}, None, ("~", "changed on the platform since")),

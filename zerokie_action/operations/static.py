@@ -196,7 +196,6 @@ async def _compare(job: Job, source: _Source, app: App | None, *, is_ours: bool 
                 job.app,
                 plan,
                 repository=job.ci.repository,
-                keep=job.keep,
                 directory=source.directory,
                 max_deletes=job.settings.max_deletes,
             )
@@ -232,7 +231,7 @@ def _log_plan(job: Job, plan: Plan) -> None:
     log = job.log
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
     line = (
-        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(plan.upload_bytes)}), "
+        f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
     )
     if log.shows("debug"):
