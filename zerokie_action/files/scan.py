@@ -94,7 +94,6 @@ def _similar_directories(directory: Path) -> list[str]:
 
 def scan(
     directory: Path,
-    *,
     ignore: Sequence[str] = (),
     ignore_file: Path = IGNORE_FILE,
     exclude: Iterable[Path] = (),

@@ -22,6 +22,7 @@ from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_reposito
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations.zone import add_late, list_zone
+from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
@@ -187,13 +188,12 @@ class Update:
             )
         return listing
 
-    async def plan_late(self, listing: Listing, *, is_new: bool) -> None:
+    async def plan_late(self, listing: Listing) -> None:
         """Plan to delete what the first listing did not show yet, as far as it is ours.
 
-        Args:
-            listing: the listing that shows the uploads, and so what was written before them.
-            is_new: whether this run created the app, so that everything in it is ours.
+        `listing` shows the uploads, and so what was written before them.
         """
+        is_new = was_created(self._job.changes)  # then everything in the app is ours
         before, settings, log = self._zone.files.keys(), self._job.settings, self._job.log
         await self._add_late(listing.files)
         late = self._job.keep.unmatched(self._zone.files.keys() - before) if settings.delete_stale else set()
