@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 256 * 1024
 
-HINT_CHANGED = "Let the build finish before the deploy starts, then run the deploy again."
-
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
@@ -80,6 +78,14 @@ def holds_private_key(file: LocalFile, real_path: str) -> bool:
         return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
 
 
+def directory_changed(what: object) -> DeployFailed:
+    """The error for a directory that changed between the scan and the end of the deploy."""
+    return DeployFailed(
+        f"The directory changed during the deploy: {what}",
+        hint="Let the build finish before the deploy starts, then run the deploy again.",
+    )
+
+
 class FileContent:
     """The bytes of one file, for an upload.
 
@@ -91,8 +97,6 @@ class FileContent:
         sha256: the hex digest of the content, after a complete read; empty before.
         taken: the bytes consumed so far in the current read.
     """
-
-    __slots__ = ("_check", "_file", "sha256", "taken")
 
     def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
         self.sha256 = ""
@@ -116,18 +120,18 @@ class FileContent:
             with open(file.source, "rb", buffering=0, opener=_open) as content:
                 status = os.fstat(content.fileno())
                 if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
-                    raise _changed(file)
+                    raise directory_changed(repr(file.path))
                 while taken < file.size:
                     chunk = content.read(min(file.size - taken, CHUNK_SIZE))
                     if not chunk:
-                        raise _changed(file)
+                        raise directory_changed(repr(file.path))
                     digest.update(chunk)
                     self.taken = taken
                     self._check()
                     yield chunk
                     taken += len(chunk)
         except OSError as error:
-            raise _changed(file, f"can't be read any more ({error.strerror})") from error
+            raise directory_changed(f"{file.path!r} ({error.strerror})") from error
         self.sha256 = digest.hexdigest()
 
 
@@ -151,7 +155,3 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
 def _open(path: str | bytes, _flags: int) -> int:
     return os.open(path, _FLAGS)
-
-
-def _changed(file: LocalFile, what: str = "changed during the deploy") -> DeployFailed:
-    return DeployFailed(f"{file.path!r} {what}", hint=HINT_CHANGED)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
+from zerokie_action.files.ignore import Patterns, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +78,7 @@ def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> 
     Returns the rules made of the valid patterns, and a sentence for each problem. The patterns of the input
     were checked already.
     """
-    default = None if ignore_file == IGNORE_FILE else ignore_file
-    location = find_ignore_file(directory, ignore_file) or default
+    location = find_ignore_file(directory, ignore_file)
     lines: list[str] = []
     problems: list[str] = []
     try:

@@ -9,9 +9,9 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action.doubts import find_doubts, require_confirmed
-from zerokie_action.errors import ConfigurationError, DeployFailed, HealthCheckFailed
+from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.files.ignore import names_directory
-from zerokie_action.files.local import HINT_CHANGED, hash_files
+from zerokie_action.files.local import directory_changed, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, Zone, make_plan
 from zerokie_action.files.scan import scan
 from zerokie_action.operations import apps
@@ -135,11 +135,9 @@ async def _require_same(job: Job, before: Scan) -> None:
     try:
         now = await _scan(job, before.directory)
     except ConfigurationError as error:
-        raise DeployFailed(f"The directory changed during the deploy: {error}", hint=HINT_CHANGED) from error
+        raise directory_changed(error) from error
     if changed := {file.path for file in {*before.files} ^ {*now.files}}:
-        raise DeployFailed(
-            f"The directory changed during the deploy: {human_paths(sorted(changed), 20)}", hint=HINT_CHANGED
-        )
+        raise directory_changed(human_paths(sorted(changed), 20))
 
 
 async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> Plan:

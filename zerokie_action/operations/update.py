@@ -23,7 +23,7 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations.zone import add_late, list_zone
 from zerokie_action.outcome import was_created
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Uploaded
@@ -95,7 +95,8 @@ class Update:
         self._files = files
         self._client = lock.writing(job.client)
         newest = plan.zone.newest
-        self._number = newest.number if newest else 0
+        self._number = 0
+        """The number of the last manifest that was stored."""
         self._repository = mark_repository(str(job.ci.repository or ""))
         if newest and self._repository == NO_REPOSITORY:
             self._repository = newest.repository
@@ -169,14 +170,11 @@ class Update:
             listing = await self._read_listing()
         if listing.wrong:
             others = _other_spellings(listing.wrong, listing.files)
-            hint = (
-                "Nothing was deleted. Check whether a proxy answers in the platform's place, "
-                "or report it to the platform. Then run the deploy again."
-            )
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
                 + (f"; it lists {human_paths(others)}" if others else ""),
-                hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
+                hint="Nothing was deleted. Check whether a proxy answers in the platform's place, or report "
+                f"it to the platform. Then run the deploy again. {HIDDEN_HINT}",
             )
         if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.log.info(
@@ -249,8 +247,6 @@ class Update:
         own = {self._first_manifest, *(file.path for file in self._plan.files)}
         zone = await add_late(self._job, self._url, self._plan.zone, shown, own)
         self._plan = self._plan._replace(zone=zone)
-        if zone.newest:  # the next manifest has to be newer than a late one
-            self._number = max(self._number, zone.newest.number)
 
     async def _read_listing(self) -> Listing:
         """Read the listing until it shows all files as they should be, for as long as it may lag."""
@@ -304,7 +300,8 @@ class Update:
             count: see `Manifest`.
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
-        self._number += 1
+        newest = self._plan.zone.newest
+        self._number = max(self._number, newest.number if newest else 0) + 1  # `newest` may be a late one
         named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
         named -= self._changes.deleted.keys()
         there = named if listed is None else named.intersection(listed)

@@ -121,7 +121,9 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
             return manifest
     except PageError as error:
         why = str(error) if url else "the platform does not give the app's URL"
-    job.log.info(f"The manifest of the last deploy can't be read ({why}): it does not tell which files are unchanged")
+    job.log.info(
+        f"The manifest of the last deploy can't be read ({why}): it does not tell which files are unchanged"
+    )
     return None
 
 
