@@ -230,15 +230,12 @@ def test_a_whole_repository(site):
 
 class TestRefusals:
     def test_patterns_that_are_refused(self, site):
-        """Named by file and line, together with whatever else is wrong."""
+        """Named by file and line; what else is wrong depends on the patterns."""
         write_tree(site, ["a"])
         os.mkfifo(site / "pipe")
         (site / ".zerokieignore").write_text("# fine, really\n/\n*,v\n")
         found = [problem.partition(" the pattern")[0] for problem in problems(site, ignore=["b"])]
-        assert found == [
-            f"'{site}/.zerokieignore' line 2:",
-            "'pipe' is not a regular file; remove it or add it to `ignore`",
-        ]
+        assert found == [f"'{site}/.zerokieignore' line 2:"]
 
     @pytest.mark.parametrize("name", ["folder", "pipe", "latin-1"])
     def test_an_ignore_file_that_cannot_be_used(self, site, name):

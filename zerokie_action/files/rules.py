@@ -12,12 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import Patterns, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LARGEST_IGNORE_FILE = 64 * 1024
+_LISTED_PROBLEMS = 20
 
 UNWANTED = (
     "node_modules/",
@@ -72,27 +74,32 @@ class Rules(NamedTuple):
     input: Patterns
 
 
-def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> tuple[Rules, list[str]]:
+def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> Rules:
     """Combine defaults, ignore file, protected names and the input `ignore`, in this order.
 
-    Returns the rules made of the valid patterns, and a sentence for each problem. The patterns of the input
-    were checked already.
+    The patterns of the input were checked already.
+
+    Raises:
+        ConfigurationError: when the ignore file can't be used, or has wrong patterns.
     """
     location = find_ignore_file(directory, ignore_file)
-    lines: list[str] = []
-    problems: list[str] = []
-    try:
-        lines = _read_lines(location, checkout(), resolve(directory)) if location else []
-    except ValueError as problem:
-        problems = [f"`ignore-file`: {str(location)!r} {problem}"]
-    from_file, wrong = parse_patterns(lines, repr(str(location)))
-    rules = Rules(
+    lines = _read_lines(location, directory) if location else []
+    from_file, problems = parse_patterns(lines, repr(str(location)))
+    require_none(problems)
+    return Rules(
         location,
         Patterns((*UNWANTED, *from_file, *PROTECTED, *ignore)),
         Patterns((*UNWANTED, *from_file, *_VERSION_CONTROL, *ignore)),
         Patterns(ignore),
     )
-    return rules, problems + wrong
+
+
+def require_none(problems: list[str]) -> None:
+    """Raise a `ConfigurationError` with the first twenty problems, and how many more there are, if any."""
+    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
+        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -100,7 +107,7 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(os.path.abspath(path)))
 
 
-def checkout() -> Path:
+def _checkout() -> Path:
     """The real path of the working directory, or of its nearest ancestor with a `.git`."""
     here = Path.cwd()
     return next((place for place in (here, *here.parents) if os.path.lexists(place / ".git")), here)
@@ -115,23 +122,24 @@ def is_protected(path: Path, tree: Path) -> bool:
     return _protected_names().match_path(name, is_directory=os.path.isdir(path))
 
 
-def problem_with_path(path: str | os.PathLike[str], *trees: Path) -> str:
+def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
     """Say why a path from an input must not be followed, as words after the path; empty if it may be.
 
-    Links belong to whoever wrote the tree. So a path into one of the trees stays in that tree, and leads to
-    no protected name. A path that lies in none of the trees is the user's own.
+    Links belong to whoever wrote the tree. So a path into the checkout, or else into the directory to deploy,
+    stays in there, and leads to no protected name. A path that lies in neither is the user's own.
     """
     given, real = Path(os.path.abspath(path)), resolve(path)
     on_the_way = [resolve(place) for place in (given, *given.parents)]
-    for tree in trees:
-        if not any(place.is_relative_to(tree) for place in on_the_way):
-            continue
-        if not real.is_relative_to(tree):
-            fix = f"if that is meant, write {str(real)!r}"
-            return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
-        if is_protected(real, tree):
-            return f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
-        return ""
+    for tree in (_checkout(), resolve(directory)):
+        if any(place.is_relative_to(tree) for place in on_the_way):
+            if not real.is_relative_to(tree):
+                fix = f"if that is meant, write {str(real)!r}"
+                return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
+            if is_protected(real, tree):
+                return (
+                    f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
+                )
+            break
     return ""
 
 
@@ -150,20 +158,20 @@ def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
     return next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), None)
 
 
-def _read_lines(location: Path, *trees: Path) -> list[str]:
+def _read_lines(location: Path, directory: Path) -> list[str]:
     """Return the lines of the ignore file.
 
     The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
 
     Raises:
-        ValueError: when the file can't be used; its text says why, as words after the path.
+        ConfigurationError: when the file can't be used.
     """
-    if problem := problem_with_path(location, *trees):
-        raise ValueError(problem)
-    with suppress(OSError, UnicodeDecodeError):
-        status = location.stat()
-        # Before opening: opening a FIFO would block until somebody writes to it.
-        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
-            lines = location.read_bytes().decode("utf-8-sig").split("\n")
-            return [line.removesuffix("\r") for line in lines]
-    raise ValueError("is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path")
+    if not (problem := problem_with_path(location, directory)):
+        with suppress(OSError, UnicodeDecodeError):
+            status = location.stat()
+            # Before opening: opening a FIFO would block until somebody writes to it.
+            if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
+                lines = location.read_bytes().decode("utf-8-sig").split("\n")
+                return [line.removesuffix("\r") for line in lines]
+        problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
+    raise ConfigurationError(f"`ignore-file`: {str(location)!r} {problem}")

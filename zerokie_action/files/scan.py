@@ -21,11 +21,11 @@ from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.local import LocalFile, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.rules import (
-    checkout,
     ignore_file_places,
     is_protected,
     make_rules,
     problem_with_path,
+    require_none,
     resolve,
 )
 from zerokie_action.text import closest
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from zerokie_action.files.rules import Rules
 
-_LISTED_PROBLEMS = 20
 _MOST_LINKED = 50_000
 """The most entries behind links to directories: links to links multiply."""
 _OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
@@ -79,7 +78,7 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
         )
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
-    return problem_with_path(directory, checkout())
+    return problem_with_path(directory, directory)
 
 
 def _similar_directories(directory: Path) -> list[str]:
@@ -114,23 +113,21 @@ def scan(
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
-    rules, problems = make_rules(directory, ignore_file=ignore_file, ignore=ignore)
+    rules = make_rules(directory, ignore_file=ignore_file, ignore=ignore)
     found = Scan(directory, rules.file)
     walk = _Walk(found, root, rules, [*exclude, *ignore_file_places(directory, ignore_file)])
     try:
         walk.run()
     except OSError as error:
-        walk.refuse(os.fsdecode(error.filename), f"cannot be read ({error.strerror})", fix="make it readable")
-    problems += sorted(walk.problems)
-    if not (problems or found.files):
-        problems.append(
+        place = os.fsdecode(error.filename or root)
+        walk.refuse(place, f"cannot be read ({error.strerror})", fix="make it readable")
+    walk.problems.sort()
+    if not (walk.problems or found.files):
+        walk.problems.append(
             f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {found.ignored:,}); is it the "
             "right directory, and is it built before this step?"
         )
-    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
-        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
-    if problems:
-        raise ConfigurationError(*problems)
+    require_none(walk.problems)
     if rules.file is None and (root / ".git").exists():
         found.warnings.append(_WHOLE_REPOSITORY)
     found.files.sort(key=attrgetter("path"))
