@@ -85,14 +85,14 @@ class TestIgnoring:
 
     def test_defaults(self, site):
         """What no site wants to publish, and what holds secrets, stays here, at any depth."""
-        useless = [".git/config", ".hg/a", ".svn/a", "node_modules/a/b", ".DS_Store", "Thumbs.db"]
+        useless = ["node_modules/a/b", ".DS_Store", "Thumbs.db"]
         useless += [".zerokie-state.json", ".zerokie-state-42.json"]
         secret = [
             ".env", ".env.local", ".netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd",
             "gha-creds-1a.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
             "terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars",
         ]  # fmt: skip
-        folders = [".ssh/", ".aws/", ".kube/", ".docker/"]
+        folders = [".git/", ".hg/", ".svn/", ".ssh/", ".aws/", ".kube/", ".docker/"]
         unwanted = [*useless, *secret, *(f"{folder}x" for folder in folders)]
         deep = [f"x/{path}" for path in unwanted]
         write_tree(site, [*unwanted, *deep, "module/.git", "index.html", ".environment"])
@@ -100,15 +100,7 @@ class TestIgnoring:
         assert [file.path for file in result.files] == [".environment", "index.html"]
         assert result.ignored == 2 * len(unwanted) + 1
         named = [*secret, *folders]
-        assert result.secrets == sorted([*named, *(f"x/{path}" for path in named)])
-
-    def test_secrets_that_the_user_ignores(self, site):
-        """They are left out because of that; only what the defaults add is named."""
-        write_tree(site, ["a", ".npmrc", ".env", ".aws/x", "x/.env", "node_modules/x", "id_rsa"])
-        (site / ".zerokieignore").write_text("/.env\n")
-        result = scan(site, ignore=["id_*", "!.npmrc"])
-        assert [file.path for file in result.files] == [".npmrc", "a"]
-        assert result.secrets == [".aws/", "x/.env"]
+        assert result.secrets == sorted([*named, *(f"x/{path}" for path in named), "module/.git"])
 
     def test_later_patterns_override_earlier_ones(self, site):
         """Defaults, then the ignore file, also one from Windows, then `ignore`."""

@@ -28,12 +28,10 @@ UNWANTED = (
     ".zerokie-state*.json",  # state files, also of killed jobs
 )
 """Names that nobody wants to publish. A later `!pattern` includes matching files again."""
-_VERSION_CONTROL = (
+PROTECTED = (
     ".git",  # a file in a worktree
     ".hg/",
     ".svn/",
-)
-_SECRETS = (
     ".env",
     ".env.*",
     "gha-creds-*.json",
@@ -54,7 +52,6 @@ _SECRETS = (
     "*.tfstate.*",
     "*.tfvars",
 )
-PROTECTED = (*_VERSION_CONTROL, *_SECRETS)
 """Names that only the input `ignore` can publish, by `!pattern`: in lower case, each at any depth."""
 
 
@@ -64,13 +61,11 @@ class Rules(NamedTuple):
     Attributes:
         file: the ignore file; None if there is none.
         patterns: the patterns of all origins, in their order.
-        without_secrets: the same patterns without those for secrets.
         input: the patterns of the input `ignore`.
     """
 
     file: Path | None
     patterns: Patterns
-    without_secrets: Patterns
     input: Patterns
 
 
@@ -89,7 +84,6 @@ def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> 
     return Rules(
         location,
         Patterns((*UNWANTED, *from_file, *PROTECTED, *ignore)),
-        Patterns((*UNWANTED, *from_file, *_VERSION_CONTROL, *ignore)),
         Patterns(ignore),
     )
 
@@ -119,7 +113,7 @@ def is_protected(path: Path, tree: Path) -> bool:
         return False
     # Where the file system ignores case, a link to `.GIT` leads to `.git`.
     name = str(path.relative_to(tree)).lower()
-    return _protected_names().match_path(name, is_directory=os.path.isdir(path))
+    return protected_names().match_path(name, is_directory=os.path.isdir(path))
 
 
 def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
@@ -144,7 +138,8 @@ def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike
 
 
 @cache
-def _protected_names() -> Patterns:
+def protected_names() -> Patterns:
+    """The patterns for protected names."""
     return Patterns(PROTECTED)
 
 

@@ -25,6 +25,7 @@ from zerokie_action.files.rules import (
     is_protected,
     make_rules,
     problem_with_path,
+    protected_names,
     require_none,
     resolve,
 )
@@ -54,7 +55,7 @@ class Scan:
         ignore_file: the ignore file; None if there is none.
         files: the files to deploy, sorted by path; never empty.
         ignored: the number of ignored files and directories; an ignored directory counts once.
-        secrets: the paths that are ignored only because they may be secrets; a directory's path ends in `/`.
+        secrets: the ignored paths that have a protected name; a directory's path ends in `/`.
         warnings: sentences for the user.
     """
 
@@ -215,21 +216,17 @@ class _Walk:
         return ""
 
     def _is_left_out(self, entry: os.DirEntry[str], path: str, target: str, *, is_directory: bool) -> bool:
-        """Whether the entry is ignored, or one of the run's own files; notes a possible secret."""
+        """Whether the entry is ignored, or one of the run's own files; notes a protected name."""
         rules = self._rules
-        if rules.patterns.match_entry(path, is_directory=is_directory):
-            is_left_out = True
-            is_secret = not rules.without_secrets.match_entry(path, is_directory=is_directory)
-        else:
-            is_secret = (
-                entry.is_symlink()
-                and is_protected(Path(target), self._root)
-                and not rules.input.includes(path, is_directory=is_directory)
-            )
-            is_left_out = is_secret or target in self._excluded
-        if is_secret:
+        is_ignored = rules.patterns.match_entry(path, is_directory=is_directory)
+        leads_to_secret = (
+            entry.is_symlink()
+            and is_protected(Path(target), self._root)
+            and not rules.input.includes(path, is_directory=is_directory)
+        )
+        if leads_to_secret or (is_ignored and protected_names().match_entry(path, is_directory=is_directory)):
             self._found.secrets.append(f"{path}/" if is_directory else path)
-        return is_left_out
+        return is_ignored or leads_to_secret or target in self._excluded
 
     def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
         status = entry.stat()
