@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
@@ -17,11 +16,10 @@ from zerokie_action.files.plan import FRONT_PAGE
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.manifest import ManifestName
     from zerokie_action.files.plan import Plan
 
@@ -29,7 +27,6 @@ _FEW = 3
 """Up to this many deletions raise no doubt."""
 _HASH = re.compile(r"[-._](?=[\w-]*[0-9A-Z])[\w-]{8,}(?=\.)")
 """The part of a file's name that a build tool changes with the content: `-3f2a91bc` in `app-3f2a91bc.js`."""
-_CHECK_DIRECTORY = "Check that `directory` is the right one, and that the build is complete."
 _TAKE_OVER = "`take-over: true`"
 
 
@@ -65,29 +62,19 @@ def require_confirmed(doubts: Sequence[Doubt], *, take_over: bool) -> list[Doubt
 
 
 def find_doubts(
-    app: str,
-    plan: Plan,
-    *,
-    repository: str,
-    keep: Patterns,
-    directory: Path,
-    max_deletes: int | None,
+    app: str, plan: Plan, *, repository: str, directory: Path, max_deletes: int | None
 ) -> list[Doubt]:
-    """The doubts about a plan.
+    """The doubts about a plan: one about whose the app and its files are, and one about the directory.
 
     Args:
         app: the app's name.
         plan: the planned changes.
         repository: the repository of this run; empty if it is not known.
-        keep: the input.
         directory: the input, for the message.
         max_deletes: the input; it replaces the checks for a wrong directory.
     """
-    # If the app may be somebody else's, nobody is asked as well who owns its files.
-    owner = [*_about_app(app, plan, repository)] or [*_about_files(plan)]
-    site = keep.unmatched(plan.zone.files)
-    first = islice(_about_directory(plan, site, directory, max_deletes), 1)  # more would say nothing new
-    return [*owner, *first]
+    doubts = (_about_owner(app, plan, repository), _about_directory(plan, directory, max_deletes))
+    return [doubt for doubt in doubts if doubt]
 
 
 def another_repository(app: str, newest: ManifestName | None, repository: str) -> Doubt | None:
@@ -103,77 +90,65 @@ def another_repository(app: str, newest: ManifestName | None, repository: str) -
     )
 
 
-def _about_app(app: str, plan: Plan, repository: str) -> Iterator[Doubt]:
-    """Whether the app is somebody else's."""
+def _about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
+    """Whether the app, or a file that would be deleted, is somebody else's."""
     zone = plan.zone
     if zone.not_found:
-        yield Doubt(
+        return Doubt(
             f"The platform lists no files of app {app!r} ({zone.not_found})",
             "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
         )
     if doubt := another_repository(app, zone.newest, repository):
-        yield doubt
+        return doubt
     if zone.files and not zone.newest:
-        yield Doubt(
+        return Doubt(
             f"App {app!r} has {human_files(len(zone.files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(zone.files))}",
             "If `app` names the wrong app, correct it. If the files were uploaded by hand or by another "
             "tool, a deploy deletes those that the directory does not have, unless `keep` matches them.",
         )
-
-
-def _about_files(plan: Plan) -> Iterator[Doubt]:
-    """Whether somebody else's files would be deleted."""
-    if plan.delete and plan.zone.ours is None:
-        yield Doubt(
+    if plan.delete and zone.ours is None:
+        return Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
             "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
             "anything, set `delete-stale: false`.",
         )
-    if plan.foreign:
-        yield Doubt(
-            f"This deploy would delete {human_files(len(plan.foreign))} that no deploy of this action has "
-            f"uploaded: {human_paths(plan.foreign)}",
+    if foreign := [path for path in plan.delete if path not in (zone.ours or ())]:
+        return Doubt(
+            f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
+            f"uploaded: {human_paths(foreign)}",
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
+    return None
 
 
-def _about_directory(
-    plan: Plan, site: AbstractSet[str], directory: Path, max_deletes: int | None
-) -> Iterator[Doubt]:
-    """Whether the directory is wrong. `site` has the paths of the app's files that `keep` does not match."""
-    confirmation = f"`max-deletes: {len(plan.delete)}`"
-    if max_deletes is not None:
-        if len(plan.delete) > max_deletes:
-            yield Doubt(
-                f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}",
-                "Check what is in the directory, or add patterns to `keep`.",
-                confirmation,
-            )
-        return
+def _about_directory(plan: Plan, directory: Path, max_deletes: int | None) -> Doubt | None:
+    """Whether the directory is the wrong one."""
+    site = plan.zone.files.keys() - {*plan.kept}
     count, before = len(plan.files), plan.zone.manifest.count
     before = len(site) if before is None else before
-    if len(plan.delete) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, site)):
-        yield Doubt(
+    advice = "Check that `directory` is the right one, and that the build is complete."
+    if max_deletes is not None:
+        if len(plan.delete) <= max_deletes:
+            return None
+        problem = f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}"
+    elif len(plan.delete) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, site)):
+        problem = (
             f"Most of the site would be deleted, {_files(plan.delete)}, and the directory has it again "
-            f"below {inner!r}",
-            f"If that is the site, set `directory: {directory / inner}`.",
-            confirmation,
+            f"below {inner!r}"
         )
-    if len(plan.delete) > _FEW and count < before / 2:
-        yield Doubt(
+        advice = f"If that is the site, set `directory: {directory / inner}`."
+    elif len(plan.delete) > _FEW and count < before / 2:
+        problem = (
             f"The directory has {human_files(count)}, fewer than half of the site's {before:,}, and this "
-            f"deploy would delete {_files(plan.delete)}",
-            _CHECK_DIRECTORY,
-            confirmation,
+            f"deploy would delete {_files(plan.delete)}"
         )
-    if FRONT_PAGE in plan.delete:
-        yield Doubt(
-            f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page",
-            _CHECK_DIRECTORY,
-            confirmation,
-        )
+    elif FRONT_PAGE in plan.delete:
+        problem = f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page"
+    else:
+        return None
+    return Doubt(problem, advice, confirmation=f"`max-deletes: {len(plan.delete)}`")
 
 
 def _site_below(plan: Plan, site: AbstractSet[str]) -> str:

@@ -24,7 +24,7 @@ def matched(lines: list[str], *files: str) -> list[str]:
     accepted, problems = parse_patterns(lines, "'file'")
     assert problems == []
     compiled = Patterns(accepted)
-    return [file for file in files if compiled.match_file(file)]
+    return [file for file in files if compiled.match_path(file)]
 
 
 def reason(pattern: str) -> str:

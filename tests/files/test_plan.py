@@ -31,7 +31,7 @@ def plan(
 ) -> Plan:
     """Without `proofs`, the manifest can't be read; without `hashes`, all files are hashed."""
     return make_plan(
-        [LocalFile(path, "/", len(local[path]), 0, 0) for path in sorted(local)],
+        [LocalFile(path, "/", len(local[path]), 0) for path in sorted(local)],
         Zone(
             files=remote,
             manifest=Manifest(files=proofs or {}),
@@ -51,8 +51,8 @@ PROOF = (sha256(b"1"), 1, NOON)
     ("content", "remote", "proofs", "hashes", "change"),
     [
         (b"1", {}, {"a": PROOF}, None, ("+", "not on the platform")),
-        (b"2", A, {"a": PROOF}, None, ("~", "hash differs")),
-        (b"12", A, {"a": PROOF}, None, ("~", "size differs")),
+        (b"2", A, {"a": PROOF}, None, ("~", "content differs")),
+        (b"12", A, {"a": PROOF}, None, ("~", "content differs")),
         (b"1", A, {"a": None}, None, ("~", "not proved by the manifest")),
         (b"1", A, None, None, ("~", "not proved by the manifest")),
         (b"1", {"a": (1, "later")}, {"a": PROOF}, None, ("~", "changed on the platform since")),

@@ -303,11 +303,11 @@ def swap(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda world: (world.folder / "added").write_bytes(b""), "'added' was added"),
-        (lambda world: (world.folder / "empty").unlink(), "'empty' was removed"),
-        (lambda world: (world.folder / "empty").write_bytes(b"x"), "'empty' was edited"),
-        (lambda world: os.utime(world.folder / "empty", (0, 0)), "'empty' was edited"),
-        (swap, "'about/index.html' was edited, 'assets/style.css' was edited"),
+        (lambda world: (world.folder / "added").write_bytes(b""), "during the deploy: 'added'"),
+        (lambda world: (world.folder / "empty").unlink(), "during the deploy: 'empty'"),
+        (lambda world: (world.folder / "empty").write_bytes(b"x"), "during the deploy: 'empty'"),
+        (lambda world: os.utime(world.folder / "empty", (0, 0)), "during the deploy: 'empty'"),
+        (swap, "during the deploy: 'about/index.html', 'assets/style.css'"),
         (lambda world: world.folder.rename(world.folder.with_name("old")), "does not exist"),
     ],
 )
@@ -635,8 +635,7 @@ def test_a_late_file_that_the_platform_does_not_delete(world: World) -> None:
 
 
 @pytest.mark.parametrize("listed", ["plain", "directories", "bare-directories"])
-@pytest.mark.parametrize("inputs", [{}, {"max_deletes": 0}])
-def test_a_new_app_whose_listing_is_late(world: World, listed: str, inputs: dict[str, object]) -> None:
+def test_a_new_app_whose_listing_is_late(world: World, listed: str) -> None:
     """The platform's own file is deleted whenever it is listed, and a 404 is waited for."""
     unsafe = {"a//b": b"x"}
     world.platform.dialect.speak("listing=5s", f"listed-paths={listed}", "empty-zone=404")
@@ -646,7 +645,7 @@ def test_a_new_app_whose_listing_is_late(world: World, listed: str, inputs: dict
             world.platform.put_file("new", path, b"x")
 
     world.once("POST", "/lock$", put_own)
-    outcome = world.run(app="new", create=True, **inputs)
+    outcome = world.run(app="new", create=True)
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 1), outcome.log
     assert outcome.outputs["warnings"] == []
     assert world.stored("new") == world.read() | unsafe

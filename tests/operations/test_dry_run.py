@@ -110,7 +110,7 @@ def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
     log = lines(world.run(dry_run=dry_run, log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
         "  - old.txt (not in the directory, or ignored)",
-        "  ~ 000.txt (size differs)",
+        "  ~ 000.txt (content differs)",
         *(f"  + {number:03}.txt (not on the platform)" for number in range(1, 60)),
     ]
 

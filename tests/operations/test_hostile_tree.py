@@ -126,7 +126,8 @@ class TestLinks:
             "up/index.html",
         }
         check_nothing_leaked(world, outcome)
-        assert "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.npmrc', 'assets/'" in outcome.log
+        named = "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.git/', '.npmrc', 'assets/'"
+        assert named in outcome.log
 
     def test_another_name_for_a_key(self, world: World) -> None:
         """An ignored private key under a name that no key has."""
@@ -210,7 +211,7 @@ class TestIgnoreFile:
         Path("public/.zerokieignore").write_bytes(b"a\n" * 40_000)
         outcome = world.run(directory="public")
         assert outcome.exit_code == 2
-        assert "'public/.zerokieignore' is not a file of at most 64 kB" in outcome.log
+        assert "'public/.zerokieignore' is not a readable text file (UTF-8) of at most 64 kB" in outcome.log
 
     def test_right_ones(self, world: World, work: Path) -> None:
         """A link to another ignore file of the checkout, and a file outside that the input names."""

@@ -1,7 +1,7 @@
-r"""Patterns of files to ignore or to keep: `.gitignore` patterns, checked here and matched by pathspec.
+r"""Patterns of files to ignore or to keep: `.gitignore` patterns, checked here and translated by pathspec.
 
 Git judges each entry (a file or a directory) by its own path, and a directory before its content. The last
-matching pattern decides. pathspec agrees with git about most patterns. Any other pattern, and a pattern that
+matching pattern decides. pathspec reads most patterns as git does. Any other pattern, and a pattern that
 can never match, is refused with advice on what to write instead, because a misread `keep` deletes files. The
 tests compare this module with `git check-ignore`.
 
@@ -14,7 +14,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from zerokie_action.formats import has_comma
@@ -42,6 +41,10 @@ _STAR_BEFORE_STAR = re.compile(
     (?=\[\^/\]\*)""",
     re.DOTALL | re.VERBOSE,
 )
+_END_OR_BELOW = "(?:(?P<ps_d>/)|$)"
+"""The end of pathspec's expressions."""
+_NOTHING = "(?!)"
+"""An expression that never matches."""
 _MOST_DOUBLE_STARS = 2
 _ADVICE = {
     "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
@@ -56,82 +59,56 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """Compile patterns that `parse_patterns` returned."""
-        patterns = tuple(patterns)
-        # pathspec judges whole paths, so directories and files need different specs. Directories: all
-        # patterns, without their final slash; else `*` would win over a later `!*/` for a directory `a/`.
-        # Files: no patterns with a final slash, except negated ones: `!a/` re-includes what is in `a/`.
-        self._directory_spec = _Spec(pattern.removesuffix("/") for pattern in patterns)
-        self._file_spec = _Spec(
-            pattern for pattern in patterns if pattern.startswith("!") or not pattern.endswith("/")
-        )
-        self._directories: dict[str, bool] = {"": False}
+        # Of each pattern: its expression, whether it ignores, and whether it matches directories only.
+        self._patterns = [
+            (_compile(text.removesuffix("/")), not text.startswith("!"), text.endswith("/"))
+            for text in patterns
+        ]
+        # Most entries match nothing. Testing one joint expression first takes a third of the time.
+        ignoring = [expression.pattern for expression, ignores, _ in self._patterns if ignores]
+        self._any = re.compile("|".join(ignoring) or _NOTHING, re.DOTALL)
+        self._directories = {"": False}
 
     def match_entry(self, path: str, *, is_directory: bool) -> bool:
         """Whether the entry itself is matched. The caller has checked the directories above the entry.
 
         `path` is relative, with `/` between its segments and no `/` at its end.
         """
-        return (self._directory_spec if is_directory else self._file_spec).match(path)
+        return bool(self._any.search(path) and self._judge(path, is_directory=is_directory))
 
-    def match_file(self, path: str) -> bool:
-        """Whether the file at `path`, or a directory above the file, is matched."""
-        return self._match_directory(path.rpartition("/")[0]) or self._file_spec.match(path)
-
-    def match_path(self, path: str, *, is_directory: bool) -> bool:
+    def match_path(self, path: str, *, is_directory: bool = False) -> bool:
         """Whether the file or directory at `path`, or a directory above it, is matched."""
-        return self._match_directory(path) if is_directory else self.match_file(path)
+        above = path.rpartition("/")[0]
+        if above not in self._directories:
+            self._directories[above] = self.match_path(above, is_directory=True)
+        return self._directories[above] or self.match_entry(path, is_directory=is_directory)
 
     def unmatched(self, paths: Iterable[str]) -> set[str]:
         """The paths of files that the patterns do not match."""
-        return {path for path in paths if not self.match_file(path)}
+        return {path for path in paths if not self.match_path(path)}
 
     def includes(self, path: str, *, is_directory: bool) -> bool:
         """Whether the last pattern that matches the entry itself is negated."""
-        return (self._directory_spec if is_directory else self._file_spec).includes(path)
+        return self._judge(path, is_directory=is_directory) is False
 
-    def _match_directory(self, path: str) -> bool:
-        if path not in self._directories:
-            parent = path.rpartition("/")[0]
-            self._directories[path] = self._match_directory(parent) or self._directory_spec.match(path)
-        return self._directories[path]
+    def _judge(self, path: str, *, is_directory: bool) -> bool | None:
+        """Whether the last pattern that matches the entry itself ignores it; None without such a pattern."""
+        for expression, ignores, is_for_directories in reversed(self._patterns):
+            if (is_directory or not is_for_directories) and expression.search(path):
+                return ignores
+        return None
 
 
-class _Pattern(GitIgnoreSpecPattern):
-    """A pattern whose stars don't make the match slow.
+def _compile(pattern: str) -> re.Pattern[str]:
+    """An expression that matches what the pattern itself matches, but nothing below that.
 
-    A star takes as little as lets the text up to the next star follow, and is never tried again: more would
-    only leave less for the next star. The last star of a segment is as before.
+    Its stars don't make the match slow. A star takes as little as lets the text up to the next star follow,
+    and is never tried again: more would only leave less for the next star. The last star of a segment is as
+    in pathspec's expression.
     """
-
-    @classmethod
-    def pattern_to_regex(cls, pattern: str) -> tuple[str | None, bool | None]:  # type: ignore[override]
-        regex, include = super().pattern_to_regex(pattern)
-        return regex and _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", regex), include
-
-
-class _Spec:
-    """Judges single entries."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        # pathspec would choose another engine if re2 or hyperscan is installed.
-        self._spec = GitIgnoreSpec.from_lines(patterns, _Pattern, backend="simple")
-        # Most entries match nothing. Testing one joint expression first takes a third of the time. The names
-        # of groups must be unique in it; `(?!)` never matches.
-        expressions = [each.regex.pattern for each in self._spec.patterns if each.include and each.regex]
-        self._any = re.compile("|".join(expressions).replace("(?P<ps_d>", "(?:") or "(?!)")
-
-    def match(self, path: str) -> bool:
-        # pathspec's expressions treat a line break as the end of a path.
-        path = path.replace("\n", "\0")
-        return self._any.search(path) is not None and self._spec.match_file(path)
-
-    def includes(self, path: str) -> bool:
-        for pattern in reversed(self._spec.patterns):
-            match = pattern.regex and pattern.regex.search(path.replace("\n", "\0"))
-            # The group matches the end of a directory above the entry.
-            if match and not match.groupdict().get("ps_d"):
-                return not pattern.include
-        return False
+    expression, _ = GitIgnoreSpecPattern.pattern_to_regex(pattern)
+    expression = _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", expression or _NOTHING)
+    return re.compile(expression.replace(_END_OR_BELOW, r"\Z"), re.DOTALL)
 
 
 def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], list[str]]:

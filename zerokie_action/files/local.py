@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK_SIZE = 256 * 1024
 
-HINT_CHANGED = "Let the build finish before the deploy starts, then run the deploy again."
-
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
@@ -41,25 +39,18 @@ class LocalFile(NamedTuple):
         directory: the scanned directory.
         size: the size in bytes.
         modified: the time of the last write, in nanoseconds (`st_mtime_ns`).
-        identity: device and inode as one number.
     """
 
     path: str
     directory: str
     size: int
     modified: int
-    identity: int
 
     @property
     def source(self) -> bytes:
         """The path to open; it may lead through links inside the directory."""
         # As bytes: the file's name is UTF-8, and the locale's encoding may be another.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
-
-
-def device_and_inode(status: os.stat_result) -> int:
-    """Return device and inode as one number, to save memory: there may be a hundred thousand files."""
-    return hash((status.st_dev, status.st_ino))
 
 
 def is_addressable(path: str) -> bool:
@@ -87,6 +78,14 @@ def holds_private_key(file: LocalFile, real_path: str) -> bool:
         return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
 
 
+def directory_changed(what: object) -> DeployFailed:
+    """The error for a directory that changed between the scan and the end of the deploy."""
+    return DeployFailed(
+        f"The directory changed during the deploy: {what}",
+        hint="Let the build finish before the deploy starts, then run the deploy again.",
+    )
+
+
 class FileContent:
     """The bytes of one file, for an upload.
 
@@ -98,8 +97,6 @@ class FileContent:
         sha256: the hex digest of the content, after a complete read; empty before.
         taken: the bytes consumed so far in the current read.
     """
-
-    __slots__ = ("_check", "_file", "sha256", "taken")
 
     def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
         self.sha256 = ""
@@ -121,22 +118,20 @@ class FileContent:
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
             with open(file.source, "rb", buffering=0, opener=_open) as content:
-                # A directory in the path may have become a link to another place.
                 status = os.fstat(content.fileno())
-                found = (status.st_size, status.st_mtime_ns, device_and_inode(status))
-                if found != (file.size, file.modified, file.identity):
-                    raise _changed(file)
+                if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
+                    raise directory_changed(repr(file.path))
                 while taken < file.size:
                     chunk = content.read(min(file.size - taken, CHUNK_SIZE))
                     if not chunk:
-                        raise _changed(file)
+                        raise directory_changed(repr(file.path))
                     digest.update(chunk)
                     self.taken = taken
                     self._check()
                     yield chunk
                     taken += len(chunk)
         except OSError as error:
-            raise _changed(file, f"can't be read any more ({error.strerror})") from error
+            raise directory_changed(f"{file.path!r} ({error.strerror})") from error
         self.sha256 = digest.hexdigest()
 
 
@@ -158,22 +153,5 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     return hashes
 
 
-def find_changes(before: Iterable[LocalFile], after: Iterable[LocalFile]) -> list[str]:
-    """Compare two scans of a directory: paths, sizes and times.
-
-    Returns:
-        The changes, sorted by path, for example `'index.html' was edited`.
-    """
-    old, new = ({file.path: (file.size, file.modified) for file in files} for files in (before, after))
-    changes = [(path, "edited") for path in old.keys() & new.keys() if old[path] != new[path]]
-    changes += [(path, "added") for path in new.keys() - old.keys()]
-    changes += [(path, "removed") for path in old.keys() - new.keys()]
-    return [f"{path!r} was {what}" for path, what in sorted(changes)]
-
-
 def _open(path: str | bytes, _flags: int) -> int:
     return os.open(path, _FLAGS)
-
-
-def _changed(file: LocalFile, what: str = "changed during the deploy") -> DeployFailed:
-    return DeployFailed(f"{file.path!r} {what}", hint=HINT_CHANGED)

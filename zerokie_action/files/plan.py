@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 FRONT_PAGE = "index.html"
 
-_NEW = "not on the platform"
-
 
 class Zone(NamedTuple):
     """The content of a storage zone; by default, of an app that does not exist yet.
@@ -54,7 +52,6 @@ class Plan(NamedTuple):
         files: all files of the directory.
         uploads: the files to upload, each with the reason, for the debug log.
         delete: the remote paths to delete, because the directory does not have them.
-        foreign: the paths in `delete` that are not ours; empty if the owner of the files is not known.
         kept: the remote paths that stay, because of `keep` or `delete-stale`, though the directory lacks
             them.
         unchanged: by path, the proof that the remote file is equal to the local file.
@@ -64,14 +61,8 @@ class Plan(NamedTuple):
     files: Sequence[LocalFile]
     uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
-    foreign: tuple[str, ...]
     kept: tuple[str, ...]
     unchanged: Mapping[str, Proof]
-
-    @property
-    def upload_bytes(self) -> int:
-        """The bytes to upload."""
-        return sum(file.size for file in self.uploads)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -85,7 +76,7 @@ class Plan(NamedTuple):
 
     def sign(self, file: LocalFile) -> str:
         """The sign of a file that is uploaded: `+` for a new path, `~` for an existing path."""
-        return "+" if self.uploads.get(file) == _NEW else "~"
+        return "~" if file.path in self.zone.files else "+"
 
 
 def make_plan(
@@ -121,7 +112,6 @@ def make_plan(
         files=files,
         uploads=uploads,
         delete=tuple(sorted(stale)),
-        foreign=() if zone.ours is None else tuple(sorted(stale - zone.ours)),
         kept=tuple(sorted(extra - stale)),
         unchanged=unchanged,
     )
@@ -132,14 +122,11 @@ def _reason(
 ) -> str:
     """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
     if remote is None:
-        return _NEW
+        return "not on the platform"
     if proof is None:
         return "not proved by the manifest"
-    sha256, length, last_modified = proof
-    if (length, last_modified) != remote:
+    if proof[1:] != remote:
         return "changed on the platform since"
-    if length != file.size:
-        return "size differs"
     if file.path not in hashes:
         return "not compared"
-    return "" if sha256 == hashes[file.path] else "hash differs"
+    return "" if proof[0] == hashes[file.path] else "content differs"

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.files.ignore import Patterns, parse_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LARGEST_IGNORE_FILE = 64 * 1024
+_LISTED_PROBLEMS = 20
 
 UNWANTED = (
     "node_modules/",
@@ -25,12 +28,10 @@ UNWANTED = (
     ".zerokie-state*.json",  # state files, also of killed jobs
 )
 """Names that nobody wants to publish. A later `!pattern` includes matching files again."""
-_VERSION_CONTROL = (
+PROTECTED = (
     ".git",  # a file in a worktree
     ".hg/",
     ".svn/",
-)
-_SECRETS = (
     ".env",
     ".env.*",
     "gha-creds-*.json",
@@ -51,7 +52,6 @@ _SECRETS = (
     "*.tfstate.*",
     "*.tfvars",
 )
-PROTECTED = (*_VERSION_CONTROL, *_SECRETS)
 """Names that only the input `ignore` can publish, by `!pattern`: in lower case, each at any depth."""
 
 
@@ -61,38 +61,39 @@ class Rules(NamedTuple):
     Attributes:
         file: the ignore file; None if there is none.
         patterns: the patterns of all origins, in their order.
-        without_secrets: the same patterns without those for secrets.
         input: the patterns of the input `ignore`.
     """
 
     file: Path | None
     patterns: Patterns
-    without_secrets: Patterns
     input: Patterns
 
 
-def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> tuple[Rules, list[str]]:
+def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> Rules:
     """Combine defaults, ignore file, protected names and the input `ignore`, in this order.
 
-    Returns the rules made of the valid patterns, and a sentence for each problem. The patterns of the input
-    were checked already.
+    The patterns of the input were checked already.
+
+    Raises:
+        ConfigurationError: when the ignore file can't be used, or has wrong patterns.
     """
-    default = None if ignore_file == IGNORE_FILE else ignore_file
-    location = find_ignore_file(directory, ignore_file) or default
-    lines: list[str] = []
-    problems: list[str] = []
-    try:
-        lines = _read_lines(location, checkout(), resolve(directory)) if location else []
-    except ValueError as problem:
-        problems = [f"`ignore-file`: {str(location)!r} {problem}"]
-    from_file, wrong = parse_patterns(lines, repr(str(location)))
-    rules = Rules(
+    location = find_ignore_file(directory, ignore_file)
+    lines = _read_lines(location, directory) if location else []
+    from_file, problems = parse_patterns(lines, repr(str(location)))
+    require_none(problems)
+    return Rules(
         location,
         Patterns((*UNWANTED, *from_file, *PROTECTED, *ignore)),
-        Patterns((*UNWANTED, *from_file, *_VERSION_CONTROL, *ignore)),
         Patterns(ignore),
     )
-    return rules, problems + wrong
+
+
+def require_none(problems: list[str]) -> None:
+    """Raise a `ConfigurationError` with the first twenty problems, and how many more there are, if any."""
+    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
+        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -100,7 +101,7 @@ def resolve(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(os.path.abspath(path)))
 
 
-def checkout() -> Path:
+def _checkout() -> Path:
     """The real path of the working directory, or of its nearest ancestor with a `.git`."""
     here = Path.cwd()
     return next((place for place in (here, *here.parents) if os.path.lexists(place / ".git")), here)
@@ -112,31 +113,33 @@ def is_protected(path: Path, tree: Path) -> bool:
         return False
     # Where the file system ignores case, a link to `.GIT` leads to `.git`.
     name = str(path.relative_to(tree)).lower()
-    return _protected_names().match_path(name, is_directory=os.path.isdir(path))
+    return protected_names().match_path(name, is_directory=os.path.isdir(path))
 
 
-def problem_with_path(path: str | os.PathLike[str], *trees: Path) -> str:
+def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
     """Say why a path from an input must not be followed, as words after the path; empty if it may be.
 
-    Links belong to whoever wrote the tree. So a path into one of the trees stays in that tree, and leads to
-    no protected name. A path that lies in none of the trees is the user's own.
+    Links belong to whoever wrote the tree. So a path into the checkout, or else into the directory to deploy,
+    stays in there, and leads to no protected name. A path that lies in neither is the user's own.
     """
     given, real = Path(os.path.abspath(path)), resolve(path)
     on_the_way = [resolve(place) for place in (given, *given.parents)]
-    for tree in trees:
-        if not any(place.is_relative_to(tree) for place in on_the_way):
-            continue
-        if not real.is_relative_to(tree):
-            fix = f"if that is meant, write {str(real)!r}"
-            return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
-        if is_protected(real, tree):
-            return f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
-        return ""
+    for tree in (_checkout(), resolve(directory)):
+        if any(place.is_relative_to(tree) for place in on_the_way):
+            if not real.is_relative_to(tree):
+                fix = f"if that is meant, write {str(real)!r}"
+                return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
+            if is_protected(real, tree):
+                return (
+                    f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
+                )
+            break
     return ""
 
 
 @cache
-def _protected_names() -> Patterns:
+def protected_names() -> Patterns:
+    """The patterns for protected names."""
     return Patterns(PROTECTED)
 
 
@@ -150,23 +153,20 @@ def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
     return next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), None)
 
 
-def _read_lines(location: Path, *trees: Path) -> list[str]:
+def _read_lines(location: Path, directory: Path) -> list[str]:
     """Return the lines of the ignore file.
 
     The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
 
     Raises:
-        ValueError: when the file can't be used; its text says why, as words after the path.
+        ConfigurationError: when the file can't be used.
     """
-    if problem := problem_with_path(location, *trees):
-        raise ValueError(problem)
-    try:
-        status = location.stat()
-        # Before opening: opening a FIFO would block until somebody writes to it.
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_IGNORE_FILE:
-            raise ValueError("is not a file of at most 64 kB; name a text file with one pattern per line")
-        text = location.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(f"cannot be read ({why}); correct the file, or its path") from None
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    if not (problem := problem_with_path(location, directory)):
+        with suppress(OSError, UnicodeDecodeError):
+            status = location.stat()
+            # Before opening: opening a FIFO would block until somebody writes to it.
+            if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
+                lines = location.read_bytes().decode("utf-8-sig").split("\n")
+                return [line.removesuffix("\r") for line in lines]
+        problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
+    raise ConfigurationError(f"`ignore-file`: {str(location)!r} {problem}")

@@ -14,7 +14,7 @@ from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import expiry
 from zerokie_action.operations.polling import Polling, is_conflict
-from zerokie_action.outcome import Change
+from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.models import Counts
 from zerokie_action.text import human_seconds
@@ -106,18 +106,16 @@ class Job:
         return self.client.guarded(self.shutdown.shielded_request)
 
     @asynccontextmanager
-    async def deploy_lock(
-        self, counts: Callable[[], Counts] = Counts, *, is_new_app: bool = False
-    ) -> AsyncIterator[DeployLock]:
+    async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
         """Hold the app's deploy lock while the block runs.
 
         Args:
             counts: returns how much the block changed.
-            is_new_app: whether this run has created the app, so that the app may not be ready yet.
         """
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, log=self.log
         )
+        is_new_app = was_created(self.changes) is not False
         acquire = partial(self.once_ready, lock.acquire) if is_new_app else lock.acquire
 
         try:

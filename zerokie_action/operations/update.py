@@ -22,7 +22,8 @@ from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_reposito
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations.zone import add_late, list_zone
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
+from zerokie_action.outcome import was_created
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Uploaded
@@ -88,38 +89,36 @@ class Update:
         self._url = url
         self._lock = lock
         self._plan = plan
-        self._zone = zone = plan.zone
         self._changes = changes
         changes.unchanged = len(plan.unchanged)
         changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
         self._files = files
         self._client = lock.writing(job.client)
-        self._number = zone.newest.number if zone.newest else 0
+        newest = plan.zone.newest
+        self._number = 0
+        """The number of the last manifest that was stored."""
         self._repository = mark_repository(job.ci.repository)
-        if zone.newest and self._repository == NO_REPOSITORY:
-            self._repository = zone.newest.repository
+        if newest and self._repository == NO_REPOSITORY:
+            self._repository = newest.repository
         self._first_manifest = ""
         self._sent: dict[str, str] = {}
         """SHA-256 of each file that was sent, in hex by path."""
-        self._before: dict[str, tuple[int, str] | None] = {**zone.files}
+        self._before: dict[str, tuple[int, str] | None] = {**plan.zone.files}
         """Each file as it was listed before it was last sent, by path."""
 
     @property
     def is_needed(self) -> bool:
         """Whether a file or a manifest has to change."""
-        newest, manifest = self._zone.newest, self._zone.manifest
-        is_current = (
-            newest is not None
-            and newest.repository == self._repository
-            and manifest.count == len(self._plan.files)
-        )
-        return bool(self._plan.uploads or self._plan.delete or not is_current)
+        plan, newest = self._plan, self._plan.zone.newest
+        is_ours = newest is not None and newest.repository == self._repository
+        is_finished = plan.zone.manifest.count == len(plan.files)
+        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished)
 
     # The steps, in their order
 
     async def store_first_manifest(self) -> None:
         """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
-        self._first_manifest = await self._store(self._plan.unchanged, self._zone.manifest.count)
+        self._first_manifest = await self._store(self._plan.unchanged, self._plan.zone.manifest.count)
         self._lock.on_failure = self._record_failure
 
     async def upload(self, files: Iterable[LocalFile]) -> None:
@@ -171,14 +170,11 @@ class Update:
             listing = await self._read_listing()
         if listing.wrong:
             others = _other_spellings(listing.wrong, listing.files)
-            hint = (
-                "Nothing was deleted. Check whether a proxy answers in the platform's place, "
-                "or report it to the platform. Then run the deploy again."
-            )
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
                 + (f"; it lists {human_paths(others)}" if others else ""),
-                hint=f"{HIDDEN_HINT} {hint}" if any(map(is_hidden, listing.wrong)) else hint,
+                hint="Nothing was deleted. Check whether a proxy answers in the platform's place, or report "
+                f"it to the platform. Then run the deploy again. {HIDDEN_HINT}",
             )
         if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.log.info(
@@ -187,29 +183,28 @@ class Update:
             )
         return listing
 
-    async def plan_late(self, listing: Listing, *, is_new: bool) -> None:
+    async def plan_late(self, listing: Listing) -> None:
         """Plan to delete what the first listing did not show yet, as far as it is ours.
 
-        Args:
-            listing: the listing that shows the uploads, and so what was written before them.
-            is_new: whether this run created the app, so that everything in it is ours.
+        `listing` shows the uploads, and so what was written before them.
         """
-        before, settings, log = self._zone.files.keys(), self._job.settings, self._job.log
+        job, planned, before = self._job, self._plan.delete, self._plan.zone.files.keys()
         await self._add_late(listing.files)
-        late = self._job.keep.unmatched(self._zone.files.keys() - before) if settings.delete_stale else set()
-        stale = late if is_new else late.intersection(self._zone.ours or ())
+        zone = self._plan.zone
+        late = job.keep.unmatched(zone.files.keys() - before) if job.settings.delete_stale else set()
+        # All files of an app that this run created are ours.
+        stale = late if was_created(job.changes) else late.intersection(zone.ours or ())
         # The doubts are about the site as it was listed first, not about what another deploy had just added.
         # But `max-deletes` is the user's bound: the next deploy, which sees all at once, stops for it.
-        bound = None if is_new else settings.max_deletes
-        if bound is not None and len(self._plan.delete) + len(stale) > bound:
+        bound = job.settings.max_deletes
+        if bound is not None and len(planned) + len(stale) > bound:
             stale = set()
         if stale:
-            log.info(f"Listed late, and to delete as well: {human_paths(sorted(stale), 20)}")
-            log.debug(*(f"  - {path} (listed late)" for path in sorted(stale)))
-            self._plan = self._plan._replace(delete=tuple(sorted({*self._plan.delete, *stale})))
+            job.log.info(f"Listed late, and to delete as well: {human_paths(sorted(stale), 20)}")
+            self._plan = self._plan._replace(delete=(*planned, *sorted(stale)))
             self._changes.to_delete = len(self._plan.delete)
         if left := sorted(late - stale):
-            self._job.warn(
+            job.warn(
                 "Files that the directory does not have stay, because they were listed late, and may be "
                 f"somebody else's or too many for `max-deletes`: {human_paths(left)}"
             )
@@ -219,7 +214,7 @@ class Update:
 
         async def delete(path: str) -> None:
             await self._client.delete_file(self._job.app, path, write=self._files.write())
-            self._changes.deleted[path] = self._zone.length(path)
+            self._changes.deleted[path] = self._plan.zone.length(path)
 
         await self._write_all(self._plan.delete, delete)
         if self._plan.delete:
@@ -229,7 +224,7 @@ class Update:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
         async with anyio.create_task_group() as tasks:
             delete = partial(self._client.delete_file, self._job.app)
-            tasks.start_soon(self._write_all, self._zone.manifests, delete)
+            tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
             await self._store(proofs, len(self._plan.files))
             self._lock.on_failure = None
 
@@ -238,7 +233,7 @@ class Update:
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._judge(shown).proofs
         await self._add_late(shown)
-        await self._store(proofs, self._zone.manifest.count, shown)
+        await self._store(proofs, self._plan.zone.manifest.count, shown)
         if proofs:
             self._job.log.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
 
@@ -250,9 +245,8 @@ class Update:
 
     async def _add_late(self, shown: Mapping[str, RemoteFile]) -> None:
         own = {self._first_manifest, *(file.path for file in self._plan.files)}
-        self._zone = zone = await add_late(self._job, self._url, self._zone, shown, own)
-        if zone.newest:  # the next manifest has to be newer than a late one
-            self._number = max(self._number, zone.newest.number)
+        zone = await add_late(self._job, self._url, self._plan.zone, shown, own)
+        self._plan = self._plan._replace(zone=zone)
 
     async def _read_listing(self) -> Listing:
         """Read the listing until it shows all files as they should be, for as long as it may lag."""
@@ -282,17 +276,16 @@ class Update:
                 wrong.append(path)
             elif sent is None:
                 unchanged = self._plan.unchanged.get(path)
-                if unchanged and unchanged[1:] == (remote.length, remote.last_modified):
+                if unchanged and unchanged[1:] == remote:
                     proofs[path] = unchanged
                 else:
                     wrong.append(path)
             elif remote.last_modified and remote == self._before.get(path):
-                proof = (sent, remote.length, remote.last_modified)
-                known = self._zone.manifest.files.get(path)
-                differs = known is not None and known[1:] == proof[1:] and known != proof
-                (wrong if differs else unproved).append(path)
+                known = self._plan.zone.manifest.files.get(path)
+                has_other_bytes = known and known[1:] == remote and known[0] != sent
+                (wrong if has_other_bytes else unproved).append(path)
             elif remote.last_modified and remote.length == file.size:
-                proofs[path] = (sent, file.size, remote.last_modified)
+                proofs[path] = (sent, *remote)
         return Listing(shown, proofs, wrong, unproved)
 
     async def _store(
@@ -307,8 +300,9 @@ class Update:
             count: see `Manifest`.
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
-        self._number += 1
-        named = {*(self._zone.ours or ()), *(file.path for file in self._plan.files)}
+        newest = self._plan.zone.newest
+        self._number = max(self._number, newest.number if newest else 0) + 1  # `newest` may be a late one
+        named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
         named -= self._changes.deleted.keys()
         there = named if listed is None else named.intersection(listed)
         path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))

@@ -46,12 +46,10 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         local_files: the files of the directory.
     """
     listed, not_found = await list_zone(job)
-    unsafe = {path for path in listed if not is_addressable(path)}
-    if unsafe:
-        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
+    if unsafe := sorted(path for path in listed if not is_addressable(path)):
+        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(unsafe)}")
     newest = max(find_manifests(listed), default=None)
-    effect = "unchanged files are uploaded as well"
-    manifest = await _read_manifest(job, url, newest.path, effect) if newest else Manifest()
+    manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
     files, in_manifest_folder = _sorted(listed, directories_of(listed) - named.keys())
@@ -82,7 +80,7 @@ async def add_late(
     named = {*zone.manifest.files}  # what its deploy was writing may be late
     newest = max(find_manifests(late), default=None)
     if newest and not another_repository(job.app, newest, job.ci.repository):
-        manifest = await _read_manifest(job, url, newest.path, "the files that it names stay")
+        manifest = await _read_manifest(job, url, newest.path)
         named |= manifest.files.keys() if manifest else set()
     files = {**zone.files, **shown_files}
     return zone._replace(
@@ -112,8 +110,8 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
         return {}, error.answer
 
 
-async def _read_manifest(job: Job, url: str, path: str, effect: str) -> Manifest | None:
-    """Read a manifest through the app's public URL, because the API can't read files; or log the effect."""
+async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
+    """Read a manifest through the app's public URL, because the API can't read files."""
     # The query makes the URL unique, so that no cache has it.
     page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
     try:
@@ -123,7 +121,9 @@ async def _read_manifest(job: Job, url: str, path: str, effect: str) -> Manifest
         why = f"its address answered {served.status_code} with something else"
     except PageError as error:
         why = str(error) if url else "the platform does not give the app's URL"
-    job.log.info(f"The manifest of the last deploy can't be read ({why}): {effect}")
+    job.log.info(
+        f"The manifest of the last deploy can't be read ({why}): it does not tell which files are unchanged"
+    )
     return None
 
 
