@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.http.transports import Script, answer
@@ -228,7 +228,6 @@ JSON = st.recursive(
 ODD_BODIES = [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"error": "\\ud800"}']
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(list(ENDPOINTS)),
     status=st.sampled_from([200, 201, 204, 299, 304, 400, 401, 404, 409, 418, 429, 500, 501, 503]),

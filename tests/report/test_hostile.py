@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from markdown_it import MarkdownIt
 
-from tests.ci.grammar import whatever_happens, workflow_commands
+from tests.ci.grammar import workflow_commands
 from tests.report import results
 from tests.support.schema import check_result
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
@@ -23,7 +23,6 @@ files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code e
 """.split()  # noqa: SIM905 it reads better
 
 
-@whatever_happens
 @given(results.hostile())
 def test_every_report(result):
     """Of one result, as generating it takes most of the time."""
