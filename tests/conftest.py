@@ -11,7 +11,7 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
-from tests.http.servers import closed_port, context_for, deaf_address
+from tests.http.servers import context_for
 from tests.support.timewarp import TimeWarpLoop, count_threads
 from tests.support.world import world
 from zerokie_action.signals import WATCHED
@@ -91,17 +91,3 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> P
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     """A server's context with a certificate for loopback and `platform.test`."""
     return context_for(authority, "127.0.0.1", "localhost", "platform.test")
-
-
-@pytest.fixture
-def refused() -> Iterator[int]:
-    """A port that refuses connections."""
-    with closed_port() as sock:
-        yield sock.getsockname()[1]
-
-
-@pytest.fixture
-def deaf() -> Iterator[int]:
-    """A port that does not answer."""
-    with deaf_address() as port:
-        yield port

@@ -65,13 +65,6 @@ def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_without_any_state() -> None:
-    """Nothing was recorded: nothing is held."""
-    assert recorded_locks({}, None) == []
-    assert recorded_locks({}, Path("/nowhere/state.json")) == []
-    assert recorded_locks({"STATE_session": "s-1"}, None) == []
-
-
 @pytest.mark.parametrize(
     "damage", [b"", b"\xff\xfe", b"[" * 20_000, b"null", b'["app", "session"]', b'{"app": "site"}']
 )

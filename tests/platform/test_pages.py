@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.http.servers import always, fine, pause, serve
+from tests.http.servers import always, fine, serve
 from tests.http.transports import transport
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.pages import PageError, read_page, read_public, shown_url
@@ -59,9 +59,9 @@ async def test_what_an_app_serves() -> None:
     async def silent(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
-        await pause(9)
+        await anyio.sleep(9)
         await peer.send(b"b")
-        await pause(11)
+        await anyio.sleep(11)
 
     async with serve(always(503)) as server:
         assert await served(server.url) == "it answered 503"

@@ -24,8 +24,6 @@ API, SITE, NEW = "/v1/apps/api", "/v1/apps/site", "/v1/apps/new"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
 COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 1}
 DOMAIN = {"domain": "www.example.com"}
-FULL = "docker.io/library/nginx"
-DIGEST = f"sha256:{'0f' * 32}"
 
 # What a client can ask for: method, path, and the JSON of the body. `NAME=TEXT` puts the text for `{}`.
 REQUESTS: dict[str, tuple[str, str, object]] = {
@@ -187,24 +185,6 @@ async def test_when_what_is_shown(tmp_path: Path, name: str) -> None:
         seen = zip(LOOKS[name].split(), await look(tmp_path / answer, name, answer), strict=True)
         bodies = [shown[-1] for step, (shown, _) in seen if step in {"app", "files"}]
         assert [in_words(json.loads(body)) for body in bodies] == expected
-
-
-@pytest.mark.parametrize(
-    ("given", "written"),
-    [
-        ("nginx", f"{FULL}:latest"),
-        ("me/app:1", "docker.io/me/app:1"),
-        ("localhost/app:1", "localhost/app:1"),
-        ("registry.example:5000/a/b", "registry.example:5000/a/b:latest"),
-        (f"nginx@{DIGEST}", f"{FULL}@{DIGEST}"),
-        (f"nginx:2@{DIGEST}", f"{FULL}:2@{DIGEST}"),
-    ],
-)
-async def test_an_image_in_full(
-    client: httpx.AsyncClient, platform: Platform, given: str, written: str
-) -> None:
-    platform.dialect.speak("image=full")
-    assert (await client.post(f"{API}/deploy", json={"image": given})).json()["image"] == written
 
 
 async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platform) -> None:
