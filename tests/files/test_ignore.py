@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.files.gitoracle import Git, paths, patterns
+from tests.files.gitoracle import ignored, paths, patterns
 from zerokie_action.files.ignore import Patterns, parse_patterns
 
 ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
@@ -44,11 +44,11 @@ class TestGit:
     def test_many(self, git, cases):
         self.check(git, cases)
 
-    def check(self, git: Git, cases: list[tuple[list[str], list[str]]]) -> None:
+    def check(self, git: Path, cases: list[tuple[list[str], list[str]]]) -> None:
         cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("error")  # `re` warns of what it may read in another way one day
-            expected = git.ignored_in_each(Path(folder), cases)
+            expected = ignored(git, Path(folder), *cases)
             found = [set(matched(lines, *files)) for lines, files in cases]
         assert found == expected
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from tests.files.gitoracle import patterns, trees, write_tree
+from tests.files.gitoracle import ignored, patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import parse_patterns
@@ -66,10 +66,11 @@ class TestIgnoring:
         """Defaults, ignore file, protected names and `ignore`, in this order, decide as git would."""
         lines = [*UNWANTED, *file_lines, *PROTECTED, *input_lines]
         with tempfile.TemporaryDirectory() as folder:
-            site = Path(folder)
-            write_tree(site, files)
+            site = Path(folder, "site")
+            write_tree(site, [*files, ".zerokieignore"])
             (site / ".zerokieignore").write_bytes("\n".join(file_lines).encode())
-            expected = set(files) - git.ignored(site, lines, sorted(files)) - {".zerokieignore"}
+            (left_out,) = ignored(git, Path(folder, "git"), (lines, files))
+            expected = set(files) - left_out - {".zerokieignore"}
             try:
                 found = set(deployed(site, ignore=parse_patterns(input_lines, "'file'")[0]))
             except ConfigurationError as error:
