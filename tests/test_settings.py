@@ -277,29 +277,6 @@ def test_a_missing_folder_and_what_is_there_instead(
     assert problem.endswith(f"does not exist; did you mean {advice}?")
 
 
-def test_a_missing_folder() -> None:
-    """The usual slips: it is not built here, or it is a path of the machine that the container runs on."""
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "web/dist"})
-    assert problem.startswith(
-        "`directory` (ZEROKIE_DIRECTORY): 'web/dist' does not exist; check out the repository and build it before"
-    )
-    assert problem.endswith("(in a container: mount the folder, and write the path as the container sees it)")
-
-
-# --- key files
-
-
-@pytest.mark.parametrize("content", ["hunter2", "  hunter2\n", "\ufeffhunter2\r\n\n"])
-def test_secrets_from_files(content: str) -> None:
-    """Without the white space that editors leave; the password is one of the three registry inputs."""
-    Path("key.txt").write_text(content, "utf-8")
-    env = variables(api_key="", api_key_file="key.txt", registry_password_file="pass.txt")  # noqa: S106 - a file
-    env |= variables(registry_server="ghcr.io", registry_username="me")
-    settings = load(IMAGE | env)
-    assert settings.api_key == SecretStr("hunter2")
-    assert settings.registry_password == SecretStr(SECRET_FILE)
-
-
 # --- lists that are joined with commas
 
 
