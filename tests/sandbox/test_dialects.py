@@ -45,7 +45,7 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "domain": ("POST", "/v1/apps/{}/domains", DOMAIN),
 }
 
-# For each question, requests that show the answer. Between them, `5s` waits; `crowd` sends forty at once, and
+# For each question, requests that show the answer. Between them, `5s` waits; `crowd` sends 33 at once, and
 # `hang-up` is a finalize whose client waits for 2 s only.
 LOOKS = {
     "updated-at": "60s deploy=1 app 60s deploy=2 app",
@@ -60,7 +60,7 @@ LOOKS = {
     "date": "app",
     "at-once": "crowd",
     "above": "crowd",
-    "rate": "crowd 1s crowd",
+    "rate": "crowd",
     "new-app": "create=new get=new lock-new put-new 8s get=new lock-new put-new",
     "app-limit": "create=new",
     "app-deletion": "delete-app get=site delete-app heartbeat create=site 15s get=site",
@@ -99,7 +99,7 @@ async def take(client: httpx.AsyncClient, step: str) -> object:
         await asyncio.sleep(int(step[:-1]))
         return None
     if step == "crowd":
-        answers = await asyncio.gather(*(client.get(SITE) for _ in range(40)))
+        answers = await asyncio.gather(*(client.get(SITE) for _ in range(33)))
         return Counter((answer.status_code, answer.headers.get("retry-after")) for answer in answers)
     name, _, text = step.partition("=")
     method, path, fields = REQUESTS["finalize" if step == "hang-up" else name]
