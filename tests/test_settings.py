@@ -193,9 +193,6 @@ def test_every_wrong_pattern_is_told() -> None:
     [
         ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
         ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
-        ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
-        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set username and password, or no registry input"),
-        ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}': Unable to parse input string as an integer, exceeded maximum size"),
         # key files
