@@ -13,7 +13,6 @@ from tests.http.servers import always, serve
 from tests.http.transports import Script, answer
 from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import ENDPOINTS, EVERY_ENDPOINT, encoded
-from zerokie_action.errors import LockLost
 from zerokie_action.http.request import Bytes
 
 if TYPE_CHECKING:
@@ -66,23 +65,17 @@ class TestRequests:
 
 
 async def test_guards_compose() -> None:
-    """The outer guard is entered first, and may refuse before the inner one."""
+    """Both are entered, the outer one first."""
     entered: list[str] = []
 
     def guard(name: str) -> Callable[[], AbstractContextManager[None]]:
         @contextmanager
         def enter() -> Iterator[None]:
             entered.append(name)
-            if name == "refusing":
-                raise LockLost(name)
             yield
 
         return enter
 
-    transport = Script(answer(200, b"[]"))
-    client = client_over(transport)
+    client = client_over(Script(answer(200, b"[]")))
     await client.guarded(guard("outer")).guarded(guard("inner")).list_apps()
-    with pytest.raises(LockLost):
-        await client.guarded(guard("refusing")).guarded(guard("inner")).list_apps()
-    assert entered == ["outer", "inner", "refusing"]
-    assert len(transport.requests) == 1
+    assert entered == ["outer", "inner"]
