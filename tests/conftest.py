@@ -11,15 +11,17 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
-from tests.http.servers import closed_port, context_for, deaf_address
+from tests.http.servers import context_for
 from tests.support.timewarp import TimeWarpLoop, count_threads
-from tests.support.world import World, world
+from tests.support.world import world
 from zerokie_action.signals import WATCHED
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.world import World
 
 
 # That a machine is busy is no failure.
@@ -46,21 +48,6 @@ def pytest_configure() -> None:
 def _jitter() -> None:
     """The jitter of delays is the same in every run: what fails once fails always."""
     random.seed(1)
-
-
-@pytest.fixture(autouse=True)
-def _count_deploys(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = World.runs
-    yield
-    # `record_property` does the same, and warns where pytest writes JUnit's XML.
-    request.node.user_properties.append(("whole deploys", World.runs - before))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many whole deploys there were."""
-    reports = [report for reports in terminalreporter.stats.values() for report in reports]
-    runs = [dict(getattr(report, "user_properties", ())).get("whole deploys", 0) for report in reports]
-    terminalreporter.write_line(f"{sum(runs)} whole deploys in virtual time")
 
 
 @pytest.fixture(name="world")
@@ -104,17 +91,3 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> P
 def tls(authority: trustme.CA) -> ssl.SSLContext:
     """A server's context with a certificate for loopback and `platform.test`."""
     return context_for(authority, "127.0.0.1", "localhost", "platform.test")
-
-
-@pytest.fixture
-def refused() -> Iterator[int]:
-    """A port that refuses connections."""
-    with closed_port() as sock:
-        yield sock.getsockname()[1]
-
-
-@pytest.fixture
-def deaf() -> Iterator[int]:
-    """A port that does not answer."""
-    with deaf_address() as port:
-        yield port

@@ -67,8 +67,8 @@ def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_key_from_a_file(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The cleanup reads it as the deploy did."""
-    (tmp_path / "key").write_text(f"{API_KEY}\n", "utf-8")
+    """The cleanup reads it as the deploy did, without what editors leave there."""
+    (tmp_path / "key").write_text(f"\ufeff  {API_KEY}\r\n\n", "utf-8")
     world.env |= {"INPUT_API-KEY-FILE": str(tmp_path / "key")}
     assert "released now" in clean_up(world, monkeypatch, api_key=None)
     assert world.platform.lock("site") is None

@@ -10,7 +10,6 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,19 +19,10 @@ ARCHITECTURES = {"x86_64", "aarch64"}
 PYTHONS = {"cp311", "cp312", "cp313", "cp314"}
 
 
-def toml(name: str) -> dict[str, Any]:
-    return tomllib.loads((ROOT / name).read_text("utf-8"))
-
-
-def requirements(name: str) -> dict[str, str]:
-    """What is pinned, by name: the version, and all that is said about it."""
-    text = re.sub(r"\\\n", "", (ROOT / name).read_text("utf-8"))
-    found = re.findall(r"^([a-z0-9-]+)==(.+)$", text, re.MULTILINE)
-    return dict(found)
-
-
-PINNED = requirements("requirements.txt")
-LOCKED = {package["name"]: package for package in toml("uv.lock")["package"]}
+_REQUIREMENTS = re.sub(r"\\\n", "", (ROOT / "requirements.txt").read_text("utf-8"))
+PINNED = dict(re.findall(r"^([a-z0-9-]+)==(.+)$", _REQUIREMENTS, re.MULTILINE))
+"""What is pinned, by name: the version, and all that is said about it."""
+LOCKED = {found["name"]: found for found in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]}
 
 
 @pytest.mark.parametrize("name", PINNED)

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
 DOCUMENTS = [
-    *PAGES,
+    *sorted(DOCS.glob("*.md")),
     *sorted(DOCS.glob("contributing/*.md")),
     *sorted(ROOT.glob("*.md")),
     ROOT / "tests" / "README.md",
@@ -60,10 +59,6 @@ def blocks(path: Path) -> Iterator[Block]:
 
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
 LOGS = [block for block in BLOCKS if block.mark.startswith("log: ")]
-
-
-def pages(document: list[Path]) -> Any:
-    return pytest.mark.parametrize("path", document, ids=lambda path: path.name)
 
 
 def each(found: list[Block]) -> Any:
@@ -113,7 +108,7 @@ LINK = r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)'
 PATH = r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`"
 
 
-@pages(DOCUMENTS)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_a_page_names_exists(path: Path) -> None:
     """Files that links and pictures lead to, headings, paths in the repository, and `make something`."""
     text = path.read_text("utf-8")

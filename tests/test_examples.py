@@ -39,16 +39,12 @@ def names_used(path: Path) -> set[str]:
     """The inputs that an example gives to the action, however they are spelled there."""
     text = path.read_text("utf-8")
     names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_(?!RESULT_)([A-Z_]+)\b", text))
-    for mapping in [found for document in yaml_documents(path, text) for found in mappings(document)]:
+    for mapping in mappings(list(yaml.safe_load_all(text))) if path.suffix == ".yml" else ():
         if "/zerokie-action@" in str(mapping.get("uses", "")):
             names |= set(mapping.get("with", {}))
         if "zerokie-action" in str(mapping.get("image", "")):
             names |= set(mapping.get("settings", {}))
     return {name.lower().replace("_", "-") for name in names}
-
-
-def yaml_documents(path: Path, text: str) -> list[Any]:
-    return list(yaml.safe_load_all(text)) if path.suffix == ".yml" else []
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -193,9 +193,6 @@ def test_every_wrong_pattern_is_told() -> None:
     [
         ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
         ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
-        ({"directory": " ", "image": "nginx", "domains": "a.example.com", "remove_domains": "b.example.com"}, "`domains` (ZEROKIE_DOMAINS), `remove-domains` (ZEROKIE_REMOVE_DOMAINS): the platform has custom domains for static apps only"),
-        ({"registry_username": "me", "registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER), `registry-username` (ZEROKIE_REGISTRY_USERNAME) without `registry-password`: set username and password, or no registry input"),
-        ({"registry_server": "ghcr.io"}, "`registry-server` (ZEROKIE_REGISTRY_SERVER) without `registry-username`, `registry-password`: set username and password, or no registry input"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}': Unable to parse input string as an integer, exceeded maximum size"),
         # key files
@@ -283,29 +280,6 @@ def test_a_missing_folder_and_what_is_there_instead(
     monkeypatch.chdir(tmp_path / "checkout")
     (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in folders else "dist"})
     assert problem.endswith(f"does not exist; did you mean {advice}?")
-
-
-def test_a_missing_folder() -> None:
-    """The usual slips: it is not built here, or it is a path of the machine that the container runs on."""
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "web/dist"})
-    assert problem.startswith(
-        "`directory` (ZEROKIE_DIRECTORY): 'web/dist' does not exist; check out the repository and build it before"
-    )
-    assert problem.endswith("(in a container: mount the folder, and write the path as the container sees it)")
-
-
-# --- key files
-
-
-@pytest.mark.parametrize("content", ["hunter2", "  hunter2\n", "\ufeffhunter2\r\n\n"])
-def test_secrets_from_files(content: str) -> None:
-    """Without the white space that editors leave; the password is one of the three registry inputs."""
-    Path("key.txt").write_text(content, "utf-8")
-    env = variables(api_key="", api_key_file="key.txt", registry_password_file="pass.txt")  # noqa: S106 - a file
-    env |= variables(registry_server="ghcr.io", registry_username="me")
-    settings = load(IMAGE | env)
-    assert settings.api_key == SecretStr("hunter2")
-    assert settings.registry_password == SecretStr(SECRET_FILE)
 
 
 # --- lists that are joined with commas

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -13,13 +11,9 @@ from markdown_it import MarkdownIt
 
 from tests.ci.grammar import HOSTILE
 from zerokie_action.text import (
-    LINE_LIMIT,
     cut_markdown,
-    dotenv_json,
-    dotenv_value,
     human_bytes,
     human_seconds,
-    is_web_url,
     log_line,
     markdown_code,
     markdown_link,
@@ -45,20 +39,12 @@ ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufe
         ("a\rb\nc\x85d\u2028e", r"a\rb\nc\x85d\u2028e"),
         ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
         ("latin-1 name \udce9", r"latin-1 name \udce9"),
+        ("a" * 2_001, "a" * 1_999 + "…"),
     ],
 )
 def test_log_line(text, line):
     """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
     assert log_line(text) == line
-
-
-@given(HOSTILE)
-def test_log_line_is_short_and_printable(text):
-    """A line has its limit (but for the backslashes that break a command) and no invisible character."""
-    line = log_line(text * 1_000)
-    assert line.isprintable()
-    assert len(line) - line.count("\\") <= LINE_LIMIT
-    assert log_line("a" * 2_001) == "a" * 1_999 + "…"
 
 
 def test_one_line():
@@ -132,23 +118,6 @@ def test_markdown_link():
     assert markdown_link("https://a.b/>) <b>") == "`https://a.b/>`) &#60;b&#62;"
 
 
-@pytest.mark.parametrize(
-    ("url", "web"),
-    [
-        ("https://my-site.platform-dev.zerokie.com", True),
-        ("http://127.0.0.1:8080/a%20b?c=d&e#f", True),
-        ("http://[::1]:8080/", True),
-        ("https://zerokie.com@evil.example", False),
-        ("https://a.b/ c", False),
-        ("https://a.b\n", False),
-        ("", False),
-    ],
-)
-def test_is_web_url(url, web):
-    """Only plain http(s) URLs are good enough for a link."""
-    assert is_web_url(url) is web
-
-
 @given(
     st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
     st.integers(100, 200),
@@ -160,32 +129,6 @@ def test_cut_markdown_never_exceeds_its_limit(lines, limit):
     assert len(cut.encode()) <= limit
     assert cut.count("\n<details>") == cut.count("\n</details>")
     assert cut == document or cut.endswith("_The rest was cut off: it was too long._\n")
-
-
-def parse_dotenv(text: str) -> dict[str, str]:
-    """Read a dotenv file as GitLab does: every line is `KEY=value`, the value taken literally."""
-    pairs = [re.fullmatch(r"([A-Za-z0-9_]+)=(.*)", line) for line in text.splitlines()]
-    assert all(pairs)
-    return {pair[1]: pair[2] for pair in pairs if pair}
-
-
-@given(HOSTILE)
-@example("~/a b;`c` $(d) 'e' \"f\" &")
-def test_dotenv_value(text):
-    """A value stays on its line, is ASCII, has nothing that is expanded, and can be decoded."""
-    value = dotenv_value(text)
-    assert parse_dotenv(f"A={value}\nB=1\n") == {"A": value, "B": "1"}
-    assert re.fullmatch(r"[A-Za-z0-9._:/@%+,=-]*", value)
-    assert unquote(value) == unquote(text.encode(errors="backslashreplace").decode())
-    assert dotenv_value("ghcr.io/o/r:1@sha256:0a") == "ghcr.io/o/r:1@sha256:0a"
-
-
-@given(st.lists(st.dictionaries(HOSTILE, HOSTILE, max_size=3), max_size=3))
-def test_dotenv_json(domains):
-    """A list is still the same JSON, without anything that would be expanded."""
-    value = dotenv_json(json.dumps(domains, separators=(",", ":")))
-    assert json.loads(value) == domains
-    assert re.fullmatch(r'[A-Za-z0-9\[\]{}",:\\._/+-]*', value)
 
 
 @pytest.mark.parametrize(

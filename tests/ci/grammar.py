@@ -6,11 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-
-whatever_happens = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For tests of such promises: that a machine is busy is no failure."""
 
 HAZARDS = r"""
 ` `` ``` | \ \| * ** _ ~~ < > & &amp; &#124; [a](b) ![a](b) <b> <img/src=x> <details> </details> </code>

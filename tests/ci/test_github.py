@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ci.grammar import HOSTILE, file_command, whatever_happens, workflow_commands
+from tests.ci.grammar import HOSTILE, file_command, workflow_commands
 from zerokie_action.ci import CI, detect
 
 ENV = {"GITHUB_ACTIONS": "true"}
@@ -45,18 +45,6 @@ def test_a_log():
         "::warning::old/%2520, kept\n"
         "::error title=Failed%3A 1%2C a::App 'my-sit' not found%0AIt says: 100%25 gone%0ACheck it.\n"
     )
-
-
-def test_a_quiet_log():
-    """It has problems only. No group is empty."""
-    step = Step({}, "error")
-    step.ci.log.group("files", ["a"])
-    step.ci.log.warning("a")
-    step.ci.log.error("b")
-    assert step.log == "::error::b\n"
-    step = Step({})
-    step.ci.log.group("files", [])
-    assert step.log == "files\n"
 
 
 def test_mask():
@@ -99,15 +87,6 @@ def test_outputs_and_summary(files):
     assert step.log == ""
 
 
-def test_state(files):
-    """State is in the file at once; the last value wins."""
-    step = Step(files)
-    step.ci.save_state({"session": "s-1", "app": "a=b<<c"})
-    assert file_command(read(files["GITHUB_STATE"])) == {"session": "s-1", "app": "a=b<<c"}
-    step.ci.save_state({"session": "s-2", "odd": "a\nb"})
-    assert file_command(read(files["GITHUB_STATE"])) == {"session": "s-2", "app": "a=b<<c", "odd": "a\nb"}
-
-
 def test_missing_and_unwritable_files(tmp_path):
     """A runner without some file, or with one that cannot be written, gets a warning and no failure."""
     step = Step({"GITHUB_OUTPUT": str(tmp_path / "no" / "file"), "GITHUB_STEP_SUMMARY": "/dev/full"})
@@ -123,7 +102,6 @@ def test_missing_and_unwritable_files(tmp_path):
     )
 
 
-@whatever_happens
 @given(HOSTILE, HOSTILE)
 def test_no_text_is_a_command(text, title):
     """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
@@ -140,7 +118,6 @@ def test_no_text_is_a_command(text, title):
     assert "\x1b" not in step.log
 
 
-@whatever_happens
 @given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
 def test_no_value_forges_another(values):
     """Whatever is in a value, the runner reads back exactly the keys that were written."""

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.files.gitoracle import Git
+from tests.files.gitoracle import make_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def git(tmp_path_factory: pytest.TempPathFactory) -> Git:
-    found = Git.create(tmp_path_factory.mktemp("git") / "repository")
-    if found is None:
+def git(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository without files."""
+    if not shutil.which("git"):
         pytest.skip("git is the reference here, and it is not installed")
-    return found
+    return make_repository(tmp_path_factory.mktemp("git") / "repository")

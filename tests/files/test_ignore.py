@@ -8,11 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.files.gitoracle import Git, paths, patterns
-from zerokie_action.files.ignore import (
-    Patterns,
-    parse_patterns,
-)
+from tests.files.gitoracle import ignored, paths, patterns
+from zerokie_action.files.ignore import Patterns, parse_patterns
 
 ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
 cases = st.lists(
@@ -47,19 +44,19 @@ class TestGit:
     def test_many(self, git, cases):
         self.check(git, cases)
 
-    def check(self, git: Git, cases: list[tuple[list[str], list[str]]]) -> None:
+    def check(self, git: Path, cases: list[tuple[list[str], list[str]]]) -> None:
         cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("error")  # `re` warns of what it may read in another way one day
-            expected = git.ignored_in_each(Path(folder), cases)
+            expected = ignored(git, Path(folder), *cases)
             found = [set(matched(lines, *files)) for lines, files in cases]
         assert found == expected
 
 
 class TestAccepted:
     def test_ordinary_patterns(self):
-        """Hundreds of lines of the templates at github.com/github/gitignore are taken."""
-        lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]"]
+        """Hundreds of lines of the templates at github.com/github/gitignore are taken; a comma is one."""
+        lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "*,v"]
         assert [line for line in lines if reason(line)] == []
 
     def test_everything_but_one_kind_of_file(self):
@@ -88,13 +85,6 @@ class TestRefused:
     def test_with_what_to_write_instead(self, words, patterns):
         """A slip of the pen, or what pathspec reads in another way than git."""
         assert {pattern: words in reason(pattern) for pattern in patterns} == dict.fromkeys(patterns, True)
-
-    def test_by_line(self):
-        """The problem says where it is; the other lines count."""
-        accepted, problems = parse_patterns(["# first", "a//b", "b"], "'file'")
-        assert accepted == ["b"]
-        (problem,) = problems
-        assert problem.startswith("'file' line 2: the pattern can never match")
 
     @pytest.mark.parametrize(
         ("pattern", "words"),

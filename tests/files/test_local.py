@@ -31,10 +31,6 @@ def source(file: LocalFile) -> Path:
     return Path(os.fsdecode(file.source))
 
 
-def pattern(size: int) -> bytes:
-    return (bytes(range(251)) * (size // 251 + 1))[:size]
-
-
 def replace_by_a_fifo(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
@@ -61,7 +57,7 @@ def test_a_file_that_is_not_the_one_that_was_scanned(local, change, what):
 
 def test_a_file_that_gets_shorter_while_it_is_read(local):
     """A body is never completed from something else."""
-    file = local(pattern(3 * CHUNK_SIZE))
+    file = local(bytes(3 * CHUNK_SIZE))
     sent = 0
     with pytest.raises(DeployFailed):  # noqa: PT012 - the pieces before the change are fine
         for chunk in FileContent(file).chunks():

@@ -6,14 +6,14 @@ import asyncio
 import socket
 import ssl
 import struct
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import trustme
 
@@ -132,11 +132,6 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def pause(seconds: float = 1.0) -> None:
-    """Let (virtual) time pass, and everything happen that can."""
-    await asyncio.sleep(seconds)
-
-
 async def fine(peer: Peer) -> None:
     """Answer every request."""
     while True:
@@ -164,28 +159,6 @@ def first(handler: Handler) -> Handler:
         await (handler(peer) if peer.server.accepted == 1 else fine(peer))
 
     return handle
-
-
-def closed_port() -> socket.socket:
-    """A socket whose port refuses connections, as long as it is not closed."""
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    return sock
-
-
-@contextmanager
-def deaf_address(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A port that answers no more connections at all: its queue is full."""
-    with socket.socket() as listener:
-        listener.bind((host, port))
-        listener.listen(0)
-        callers = [socket.socket() for _ in range(4)]
-        for caller in callers:
-            caller.setblocking(False)  # noqa: FBT003 - socket's own signature
-            caller.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-        for caller in callers:
-            caller.close()
 
 
 def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 import pytest
 
-from tests.http.servers import FINE, Peer, always, context_for, fine, first, pause, serve
+from tests.http.servers import FINE, Peer, always, context_for, fine, first, serve
 from tests.http.transports import Outcome, none, outcome, put, reason, transport
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class TestLargeBodies:
 
         async def stall(peer: Peer) -> None:
             await peer.head()
-            await pause(10_000)
+            await anyio.sleep(10_000)
 
         body = Large(2000)
         async with serve(stall) as server, transport() as http:
@@ -148,13 +149,13 @@ class TestConnections:
         async def handle(peer: Peer) -> None:
             await peer.request()
             await peer.send(FINE)
-            await pause(1)
+            await anyio.sleep(1)
             await peer.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
         async with serve(handle) as server, transport() as http:
             for _ in range(3):
                 assert await outcome(http, put(server.url)) == (200, b"fine")
-                await pause(2)
+                await anyio.sleep(2)
         assert server.accepted == 3
 
     async def test_an_error_drops_the_idle_ones(self) -> None:
@@ -163,7 +164,7 @@ class TestConnections:
         async def handle(peer: Peer) -> None:
             while True:
                 request = await peer.request()
-                await pause(1 if request.body == b"slow" else 0)
+                await anyio.sleep(1 if request.body == b"slow" else 0)
                 if request.body == b"lost":
                     return
                 await peer.send(FINE)
@@ -175,7 +176,7 @@ class TestConnections:
             assert server.accepted == 3
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(outcome, http, put(server.url, b"slow"))
-                await pause(0.1)
+                await anyio.sleep(0.1)
                 assert await outcome(http, put(server.url, b"lost")) == none(sent=True)
             assert await outcome(http, put(server.url)) == (200, b"fine")
             assert server.accepted == 3
@@ -202,6 +203,17 @@ class TestConnections:
             await ended.wait()
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == 2
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that answers no more connections at all: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as callers:
+        for _ in range(4):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)  # noqa: FBT003 - socket's own signature
+            caller.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 class TestConnecting:

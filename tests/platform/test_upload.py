@@ -73,7 +73,7 @@ def test_what_was_sent_before_a_refusal(world: World, seconds: float, confirmed:
     assert outcome.seconds == pytest.approx(min(seconds, 10), abs=0.5)
 
 
-@pytest.mark.parametrize("step", range(0, 40, 2))
+@pytest.mark.parametrize("step", range(0, 40, 4))
 def test_an_end_at_any_moment(world: World, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
     begun = anyio.Event()

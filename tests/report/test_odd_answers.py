@@ -85,7 +85,7 @@ def odd_answer(chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(4, 100))]
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 100))]
 )
 def test_a_platform_that_answers_anything(world: World, seed: int) -> None:
     """It ends with a documented exit code, without a bug, and all reports can be read back."""

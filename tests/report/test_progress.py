@@ -11,7 +11,6 @@ import pytest
 from zerokie_action.ci import detect
 from zerokie_action.report.progress import Progress
 
-pytestmark = pytest.mark.anyio
 MB = 10**6
 
 

@@ -70,7 +70,15 @@ def test_dotenv():
     )
 
 
-@pytest.mark.parametrize("url", [None, "", "javascript:alert(1)", "https://a.b/\n", "https://user@a.b"])
-def test_annotations_without_a_web_address(url):
+@pytest.mark.parametrize(
+    ("is_link", "urls"),
+    [
+        (True, ["http://127.0.0.1:8080/a%20b?c=d&e#f", "http://[::1]:8080/"]),
+        (False, [None, "", "javascript:alert(1)", "https://a.b/ c", "https://a.b/\n", "https://user@a.b"]),
+    ],
+)
+def test_annotations(is_link, urls):
     """Only a plain web address becomes a link."""
-    assert render_annotations(Result("deploy", app="my-site", url=url)) == '{"Zerokie": []}\n'
+    for url in urls:
+        found = json.loads(render_annotations(Result("deploy", app="my-site", url=url)))
+        assert bool(found["Zerokie"]) is is_link

@@ -1,17 +1,12 @@
-"""The summary: exact Markdown, and nothing in it that comes from elsewhere means anything."""
+"""The summary: exact Markdown."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from markdown_it import MarkdownIt
 
-from tests.ci.grammar import HOSTILE, whatever_happens
 from tests.report import results
 from zerokie_action.report.result import Changes, Result, Uploaded
 from zerokie_action.report.summary import render_summary
-
-MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def test_static_deploy():
@@ -118,29 +113,3 @@ def test_many_files_are_folded():
     assert "12,345 files uploaded (0 B), 0 deleted, " in summary
     assert summary.count("\n- `+`") == 1_000
     assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
-
-
-def cells(summary: str) -> list[tuple[int, int]]:
-    """For each table: how many columns its head has, and how many cells its body."""
-    tables = []
-    for token in MARKDOWN.parse(summary):
-        if token.type == "table_open":
-            tables.append([0, 0])
-        elif token.type in ("th_open", "td_open"):
-            tables[-1][token.type == "td_open"] += 1
-    return [(columns, body) for columns, body in tables]
-
-
-@whatever_happens
-@given(HOSTILE, HOSTILE)
-def test_hostile_names_keep_the_tables(name, target):
-    """A domain cannot add a cell or a row."""
-    result = Result(
-        "deploy",
-        app=name,
-        status="deployed",
-        image=target,
-        changes=Changes([Uploaded(name, 1)], {name: 1}),
-        domains=[{"domain": name, "cname_target": target, "tls_status": target}],
-    )
-    assert cells(render_summary(result)) == [(3, 3)]

@@ -126,25 +126,24 @@ async def test_only_the_page_itself_can_press_a_switch(client, server, platform,
     assert platform.faults.list() == []
 
 
-@pytest.mark.parametrize("origin", [*FOREIGN, "{url}"])
 @pytest.mark.parametrize("call", ["POST /_sandbox/faults", "DELETE /_sandbox/faults", "GET /_sandbox/state"])
-async def test_no_page_can_use_what_is_for_programs(client, server, platform, origin, call):
+async def test_no_page_can_use_what_is_for_programs(client, server, platform, call):
     """It needs no key, so a browser must not lend itself to it."""
     method, path = call.split()
-    port = server.url.rpartition(":")[2]
-    headers = {"origin": origin.format(port=port, url=server.url)}
-    answer = await client.request(method, path, json={"kind": "reset"}, headers=headers)
-    assert (answer.status_code, answer.json().keys()) == (403, {"error"})
+    for origin in (*FOREIGN, server.url):
+        headers = {"origin": origin.format(port=server.url.rpartition(":")[2])}
+        answer = await client.request(method, path, json={"kind": "reset"}, headers=headers)
+        assert (answer.status_code, answer.json().keys()) == (403, {"error"})
     assert platform.faults.list() == []
 
 
 @pytest.mark.parametrize("path", ["/", "/_sandbox/state", "/_apps/site/"])
-@pytest.mark.parametrize("host", ["127.0.0.1.evil.test:{port}", "10.0.0.1", ""])
-async def test_another_machines_name_is_refused(client, server, path, host):
+async def test_another_machines_name_is_refused(client, server, path):
     """A name that somebody pointed to 127.0.0.1 (DNS rebinding) reaches nothing."""
-    headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
-    answer = await client.get(path, headers=headers)
-    assert (answer.status_code, answer.json().keys()) == (421, {"error"})
+    for host in ("127.0.0.1.evil.test:{port}", "10.0.0.1", ""):
+        headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
+        answer = await client.get(path, headers=headers)
+        assert (answer.status_code, answer.json().keys()) == (421, {"error"})
 
 
 async def test_the_api_goes_by_any_name(client):

@@ -26,20 +26,16 @@ class Wire:
         return cls(*await asyncio.open_connection(host, int(port)))
 
     def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
-        """Send a request with key and Content-Length, unless `headers` say otherwise."""
+        """Send the connection's only request, with key and Content-Length, unless `headers` say otherwise."""
         fields = {
             "host": "127.0.0.1",
             "authorization": "Bearer sandbox-key",
             "content-type": "application/json",
             "content-length": str(len(body)),
+            "connection": "close",
         } | {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = [
-            f"{method} {target} HTTP/1.1",
-            *(f"{name}: {value}" for name, value in fields.items()),
-            "",
-            "",
-        ]
-        self.writer.write("\r\n".join(lines).encode() + body)
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     async def close(self) -> None:
         """Close the connection, in whatever state it is."""
@@ -47,18 +43,10 @@ class Wire:
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
-    async def head(self) -> bytes:
-        """Read an answer's status line and headers."""
-        return await self.reader.readuntil(b"\r\n\r\n")
-
-    async def answer(self) -> tuple[bytes, bytes]:
-        """Read to the end of the connection; return the headers and what there is of the body."""
-        head, _, body = (await self.reader.read()).partition(b"\r\n\r\n")
-        return head, body
-
-    async def status(self) -> int:
-        """Read an answer's head and return its status."""
-        return int((await self.head()).split()[1])
+    async def answer(self) -> tuple[int, str]:
+        """Read to the end of the connection; return the status and what there is of the body."""
+        head, _, body = (await self.reader.read()).decode().partition("\r\n\r\n")
+        return int(head.split()[1]), body
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ import re
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -83,10 +83,7 @@ class World:
         env: what every run gets besides its own inputs.
         server: what serves the platform to the run that goes on.
         outcome: of the last run.
-        runs: how many there were in this process.
     """
-
-    runs: ClassVar[int] = 0
 
     folder: Path
     platform: Platform
@@ -180,7 +177,6 @@ class World:
             code = await run_async(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
-        World.runs += 1
         self.outcome = Outcome(
             exit_code=code,
             log=log.getvalue(),
