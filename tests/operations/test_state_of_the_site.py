@@ -35,16 +35,6 @@ def test_after_a_signal(world: World) -> None:
     assert outcome.outputs["hint"] == "Run the deploy again."
 
 
-def test_in_the_middle_of_the_deletions(world: World) -> None:
-    """Both counts, also after a failure."""
-    files = world.read()
-    world.write(files | {"old-1": b"", "old-2": b""})
-    world.run()
-    world.write(files | {"new": b""})
-    fail(world, "DELETE", "/files/old-2")
-    assert error(world.run(concurrency=1)).endswith("; 1 of 1 file uploaded, 1 of 2 files deleted")
-
-
 @pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
 def test_nothing_was_begun(world: World, path: str) -> None:
     """Then nothing was changed. A lock that was held had to be finalized, so there is a deploy ID."""

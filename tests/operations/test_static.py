@@ -63,16 +63,24 @@ def test_patterns_that_name_the_directory(world: World) -> None:
     ]
 
 
-def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> None:
-    """It was unchanged; finalize and outputs say what was really uploaded."""
+def test_what_changes_behind_an_unchanged_file(world: World) -> None:
+    """It vanished, or a killed deploy's write was listed late: it is stored again, and counted."""
+    style = "assets/style.css"
+
+    def change() -> None:
+        world.platform.delete_file("site", "empty")
+        world.platform.put_file("site", style, SITE[style].upper())
+
     world.run()
+    world.loop.jump(30)
     world.write(SITE | {"index.html": b"new"})
-    world.once("PUT", "/index.html$", lambda: world.platform.delete_file("site", "empty"))
+    world.once("PUT", "/index.html$", change)
     outcome = world.run()
     assert world.stored() == world.read()
     counts = world.platform.deployments("site")[-1]
-    assert (counts.files_uploaded, counts.total_bytes) == (2, 3)
-    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
+    assert (counts.files_uploaded, counts.total_bytes) == (3, 3 + len(SITE[style]))
+    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (3, 1)
+    assert world.run().outputs["files_uploaded"] == 0
 
 
 def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
