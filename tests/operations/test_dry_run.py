@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import NEW, lines, running_web
+from tests.operations.containers import NEW, OLD, lines, running_web
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -71,7 +71,8 @@ def test_nothing_but_get(world: World, name: str) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert _everything(world) == before
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["status"] == "planned"
+    assert (outcome.outputs["status"], outcome.outputs["image"]) == ("planned", None)
+    assert outcome.outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
     assert outcome.outputs["created"] in {False, None}
     assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
     assert lines(outcome)[-1] == "Dry run: nothing was changed"

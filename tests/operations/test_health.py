@@ -71,16 +71,12 @@ class TestContainers:
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
-    @pytest.mark.parametrize(
-        ("kind", "words"),
-        [(Kind.RESET, "connection reset by peer"), (Kind.HANG, r"no answer within 1\d s")],
-    )
-    def test_no_answer(self, world: World, kind: Kind, words: str) -> None:
+    def test_no_answer(self, world: World) -> None:
         """What came instead of an answer."""
-        world.platform.faults.add(Fault(kind, path="/_apps/", times=None))
+        world.platform.faults.add(Fault(Kind.HANG, path="/_apps/", times=None))
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
-        assert re.search(f": {words}; ", error(outcome))
+        assert re.search(r": no answer within 1\d s; ", error(outcome))
         assert outcome.seconds < 8 + 60 + 3
 
     def test_no_redirect_is_followed(self, world: World) -> None:
