@@ -59,7 +59,10 @@ def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
 
 @pytest.mark.parametrize("status", [503, 400])
 def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World, status: int) -> None:
-    """Ten minutes of refusals end no deploy, and are one line; after them, the lock is confirmed again."""
+    """Ten minutes of refusals end no deploy, and are one line; after them, the lock is confirmed again.
+
+    Until then each 15 s, not only after another `lock-heartbeat`.
+    """
     world.write({f"{number:03}.txt": b"x" for number in range(40)})
     world.platform.faults.add(
         Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0),
@@ -70,7 +73,7 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World, st
     assert outcome.log.count("Heartbeat: ") == 1
     statuses = [record.status for record in heartbeats(outcome)]
     refused = statuses.count(status)
-    assert refused > 10
+    assert refused > 30
     assert statuses == [status] * refused + [200] * (len(statuses) - refused)
     assert len(statuses) - refused == pytest.approx((outcome.seconds - 10 * MINUTE) / MINUTE, abs=2)
 
@@ -193,34 +196,6 @@ def test_the_platform_says_when_to_ask_again(world: World) -> None:
     assert outcome.outputs["lock_wait_seconds"] == 25
 
 
-def test_a_heartbeat_that_is_refused_once(world: World) -> None:
-    """It is asked again after 15 s, not after another `lock-heartbeat`."""
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "PUT", "/lock$", status=401),
-        Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None),
-    )
-    world.write({f"{number:03}.html": b"x" for number in range(90)})
-    outcome = world.run(concurrency=1, lock_heartbeat="15m", timeout="2h")
-    assert outcome.exit_code == 0, outcome.log
-
-
-def test_a_heartbeat_that_is_answered_late(world: World) -> None:
-    """The half hour begins with the attempt that was answered, not with the first."""
-    down = Fault(Kind.STATUS, "PUT", "/lock$", status=503, times=None)
-    slow = Fault(Kind.DELAY, "PUT", "/files/", seconds=25, times=None)
-
-    def answer_once() -> None:
-        world.platform.faults.clear()
-        world.platform.faults.add(slow)
-        world.loop.call_later(20, world.platform.faults.add, down)
-
-    world.platform.faults.add(down, slow)
-    world.loop.call_later(27 * 60, answer_once)
-    world.write({f"{number:03}.html": b"x" for number in range(120)})
-    outcome = world.run(concurrency=1, lock_heartbeat="15m", timeout="2h")
-    assert outcome.exit_code == 0, outcome.log
-
-
 @pytest.mark.parametrize("content", [FileContent, Bytes])
 def test_a_machine_suspended_in_the_middle_of_an_upload(
     world: World, monkeypatch: pytest.MonkeyPatch, content: type[Content]
@@ -269,13 +244,3 @@ def test_a_storage_that_is_late(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert 1 < len(heartbeats(outcome)) <= 31
-
-
-def test_two_answers_to_finalize_that_say_little(world: World) -> None:
-    """The second one is a refusal, because the first one has worked after all."""
-    little = Fault(Kind.STATUS, "POST", "/finalize$", status=200, body=b"{}", after=True)
-    still_ours = Fault(Kind.STATUS, "PUT", "/lock$", status=200, body=b"")
-    world.platform.faults.add(little, still_ours)
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert len(finalizes(outcome)) == 2
