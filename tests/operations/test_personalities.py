@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 FAULTS = [
-    "PUT /files/ 503 x3",
     "PUT /files/ reset after x2",
     "POST /deploy/lock$ reset after",
     "POST /deploy/finalize$ reset after",

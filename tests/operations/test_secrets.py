@@ -38,7 +38,7 @@ def answers(body: str, status: int, path: str) -> Fault:
 
 @pytest.mark.parametrize(
     ("status", "form"),
-    [(400, '{"error": "%s"}'), (401, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
+    [(400, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
 )
 def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) -> None:
     """Not even a part of it is left."""
@@ -159,17 +159,6 @@ class TestNobodyElseSeesTheKey:
 
 class TestWhatMustNotBePublic:
     """Files of the directory that hold secrets."""
-
-    def test_what_the_defaults_leave_out_is_named(self, world: World) -> None:
-        """In one line, with the way to bring one back; nothing is said where there is nothing to say."""
-        assert "possible secrets" not in world.run().log
-        world.write({"index.html": b"x", ".npmrc": b"x", "ci/.aws/credentials": b"x", "id_rsa": b"x"})
-        outcome = world.run(ignore="!id_rsa")
-        assert outcome.exit_code == 0, outcome.log
-        named = "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; "
-        assert named + "`!pattern` in the input `ignore` deploys one\n" in outcome.log
-        assert outcome.outputs["warnings"] == []
-        assert world.stored() == {"index.html": b"x", "id_rsa": b"x"}
 
     def test_a_private_key(self, world: World) -> None:
         """Nothing is written, not even an app is created; `ignore` leaves it out, or says `!path`."""
