@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.support.schema import check_result
+from zerokie_action.sandbox.platform import EXPIRY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -32,11 +33,21 @@ def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collect
         yield from _failure(scenario, world, outcome)
     yield from _counts_are_true(world, outcome)
     check_result(outcome.outputs)
-    yield from _writes_were_allowed(outcome)
+    yield from forbidden_writes(outcome)
     if world.platform.lock("site") and not any(words in outcome.log for words in LOCK_MAY_STAY):
         yield "the lock is still held, and nothing says when it expires, or that the platform denies it"
     if "Traceback" in outcome.log:
         yield "a traceback in the log"
+
+
+def broken_next(scenario: Scenario, world: World) -> Iterator[str]:
+    """What does not hold after the next deploy, half an hour later, to which nothing happens."""
+    world.platform.faults.clear()
+    world.platform.on_request = world.platform.on_response = None
+    world.reset_signals()
+    world.loop.jump(EXPIRY + 1)
+    again = broken(scenario, world, scenario.run(world), codes={scenario.usual})
+    yield from (f"the next deploy: {problem}" for problem in again)
 
 
 def _success(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str]:
@@ -77,7 +88,8 @@ def _failure(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str
         yield f"an error that does not say what to do: {outcome.outputs['error']}"
 
 
-def _writes_were_allowed(outcome: Outcome) -> Iterator[str]:
+def forbidden_writes(outcome: Outcome) -> Iterator[str]:
+    """Writes that took effect, and were made without the lock of their run."""
     ours = {record.session for record in outcome.requests if record.session}
     for record in outcome.requests:
         if _took_effect(record) and "/files/" in record.path and record.lock_holder not in ours:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -206,9 +205,10 @@ def test_a_name_that_is_taken_for_a_while(
     apps = world.platform.apps
     missing = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
     world.platform.faults.add(missing, Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2))
-    if exists:
-        kinds = {"static": apps.create_static, "container": partial(apps.create_container, image=OLD)}
-        world.once("POST", "/v1/apps$", partial(kinds[exists], "new"))
+    if exists == "static":
+        world.once("POST", "/v1/apps$", lambda: apps.create_static("new"))
+    elif exists:
+        world.once("POST", "/v1/apps$", lambda: apps.create_container("new", OLD))
     outcome = world.run(app="new", create=True, **inputs)
     assert outcome.exit_code == code, outcome.log
     assert outcome.outputs["created"] is not bool(exists)

@@ -51,7 +51,7 @@ def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
     )  # outside of all checkouts: not asked, and the app stays whose it was
     before = world.platform.files("site")
     for inputs in ({}, {"operation": "destroy"}):
-        outcome = run(world, DOCS, **inputs)
+        outcome = run(world, DOCS, {}, **inputs)
         assert outcome.exit_code == 2, outcome.log
         assert "another repository. This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
         assert "according to the remote `origin` of the checkout" in outcome.outputs["error"]
