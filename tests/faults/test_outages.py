@@ -14,7 +14,7 @@ import pytest
 from tests.faults.invariants import broken
 from tests.faults.outages import KINDS, Outage
 from tests.faults.scenarios import FIRST, FIRST_DEPLOY, SAMPLE, SCENARIOS, UPDATE, Scenario
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def test_with_a_failure_of_our_own(scenario: Scenario, at_each_request: AtEachRe
     """A failed deploy has a minute to release its lock, and uses it: after 30 s of outage it is free."""
 
     def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
-        world.platform.faults.add(Fault(Kind.STATUS, index=record.index, status=400))
+        world.fault(Kind.STATUS, index=record.index, status=400)
         Outage(kind, 30, record.index + 1).arm(world)
         outcome = scenario.run(world)
         yield from broken(scenario, world, outcome, codes={0, 4})
@@ -138,9 +138,8 @@ def test_one_kind_of_request_alone(method: str, path: str, world: World) -> None
 def test_one_file_that_the_platform_chokes_on(world: World, others: int) -> None:
     """It has its two minutes, and the error says that the others worked."""
     world.write(FIRST | {"poison.bin": b"!"} | {f"z{number}.bin": b"z" for number in range(others)})
-    poison = Fault(Kind.STATUS, path="/files/poison.bin$", status=500, times=None)
-    slow = Fault(Kind.DELAY, method="PUT", path="/files/", seconds=0.1, times=None)
-    world.platform.faults.add(poison, slow)
+    world.fault(Kind.STATUS, path="/files/poison.bin$", status=500, times=None)
+    world.fault(Kind.DELAY, method="PUT", path="/files/", seconds=0.1, times=None)
     outcome = world.run(concurrency=4)
     assert world.platform.lock("site") is None
     assert outcome.exit_code == 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import NEW, OLD, asked, deploy, lines, running_web
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -43,7 +43,7 @@ def test_whether_it_was_created(
     world: World, inputs: dict[str, object], kind: Kind, *, created: bool | None
 ) -> None:
     """What is not known is in no output."""
-    world.platform.faults.add(Fault(kind, "POST", "/v1/apps$", status=400, times=None))
+    world.fault(kind, "POST", "/v1/apps$", status=400, times=None)
     outcome = world.run(app="new", create=True, retry_timeout=0, **inputs)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
@@ -66,7 +66,7 @@ def test_an_app_that_somebody_else_creates(world: World) -> None:
 @each_kind
 def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
     """By an app that this key does not see, also after a minute."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None))
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
     outcome = world.run(app="new", create=True, **inputs)
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60)
@@ -76,7 +76,7 @@ def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
 @pytest.mark.parametrize("image", [NEW, f"nginx@sha256:{'2' * 64}"])
 def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> None:
     """The app that is there then may be our own, if it has our image: it is waited for, and not restarted."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
+    world.fault(Kind.RESET, "POST", "/v1/apps$", after=True)
     outcome = world.run(app="new", image=image, create=True)
     assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
     assert outcome.outputs["created"] is None
@@ -85,8 +85,7 @@ def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> Non
 
 def test_a_new_app_that_is_never_found(world: World) -> None:
     """After a minute, a 404 is the platform's word."""
-    gone = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
-    world.platform.faults.add(gone)
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
     outcome = world.run(app="new", image=NEW, create=True)
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60, abs=15)
@@ -114,7 +113,7 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
 def test_which_kind_it_is(world: World, shows: str, kind: str) -> None:
     """A type that is shown is believed; without one, an image tells, or a port where no image is shown."""
     body = f'{{"name": "web", "status": "running", {shows}}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
+    world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.outputs["kind"]) == (0 if kind == "container" else 2, kind)
 
@@ -160,7 +159,7 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
         world.platform.put_file("new", "theirs.html", b"x")
 
     world.once("POST", "/v1/apps$", create)
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=502))
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502)
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 2
     assert "take-over" in outcome.outputs["hint"]
@@ -203,8 +202,8 @@ def test_a_name_that_is_taken_for_a_while(
     Nothing is deployed to an app of the other kind.
     """
     apps = world.platform.apps
-    missing = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
-    world.platform.faults.add(missing, Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2))
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2)
     if exists == "static":
         world.once("POST", "/v1/apps$", lambda: apps.create_static("new"))
     elif exists:

@@ -13,7 +13,7 @@ from tests.http.servers import Peer, always, serve
 from tests.operations.containers import tell
 from tests.support import timewarp
 from tests.support.world import API_KEY
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.http.servers import Handler
@@ -151,7 +151,7 @@ def test_hostile_texts_and_secrets(world: World) -> None:
     """
     forge = Forge()
     said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=400, body=said))
+    world.fault(Kind.STATUS, "POST", "/lock$", status=400, body=said)
     run(world, forge)
     text = comment(forge)
     assert '(400: "`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;")' in text

@@ -14,7 +14,7 @@ from tests.support.world import SITE
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.sandbox import bodies
 from zerokie_action.sandbox.bodies import listing
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
 def test_a_site_that_does_not_answer(world: World) -> None:
     """Then all is uploaded: the manifest is asked for once, for 10 seconds at most."""
     world.run()
-    world.platform.faults.add(Fault(Kind.HANG, "GET", "_zerokie"))
+    world.fault(Kind.HANG, "GET", "_zerokie")
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 12
@@ -176,7 +176,7 @@ def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> No
     world.write(SITE | {"sitemap.xml": b"old"})
     world.run()
     world.write(SITE)
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "sitemap", status=204))
+    world.fault(Kind.STATUS, "DELETE", "sitemap", status=204)
     assert world.run().outputs["files_deleted"] == 1
     for _ in range(2):
         outcome = world.run()
@@ -194,11 +194,10 @@ def test_an_end_between_deletions(world: World, *, is_killed: bool) -> None:
     world.write(SITE | {"a": b"x", "b": b"x"})
     world.run()
     world.write(SITE | {"new": b""})
-    refuse = Fault(Kind.STATUS, "DELETE", "/files/[ab]", status=400, skip=1, times=None)
     if is_killed:
         world.die(lambda record: record.method == "DELETE" and record.path.endswith(("/a", "/b")))
     else:
-        world.platform.faults.add(refuse)
+        world.fault(Kind.STATUS, "DELETE", "/files/[ab]", status=400, skip=1, times=None)
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == (143 if is_killed else 4)
     assert is_killed or outcome.outputs["error"].endswith("; 1 of 1 file uploaded, 1 of 2 files deleted")
@@ -217,7 +216,7 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int) -> None:
     """Without the first one nothing is written; without the last one the site is right all the same."""
     world.run()
     world.write(upper(PAGE))
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", MANIFEST, status=413, skip=skip, times=None))
+    world.fault(Kind.STATUS, "PUT", MANIFEST, status=413, skip=skip, times=None)
     assert world.run().exit_code == 4
     assert world.stored() == (world.read() if skip else SITE)
     world.platform.faults.clear()
@@ -250,14 +249,17 @@ def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
     """
     count, in_flight = 60, 8
     world.write(many(count))
-    half = Fault(kind, "PUT", "/files/[0-9]", status=400, seconds=0.5, skip=count // 2, times=None)
-    world.platform.faults.add(half)
+    world.fault(kind, "PUT", "/files/[0-9]", status=400, seconds=0.5, skip=count // 2, times=None)
     if code == 143:
         tell(world, after=0.2)
     outcome = world.run(concurrency=in_flight)
     assert outcome.exit_code == code, outcome.log
     assert outcome.seconds < 5
     assert ": the next deploy can skip them" in outcome.log
+    if code == 143:
+        uploaded = f"{outcome.outputs['files_uploaded']} of {count} files uploaded"
+        assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {uploaded}"
+        assert outcome.outputs["hint"] == "Run the deploy again."
     assert world.platform.lock("site") is None
     world.platform.faults.clear()
     world.reset_signals()
@@ -272,8 +274,8 @@ def test_an_upload_that_did_not_arrive(world: World) -> None:
     """A proxy answered 200 in the platform's place, then the deploy failed: nobody relies on that answer."""
     world.run()
     world.write(upper("about/index.html") | {"z.html": b""})
-    proxy = Fault(Kind.STATUS, "PUT", "/files/about/index.html", status=200, body=b"")
-    world.platform.faults.add(proxy, Fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None))
+    world.fault(Kind.STATUS, "PUT", "/files/about/index.html", status=200, body=b"")
+    world.fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None)
     assert world.run().exit_code == 4
     world.platform.faults.clear()
     assert "about/index.html" in uploads(world.run())
@@ -341,7 +343,7 @@ def test_a_directory_that_moves_while_nothing_is_uploaded(world: World) -> None:
 
 
 def lie(world: World, path: str, times: int | None) -> None:
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", f"/files/{path}", status=200, body=b"", times=times))
+    world.fault(Kind.STATUS, "PUT", f"/files/{path}", status=200, body=b"", times=times)
 
 
 @pytest.mark.parametrize(("path", "sent"), [(PAGE, [PAGE, PAGE]), ("_zerokie", [PAGE])])
@@ -418,7 +420,7 @@ def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
         shutil.rmtree(world.folder)
         world.write(files)
         require_equal(world)
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404)
         require_equal(world)
 
 
@@ -429,7 +431,7 @@ def test_a_file_that_becomes_a_page(world: World) -> None:
     world.run()
     (world.folder / "about").unlink()
     world.write(SITE)
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/about", status=400))
+    world.fault(Kind.STATUS, "DELETE", "/files/about", status=400)
     assert world.run().exit_code == 4
     assert "about" in world.stored()
     require_equal(world)
@@ -468,7 +470,7 @@ def deploy_between(world: World, end: str) -> None:
     if end == "killed":
         world.die(lambda record: record.path.endswith(page))
     elif end == "failed":
-        world.platform.faults.add(Fault(Kind.STATUS, "PUT", page, status=400))
+        world.fault(Kind.STATUS, "PUT", page, status=400)
     world.run()
     world.revive()
     world.platform.dialect.speak("listing=12s")
@@ -498,7 +500,7 @@ def test_a_deploy_that_ends_within_the_lag(world: World, end: str) -> None:
 @pytest.mark.usefixtures("handlers")
 def test_a_first_listing_from_the_middle_of_a_deploy(world: World) -> None:
     """It has the manifest of the killed deploy, and not all files that this names."""
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/new", seconds=8, times=None))
+    world.fault(Kind.DELAY, "PUT", "/files/new", seconds=8, times=None)
     deploy_between(world, "killed")
     outcome = world.run()
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 2), outcome.log
@@ -542,7 +544,7 @@ def test_late_files_that_may_be_somebody_elses(world: World, whose: str) -> None
     world.env["GITHUB_REPOSITORY"] = "acme/site"
     world.write(upper(ASSET))
     if whose == "not known":
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, skip=1))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, skip=1)
     outcome = world.run()
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0), outcome.log
     assert "somebody else's or too many for `max-deletes`: 'new.css'" in outcome.outputs["warnings"][0]
@@ -570,7 +572,7 @@ def test_a_cancel_after_a_late_manifest_was_listed(world: World) -> None:
 def test_a_late_file_that_the_platform_does_not_delete(world: World) -> None:
     """The error counts it, and the next deploy deletes it without a question."""
     deploy_between(world, "killed")
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", "/files/new", status=400, times=None))
+    world.fault(Kind.STATUS, "DELETE", "/files/new", status=400, times=None)
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
     assert outcome.outputs["error"].endswith(", 0 of 2 files deleted")

@@ -69,7 +69,7 @@ def test_what_is_gone_already(world: World) -> None:
 def test_a_server_that_is_not_the_platform(world: World) -> None:
     """Many say 404 in the same words: whoever has no list of apps can't know that there is no such app."""
     error = b'{"error": "Not Found"}'
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/", status=404, body=error, times=None))
+    world.fault(Kind.STATUS, "GET", "/v1/", status=404, body=error, times=None)
     outcome = destroy(world)
     assert outcome.exit_code == 4
     assert outcome.outputs["status"] == "failed"
@@ -93,7 +93,7 @@ def test_somebody_elses_lock(world: World) -> None:
 def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     """The lock is finalized with zeros."""
     state = tmp_path / "state.json"
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=400))
+    world.fault(Kind.STATUS, "DELETE", status=400)
     outcome = destroy(world, state_file=state)
     assert outcome.exit_code == 4
     assert "not known" not in outcome.outputs["error"]
@@ -106,7 +106,7 @@ def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
 
 def test_the_lock_is_lost(world: World) -> None:
     """While the deletion waits for the platform: the app belongs to somebody else now."""
-    world.platform.faults.add(Fault(Kind.STATUS, "DELETE", status=503, times=None))
+    world.fault(Kind.STATUS, "DELETE", status=503, times=None)
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
     outcome = destroy(world, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
@@ -136,7 +136,7 @@ def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault) -> None:
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_a_signal(world: World, *, is_answered: bool) -> None:
     """The end of a deletion is waited for, for a moment; then the lock is released in time."""
-    world.platform.faults.add(Fault(Kind.DELAY if is_answered else Kind.HANG, "DELETE", seconds=5.5))
+    world.fault(Kind.DELAY if is_answered else Kind.HANG, "DELETE", seconds=5.5)
     tell(world, after=5)
     outcome = destroy(world)
     assert outcome.exit_code == 143, outcome.log
@@ -150,7 +150,7 @@ def test_a_signal(world: World, *, is_answered: bool) -> None:
 
 def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
     """Its answer is waited for ten seconds; then the lock is released."""
-    world.platform.faults.add(Fault(Kind.HANG, "DELETE"))
+    world.fault(Kind.HANG, "DELETE")
     outcome = destroy(world, timeout="5s")
     assert outcome.exit_code == 9, outcome.log
     assert outcome.seconds < 5 + 11
@@ -160,7 +160,7 @@ def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
 def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) -> None:
     """But the app is there, so it is not destroyed, and the lock is released."""
-    world.platform.faults.add(Fault(Kind.STATUS, *request_, status=404))
+    world.fault(Kind.STATUS, *request_, status=404)
     outcome = destroy(world)
     assert outcome.exit_code == 4
     assert [app.name for app in world.platform.apps.list()] == ["site"]
@@ -169,7 +169,7 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
 
 def test_an_app_that_is_listed_and_not_found(world: World) -> None:
     """A 404 that the list of apps contradicts is not believed."""
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404))
+    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404)
     outcome = destroy(world)
     assert outcome.exit_code == 5
     assert "lists app 'site', but answers 404" in outcome.outputs["error"]
@@ -197,7 +197,7 @@ def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) 
     """The second DELETE is answered with 404 or 409: it is done."""
     running_web(world)
     world.platform.dialect.speak(f"app-deletion={dialect}")
-    world.platform.faults.add(Fault(Kind.RESET, "DELETE", f"/{app}$", after=True))
+    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
     outcome = destroy(world, app)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert app not in {found.name for found in world.platform.apps.list()}
@@ -208,10 +208,8 @@ def test_somebody_creates_it_again(world: World, app: str) -> None:
     """That is no app of this run: a warning, and no waiting for the end of `wait-timeout`."""
     running_web(world)
     going = f'{{"name": "{app}", "status": "removing"}}'.encode()
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "DELETE", f"/{app}$", status=204),
-        Fault(Kind.STATUS, "GET", f"/{app}$", status=200, body=going, skip=1, times=2),
-    )
+    world.fault(Kind.STATUS, "DELETE", f"/{app}$", status=204)
+    world.fault(Kind.STATUS, "GET", f"/{app}$", status=200, body=going, skip=1, times=2)
     outcome = destroy(world, app)
     assert outcome.exit_code == 0
     assert outcome.seconds < 25

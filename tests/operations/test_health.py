@@ -11,7 +11,7 @@ from tests.http.servers import always, serve
 from tests.operations.containers import NEW, deploy, lines, running_web
 from tests.support import timewarp
 from tests.support.world import API_KEY, SITE
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -73,7 +73,7 @@ class TestContainers:
 
     def test_no_answer(self, world: World) -> None:
         """What came instead of an answer."""
-        world.platform.faults.add(Fault(Kind.HANG, path="/_apps/", times=None))
+        world.fault(Kind.HANG, path="/_apps/", times=None)
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
         assert re.search(r": no answer within 1\d s; ", error(outcome))
@@ -106,8 +106,7 @@ class TestContainers:
     def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
         """Then a path can't be checked, and the error says what can. Nothing speaks against the image."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
-        fault = Fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
-        world.platform.faults.add(fault)
+        world.fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
         outcome = deploy(world, health_check="/h", health_check_timeout=2, wait=False, rollback=True)
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
@@ -144,8 +143,7 @@ class TestStatic:
     @pytest.mark.parametrize("times", [3, None], ids=["for a while", "to the end"])
     def test_another_version_is_served(self, world: World, times: int | None) -> None:
         """A green job would say that the new version is live: it is asked again, each time past the cache."""
-        old = Fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=times)
-        world.platform.faults.add(old)
+        world.fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=times)
         outcome = world.run(health_check="/", health_check_timeout=10)
         assert len({record.query for record in asked(outcome)}) == len(asked(outcome)) > 3
         said = "it answered 200, but not with 'index.html' as it was deployed; "

@@ -10,7 +10,7 @@ import pytest
 from tests.operations.containers import running_web, tell
 from tests.support.schema import check_result
 from tests.support.world import SITE
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,8 +144,7 @@ class TestUnreadable:
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "empty"})
         put(world, ["stranger"])
-        fault = Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
-        world.platform.faults.add(fault)
+        world.fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
         require_refused(world, self.words)
         assert world.run(delete_stale=False).exit_code == 0
         require_refused(world, self.words)
@@ -153,7 +152,7 @@ class TestUnreadable:
 
     def test_its_name_tells(self, world: World) -> None:
         """The zone holds just the paths that the manifest names: none of them is a stranger's."""
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         for count in (3, 1, 2, 4, 2, 1):
             world.write(dict(list(SITE.items())[:count]))
             require_done(world, max_deletes=4)
@@ -162,18 +161,18 @@ class TestUnreadable:
     @pytest.mark.parametrize("delete_stale", [True, False])
     def test_after_a_kill(self, world: World, *, delete_stale: bool) -> None:
         """So it does after a deploy that was killed among its uploads, for a rerun."""
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         world.run()
         world.write({f"{number}.html": b"x" for number in range(9)} | {"index.html": b"y", "empty": b""})
         world.die(lambda _: len(world.stored()) >= 8)
         assert world.run(concurrency=1, delete_stale=delete_stale).exit_code == 143
         world.revive()
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         require_done(world)
 
     def test_what_is_kept(self, world: World) -> None:
         """Others may put files where `keep` matches: they are no reason to stop, and do not become ours."""
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         world.run(keep="uploads/")
         put(world, ["uploads/1.jpg"])
         world.write({path: body for path, body in SITE.items() if path != "empty"})
@@ -200,7 +199,7 @@ class TestManyDeletions:
             ],
         )
         # Without a manifest that can be read, the listing says how many files there were.
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         require_refused(world, ["fewer than half of the site's 34"])
         world.platform.faults.clear()
         require_refused(world, ["`max-deletes` is 32", "33 files ("], max_deletes=32)
@@ -251,8 +250,7 @@ class TestManyDeletions:
         """A deploy that has nothing left to do counts, one that failed at its very end does not."""
         world.run()
         world.write(bundle(1, 60))
-        last = Fault(Kind.STATUS, "PUT", r"/files/_zerokie", status=400, skip=1)
-        world.platform.faults.add(last)
+        world.fault(Kind.STATUS, "PUT", r"/files/_zerokie", status=400, skip=1)
         assert world.run().exit_code == 4
         assert world.stored() == world.read()
         assert require_done(world).outputs["files_uploaded"] == 0
@@ -346,7 +344,7 @@ class TestAnotherRepository:
         run(world, OURS)
         world.env = dict(THEIRS)
         require_refused(world, self.words, **inputs)
-        world.platform.faults.add(Fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None))
+        world.fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
         require_refused(world, self.words, **inputs)
 
     def test_it_takes_over(self, world: World) -> None:
@@ -419,8 +417,8 @@ class TestHistories:
         require_done(world)
         for build in (2, 3):
             world.write(bundle(build, 20) | rest)
-            world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=60))
-            world.platform.faults.add(Fault(Kind.DELAY, "PUT", f"/files/assets/0.{build}", seconds=60))
+            world.fault(Kind.DELAY, "PUT", "/files/index.html", seconds=60)
+            world.fault(Kind.DELAY, "PUT", f"/files/assets/0.{build}", seconds=60)
             tell(world, after=5)
             assert world.run().exit_code == 143
             world.revive()

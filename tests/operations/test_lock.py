@@ -15,7 +15,7 @@ from tests.support.world import World
 from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
 from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.platform import EXPIRY
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def heartbeats(outcome: Outcome) -> list[Record]:
 def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
     """Heartbeats every 3 minutes, as is the default, keep the lock alive beyond its 30 minutes."""
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
-    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0))
+    world.fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0)
     outcome = world.run(concurrency=1, timeout="5h", retry_timeout=0)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds > 40 * MINUTE > EXPIRY
@@ -64,10 +64,8 @@ def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World, st
     Until then each 15 s, not only after another `lock-heartbeat`.
     """
     world.write({f"{number:03}.txt": b"x" for number in range(40)})
-    world.platform.faults.add(
-        Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0),
-        Fault(Kind.STATUS, method="PUT", path="/lock$", times=None, status=status, lasts=10 * MINUTE),
-    )
+    world.fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0)
+    world.fault(Kind.STATUS, method="PUT", path="/lock$", times=None, status=status, lasts=10 * MINUTE)
     outcome = world.run(concurrency=1, timeout="5h", lock_heartbeat="1m")
     assert outcome.exit_code == 0, outcome.log
     assert outcome.log.count("Heartbeat: ") == 1
@@ -86,7 +84,7 @@ def test_a_lost_lock_stops_all_writes(world: World, lost: str, conflict: str, su
     """
     world.platform.dialect.speak(f"conflict={conflict}", f"lock-lost={lost}")
     world.write(MANY)
-    world.platform.faults.add(Fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0))
+    world.fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=5.0)
 
     def lose() -> None:
         world.platform.expire_lock("site")
@@ -190,7 +188,7 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
 
 def test_the_platform_says_when_to_ask_again(world: World) -> None:
     """`Retry-After` of a conflict."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"}))
+    world.fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"})
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["lock_wait_seconds"] == 25
@@ -240,7 +238,7 @@ def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
 def test_a_storage_that_is_late(world: World) -> None:
     """Its 404s make the heartbeat ask, but not each of them."""
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=30, times=None))
+    world.fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=30, times=None)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert 1 < len(heartbeats(outcome)) <= 31

@@ -64,7 +64,7 @@ def is_recorded(world: World, state: Path) -> bool:
 
 def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
     """The purge of a cache takes its time: the request in flight has all the time that is left."""
-    world.platform.faults.add(Fault(Kind.HANG, *FINALIZE, after=True))
+    world.fault(Kind.HANG, *FINALIZE, after=True)
     tell(world, after=3)
     outcome = world.run()
     assert ending(outcome) == [("POST finalize", None)]
@@ -149,7 +149,7 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: Fault
 
     world.platform.on_request = go_away
     if end == "failure":
-        world.platform.faults.add(Fault(Kind.STATUS, "PUT", "index.html", status=400, times=None))
+        world.fault(Kind.STATUS, "PUT", "index.html", status=400, times=None)
     outcome = world.run(timeout="20s" if end == "timeout" else "30m")
     assert outcome.exit_code == {"failure": 4, "timeout": 9}[end]
     assert outcome.ended - ended_at[0] <= 60
@@ -164,7 +164,7 @@ def test_a_write_that_is_refused_by_a_conflict(
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
     if lost:
         world.once("PUT", "/files/index.html$", lambda: world.platform.take_lock("site", "other"))
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=409, body=body))
+    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=409, body=body)
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == (7 if lost else 4)
     assert world.platform.lock("site") == ("other" if lost else None)
@@ -179,10 +179,8 @@ def test_a_write_that_is_refused_by_a_conflict(
 def test_a_conflict_that_only_finalize_explains(world: World) -> None:
     """No heartbeat is answered after the 409; finalize says that the lock was lost."""
     world.once("PUT", "/files/index.html$", lambda: world.platform.take_lock("site", "other"))
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "PUT", "/files/index.html", status=409),
-        Fault(Kind.STATUS, *HEARTBEAT, status=503, times=None, lasts=20),
-    )
+    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=409)
+    world.fault(Kind.STATUS, *HEARTBEAT, status=503, times=None, lasts=20)
     outcome = world.run(concurrency=1)
     assert outcome.exit_code == 7, outcome.log
     assert outcome.outputs["error"].startswith(LOST)
@@ -191,10 +189,8 @@ def test_a_conflict_that_only_finalize_explains(world: World) -> None:
 
 def test_a_failure_that_cannot_be_recorded(world: World) -> None:
     """The log says why; the lock is released all the same."""
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "PUT", "/files/about", status=400),
-        Fault(Kind.STATUS, "GET", "/files$", status=400, skip=1),
-    )
+    world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
+    world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert "Before releasing the lock: Listing the files of 'site' was refused (400" in outcome.log
@@ -206,7 +202,7 @@ def test_a_failure_that_cannot_be_recorded(world: World) -> None:
 
 def test_a_cancelled_run_gives_back_what_may_be_its_own(world: World) -> None:
     """The answer is lost for ever; the heartbeat says that the lock is ours."""
-    world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True))
+    world.fault(Kind.HANG, *LOCK, after=True)
     tell(world, after=3)
     outcome = world.run()
     assert outcome.exit_code == 143
@@ -230,7 +226,7 @@ def granted_late(world: World, seconds: float) -> None:
 
 def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
     """A gateway says 504, and the platform carries the request out after our finalize: the cleanup looks."""
-    world.platform.faults.add(Fault(Kind.STATUS, *LOCK, status=504))
+    world.fault(Kind.STATUS, *LOCK, status=504)
     granted_late(world, 3)
     outcome = world.run()
     assert (outcome.exit_code, outcome.seconds < 3) == (0, True)
@@ -256,8 +252,8 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
 
 def test_a_refusal_after_a_lost_answer(world: World) -> None:
     """The lock is ours all the same, and is given back."""
-    refused = Fault(Kind.STATUS, *LOCK, status=403, body=b'{"error": "no"}')
-    world.platform.faults.add(Fault(Kind.RESET, *LOCK, after=True), refused)
+    world.fault(Kind.RESET, *LOCK, after=True)
+    world.fault(Kind.STATUS, *LOCK, status=403, body=b'{"error": "no"}')
     assert world.run().exit_code == 4
     assert world.platform.lock("site") is None
 
@@ -268,7 +264,7 @@ def test_a_refusal_after_a_lost_answer(world: World) -> None:
 def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
     """The error is the failure's; nobody is told that the lock may still be held."""
     world.once("PUT", "/index.html$", lambda: world.platform.expire_lock("site"))
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large"))
+    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large")
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
     assert "Warning: The deploy lock was lost during the deploy" in outcome.log
@@ -278,9 +274,8 @@ def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
 @pytest.mark.parametrize(("kind", "interval"), [(Kind.STATUS, "30s"), (Kind.HANG, "15m")])
 def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""
-    world.platform.faults.add(
-        Fault(Kind.DELAY, *UPLOAD, times=None, seconds=25), Fault(kind, *HEARTBEAT, times=None)
-    )
+    world.fault(Kind.DELAY, *UPLOAD, times=None, seconds=25)
+    world.fault(kind, *HEARTBEAT, times=None)
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
     outcome = world.run(concurrency=1, timeout="2h", lock_heartbeat=interval)
     assert outcome.exit_code == 7
@@ -302,7 +297,7 @@ def test_what_the_cleanup_is_told(world: World, state: Path, end: str, code: int
     if end == "lost":
         world.once(*FINALIZE, lambda: world.platform.take_lock("site", "other"))
     elif end != "success":
-        world.platform.faults.add(Fault(Kind.STATUS, *(UPLOAD if end == "failure" else LOCK), status=403))
+        world.fault(Kind.STATUS, *(UPLOAD if end == "failure" else LOCK), status=403)
     outcome = world.run()
     assert outcome.exit_code == code
     told = file_command(file.read_text("utf-8"))
@@ -315,7 +310,7 @@ def test_a_lock_that_is_lost_in_a_new_app(world: World) -> None:
     """Once the lock was granted, a 404 is the platform's word: nothing more is written."""
     world.platform.dialect.speak("lock-lost=404")
     world.write({f"{number}.txt": b"x" for number in range(40)})
-    world.platform.faults.add(Fault(Kind.DELAY, *UPLOAD, seconds=2, times=None))
+    world.fault(Kind.DELAY, *UPLOAD, seconds=2, times=None)
     world.loop.call_later(5, world.platform.expire_lock, "new")
     outcome = world.run(app="new", create=True, concurrency=1, lock_heartbeat=1)
     assert outcome.exit_code == 7

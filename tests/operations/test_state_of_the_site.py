@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import tell
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
-
-
-def fail(world: World, method: str | None, path: str) -> None:
-    """The platform refuses requests like this."""
-    world.platform.faults.add(Fault(Kind.STATUS, method, path, status=400, times=None))
 
 
 def error(outcome: Outcome) -> str:
@@ -25,20 +19,10 @@ def error(outcome: Outcome) -> str:
     return said
 
 
-def test_after_a_signal(world: World) -> None:
-    """What the platform confirmed, out of what was planned; and what to do next."""
-    world.platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/index.html", seconds=40))
-    tell(world, after=5)
-    outcome = world.run()
-    assert outcome.exit_code == 143
-    assert error(outcome) == "Cancelled by SIGTERM; 3 of 4 files uploaded"
-    assert outcome.outputs["hint"] == "Run the deploy again."
-
-
 @pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
 def test_nothing_was_begun(world: World, path: str) -> None:
     """Then nothing was changed. A lock that was held had to be finalized, so there is a deploy ID."""
-    fail(world, None, path)
+    world.fault(Kind.STATUS, path=path, status=400)
     outcome = world.run()
     assert "uploaded" not in error(outcome)
     assert outcome.outputs["nothing_changed"]
@@ -51,7 +35,7 @@ def test_nothing_was_begun(world: World, path: str) -> None:
 def test_nothing_was_to_be_done(world: World) -> None:
     """Then the state is what was to be reached: no count of no files."""
     world.run()
-    fail(world, "POST", "/finalize")
+    world.fault(Kind.STATUS, "POST", "/finalize", status=400)
     outcome = world.run()
     assert error(outcome).startswith("Finalizing the deploy was refused (400")
     assert "uploaded" not in error(outcome)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.world import SITE
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -104,21 +104,16 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
 def test_what_to_do_about_a_refusal(world: World, status: int, body: bytes, hints: list[str]) -> None:
     """Advice about gateways only where a gateway has answered."""
     path = "/files/index.html"
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", path, status=status, body=body, times=None))
+    world.fault(Kind.STATUS, "PUT", path, status=status, body=body, times=None)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert [hint for hint in hints if hint not in outcome.outputs["hint"]] == []
     assert ("nginx" in outcome.outputs["hint"]) == ("client_max_body_size" in hints)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) -> None:
+def test_a_wait_that_is_longer_than_the_run_may_take(world: World) -> None:
     """The platform says when to come back, which is too late: nobody keeps the lock until then."""
-    world.write(SITE | {"stale": b""})
-    world.run()
-    world.write(SITE | {"index.html": b"new"})
-    later = Fault(Kind.STATUS, method, "/files/", status=503, headers={"retry-after": "3600"}, times=None)
-    world.platform.faults.add(later)
+    world.fault(Kind.STATUS, "PUT", "/files/", status=503, headers={"retry-after": "3600"}, times=None)
     outcome = world.run(timeout="10m")
     assert outcome.exit_code == 5
     assert outcome.seconds < 60

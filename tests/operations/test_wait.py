@@ -21,7 +21,7 @@ from tests.operations.containers import (
     tell,
 )
 from tests.support import timewarp
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -53,7 +53,7 @@ def test_until_it_runs(world: World) -> None:
 
 def test_a_failure_word_that_lasts(world: World) -> None:
     """With what the platform says of it; whatever the case of the word."""
-    world.platform.faults.add(says(image=NEW, status="CRASHED", error="exit code 137", times=None))
+    says(world, image=NEW, status="CRASHED", error="exit code 137", times=None)
     outcome = deploy(world)
     assert outcome.exit_code == 8
     assert outcome.seconds == pytest.approx(15.5, abs=0.6)
@@ -66,7 +66,7 @@ def test_a_failure_word_that_lasts(world: World) -> None:
 @pytest.mark.parametrize("word", ["unhealthy", "", "failing over"])
 def test_any_other_word_means_not_yet(world: World, word: str) -> None:
     """The reference lists no words, so an unknown one proves nothing."""
-    world.platform.faults.add(says(image=NEW, status=word, times=None))
+    says(world, image=NEW, status=word, times=None)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
@@ -88,10 +88,8 @@ def test_the_last_look(world: World) -> None:
 def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
     """What the platform called it when it accepted the deploy is our image as well."""
     accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True),
-        says(image="apps/web:build-7", status="running", times=None),
-    )
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True)
+    says(world, image="apps/web:build-7", status="running", times=None)
     outcome = deploy(world)
     assert outcome.exit_code == 0
     assert "'web' runs 'apps/web:build-7'" in outcome.log
@@ -117,7 +115,7 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
 @pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
 def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: int) -> None:
     """`retry-timeout: 0` asks once; the app shows whether that arrived."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=arrives))
+    world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
     outcome = deploy(world, retry_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
     assert ("The deploy was requested once, and the app shows no sign of it" in outcome.log) is not arrives
@@ -126,7 +124,7 @@ def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: in
 @pytest.mark.parametrize("rollback", [False, True])
 def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
     """Twice, and no more; what was asked for may still come."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", times=None))
+    world.fault(Kind.RESET, "POST", "/deploy$", times=None)
     outcome = deploy(world, rollback=rollback)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
@@ -140,11 +138,9 @@ def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
 def test_a_conflict_with_our_own_deploy(world: World) -> None:
     """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
     takes(world, 30)
-    world.platform.faults.add(
-        Fault(Kind.RESET, "POST", "/deploy$", after=True),
-        Fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b""),
-        says(image=OLD, status="running", times=16),
-    )
+    world.fault(Kind.RESET, "POST", "/deploy$", after=True)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b"")
+    says(world, image=OLD, status="running", times=16)
     outcome = deploy(world, lock_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
 
@@ -165,7 +161,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
 def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
-    world.platform.faults.add(Fault(kind, "GET", LOOK, skip=4, times=None))
+    world.fault(kind, "GET", LOOK, skip=4, times=None)
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 2, "the last look, and one for the report"
@@ -178,8 +174,7 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
 @pytest.mark.parametrize(("wait", "code", "seconds"), [(20, 0, 27), (500, 9, 307)])
 def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds: int) -> None:
     """`Retry-After` is honoured, but for the last look, at the end of `wait-timeout`; no rollback."""
-    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
-    world.platform.faults.add(later)
+    world.fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
     outcome = deploy(world, retry_timeout=0, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
     assert outcome.seconds == pytest.approx(seconds, abs=2)
@@ -207,7 +202,7 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert outcome.exit_code == 9
     assert outcome.outputs["error"] == "The deploy did not end within 10 s; 'web' was left with 'nginx:2'"
     assert outcome.seconds == pytest.approx(10)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503))
+    world.fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503)
     outcome = deploy(world, "nginx:3", timeout="1m")
     assert outcome.exit_code == 9
     assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
@@ -253,7 +248,7 @@ def test_an_answer_that_is_behind(world: World) -> None:
 def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
     """Nobody looks for an hour."""
     wait = {"Retry-After": "3600"}
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait))
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
     assert "it asks to wait until" in outcome.outputs["error"]
@@ -265,7 +260,7 @@ def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
 @pytest.mark.parametrize("text", [None, "ok"])
 def test_the_same_image_under_another_name(world: World, text: str | None) -> None:
     """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text."""
-    world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))
+    says(world, skip=0, image=DIGEST, status="running", times=None)
 
     async def run() -> Outcome:
         async with serve(always(200, b"ok")) as server:
@@ -292,7 +287,7 @@ def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
 
 def test_the_same_image_at_the_end_of_the_wait(world: World) -> None:
     """It runs, and nothing speaks against it: no failure, and no rollback to itself."""
-    world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))
+    says(world, skip=0, image=DIGEST, status="running", times=None)
     outcome = deploy(world, rollback=True, wait_timeout=20)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert outcome.seconds == pytest.approx(20, abs=1)
@@ -311,10 +306,8 @@ def test_the_same_tag_where_only_digests_show(world: World) -> None:
 def test_a_status_that_is_a_value_of_env(world: World) -> None:
     """A word that the platform says of the app's state is no secret; what else it says may be."""
     takes(world, 10)
-    world.platform.faults.add(
-        says(image=NEW, status="deploying", times=2),
-        says(image=NEW, status="failed", error="bad token hush-hush", times=None),
-    )
+    says(world, image=NEW, status="deploying", times=2)
+    says(world, image=NEW, status="failed", error="bad token hush-hush", times=None)
     outcome = deploy(world, env="MODE=deploying\nSTATE=failed\nTOKEN=hush-hush")
     assert "its status is 'deploying'" in outcome.log
     assert "'web' is 'failed': \"bad token ***\"" in outcome.log

@@ -131,6 +131,10 @@ class World:
 
         self.platform.on_request = look
 
+    def fault(self, kind: Kind, method: str | None = None, path: str = "", **more: Any) -> None:
+        """Let something go wrong from now on; see the sandbox's `Fault`."""
+        self.platform.faults.add(Fault(kind, method, path, **more))
+
     def go_away(self, seconds: float) -> None:
         """Reset all connections of the run that goes on, and refuse new ones for so long."""
         assert self.server is not None
