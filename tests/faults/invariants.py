@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from tests.faults.scenarios import Scenario
     from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
     from zerokie_action.sandbox.store import Deployment
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
@@ -64,8 +63,7 @@ def _success(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str
 
 
 def _recorded(world: World, outcome: Outcome) -> list[Deployment]:
-    sessions = [record.session for record in outcome.requests if record.session]
-    return [one for one in world.platform.deployments("site") if one.session in sessions]
+    return [one for one in world.platform.deployments("site") if one.session in outcome.sessions]
 
 
 def _counts_are_true(world: World, outcome: Outcome) -> Iterator[str]:
@@ -90,17 +88,9 @@ def _failure(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str
 
 def forbidden_writes(outcome: Outcome) -> Iterator[str]:
     """Writes that took effect, and were made without the lock of their run."""
-    ours = {record.session for record in outcome.requests if record.session}
-    for record in outcome.requests:
-        if _took_effect(record) and "/files/" in record.path and record.lock_holder not in ours:
+    for record in outcome.sent("PUT", "/files/") + outcome.sent("DELETE", "/files/"):
+        if record.status in {200, 204} and record.lock_holder not in outcome.sessions:
             yield f"a write without our lock: {record}"
-        if (
-            record.path.endswith("/finalize")
-            and record.status == 200
-            and record.lock_holder not in {*ours, None}
-        ):
+    for record in outcome.sent("POST", "/finalize$"):
+        if record.status == 200 and record.lock_holder not in {*outcome.sessions, None}:
             yield f"a finalize of somebody else's lock: {record}"
-
-
-def _took_effect(record: Record) -> bool:
-    return record.method in {"PUT", "DELETE"} and record.status in {200, 204}

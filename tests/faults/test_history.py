@@ -345,7 +345,7 @@ class History(RuleBasedStateMachine):
         self.skipped += self.world.platform.clock() - self.last_request
         after, log = self.world.stored(), self.last.log
         if "expires" in log:
-            self.abandoned |= {record.session for record in self.last.requests}
+            self.abandoned |= self.last.sessions
         if self.last.exit_code == 2:
             assert after == before, f"theirs: changed before it was refused: {log}"
             assert not self.is_calm, f"ours: {log}"

@@ -19,7 +19,7 @@ from zerokie_action.sandbox.faults import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.world import Outcome, World
+    from tests.support.world import World
     from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.records import Record
 
@@ -48,12 +48,6 @@ def upper(*paths: str) -> dict[str, bytes]:
     return SITE | {path: SITE[path].upper() for path in paths}
 
 
-def uploads(outcome: Outcome) -> list[str]:
-    """What was sent, the manifests aside, in whatever state it arrived."""
-    sent = (record.path for record in outcome.requests if record.method == "PUT" and "/files/" in record.path)
-    return [path.partition("/files/")[2] for path in sent if "_zerokie" not in path]
-
-
 def require_equal(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
@@ -73,11 +67,11 @@ def test_nothing_is_uploaded_twice(world: World) -> None:
     assert outcome.seconds < 0.1, "it waits for no clock"
     for _ in range(2):
         outcome = world.run()
-        assert (uploads(outcome), outcome.outputs["files_unchanged"]) == ([], count)
+        assert (outcome.uploads, outcome.outputs["files_unchanged"]) == ([], count)
         assert [record.method for record in outcome.writes] == ["POST"]
     world.write(many(count) | {"0/0.html": b"y"})
-    assert uploads(world.run()) == ["0/0.html"]
-    assert uploads(world.run()) == []
+    assert world.run().uploads == ["0/0.html"]
+    assert world.run().uploads == []
     assert world.stored() == world.read()
 
 
@@ -96,7 +90,7 @@ def test_without_comparing(world: World) -> None:
     """`incremental: false` uploads everything, and leaves a manifest for those who compare."""
     world.run()
     assert world.run(incremental=False).outputs["files_uploaded"] == len(SITE)
-    assert uploads(world.run()) == []
+    assert world.run().uploads == []
 
 
 def test_files_that_are_kept_stay_known(world: World) -> None:
@@ -167,8 +161,8 @@ def test_a_site_that_does_not_answer(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 12
-    assert len(uploads(outcome)) == len(SITE)
-    assert uploads(world.run()) == []
+    assert len(outcome.uploads) == len(SITE)
+    assert world.run().uploads == []
 
 
 def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> None:
@@ -222,7 +216,7 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int) -> None:
     world.platform.faults.clear()
     assert world.run().exit_code == 0
     assert world.stored() == world.read()
-    assert uploads(world.run()) == []
+    assert world.run().uploads == []
 
 
 def test_older_manifests_go(world: World) -> None:
@@ -265,7 +259,7 @@ def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
     world.reset_signals()
     again = world.run()
     assert again.exit_code == 0, again.log
-    assert len(uploads(again)) <= count / 2 + in_flight
+    assert len(again.uploads) <= count / 2 + in_flight
     assert again.outputs["files_unchanged"] == outcome.outputs["files_uploaded"] >= count / 2 - in_flight
     assert world.stored() == world.read()
 
@@ -278,7 +272,7 @@ def test_an_upload_that_did_not_arrive(world: World) -> None:
     world.fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None)
     assert world.run().exit_code == 4
     world.platform.faults.clear()
-    assert "about/index.html" in uploads(world.run())
+    assert "about/index.html" in world.run().uploads
     assert world.stored() == world.read()
 
 
@@ -355,9 +349,9 @@ def test_a_gateway_lies_once(world: World, path: str, sent: list[str]) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert ("Sending 'index.html' again: the listing does not show" in outcome.log) == (path == PAGE)
-    assert (outcome.outputs["files_uploaded"], uploads(outcome)) == (1, sent)
+    assert (outcome.outputs["files_uploaded"], outcome.uploads) == (1, sent)
     assert world.stored() == world.read()
-    assert uploads(world.run()) == []
+    assert world.run().uploads == []
 
 
 @pytest.mark.parametrize("path", [PAGE, "new.css", "_zerokie"])
@@ -374,7 +368,7 @@ def test_a_gateway_lies_again(world: World, path: str) -> None:
     before, after = SITE | {"old.css": b"x"}, world.read() | {"old.css": b"x"}
     assert world.stored() == {name: (before if name == path else after)[name] for name in world.stored()}
     again = world.run()
-    assert (again.exit_code, uploads(again)) == (0, [path] * (path != "_zerokie"))
+    assert (again.exit_code, again.uploads) == (0, [path] * (path != "_zerokie"))
     assert world.stored() == world.read()
 
 
@@ -386,7 +380,7 @@ def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> Non
     outcome = world.run(incremental=False)
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 12
-    assert {*uploads(world.run())} == {*SITE}
+    assert {*world.run().uploads} == {*SITE}
 
 
 @pytest.mark.parametrize(
@@ -447,9 +441,9 @@ def test_an_edit_within_the_second(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds < 32
-    assert uploads(outcome) == [PAGE, PAGE]
+    assert outcome.uploads == [PAGE, PAGE]
     assert world.stored() == world.read()
-    assert uploads(world.run()) == []
+    assert world.run().uploads == []
 
 
 # --- what the first listing does not show yet
@@ -598,4 +592,4 @@ def test_a_new_app_whose_listing_is_late(world: World, listed: str, inputs: dict
     assert world.stored("new") == world.read() | unsafe
     world.loop.jump(20)
     outcome = world.run(app="new")
-    assert (outcome.exit_code, uploads(outcome)) == (0, [])
+    assert (outcome.exit_code, outcome.uploads) == (0, [])

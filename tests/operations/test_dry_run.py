@@ -94,8 +94,7 @@ def _everything(world: World) -> object:
 SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
 
 
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
+def test_the_changes_are_named(world: World) -> None:
     """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
     world.run()
@@ -108,7 +107,7 @@ def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
         *(f"  + {number:03}.txt" for number in range(1, 19)),
         "  and 41 more (`log-level: debug` names them)",
     ]
-    log = lines(world.run(dry_run=dry_run, log_level="debug"))
+    log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
         "  - old.txt (not in the directory, or ignored)",
         "  ~ 000.txt (size differs)",

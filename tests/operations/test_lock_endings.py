@@ -170,9 +170,7 @@ def test_a_write_that_is_refused_by_a_conflict(
     assert world.platform.lock("site") == ("other" if lost else None)
     assert not state.exists()
     if lost:
-        (refused,) = [
-            record.index for record in outcome.requests if record.path.endswith("/files/index.html")
-        ]
+        (refused,) = (record.index for record in outcome.sent("PUT", "/files/index.html$"))
         assert [record for record in outcome.writes if record.index > refused] == []
 
 

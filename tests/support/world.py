@@ -69,6 +69,22 @@ class Outcome:
     seconds: float
     ended: float
 
+    def sent(self, method: str, path: str) -> list[Record]:
+        """The requests with this method in whose path this regular expression is found, as in a `Fault`."""
+        return [
+            record for record in self.requests if record.method == method and re.search(path, record.path)
+        ]
+
+    @property
+    def uploads(self) -> list[str]:
+        """The paths that were sent, the manifests aside, in whatever state they arrived."""
+        return [record.path.partition("/files/")[2] for record in self.sent("PUT", "/files/(?!_zerokie/)")]
+
+    @property
+    def sessions(self) -> set[str]:
+        """The deploy sessions of the run."""
+        return {record.session for record in self.requests if record.session}
+
     @property
     def writes(self) -> list[Record]:
         """Requests that change something, the lock's own aside."""
