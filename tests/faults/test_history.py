@@ -144,10 +144,10 @@ class History(RuleBasedStateMachine):
     # The folder
 
     @initialize(
-        dialect=st.sampled_from([(), *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
+        dialect=st.sampled_from(["", *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
     )
-    def begin(self, dialect: tuple[str, ...], path: str, content: bytes, unreadable: float) -> None:
-        self.world.platform.dialect.speak(*dialect)
+    def begin(self, dialect: str, path: str, content: bytes, unreadable: float) -> None:
+        self.world.platform.dialect.speak(*dialect.split())
         self.has_times = self.world.platform.dialect["last-modified"] != "absent"
         self.unreadable = unreadable
         self.edit(path, content)

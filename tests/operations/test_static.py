@@ -118,3 +118,26 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World) -> None:
     assert "asks to wait until 2026-" in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Run the job again after that time.")
     assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
+def test_nothing_was_begun(world: World, path: str) -> None:
+    """Then nothing was changed. A lock that was held had to be finalized, so there is a deploy ID."""
+    world.fault(Kind.STATUS, path=path, status=400)
+    outcome = world.run()
+    assert "uploaded" not in outcome.outputs["error"]
+    assert outcome.outputs["nothing_changed"]
+    assert "\n\nNothing was changed.\n\n" in outcome.summary
+    assert "\n  Nothing was changed.\n" in outcome.log
+    finalized = [deployment.deploy_id for deployment in world.platform.deployments("site")]
+    assert outcome.outputs["deploy_id"] == (finalized[-1] if finalized else None)
+
+
+def test_nothing_was_to_be_done(world: World) -> None:
+    """Then the state is what was to be reached: no count of no files."""
+    world.run()
+    world.fault(Kind.STATUS, "POST", "/finalize", status=400)
+    outcome = world.run()
+    assert outcome.outputs["error"].startswith("Finalizing the deploy was refused (400")
+    assert "uploaded" not in outcome.outputs["error"]
+    assert outcome.outputs["nothing_changed"]

@@ -95,18 +95,18 @@ def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
     assert "'web' runs 'apps/web:build-7'" in outcome.log
 
 
-@pytest.mark.parametrize("rollback", [False, True])
-def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> None:
+def test_another_deploy_comes_in_between(world: World) -> None:
     """What somebody else deployed is not ours. Once it runs, for certain, it is left alone, and said."""
     world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
     takes(world, 30)
-    outcome = deploy(world, rollback=rollback)
+    outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"], asked(outcome)) == (8, "failed", 1)
     assert outcome.seconds == pytest.approx(20 + 30 + 15, abs=20)
     assert outcome.outputs["image"] == "nginx:9"
-    not_back = "; not rolled back: another deploy has changed the image" if rollback else ""
-    said = f"Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'{not_back}"
-    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:9'"
+    assert outcome.outputs["error"] == (
+        "Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'; "
+        "not rolled back: another deploy has changed the image; 'web' was left with 'nginx:9'"
+    )
 
 
 # --- what becomes of an answer that is lost
@@ -121,11 +121,10 @@ def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: in
     assert ("The deploy was requested once, and the app shows no sign of it" in outcome.log) is not arrives
 
 
-@pytest.mark.parametrize("rollback", [False, True])
-def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
+def test_a_request_that_is_always_lost(world: World) -> None:
     """Twice, and no more; what was asked for may still come."""
     world.fault(Kind.RESET, "POST", "/deploy$", times=None)
-    outcome = deploy(world, rollback=rollback)
+    outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
     assert outcome.outputs["error"].startswith(
@@ -257,18 +256,22 @@ def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
 # --- what only some platforms do
 
 
-@pytest.mark.parametrize("text", [None, "ok"])
-def test_the_same_image_under_another_name(world: World, text: str | None) -> None:
-    """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text."""
+@pytest.mark.parametrize(("text", "wait", "seconds"), [(None, "5m", 60), ("ok", "5m", 60), (None, "20s", 20)])
+def test_the_same_image_under_another_name(world: World, text: str | None, wait: str, seconds: int) -> None:
+    """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text.
+
+    Nothing speaks against it: no failure at the end of the wait, and no rollback to itself.
+    """
     says(world, skip=0, image=DIGEST, status="running", times=None)
 
     async def run() -> Outcome:
         async with serve(always(200, b"ok")) as server:
-            check = {"health_check": f"{server.url}/", "health_check_text": text}
-            return await world.arun(app="web", image=NEW, **check)
+            check = {"health_check": f"{server.url}/", "health_check_text": text, "wait_timeout": wait}
+            return await world.arun(app="web", image=NEW, rollback=True, **check)
 
     outcome = timewarp.run(world.loop, run())
-    assert (outcome.exit_code, outcome.seconds) == (0, pytest.approx(60, abs=3)), outcome.log
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds == pytest.approx(seconds, abs=3)
     assert outcome.outputs["image"] == DIGEST
     (warning,) = outcome.outputs["warnings"]
     assert f"shows the same image as before, {DIGEST!r}" in warning
@@ -283,15 +286,6 @@ def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
     error = deploy(world, wait_timeout=30).outputs["error"]
     assert ": its status is 'deploying'" in error
     assert "502" not in error
-
-
-def test_the_same_image_at_the_end_of_the_wait(world: World) -> None:
-    """It runs, and nothing speaks against it: no failure, and no rollback to itself."""
-    says(world, skip=0, image=DIGEST, status="running", times=None)
-    outcome = deploy(world, rollback=True, wait_timeout=20)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds == pytest.approx(20, abs=1)
-    assert any("shows the same image as before" in warning for warning in outcome.outputs["warnings"])
 
 
 def test_the_same_tag_where_only_digests_show(world: World) -> None:
@@ -311,3 +305,49 @@ def test_a_status_that_is_a_value_of_env(world: World) -> None:
     outcome = deploy(world, env="MODE=deploying\nSTATE=failed\nTOKEN=hush-hush")
     assert "its status is 'deploying'" in outcome.log
     assert "'web' is 'failed': \"bad token ***\"" in outcome.log
+
+
+# --- a restart
+
+
+def restart(world: World, app: str = "web", **inputs: object) -> Outcome:
+    return world.run(operation="restart", app=app, **inputs)
+
+
+def test_a_restart(world: World) -> None:
+    """The same image, waited for; what ran before the restart does not count."""
+    takes(world, 5)
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["status"] == "restarted"
+    assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
+    assert outcome.outputs["deploy_id"]
+    assert lines(outcome) == [
+        "Restarting 'nginx:1'",
+        "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
+        "'web' runs 'nginx:1' after 12 s",
+        "Restarted and running after 12 s: http://platform/_apps/web",
+    ]
+
+
+def test_a_restart_is_checked_as_well(world: World) -> None:
+    """A restart that brings the app down is no success; there is nothing to roll back to."""
+    world.platform.set_page("web", 500)
+    outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
+    assert outcome.exit_code == 10
+    assert outcome.outputs["status"] == "failed"
+    assert len(outcome.writes) == 1
+
+
+@pytest.mark.parametrize("app", ["site", "nothing"])
+def test_what_can_not_be_restarted(world: World, app: str) -> None:
+    """A static app (2), and none at all (4)."""
+    outcome = restart(world, app)
+    assert outcome.exit_code == (2 if app == "site" else 4)
+    assert {record.method for record in outcome.requests} == {"GET"}
+    if app == "site":
+        said = "App 'site' is a static app; `operation: restart` is for container apps"
+        assert outcome.outputs["error"] == said
+        assert "destroy" not in outcome.outputs["hint"]
+    else:
+        assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")
