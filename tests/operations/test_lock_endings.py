@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -73,24 +73,21 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     assert state.exists()
 
 
-WAIT = {"Retry-After": "3600"}
-
-
 @pytest.mark.parametrize(
     ("fault", "at_least", "at_most"),
     [
-        pytest.param(Fault(Kind.HANG), 240, 250, id="hangs"),
-        pytest.param(Fault(Kind.STATUS, status=404, body=PAGE), 120, 180, id="pages"),
-        pytest.param(Fault(Kind.STATUS, status=503, headers=WAIT), 0, 1, id="says when to come back"),
-        pytest.param(Fault(Kind.STATUS, status=200, body=b"ok"), 0, 1, id="answers, and does nothing"),
+        pytest.param({"kind": Kind.HANG}, 240, 250, id="hangs"),
+        pytest.param({"status": 404, "body": PAGE}, 120, 180, id="pages"),
+        pytest.param({"headers": {"Retry-After": "3600"}}, 0, 1, id="says when to come back"),
+        pytest.param({"status": 200, "body": b"ok"}, 0, 1, id="answers, and does nothing"),
     ],
 )
 def test_a_platform_that_does_not_finalize(
-    world: World, state: Path, fault: Fault, at_least: int, at_most: int
+    world: World, state: Path, fault: dict[str, Any], at_least: int, at_most: int
 ) -> None:
     """It is tried as long as any request is; then it is said when the lock expires, and the cleanup looks."""
     method, path = FINALIZE
-    world.platform.faults.add(replace(fault, method=method, path=path, times=None))
+    world.fault(**{"kind": Kind.STATUS, "method": method, "path": path, "times": None} | fault)
     outcome = world.run()
     assert outcome.exit_code == 5
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
