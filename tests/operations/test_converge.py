@@ -93,16 +93,6 @@ def test_without_comparing(world: World) -> None:
     assert world.run().uploads == []
 
 
-def test_files_that_are_kept_stay_known(world: World) -> None:
-    """A file of an earlier deploy is no stranger when it is deleted at last."""
-    world.write(SITE | {"old": b"x"})
-    world.run()
-    world.write(SITE | {"new": b"x"})
-    world.run(delete_stale=False)
-    assert world.run().outputs["files_deleted"] == 1
-    assert world.stored() == world.read()
-
-
 # --- what an update asks for
 
 

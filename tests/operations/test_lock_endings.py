@@ -171,17 +171,6 @@ def test_a_write_that_is_refused_by_a_conflict(
         assert [record for record in outcome.writes if record.index > refused] == []
 
 
-def test_a_conflict_that_only_finalize_explains(world: World) -> None:
-    """No heartbeat is answered after the 409; finalize says that the lock was lost."""
-    world.once("PUT", "/files/index.html$", lambda: world.platform.take_lock("site", "other"))
-    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=409)
-    world.fault(Kind.STATUS, *HEARTBEAT, status=503, times=None, lasts=20)
-    outcome = world.run(concurrency=1)
-    assert outcome.exit_code == 7, outcome.log
-    assert outcome.outputs["error"].startswith(LOST)
-    assert world.platform.lock("site") == "other"
-
-
 def test_a_failure_that_cannot_be_recorded(world: World) -> None:
     """The log says why; the lock is released all the same."""
     world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
