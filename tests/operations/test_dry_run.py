@@ -71,9 +71,10 @@ def test_nothing_but_get(world: World, name: str) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert _everything(world) == before
     assert outcome.exit_code == 0, outcome.log
-    assert (outcome.outputs["status"], outcome.outputs["image"]) == ("planned", None)
-    assert outcome.outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
-    assert outcome.outputs["created"] in {False, None}
+    outputs = outcome.outputs
+    assert (outputs["status"], outputs["image"], outputs["deploy_id"]) == ("planned", None, None)
+    assert outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
+    assert outputs["created"] in {False, None}
     assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
     assert lines(outcome)[-1] == "Dry run: nothing was changed"
     assert "Dry run for" in outcome.summary

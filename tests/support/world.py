@@ -22,7 +22,6 @@ import anyio
 from tests.support import timewarp
 from tests.support.platform import contents, fill
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
@@ -125,10 +124,6 @@ class World:
     def stored(self, app: str = "site") -> dict[str, bytes]:
         """What the app's storage zone holds, our own manifest aside."""
         return stored(self.platform, app)
-
-    def listing(self, app: str = "site") -> bytes:
-        """What the platform answers now when it is asked for the app's files."""
-        return json.dumps(listing(self.platform, app)).encode()
 
     def reset_signals(self) -> None:
         """Forget the signals that came, as a new process would not know them."""
