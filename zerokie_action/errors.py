@@ -101,13 +101,9 @@ class DeployTimedOut(DeployError):
 
 
 class HealthCheckFailed(DeployError):
-    """The deployed app does not answer as it should.
-
-    `was_asked` is False if no request could be sent: then nothing speaks against the deploy.
-    """
+    """The deployed app does not answer as it should."""
 
     exit_code = 10
-    was_asked = True
 
 
 class Interrupted(DeployError):

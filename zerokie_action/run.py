@@ -18,7 +18,7 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
 from zerokie_action.operations.comment import update_comment
-from zerokie_action.operations.container import deploy_image, restart
+from zerokie_action.operations.container import deploy_image
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
@@ -159,10 +159,8 @@ def _suggest_name(error: BaseException, app: str) -> None:
 
 async def _operate(job: Job) -> None:
     settings = job.settings
-    if settings.operation == "restart":
-        await restart(job)
-    elif settings.operation == "deploy" and settings.image is not None:
-        await deploy_image(job, settings.image)
+    if settings.operation == "restart" or settings.image is not None:
+        await deploy_image(job)
     else:
         with job.time_limit():
             if settings.operation == "destroy":

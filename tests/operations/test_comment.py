@@ -83,7 +83,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
     outcome = run(world, forge, ci)
     assert "3 deleted" in comment(forge)
     assert comment(forge).splitlines()[0] == marker(number, ci)
-    assert outcome.log.splitlines()[-1].startswith("Updated the comment on ")
+    assert outcome.log.splitlines()[-1].startswith("Commented on ")
 
 
 @BOTH

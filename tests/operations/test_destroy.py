@@ -196,16 +196,3 @@ def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) 
     outcome = destroy(world, app)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert app not in {found.name for found in world.platform.apps.list()}
-
-
-@KINDS
-def test_somebody_creates_it_again(world: World, app: str) -> None:
-    """That is no app of this run: a warning, and no waiting for the end of `wait-timeout`."""
-    running_web(world)
-    going = f'{{"name": "{app}", "status": "removing"}}'.encode()
-    world.fault(Kind.STATUS, "DELETE", f"/{app}$", status=204)
-    world.fault(Kind.STATUS, "GET", f"/{app}$", status=200, body=going, skip=1, times=2)
-    outcome = destroy(world, app)
-    assert outcome.exit_code == 0
-    assert outcome.seconds < 25
-    assert "somebody has created it again" in outcome.outputs["warnings"][0]

@@ -160,8 +160,9 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert outcome.exit_code == 6, outcome.log
     assert outcome.seconds <= 46
     assert outcome.outputs["lock_wait_seconds"] == {"0": 0, "45s": 45}[timeout]
-    after = {"0": "", "45s": " after 45 s"}[timeout]
-    assert outcome.outputs["error"].startswith(f"Another deploy of 'site' is still in progress{after}: ")
+    after = {"0": "0 s", "45s": "45 s"}[timeout]
+    said = f"Another deploy of 'site' is still in progress after {after}: "
+    assert outcome.outputs["error"].startswith(said)
     for words in (
         "its lock ends 30 minutes later",
         "to wait for that, set `lock-timeout: 31m` and `timeout: 1h`",

@@ -28,7 +28,7 @@ TIMELINES = table("""
 a crash loop: running web:1 | web:2 | LOOPS | failed 300
 a replica that is behind: failed web:1 | web:2 | TURNS | failed 300
 seven seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 12 failed web:2 | runs 11
-six seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 10 failed web:2 | failed 27
+six seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 10 failed web:2 | failed 25
 seconds before the status is believed: running web:1 | web:2 | 1 running web:2 | runs 15
 a new app: nothing | web:2 | 0 deploying web:2, 3 running web:2 | runs 10
 a failure for a moment: running web:1 | web:2 | 1 crashed web:2, 14 running web:2 | runs 21
@@ -45,7 +45,7 @@ a re-tag in silence: running web@1 | web:2 | 0 running web@1 | runs 60, the same
 a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker.io/library/web:1 | runs 15
 a restart with another digest: running web@1 | restart | 2 running web@2 | runs 15
 another tag than the digest: running web:1 | web@2 | 0 deploying web:9, 3 running web:9 | replaced 18
-a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 30
+a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
 a loop with digests: running web@1 | web:2 | 0 running web@1, 13 running web@2, 16 crashed web@2 | failed 31
 nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
 """)
@@ -69,7 +69,7 @@ def test_a_timeline(case: str) -> None:
         verdict = rollout.verdict(is_last=now >= WAIT)
         if verdict or now >= WAIT:
             break
-        now = min(WAIT, now + rollout.next_look(now))
+        now = now + 1
     said = f"{verdict.name.lower()} {now:.0f}" if verdict else "timed out"
     same = ", the same" if verdict is Verdict.RUNS and rollout.shows_same else ""
     assert said + same == expected
@@ -83,8 +83,8 @@ after a time limit: running web:1 | web:2 | deploying web:2 | none | back
 an image that is not healthy: running web:1 | web:2 | running web:2 | runs | back
 another digest: running web@1 | web@2 | failed web@2 | failed | back
 it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image was running
-the same name: running r.io/web:1 | web:1 | failed web:1 | failed | which image this name meant
-a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | not the name of an image
+the same name: running r.io/web:1 | web:1 | failed web:1 | failed | which image to deploy
+a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy
 a third image: running web:1 | web:2 | failed web:9 | failed | another deploy has
 a second image: running web:1 | web:2 | failed web@2 | failed | another deploy has changed
 it runs by now: running web:1 | web:2 | running web:2 | none | the new image runs by now

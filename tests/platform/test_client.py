@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,13 +11,8 @@ from tests.http.servers import always, serve
 from tests.http.transports import Script, answer
 from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import ENDPOINTS, EVERY_ENDPOINT, encoded
-from zerokie_action.errors import LockLost
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.client import app_target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
 
 class TestRequests:
@@ -72,26 +65,3 @@ class TestRequests:
     def test_a_name_with_a_slash(self) -> None:
         """It stays one segment."""
         assert app_target("a/b", "files") == "/v1/apps/a%2Fb/files"
-
-
-async def test_guards_compose() -> None:
-    """The outer guard is entered first, and may refuse before the inner one."""
-    entered: list[str] = []
-
-    def guard(name: str) -> Callable[[], AbstractContextManager[None]]:
-        @contextmanager
-        def enter() -> Iterator[None]:
-            entered.append(name)
-            if name == "refusing":
-                raise LockLost(name)
-            yield
-
-        return enter
-
-    transport = Script(answer(200, b"[]"))
-    client = client_over(transport)
-    await client.guarded(guard("outer")).guarded(guard("inner")).list_apps()
-    with pytest.raises(LockLost):
-        await client.guarded(guard("refusing")).guarded(guard("inner")).list_apps()
-    assert entered == ["outer", "inner", "refusing"]
-    assert len(transport.requests) == 1

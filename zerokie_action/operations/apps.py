@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import anyio
 
 from zerokie_action.errors import (
     ConfigurationError,
     DeployError,
     DeployTimedOut,
-    PlatformUnavailable,
     RequestRejected,
 )
 from zerokie_action.operations.polling import Polling, is_conflict
-from zerokie_action.operations.rollout import SETTLING_TIME
-from zerokie_action.outcome import Outcome
-from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
 
@@ -29,61 +23,40 @@ if TYPE_CHECKING:
     from zerokie_action.platform.models import App
 
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
-LAST_LOOK_TIME = 5.0
-"""Seconds for the last look at the app, at the end of `wait-timeout`."""
-_GOING_PAUSE = 3.0
-"""Seconds between two looks at an app that is being deleted: it may be created again once it is gone."""
+LOOK_PAUSE = 1.0
+"""Seconds between two looks at an app that is about to change: it may crash, or be created again."""
 _NAME_TIME = 60.0
 """Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """The existing app; None if there is no app, or no app any more, and `create` is set.
+    """The existing app; None if there is no app, or no app any more, and a deploy may create it.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
         DeployTimedOut: when the app is still being deleted after `wait-timeout`.
-        RequestRejected: when the app does not exist or is being deleted, and `create` is not set.
+        RequestRejected: when the app does not exist or is being deleted, and this run may not create it.
     """
-    if not job.settings.create:
-        return await require(job, kind)
-    app = await job.client.find_app(job.app)
+    settings = job.settings
+    may_create = settings.create and settings.operation == "deploy"
+    app = await (job.client.find_app(job.app) if may_create else job.client.get_app(job.app))
     if app is not None and app.is_going:
-        if job.settings.dry_run:
-            job.note(f"App {job.app!r} is being deleted: a deploy waits for the end of that")
-            return None
-        app = await _wait_for_name(job, app)
+        if not may_create:
+            raise RequestRejected(
+                f"App {job.app!r} is being deleted: its status is {shown_status(job, app)}",
+                status=CONFLICT,
+                hint="A deploy with `create: true` waits for the end of the deletion, and creates the app "
+                "again.",
+            )
+        app = None if settings.dry_run else await _wait_for_name(job, app)
     if app is not None:
         accept_existing(job, app, kind)
     return app
 
 
-async def require(job: Job, kind: str) -> App:
-    """The existing app.
-
-    Raises:
-        ConfigurationError: when the app is not of this kind.
-        RequestRejected: when the app does not exist, or is being deleted.
-    """
-    try:
-        app = await job.client.get_app(job.app)
-    except RequestRejected as error:
-        if error.status == NOT_FOUND:
-            error.args = (f"There is no app {job.app!r} ({error.answer})",)
-        raise
-    if app.is_going:
-        raise RequestRejected(
-            f"App {job.app!r} is being deleted: its status is {shown_status(job, app)}",
-            status=CONFLICT,
-            hint="A deploy with `create: true` waits for the end of the deletion, and creates the app again.",
-        )
-    accept_existing(job, app, kind)
-    return app
-
-
-async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Change]:
-    """Create a container app with the image, or a static app without an image.
+async def create_or_find(job: Job) -> tuple[App, Change]:
+    """Create a container app with the input `image`, or a static app without that input.
 
     Returns:
         The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run
@@ -91,9 +64,9 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        DeployTimedOut: when the app of this name is still being deleted after `wait-timeout`.
-        RequestRejected: when the platform refuses the app, or another account's app has the name.
+        RequestRejected: when the platform refuses the app, or an app that is not found has the name.
     """
+    image = job.settings.image
     kind = "static" if image is None else "container"
     fields: dict[str, object] = {}
     if image is not None:
@@ -114,15 +87,8 @@ async def create_or_find(job: Job, image: str | None = None) -> tuple[App, Chang
                 raise
             # A GET may be behind, or the app may have been deleted since.
             existing = await job.client.find_app(job.app)
-            if existing is not None and existing.is_going:
-                existing = await _wait_for_name(job, existing)
-            if existing is None:
-                error.hint = (
-                    "The name is taken, by an app that this API key may not see: choose another `app`."
-                )
+            if existing is None or existing.is_going:
                 raise
-            if change.outcome is Outcome.REFUSED:
-                job.log.info(f"App {job.app!r} was created meanwhile, by somebody else")
             accept_existing(job, existing, kind)
             return existing
         job.result.kind = kind
@@ -145,29 +111,18 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
         app: the app, as the last answer showed it.
 
     Returns:
-        None if the app is gone; else the last answer: the app is being deleted, or is there again.
+        None if the app is gone; else the last answer.
     """
     polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout)
-    why = "the platform did not answer"
-    going_at = anyio.current_time() if app.is_going else math.inf
-    while True:
-        retry_after = 0.0
-        with anyio.move_on_after(max(LAST_LOOK_TIME, polling.left)):
-            try:
-                found = await job.client.find_app(job.app)
-            except PlatformUnavailable as error:
-                why, retry_after = str(error), error.retry_after
-            else:
-                if found is None:
-                    return None
-                app, why = found, f"its status is {shown_status(job, found)}"
-                if app.is_going:
-                    going_at = anyio.current_time()
-                # An answer may be behind, and show the app as it was before the deletion.
-                elif anyio.current_time() >= going_at + SETTLING_TIME:
-                    return app
-        if not await polling.again(why, retry_after, _GOING_PAUSE):
-            return app
+    left: App | None = app
+
+    async def look() -> str:
+        nonlocal left
+        left = await job.client.find_app(job.app)
+        return f"its status is {shown_status(job, left)}" if left else ""
+
+    await polling.until(look, LOOK_PAUSE)
+    return left
 
 
 async def _wait_for_name(job: Job, app: App) -> App | None:
@@ -182,14 +137,12 @@ async def _wait_for_name(job: Job, app: App) -> App | None:
     return left
 
 
-async def find_url(job: Job, url: str) -> str:
+async def find_url(job: Job) -> str:
     """The app's URL. If no answer had it so far, the app is asked once more; empty if that has none."""
-    if not url:
+    if not job.result.url:
         with suppress(DeployError):
-            app = await job.client.get_app(job.app)
-            note_url(job, app)
-            return app.address
-    return url
+            note_url(job, await job.client.get_app(job.app))
+    return job.result.url or ""
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:

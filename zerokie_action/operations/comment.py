@@ -54,7 +54,7 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
         with anyio.fail_after(_TIME):
             async with Transport(env) as transport:
                 http = RetryingClient(transport, retry_timeout=_TIME, log=ci.log.debug)
-                is_new = await _put(_Forge(http, token, ci.log.redact), where, settings, text)
+                await _put(_Forge(http, token, ci.log.redact), where, settings, text)
     except RequestRejected as error:
         ci.log.warning(f"{error}; {where.permission}")
     except TimeoutError:
@@ -62,11 +62,11 @@ async def update_comment(settings: Settings, env: Mapping[str, str], ci: CI, tex
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
         ci.log.warning(str(error) if isinstance(error, DeployError) else f"Commenting failed: {error!r}")
     else:
-        ci.log.info(f"{'Commented on' if is_new else 'Updated the comment on'} {where.name}")
+        ci.log.info(f"Commented on {where.name}")
 
 
-async def _put(forge: _Forge, where: PullRequest, settings: Settings, text: str) -> bool:
-    """Create or update the comment; return whether the comment is new."""
+async def _put(forge: _Forge, where: PullRequest, settings: Settings, text: str) -> None:
+    """Create or update the comment."""
     ours: list[int] = []
     for page in count(1):
         response = await forge.send("GET", f"{where.comments}?per_page=100&page={page}")
@@ -74,15 +74,13 @@ async def _put(forge: _Forge, where: PullRequest, settings: Settings, text: str)
         ours += [number for number, body in comments if body.startswith(_marker(settings, where, number))]
         if 'rel="next"' not in response.headers.get("link", ""):
             break
-    if ours:
-        number = max(ours)
-    else:
+    if not ours:
         # If only the answer was lost, a second POST would create a second comment.
         created = await forge.send("POST", where.comments, {"body": text}, is_repeatable=False)
-        ((number, _),) = _comments(b"[%b]" % created.content)
+        ours = [number for number, _ in _comments(b"[%b]" % created.content)]
+    number = max(ours)
     body = {"body": f"{_marker(settings, where, number)}\n\n{text}"}
     await forge.send(where.edit, f"{where.comment}{number}", body)
-    return not ours
 
 
 def _marker(settings: Settings, where: PullRequest, number: int) -> str:

@@ -18,11 +18,10 @@ from zerokie_action.errors import (
 from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
-from zerokie_action.operations.health import check_health
+from zerokie_action.operations.health import NoURL, check_health
 from zerokie_action.operations.polling import Polling, is_conflict
-from zerokie_action.operations.rollout import STEADY_TIME, Rollout, Verdict
+from zerokie_action.operations.rollout import SETTLING_TIME, STEADY_TIME, Rollout, Verdict
 from zerokie_action.outcome import Outcome
-from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
@@ -44,13 +43,11 @@ _LOOK_TIME = 2.0
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 _ROLLBACK_TIME = 60.0
 """The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
-_ROLLBACK_PAUSE = 3.0
-"""Seconds between two requests for a rollback, while another deploy is in progress."""
 
 
-async def deploy_image(job: Job, image: str) -> None:
-    """Make the container app run the image."""
-    settings = job.settings
+async def deploy_image(job: Job) -> None:
+    """Make the container app run the input `image`. A restart has none: the current image is pulled again."""
+    settings, image = job.settings, job.settings.image
     with job.time_limit(), job.phase("Look up"):
         before = await apps.look_up(job, "container")
     if before is not None:
@@ -58,29 +55,21 @@ async def deploy_image(job: Job, image: str) -> None:
     if settings.dry_run:
         if before is None:
             job.preview(f"would create container app {job.app!r} with {image!r}")
+        elif image is None:
+            job.preview(f"would restart {before.image!r}")
         else:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         return
     deploy = _Deploy(job, image, before)
-    if settings.rollback and not settings.wait and settings.health_check is None:
+    may_go_back = settings.rollback and image is not None
+    if may_go_back and not settings.wait and settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif settings.rollback and (why_not := deploy.rollout.why_imprecise):
+    elif may_go_back and before and (why_not := deploy.rollout.why_imprecise):
         job.warn(f"`rollback` can't go back: {why_not}")
-    await _carry_out(job, deploy)
+    await _carry_out(job, deploy, may_go_back=may_go_back)
 
 
-async def restart(job: Job) -> None:
-    """Make the platform pull the current image again, and restart the app."""
-    with job.time_limit(), job.phase("Look up"):
-        before = await apps.require(job, "container")
-    job.result.previous_image = before.image
-    if job.settings.dry_run:
-        job.preview(f"would restart {before.image!r}")
-        return
-    await _carry_out(job, _Deploy(job, None, before))
-
-
-async def _carry_out(job: Job, deploy: _Deploy) -> None:
+async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
     """Request the deploy, wait, and check, within `timeout`. A rollback may follow, outside `timeout`."""
     settings = job.settings
     try:
@@ -91,16 +80,12 @@ async def _carry_out(job: Job, deploy: _Deploy) -> None:
             job.result.deploy_id = job.session
             if settings.wait:
                 await deploy.wait_until_running(settings.wait_timeout)
-            else:
-                job.log.info("Not waiting for the app to run (wait: false)")
-                if settings.health_check is None:
-                    job.result.notes.append("`wait` is off: it was not checked whether the app runs.")
-            url = await apps.find_url(job, deploy.url)
-            await check_health(job, url, runs=deploy.is_proved)
+            elif settings.health_check is None:
+                job.note("`wait` is off: it was not checked whether the app runs")
+            await check_health(job, await apps.find_url(job))
     except BaseException as failure:
+        may_go_back = may_go_back and not isinstance(failure, NoURL)
         if deploy.change.may_be_made:
-            was_asked = not isinstance(failure, HealthCheckFailed) or failure.was_asked
-            may_go_back = settings.rollback and settings.image is not None and was_asked
             try:
                 if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
                     await _rollback(job, deploy, failure)
@@ -115,66 +100,46 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
 
     The health check is not repeated, because it may fail for reasons other than the image.
     """
-    previous, told = deploy.rollout.previous, deploy.verdict
-    if isinstance(failure, HealthCheckFailed):
-        told = Verdict.RUNS  # that the image runs is no reason to keep it
-    await anyio.sleep(deploy.rollout.settling_left(anyio.current_time()))
-    ends_at = anyio.current_time() + STEADY_TIME
-    app, left = await deploy.left_with(_ROLLBACK_TIME)
-    # A starting app may be in a crash loop. An image that changes at every look never runs for long enough.
-    while app and deploy.rollout.is_starting and anyio.current_time() <= ends_at:
-        await anyio.sleep(1)
-        app, left = await deploy.left_with(_ROLLBACK_TIME)
-    why_not = deploy.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
-    if why_not:
-        deploy.change.seen = f"not rolled back: {why_not}; {left}"
-        return
-    job.log.info(f"{failure}; rolling back to {previous!r}")
-    again = _Deploy(job, previous, app, deploy.change)
-    problem: str | None = None  # stays after the time limit or a signal
+    rollout, previous, again = deploy.rollout, deploy.rollout.previous, deploy
+    # After a failed health check, that the image runs is no reason to keep it.
+    told = Verdict.RUNS if isinstance(failure, HealthCheckFailed) else deploy.verdict
+    said = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
+
+    async def request() -> str:
+        """Look at the app, and request the rollback. Return the reason if there is one against it."""
+        nonlocal again, told
+        ends_at = anyio.current_time() + STEADY_TIME
+        app, _ = await deploy.left_with(_ROLLBACK_TIME)
+        # It may be in a crash loop. An image that changes at every look never runs for long enough.
+        while app and rollout.is_starting and anyio.current_time() <= ends_at:
+            await anyio.sleep(apps.LOOK_PAUSE)
+            app, _ = await deploy.left_with(_ROLLBACK_TIME)
+        why_not = rollout.why_not_back(told) if app else "nobody can tell which image the app has"
+        if not why_not:
+            if again is deploy:
+                job.log.info(f"{failure}; rolling back to {previous!r}")
+            again = _Deploy(job, previous, app, deploy.change)
+            # During a deploy in progress (409), that the status is no failure is no reason to keep the image.
+            told = None if told is Verdict.FAILED else told
+            await again.request()
+        return why_not
+
+    await anyio.sleep(rollout.settling_left(anyio.current_time()))
     try:
         with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
-            with job.phase("Roll back"):
-                # A deploy in progress has another status: after a failure, that is no reason any more.
-                asked = None if told is Verdict.FAILED else told
-                why_not = await _request_rollback(deploy, again, asked)
-            if why_not:
-                problem = f"not rolled back: {why_not}"
+            if why_not := await job.in_turn(request, seconds=_ROLLBACK_TIME):
+                said = f"not rolled back: {why_not}"
             else:
                 await again.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
-                problem = ""
+                job.result.status = "rolled-back"
+                said = f"rolled back from {rollout.image!r}: {job.app!r} runs {previous!r} again"
     except DeployError as error:
-        problem = f"the rollback to {previous!r} failed as well: {error}"
+        said = f"the rollback to {previous!r} failed as well: {error}"
     finally:
-        was_sent = again.write.outcome is not Outcome.REFUSED
-        if problem is None:
-            problem = f"the rollback to {previous!r} {'did not end' if was_sent else 'was not requested'}"
-        if problem:
-            _, left = await (again if was_sent else deploy).left_with()
-            deploy.change.seen = f"{problem}; {left}"
-        else:
-            job.result.status = "rolled-back"
-            failed = deploy.rollout.image
-            deploy.change.seen = f"rolled back from {failed!r}: {job.app!r} runs {previous!r} again"
-
-
-async def _request_rollback(deploy: _Deploy, again: _Deploy, told: Verdict | None) -> str:
-    """Request the rollback when no other deploy is in progress. Return the reason if it was not requested."""
-    ends_at = anyio.current_time() + _ROLLBACK_TIME
-    while True:
-        try:
-            await again.request()
-        except RequestRejected as error:
-            if not is_conflict(error):
-                raise
-        else:
-            return ""
-        if anyio.current_time() >= ends_at:
-            return "the platform says that a deploy is in progress"
-        await anyio.sleep(_ROLLBACK_PAUSE)
-        await deploy.look()
-        if why_not := deploy.rollout.why_not_back(told):
-            return why_not
+        if job.result.status != "rolled-back":
+            _, left = await again.left_with()
+            said = f"{said}; {left}"
+        deploy.change.seen = said
 
 
 class _Deploy:
@@ -183,9 +148,7 @@ class _Deploy:
     Attributes:
         rollout: what the platform shows of the deploy.
         change: the entry in the run's list of changes.
-        write: the request.
         verdict: what became of the deploy, as far as that is known.
-        url: the app's URL; empty while no answer had it.
     """
 
     def __init__(self, job: Job, image: str | None, before: App | None, change: Change | None = None) -> None:
@@ -198,21 +161,11 @@ class _Deploy:
             change: the change of the failed deploy, for a rollback.
         """
         self.rollout = Rollout(image, before)
-        self.change = change or job.change(
-            done=f"the {job.settings.operation} was accepted",
-            unknown=f"it is not known which image {job.app!r} was left with",
-        )
-        self.write = self.change.write()
+        self.change = change or job.change()
         self.verdict: Verdict | None = None
-        self.url = before.address if before else ""
         self._job = job
         self._requested = image
         self._is_new = before is None
-
-    @property
-    def is_proved(self) -> bool:
-        """Whether the platform has shown that the app runs the image, and not the image from before."""
-        return self.verdict is Verdict.RUNS and not self.rollout.shows_same
 
     async def begin(self) -> None:
         """Request the deploy, or create the app with the image.
@@ -223,28 +176,23 @@ class _Deploy:
         """
         job = self._job
         if self._is_new:
-            app, creation = await apps.create_or_find(job, self.rollout.image)
+            app, creation = await apps.create_or_find(job)
             is_ours = bool(app.image) and self.rollout.is_ours(app.image)
             if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
-                self.change, self.write = creation, creation.writes[-1]
+                self.change = creation
                 self._note_acceptance(app)
                 return
             self._begin_anew(app)
-        is_first = True
 
         async def attempt() -> None:
-            nonlocal is_first
-            if not is_first:  # another deploy has changed the app
+            if self.change.writes:  # another deploy has changed the app
                 self._begin_anew(await self._get_app())
-            is_first = False
             await self.request()
 
         await job.in_turn(attempt)
         previous = self.rollout.previous
         was = f" (was {previous!r})" if previous else ""
-        job.log.info(
-            f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {self._name!r}"
-        )
+        job.log.info(f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {job.app!r}")
 
     async def request(self) -> None:
         """Request the deploy ("POST /v1/apps/:name/deploy").
@@ -256,35 +204,28 @@ class _Deploy:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
             PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
         """
-        job, write = self._job, self.write
-        attempts = 2 if job.client.http.retry_timeout else 1
-        for number in range(attempts):
+        job, write = self._job, self.change.write()
+        for number in range(2 if job.client.http.retry_timeout else 1):
             if number:
                 job.log.info("Requesting the deploy again: the app shows no sign of the first request")
-                job.client.http.retries_used += 1
+            app: App | None = None
             try:
                 login = apps.registry_auth(job)
                 app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
             except RequestRejected as error:
-                if not (is_conflict(error) and write.lost):
+                if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
                     raise
-                write.outcome = Outcome.DONE  # the deploy in progress is our own
-                self._note_acceptance()
-                return
             except PlatformUnavailable as error:
                 if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
                 job.log.info(f"{error}; checking whether the request took effect")
-                if await self._shows_deploy(error.retry_after):
-                    self._note_acceptance()
-                    return
-            else:
-                self._note_acceptance(app)
-                return
-        times = "twice" if attempts > 1 else "once"
+                if not await self._shows_deploy(error.retry_after):
+                    continue
+            write.outcome = Outcome.DONE
+            self._note_acceptance(app)
+            return
         raise PlatformUnavailable(
-            f"The deploy was requested {times}, and the app shows no sign of it: {write.lost}",
-            hint=_HINT_LOST,
+            f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
         )
 
     async def wait_until_running(self, seconds: float) -> None:
@@ -298,33 +239,29 @@ class _Deploy:
         """
         job, rollout = self._job, self.rollout
         polling = Polling(job.log, f"{job.app!r} to run", seconds)
-        why = "the platform did not answer"
+
+        async def look() -> str:
+            seen = await self.look()
+            return "" if rollout.verdict() else seen
+
         with job.phase("Wait"):
-            while self.verdict is None:
-                retry_after = 0.0
-                with anyio.move_on_after(max(apps.LAST_LOOK_TIME, polling.left)):
-                    try:
-                        why = await self.look()
-                    except PlatformUnavailable as error:
-                        why, retry_after = str(error), error.retry_after
-                self.verdict = rollout.verdict(is_last=not polling.left)
-                pause = rollout.next_look(anyio.current_time())
-                if self.verdict is None and not await polling.again(why, retry_after, pause):
-                    after = human_seconds(polling.waited)
-                    outage = job.client.http.outages()
-                    raise DeployTimedOut(
-                        f"{job.app!r} does not run {self._name!r} after {after}: {outage or why}",
-                        hint=_HINT_NOT_YET,
-                    )
+            why = await polling.until(look, apps.LOOK_PAUSE)
+        self.verdict = rollout.verdict(is_last=True)
+        shown, after = rollout.app.image, human_seconds(polling.waited)
+        if self.verdict is None:
+            name = rollout.image or job.app
+            outage = job.client.http.outages()
+            raise DeployTimedOut(
+                f"{job.app!r} does not run {name!r} after {after}: {outage or why}", hint=_HINT_NOT_YET
+            )
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
-        shown, after = rollout.app.image, human_seconds(polling.waited)
         if not self._requested or rollout.shows_same:
             job.result.image = shown or rollout.image
         if rollout.shows_same:
             job.warn(
                 f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
-                f"{self._name!r} is the same image, or the platform went back to the previous one. "
+                f"{rollout.image!r} is the same image, or the platform went back to the previous one. "
                 "`health-check-text` can tell"
             )
             return
@@ -342,10 +279,10 @@ class _Deploy:
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
             app, now = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app), anyio.current_time()
             rollout.note_answer(app, now)
-            # Until the deploy is accepted, a request whose answer was lost may still change the image.
-            if app.image and (self.write.outcome is Outcome.DONE or rollout.has_begun):
-                if rollout.settling_left(now) and rollout.shows_same:
-                    return None, f"the platform accepted {rollout.image!r}, and does not show it yet"
+            # A request whose answer was lost may still change the image, and an answer may be behind.
+            is_certain = self.change.outcome is Outcome.DONE or rollout.has_begun
+            is_behind = rollout.settling_left(now) and rollout.shows_same
+            if app.image and is_certain and not is_behind:
                 job.result.image = app.image
                 return app, f"{job.app!r} was left with {app.image!r}"
         return None, f"it is not known which image {job.app!r} was left with"
@@ -354,38 +291,19 @@ class _Deploy:
         """Look at the app once. Return its status as a clause, for the log and for errors."""
         job = self._job
         app = await self._get_app()
-        self._note_url(app)
+        apps.note_url(job, app)
         self.rollout.note_answer(app, anyio.current_time())
-        image = app.image if app.image == self._requested else job.client.redact(app.image)
-        other = "" if self.rollout.is_ours(app.image) else f", its image {image!r}"
+        other = "" if self.rollout.is_ours(app.image) else f", its image {job.client.redact(app.image)!r}"
         return f"its status is {apps.shown_status(job, app)}{other}{self.rollout.doubt}"
 
     async def _get_app(self) -> App:
-        """The app. A new app may not be found for a while."""
         job = self._job
-        try:
-            if self._is_new:
-                app = await job.once_ready(lambda: job.client.get_app(job.app))
-                self._is_new = False
-                return app
-            return await job.client.get_app(job.app)
-        except RequestRejected as error:
-            if error.status == NOT_FOUND:
-                error.args = (f"App {job.app!r} is not found any more ({error.answer})",)
-                error.hint = (
-                    "Somebody may have deleted it: with `create: true`, the next deploy creates it again."
-                )
-            raise
-
-    @property
-    def _name(self) -> str:
-        """The image's name, or else the app's, for messages."""
-        return self.rollout.image or self._job.app
+        if self.change.creates:
+            return await job.once_ready(lambda: job.client.get_app(job.app))
+        return await job.client.get_app(job.app)
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
-        self._is_new = False
-        self._note_url(before)
         self.rollout = Rollout(self._requested, before)
         self._job.result.previous_image = before.image
 
@@ -394,24 +312,18 @@ class _Deploy:
         self.rollout.note_request(anyio.current_time(), app.image if app else "")
         self._job.result.image = self.rollout.image
         if app:
-            self._note_url(app)
-
-    def _note_url(self, app: App) -> None:
-        self.url = app.address or self.url
-        apps.note_url(self._job, app)
+            apps.note_url(self._job, app)
 
     async def _shows_deploy(self, seconds: float) -> bool:
-        """Look at the app once a second, until it shows the deploy, or for these seconds, 15 at least."""
-        began = anyio.current_time()
-        self.rollout.note_request(began)
+        """Look at the app until it shows the deploy, or for these seconds, `SETTLING_TIME` at least."""
+        self.rollout.note_request(anyio.current_time())
+        polling = Polling(self._job.log, "a sign of the deploy", max(seconds, SETTLING_TIME))
         while True:
-            await self.look()
+            seen = await self.look()
             if self.rollout.has_begun:
                 return True
-            now = anyio.current_time()
-            if not self.rollout.settling_left(now) and now >= began + seconds:
+            if not await polling.again(seen, pause=apps.LOOK_PAUSE):
                 return False
-            await anyio.sleep(self.rollout.next_look(now))
 
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed, or when the app runs another image."""

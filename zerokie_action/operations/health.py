@@ -17,6 +17,7 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.polling import Polling
+from zerokie_action.platform.answers import words
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from zerokie_action.http import Response
     from zerokie_action.operations.job import Job
 
-_ANSWER_TIME = 20.0
-"""Seconds to wait for one answer."""
-_SHORTEST_TIME = 1.0
-"""Seconds to wait for an answer even at the end of `health-check-timeout`."""
+_SILENCE = 20.0
+"""Seconds without a byte after which a request fails."""
 _LARGEST_ANSWER = 64 * MEGABYTE
 _HINT = (
     "Check the path in `health-check`. New host names, certificates and the CDN may take a while: raise "
@@ -38,20 +37,21 @@ _HINT = (
 _HINT_SITE = "If a proxy or CDN rewrites files, point `health-check` at a file that it leaves unchanged."
 
 
-async def check_health(
-    job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({}), *, runs: bool = False
-) -> None:
+class NoURL(HealthCheckFailed):
+    """No request could be sent, so nothing speaks against the deploy."""
+
+
+async def check_health(job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({})) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
         url: the app's URL; empty if the platform does not give it.
         sent: the SHA-256 in hex of each file that was deployed to a static app, by path.
-        runs: whether the platform has shown that the deployed image runs.
 
     Raises:
-        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`, or the platform
-            does not give the app's URL.
+        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
+        NoURL: when the platform does not give the app's URL.
     """
     settings = job.settings
     if settings.health_check is None:
@@ -64,24 +64,22 @@ async def check_health(
         proofs = [f"serves {path!r} as deployed"] if sha256 else []
         proofs += [f"answers with the text {text!r}"] if text else []
         polling = Polling(job.log, shown, settings.health_check_timeout)
-        while True:
-            seconds = max(_SHORTEST_TIME, min(_ANSWER_TIME, polling.left))
+
+        async def look() -> str:
             asked = _uncached(target) if sha256 else target
             try:
-                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, seconds=seconds)
+                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE)
             except PageError as error:
-                flaw = str(error)
-            else:
-                flaw = _flaw(job, response, path, sha256, text)
-            if not flaw:
-                break
-            if not await polling.again(flaw):
-                raise HealthCheckFailed(
-                    f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                    hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
-                )
+                return str(error)
+            return _flaw(job, response, path, sha256, text)
+
+        if flaw := await polling.until(look):
+            raise HealthCheckFailed(
+                f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
+                hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
+            )
         # Any other answer may come from the old version, or from another site.
-        job.result.seen_live = bool(proofs or (path and runs))
+        job.result.seen_live = bool(proofs or (path and job.result.seen_running))
         after = human_seconds(polling.waited)
         job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 
@@ -91,7 +89,7 @@ def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> st
     status, content = response.status_code, response.content
     answered = f"it answered {status}"
     if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        said = job.client.words(content)
+        said = words(content, job.client.redact)
         return answered + (f" ({said})" if said else "")
     if sha256 and hashlib.sha256(content).hexdigest() != sha256:
         return f"{answered}, but not with {path!r} as it was deployed"
@@ -105,12 +103,10 @@ def _target(wanted: str, url: str) -> str:
     if not wanted.startswith("/"):
         return wanted
     if not url:
-        error = HealthCheckFailed(
+        raise NoURL(
             "The platform does not give the app's URL, so its health can't be checked",
             hint="Give `health-check` a full URL.",
         )
-        error.was_asked = False
-        raise error
     return url.rstrip("/") + wanted
 
 

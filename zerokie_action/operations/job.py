@@ -166,9 +166,9 @@ class Job:
         except RequestRejected as error:
             if not is_busy(error):
                 raise
-            after = f" after {human_seconds(polling.waited)}" if polling.waited >= 1 else ""
+            after = human_seconds(polling.waited)
             raise LockHeld(
-                f"Another deploy of {self.app!r} is still in progress{after}: {error}",
+                f"Another deploy of {self.app!r} is still in progress after {after}: {error}",
                 hint=_HINT_LOCK,
             ) from error
         finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.text import human_seconds
 
@@ -23,6 +23,8 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
 _LINE_EVERY = 30.0
+_LAST_LOOK = 5.0
+"""The least seconds for a look, even at the time limit."""
 
 
 class Polling:
@@ -74,6 +76,27 @@ class Polling:
             except RequestRejected as error:
                 if not is_not_yet(error) or not await self.again(retry_after=error.retry_after):
                     raise
+
+    async def until(self, look: Callable[[], Awaitable[str]], pause: float | None = None) -> str:
+        """Call `look`, through outages, until nothing is left to wait for, or the time limit has passed.
+
+        Args:
+            look: returns why to go on waiting, as a clause; empty if there is no reason.
+            pause: as for `again`.
+
+        Returns:
+            Why the wait did not end before the time limit; empty if it did.
+        """
+        why = "no answer in time"
+        while True:
+            retry_after = 0.0
+            with anyio.move_on_after(max(_LAST_LOOK, self.left)):
+                try:
+                    why = await look()
+                except PlatformUnavailable as error:
+                    why, retry_after = str(error), error.retry_after
+            if not why or not await self.again(why, retry_after, pause):
+                return why
 
     async def again(self, why: str = "", retry_after: float = 0.0, pause: float | None = None) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.

@@ -53,13 +53,11 @@ class Rollout:
         self.app = before or App()
         self.previous = self.app.image
         self.image = image or self.previous
-        self._is_new, self._is_restart = before is None, image is None
         # A restart pulls the image again, and may get another digest.
-        is_bare = self.previous.startswith(_BARE_DIGEST)
-        self._wanted = image or (self.previous if is_bare else self.previous.partition("@")[0])
+        self._wanted = image or self.previous.partition("@")[0]
         self._accepted_image = ""
         self._was = self.app.status.lower()
-        self._has_moved = self._is_new  # there is no status from before
+        self._has_moved = before is None  # there is no status from before
         self._new_images: set[str] = set()
         self._digest = ""
         """The first new digest: any digest may be ours, but only one."""
@@ -129,25 +127,13 @@ class Rollout:
 
     @property
     def why_imprecise(self) -> str:
-        """Why the previous image can't be deployed again, as a clause; empty if it can, or if none was."""
-        if self._is_new:
+        """Why the previous image can't be deployed again, as a clause; empty if it can."""
+        if self.previous and not self.previous.startswith(_BARE_DIGEST) and not self._has_same_name:
             return ""
-        if not self.previous:
-            return "the platform did not show which image the app had"
-        if self.previous.startswith(_BARE_DIGEST):
-            return (
-                f"the platform shows {self.previous!r} for the app's image, which is not the name of an image"
-            )
-        if self._has_same_name:
-            return (
-                f"the app has {self.previous!r} already, and nobody can tell which image this name meant "
-                "before; give each version a tag of its own"
-            )
-        return ""
-
-    def next_look(self, now: float) -> float:
-        """Seconds until the next look. Many looks at first, and while the app runs: it may crash."""
-        return 1.0 if self.settling_left(now) or self._running_since <= now else 3.0
+        return (
+            f"the platform shows {self.previous!r} for the app's image, and nobody can tell which image to "
+            "deploy for that; give each version a tag of its own"
+        )
 
     @property
     def is_starting(self) -> bool:
@@ -169,17 +155,13 @@ class Rollout:
 
         Either both names stand for the same image, or the platform went back: nobody can tell.
         """
-        is_unchanged = bool(self.app.image) and self.app.image == self.previous != self._wanted
-        return is_unchanged and not (self._is_restart or self._has_same_name)
+        is_unchanged = bool(self.app.image) and self.app.image == self.previous != self.image
+        return is_unchanged and not self._has_same_name
 
     @property
     def doubt(self) -> str:
         """Why `running` is not believed yet, to follow the status; empty for any other status."""
-        if self._running_since == math.inf:
-            return ""
-        if self.shows_same:
-            return ", beside the same image as before"
-        return ", for less than 7 s" if self._is_believed else ", as it may have been before the deploy"
+        return ", but not for long enough yet" if self._running_since < math.inf else ""
 
     def is_ours(self, image: str) -> bool:
         """Whether an image in an answer may be the image of this deploy.
@@ -189,16 +171,14 @@ class Rollout:
         write `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with only a
         digest goes with any tag, but not the other way round.
         """
-        if not (image and self._wanted) or image.startswith(_BARE_DIGEST) or image == self._wanted:
+        if not (image and self._wanted) or image.startswith(_BARE_DIGEST):
             return True
         if image == self._accepted_image != self.previous:
             return True
         (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(self._wanted)
         if digest and wanted_digest:
             return digest == wanted_digest
-        if wanted_digest and tag:
-            return (name, tag) == (wanted_name, wanted_tag)
-        return name == wanted_name and (bool(digest and not tag) or _same_tag(tag, wanted_tag))
+        return name == wanted_name and tag in {"", wanted_tag}
 
     @property
     def _is_steady(self) -> bool:
@@ -212,11 +192,7 @@ class Rollout:
     @property
     def _has_same_name(self) -> bool:
         """Whether the previous image had the same name, and neither name has a digest."""
-        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = (
-            _parts(self.previous),
-            _parts(self._wanted),
-        )
-        return name == wanted_name and _same_tag(tag, wanted_tag) and not (digest or wanted_digest)
+        return _parts(self.previous) == _parts(self._wanted) and not _digest(self._wanted)
 
     @property
     def _has_shown_ours(self) -> bool:
@@ -229,15 +205,11 @@ def _since(began: float, now: float, *, holds: bool) -> float:
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
-    """The last part of the name, the tag and the digest."""
+    """The last part of the name, the tag and the digest. Without both, the tag is `latest`."""
     name, _, digest = reference.partition("@")
     last, _, tag = name.rpartition("/")[2].partition(":")  # a port's colon is before the last slash
-    return last, tag, digest
+    return last, tag or ("" if digest else "latest"), digest
 
 
 def _digest(reference: str) -> str:
     return reference if reference.startswith(_BARE_DIGEST) else _parts(reference)[2]
-
-
-def _same_tag(one: str, other: str) -> bool:
-    return (one or "latest") == (other or "latest")

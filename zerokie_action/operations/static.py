@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action.doubts import find_doubts, require_confirmed
-from zerokie_action.errors import ConfigurationError, DeployFailed, HealthCheckFailed
+from zerokie_action.errors import ConfigurationError, DeployError, DeployFailed
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import HINT_CHANGED, find_changes, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, Zone, make_plan
@@ -75,7 +75,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         else:
             app, created = existing, Outcome.REFUSED
         hashes = await _update(job, source, app, created)
-    await _complete(job, app, hashes)
+    await _complete(job, hashes)
 
 
 async def _preview(job: Job, source: _Source, app: App | None) -> None:
@@ -133,13 +133,13 @@ async def _update(job: Job, source: _Source, app: App, created: Outcome) -> Mapp
     return update.deployed_hashes()
 
 
-async def _complete(job: Job, app: App, hashes: Mapping[str, str]) -> None:
+async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
-    url = await apps.find_url(job, app.address)
+    url = await apps.find_url(job)
     try:
         await check_health(job, url, hashes)
-    except HealthCheckFailed as error:
+    except DeployError as error:
         errors.append(error)
     if errors:  # the first one's exit code counts
         errors[0].args = ("; ".join(map(str, errors)),)

@@ -20,7 +20,7 @@ from zerokie_action.files.manifest import (
 from zerokie_action.files.plan import Zone
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.answers import NOT_FOUND
-from zerokie_action.platform.pages import PageError, read_public
+from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ async def _read_manifest(job: Job, url: str, path: str, effect: str) -> Manifest
     """Read a manifest through the app's public URL, because the API can't read files; or log the effect."""
     # The query makes the URL unique, so that no cache has it.
     page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
-    why = "another page is served in its place"
     try:
-        data = await read_public(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
-        if manifest := parse_manifest(data):
+        served = await read_page(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
+        if served.is_success and (manifest := parse_manifest(served.content)):
             return manifest
+        why = f"its address answered {served.status_code} with something else"
     except PageError as error:
         why = str(error) if url else "the platform does not give the app's URL"
     job.log.info(f"The manifest of the last deploy can't be read ({why}): {effect}")

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
@@ -80,12 +81,9 @@ def read_answer(
         redact: removes secrets from the response's text.
         final: the statuses that are refusals with any body.
     """
-    flaw = "not in the API's format"
     if response.is_success:
-        try:
+        with suppress(Malformed):
             return parse(response)
-        except Malformed as malformed:
-            flaw = str(malformed)
     status, said = response.status_code, words(response.content, redact)
     answer = f"answered {status} ({said})" if said else f"answered {status}"
     if asks_to_try_again(status):
@@ -97,7 +95,7 @@ def read_answer(
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
     # Another server may have answered, and the platform may have carried out the request all the same.
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    return Failure(f"{origin} {answer}, but {flaw}", Cause.WRONG_ANSWER)
+    return Failure(f"{origin} {answer}, but not in the API's format", Cause.WRONG_ANSWER)
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:

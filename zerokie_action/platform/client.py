@@ -30,7 +30,6 @@ from zerokie_action.platform.answers import (
     NOT_FOUND,
     TOO_LARGE,
     read_answer,
-    words,
 )
 from zerokie_action.platform.models import (
     App,
@@ -47,7 +46,7 @@ from zerokie_action.platform.models import (
 from zerokie_action.text import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
     from zerokie_action.errors import DeployError
@@ -99,18 +98,13 @@ class Client:
 
     def guarded(self, guard: Guard) -> Client:
         """A copy of this client that enters `guard` around each attempt, inside of the guards that it has."""
-        outer = self.guard
 
         @contextmanager
         def both() -> Iterator[None]:
-            with outer(), guard():
+            with self.guard(), guard():
                 yield
 
-        return replace(self, guard=guard if outer is nullcontext else both)
-
-    def words(self, body: bytes) -> str:
-        """A response's own words, in quotation marks and without secrets."""
-        return words(body, self.redact)
+        return replace(self, guard=both)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
@@ -131,12 +125,12 @@ class Client:
         Raises:
             RequestRejected: with status 409 when an app of this name exists.
         """
-        purpose, body = f"Creating app {name!r}", {"name": name, "type": kind, **fields}
-        return await self._send(parse_record(App), purpose, "POST", "/v1/apps", body, write=write)
+        body = {"name": name, "type": kind, **fields}
+        return await self._send(parse_record(App), f"Creating app {name!r}", "POST", (), body, write=write)
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        return await self._send(parse_apps, "Listing the apps", "GET", "/v1/apps", max_body=16 * MEGABYTE)
+        return await self._send(parse_apps, "Listing the apps", "GET", (), max_body=16 * MEGABYTE)
 
     async def find_app(self, name: str) -> App | None:
         """An app ("GET /v1/apps/:name"); None when no app has this name."""
@@ -153,11 +147,16 @@ class Client:
         Raises:
             RequestRejected: with status 404 when no app has this name.
         """
-        return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", app_target(name))
+        try:
+            return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,))
+        except RequestRejected as error:
+            if error.status == NOT_FOUND:
+                error.args = (f"There is no app {name!r} ({error.answer})",)
+            raise
 
     async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
         """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        return await self._delete(f"Deleting app {name!r}", app_target(name), write)
+        return await self._delete(f"Deleting app {name!r}", (name,), write)
 
     async def deploy(
         self,
@@ -177,9 +176,9 @@ class Client:
         """
         body = {"image": image, "registry_auth": registry_auth}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-        target = app_target(name, "deploy")
+        path = (name, "deploy")
         return await self._send(
-            parse_record(App), purpose, "POST", target, body, write=write, is_repeatable=False
+            parse_record(App), purpose, "POST", path, body, write=write, is_repeatable=False
         )
 
     # Files of static apps
@@ -190,7 +189,7 @@ class Client:
             parse_files,
             f"Listing the files of {name!r}",
             "GET",
-            app_target(name, "files"),
+            (name, "files"),
             max_body=_LARGEST_LISTING,
             silence=limits.LISTING_SILENCE,
         )
@@ -210,17 +209,15 @@ class Client:
         A 404 is a failure, and `on_missing` is called: while the lock is held, the app should exist, and only
         its storage may not be ready.
         """
-        purpose, target = f"Uploading {path!r}", app_target(name, "files", *path.split("/"))
         try:
             await self._send(
                 parse_any,
-                purpose,
+                f"Uploading {path!r}",
                 "PUT",
-                target,
+                (name, "files", *path.split("/")),
                 content,
                 content_type=content_type,
                 group=group,
-                on_missing=self.on_missing,
                 write=write,
             )
         except (RequestRejected, PlatformUnavailable) as error:
@@ -235,8 +232,7 @@ class Client:
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
-        purpose, target = f"Deleting {path!r}", app_target(name, "files", *path.split("/"))
-        await self._delete(purpose, target, write, group=DELETIONS)
+        await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write)
 
     # The deploy lock
 
@@ -247,9 +243,9 @@ class Client:
             RequestRejected: with status 409 when a session holds the lock. If an answer was lost, that may be
                 this session.
         """
-        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        purpose = "Asking for the deploy lock"
-        lock = await self._send(parse_record(Lock), purpose, "POST", target, body, write=write)
+        purpose, path = "Asking for the deploy lock", (name, "deploy", "lock")
+        body = {"deploy_session_id": session}
+        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, write=write)
         if not lock.is_held_by(session):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
@@ -259,10 +255,9 @@ class Client:
         Raises:
             RequestRejected: with status 404 or 409 when the session does not hold the lock.
         """
-        target, body = app_target(name, "deploy", "lock"), {"deploy_session_id": session}
-        purpose = "Confirming the deploy lock"
-        parse = parse_optional(Lock)
-        lock = await self._send(parse, purpose, "PUT", target, body, final=_FINAL_FOR_LOCKS)
+        purpose, path = "Confirming the deploy lock", (name, "deploy", "lock")
+        body = {"deploy_session_id": session}
+        lock = await self._send(parse_optional(Lock), purpose, "PUT", path, body, final=_FINAL_FOR_LOCKS)
         if lock and not lock.is_held_by(session):
             raise RequestRejected(f"{purpose}: the answer names another session", status=CONFLICT)
 
@@ -283,7 +278,7 @@ class Client:
             parse_optional(Finalized),
             "Finalizing the deploy",
             "POST",
-            app_target(name, "deploy", "finalize"),
+            (name, "deploy", "finalize"),
             body,
             silence=limits.FINALIZE_SILENCE,
             final=_FINAL_FOR_LOCKS,
@@ -298,23 +293,20 @@ class Client:
         Raises:
             RequestRejected: with status 409 when the domain is attached already, to this app or another.
         """
-        purpose, target = f"Attaching {domain!r}", app_target(name, "domains")
-        return await self._send(
-            parse_record(Domain), purpose, "POST", target, {"domain": domain}, write=write
-        )
+        purpose, body = f"Attaching {domain!r}", {"domain": domain}
+        return await self._send(parse_record(Domain), purpose, "POST", (name, "domains"), body, write=write)
 
     async def remove_domain(self, name: str, domain: str, *, write: Write | None = None) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
-        target = app_target(name, "domains", domain)
-        return await self._delete(f"Removing {domain!r}", target, write)
+        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), write)
 
     # What all endpoints share
 
-    async def _delete(self, purpose: str, target: str, write: Write | None, *, group: str = "") -> bool:
+    async def _delete(self, purpose: str, path: Iterable[str], write: Write | None) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
         write = write or Write()
         try:
-            return await self._send(parse_any, purpose, "DELETE", target, write=write, group=group)
+            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=DELETIONS)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
@@ -327,7 +319,7 @@ class Client:
         parse: Callable[[Response], T],
         purpose: str,
         method: str,
-        target: str,
+        path: Iterable[str],
         body: Mapping[str, object] | Content | None = None,
         *,
         content_type: str = "application/json",
@@ -335,7 +327,6 @@ class Client:
         max_body: int = MEGABYTE,
         silence: float = limits.SILENCE,
         final: AbstractSet[int] = FINAL,
-        on_missing: Callable[[], None] | None = None,
         write: Write | None = None,
         is_repeatable: bool = True,
     ) -> T:
@@ -345,14 +336,13 @@ class Client:
             parse: see `read_answer`.
             purpose: see `http.request.About`.
             method: the HTTP method.
-            target: the path below the base URL, from `app_target`, which refuses dot segments.
-            body: a mapping is sent as JSON, without its None values; a content is read while it is sent.
+            path: the segments of the path below `/v1/apps`; see `app_target`.
+            body: a mapping is sent as JSON, without its None values; a content is a file to upload.
             content_type: the body's type.
             group: see `http.request.About`.
             max_body: see `http.request.About`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
-            on_missing: called at a 404, which then is a failure and no refusal.
             write: follows what becomes of the request.
             is_repeatable: see `RetryingClient.send`.
 
@@ -361,6 +351,7 @@ class Client:
             AuthenticationError: when the answer is a 401.
             PlatformUnavailable: when the request was given up.
         """
+        is_upload = not isinstance(body, Mapping | None)
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
             body = Bytes(json.dumps(given).encode())
@@ -369,12 +360,13 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
-        request = Request(method, self.base_url + target, headers=headers, stream=stream, extensions=more)
+        url = self.base_url + app_target(*path)
+        request = Request(method, url, headers=headers, stream=stream, extensions=more)
 
         def read(response: Response) -> T | Failure | DeployError:
             answer = read_answer(request, response, parse, self.redact, final)
-            if response.status_code == NOT_FOUND and on_missing:
-                on_missing()
+            if response.status_code == NOT_FOUND and is_upload:
+                self.on_missing()
                 if isinstance(answer, RequestRejected):
                     return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
             return answer
@@ -393,13 +385,13 @@ def is_hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
-def app_target(app: str, *rest: str) -> str:
-    """The request target of an app (`/v1/apps/:name`), followed by the segments in `rest`.
+def app_target(*segments: str) -> str:
+    """The request target below `/v1/apps`: `/v1/apps/:name` for one segment.
 
     Raises:
         ValueError: when a segment is empty, `.` or `..`, because the request would reach another resource.
     """
-    return f"/v1/apps/{'/'.join(map(_segment, (app, *rest)))}"
+    return "/".join(("/v1/apps", *map(_segment, segments)))
 
 
 @lru_cache(maxsize=1024)  # names of apps and directories recur

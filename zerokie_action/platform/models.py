@@ -33,9 +33,6 @@ _LARGEST_LENGTH = 2**63 - 1
 class Malformed(ValueError):  # noqa: N818 - internal; never reaches users
     """A 2xx response does not match the reference: a gateway may have sent the response."""
 
-    def __init__(self) -> None:
-        super().__init__("not with what the API reference describes")
-
 
 class _Record(BaseModel):
     """A JSON object. A number is accepted for a text, and a text for a number."""

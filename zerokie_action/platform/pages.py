@@ -6,13 +6,10 @@ import base64
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-import anyio
-
 from zerokie_action.formats import split_web_url
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
-from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -26,52 +23,19 @@ class PageError(Exception):
     """A page could not be read. The message is the end of a sentence."""
 
 
-async def read_page(url: str, http: RetryingClient, *, max_body: int, seconds: float) -> Response:
+async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: float) -> Response:
     """The response to one GET. A user and password in the URL are sent along.
 
     Args:
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
-        http: sends the request.
-        max_body: the largest accepted body, in bytes.
-        seconds: the time limit for the whole response.
-
-    Raises:
-        PageError: when the response is not complete in time.
-        ConfigurationError: when the proxy or the certificate authorities can't be used.
-    """
-    with anyio.move_on_after(seconds):
-        return await _get(url, http, max_body, seconds)
-    raise PageError(f"no answer within {human_seconds(seconds)}")
-
-
-async def read_public(url: str, http: RetryingClient, *, max_body: int, silence: float) -> bytes:
-    """The body of a page; the request is sent once.
-
-    Args:
-        url: as for `read_page`.
-        http: sends the request.
+        http: sends the request, once.
         max_body: the largest accepted body, in bytes.
         silence: seconds without a byte after which the request fails.
 
     Raises:
-        PageError: when there is no response, or a response other than 2xx.
+        PageError: when there is no response.
+        ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    response = await _get(url, http, max_body, silence)
-    if not response.is_success:
-        raise PageError(f"it answered {response.status_code}")
-    return response.content
-
-
-def shown_url(url: str) -> str:
-    """The URL without user, password, query and fragment, which may be secrets. Never raises."""
-    try:
-        parts = _split(url)
-    except PageError:
-        return "an invalid URL"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-async def _get(url: str, http: RetryingClient, max_body: int, silence: float) -> Response:
     parts, headers = _split(url), {**HEADERS, "Cache-Control": "no-cache"}
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -81,6 +45,15 @@ async def _get(url: str, http: RetryingClient, max_body: int, silence: float) ->
     if isinstance(response, Failure):
         raise PageError(response.reason)
     return response
+
+
+def shown_url(url: str) -> str:
+    """The URL without user, password, query and fragment, which may be secrets. Never raises."""
+    try:
+        parts = _split(url)
+    except PageError:
+        return "an invalid URL"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _split(url: str) -> SplitResult:
