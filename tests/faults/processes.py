@@ -15,10 +15,9 @@ from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 ROOT = Path(__file__).parents[2]
-SITE = {"index.html": "<h1>one</h1>", "a.css": "body{}", "b/c.js": "c()"}
 
 
 class Runner:
@@ -35,13 +34,6 @@ class Runner:
             "ZEROKIE_APP": "site",
             "ZEROKIE_DIRECTORY": str(self.site),
         }
-
-    def write(self, files: Mapping[str, str]) -> None:
-        for old in [path for path in self.site.rglob("*") if path.is_file()]:
-            old.unlink()
-        for path, text in files.items():
-            (self.site / path).parent.mkdir(parents=True, exist_ok=True)
-            (self.site / path).write_text(text)
 
     async def start(
         self,
@@ -88,15 +80,3 @@ async def platform_and_runner(tmp_path: Path) -> AsyncIterator[tuple[Platform, R
             yield platform, Runner(tmp_path, server.url)
     finally:
         platform.store.close()
-
-
-def stored(platform: Platform) -> dict[str, bytes]:
-    return {path: data for path, data in platform.files("site").items() if not path.startswith("_zerokie/")}
-
-
-def files_of(runner: Runner) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(runner.site)): path.read_bytes()
-        for path in runner.site.rglob("*")
-        if path.is_file()
-    }

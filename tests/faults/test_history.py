@@ -20,6 +20,7 @@ import math
 import os
 import signal
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -36,18 +37,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults.invariants import forbidden_writes
 from tests.faults.scenarios import DIALECTS
 from tests.operations.test_intent import OURS, THEIRS
 from tests.support.timewarp import wall_clock, warped
-from tests.support.world import API_KEY, World
+from tests.support.world import open_world
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import MANIFEST_FOLDER, find_manifests
 from zerokie_action.sandbox.cdn import Page
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import Platform
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome
+    from zerokie_action.sandbox.platform import Platform
     from zerokie_action.sandbox.records import Record
 
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
@@ -65,10 +67,9 @@ KINDS = (
     {"kind": Kind.RESET, "after": True},
     {"kind": Kind.HANG, "after": True},
     {"kind": Kind.HTML},
+    {"kind": Kind.EMPTY},
+    {"kind": Kind.EMPTY, "after": True},
 )
-# An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
-ONCE = ({"kind": Kind.EMPTY}, {"kind": Kind.EMPTY, "after": True})
-
 CANT_BE_READ = "can't be read"
 
 paths = st.sampled_from(NAMES)
@@ -95,20 +96,17 @@ class History(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._patches = pytest.MonkeyPatch()
-        self._warp = warped(self._patches)
-        loop = self._warp.__enter__()
-        self._folder = tempfile.TemporaryDirectory()
-        base = Path(self._folder.name)
+        self._open = ExitStack()
+        loop = self._open.enter_context(warped(self._open.enter_context(pytest.MonkeyPatch.context())))
+        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
         self.skipped = 0.0
-        platform = Platform(
-            base / "platform", clock=lambda: wall_clock(loop) - self.skipped, api_keys={API_KEY}
-        )
+        world = open_world(folder, loop, clock=lambda: wall_clock(loop) - self.skipped)
+        self.world = self._open.enter_context(world)
+        self.world.env = dict(OURS)
+        self.world.signals.install()
+        platform = self.world.platform
         platform.apps.create_static("site")
         self._serve_badly(platform)
-        (base / "site").mkdir()
-        self.world = World(base / "site", platform, loop, env=dict(OURS))
-        self.world.signals.install()
         self.files: dict[str, bytes] = {}
         self.unreadable: float = 0
         """How often the manifest can't be read from now on."""
@@ -124,11 +122,7 @@ class History(RuleBasedStateMachine):
         self.abandoned: set[str | None] = set()
 
     def teardown(self) -> None:
-        self.world.signals.close()
-        self.world.platform.store.close()
-        self._warp.__exit__(None, None, None)
-        self._patches.undo()
-        self._folder.cleanup()
+        self._open.close()
 
     def _serve_badly(self, platform: Platform) -> None:
         """Let the CDN hide manifests, and ignore queries: it has old answers until finalize purges it."""
@@ -149,10 +143,10 @@ class History(RuleBasedStateMachine):
     # The folder
 
     @initialize(
-        dialect=st.sampled_from([(), *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
+        dialect=st.sampled_from(["", *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
     )
-    def begin(self, dialect: tuple[str, ...], path: str, content: bytes, unreadable: float) -> None:
-        self.world.platform.dialect.speak(*dialect)
+    def begin(self, dialect: str, path: str, content: bytes, unreadable: float) -> None:
+        self.world.platform.dialect.speak(*dialect.split())
         self.has_times = self.world.platform.dialect["last-modified"] != "absent"
         self.unreadable = unreadable
         self.edit(path, content)
@@ -228,30 +222,18 @@ class History(RuleBasedStateMachine):
     def deploy_with_a_fault(
         self, kind: dict[str, object], skip: int, times: int | None, inputs: dict[str, object]
     ) -> None:
+        # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
+        times = 1 if kind["kind"] is Kind.EMPTY else times
         index = len(self.world.platform.requests) + skip
-        self.world.platform.faults.add(Fault(index=index, times=times, **kind))  # type: ignore[arg-type]
-        self._deploy(inputs, may_fail=True)
-        self.world.platform.faults.clear()
-
-    @rule(
-        kind=st.sampled_from(ONCE), method=st.sampled_from(["GET", "PUT", "POST"]), skip=skips, inputs=options
-    )
-    def deploy_with_an_empty_answer(
-        self, kind: dict[str, object], method: str, skip: int, inputs: dict[str, object]
-    ) -> None:
-        fault = Fault(method=method, path="/v1/", skip=skip % 6, **kind)  # type: ignore[arg-type]
-        self.world.platform.faults.add(fault)
-        self._deploy(inputs, may_fail=True)
-        self.world.platform.faults.clear()
+        fault = Fault(index=index, times=times, **kind)  # type: ignore[arg-type]
+        self._deploy(inputs, fault, may_fail=True)
 
     @rule(path=paths, times=st.sampled_from([1, 2, None]), inputs=options)
     def deploy_through_a_lying_gateway(self, path: str, times: int | None, inputs: dict[str, object]) -> None:
         """It answers the PUT of one path with 200 in the platform's place."""
         path = self._name(path)
         fault = Fault(Kind.STATUS, "PUT", f"/files/{quote(path)}$", status=200, body=b"", times=times)
-        self.world.platform.faults.add(fault)
-        self._deploy(inputs, may_fail=True, may_be_unknown=path)
-        self.world.platform.faults.clear()
+        self._deploy(inputs, fault, may_fail=True, may_be_unknown=path)
 
     @rule(skip=st.integers(0, 2), times=st.sampled_from([1, 2, None]), inputs=options)
     def deploy_through_a_gateway_that_swallows_manifests(
@@ -261,9 +243,7 @@ class History(RuleBasedStateMachine):
         fault = Fault(
             Kind.STATUS, "PUT", f"/files/{MANIFEST_FOLDER}", status=200, body=b"", skip=skip, times=times
         )
-        self.world.platform.faults.add(fault)
-        self._deploy(inputs, may_fail=True)
-        self.world.platform.faults.clear()
+        self._deploy(inputs, fault, may_fail=True)
         self.may_be_refused |= bool(self.last and self.last.exit_code == PlatformUnavailable.exit_code)
 
     @rule(path=st.sampled_from([*THEIR_NAMES, *HASHED, MANIFEST_FOLDER]), inputs=options)
@@ -271,9 +251,7 @@ class History(RuleBasedStateMachine):
         """It confirms the DELETE of one path, or of all manifests, in the platform's place."""
         path = self._name(path)
         fault = Fault(Kind.STATUS, "DELETE", f"/files/{quote(path)}", status=204, body=b"", times=None)
-        self.world.platform.faults.add(fault)
-        self._deploy(inputs, may_fail=self.world.platform.lock("site") is not None, may_stay=path)
-        self.world.platform.faults.clear()
+        self._deploy(inputs, fault, may_fail=self.world.platform.lock("site") is not None, may_stay=path)
         self.deploy(inputs)
 
     @rule(skip=skips, number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), inputs=options)
@@ -286,9 +264,8 @@ class History(RuleBasedStateMachine):
     def deploy_and_kill(self, skip: int, inputs: dict[str, object]) -> None:
         """What a killed process would still have sent has no effect, and takes no time."""
         index = len(self.world.platform.requests) + skip
-        self.world.platform.faults.add(Fault(Kind.RESET, index=index, times=None))
-        self._deploy(inputs, may_fail=True, at=(index, signal.SIGTERM), until=index)
-        self.world.platform.faults.clear()
+        fault = Fault(Kind.RESET, index=index, times=None)
+        self._deploy(inputs, fault, may_fail=True, at=(index, signal.SIGTERM), until=index)
         self.world.reset_signals()
         if (holder := self.world.platform.lock("site")) != "rival":
             self.abandoned.add(holder)
@@ -323,7 +300,7 @@ class History(RuleBasedStateMachine):
     def _deploy(
         self,
         inputs: dict[str, object],
-        *,
+        *faults: Fault,
         may_fail: bool,
         at: tuple[int, signal.Signals] | None = None,
         until: int | None = None,
@@ -333,6 +310,9 @@ class History(RuleBasedStateMachine):
         """Run a deploy. Its time ends with its last request, or with that before `until`.
 
         Args:
+            inputs: of the run.
+            faults: what goes wrong meanwhile.
+            may_fail: whether it may end in an error.
             at: the request at which this process gets a signal.
             may_be_unknown: what a gateway lies about. If no manifest proves what is there, as after a kill,
                 and it lies twice, the next deploy has to mend it.
@@ -350,12 +330,14 @@ class History(RuleBasedStateMachine):
         strange = [path for path, content in before.items() if content == STRANGE]
         self.last_request = self.world.platform.clock()
         self.world.platform.on_request = note
+        self.world.platform.faults.add(*faults)
         self.last = self.world.run(lock_timeout="30s", max_deletes=99, **inputs)
         self.world.platform.on_request = None
+        self.world.platform.faults.clear()
         self.skipped += self.world.platform.clock() - self.last_request
         after, log = self.world.stored(), self.last.log
         if "expires" in log:
-            self.abandoned |= {record.session for record in self.last.requests}
+            self.abandoned |= self.last.sessions
         if self.last.exit_code == 2:
             assert after == before, f"theirs: changed before it was refused: {log}"
             assert not self.is_calm, f"ours: {log}"
@@ -380,7 +362,6 @@ class History(RuleBasedStateMachine):
             self.may_be_refused = True
             wanted[may_stay] = before[may_stay]
         if may_be_unknown and after != wanted and may_be_unknown not in known:
-            self.world.platform.faults.clear()
             self.world.loop.jump(60)
             self._deploy(inputs, may_fail=False)
         else:
@@ -407,15 +388,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def every_write_was_under_the_lock_of_its_run(self) -> None:
         if self.last:
-            ours = {record.session for record in self.last.requests if record.session}
-            for record in self.last.requests:
-                if (
-                    record.method in {"PUT", "DELETE"}
-                    and "/files/" in record.path
-                    and record.status in {200, 204}
-                    and record.fault is None
-                ):
-                    assert record.lock_holder in ours
+            assert list(forbidden_writes(self.last)) == []
 
 
 @pytest.mark.usefixtures("handlers")

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.processes import SITE, files_of, finished, platform_and_runner, stored
+from tests.faults.processes import finished, platform_and_runner
+from tests.faults.scenarios import FIRST, SECOND
+from tests.support.platform import contents, fill
+from tests.support.world import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zerokie_action.sandbox.records import Record
-
-EDITED = {"index.html": "<h1>second</h1>", "a.css": "body{}", "new.txt": "new"}
 
 
 async def _kill_at(
@@ -23,10 +24,10 @@ async def _kill_at(
 ) -> list[str] | None:
     """Kill a deploy at its first request with this in number, method and path; None where there is none."""
     async with platform_and_runner(tmp_path) as (platform, runner):
-        runner.write(SITE)
+        fill(runner.site, FIRST)
         if update:
             assert (await runner.deploy())[0] == 0
-            runner.write(EDITED)
+            fill(runner.site, SECOND)
         first = len(platform.requests)
         keeps = {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(runner.state)} if github else {}
         state_file = {} if github else {"ZEROKIE_STATE_FILE": str(runner.state_file)}
@@ -55,7 +56,7 @@ async def _kill_at(
             problems.append(f"the lock is still held, and the cleanup said {said!r}")
         if again != 0:
             problems.append(f"the next deploy ended with {again}: {log_of_next}")
-        if stored(platform) != files_of(runner):
+        if stored(platform) != contents(runner.site):
             problems.append("the next deploy did not converge")
         return problems
 

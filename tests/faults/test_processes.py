@@ -11,6 +11,7 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+from tests.support.platform import fill
 from zerokie_action.sandbox.faults import Fault, Kind
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ sys.exit(deploy())
 async def test_a_signal_where_no_thread_can_start(real: tuple[Platform, Runner], tmp_path: Path) -> None:
     """The handler needs none; the lock is released."""
     platform, runner = real
-    runner.write({"a.css": "a {}", "index.html": "<h1>"})
+    fill(runner.site, {"a.css": b"a {}", "index.html": b"<h1>"})
     platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
     uploading = asyncio.Event()
     platform.on_request = lambda record: uploading.set() if "index.html" in record.path else None
@@ -83,7 +84,7 @@ async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, aft
 async def test_a_signal_while_something_blocks_the_end(real: tuple[Platform, Runner]) -> None:
     """The process ends in time all the same."""
     _, runner = real
-    runner.write({"index.html": "<h1>"})
+    fill(runner.site, {"index.html": b"<h1>"})
     process = await runner.start(("-c", SLOW_NAMES), ZEROKIE_API_URL="https://api.example.com")
     await _ends_in_time(process, signal.SIGINT, after=b"looking up")
 
@@ -112,7 +113,7 @@ sys.exit(deploy())
 async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner]) -> None:
     """A thread that nothing can end keeps no lock."""
     platform, runner = real
-    runner.write({"index.html": "<h1>"})
+    fill(runner.site, {"index.html": b"<h1>"})
     process = await runner.start(("-c", BLOCKED_SCAN))
     await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
     assert platform.lock("site") is None
@@ -148,7 +149,7 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
 async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) -> None:
     """The lock is released with true counts, in time; what does not fit into the log is lost."""
     platform, runner = real
-    runner.write({f"{number:0100}.css": "a {}" for number in range(100)})
+    fill(runner.site, {f"{number:0100}.css": b"a {}" for number in range(100)})
     platform.faults.add(Fault(Kind.STATUS, method="PUT", path="/files/", status=503, times=None))
     process, reader, logged = await write_until_nobody_reads(runner)
     began = time.monotonic()

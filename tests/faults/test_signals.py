@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.invariants import broken
+from tests.faults.invariants import broken, broken_next
 from tests.faults.scenarios import SCENARIOS, Scenario
 from zerokie_action.sandbox.faults import Fault, Kind
 
@@ -60,7 +60,7 @@ def test_at_every_request(scenario: Scenario, at_each_request: AtEachRequest) ->
             yield f"{outcome.ended - told_at[0]:.1f} s from the signal to the end"
         if outcome.outputs["status"] != "cancelled":
             yield f"status {outcome.outputs['status']}"
-        yield from next_deploy(scenario, world)
+        yield from broken_next(scenario, world)
 
     attempts = {
         f"{number.name} {moment}": partial(attempt, number, None, moment)
@@ -74,16 +74,6 @@ def test_at_every_request(scenario: Scenario, at_each_request: AtEachRequest) ->
     at_each_request(scenario, attempts)
 
 
-def next_deploy(scenario: Scenario, world: World) -> Iterator[str]:
-    """It is right, after half an hour at the latest."""
-    world.platform.faults.clear()
-    world.platform.on_request = world.platform.on_response = None
-    world.reset_signals()
-    world.loop.jump(30 * 60 + 1)
-    again = broken(scenario, world, scenario.run(world), codes={scenario.usual})
-    yield from (f"the next deploy: {problem}" for problem in again)
-
-
 def test_while_waiting_for_somebody_elses_lock(world: World) -> None:
     """The wait ends at once, and the other deploy keeps its lock."""
     world.platform.take_lock("site", "somebody else")
@@ -94,4 +84,4 @@ def test_while_waiting_for_somebody_elses_lock(world: World) -> None:
     assert outcome.exit_code == 130
     assert world.platform.lock("site") == "somebody else"
     assert outcome.ended - told_at < 1
-    assert not [record for record in outcome.requests if "finalize" in record.path]
+    assert outcome.sent("POST", "/finalize$") == []

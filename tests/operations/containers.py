@@ -8,7 +8,7 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.platform import Rollout
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def takes(world: World, seconds: float) -> None:
     world.platform.apps.rollout = Rollout(seconds=seconds)
 
 
-def says(*, skip: int = 1, times: int | None = 1, **app: str) -> Fault:
+def says(world: World, *, skip: int = 1, times: int | None = 1, **app: str) -> None:
     """What the platform answers about the app, after `skip` true answers."""
     body = json.dumps({"name": "web"} | app).encode()
-    return Fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
+    world.fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
 
 
 def asked(outcome: Outcome) -> int:
     """How many deploys were asked for."""
-    return sum(record.path.endswith("/deploy") for record in outcome.requests)
+    return len(outcome.sent("POST", "/deploy$"))
 
 
 def lines(outcome: Outcome) -> list[str]:

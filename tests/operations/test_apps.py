@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import NEW, OLD, asked, deploy, lines, running_web
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
+IMAGE: dict[str, object] = {"image": NEW}
+each_kind = pytest.mark.parametrize("inputs", [IMAGE, {}], ids=["image", "folder"])
 
 
 @pytest.fixture(autouse=True)
@@ -29,45 +31,28 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
     assert f"Created container app 'new' with {NEW!r}" in lines(outcome)
-    assert outcome.outputs["created"] is True
-    assert outcome.outputs["previous_image"] is None
-    assert outcome.outputs["warnings"] == []
+    outputs = outcome.outputs
+    assert (outputs["created"], outputs["image"], outputs["previous_image"]) == (True, NEW, None)
+    assert outputs["deploy_id"]
+    assert outputs["warnings"] == []
 
 
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-@pytest.mark.parametrize(
-    ("fault", "created"),
-    [
-        (Fault(Kind.RESET, "POST", "/v1/apps$", times=None), None),
-        (Fault(Kind.STATUS, "POST", "/v1/apps$", status=400), False),
-        (Fault(Kind.STATUS, "POST", "/v1/apps$", status=401), False),
-    ],
-    ids=["ambiguous", "refused", "unauthorized"],
-)
+@each_kind
+@pytest.mark.parametrize(("kind", "created"), [(Kind.RESET, None), (Kind.STATUS, False)])
 def test_whether_it_was_created(
-    world: World, inputs: dict[str, object], fault: Fault, *, created: bool | None
+    world: World, inputs: dict[str, object], kind: Kind, *, created: bool | None
 ) -> None:
     """What is not known is in no output."""
-    world.platform.faults.add(fault)
+    world.fault(kind, "POST", "/v1/apps$", status=400, times=None)
     outcome = world.run(app="new", create=True, retry_timeout=0, **inputs)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
 
 
-def create_meanwhile(world: World, kind: str) -> None:
-    """Somebody else creates the app `new` in the moment in which this run asks for that."""
-    apps = world.platform.apps
-    create = {
-        "static": lambda: apps.create_static("new"),
-        "container": lambda: apps.create_container("new", OLD),
-    }
-    world.once("POST", "/v1/apps$", create[kind])
-
-
 def test_an_app_that_somebody_else_creates(world: World) -> None:
     """The image is deployed to it, and what only counts at creation is told as for any other app."""
-    create_meanwhile(world, "container")
+    world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
     outcome = world.run(app="new", image=NEW, create=True, port=8080)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     outputs = outcome.outputs
@@ -77,23 +62,10 @@ def test_an_app_that_somebody_else_creates(world: World) -> None:
     assert world.platform.apps.get("new").image == NEW
 
 
-@pytest.mark.parametrize(("kind", "inputs"), [("static", {"image": NEW}), ("container", {})])
-def test_an_app_of_the_other_kind_that_somebody_else_creates(
-    world: World, kind: str, inputs: dict[str, object]
-) -> None:
-    """Nothing is deployed to it."""
-    create_meanwhile(world, kind)
-    outcome = world.run(app="new", create=True, **inputs)
-    assert outcome.exit_code == 2
-    assert outcome.outputs["error"].startswith(f"App 'new' is a {kind} app")
-    assert outcome.outputs["kind"] == kind
-    assert len(outcome.writes) == 1
-
-
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+@each_kind
 def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
     """By an app that this key does not see, also after a minute."""
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None))
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
     outcome = world.run(app="new", create=True, **inputs)
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60)
@@ -103,7 +75,7 @@ def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
 @pytest.mark.parametrize("image", [NEW, f"nginx@sha256:{'2' * 64}"])
 def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> None:
     """The app that is there then may be our own, if it has our image: it is waited for, and not restarted."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/v1/apps$", after=True))
+    world.fault(Kind.RESET, "POST", "/v1/apps$", after=True)
     outcome = world.run(app="new", image=image, create=True)
     assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
     assert outcome.outputs["created"] is None
@@ -112,14 +84,13 @@ def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> Non
 
 def test_a_new_app_that_is_never_found(world: World) -> None:
     """After a minute, a 404 is the platform's word."""
-    gone = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
-    world.platform.faults.add(gone)
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
     outcome = world.run(app="new", image=NEW, create=True)
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60, abs=15)
 
 
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
+@each_kind
 @pytest.mark.parametrize("create", [True, False])
 def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
     """The error names the input and what to write, also to who has not come as far as creating it."""
@@ -141,7 +112,7 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
 def test_which_kind_it_is(world: World, shows: str, kind: str) -> None:
     """A type that is shown is believed; without one, an image tells, or a port where no image is shown."""
     body = f'{{"name": "web", "status": "running", {shows}}}'.encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body))
+    world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.outputs["kind"]) == (0 if kind == "container" else 2, kind)
 
@@ -155,10 +126,9 @@ def test_registry_credentials(world: World, app: str, server: str | None) -> Non
     assert world.platform.apps.get(app).private
 
 
-@pytest.mark.parametrize("dry_run", [False, True])
-def test_inputs_that_only_count_at_creation(world: World, *, dry_run: bool) -> None:
+def test_inputs_that_only_count_at_creation(world: World) -> None:
     """A warning for each one that differs; a note names `env`, which the API does not show."""
-    outcome = deploy(world, NEW, dry_run=dry_run, **MACHINE)
+    outcome = deploy(world, NEW, dry_run=True, **MACHINE)
     assert outcome.exit_code == 0
     used = "has no effect: it is used only when a container app is created"
     assert outcome.outputs["warnings"] == [
@@ -188,7 +158,7 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
         world.platform.put_file("new", "theirs.html", b"x")
 
     world.once("POST", "/v1/apps$", create)
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/v1/apps$", status=502))
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502)
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 2
     assert "take-over" in outcome.outputs["hint"]
@@ -200,7 +170,7 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "inputs", "status"), [("web", {"image": NEW}, "deleting"), ("site", {}, "Terminating")]
+    ("app", "inputs", "status"), [("web", IMAGE, "deleting"), ("site", {}, "Terminating")]
 )
 def test_an_app_that_is_being_deleted(world: World, app: str, inputs: dict[str, object], status: str) -> None:
     """With `create`, a deploy waits for its end, and creates it; without, it says what is going on."""
@@ -219,17 +189,31 @@ def test_an_app_that_is_being_deleted(world: World, app: str, inputs: dict[str, 
     assert f"Waiting for app {app!r} to be gone: its status is {status!r}" in outcome.log
 
 
-@pytest.mark.parametrize("exists", [True, False])
-@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
-def test_a_name_that_is_taken_for_a_while(world: World, inputs: dict[str, object], *, exists: bool) -> None:
-    """A reader is behind, or the old app on its way out: looked up and created in turn, for a minute."""
-    missing = Fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
-    world.platform.faults.add(missing, Fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2))
-    if exists:
-        world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_static("new"))
+@pytest.mark.parametrize(
+    ("inputs", "exists", "code"),
+    [(IMAGE, "", 0), ({}, "", 0), ({}, "static", 0), (IMAGE, "static", 2), ({}, "container", 2)],
+)
+def test_a_name_that_is_taken_for_a_while(
+    world: World, inputs: dict[str, object], exists: str, code: int
+) -> None:
+    """A reader is behind, or the old app on its way out: looked up and created in turn, for a minute.
+
+    Nothing is deployed to an app of the other kind.
+    """
+    apps = world.platform.apps
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2)
+    if exists == "static":
+        world.once("POST", "/v1/apps$", lambda: apps.create_static("new"))
+    elif exists:
+        world.once("POST", "/v1/apps$", lambda: apps.create_container("new", OLD))
     outcome = world.run(app="new", create=True, **inputs)
-    assert outcome.exit_code == (2 if exists and inputs else 0), outcome.log
-    assert outcome.outputs["created"] is not exists
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.outputs["created"] is not bool(exists)
+    if code:
+        assert outcome.outputs["error"].startswith(f"App 'new' is a {exists} app")
+        assert outcome.outputs["kind"] == exists
+        assert {record.path for record in outcome.writes} == {"/v1/apps"}
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])

@@ -13,7 +13,7 @@ from tests.http.servers import Peer, always, serve
 from tests.operations.containers import tell
 from tests.support import timewarp
 from tests.support.world import API_KEY
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.http.servers import Handler
@@ -145,15 +145,23 @@ def test_a_dry_run(world: World) -> None:
 
 
 def test_hostile_texts_and_secrets(world: World) -> None:
-    """What the platform says means nothing in Markdown, and no secret is in the comment."""
+    """What the platform says means nothing in Markdown; an answer of the forge issues no command.
+
+    No secret is in the comment, nor in the log.
+    """
     forge = Forge()
     said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/lock$", status=400, body=said))
+    world.fault(Kind.STATUS, "POST", "/lock$", status=400, body=said)
     run(world, forge)
     text = comment(forge)
     assert '(400: "`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;")' in text
     assert API_KEY not in text
     assert TOKEN not in text
+    forge.refuse["POST"] = (422, b'{"message": "\\n::error::owned ##[error] good-token"}')
+    forge.comments.clear()
+    log = run(world, forge).log
+    assert "Commenting was refused (422" in log
+    assert not [text for text in ("\n::error::owned", "##[", TOKEN) if text in log.partition("deploys")[2]]
 
 
 @pytest.mark.parametrize(
@@ -166,84 +174,70 @@ def test_nothing_to_tell(world: World, inputs: dict[str, object]) -> None:
     assert forge.requests == []
 
 
-class TestNeverFailsTheDeploy:
-    """One warning, exit 0, and all that the deploy reported."""
+async def hang(peer: Peer) -> None:
+    """A forge that does not answer."""
+    await peer.request()
+    await peer.gone()
 
-    def fine(self, outcome: Outcome, words: str) -> None:
-        assert outcome.exit_code == 0
-        assert outcome.outputs["status"] == "deployed"
-        (line,) = warnings(outcome)
-        assert words in line
 
-    @BOTH
-    def test_no_token(self, world: World, ci: str) -> None:
-        outcome = run(world, Forge(), ci, github_token=None, gitlab_token=None)
-        self.fine(outcome, f"Not commenting: `{ci}-token` is not set; ")
+def refuse(status: int, body: bytes = b"") -> Forge:
+    return Forge(refuse={"POST": (status, body)})
 
-    @BOTH
-    def test_no_permission(self, world: World, ci: str) -> None:
-        forge = Forge(refuse={"POST": (403, b'{"message": "Resource not accessible by integration"}')})
-        outcome = run(world, forge, ci)
-        self.fine(outcome, "Resource not accessible by integration")
-        needed = "`permissions: pull-requests: write`" if ci == "github" else "the scope `api`"
-        assert needed in warnings(outcome)[0]
 
-    @pytest.mark.parametrize("status", [302, 422])
-    def test_refused(self, world: World, status: int) -> None:
-        """A redirect is not followed: the token would go along. An answer issues no command."""
-        body = b'{"message": "\\n::error::owned ##[error] good-token"}'
-        outcome = run(world, always(status, body, "Location: http://127.0.0.1:9/"))
-        self.fine(outcome, f"Commenting was refused ({status}")
-        assert "\n::error" not in outcome.log
-        assert "##[" not in outcome.log
-        assert TOKEN not in outcome.log.partition("deploys")[2]
+NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
+FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
+    # name: CI, forge, inputs, words of the warning
+    "no token": ("github", Forge(), {"github_token": None}, "Not commenting: `github-token` is not set; "),
+    "no token on GitLab": ("gitlab", Forge(), {"gitlab_token": None}, "`gitlab-token` is not set; "),
+    "no permission": (
+        "github",
+        refuse(403, NO_PERMISSION),
+        {},
+        'by integration"}"); `github-token` needs `permissions: pull-requests: write`',
+    ),
+    "no permission on GitLab": ("gitlab", refuse(403), {}, "the scope `api`"),
+    # A redirect is not followed: the token would go along.
+    "a redirect": ("github", always(302, b"", "Location: http://127.0.0.1:9/"), {}, "was refused (302"),
+    # The answer to a new comment may be lost, and there would be two: it is asked for once.
+    "an error": ("github", refuse(502), {}, "Commenting failed after 1 attempt: "),
+    # No comment is made of nonsense: there may be one already.
+    "a page": ("github", always(200, b"<html>Sign in</html>"), {}, "the API's answer is no list of comments"),
+    "nothing": ("github", hang, {}, "Commenting failed: no answer within 20 s"),
+}
 
-    @pytest.mark.parametrize("method", ["GET", "PATCH"])
-    def test_down_for_a_moment(self, world: World, method: str) -> None:
-        """What can be repeated is."""
-        forge = Forge()
-        run(world, forge)
-        forge.refuse[method] = (503, b"")
-        world.loop.call_later(1.5, forge.refuse.clear)
-        outcome = run(world, forge)
-        assert warnings(outcome) == []
-        assert len(forge.comments) == 1
 
-    def test_a_new_comment_is_asked_for_once(self, world: World) -> None:
-        """Its answer may be lost, and there would be two."""
-        forge = Forge(refuse={"POST": (502, b"")})
-        self.fine(run(world, forge), "Commenting failed after 1 attempt: ")
-        assert sum(request.startswith("POST") for request in forge.requests) == 1
+@pytest.mark.parametrize("case", FAILURES)
+def test_it_never_fails_the_deploy(world: World, case: str) -> None:
+    """One warning, exit 0, and all that the deploy reported, within 20 seconds."""
+    ci, forge, inputs, words = FAILURES[case]
+    outcome = run(world, forge, ci, **inputs)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
+    (line,) = warnings(outcome)
+    assert words in line
+    assert outcome.seconds <= 20
+    assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
 
-    @pytest.mark.parametrize("listed", [b"<html>Sign in</html>", b'[{"id": "7/../8", "body": "x"}]'])
-    def test_nonsense(self, world: World, listed: bytes) -> None:
-        """No comment is made, there may be one already."""
-        self.fine(
-            run(world, always(200, listed)), "Commenting failed: the API's answer is no list of comments"
-        )
 
-    def test_a_forge_that_hangs(self, world: World) -> None:
-        """Twenty seconds, no more."""
-
-        async def hang(peer: Peer) -> None:
-            await peer.request()
-            await peer.gone()
-
-        outcome = run(world, hang)
-        self.fine(outcome, "Commenting failed: no answer within 20 s")
-        assert outcome.seconds <= 20
-        assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_a_forge_that_is_down_for_a_moment(world: World, method: str) -> None:
+    """What can be repeated is."""
+    forge = Forge()
+    run(world, forge)
+    forge.refuse[method] = (503, b"")
+    world.loop.call_later(1.5, forge.refuse.clear)
+    outcome = run(world, forge)
+    assert warnings(outcome) == []
+    assert len(forge.comments) == 1
 
 
 def test_a_signal_while_it_is_written(world: World) -> None:
     """Five seconds are left: the comment is given up at once; the run is what it was."""
 
-    async def hang(peer: Peer) -> None:
-        await peer.request()
+    async def signalled(peer: Peer) -> None:
         tell(world, after=2)
-        await peer.gone()
+        await hang(peer)
 
-    outcome = run(world, hang)
+    outcome = run(world, signalled)
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "deployed"
     assert outcome.seconds == pytest.approx(2, abs=0.1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.operations.containers import tell
 from tests.support.world import API_KEY
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -20,10 +20,8 @@ def traced(outcome: Outcome) -> list[str]:
 
 def test_every_attempt_is_shown(world: World) -> None:
     """With its status, or why there was no answer, in the order in which they ended; the key is nowhere."""
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "PUT", "/files/index.html$", status=503),
-        Fault(Kind.RESET, "PUT", "/files/index.html$"),
-    )
+    world.fault(Kind.STATUS, "PUT", "/files/index.html$", status=503)
+    world.fault(Kind.RESET, "PUT", "/files/index.html$")
     outcome = world.run(log_level="debug")
     assert len(traced(outcome)) == len([one for one in outcome.requests if one.path.startswith("/v1/")])
     about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
@@ -33,7 +31,7 @@ def test_every_attempt_is_shown(world: World) -> None:
 
 def test_what_was_under_way_at_the_end(world: World) -> None:
     """A run that ends early says what it did not wait for."""
-    world.platform.faults.add(Fault(Kind.HANG, "GET", "/files$"))
+    world.fault(Kind.HANG, "GET", "/files$")
     tell(world, after=3)
     outcome = world.run(log_level="debug")
     assert outcome.exit_code == 143

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.operations.containers import NEW, lines, running_web
+from tests.operations.containers import NEW, OLD, lines, running_web
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -71,8 +71,10 @@ def test_nothing_but_get(world: World, name: str) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert _everything(world) == before
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["status"] == "planned"
-    assert outcome.outputs["created"] in {False, None}
+    outputs = outcome.outputs
+    assert (outputs["status"], outputs["image"], outputs["deploy_id"]) == ("planned", None, None)
+    assert outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
+    assert outputs["created"] in {False, None}
     assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
     assert lines(outcome)[-1] == "Dry run: nothing was changed"
     assert "Dry run for" in outcome.summary
@@ -93,8 +95,7 @@ def _everything(world: World) -> object:
 SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
 
 
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
+def test_the_changes_are_named(world: World) -> None:
     """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
     world.run()
@@ -107,7 +108,7 @@ def test_the_changes_are_named(world: World, *, dry_run: bool) -> None:
         *(f"  + {number:03}.txt" for number in range(1, 19)),
         "  and 41 more (`log-level: debug` names them)",
     ]
-    log = lines(world.run(dry_run=dry_run, log_level="debug"))
+    log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
         "  - old.txt (not in the directory, or ignored)",
         "  ~ 000.txt (content differs)",

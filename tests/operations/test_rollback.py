@@ -68,21 +68,13 @@ def test_after_any_other_failure(world: World, why: str) -> None:
 
 
 def test_what_is_no_reason_to_go_back(world: World) -> None:
-    """A success, a deploy that was refused or that nobody answered."""
+    """A success, and a deploy that was refused. (One that nobody answered: `test_wait.py`.)"""
     assert asked(deploy(world, rollback=True)) == 1
-    for fault, code in (
-        (Fault(Kind.STATUS, "POST", "/deploy$", status=400), 4),
-        (Fault(Kind.RESET, "POST", "/deploy$", times=None), 5),
-    ):
-        world.platform.faults.add(fault)
-        outcome = deploy(world, "nginx:3", rollback=True)
-        assert outcome.exit_code == code
-        assert outcome.outputs["status"] == "failed"
-        if code == 4:
-            assert outcome.outputs["nothing_changed"]
-            assert outcome.outputs["image"] is None
-        else:
-            assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
+    outcome = deploy(world, "nginx:3", rollback=True)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (4, "failed")
+    assert outcome.outputs["nothing_changed"]
+    assert outcome.outputs["image"] is None
 
 
 @pytest.mark.parametrize("app", ["new", "web"])
@@ -98,7 +90,7 @@ def test_nothing_to_go_back_to(world: World, app: str) -> None:
 def test_nobody_can_tell_what_the_app_has(world: World) -> None:
     """Then it is left alone."""
     takes(world, 1000)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", skip=3, times=None))
+    world.fault(Kind.STATUS, "GET", skip=3, times=None)
     outcome = deploy(world, BROKEN, rollback=True, wait_timeout=10)
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
@@ -108,7 +100,7 @@ def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
     """It never shows for seven seconds; the look before the rollback ends all the same."""
     for number in range(120):
         image = ("nginx:2", "docker.io/library/nginx:2")[number % 2]
-        world.platform.faults.add(says(image=image, status="running"))
+        says(world, image=image, status="running")
     outcome = deploy(world, rollback=True, wait_timeout=30)
     assert outcome.exit_code == 9
     said = "; not rolled back: another deploy has changed the image; 'web' was left with 'nginx:2'"
@@ -118,9 +110,7 @@ def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
 
 def test_the_rollback_fails_as_well(world: World) -> None:
     """Both are told; the exit code is still that of the first failure."""
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "POST", "/deploy$", skip=1, status=400, body=b'{"error": "no"}')
-    )
+    world.fault(Kind.STATUS, "POST", "/deploy$", skip=1, status=400, body=b'{"error": "no"}')
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == "failed"
@@ -155,7 +145,7 @@ def test_a_minute_and_no_more(world: World) -> None:
 def test_a_signal_during_the_rollback(world: World) -> None:
     """The run ends at once, and says that the rollback is half done."""
     takes(world, 1)
-    world.platform.faults.add(Fault(Kind.HANG, "POST", "/deploy$", skip=1, times=None))
+    world.fault(Kind.HANG, "POST", "/deploy$", skip=1, times=None)
     tell(world, after=20)
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 143
@@ -185,7 +175,7 @@ def test_a_signal_before_the_failure_is_known(world: World) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["lost", "accepted"])
 def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) -> None:
     """Nobody knows whether it was accepted. One look tells, but that what is not there may still come."""
-    world.platform.faults.add(Fault(Kind.HANG, "POST", "/deploy$", after=after))
+    world.fault(Kind.HANG, "POST", "/deploy$", after=after)
     tell(world, after=3)
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 143
@@ -197,8 +187,7 @@ def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) ->
 @pytest.mark.parametrize("seconds", [20, 90])
 def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
     """It is asked again for a minute, each time after a look."""
-    busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
-    world.platform.faults.add(busy)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == ("rolled-back" if seconds < 60 else "failed"), outcome.log

@@ -15,7 +15,7 @@ from tests.http.servers import always, fine, serve
 from tests.operations.containers import NEW, deploy, running_web, says
 from tests.support import timewarp
 from tests.support.world import API_KEY
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -31,20 +31,16 @@ def seen(outcome: Outcome) -> str:
     return "\n".join([outcome.log, json.dumps(outcome.outputs), outcome.summary])
 
 
-def answers(body: str, status: int, path: str) -> Fault:
-    """The platform says this, whatever it is asked."""
-    return Fault(Kind.STATUS, path=path, status=status, body=body.encode(), times=None)
-
-
 @pytest.mark.parametrize(
     ("status", "form"),
-    [(400, '{"error": "%s"}'), (401, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
+    [(400, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
 )
 def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) -> None:
     """Not even a part of it is left."""
     for length in LENGTHS:
         world.platform.faults.clear()
-        world.platform.faults.add(answers(form % ("A" * length + API_KEY), status, "/files$"))
+        said = (form % ("A" * length + API_KEY)).encode()
+        world.fault(Kind.STATUS, path="/files$", status=status, body=said, times=None)
         outcome = world.run(retry_timeout=0, log_level="debug")
         assert outcome.exit_code != 0
         assert API_KEY[:4] not in seen(outcome), length
@@ -53,7 +49,7 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
 def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
     """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
     text = json.dumps({"error": "production: 'hunter2' has no effect in production"})
-    world.platform.faults.add(answers(text, 400, "/v1/apps$"))
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=text.encode())
     env = "PASSWORD=hunter2\nSTAGE=production"
     outcome = world.run(app="production", image="a:1", create=True, env=env)
     assert outcome.exit_code == 4
@@ -71,7 +67,7 @@ def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -
         world.platform.set_page("web", 500, said.encode())
     else:
         app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
-        world.platform.faults.add(says(times=None, **app))
+        says(world, times=None, **app)
     env = "DB=user:hunter22@db"
     outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
     assert outcome.exit_code == {"error": 8, "status": 9, "page": 10}[where]
@@ -90,7 +86,8 @@ def test_what_is_in_key_files(world: World) -> None:
 
     running_web(world)
     (world.folder.parent / "password").write_text(f"{PASSWORD}\n", "utf-8")
-    world.platform.faults.add(answers(json.dumps({"error": f"{PASSWORD} is wrong"}), 400, "/deploy$"))
+    said = json.dumps({"error": f"{PASSWORD} is wrong"}).encode()
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400, body=said)
     file = world.folder.parent / "password"
     outcome = deploy(world, **LOGIN, registry_password_file=file)
     assert "*** is wrong" in seen(outcome)
@@ -145,10 +142,7 @@ class TestNobodyElseSeesTheKey:
 
         async def deploy_once() -> None:
             async with serve(fine) as other:
-                redirect = Fault(
-                    Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None
-                )
-                world.platform.faults.add(redirect)
+                world.fault(Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None)
                 outcome = await world.arun()
                 assert outcome.exit_code == 5
                 assert "Check `api-url`" in outcome.outputs["hint"]
@@ -159,17 +153,6 @@ class TestNobodyElseSeesTheKey:
 
 class TestWhatMustNotBePublic:
     """Files of the directory that hold secrets."""
-
-    def test_what_the_defaults_leave_out_is_named(self, world: World) -> None:
-        """In one line, with the way to bring one back; nothing is said where there is nothing to say."""
-        assert "possible secrets" not in world.run().log
-        world.write({"index.html": b"x", ".npmrc": b"x", "ci/.aws/credentials": b"x", "id_rsa": b"x"})
-        outcome = world.run(ignore="!id_rsa")
-        assert outcome.exit_code == 0, outcome.log
-        named = "Ignored as possible secrets: '.npmrc', 'ci/.aws/'; "
-        assert named + "`!pattern` in the input `ignore` deploys one\n" in outcome.log
-        assert outcome.outputs["warnings"] == []
-        assert world.stored() == {"index.html": b"x", "id_rsa": b"x"}
 
     def test_a_private_key(self, world: World) -> None:
         """Nothing is written, not even an app is created; `ignore` leaves it out, or says `!path`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.world import SITE
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -17,9 +17,7 @@ def test_pages_come_last(world: World) -> None:
     """No page goes live before what it refers to; the biggest asset begins first."""
     world.platform.latency = 0.1
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
-    outcome = world.run(concurrency=2)
-    sent = [record.path.partition("/files/")[2] for record in outcome.requests if record.method == "PUT"]
-    order = [path for path in sent if not path.startswith("_zerokie/")]
+    order = world.run(concurrency=2).uploads
     assert [sorted(order[:2]), order[2], sorted(order[3:])] == [
         ["m.js", "z.css"],
         "y.css",
@@ -63,16 +61,24 @@ def test_patterns_that_name_the_directory(world: World) -> None:
     ]
 
 
-def test_what_vanishes_meanwhile_is_stored_again_and_counted(world: World) -> None:
-    """It was unchanged; finalize and outputs say what was really uploaded."""
+def test_what_changes_behind_an_unchanged_file(world: World) -> None:
+    """It vanished, or a killed deploy's write was listed late: it is stored again, and counted."""
+    style = "assets/style.css"
+
+    def change() -> None:
+        world.platform.delete_file("site", "empty")
+        world.platform.put_file("site", style, SITE[style].upper())
+
     world.run()
+    world.loop.jump(30)
     world.write(SITE | {"index.html": b"new"})
-    world.once("PUT", "/index.html$", lambda: world.platform.delete_file("site", "empty"))
+    world.once("PUT", "/index.html$", change)
     outcome = world.run()
     assert world.stored() == world.read()
     counts = world.platform.deployments("site")[-1]
-    assert (counts.files_uploaded, counts.total_bytes) == (2, 3)
-    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (2, 2)
+    assert (counts.files_uploaded, counts.total_bytes) == (3, 3 + len(SITE[style]))
+    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (3, 1)
+    assert world.run().outputs["files_uploaded"] == 0
 
 
 def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
@@ -96,24 +102,42 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
 def test_what_to_do_about_a_refusal(world: World, status: int, body: bytes, hints: list[str]) -> None:
     """Advice about gateways only where a gateway has answered."""
     path = "/files/index.html"
-    world.platform.faults.add(Fault(Kind.STATUS, "PUT", path, status=status, body=body, times=None))
+    world.fault(Kind.STATUS, "PUT", path, status=status, body=body, times=None)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert [hint for hint in hints if hint not in outcome.outputs["hint"]] == []
     assert ("nginx" in outcome.outputs["hint"]) == ("client_max_body_size" in hints)
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_wait_that_is_longer_than_the_run_may_take(world: World, method: str) -> None:
+def test_a_wait_that_is_longer_than_the_run_may_take(world: World) -> None:
     """The platform says when to come back, which is too late: nobody keeps the lock until then."""
-    world.write(SITE | {"stale": b""})
-    world.run()
-    world.write(SITE | {"index.html": b"new"})
-    later = Fault(Kind.STATUS, method, "/files/", status=503, headers={"retry-after": "3600"}, times=None)
-    world.platform.faults.add(later)
+    world.fault(Kind.STATUS, "PUT", "/files/", status=503, headers={"retry-after": "3600"}, times=None)
     outcome = world.run(timeout="10m")
     assert outcome.exit_code == 5
     assert outcome.seconds < 60
     assert "asks to wait until 2026-" in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Run the job again after that time.")
     assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
+def test_nothing_was_begun(world: World, path: str) -> None:
+    """Then nothing was changed. A lock that was held had to be finalized, so there is a deploy ID."""
+    world.fault(Kind.STATUS, path=path, status=400)
+    outcome = world.run()
+    assert "uploaded" not in outcome.outputs["error"]
+    assert outcome.outputs["nothing_changed"]
+    assert "\n\nNothing was changed.\n\n" in outcome.summary
+    assert "\n  Nothing was changed.\n" in outcome.log
+    finalized = [deployment.deploy_id for deployment in world.platform.deployments("site")]
+    assert outcome.outputs["deploy_id"] == (finalized[-1] if finalized else None)
+
+
+def test_nothing_was_to_be_done(world: World) -> None:
+    """Then the state is what was to be reached: no count of no files."""
+    world.run()
+    world.fault(Kind.STATUS, "POST", "/finalize", status=400)
+    outcome = world.run()
+    assert outcome.outputs["error"].startswith("Finalizing the deploy was refused (400")
+    assert "uploaded" not in outcome.outputs["error"]
+    assert outcome.outputs["nothing_changed"]

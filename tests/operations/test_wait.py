@@ -21,7 +21,7 @@ from tests.operations.containers import (
     tell,
 )
 from tests.support import timewarp
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -51,23 +51,22 @@ def test_until_it_runs(world: World) -> None:
 # --- which status counts
 
 
-@pytest.mark.parametrize("word", ["failed", "CRASHED"])
-def test_a_failure_word_that_lasts(world: World, word: str) -> None:
+def test_a_failure_word_that_lasts(world: World) -> None:
     """With what the platform says of it; whatever the case of the word."""
-    world.platform.faults.add(says(image=NEW, status=word, error="exit code 137", times=None))
+    says(world, image=NEW, status="CRASHED", error="exit code 137", times=None)
     outcome = deploy(world)
     assert outcome.exit_code == 8
     assert outcome.seconds == pytest.approx(15.5, abs=0.6)
-    assert outcome.outputs["error"] == (
-        f"The platform reports that 'web' is {word!r}: \"exit code 137\"; 'web' was left with 'nginx:2'"
-    )
-    assert outcome.outputs["status"] == "failed"
+    said = "The platform reports that 'web' is 'CRASHED': \"exit code 137\""
+    outputs = outcome.outputs
+    assert outputs["error"] == f"{said}; 'web' was left with 'nginx:2'"
+    assert (outputs["image"], outputs["previous_image"], outputs["status"]) == (NEW, OLD, "failed")
 
 
 @pytest.mark.parametrize("word", ["unhealthy", "", "failing over"])
 def test_any_other_word_means_not_yet(world: World, word: str) -> None:
     """The reference lists no words, so an unknown one proves nothing."""
-    world.platform.faults.add(says(image=NEW, status=word, times=None))
+    says(world, image=NEW, status=word, times=None)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
@@ -89,27 +88,25 @@ def test_the_last_look(world: World) -> None:
 def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
     """What the platform called it when it accepted the deploy is our image as well."""
     accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True),
-        says(image="apps/web:build-7", status="running", times=None),
-    )
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True)
+    says(world, image="apps/web:build-7", status="running", times=None)
     outcome = deploy(world)
     assert outcome.exit_code == 0
     assert "'web' runs 'apps/web:build-7'" in outcome.log
 
 
-@pytest.mark.parametrize("rollback", [False, True])
-def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> None:
+def test_another_deploy_comes_in_between(world: World) -> None:
     """What somebody else deployed is not ours. Once it runs, for certain, it is left alone, and said."""
     world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
     takes(world, 30)
-    outcome = deploy(world, rollback=rollback)
+    outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"], asked(outcome)) == (8, "failed", 1)
     assert outcome.seconds == pytest.approx(20 + 30 + 15, abs=20)
     assert outcome.outputs["image"] == "nginx:9"
-    not_back = "; not rolled back: another deploy has changed the image" if rollback else ""
-    said = f"Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'{not_back}"
-    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:9'"
+    assert outcome.outputs["error"] == (
+        "Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'; "
+        "not rolled back: another deploy has changed the image; 'web' was left with 'nginx:9'"
+    )
 
 
 # --- what becomes of an answer that is lost
@@ -118,17 +115,16 @@ def test_another_deploy_comes_in_between(world: World, *, rollback: bool) -> Non
 @pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
 def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: int) -> None:
     """`retry-timeout: 0` asks once; the app shows whether that arrived."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", after=arrives))
+    world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
     outcome = deploy(world, retry_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
     assert ("The deploy was requested, and the app shows no sign of it" in outcome.log) is not arrives
 
 
-@pytest.mark.parametrize("rollback", [False, True])
-def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
+def test_a_request_that_is_always_lost(world: World) -> None:
     """Twice, and no more; what was asked for may still come."""
-    world.platform.faults.add(Fault(Kind.RESET, "POST", "/deploy$", times=None))
-    outcome = deploy(world, rollback=rollback)
+    world.fault(Kind.RESET, "POST", "/deploy$", times=None)
+    outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
     assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
@@ -139,35 +135,11 @@ def test_a_request_that_is_always_lost(world: World, *, rollback: bool) -> None:
 def test_a_conflict_with_our_own_deploy(world: World) -> None:
     """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
     takes(world, 30)
-    world.platform.faults.add(
-        Fault(Kind.RESET, "POST", "/deploy$", after=True),
-        Fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b""),
-        says(image=OLD, status="running", times=16),
-    )
+    world.fault(Kind.RESET, "POST", "/deploy$", after=True)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b"")
+    says(world, image=OLD, status="running", times=16)
     outcome = deploy(world, lock_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
-
-
-# --- what the outputs say of the image
-
-OUTPUTS: dict[str, tuple[dict[str, object], str | None, str | None, str]] = {
-    "failed": ({"image": BROKEN}, BROKEN, OLD, "failed"),
-    "planned": ({"image": NEW, "dry_run": True}, None, OLD, "planned"),
-    "created": ({"image": NEW, "app": "new", "create": True}, NEW, None, "deployed"),
-    "restarted": ({"operation": "restart"}, OLD, OLD, "restarted"),
-    "static": ({"image": NEW, "app": "site"}, None, None, "failed"),
-}
-
-
-@pytest.mark.parametrize("case", OUTPUTS)
-def test_outputs(world: World, case: str) -> None:
-    """`image` is what the app has after the run, `previous-image` what it had before."""
-    inputs, image, previous, status = OUTPUTS[case]
-    outputs = world.run(**{"app": "web"} | inputs).outputs
-    assert (outputs["image"], outputs["previous_image"], outputs["status"]) == (image, previous, status)
-    assert outputs["kind"] == ("static" if case == "static" else "container")
-    is_accepted = status in {"deployed", "restarted"} or case == "failed"
-    assert bool(outputs["deploy_id"]) is is_accepted
 
 
 # --- what ends it
@@ -186,7 +158,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
 def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
-    world.platform.faults.add(Fault(kind, "GET", LOOK, skip=4, times=None))
+    world.fault(kind, "GET", LOOK, skip=4, times=None)
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 2, "the last look, and one for the report"
@@ -199,8 +171,7 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
 @pytest.mark.parametrize(("wait", "code", "seconds"), [(20, 0, 27), (500, 9, 307)])
 def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds: int) -> None:
     """`Retry-After` is honoured, but for the last look, at the end of `wait-timeout`; no rollback."""
-    later = Fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
-    world.platform.faults.add(later)
+    world.fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
     outcome = deploy(world, retry_timeout=0, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
     assert outcome.seconds == pytest.approx(seconds, abs=2)
@@ -228,7 +199,7 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert outcome.exit_code == 9
     assert outcome.outputs["error"] == "The deploy did not end within 10 s; 'web' was left with 'nginx:2'"
     assert outcome.seconds == pytest.approx(10)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503))
+    world.fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503)
     outcome = deploy(world, "nginx:3", timeout="1m")
     assert outcome.exit_code == 9
     assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
@@ -274,7 +245,7 @@ def test_an_answer_that_is_behind(world: World) -> None:
 def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
     """Nobody looks for an hour."""
     wait = {"Retry-After": "3600"}
-    world.platform.faults.add(Fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait))
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
     assert "it asks to wait until" in outcome.outputs["error"]
@@ -283,18 +254,22 @@ def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
 # --- what only some platforms do
 
 
-@pytest.mark.parametrize("text", [None, "ok"])
-def test_the_same_image_under_another_name(world: World, text: str | None) -> None:
-    """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text."""
-    world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))
+@pytest.mark.parametrize(("text", "wait", "seconds"), [(None, "5m", 60), ("ok", "5m", 60), (None, "20s", 20)])
+def test_the_same_image_under_another_name(world: World, text: str | None, wait: str, seconds: int) -> None:
+    """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text.
+
+    Nothing speaks against it: no failure at the end of the wait, and no rollback to itself.
+    """
+    says(world, skip=0, image=DIGEST, status="running", times=None)
 
     async def run() -> Outcome:
         async with serve(always(200, b"ok")) as server:
-            check = {"health_check": f"{server.url}/", "health_check_text": text}
-            return await world.arun(app="web", image=NEW, **check)
+            check = {"health_check": f"{server.url}/", "health_check_text": text, "wait_timeout": wait}
+            return await world.arun(app="web", image=NEW, rollback=True, **check)
 
     outcome = timewarp.run(world.loop, run())
-    assert (outcome.exit_code, outcome.seconds) == (0, pytest.approx(60, abs=3)), outcome.log
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds == pytest.approx(seconds, abs=3)
     assert outcome.outputs["image"] == DIGEST
     (warning,) = outcome.outputs["warnings"]
     assert f"shows the same image as before, {DIGEST!r}" in warning
@@ -311,15 +286,6 @@ def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
     assert "502" not in error
 
 
-def test_the_same_image_at_the_end_of_the_wait(world: World) -> None:
-    """It runs, and nothing speaks against it: no failure, and no rollback to itself."""
-    world.platform.faults.add(says(skip=0, image=DIGEST, status="running", times=None))
-    outcome = deploy(world, rollback=True, wait_timeout=20)
-    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
-    assert outcome.seconds == pytest.approx(20, abs=1)
-    assert any("shows the same image as before" in warning for warning in outcome.outputs["warnings"])
-
-
 def test_the_same_tag_where_only_digests_show(world: World) -> None:
     """Nobody can tell whether the image was pulled again: no claim, though the health check is answered."""
     world.platform.dialect.speak("image=bare-digest")
@@ -332,10 +298,54 @@ def test_the_same_tag_where_only_digests_show(world: World) -> None:
 def test_a_status_that_is_a_value_of_env(world: World) -> None:
     """A word that the platform says of the app's state is no secret; what else it says may be."""
     takes(world, 10)
-    world.platform.faults.add(
-        says(image=NEW, status="deploying", times=2),
-        says(image=NEW, status="failed", error="bad token hush-hush", times=None),
-    )
+    says(world, image=NEW, status="deploying", times=2)
+    says(world, image=NEW, status="failed", error="bad token hush-hush", times=None)
     outcome = deploy(world, env="MODE=deploying\nSTATE=failed\nTOKEN=hush-hush")
     assert "its status is 'deploying'" in outcome.log
     assert "'web' is 'failed': \"bad token ***\"" in outcome.log
+
+
+# --- a restart
+
+
+def restart(world: World, app: str = "web", **inputs: object) -> Outcome:
+    return world.run(operation="restart", app=app, **inputs)
+
+
+def test_a_restart(world: World) -> None:
+    """The same image, waited for; what ran before the restart does not count."""
+    takes(world, 5)
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["status"] == "restarted"
+    assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
+    assert outcome.outputs["deploy_id"]
+    assert lines(outcome) == [
+        "Restarting 'web'",
+        "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
+        "'web' runs 'nginx:1' after 12 s",
+        "Restarted and running after 12 s: http://platform/_apps/web",
+    ]
+
+
+def test_a_restart_is_checked_as_well(world: World) -> None:
+    """A restart that brings the app down is no success; there is nothing to roll back to."""
+    world.platform.set_page("web", 500)
+    outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
+    assert outcome.exit_code == 10
+    assert outcome.outputs["status"] == "failed"
+    assert len(outcome.writes) == 1
+
+
+@pytest.mark.parametrize("app", ["site", "nothing"])
+def test_what_can_not_be_restarted(world: World, app: str) -> None:
+    """A static app (2), and none at all (4)."""
+    outcome = restart(world, app)
+    assert outcome.exit_code == (2 if app == "site" else 4)
+    assert {record.method for record in outcome.requests} == {"GET"}
+    if app == "site":
+        said = "App 'site' is a static app; `operation: restart` is for container apps"
+        assert outcome.outputs["error"] == said
+        assert "destroy" not in outcome.outputs["hint"]
+    else:
+        assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 CREATION = {"port": 80, "cpu": 256, "memory": 512, "env": "A=1"}
-REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "s3cr3t"}
+REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password_file": "file"}
 FOLDER = {
     "ignore": "*.map",
-    "ignore_file": "ignored",
+    "ignore_file": "file",
     "keep": "/uploads/",
     "delete_stale": False,
     "max_deletes": 0,
@@ -61,7 +61,7 @@ def test_inputs_without_effect(
     what: str,
 ) -> None:
     """Each is named with the variable that was read; those that the run uses are not."""
-    (tmp_path / "ignored").touch()
+    (tmp_path / "file").write_text("s3cr3t")
     running_web(world)
     common = {
         "lock_timeout": "1m",
@@ -90,16 +90,3 @@ def test_what_says_nothing_is_not_named(world: World, run: dict[str, object]) ->
     outcome = world.run(dry_run=True, **(empty | nothing | defaults | run))
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["warnings"] == []
-
-
-def test_a_single_one(world: World, tmp_path: Path) -> None:
-    """Of a secret its name, whatever variable or file it is read from."""
-    file = tmp_path / "secret"
-    file.write_text("s3cr3t")
-    outcome = world.run(registry_username="me", registry_server="ghcr.io", registry_password_file=file)
-    (warning,) = outcome.outputs["warnings"]
-    assert "`registry-password` (ZEROKIE_REGISTRY_PASSWORD_FILE): no effect with `directory`" in warning
-    outcome = world.run(rollback=True)
-    assert outcome.outputs["warnings"] == [
-        "`rollback` (ZEROKIE_ROLLBACK): no effect with `directory`; leave out"
-    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.operations.containers import NEW, running_web
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
@@ -41,11 +41,6 @@ def _web(world: World) -> None:
     running_web(world)
 
 
-def answers(world: World, status: int, body: bytes, method: str | None = None, path: str = "") -> None:
-    """From now on, all such requests are answered like this, and have no effect."""
-    world.platform.faults.add(Fault(Kind.STATUS, method, path, status=status, body=body, times=None))
-
-
 def is_told(outcome: Outcome, world: World, answer: str) -> None:
     """What came and from where, what to check, and no word about the app."""
     assert outcome.exit_code == 5, outcome.log
@@ -57,12 +52,13 @@ def is_told(outcome: Outcome, world: World, answer: str) -> None:
         assert said not in outcome.log
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "answer"), [*((one, "a page") for one in OPERATIONS), ("directory", "an object")]
+)
 def test_all_requests(world: World, operation: str, answer: str) -> None:
     """Whatever is asked of it, the run ends with exit code 5 and has asked nothing but its first question."""
     status, body, told = ANSWERS[answer]
-    answers(world, status, body)
+    world.fault(Kind.STATUS, status=status, body=body, times=None)
     outcome = world.run(**OPERATIONS[operation])
     is_told(outcome, world, told)
     assert {(record.method, record.path) for record in outcome.requests} == {
@@ -74,7 +70,7 @@ def test_all_requests(world: World, operation: str, answer: str) -> None:
 def test_a_firewall(world: World, path: str) -> None:
     """Its page about one request is final, and its title is quoted; the lock is released."""
     page = PAGE.replace(b"Not Found", b"Blocked by policy")
-    answers(world, 403, page, path=path)
+    world.fault(Kind.STATUS, path=path, status=403, body=page)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert 'was refused (403: an HTML page, "Blocked by policy")' in outcome.outputs["error"]
@@ -89,7 +85,7 @@ def test_one_kind_of_request(world: World, request_: str) -> None:
     """A gateway may let some requests through; the lock is released then."""
     method, path, inputs = SINGLE_REQUESTS[request_]
     status, body, told = ANSWERS["a page"]
-    answers(world, status, body, method, path)
+    world.fault(Kind.STATUS, method, path, status=status, body=body, times=None)
     outcome = world.run(**inputs)
     is_told(outcome, world, told)
     assert {app.name for app in world.platform.apps.list()} == {"site", "web"}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 API_KEY = "e2e-key-50aa1fc9"
@@ -93,19 +93,27 @@ class Platform:
 
     def stored(self, app: str) -> dict[str, bytes]:
         """A static app's files as they lie on the platform's disk: bytes by path."""
-        files = {str(file["path"]): file["blob"] for file in self.app(app)["files"]}
         blobs = self.data / "blobs"
-        return {
-            path: (blobs / str(blob)).read_bytes()
-            for path, blob in files.items()
-            if not path.startswith("_zerokie/")
-        }
+        return {path: (blobs / str(blob)).read_bytes() for path, blob in self._files(app).items()}
 
     def site(self, app: str) -> dict[str, bytes]:
         """What the world sees of a static app: bytes by path."""
-        seen = self.app(app)
-        paths = [str(file["path"]) for file in seen["files"] if not str(file["path"]).startswith("_zerokie/")]
-        return {path: self.client.get(f"{seen['url'].rstrip('/')}/{quote(path)}").content for path in paths}
+        url = self.app(app)["url"].rstrip("/")
+        return {path: self.client.get(f"{url}/{quote(path)}").content for path in self._files(app)}
+
+    def _files(self, app: str) -> dict[str, str]:
+        """The app's files, our own manifests aside: blobs by path."""
+        files = {file["path"]: file["blob"] for file in self.app(app)["files"]}
+        return {path: blob for path, blob in files.items() if not path.startswith("_zerokie/")}
+
+
+def fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make the folder hold exactly these files; directories stay."""
+    for old in [path for path in folder.rglob("*") if not path.is_dir()]:
+        old.unlink()
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -14,20 +14,21 @@ import re
 import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from tests.support import timewarp
+from tests.support.platform import contents, fill
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 from zerokie_action.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
@@ -67,6 +68,22 @@ class Outcome:
     seconds: float
     ended: float
 
+    def sent(self, method: str, path: str) -> list[Record]:
+        """The requests with this method in whose path this regular expression is found, as in a `Fault`."""
+        return [
+            record for record in self.requests if record.method == method and re.search(path, record.path)
+        ]
+
+    @property
+    def uploads(self) -> list[str]:
+        """The paths that were sent, the manifests aside, in whatever state they arrived."""
+        return [record.path.partition("/files/")[2] for record in self.sent("PUT", "/files/(?!_zerokie/)")]
+
+    @property
+    def sessions(self) -> set[str]:
+        """The deploy sessions of the run."""
+        return {record.session for record in self.requests if record.session}
+
     @property
     def writes(self) -> list[Record]:
         """Requests that change something, the lock's own aside."""
@@ -95,30 +112,15 @@ class World:
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Make the folder hold exactly these files."""
-        for root, _, names in os.walk(self.folder, topdown=False):
-            for name in names:
-                (self.folder / os.path.relpath(root, self.folder) / name).unlink()
-        for path, content in files.items():
-            file = self.folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+        fill(self.folder, files)
 
     def read(self) -> dict[str, bytes]:
         """What the folder holds."""
-        return {
-            str(file.relative_to(self.folder)): file.read_bytes()
-            for file in self.folder.rglob("*")
-            if file.is_file()
-        }
+        return contents(self.folder)
 
     def stored(self, app: str = "site") -> dict[str, bytes]:
         """What the app's storage zone holds, our own manifest aside."""
-        files = self.platform.files(app)
-        return {path: content for path, content in files.items() if not path.startswith("_zerokie/")}
-
-    def listing(self, app: str = "site") -> bytes:
-        """What the platform answers now when it is asked for the app's files."""
-        return json.dumps(listing(self.platform, app)).encode()
+        return stored(self.platform, app)
 
     def reset_signals(self) -> None:
         """Forget the signals that came, as a new process would not know them."""
@@ -136,6 +138,10 @@ class World:
                 act()
 
         self.platform.on_request = look
+
+    def fault(self, kind: Kind, method: str | None = None, path: str = "", **more: Any) -> None:
+        """Let something go wrong from now on; see the sandbox's `Fault`."""
+        self.platform.faults.add(Fault(kind, method, path, **more))
 
     def go_away(self, seconds: float) -> None:
         """Reset all connections of the run that goes on, and refuse new ones for so long."""
@@ -206,6 +212,12 @@ def _text(value: object) -> str:
     return "\n".join(value) if isinstance(value, list | tuple) else str(value)
 
 
+def stored(platform: Platform, app: str = "site") -> dict[str, bytes]:
+    """What the app's storage zone holds, our own manifest aside."""
+    files = platform.files(app)
+    return {path: content for path, content in files.items() if not path.startswith("_zerokie/")}
+
+
 @contextmanager
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world with a static app `site`, which is empty, and the folder `SITE`.
@@ -213,17 +225,26 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     Runs belong to no repository: the working directory is `tmp_path`, which is in no checkout.
     """
     monkeypatch.chdir(tmp_path)
-    with timewarp.warped(monkeypatch) as loop:
-        platform = Platform(
-            tmp_path / "platform", clock=lambda: timewarp.wall_clock(loop), api_keys={API_KEY}
-        )
-        platform.apps.create_static("site")
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        new = World(folder, platform, loop)
+    with timewarp.warped(monkeypatch) as loop, open_world(tmp_path, loop) as new:
+        new.platform.apps.create_static("site")
         new.write(SITE)
-        try:
-            yield new
-        finally:
-            new.signals.close()
-            platform.store.close()
+        yield new
+
+
+@contextmanager
+def open_world(
+    tmp_path: Path,
+    loop: timewarp.TimeWarpLoop,
+    clock: Callable[[], float] | None = None,
+    dialect: Iterable[str] = (),
+) -> Iterator[World]:
+    """The world that is kept below `tmp_path`, on this loop; a new one has no app and no files."""
+    clock = clock or partial(timewarp.wall_clock, loop)
+    platform = Platform(tmp_path / "platform", clock=clock, api_keys={API_KEY}, dialect=dialect)
+    (tmp_path / "folder").mkdir(exist_ok=True)
+    new = World(tmp_path / "folder", platform, loop)
+    try:
+        yield new
+    finally:
+        new.signals.close()
+        platform.store.close()
