@@ -198,10 +198,6 @@ class TestManyDeletions:
                 "`max-deletes: 33` for one run by hand",
             ],
         )
-        # Without a manifest that can be read, the listing says how many files there were.
-        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
-        require_refused(world, ["fewer than half of the site's 34"])
-        world.platform.faults.clear()
         require_refused(world, ["`max-deletes` is 32", "33 files ("], max_deletes=32)
         require_done(world, max_deletes=33)
         require_done(world)
