@@ -140,6 +140,8 @@ def test_no_value_forges_another(values):
         ('{"issue": {"number": 6}}', "abc", None),
         ('{"pull_request": null}', "abc", None),
         ("null", "abc", None),
+        ('{"pull_request": {"number": 12, "head": {"sha": 1}}}', "1", 12),
+        ('{"pull_request": {"number": [], "head": {"sha": null}}}', "abc", None),
         ("no JSON", "abc", None),
     ],
 )

@@ -216,6 +216,34 @@ def test_a_name_that_is_taken_for_a_while(
         assert {record.path for record in outcome.writes} == {"/v1/apps"}
 
 
+@pytest.mark.parametrize("inputs", [{"app": "web"} | IMAGE, {"app": "web", "operation": "destroy"}])
+def test_an_app_that_is_there_again(world: World, inputs: dict[str, object]) -> None:
+    """Somebody has created it between two looks: it is an existing app, and no deletion to wait for."""
+    world.platform.dialect.speak("app-deletion=Terminating")
+    world.platform.delete_app("web")
+    world.loop.jump(0.5)
+
+    def create() -> None:
+        world.platform.apps.create_container("web", image=OLD, port=80)
+        world.platform.apps.set_status("web", "running")
+
+    world.loop.call_later(14.7, create)  # the deletion ends at 14.5
+    outcome = world.run(create=True, **inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert 29 <= outcome.seconds < 45
+
+
+def test_a_name_whose_app_is_deleted_for_long(world: World) -> None:
+    """A reader was behind: the look-up found no app, and only after the 409 does it show the deletion."""
+    going = b'{"name": "new", "status": "Terminating", "type": "container", "image": "nginx:1"}'
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404)
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=200, times=None, body=going)
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
+    world.loop.call_later(90, world.platform.faults.clear)
+    outcome = world.run(app="new", create=True, **IMAGE)
+    assert (outcome.exit_code, outcome.outputs["created"]) == (0, True), outcome.log
+
+
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
 def test_a_url_that_comes_later(world: World, inputs: dict[str, object]) -> None:
     """POST's answer has none: the app is asked once more before a path can't be checked."""

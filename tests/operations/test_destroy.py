@@ -196,3 +196,14 @@ def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) 
     outcome = destroy(world, app)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert app not in {found.name for found in world.platform.apps.list()}
+
+
+def test_another_repository_and_a_reader_that_is_behind(world: World) -> None:
+    """A doubt is no lost answer: nothing was deleted, whatever a later look shows."""
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
+    world.env["GITHUB_REPOSITORY"] = "acme/theirs"
+    world.run()
+    world.env["GITHUB_REPOSITORY"] = "acme/ours"
+    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", skip=1, times=2, status=404)
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["nothing_changed"]) == (2, True), outcome.log

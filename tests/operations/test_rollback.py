@@ -108,6 +108,16 @@ def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
     assert outcome.seconds == pytest.approx(30 + 8)
 
 
+def test_the_image_comes_up_in_an_outage(world: World) -> None:
+    """After `wait-timeout`, the first look that is answered shows it running: it is watched, and stays."""
+    takes(world, 10)
+    world.loop.call_later(5, world.go_away, 40)
+    outcome = deploy(world, rollback=True, wait_timeout=30)
+    assert outcome.exit_code == 9
+    state = "; not rolled back: the new image runs by now; 'web' was left with 'nginx:2'"
+    assert outcome.outputs["error"].endswith(state)
+
+
 def test_the_rollback_fails_as_well(world: World) -> None:
     """Both are told; the exit code is still that of the first failure."""
     world.fault(Kind.STATUS, "POST", "/deploy$", skip=1, status=400, body=b'{"error": "no"}')
@@ -152,7 +162,7 @@ def test_a_signal_during_the_rollback(world: World) -> None:
     assert outcome.seconds == pytest.approx(20 + 1), "a second for the answer"
     assert outcome.outputs["status"] == "cancelled"
     assert outcome.outputs["error"] == (
-        "Cancelled by SIGTERM; the rollback to 'nginx:1' did not end; "
+        "Cancelled by SIGTERM; the rollback to 'nginx:1' was not confirmed; "
         "it is not known which image 'web' was left with"
     )
 

@@ -47,6 +47,7 @@ a restart with another digest: running web@1 | restart | 2 running web@2 | runs 
 another tag than the digest: running web:1 | web@2 | 0 deploying web:9, 3 running web:9 | replaced 18
 a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
 a loop with digests: running web@1 | web:2 | 0 running web@1, 13 running web@2, 16 crashed web@2 | failed 31
+a name without the digest: running other:1 | web@2 | 0 deploying web, 3 running web | runs 10
 nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
 """)
 

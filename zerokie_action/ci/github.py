@@ -107,9 +107,9 @@ def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
     try:
         event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
         pull_request, run = event.get("pull_request") or {}, event.get("workflow_run") or {}
-        commit = pull_request.get("head", {}).get("sha") or run.get("head_sha", "")
-        return commit, pull_request.get("number", 0)
-    except (OSError, ValueError, RecursionError, AttributeError):
+        commit = pull_request.get("head", {}).get("sha") or run.get("head_sha") or ""
+        return f"{commit}", int(pull_request.get("number") or 0)
+    except (OSError, ValueError, TypeError, RecursionError, AttributeError):
         return "", 0
 
 

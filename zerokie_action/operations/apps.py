@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import anyio
 
 from zerokie_action.errors import (
     ConfigurationError,
@@ -13,6 +16,7 @@ from zerokie_action.errors import (
     RequestRejected,
 )
 from zerokie_action.operations.polling import Polling, is_conflict
+from zerokie_action.operations.rollout import SETTLING_TIME
 from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
@@ -87,7 +91,9 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
                 raise
             # A GET may be behind, or the app may have been deleted since.
             existing = await job.client.find_app(job.app)
-            if existing is None or existing.is_going:
+            if existing is not None and existing.is_going:
+                existing = await _wait_for_name(job, existing)
+            if existing is None:
                 raise
             accept_existing(job, existing, kind)
             return existing
@@ -111,15 +117,20 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
         app: the app, as the last answer showed it.
 
     Returns:
-        None if the app is gone; else the last answer.
+        None if the app is gone; else the last answer: the app is being deleted, or is there again.
     """
     polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout)
     left: App | None = app
+    going_at = anyio.current_time() if app.is_going else math.inf
 
     async def look() -> str:
-        nonlocal left
-        left = await job.client.find_app(job.app)
-        return f"its status is {shown_status(job, left)}" if left else ""
+        nonlocal left, going_at
+        left, now = await job.client.find_app(job.app), anyio.current_time()
+        going_at = now if left and left.is_going else going_at
+        # An answer may be behind, and show the app as it was before the deletion.
+        if left is None or now >= going_at + SETTLING_TIME:
+            return ""
+        return f"its status is {shown_status(job, left)}"
 
     await polling.until(look, LOOK_PAUSE)
     return left

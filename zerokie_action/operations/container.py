@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -103,13 +104,13 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     rollout, previous, again = deploy.rollout, deploy.rollout.previous, deploy
     # After a failed health check, that the image runs is no reason to keep it.
     told = Verdict.RUNS if isinstance(failure, HealthCheckFailed) else deploy.verdict
-    said = f"the rollback to {previous!r} did not end"  # stays after the time limit or a signal
+    said = f"the rollback to {previous!r} was not confirmed"  # stays after the time limit or a signal
 
     async def request() -> str:
         """Look at the app, and request the rollback. Return the reason if there is one against it."""
         nonlocal again, told
-        ends_at = anyio.current_time() + STEADY_TIME
         app, _ = await deploy.left_with(_ROLLBACK_TIME)
+        ends_at = anyio.current_time() + STEADY_TIME  # from that look: an outage may have delayed it
         # It may be in a crash loop. An image that changes at every look never runs for long enough.
         while app and rollout.is_starting and anyio.current_time() <= ends_at:
             await anyio.sleep(apps.LOOK_PAUSE)
@@ -118,6 +119,7 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
         if not why_not:
             if again is deploy:
                 job.log.info(f"{failure}; rolling back to {previous!r}")
+                limit.deadline = max(job.ends_at, anyio.current_time() + _ROLLBACK_TIME)
             again = _Deploy(job, previous, app, deploy.change)
             # During a deploy in progress (409), that the status is no failure is no reason to keep the image.
             told = None if told is Verdict.FAILED else told
@@ -126,10 +128,11 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
 
     await anyio.sleep(rollout.settling_left(anyio.current_time()))
     try:
-        with anyio.move_on_after(max(job.ends_at - anyio.current_time(), _ROLLBACK_TIME)):
+        with anyio.CancelScope() as limit:
             if why_not := await job.in_turn(request, seconds=_ROLLBACK_TIME):
                 said = f"not rolled back: {why_not}"
             else:
+                said = f"the rollback to {previous!r} did not end"
                 await again.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
                 job.result.status = "rolled-back"
                 said = f"rolled back from {rollout.image!r}: {job.app!r} runs {previous!r} again"
@@ -186,7 +189,7 @@ class _Deploy:
 
         async def attempt() -> None:
             if self.change.writes:  # another deploy has changed the app
-                self._begin_anew(await self._get_app())
+                self._begin_anew(await job.client.get_app(job.app))
             await self.request()
 
         await job.in_turn(attempt)
@@ -290,17 +293,11 @@ class _Deploy:
     async def look(self) -> str:
         """Look at the app once. Return its status as a clause, for the log and for errors."""
         job = self._job
-        app = await self._get_app()
+        app = await job.once_ready(partial(job.client.get_app, job.app))
         apps.note_url(job, app)
         self.rollout.note_answer(app, anyio.current_time())
         other = "" if self.rollout.is_ours(app.image) else f", its image {job.client.redact(app.image)!r}"
         return f"its status is {apps.shown_status(job, app)}{other}{self.rollout.doubt}"
-
-    async def _get_app(self) -> App:
-        job = self._job
-        if self.change.creates:
-            return await job.once_ready(lambda: job.client.get_app(job.app))
-        return await job.client.get_app(job.app)
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""

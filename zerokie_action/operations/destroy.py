@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.doubts import another_repository, require_confirmed
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations import apps
 from zerokie_action.operations.zone import list_zone
@@ -71,7 +71,7 @@ async def _delete(job: Job, app: App) -> None:
             await _request_deletion(job, change)
         else:
             await _delete_static(job, app, change)
-    except DeployError:
+    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
         with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
             left = await job.client.find_app(job.app)
             if left is None or left.is_going:

@@ -115,13 +115,10 @@ class Job:
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, log=self.log
         )
-        is_new_app = was_created(self.changes) is not False
-        acquire = partial(self.once_ready, lock.acquire) if is_new_app else lock.acquire
-
         try:
             async with lock.releasing(counts):
                 with self.phase("Lock"):
-                    await self.in_turn(acquire)
+                    await self.in_turn(partial(self.once_ready, lock.acquire))
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.log.info(f"Deploy lock acquired{after}")
@@ -136,9 +133,13 @@ class Job:
                 self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Call `ask` until the app that this run has just created is found (404), for at most a minute."""
+        """Call `ask`; if this run may have created the app, until it is found (404), for at most a minute."""
         polling = Polling(self.log, f"the new app {self.app!r}", _READY_WITHIN)
-        return await polling.repeat(ask, lambda error: error.status == NOT_FOUND)
+
+        def is_not_ready(error: RequestRejected) -> bool:
+            return error.status == NOT_FOUND and was_created(self.changes) is not False
+
+        return await polling.repeat(ask, is_not_ready)
 
     async def in_turn(
         self,

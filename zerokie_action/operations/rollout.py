@@ -130,10 +130,10 @@ class Rollout:
         """Why the previous image can't be deployed again, as a clause; empty if it can."""
         if self.previous and not self.previous.startswith(_BARE_DIGEST) and not self._has_same_name:
             return ""
-        return (
-            f"the platform shows {self.previous!r} for the app's image, and nobody can tell which image to "
-            "deploy for that; give each version a tag of its own"
-        )
+        shown = repr(self.previous) if self.previous else "no image"
+        advice = "; give each version a tag of its own" if self._has_same_name else ""
+        shows = f"the platform shows {shown} for the app, and nobody can tell which image to deploy for that"
+        return f"{shows}{advice}"
 
     @property
     def is_starting(self) -> bool:
@@ -178,7 +178,8 @@ class Rollout:
         (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(self._wanted)
         if digest and wanted_digest:
             return digest == wanted_digest
-        return name == wanted_name and tag in {"", wanted_tag}
+        is_name_alone = image.endswith(name)  # which agrees with a digest, as with `latest`
+        return name == wanted_name and (tag in {"", wanted_tag} or bool(wanted_digest and is_name_alone))
 
     @property
     def _is_steady(self) -> bool:
