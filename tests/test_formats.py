@@ -39,6 +39,7 @@ READ: dict[Parse, dict[str, object]] = {
     formats.split_at_commas: {
         "a\\,b,[c,d],e": "a\\,b\n[c,d]\ne",
         "a,b\nc": "a\nb\nc",
+        "# no a, no b\nc,d": "# no a, no b\nc\nd",
     },
     # what follows the first `=` is the value, as it stands
     formats.parse_variables: {

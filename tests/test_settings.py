@@ -294,7 +294,7 @@ def test_joined_lists_of_woodpecker_and_drone() -> None:
             "PLUGIN_KEEP": "x,[y,z]",
             "PLUGIN_DOMAINS": "a.example.com,b.example.com",
             "PLUGIN_REMOVE-DOMAINS": "c.example.com,d.example.com",
-            "PLUGIN_ENV": "A=1,2,B=3",
+            "PLUGIN_ENV": "# not, C=1\nA=1,2,B=3",
             "PLUGIN_HEALTH_CHECK": "/a,b",
         }
     )

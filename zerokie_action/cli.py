@@ -45,7 +45,7 @@ def deploy() -> NoReturn:
     gc.enable()
     # With an argument, `run` only reports an error, which belongs on stderr.
     argument = arguments[0] if arguments else None
-    _end(run(os.environ, signals, sys.stderr if arguments else sys.stdout, argument))
+    _end(run(os.environ, signals, (arguments and sys.stderr) or sys.stdout, argument))
 
 
 def cleanup() -> NoReturn:

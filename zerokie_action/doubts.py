@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from zerokie_action.files.ignore import Patterns
     from zerokie_action.files.manifest import ManifestName
     from zerokie_action.files.plan import Plan
 
@@ -61,22 +62,6 @@ def require_confirmed(doubts: Sequence[Doubt], *, take_over: bool) -> list[Doubt
     return confirmed
 
 
-def find_doubts(
-    app: str, plan: Plan, *, repository: str, directory: Path, max_deletes: int | None
-) -> list[Doubt]:
-    """The doubts about a plan: one about whose the app and its files are, and one about the directory.
-
-    Args:
-        app: the app's name.
-        plan: the planned changes.
-        repository: the repository of this run; empty if it is not known.
-        directory: the input, for the message.
-        max_deletes: the input; it replaces the checks for a wrong directory.
-    """
-    doubts = (_about_owner(app, plan, repository), _about_directory(plan, directory, max_deletes))
-    return [doubt for doubt in doubts if doubt]
-
-
 def another_repository(app: str, newest: ManifestName | None, repository: str) -> Doubt | None:
     """The newest manifest is another repository's."""
     known = {NO_REPOSITORY, mark_repository(repository)}
@@ -90,7 +75,7 @@ def another_repository(app: str, newest: ManifestName | None, repository: str) -
     )
 
 
-def _about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
+def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
     """Whether the app, or a file that would be deleted, is somebody else's."""
     zone = plan.zone
     if zone.not_found:
@@ -123,9 +108,9 @@ def _about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
     return None
 
 
-def _about_directory(plan: Plan, directory: Path, max_deletes: int | None) -> Doubt | None:
-    """Whether the directory is the wrong one."""
-    site = plan.zone.files.keys() - {*plan.kept}
+def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: int | None) -> Doubt | None:
+    """Whether the directory is the wrong one; `max_deletes` replaces the other checks."""
+    site = keep.unmatched(plan.zone.files)
     count, before = len(plan.files), plan.zone.manifest.count
     before = len(site) if before is None else before
     advice = "Check that `directory` is the right one, and that the build is complete."

@@ -27,12 +27,12 @@ _DURATION = re.compile(
     re.IGNORECASE,
 )
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_SEPARATOR = re.compile(r"(\\.|\[[!^]?\]?[^\]\n]*\])|,")
-"""A comma, or an escaped or bracketed text (group 1), which may have a comma."""
+_SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
+"""A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
 _API_URL = re.compile(
     r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
 )
-_COMMA_BEFORE_VARIABLE = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)")
+_COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
@@ -67,12 +67,11 @@ def written_duration(seconds: float) -> str:
 def split_at_commas(text: str, *, only_variables: bool = False) -> str:
     r"""Split a list that Woodpecker or Drone has joined with commas; return one item per line.
 
-    Commas in brackets and escaped commas (`\,`) don't split. With `only_variables`, only a comma before
-    `NAME=` splits.
+    Commas in comments and brackets, and escaped commas (`\,`), don't split. With `only_variables`, only a
+    comma before `NAME=` splits.
     """
-    if only_variables:
-        return _COMMA_BEFORE_VARIABLE.sub("\n", text)
-    return _SEPARATOR.sub(lambda found: found[1] or "\n", text)
+    separator = _COMMA_BEFORE_VARIABLE if only_variables else _SEPARATOR
+    return separator.sub(lambda found: found[1] or "\n", text)
 
 
 def has_comma(pattern: str) -> bool:

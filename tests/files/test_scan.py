@@ -147,6 +147,8 @@ class TestIgnoring:
         (site.parent / "outside").mkdir()
         (site / "node_modules").symlink_to(target)
         assert deployed(site) == ["a"]
+        (site / "node_modules").rename(site / "x")  # for git, it is a file
+        assert deployed(site, ignore=["*", "!*/", "!a"]) == ["a"]
 
 
 class TestOwnFiles:
@@ -207,6 +209,17 @@ def test_a_whole_repository(site):
 
 
 class TestRefusals:
+    def test_patterns_that_are_refused(self, site):
+        """Named by file and line, together with whatever else is wrong."""
+        write_tree(site, ["a"])
+        os.mkfifo(site / "pipe")
+        (site / ".zerokieignore").write_text("# fine, really\n/\n*,v\n")
+        found = [problem.partition(" the pattern")[0] for problem in problems(site, ignore=["b"])]
+        assert found == [
+            f"'{site}/.zerokieignore' line 2:",
+            "'pipe' is not a regular file; remove it or add it to `ignore`",
+        ]
+
     @pytest.mark.parametrize("name", ["pipe", "latin-1"])
     def test_an_ignore_file_that_cannot_be_used(self, site, name):
         """A file that should say what is private is never passed over in silence."""

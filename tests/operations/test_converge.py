@@ -558,8 +558,8 @@ def test_a_late_file_that_the_platform_does_not_delete(world: World) -> None:
     require_equal(world)
 
 
-@pytest.mark.parametrize("listed", ["plain", "bare-directories"])
-def test_a_new_app_whose_listing_is_late(world: World, listed: str) -> None:
+@pytest.mark.parametrize(("listed", "inputs"), [("plain", {}), ("bare-directories", {"max_deletes": 0})])
+def test_a_new_app_whose_listing_is_late(world: World, listed: str, inputs: dict[str, object]) -> None:
     """The platform's own file is deleted whenever it is listed, and a 404 is waited for."""
     unsafe = {"a//b": b"x"}
     world.platform.dialect.speak("listing=5s", f"listed-paths={listed}", "empty-zone=404")
@@ -569,7 +569,7 @@ def test_a_new_app_whose_listing_is_late(world: World, listed: str) -> None:
             world.platform.put_file("new", path, b"x")
 
     world.once("POST", "/lock$", put_own)
-    outcome = world.run(app="new", create=True)
+    outcome = world.run(app="new", create=True, **inputs)
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 1), outcome.log
     assert outcome.outputs["warnings"] == []
     assert world.stored("new") == world.read() | unsafe

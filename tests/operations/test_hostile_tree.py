@@ -126,7 +126,7 @@ class TestLinks:
             "up/index.html",
         }
         check_nothing_leaked(world, outcome)
-        named = "Ignored as possible secrets: '.aws/', '.docker/', '.env', '.git/', '.npmrc', 'assets/'"
+        named = "Ignored as protected: '.aws/', '.docker/', '.env', '.git/', '.npmrc', 'assets/'"
         assert named in outcome.log
         assert "; `!pattern` in the input `ignore` deploys one\n" in outcome.log
         assert "secrets" not in str(outcome.outputs["warnings"])

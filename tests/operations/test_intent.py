@@ -315,6 +315,16 @@ class TestOneLevelTooHigh:
         assert len(world.stored()) == len(built.split())
         assert world.run(max_deletes=9).exit_code == 0
 
+    def test_the_wrong_folder_has_what_is_kept_as_well(self, world: World) -> None:
+        """What `keep` matches is no part of the site, wherever it is."""
+        pages = {"index.html": b"i"} | {f"docs/{number}.html": b"x" for number in range(40)}
+        images = {f"images/{number}.png": b"y" for number in range(60)}
+        world.write(pages | images)
+        require_done(world)
+        below = {f"dist/{path}": content for path, content in pages.items()}
+        world.write({"index.html": b"i", "docker-compose.yml": b"s"} | images | below)
+        require_refused(world, ["the directory has it again below 'dist'"], keep="images/")
+
     @pytest.mark.parametrize(
         ("before", "after"),
         [

@@ -38,11 +38,6 @@ class Zone(NamedTuple):
     ours: AbstractSet[str] | None = frozenset()
     not_found: str = ""
 
-    def length(self, path: str) -> int:
-        """The listed length of a file in bytes; -1 if the listing has none."""
-        length, _ = self.files[path]
-        return length
-
 
 class Plan(NamedTuple):
     """The changes that a deploy makes. Every group is sorted by path.

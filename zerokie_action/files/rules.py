@@ -8,18 +8,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import Patterns, parse_patterns
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _LARGEST_IGNORE_FILE = 64 * 1024
-_LISTED_PROBLEMS = 20
 
 UNWANTED = (
     "node_modules/",
@@ -53,47 +47,17 @@ PROTECTED = (
     "*.tfvars",
 )
 """Names that only the input `ignore` can publish, by `!pattern`: in lower case, each at any depth."""
+PROTECTED_NAMES = Patterns(PROTECTED)
 
 
-class Rules(NamedTuple):
-    """The rules that leave entries out of a deploy.
-
-    Attributes:
-        file: the ignore file; None if there is none.
-        patterns: the patterns of all origins, in their order.
-        input: the patterns of the input `ignore`.
-    """
-
-    file: Path | None
-    patterns: Patterns
-    input: Patterns
-
-
-def make_rules(directory: Path, *, ignore_file: Path, ignore: Sequence[str]) -> Rules:
-    """Combine defaults, ignore file, protected names and the input `ignore`, in this order.
-
-    The patterns of the input were checked already.
-
-    Raises:
-        ConfigurationError: when the ignore file can't be used, or has wrong patterns.
-    """
+def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, list[str], list[str]]:
+    """The ignore file, or None if there is none; its patterns; its problems, one sentence each."""
     location = find_ignore_file(directory, ignore_file)
-    lines = _read_lines(location, directory) if location else []
-    from_file, problems = parse_patterns(lines, repr(str(location)))
-    require_none(problems)
-    return Rules(
-        location,
-        Patterns((*UNWANTED, *from_file, *PROTECTED, *ignore)),
-        Patterns(ignore),
-    )
-
-
-def require_none(problems: list[str]) -> None:
-    """Raise a `ConfigurationError` with the first twenty problems, and how many more there are, if any."""
-    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
-        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
-    if problems:
-        raise ConfigurationError(*problems)
+    try:
+        lines = _read_lines(location, directory) if location else []
+    except ConfigurationError as error:
+        return location, [], [*error.problems]
+    return location, *parse_patterns(lines, repr(str(location)))
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -113,7 +77,7 @@ def is_protected(path: Path, tree: Path) -> bool:
         return False
     # Where the file system ignores case, a link to `.GIT` leads to `.git`.
     name = str(path.relative_to(tree)).lower()
-    return protected_names().match_path(name, is_directory=os.path.isdir(path))
+    return PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(path))
 
 
 def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
@@ -135,12 +99,6 @@ def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike
                 )
             break
     return ""
-
-
-@cache
-def protected_names() -> Patterns:
-    """The patterns for protected names."""
-    return Patterns(PROTECTED)
 
 
 def ignore_file_places(directory: Path, ignore_file: Path) -> tuple[Path, Path]:

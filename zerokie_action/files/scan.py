@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE
+from zerokie_action.files.ignore import IGNORE_FILE, Patterns
 from zerokie_action.files.local import LocalFile, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.rules import (
+    PROTECTED,
+    PROTECTED_NAMES,
+    UNWANTED,
     ignore_file_places,
     is_protected,
-    make_rules,
     problem_with_path,
-    protected_names,
-    require_none,
+    read_ignore_file,
     resolve,
 )
 from zerokie_action.text import closest
@@ -34,8 +35,7 @@ from zerokie_action.text import closest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zerokie_action.files.rules import Rules
-
+_LISTED_PROBLEMS = 20
 _MOST_LINKED = 50_000
 """The most entries behind links to directories: links to links multiply."""
 _OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
@@ -103,7 +103,7 @@ def scan(
     Args:
         directory: the directory to deploy. Links to places inside the directory are followed.
         ignore: gitignore patterns, applied after the defaults and the ignore file.
-        ignore_file: a path in `directory`, or else in the working directory; only the default may be missing.
+        ignore_file: a path in `directory`, or else in the working directory; it may be missing.
         exclude: the run's own files, which are never deployed.
 
     Raises:
@@ -114,22 +114,24 @@ def scan(
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
-    rules = make_rules(directory, ignore_file=ignore_file, ignore=ignore)
-    found = Scan(directory, rules.file)
-    walk = _Walk(found, root, rules, [*exclude, *ignore_file_places(directory, ignore_file)])
-    try:
-        walk.run()
-    except OSError as error:
-        place = os.fsdecode(error.filename or root)
-        walk.refuse(place, f"cannot be read ({error.strerror})", fix="make it readable")
-    walk.problems.sort()
-    if not (walk.problems or found.files):
-        walk.problems.append(
+    file, patterns, problems = read_ignore_file(directory, ignore_file)
+    found = Scan(directory, file)
+    rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
+    walk = _Walk(
+        found, root, rules, Patterns(ignore), [*exclude, *ignore_file_places(directory, ignore_file)]
+    )
+    walk.run()
+    problems += sorted(walk.problems)
+    if not (problems or found.files):
+        problems.append(
             f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {found.ignored:,}); is it the "
             "right directory, and is it built before this step?"
         )
-    require_none(walk.problems)
-    if rules.file is None and (root / ".git").exists():
+    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
+        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
+    if problems:
+        raise ConfigurationError(*problems)
+    if file is None and (root / ".git").exists():
         found.warnings.append(_WHOLE_REPOSITORY)
     found.files.sort(key=attrgetter("path"))
     found.secrets.sort()
@@ -151,26 +153,29 @@ class _Directory(NamedTuple):
 class _Walk:
     """One walk through the directory; it fills a scan, and `problems`."""
 
-    def __init__(self, found: Scan, root: Path, rules: Rules, exclude: Iterable[Path]) -> None:
+    def __init__(
+        self, found: Scan, root: Path, patterns: Patterns, ignore: Patterns, exclude: Iterable[Path]
+    ) -> None:
         self.problems: list[str] = []
         self._found = found
         self._root = root
-        self._rules = rules
+        self._patterns = patterns
+        self._input = ignore
         self._excluded = {os.path.realpath(path) for path in exclude}
         self._pending = [_Directory("", (str(root),))]
         self._linked = 0
 
     def run(self) -> None:
-        """Visit every entry of the directory that is not in an ignored directory.
-
-        Raises:
-            OSError: when a directory can't be listed, though its permissions allow that.
-        """
+        """Visit every entry of the directory that is not in an ignored directory."""
         while self._pending:
             directory = self._pending.pop()
-            with os.scandir(directory.above[0]) as entries:
-                for entry in entries:
-                    self._visit(entry, directory)
+            try:
+                with os.scandir(directory.above[0]) as entries:
+                    for entry in entries:
+                        self._visit(entry, directory)
+            except OSError as error:
+                what = f"or something in it cannot be read ({error.strerror})"
+                self.refuse(directory.prefix[:-1] or ".", what, fix="make it readable")
 
     def _visit(self, entry: os.DirEntry[str], directory: _Directory) -> None:
         self._linked += len(directory.above) > 1
@@ -183,9 +188,10 @@ class _Walk:
         path = directory.prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
         target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
         link_problem = self._link_problem(entry, target, directory)
-        # Nobody knows what such a link should be. As a directory, `node_modules/` ignores it as well.
-        is_directory = bool(link_problem) or entry.is_dir()
-        if self._is_left_out(entry, path, target, is_directory=is_directory):
+        is_directory = not link_problem and entry.is_dir()
+        # Nobody knows what such a link should be, so patterns for directories ignore it as well.
+        kinds = (False, True) if link_problem else (is_directory,)
+        if any(self._is_left_out(entry, path, target, is_directory=kind) for kind in kinds):
             self._found.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
@@ -217,14 +223,13 @@ class _Walk:
 
     def _is_left_out(self, entry: os.DirEntry[str], path: str, target: str, *, is_directory: bool) -> bool:
         """Whether the entry is ignored, or one of the run's own files; notes a protected name."""
-        rules = self._rules
-        is_ignored = rules.patterns.match_entry(path, is_directory=is_directory)
+        is_ignored = self._patterns.match_entry(path, is_directory=is_directory)
         leads_to_secret = (
             entry.is_symlink()
             and is_protected(Path(target), self._root)
-            and not rules.input.includes(path, is_directory=is_directory)
+            and not self._input.includes(path, is_directory=is_directory)
         )
-        if leads_to_secret or (is_ignored and protected_names().match_entry(path, is_directory=is_directory)):
+        if leads_to_secret or (is_ignored and PROTECTED_NAMES.match_entry(path, is_directory=is_directory)):
             self._found.secrets.append(f"{path}/" if is_directory else path)
         return is_ignored or leads_to_secret or target in self._excluded
 
@@ -233,7 +238,7 @@ class _Walk:
         file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns)
         if not stat.S_ISREG(status.st_mode):
             self.refuse(path, "is not a regular file")
-        elif holds_private_key(file, target) and not self._rules.input.includes(path, is_directory=False):
+        elif holds_private_key(file, target) and not self._input.includes(path, is_directory=False):
             self.refuse(path, "holds a private key (`!` before its path in the input publishes it)")
         else:
             self._found.files.append(file)

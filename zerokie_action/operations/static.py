@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from zerokie_action.doubts import find_doubts, require_confirmed
+from zerokie_action.doubts import about_directory, about_owner, require_confirmed
 from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
@@ -66,7 +66,7 @@ async def _preview(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
     plan = await _compare(job, found, hashing, app)
     job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
-        deleted={path: plan.zone.length(path) for path in plan.delete},
+        deleted={path: plan.zone.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
     preview_domains(job)
@@ -161,13 +161,9 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
         plan = make_plan(found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale)
         _log_plan(job, plan)
         if not was_created(job.changes):  # nothing is doubtful in an app that this run created
-            doubts = find_doubts(
-                job.app,
-                plan,
-                repository=job.ci.repository,
-                directory=found.directory,
-                max_deletes=settings.max_deletes,
-            )
+            owner = about_owner(job.app, plan, job.ci.repository)
+            directory = about_directory(plan, job.keep, found.directory, settings.max_deletes)
+            doubts = [*filter(None, (owner, directory))]
             for doubt in require_confirmed(doubts, take_over=settings.take_over):
                 job.note(f"{doubt.problem}; continuing, because `take-over` is set")
         return plan
@@ -182,7 +178,7 @@ def _log_scan(job: Job, found: Scan) -> None:
     job.log.info(f"Scanned {human_files(len(found.files))}, {size}{ignored}")
     if found.secrets:
         secrets = human_paths(found.secrets, 10)
-        job.log.info(f"Ignored as possible secrets: {secrets}; `!pattern` in the input `ignore` deploys one")
+        job.log.info(f"Ignored as protected: {secrets}; `!pattern` in the input `ignore` deploys one")
     for warning in found.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):

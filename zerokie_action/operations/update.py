@@ -23,7 +23,7 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.operations.zone import add_late, list_zone
 from zerokie_action.outcome import was_created
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Uploaded
@@ -174,7 +174,8 @@ class Update:
                 f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
                 + (f"; it lists {human_paths(others)}" if others else ""),
                 hint="Nothing was deleted. Check whether a proxy answers in the platform's place, or report "
-                f"it to the platform. Then run the deploy again. {HIDDEN_HINT}",
+                "it to the platform. Then run the deploy again."
+                + (f" {HIDDEN_HINT}" if any(map(is_hidden, listing.wrong)) else ""),
             )
         if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.log.info(
@@ -192,15 +193,16 @@ class Update:
         await self._add_late(listing.files)
         zone = self._plan.zone
         late = job.keep.unmatched(zone.files.keys() - before) if job.settings.delete_stale else set()
-        # All files of an app that this run created are ours.
-        stale = late if was_created(job.changes) else late.intersection(zone.ours or ())
+        is_new = was_created(job.changes)  # then all files are ours, and no check asks
+        stale = late if is_new else late.intersection(zone.ours or ())
         # The doubts are about the site as it was listed first, not about what another deploy had just added.
         # But `max-deletes` is the user's bound: the next deploy, which sees all at once, stops for it.
-        bound = job.settings.max_deletes
+        bound = None if is_new else job.settings.max_deletes
         if bound is not None and len(planned) + len(stale) > bound:
             stale = set()
         if stale:
             job.log.info(f"Listed late, and to delete as well: {human_paths(sorted(stale), 20)}")
+            job.log.debug(*(f"  - {path} (listed late)" for path in sorted(stale)))
             self._plan = self._plan._replace(delete=(*planned, *sorted(stale)))
             self._changes.to_delete = len(self._plan.delete)
         if left := sorted(late - stale):
@@ -214,7 +216,7 @@ class Update:
 
         async def delete(path: str) -> None:
             await self._client.delete_file(self._job.app, path, write=self._files.write())
-            self._changes.deleted[path] = self._plan.zone.length(path)
+            self._changes.deleted[path] = self._plan.zone.files[path][0]
 
         await self._write_all(self._plan.delete, delete)
         if self._plan.delete:
