@@ -321,7 +321,8 @@ class DeployLock:
 
 def _when_it_expires(error: DeployError) -> str:
     """The hint of an error after which the lock may still be held."""
-    return f"The lock expires by itself {expiry()}, if it was not released. {error.hint}".strip()
+    expires = f"The lock expires by itself {expiry()}, if it was not released."
+    return f"{expires} `zerokie-cleanup` can release it at once. {error.hint}".strip()
 
 
 def _boot_time() -> float:

@@ -55,7 +55,7 @@ class Polling:
     @property
     def waited(self) -> float:
         """Seconds since the clock started."""
-        return anyio.current_time() - self._began
+        return -self._began + anyio.current_time()  # in this order: the first use starts the clock
 
     @property
     def left(self) -> float:
