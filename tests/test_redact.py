@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zerokie_action.text import Redactor
 
 SECRETS = (
-    st.text(st.sampled_from("&<>\"'/+ a") | st.characters(), min_size=4, max_size=40)
+    st.text(st.sampled_from("&<>\"'/+ a") | st.characters(codec="utf-8"), min_size=4, max_size=40)
     .map(str.strip)
     .filter(lambda secret: len(secret) >= 4)
 )
