@@ -110,6 +110,8 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
 
 def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: int | None) -> Doubt | None:
     """Whether the directory is the wrong one; `max_deletes` replaces the other checks."""
+    if not plan.delete:
+        return None
     site = keep.unmatched(plan.zone.files)
     count, before = len(plan.files), plan.zone.manifest.count
     before = len(site) if before is None else before
