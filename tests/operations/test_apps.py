@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,6 +48,27 @@ def test_whether_it_was_created(
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
     assert ("it is not known" in outcome.outputs["error"]) == (created is None)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fault", "changed"),
+    [
+        (IMAGE, None, True),
+        ({"operation": "restart"}, None, True),
+        ({"operation": "destroy"}, None, True),
+        (IMAGE | {"wait": False}, None, True),
+        (IMAGE | {"dry_run": True}, None, True),
+        (IMAGE, {"kind": Kind.RESET, "after": True}, True),
+        (IMAGE, {"kind": Kind.STATUS, "status": 400}, False),
+    ],
+)
+def test_whether_anything_was_changed(
+    world: World, inputs: dict[str, object], fault: dict[str, Any] | None, *, changed: bool
+) -> None:
+    """Also if nobody can tell."""
+    if fault:
+        world.fault(**fault, method="POST", times=None)
+    assert world.run(app="web", **inputs).outputs["changed"] is changed
 
 
 def test_an_app_that_somebody_else_creates(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -68,6 +69,16 @@ def test_dotenv():
         "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
         "ZEROKIE_RESULT_EXIT_CODE=0\n"
     )
+
+
+def test_a_dotenv_of_many_domains():
+    """GitLab refuses a file of 5 KB or more, so the list goes, and the rest stays."""
+    found = []
+    for count in (50, 170):
+        domains: list[dict[str, object]] = [{"domain": f"{number}.example.com"} for number in range(count)]
+        found.append(render_dotenv(replace(results.static(), domains=domains)))
+    assert ["DOMAINS" in text for text in found] == [True, False]
+    assert all(text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n") and len(text) < 5_000 for text in found)
 
 
 @pytest.mark.parametrize(
