@@ -76,6 +76,7 @@ async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rich a person sees a bar, which gives way to other lines; none about the progress is written."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     shown = await upload([1_000] * 2, 5, (4, 4_000), Terminal(), "a [bold]name[/bold] :smile:")
     assert "Uploading 2 of 4 files \x1b[" in shown
     assert "2.0/4.0 kB" in shown
