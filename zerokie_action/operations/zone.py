@@ -46,13 +46,13 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         local_files: the files of the directory.
     """
     listed, not_found = await list_zone(job)
-    if unsafe := sorted(path for path in listed if not is_addressable(path)):
-        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(unsafe)}")
+    if unsafe := _unsafe(listed):
+        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    files, in_manifest_folder = _sorted(listed, directories_of(listed) - named.keys())
+    files, in_manifest_folder = _split(listed, unsafe | (directories_of(listed) - named.keys()))
     return Zone(
         files=files,
         manifests=sorted(in_manifest_folder),
@@ -75,7 +75,7 @@ async def add_late(
         shown: the later listing.
         own: the paths that this run has stored, which are not added.
     """
-    shown_files, in_manifest_folder = _sorted(shown, directories_of(shown) | own)
+    shown_files, in_manifest_folder = _split(shown, _unsafe(shown) | directories_of(shown) | own)
     late = in_manifest_folder.difference(zone.manifests)
     named = {*zone.manifest.files}  # what its deploy was writing may be late
     newest = max(find_manifests(late), default=None)
@@ -91,11 +91,15 @@ async def add_late(
     )
 
 
-def _sorted(
+def _unsafe(listed: Iterable[str]) -> set[str]:
+    return {path for path in listed if not is_addressable(path)}
+
+
+def _split(
     listed: Mapping[str, RemoteFile], left_out: AbstractSet[str]
 ) -> tuple[dict[str, RemoteFile], set[str]]:
-    """The files of a listing, and the paths in the manifest folder; without unsafe paths and `left_out`."""
-    paths = {path for path in listed.keys() - left_out if is_addressable(path)}
+    """The files of a listing, and the paths in the manifest folder; both without `left_out`."""
+    paths = listed.keys() - left_out
     in_manifest_folder = {path for path in paths if path.startswith(MANIFEST_FOLDER)}
     return {path: listed[path] for path in paths - in_manifest_folder}, in_manifest_folder
 
