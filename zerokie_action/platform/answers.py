@@ -102,8 +102,9 @@ def words(body: bytes, redact: Callable[[str], str]) -> str:
         body: the response's body.
         redact: removes the secrets before the text is shortened: half a secret would not be recognised.
     """
-    kind, text = "", _error_text(body) or body[:MEGABYTE].decode("utf-8", "replace")
-    if is_web_page(body) and not _error_text(body):
+    error = _error_text(body)
+    kind, text = "", error or body[:MEGABYTE].decode("utf-8", "replace")
+    if not error and is_web_page(body):
         title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
         kind, text = "an HTML page", title[1] if title else ""
     text = shorten(" ".join(redact(text).split()), _LONGEST_QUOTE)
