@@ -143,7 +143,7 @@ WRONG = {
     "port": ("65536", "'65536' is more than the maximum of 65535"),
     "cpu": ("0", "'0' is less than the minimum of 1"),
     "memory": ("10%", "'10%' is not a whole number; write digits only"),
-    "env": ("hunter2", "item 1 is not KEY=VALUE with a key of its own; write one per line, with a key of letters, digits, _ . and -"),
+    "env": ("hunter2", "item 1 is not KEY=VALUE, or repeats a key; write one per line, with a key of letters, digits, _ . and -"),
     "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
     "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' has a comma"),
     "max_deletes": ("few", "'few' is not a whole number; write digits only"),

@@ -88,7 +88,7 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         "www.example.com\n'b c' can't be": ["a..b\nok.example.com\nb c"],
     },
     formats.parse_variables: {
-        "item 4 is not KEY=VALUE with a key of its own; write one per line": [
+        "item 4 is not KEY=VALUE, or repeats a key; write one per line": [
             *("A=1\nhunter2\n=hunter2\n1A=hunter2", "B=hunter2\nA=1\nC=1\nB=hunter3"),
         ],
     },

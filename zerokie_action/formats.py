@@ -115,7 +115,7 @@ def parse_variables(text: str) -> dict[str, str]:
         key = key.strip()
         if not equals or not _VARIABLE.fullmatch(key) or key in variables:
             problems.append(
-                f"item {number} is not KEY=VALUE with a key of its own; write one per line, with a key of "
+                f"item {number} is not KEY=VALUE, or repeats a key; write one per line, with a key of "
                 "letters, digits, _ . and -"
             )
         variables[key] = value

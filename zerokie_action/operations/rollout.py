@@ -178,7 +178,7 @@ class Rollout:
         (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(self._wanted)
         if digest and wanted_digest:
             return digest == wanted_digest
-        is_name_alone = image.endswith(name)  # which agrees with a digest, as with `latest`
+        is_name_alone = image.endswith(name)  # without tag and digest: no reason to doubt a wanted digest
         return name == wanted_name and (tag in {"", wanted_tag} or bool(wanted_digest and is_name_alone))
 
     @property
