@@ -115,8 +115,6 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
     assert 3 <= outcome.log.count("Waiting for another deploy") <= 5
     assert re.search(r"Deploy lock acquired after 1 m \d\d s\n", outcome.log)
     assert 100 <= outcome.outputs["lock_wait_seconds"] < 120
-    phase = {"name": "Lock", "seconds": outcome.outputs["lock_wait_seconds"]}
-    assert phase in outcome.outputs["phases"]
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -32,7 +32,6 @@ def static() -> Result:
         ],
         notes=["The manifest was not readable"],
         warnings=["Input `port` changes nothing"],
-        phases=[("Scan", 0.5), ("Upload", 1.5), ("Finalize", 0.001)],
         duration_seconds=2.34567,
         lock_wait_seconds=12.0,
         retries_used=3,
@@ -91,6 +90,5 @@ def hostile() -> st.SearchStrategy[Result]:
         **dict.fromkeys(("dry_run", "created", "seen_running", "seen_live"), st.booleans()),
         links=st.dictionaries(HOSTILE, HOSTILE, max_size=2),
         domains=st.lists(domain, max_size=1),
-        phases=st.lists(st.tuples(HOSTILE, st.floats(0, 1e4)), max_size=2),
         duration_seconds=st.floats(0, 1e6),
     )

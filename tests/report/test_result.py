@@ -25,7 +25,6 @@ def test_json_of_a_static_deploy():
     assert document["image"] is None
     assert document["uploaded"][1] == {"path": "assets/a b.png", "bytes": 8_000_000, "sign": "+"}
     assert document["deleted"] == ["old/a|b.html"]
-    assert document["phases"][2] == {"name": "Finalize", "seconds": 0.001}
 
 
 def test_redact_result():

@@ -43,7 +43,6 @@ def test_static_deploy():
 - **Deploy ID:** `d-20260307-170000`
 - **CDN cache:** purged
 - **Retries:** 3
-- **Phases:** Scan 0.5 s, Upload 1.5 s, Finalize 0 s
 
 </details>
 """

@@ -49,7 +49,7 @@ _ROLLBACK_TIME = 60.0
 async def deploy_image(job: Job) -> None:
     """Make the container app run the input `image`. A restart has none: the current image is pulled again."""
     settings, image = job.settings, job.settings.image
-    with job.time_limit(), job.phase("Look up"):
+    with job.time_limit():
         before = await apps.look_up(job, "container")
     if before is not None:
         job.result.previous_image = before.image
@@ -75,8 +75,7 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
     settings = job.settings
     try:
         with job.time_limit():
-            with job.phase("Deploy"):
-                await deploy.begin()
+            await deploy.begin()
             # The platform gives the deploy of an image no ID, so the session ID stands for it.
             job.result.deploy_id = job.session
             if settings.wait:
@@ -247,8 +246,7 @@ class _Deploy:
             seen = await self.look()
             return "" if rollout.verdict() else seen
 
-        with job.phase("Wait"):
-            why = await polling.until(look, apps.LOOK_PAUSE)
+        why = await polling.until(look, apps.LOOK_PAUSE)
         self.verdict = rollout.verdict(is_last=True)
         shown, after = rollout.app.image, human_seconds(polling.waited)
         if self.verdict is None:

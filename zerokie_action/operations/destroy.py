@@ -34,8 +34,7 @@ async def destroy(job: Job) -> None:
     Raises:
         ConfigurationError: when the app belongs to another repository.
     """
-    with job.phase("Look up"):
-        app = await job.client.find_app(job.app)
+    app = await job.client.find_app(job.app)
     if app is None:
         # A gateway may have sent the 404. So the platform's list has to lack the app as well.
         if any(listed.name == job.app for listed in await job.client.list_apps()):
@@ -107,20 +106,18 @@ async def _request_deletion(job: Job, change: Change, check: Callable[[], None] 
         check()
         yield
 
-    with job.phase("Destroy"):
-        client = job.shielded_client.guarded(checked)
-        if not await client.delete_app(job.app, write=change.write()):
-            raise RequestRejected(
-                f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-                status=NOT_FOUND,
-                hint=_HINT,
-            )
+    client = job.shielded_client.guarded(checked)
+    if not await client.delete_app(job.app, write=change.write()):
+        raise RequestRejected(
+            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+            status=NOT_FOUND,
+            hint=_HINT,
+        )
 
 
 async def _wait_until_gone(job: Job, app: App) -> None:
     """Wait until the app is not found any more; after `wait-timeout`, or if the app is back, warn."""
-    with job.phase("Wait"):
-        left = await apps.wait_until_gone(job, app)
+    left = await apps.wait_until_gone(job, app)
     if left is None:
         job.log.info(f"Destroyed app {job.app!r}")
     else:

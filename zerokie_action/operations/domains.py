@@ -43,12 +43,11 @@ async def update_domains(job: Job) -> list[DeployError]:
     if not changes:
         return errors
     ends_at = anyio.current_time() + settings.lock_timeout  # for all domains together
-    with job.phase("Domains"):
-        for change, domain in changes:
-            try:
-                await change(job, domain, ends_at)
-            except DeployError as error:
-                errors.append(error)
+    for change, domain in changes:
+        try:
+            await change(job, domain, ends_at)
+        except DeployError as error:
+            errors.append(error)
     return errors
 
 

@@ -56,32 +56,31 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str] = MappingProx
     settings = job.settings
     if settings.health_check is None:
         return
-    with job.phase("Health check"):
-        target = _target(settings.health_check, url)
-        path = _path_in_app(job, target, url)
-        sha256, text = sent.get(path, ""), settings.health_check_text or ""
-        shown = shown_url(target)
-        proofs = [f"serves {path!r} as deployed"] if sha256 else []
-        proofs += [f"answers with the text {text!r}"] if text else []
-        polling = Polling(job.log, shown, settings.health_check_timeout)
+    target = _target(settings.health_check, url)
+    path = _path_in_app(job, target, url)
+    sha256, text = sent.get(path, ""), settings.health_check_text or ""
+    shown = shown_url(target)
+    proofs = [f"serves {path!r} as deployed"] if sha256 else []
+    proofs += [f"answers with the text {text!r}"] if text else []
+    polling = Polling(job.log, shown, settings.health_check_timeout)
 
-        async def look() -> str:
-            asked = _uncached(target) if sha256 else target
-            try:
-                response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE)
-            except PageError as error:
-                return str(error)
-            return _flaw(job, response, path, sha256, text)
+    async def look() -> str:
+        asked = _uncached(target) if sha256 else target
+        try:
+            response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE)
+        except PageError as error:
+            return str(error)
+        return _flaw(job, response, path, sha256, text)
 
-        if flaw := await polling.until(look):
-            raise HealthCheckFailed(
-                f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-                hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
-            )
-        # Any other answer may come from the old version, or from another site.
-        job.result.seen_live = bool(proofs or (path and job.result.seen_running))
-        after = human_seconds(polling.waited)
-        job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
+    if flaw := await polling.until(look):
+        raise HealthCheckFailed(
+            f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
+            hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
+        )
+    # Any other answer may come from the old version, or from another site.
+    job.result.seen_live = bool(proofs or (path and job.result.seen_running))
+    after = human_seconds(polling.waited)
+    job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 
 
 def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> str:

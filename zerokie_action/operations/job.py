@@ -117,8 +117,7 @@ class Job:
         )
         try:
             async with lock.releasing(counts):
-                with self.phase("Lock"):
-                    await self.in_turn(partial(self.once_ready, lock.acquire))
+                await self.in_turn(partial(self.once_ready, lock.acquire))
                 waited = self.result.lock_wait_seconds
                 after = f" after {human_seconds(waited)}" if waited >= 1 else ""
                 self.log.info(f"Deploy lock acquired{after}")
@@ -189,12 +188,3 @@ class Job:
                 f"The {self.settings.operation} did not end within {duration}{outage and '; '}{outage}",
                 hint=_HINT_TIMEOUT,
             )
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Record the duration of the block, for the summary."""
-        began = anyio.current_time()
-        try:
-            yield
-        finally:
-            self.result.phases.append((name, anyio.current_time() - began))

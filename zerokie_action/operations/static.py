@@ -45,11 +45,9 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
-        with job.phase("Scan"):
-            found = await _scan(job, directory)
+        found = await _scan(job, directory)
         hashing = tasks.start_soon(hash_files, found.files)
-        with job.phase("Look up"):  # it began with the scan
-            existing = await look_up
+        existing = await look_up
         _log_scan(job, found)
         if job.settings.dry_run:
             await _preview(job, found, hashing, existing)
@@ -87,16 +85,13 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
             plan = await _compare(job, found, hashing, app)
             update = Update(job, lock, plan, changes, files, url=app.address)
             if update.is_needed:
-                with job.phase("Upload"):
-                    await update.store_first_manifest()
-                    await update.upload(plan.uploads)
-                with job.phase("Verify"):
-                    listing = await update.require_listed()
-                    await _require_same(job, found)
-                with job.phase("Delete and record"):
-                    await update.plan_late(listing)
-                    await update.delete_stale()
-                    await update.store_last_manifest(listing.proofs)
+                await update.store_first_manifest()
+                await update.upload(plan.uploads)
+                listing = await update.require_listed()
+                await _require_same(job, found)
+                await update.plan_late(listing)
+                await update.delete_stale()
+                await update.store_last_manifest(listing.proofs)
             else:
                 await _require_same(job, found)
     except BaseException:
@@ -152,21 +147,20 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     settings = job.settings
-    with job.phase("Compare"):
-        zone = await read_zone(job, app.address, found.files) if app else Zone()
-        can_skip = settings.incremental and zone.manifest.files
-        if not can_skip:
-            hashing.cancel()
-        hashes = await hashing if can_skip else {}
-        plan = make_plan(found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale)
-        _log_plan(job, plan)
-        if not was_created(job.changes):  # nothing is doubtful in an app that this run created
-            owner = about_owner(job.app, plan, job.ci.repository)
-            directory = about_directory(plan, job.keep, found.directory, settings.max_deletes)
-            doubts = [*filter(None, (owner, directory))]
-            for doubt in require_confirmed(doubts, take_over=settings.take_over):
-                job.note(f"{doubt.problem}; continuing, because `take-over` is set")
-        return plan
+    zone = await read_zone(job, app.address, found.files) if app else Zone()
+    can_skip = settings.incremental and zone.manifest.files
+    if not can_skip:
+        hashing.cancel()
+    hashes = await hashing if can_skip else {}
+    plan = make_plan(found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale)
+    _log_plan(job, plan)
+    if not was_created(job.changes):  # nothing is doubtful in an app that this run created
+        owner = about_owner(job.app, plan, job.ci.repository)
+        directory = about_directory(plan, job.keep, found.directory, settings.max_deletes)
+        doubts = [*filter(None, (owner, directory))]
+        for doubt in require_confirmed(doubts, take_over=settings.take_over):
+            job.note(f"{doubt.problem}; continuing, because `take-over` is set")
+    return plan
 
 
 def _log_scan(job: Job, found: Scan) -> None:

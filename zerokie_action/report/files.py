@@ -102,7 +102,6 @@ def render_json(result: Result) -> str:
         "retries_used": result.retries_used,
         "warnings": [output_line(warning) for warning in result.warnings],
         "notes": [output_line(note) for note in result.notes],
-        "phases": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in result.phases],
         "uploaded": changes
         and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in changes.uploaded],
         "deleted": changes and [*changes.deleted],

@@ -121,7 +121,6 @@ class Result:
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    phases: list[tuple[str, float]] = field(default_factory=list)
     duration_seconds: float = 0.0
     lock_wait_seconds: float = 0.0
     retries_used: int = 0

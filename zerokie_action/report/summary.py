@@ -130,7 +130,6 @@ def _details(result: Result) -> Iterator[str]:
         "Deploy ID": markdown_code(result.deploy_id or ""),
         "CDN cache": "purged" if result.cache_purged else "",
         "Retries": f"{result.retries_used:,}" if result.retries_used else "",
-        "Phases": ", ".join(f"{markdown_text(name)} {human_seconds(taken)}" for name, taken in result.phases),
     }
     if details := [f"**{name}:** {value}" for name, value in facts.items() if value]:
         yield from _folded("Details", details)
