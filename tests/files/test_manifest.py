@@ -35,6 +35,7 @@ def test_as_it_is_stored():
         b"",
         b"<!doctype html><title>404</title>",
         b"null",
+        b"{}",
         b'{"version":4,"files":{},"count":0}',
         b'{"version":1,"files":{"a":["x",1]}}',
         b'{"version":1,"files":',

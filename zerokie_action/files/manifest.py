@@ -72,9 +72,10 @@ class Manifest(BaseModel):
 def parse_manifest(data: bytes) -> Manifest | None:
     """Return the manifest; `None` if the data is not a manifest."""
     try:
-        return Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
     except ValidationError:
         return None
+    return manifest if "version" in manifest.model_fields_set else None  # a server may answer `{}` to anything
 
 
 def mark_repository(name: str) -> str:
