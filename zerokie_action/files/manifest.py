@@ -75,7 +75,9 @@ def parse_manifest(data: bytes) -> Manifest | None:
         manifest = Manifest.model_validate_json(data)
     except ValidationError:
         return None
-    return manifest if "version" in manifest.model_fields_set else None  # a server may answer `{}` to anything
+    return (
+        manifest if "version" in manifest.model_fields_set else None
+    )  # a server may answer `{}` to anything
 
 
 def mark_repository(name: str) -> str:
