@@ -203,9 +203,11 @@ def _conclude(
         result.status = "cancelled"
     elif result.status != "rolled-back":
         result.status = "failed"
+    ending = f"; {state}" if state else ""
     if isinstance(error, ConfigurationError) and len(error.problems) > 1:
-        result.problems = [*error.problems]
-    result.exit_code, result.error = error.exit_code, f"{error}{state and '; '}{state}"
+        *others, last = error.problems
+        result.problems = [*others, last + ending]
+    result.exit_code, result.error = error.exit_code, f"{error}{ending}"
     result.hint = error.hint
 
 

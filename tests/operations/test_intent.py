@@ -105,6 +105,16 @@ class TestFiles:
         require_done(world, take_over=True, max_deletes=16)
         require_done(world)
 
+    def test_the_lock_stays(self, world: World) -> None:
+        """What is left behind is said beside two reasons, too."""
+        put(world, [f"{number}.html" for number in range(12)])
+        world.fault(Kind.STATUS, "POST", "/finalize$", times=None)
+        outcome = world.run()
+        assert len(outcome.sent("PUT", "/files/")) == 0
+        for report in (outcome.log, outcome.summary, outcome.outputs["error"]):
+            assert "fewer than half" in report
+            assert "the deploy lock may still be held, and expires at" in report
+
 
 class TestForeignFiles:
     """Files that appear in an app of ours."""
