@@ -139,7 +139,11 @@ def test_a_signal(world: World, *, is_answered: bool) -> None:
     assert outcome.outputs["status"] == "cancelled"
     assert (world.platform.apps.list() == []) is is_answered
     assert world.platform.lock("site") is None
-    left = "app 'site' was deleted" if is_answered else "it is not known whether app 'site' was deleted"
+    left = (
+        "the deletion of app 'site' was accepted"
+        if is_answered
+        else "it is not known whether app 'site' was deleted"
+    )
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 

@@ -177,6 +177,43 @@ def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds:
     assert outcome.seconds == pytest.approx(seconds, abs=2)
 
 
+@pytest.mark.parametrize(
+    ("image", "status", "why"),
+    [
+        (OLD, "running", "'web' runs 'nginx:1' again, after it showed 'nginx:2'"),
+        ("nginx:9", "running", "Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'"),
+        (NEW, "crashed", "The platform reports that 'web' is 'crashed'"),
+    ],
+)
+def test_another_version_answers_the_health_check(world: World, image: str, status: str, why: str) -> None:
+    """The new one ran, and was not healthy; then the platform, or somebody else, has replaced it."""
+    world.fault(Kind.STATUS, "GET", "^/_apps/web", status=500, times=5)
+    world.loop.call_later(10, lambda: says(world, skip=0, times=None, image=image, status=status))
+    outcome = deploy(world, health_check="/")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed"), outcome.log
+    assert "is healthy after" in outcome.log
+    assert outcome.outputs["error"].startswith(why)
+    assert outcome.outputs["image"] == image
+    assert outcome.seconds < 60
+
+
+def test_a_version_that_stays(world: World) -> None:
+    """One more look, and no more, shows that the version which runs is the one that has answered."""
+    outcome = deploy(world, health_check="/")
+    assert outcome.exit_code == 0
+    asked_last = [record.path for record in outcome.requests if record.method == "GET"][-2:]
+    assert asked_last == ["/_apps/web/", "/v1/apps/web"]
+    assert outcome.log.count("Waiting for 'web' to run") == 1
+
+
+def test_nobody_knows_which_version_answers(world: World) -> None:
+    """Without `wait`, the previous one may have answered the health check; a text would tell."""
+    outcome = deploy(world, wait=False, health_check="/")
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
+    outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
+    assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
+
+
 def test_nothing_was_checked(world: World) -> None:
     """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
     outcome = deploy(world, BROKEN, wait=False, rollback=True)

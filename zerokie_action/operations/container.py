@@ -80,9 +80,13 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
             job.result.deploy_id = job.session
             if settings.wait:
                 await deploy.wait_until_running(settings.wait_timeout)
-            elif settings.health_check is None:
-                job.note("`wait` is off: it was not checked whether the app runs")
+            elif not settings.health_check_text:
+                what = "which version answers" if settings.health_check else "whether the app runs"
+                job.note(f"`wait` is off: it was not checked {what}")
             await check_health(job, await apps.find_url(job))
+            if settings.wait and settings.health_check and not deploy.rollout.shows_same:
+                # Meanwhile the platform may have gone back, and the previous version may have answered.
+                await deploy.poll(settings.wait_timeout)
     except BaseException as failure:
         may_go_back = may_go_back and not isinstance(failure, NoURL)
         if deploy.change.may_be_made:
@@ -231,7 +235,25 @@ class _Deploy:
         )
 
     async def wait_until_running(self, seconds: float) -> None:
-        """Poll "GET /v1/apps/:name" until the app runs the image.
+        """Wait until the app runs the image, and report that; the errors are those of `poll`."""
+        job, rollout = self._job, self.rollout
+        after = human_seconds(await self.poll(seconds))
+        shown = rollout.app.image
+        if not self._requested or rollout.shows_same:
+            job.result.image = shown or rollout.image
+        if rollout.shows_same:
+            job.warn(
+                f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
+                f"{rollout.image!r} is the same image, or the platform went back to the previous one. "
+                "`health-check-text` can tell"
+            )
+            return
+        job.result.seen_running = True
+        runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
+        job.log.info(f"{job.app!r} {runs} after {after}")
+
+    async def poll(self, seconds: float) -> float:
+        """Poll "GET /v1/apps/:name" until the app runs the image. Return how many seconds that took.
 
         The platform has accepted the deploy, so an outage does not end the polling.
 
@@ -248,27 +270,15 @@ class _Deploy:
 
         why = await polling.until(look, apps.LOOK_PAUSE)
         self.verdict = rollout.verdict(is_last=True)
-        shown, after = rollout.app.image, human_seconds(polling.waited)
         if self.verdict is None:
-            name = rollout.image or job.app
+            name, after = rollout.image or job.app, human_seconds(polling.waited)
             outage = job.client.http.outages()
             raise DeployTimedOut(
                 f"{job.app!r} does not run {name!r} after {after}: {outage or why}", hint=_HINT_NOT_YET
             )
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
-        if not self._requested or rollout.shows_same:
-            job.result.image = shown or rollout.image
-        if rollout.shows_same:
-            job.warn(
-                f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
-                f"{rollout.image!r} is the same image, or the platform went back to the previous one. "
-                "`health-check-text` can tell"
-            )
-            return
-        job.result.seen_running = True
-        runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
-        job.log.info(f"{job.app!r} {runs} after {after}")
+        return polling.waited
 
     async def left_with(self, seconds: float = _LOOK_TIME) -> tuple[App | None, str]:
         """Look at the app once more, for the final state.
@@ -286,6 +296,8 @@ class _Deploy:
             if app.image and is_certain and not is_behind:
                 job.result.image = app.image
                 return app, f"{job.app!r} was left with {app.image!r}"
+        if self.change.outcome is Outcome.UNKNOWN:
+            job.result.image = None
         return None, f"it is not known which image {job.app!r} was left with"
 
     async def look(self) -> str:

@@ -62,7 +62,7 @@ async def destroy(job: Job) -> None:
 async def _delete(job: Job, app: App) -> None:
     """Delete the app. Another run may delete it at the same time, and the deletion takes the lock along."""
     change = job.change(
-        done=f"app {job.app!r} was deleted",
+        done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     )
     try:

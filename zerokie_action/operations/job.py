@@ -33,10 +33,11 @@ T = TypeVar("T")
 
 _READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
+_HINT_BUSY = "Wait for that deploy to end, or raise `lock-timeout`."
 _HINT_LOCK = (
-    "Wait for that deploy to end, or raise `lock-timeout`. If a deploy of a folder was killed, its lock ends "
-    "30 minutes later: to wait for that, set `lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` "
-    "releases the lock at once, but only with the `state-file` of the killed run."
+    f"{_HINT_BUSY} If it was killed, its lock ends 30 minutes later: to wait for that, set "
+    "`lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` releases the lock at once, but only with the "
+    "`state-file` of the killed run."
 )
 _HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
 
@@ -167,7 +168,7 @@ class Job:
             after = human_seconds(polling.waited)
             raise LockHeld(
                 f"Another deploy of {self.app!r} is still in progress after {after}: {error}",
-                hint=_HINT_LOCK,
+                hint=_HINT_BUSY if self.result.kind == "container" else _HINT_LOCK,
             ) from error
         finally:
             self.result.lock_wait_seconds += polling.waited
