@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zerokie_action.text import Redactor
 
 SECRETS = (
-    st.text(st.sampled_from("&<>\"'/+ a") | st.characters(codec="utf-8"), min_size=4, max_size=40)
+    st.text(st.sampled_from("&<>\"'/+~. a") | st.characters(codec="utf-8"), min_size=4, max_size=40)
     .map(str.strip)
     .filter(lambda secret: len(secret) >= 4)
 )
@@ -24,6 +24,7 @@ FORMS = [
     lambda secret: quote(secret, safe=""),
     quote_plus,
     lambda secret: re.sub("%..", lambda match: match[0].lower(), quote(secret)),
+    lambda secret: re.sub("[-._~]", lambda match: f"%{ord(match[0]):X}", quote(secret)),  # Java's `~`
     lambda secret: json.dumps(secret)[1:-1],
     lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
     lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),

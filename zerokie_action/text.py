@@ -265,6 +265,7 @@ def _spelled(char: str) -> str:
         return char
     code = ord(char)
     forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
-    forms |= {quote(char, "", errors="surrogatepass"), quote_plus(char, errors="surrogatepass")}
+    # Some encoders leave `~` and the like as they are, and some do not.
+    forms |= {quote_plus(char), "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass"))}
     expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
     return f"(?i:{'|'.join(expressions)})"

@@ -89,3 +89,11 @@ def test_the_merge_request():
         assert found.name == f"merge request !{iid}"
         assert found.comments == f"https://example.com/gitlab/api/v4/projects/7/merge_requests/{iid}/notes"
     assert detect(ENV | env, io.StringIO()).pull_request(None) is None
+
+
+def test_the_merge_request_of_a_fork():
+    """Its number counts in the project that it is for."""
+    env = {"CI_PROJECT_ID": "99", "CI_MERGE_REQUEST_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "3"}
+    found = detect(ENV | env, io.StringIO()).pull_request(None)
+    assert found is not None
+    assert found.comments == "/projects/7/merge_requests/3/notes"

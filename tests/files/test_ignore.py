@@ -99,6 +99,7 @@ class TestRefused:
             ("\u200buploads/", "invisible"),
             ("uploads/\u200b", "invisible"),
             ("\u00a0uploads/", "invisible"),
+            ("\ufe0fuploads/", "invisible"),
             ("a,b", "comma"),
             ("[ab],c", "comma"),
         ],

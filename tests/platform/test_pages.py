@@ -59,6 +59,23 @@ async def test_silence() -> None:
     assert 18 < anyio.current_time() - began < 20
 
 
+async def test_a_page_that_does_not_end() -> None:
+    """A byte now and then does not hold the lock until `timeout`."""
+
+    async def trickling(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n")
+        while True:
+            await anyio.sleep(3)
+            await peer.send(b".")
+
+    began = anyio.current_time()
+    async with serve(trickling) as server:
+        with pytest.raises(PageError, match="no complete answer within 30 s"):
+            await page(server.url)
+    assert anyio.current_time() - began == pytest.approx(30, abs=1)
+
+
 def test_shown_url_shows_no_secrets() -> None:
     """Neither user nor password nor query nor fragment."""
     assert shown_url("https://u:p@h.example:8443/a?t=1#f") == "https://h.example:8443/a"

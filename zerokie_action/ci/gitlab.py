@@ -55,8 +55,10 @@ class GitLab(CI):
         iid = number or self._env.get("CI_MERGE_REQUEST_IID")
         if not iid:
             return None
-        project = f"{self._env.get('CI_API_V4_URL', '')}/projects/{self._env.get('CI_PROJECT_ID', '')}"
-        notes = f"{project}/merge_requests/{iid}/notes"
+        # In a fork's pipeline, the merge request is not in the pipeline's project.
+        project = self._env.get("CI_MERGE_REQUEST_PROJECT_ID") or self._env.get("CI_PROJECT_ID", "")
+        api = f"{self._env.get('CI_API_V4_URL', '')}/projects/{project}"
+        notes = f"{api}/merge_requests/{iid}/notes"
         return PullRequest(
             name=f"merge request !{iid}",
             comments=notes,

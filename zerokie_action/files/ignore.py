@@ -26,6 +26,8 @@ IGNORE_FILE = Path(".zerokieignore")
 
 _QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
 """Straight quotes, and typographic quotes from word processors."""
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0"
+"""Characters that show nothing, although `isprintable` accepts them."""
 
 # The brackets allow only sets with the same meaning for git and Python's `re`: ASCII characters that are
 # special to neither, ranges of letters or digits, and a `-` at either end.
@@ -173,7 +175,7 @@ def _input_problem(pattern: str) -> str:
     Each of these mistakes has deleted files that `keep` should have kept.
     """
     first, last = pattern[0], pattern[-1]
-    is_framed = first.isspace() or not (first + last).isprintable()
+    is_framed = first.isspace() or first in _BLANK or not (first + last).isprintable()
     problems = {
         "begins or ends with an invisible character; remove it": is_framed,
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",

@@ -94,7 +94,8 @@ def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> st
         return f"{answered}, but not with {path!r} as it was deployed"
     if text and not response.is_success:
         return f"{answered}, a redirect: `health-check-text` is looked for in a 2xx answer only"
-    return f"{answered} without the text {text!r}" if text.encode() not in content else ""
+    expected = text.encode(errors="surrogateescape")  # a variable may have any bytes
+    return f"{answered} without the text {text!r}" if expected not in content else ""
 
 
 def _target(wanted: str, url: str) -> str:

@@ -6,16 +6,20 @@ import base64
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import anyio
+
 from zerokie_action.formats import split_web_url
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.text import human_seconds
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from zerokie_action.http.retry import RetryingClient
 
+_SILENCES = 3
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -30,7 +34,8 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request, once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds without a byte after which the request fails.
+        silence: seconds without a byte after which the request fails; the whole takes three times as long at
+            most.
 
     Raises:
         PageError: when there is no response.
@@ -41,7 +46,10 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     more = extensions("Reading a page", timeout=silence, max_body=max_body)
-    response = await http.fetch(Request("GET", parts.geturl(), headers=headers, extensions=more))
+    longest = _SILENCES * silence
+    response: Response | Failure = Failure(f"no complete answer within {human_seconds(longest)}")
+    with anyio.move_on_after(longest):
+        response = await http.fetch(Request("GET", parts.geturl(), headers=headers, extensions=more))
     if isinstance(response, Failure):
         raise PageError(response.reason)
     return response
