@@ -386,6 +386,11 @@ def test_another_spelling(world: World, path: str, spelling: str) -> None:
     assert outcome.exit_code == 5
     assert f"does not list it: {path!r}; it lists {spelling!r}" in outcome.outputs["error"]
     assert "old" in world.stored()
+    for take_over in (False, True):
+        again = world.run(take_over=take_over)
+        assert again.exit_code == 5, again.log
+        assert f"does not list what was sent to it: {path!r}; it lists {spelling!r}" in again.outputs["error"]
+    assert "old" in world.stored()
 
 
 @pytest.mark.parametrize("listed", ["plain", "bare-directories"])
@@ -472,6 +477,40 @@ def test_a_deploy_that_ends_within_the_lag(world: World, end: str) -> None:
     assert len(numbers) == len(set(numbers)) == 2
     world.loop.jump(20)
     require_equal(world)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("listing", ["12s", "cached"])
+@pytest.mark.parametrize("end", ["killed", "failed"])
+def test_back_to_the_version_before_within_the_lag(world: World, end: str, listing: str) -> None:
+    """The listing shows that version's manifest and files, as if nothing had happened since."""
+    world.platform.dialect.speak(f"listing={listing}")
+    world.run()
+    world.loop.jump(60)
+    world.write(upper(PAGE) | NEW)
+    if end == "killed":
+        world.die(lambda record: record.path.endswith("/files/index.html"))
+    else:
+        world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
+    assert world.run().exit_code != 0
+    world.revive()
+    assert NEW.items() <= world.stored().items()
+    world.write(SITE)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+
+
+@pytest.mark.parametrize("listing", ["5s", "12s", "cached"])
+def test_one_deploy_after_another_within_the_lag(world: World, listing: str) -> None:
+    """What one has deleted, its manifest included, the next one sees as listed: it waits, and goes on."""
+    world.platform.dialect.speak(f"listing={listing}")
+    for build in range(8):
+        world.write(SITE | {f"app.{build}.js": b"x", f"style.{build // 2}.css": b"x"})
+        outcome = world.run()
+        assert outcome.exit_code == 0, outcome.log
+        assert world.stored() == world.read()
+        world.loop.jump(build % 4)
 
 
 @pytest.mark.usefixtures("handlers")

@@ -56,6 +56,7 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         count: the number of files in the folder of the last finished deploy; None if it is not known.
+        is_late: whether the platform was ever seen to list files late.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -63,6 +64,7 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
     count: int | None = None
+    is_late: bool = False
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""

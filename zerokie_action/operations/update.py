@@ -7,11 +7,10 @@ next deploy knows which files are ours, and trusts no outdated proof.
 
 from __future__ import annotations
 
-import unicodedata
+import time
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import unquote
 
 import anyio
 
@@ -21,7 +20,7 @@ from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.operations.zone import add_late, list_zone
+from zerokie_action.operations.zone import LAG, add_late, list_zone, other_spellings
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
@@ -43,10 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LAG = 25.0
-"""Seconds that a listing may lag behind the writes."""
 _LAG_OF_PROOF = 4.0
-"""The same, if only a proof is lacking. The platform may keep the time of a file with the same content."""
+"""As `LAG`, if only a proof is lacking. The platform may keep the time of a file with the same content."""
 _FIRST_PAUSE = 0.5
 """Seconds between the first two listings. Each further pause is half as long again."""
 _NEXT_SECOND = 1.1
@@ -100,6 +97,7 @@ class Update:
         self._repository = mark_repository(job.ci.repository)
         if newest and self._repository == NO_REPOSITORY:
             self._repository = newest.repository
+        self._is_late = plan.zone.manifest.is_late
         self._first_manifest = ""
         self._sent: dict[str, str] = {}
         """SHA-256 of each file that was sent, in hex by path."""
@@ -108,11 +106,15 @@ class Update:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a file or a manifest has to change."""
+        """Whether a file or a manifest has to change.
+
+        If the platform lists files late, the listing may not show what a deploy that failed has just written.
+        Only a listing that shows a new manifest does.
+        """
         plan, newest = self._plan, self._plan.zone.newest
         is_ours = newest is not None and newest.repository == self._repository
         is_finished = plan.zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished)
+        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished) or self._is_late
 
     # The steps, in their order
 
@@ -169,7 +171,7 @@ class Update:
             await self.upload(file for file in self._plan.files if file.path in again)
             listing = await self._read_listing()
         if listing.wrong:
-            others = _other_spellings(listing.wrong, listing.files)
+            others = other_spellings(listing.wrong, listing.files)
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
                 + (f"; it lists {human_paths(others)}" if others else ""),
@@ -256,10 +258,11 @@ class Update:
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
-            lag = _LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
+            lag = LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
             left = began + lag - anyio.current_time()
             if left <= 0:
                 return listing
+            self._is_late |= bool(listing.wrong)
             if pause == _FIRST_PAUSE:
                 self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was uploaded")
             await anyio.sleep(min(pause, left))
@@ -303,13 +306,17 @@ class Update:
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
         newest = self._plan.zone.newest
-        self._number = max(self._number, newest.number if newest else 0) + 1  # `newest` may be a late one
+        # By the clock, because a late listing may not show the newest manifest; `newest` may be a late one.
+        known = max(self._number, newest.number if newest else 0)
+        self._number = max(known + 1, int(time.time() * 1000))
         named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
         named -= self._changes.deleted.keys()
         there = named if listed is None else named.intersection(listed)
         path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
-        manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
+        manifest = Manifest.model_construct(
+            files={**dict.fromkeys(sorted(named)), **proofs}, count=count, is_late=self._is_late
+        )
         content = Bytes(manifest.render(), self._lock.check)
 
         async def put(path: str) -> None:
@@ -341,13 +348,3 @@ class Update:
             except anyio.get_cancelled_exc_class():
                 self._job.shutdown.end_work()
                 raise
-
-
-def _other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
-    """The listed paths that differ from missing paths only in case, encoding or composition."""
-    lacking = {_fold(path) for path in paths if path not in listed}
-    return sorted(path for path in listed if _fold(path) in lacking)
-
-
-def _fold(path: str) -> str:
-    return unicodedata.normalize("NFC", unquote(path)).casefold()

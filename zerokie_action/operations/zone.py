@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+import anyio
 
 from zerokie_action.doubts import another_repository
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import (
     MANIFEST_FOLDER,
@@ -24,7 +27,7 @@ from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from zerokie_action.files.local import LocalFile
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from zerokie_action.operations.job import Job
     from zerokie_action.platform.models import RemoteFile
 
+LAG = 25.0
+"""Seconds that a listing may lag behind the writes."""
+_PAUSE = 2.0
+"""Seconds between two listings."""
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
@@ -40,12 +47,32 @@ _SILENCE = 10.0
 async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest.
 
+    A late listing may show a manifest that another deploy has deleted since. So if the manifest can't be read
+    and is needed, the zone is listed again until another manifest is the newest, or for `LAG` seconds.
+
     Args:
         job: the run.
         url: the app's public URL; empty if the platform does not give it.
         local_files: the files of the directory.
+
+    Raises:
+        PlatformUnavailable: when the platform lists our paths in another spelling.
     """
     listed, not_found = await list_zone(job)
+    zone = await _read_listed(job, url, local_files, listed)
+    ends_at = anyio.current_time() + LAG
+    must_judge = job.settings.delete_stale and not job.settings.take_over
+    while zone.ours is None and must_judge and anyio.current_time() < ends_at:
+        await anyio.sleep(_PAUSE)
+        listed, _ = await list_zone(job)
+        if max(find_manifests(listed), default=None) != zone.newest:
+            zone = await _read_listed(job, url, local_files, listed)
+    return zone._replace(not_found=not_found)
+
+
+async def _read_listed(
+    job: Job, url: str, local_files: Iterable[LocalFile], listed: Mapping[str, RemoteFile]
+) -> Zone:
     if unsafe := _unsafe(listed):
         job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
@@ -53,13 +80,20 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
     files, in_manifest_folder = _split(listed, unsafe | (directories_of(listed) - named.keys()))
+    ours = files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files)
+    missing = named.keys() - listed.keys()
+    if others := other_spellings(missing, files.keys() - (ours or set())):
+        raise PlatformUnavailable(
+            "The platform does not list what was sent to it: "
+            f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
+            hint="Nothing was changed. Report it to the platform: it lists paths in another spelling.",
+        )
     return Zone(
         files=files,
         manifests=sorted(in_manifest_folder),
         newest=newest,
         manifest=manifest or Manifest(),
-        ours=files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files),
-        not_found=not_found,
+        ours=ours,
     )
 
 
@@ -142,3 +176,13 @@ def _judge_by_name(
     listed, local = job.keep.unmatched(files), job.keep.unmatched(file.path for file in local_files)
     digests = {digest_of(listed), digest_of(listed | local)}
     return listed if newest and newest.digest in digests else None
+
+
+def other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
+    """The listed paths that differ from missing paths only in case, encoding or composition."""
+    lacking = {_fold(path) for path in paths if path not in listed}
+    return sorted(path for path in listed if _fold(path) in lacking)
+
+
+def _fold(path: str) -> str:
+    return unicodedata.normalize("NFC", unquote(path)).casefold()
