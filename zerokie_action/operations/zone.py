@@ -7,8 +7,6 @@ import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-import anyio
-
 from zerokie_action.doubts import another_repository
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.local import is_addressable
@@ -22,6 +20,7 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.files.plan import Zone
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
@@ -60,10 +59,9 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     """
     listed, not_found = await list_zone(job)
     zone = await _read_listed(job, url, local_files, listed)
-    ends_at = anyio.current_time() + LAG
-    must_judge = job.settings.delete_stale and not job.settings.take_over
-    while zone.ours is None and must_judge and anyio.current_time() < ends_at:
-        await anyio.sleep(_PAUSE)
+    polling = Polling(job.log, "the platform to list a newer manifest", LAG)
+    is_needed = job.settings.delete_stale and not job.settings.take_over
+    while zone.ours is None and is_needed and await polling.again(pause=_PAUSE):
         listed, _ = await list_zone(job)
         if max(find_manifests(listed), default=None) != zone.newest:
             zone = await _read_listed(job, url, local_files, listed)
@@ -73,6 +71,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
 async def _read_listed(
     job: Job, url: str, local_files: Iterable[LocalFile], listed: Mapping[str, RemoteFile]
 ) -> Zone:
+    """Read the newest manifest of a listing."""
     if unsafe := _unsafe(listed):
         job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
