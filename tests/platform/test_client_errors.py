@@ -39,7 +39,7 @@ MISSING = object()
 NOTHING_TO_DO: dict[tuple[str, int], Any] = {
     ("find app", 404): None,
     ("delete app", 404): False,
-    ("delete file", 404): None,
+    ("delete file", 404): False,
     ("remove domain", 404): False,
 }
 

@@ -101,6 +101,8 @@ class Update:
         self._first_manifest = ""
         self._sent: dict[str, str] = {}
         """SHA-256 of each file that was sent, in hex by path."""
+        self._gone: set[str] = set()
+        """The paths whose deletion was confirmed, or that were not there any more."""
         self._before: dict[str, tuple[int, str] | None] = {**plan.zone.files}
         """Each file as it was listed before it was last sent, by path."""
 
@@ -217,12 +219,14 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            await self._client.delete_file(self._job.app, path, write=self._files.write())
-            self._changes.deleted[path] = self._plan.zone.files[path][0]
+            was_there = await self._client.delete_file(self._job.app, path, write=self._files.write())
+            self._gone.add(path)
+            if was_there:  # a late listing may show what an earlier deploy has deleted
+                self._changes.deleted[path] = self._plan.zone.files[path][0]
 
         await self._write_all(self._plan.delete, delete)
-        if self._plan.delete:
-            self._job.log.info(f"Deleted {human_files(len(self._plan.delete), 'stale file')}")
+        if self._changes.deleted:
+            self._job.log.info(f"Deleted {human_files(len(self._changes.deleted), 'stale file')}")
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
@@ -310,7 +314,7 @@ class Update:
         known = max(self._number, newest.number if newest else 0)
         self._number = max(known + 1, int(time.time() * 1000))
         named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
-        named -= self._changes.deleted.keys()
+        named -= self._gone
         there = named if listed is None else named.intersection(listed)
         path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
@@ -325,7 +329,7 @@ class Update:
         await self._write_all([path], put)  # it ends like all other writes
         return path
 
-    async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[None]]) -> None:
+    async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
         """Write all items, in their order, `concurrency` at a time.
 
         A write may take effect even if its connection breaks. So when the work ends early, no new write

@@ -46,8 +46,9 @@ _SILENCE = 10.0
 async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest.
 
-    A late listing may show a manifest that another deploy has deleted since. So if the manifest can't be read
-    and is needed, the zone is listed again until another manifest is the newest, or for `LAG` seconds.
+    A late listing may show what the last deploy has deleted since: a file, or its first manifest. So before
+    the deploy would stop for a file of unknown origin, the zone is listed again until another manifest is the
+    newest, or for `LAG` seconds.
 
     Args:
         job: the run.
@@ -60,12 +61,19 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     listed, not_found = await list_zone(job)
     zone = await _read_listed(job, url, local_files, listed)
     polling = Polling(job.log, "the platform to list a newer manifest", LAG)
-    is_needed = job.settings.delete_stale and not job.settings.take_over
-    while zone.ours is None and is_needed and await polling.again(pause=_PAUSE):
+    while _may_be_late(job, zone, local_files) and await polling.again(pause=_PAUSE):
         listed, _ = await list_zone(job)
         if max(find_manifests(listed), default=None) != zone.newest:
             zone = await _read_listed(job, url, local_files, listed)
     return zone._replace(not_found=not_found)
+
+
+def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool:
+    """Whether a late listing may be the reason why the deploy would stop for a file of unknown origin."""
+    if job.settings.take_over or not job.settings.delete_stale:
+        return False
+    stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
+    return zone.ours is None or (zone.manifest.is_late and not stale <= zone.ours)
 
 
 async def _read_listed(

@@ -230,9 +230,9 @@ class Client:
                 error.hint = f"{error.hint} Or leave {file} out with `ignore`."
             raise
 
-    async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> None:
-        """Delete one file ("DELETE /v1/apps/:name/files/{path}"). A missing file is no error."""
-        await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write)
+    async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> bool:
+        """Delete one file ("DELETE /v1/apps/:name/files/{path}"); False if there was no such file."""
+        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write)
 
     # The deploy lock
 
