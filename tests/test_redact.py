@@ -53,6 +53,11 @@ def test_no_form_of_a_secret_survives(secret, form, before, after):
     assert form(secret) not in redactor.redact(f"{before} {form(secret)} {after}").replace("***", "\0")
 
 
+def test_bytes_that_are_no_text():
+    """A variable may have any; they are surrogates here."""
+    assert Redactor("caf\udce9-key").redact("caf\udce9-key, caf%ED%B3%A9-key") == "***, ***"
+
+
 def test_base64_of_a_text_with_a_secret():
     """Nothing of the secret can be read back, but a part of its last byte."""
     for before in ("u:", "us:", "use:"):

@@ -7,16 +7,18 @@ folder itself, whatever the app has, is found by `files.scan`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
-from zerokie_action.errors import ConfigurationError
+from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.manifest import NO_REPOSITORY, mark_repository
 from zerokie_action.files.plan import FRONT_PAGE
 from zerokie_action.text import human_files, human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -106,6 +108,33 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
     return None
+
+
+def require_same_spelling(plan: Plan) -> None:
+    """Stop if the platform lists our paths in another spelling, which then look like somebody else's.
+
+    Raises:
+        PlatformUnavailable: with both spellings.
+    """
+    missing = plan.zone.manifest.files.keys() - plan.zone.files.keys()
+    foreign = {path for path in plan.delete if path not in (plan.zone.ours or ())}
+    if others := other_spellings(missing, foreign):
+        raise PlatformUnavailable(
+            "The platform does not list what the last manifest names: "
+            f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
+            hint="Nothing was changed. The platform has to list paths as they were sent: report it. If those "
+            f"files are somebody else's, go on with {_TAKE_OVER}, for one run by hand.",
+        )
+
+
+def other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
+    """The listed paths that differ from missing paths only in case, encoding or composition."""
+    lacking = {_fold(path) for path in paths if path not in listed}
+    return sorted(path for path in listed if _fold(path) in lacking)
+
+
+def _fold(path: str) -> str:
+    return unicodedata.normalize("NFC", unquote(path)).casefold()
 
 
 def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: int | None) -> Doubt | None:

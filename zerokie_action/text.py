@@ -266,6 +266,9 @@ def _spelled(char: str) -> str:
     code = ord(char)
     forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
     # Some encoders leave `~` and the like as they are, and some do not.
-    forms |= {quote_plus(char), "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass"))}
+    forms |= {
+        quote_plus(char, errors="surrogatepass"),
+        "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass")),
+    }
     expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
     return f"(?i:{'|'.join(expressions)})"

@@ -23,7 +23,7 @@ def digest(*paths: str) -> str:
 def test_as_it_is_stored():
     """Names, a proof or nothing for each, and how many files the last folder had."""
     manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3)
-    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3, "is_late": False}
+    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3, "lag": 0.0}
     assert json.loads(manifest.render()) == stored
     assert parse_manifest(manifest.render()) == manifest
     assert parse_manifest(Manifest().render()) == Manifest(files={}, count=None)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -386,10 +389,10 @@ def test_another_spelling(world: World, path: str, spelling: str) -> None:
     assert outcome.exit_code == 5
     assert f"does not list it: {path!r}; it lists {spelling!r}" in outcome.outputs["error"]
     assert "old" in world.stored()
-    for take_over in (False, True):
+    for take_over, what in ((False, "what the last manifest names"), (True, "it")):
         again = world.run(take_over=take_over)
         assert again.exit_code == 5, again.log
-        assert f"does not list what was sent to it: {path!r}; it lists {spelling!r}" in again.outputs["error"]
+        assert f"does not list {what}: {path!r}; it lists {spelling!r}" in again.outputs["error"]
     assert "old" in world.stored()
 
 
@@ -469,7 +472,7 @@ def test_a_deploy_that_ends_within_the_lag(world: World, end: str) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert ", 0 to delete, " in outcome.log
-    assert "Waiting up to 25 s for the platform to list what was uploaded" in outcome.log
+    assert "Waiting up to 25 s for the platform to list what was sent" in outcome.log
     assert "Listed late, and to delete as well: 'new.css', 'news/a.css'" in outcome.log
     assert outcome.outputs["files_deleted"] == world.platform.deployments("site")[-1].files_deleted == 2
     assert world.stored() == world.read()
@@ -501,6 +504,61 @@ def test_back_to_the_version_before_within_the_lag(world: World, end: str, listi
         assert outcome.exit_code == 0, outcome.log
         assert outcome.outputs["files_deleted"] == deleted
         assert world.stored() == world.read()
+
+
+@pytest.mark.parametrize("listing", ["5s", "12s", "cached"])
+def test_two_deploys_in_a_row_are_cancelled(world: World, listing: str) -> None:
+    """Neither of them has listed what the other one added, and the third one deletes both."""
+    world.platform.dialect.speak(f"listing={listing}")
+    world.run()
+    world.loop.jump(60)
+    for number in (1, 2):
+        world.write(upper(PAGE) | {f"new.{number}.css": b"x"})
+        world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
+        assert world.run().exit_code == 4
+    world.write(upper(PAGE))
+    for seconds in (0, 60):
+        world.loop.jump(seconds)
+        outcome = world.run()
+        assert outcome.exit_code == 0, outcome.log
+        assert world.stored() == world.read()
+
+
+def is_put(path: str, record: Record) -> bool:
+    return record.method == "PUT" and re.search(path, record.path) is not None
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    "seed", [seed if seed < 5 else pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(150)]
+)
+def test_any_history_on_a_platform_that_lists_late(world: World, seed: int) -> None:
+    """Whatever failed and was killed before: a deploy that ends well is right, and a wrong stop is rare."""
+    chance = random.Random(seed)  # noqa: S311
+    world.platform.dialect.speak(f"listing={chance.choice(['5s', '12s', '20s', 'entries', 'cached'])}")
+    names = [f"{folder}/{name}" for folder in "ab" for name in ("x.css", "y.js", "z.html")]
+    versions = [
+        SITE | {name: chance.choice([b"1", b"2", b"333"]) for name in names if chance.random() < 0.6}
+        for _ in range(3)
+    ]
+    stopped = 0
+    for step in range(8):
+        world.write(chance.choice(versions))
+        at, end = chance.choice(["index.html", "[ab]/", "_zerokie"]), chance.choice(["", "killed", "failed"])
+        if step > 1 and end == "failed":
+            world.fault(Kind.STATUS, "PUT", f"/files/{at}", status=400, skip=chance.randrange(3))
+        elif step > 1 and end == "killed":
+            world.die(partial(is_put, at))
+        outcome = world.run()
+        world.revive()
+        world.platform.faults.clear()
+        stopped += outcome.exit_code == 2
+        assert outcome.exit_code or world.stored() == world.read(), outcome.log
+        world.loop.jump(60 if step < 2 else chance.choice([0, 1, 3, 8, 60]))
+    assert stopped <= 1
+    world.loop.jump(60)
+    assert world.run(take_over=True).exit_code == 0
+    assert world.stored() == world.read()
 
 
 @pytest.mark.parametrize("listing", ["5s", "12s", "cached"])
@@ -564,7 +622,7 @@ def test_late_files_that_may_be_somebody_elses(world: World, whose: str) -> None
     world.env["GITHUB_REPOSITORY"] = "acme/site"
     world.write(upper(ASSET))
     if whose == "not known":
-        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, skip=1)
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, skip=1, times=None)
     outcome = world.run()
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0), outcome.log
     assert "somebody else's or too many for `max-deletes`: 'new.css'" in outcome.outputs["warnings"][0]

@@ -160,6 +160,16 @@ class TestUnreadable:
         require_refused(world, self.words)
         require_done(world, take_over=True)
 
+    @pytest.mark.parametrize(("status", "body"), [(404, b'{"error": "app not found"}'), (200, b"[]")])
+    def test_an_empty_listing_after_it(self, world: World, status: int, body: bytes) -> None:
+        """The zone is listed again, in case that it was late: that it is empty then is not believed."""
+        world.run()
+        put(world, ["stranger", "index.html"])
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+        world.fault(Kind.STATUS, "GET", "/files$", status=status, body=body, skip=1)
+        assert world.run().exit_code == 2
+        assert world.stored()["index.html"] == b"by hand"
+
     def test_its_name_tells(self, world: World) -> None:
         """The zone holds just the paths that the manifest names: none of them is a stranger's."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)

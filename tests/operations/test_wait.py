@@ -25,6 +25,7 @@ from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
     from tests.support.world import Outcome, World
+    from zerokie_action.sandbox.records import Record
 
 DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 
@@ -204,6 +205,24 @@ def test_a_version_that_stays(world: World) -> None:
     asked_last = [record.path for record in outcome.requests if record.method == "GET"][-2:]
     assert asked_last == ["/_apps/web/", "/v1/apps/web"]
     assert outcome.log.count("Waiting for 'web' to run") == 1
+
+
+@pytest.mark.parametrize("status", ["", "deploying", "scaling"])
+def test_what_says_nothing_against_a_healthy_version(world: World, status: str) -> None:
+    """After the health check the platform is away, or shows another status: that is no failure."""
+
+    def look(record: Record) -> None:
+        if record.path == "/_apps/web/":
+            world.platform.on_request = None
+            if status:
+                says(world, skip=0, times=None, image=NEW, status=status)
+            else:
+                world.fault(Kind.STATUS, "GET", LOOK, status=503, times=None)
+
+    world.platform.on_request = look
+    outcome = deploy(world, health_check="/", rollback=True, timeout=20)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds < 30
 
 
 def test_nobody_knows_which_version_answers(world: World) -> None:

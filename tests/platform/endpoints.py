@@ -134,7 +134,7 @@ ENDPOINTS = {
         "DELETE /v1/apps/my-site/files/a%20b/%C3%A9.txt",
         None,
         (204, None),
-        True,
+        True,  # noqa: FBT003
     ),
     "lock": Endpoint(
         lambda client: client.acquire_lock("my-site", SESSION),

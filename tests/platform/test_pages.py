@@ -71,9 +71,9 @@ async def test_a_page_that_does_not_end() -> None:
 
     began = anyio.current_time()
     async with serve(trickling) as server:
-        with pytest.raises(PageError, match="no complete answer within 30 s"):
+        with pytest.raises(PageError, match="no complete answer within 1 m 00 s"):
             await page(server.url)
-    assert anyio.current_time() - began == pytest.approx(30, abs=1)
+    assert anyio.current_time() - began == pytest.approx(60, abs=1)
 
 
 def test_shown_url_shows_no_secrets() -> None:

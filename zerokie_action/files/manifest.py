@@ -56,7 +56,7 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         count: the number of files in the folder of the last finished deploy; None if it is not known.
-        is_late: whether the platform was ever seen to list files late.
+        lag: the most seconds by which the platform was seen to list a change late.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -64,7 +64,7 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
     count: int | None = None
-    is_late: bool = False
+    lag: float = 0.0
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""
@@ -77,9 +77,8 @@ def parse_manifest(data: bytes) -> Manifest | None:
         manifest = Manifest.model_validate_json(data)
     except ValidationError:
         return None
-    return (
-        manifest if "version" in manifest.model_fields_set else None
-    )  # a server may answer `{}` to anything
+    # A server may answer `{}` to anything.
+    return manifest if "version" in manifest.model_fields_set else None
 
 
 def mark_repository(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import (
+    AuthenticationError,
     DeployError,
     DeployFailed,
     DeployTimedOut,
@@ -84,9 +85,9 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
             await check_health(job, await apps.find_url(job))
-            if settings.wait and settings.health_check and not deploy.rollout.shows_same:
-                # Meanwhile the platform may have gone back, and the previous version may have answered.
-                await deploy.poll(settings.wait_timeout)
+        is_proved = settings.health_check_text or deploy.rollout.shows_same  # as far as it can be
+        if settings.wait and settings.health_check and not is_proved:
+            await deploy.require_same_version()
     except BaseException as failure:
         may_go_back = may_go_back and not isinstance(failure, NoURL)
         if deploy.change.may_be_made:
@@ -235,10 +236,27 @@ class _Deploy:
         )
 
     async def wait_until_running(self, seconds: float) -> None:
-        """Wait until the app runs the image, and report that; the errors are those of `poll`."""
+        """Poll "GET /v1/apps/:name" until the app runs the image.
+
+        The platform has accepted the deploy, so an outage does not end the polling.
+
+        Raises:
+            DeployFailed: when the deploy failed, or the app runs another image.
+            DeployTimedOut: when the app does not run after these seconds.
+        """
         job, rollout = self._job, self.rollout
-        after = human_seconds(await self.poll(seconds))
-        shown = rollout.app.image
+        polling = Polling(job.log, f"{job.app!r} to run", seconds)
+        why = await polling.until(self._undecided, apps.LOOK_PAUSE)
+        self.verdict = rollout.verdict(is_last=True)
+        shown, after = rollout.app.image, human_seconds(polling.waited)
+        if self.verdict is None:
+            name = rollout.image or job.app
+            outage = job.client.http.outages()
+            raise DeployTimedOut(
+                f"{job.app!r} does not run {name!r} after {after}: {outage or why}", hint=_HINT_NOT_YET
+            )
+        if self.verdict is not Verdict.RUNS:
+            raise self._failure()
         if not self._requested or rollout.shows_same:
             job.result.image = shown or rollout.image
         if rollout.shows_same:
@@ -252,33 +270,23 @@ class _Deploy:
         runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
         job.log.info(f"{job.app!r} {runs} after {after}")
 
-    async def poll(self, seconds: float) -> float:
-        """Poll "GET /v1/apps/:name" until the app runs the image. Return how many seconds that took.
+    async def require_same_version(self) -> None:
+        """Look at the app after the health check, which a previous or a newer version may have answered.
 
-        The platform has accepted the deploy, so an outage does not end the polling.
+        Only a failure and another image count, if they last: the deploy was running and healthy, so that the
+        platform does not answer, or shows another status, proves nothing.
 
         Raises:
             DeployFailed: when the deploy failed, or the app runs another image.
-            DeployTimedOut: when the app does not run after these seconds.
         """
-        job, rollout = self._job, self.rollout
-        polling = Polling(job.log, f"{job.app!r} to run", seconds)
-
-        async def look() -> str:
-            seen = await self.look()
-            return "" if rollout.verdict() else seen
-
-        why = await polling.until(look, apps.LOOK_PAUSE)
-        self.verdict = rollout.verdict(is_last=True)
-        if self.verdict is None:
-            name, after = rollout.image or job.app, human_seconds(polling.waited)
-            outage = job.client.http.outages()
-            raise DeployTimedOut(
-                f"{job.app!r} does not run {name!r} after {after}: {outage or why}", hint=_HINT_NOT_YET
-            )
-        if self.verdict is not Verdict.RUNS:
+        goal = f"{self._job.app!r} to show {self.rollout.image!r} again"
+        polling = Polling(self._job.log, goal, SETTLING_TIME)
+        with suppress(RequestRejected, AuthenticationError):
+            await polling.until(self._undecided, apps.LOOK_PAUSE)
+        verdict = self.rollout.verdict()
+        if verdict not in {None, Verdict.RUNS}:
+            self.verdict = verdict
             raise self._failure()
-        return polling.waited
 
     async def left_with(self, seconds: float = _LOOK_TIME) -> tuple[App | None, str]:
         """Look at the app once more, for the final state.
@@ -299,6 +307,11 @@ class _Deploy:
         if self.change.outcome is Outcome.UNKNOWN:
             job.result.image = None
         return None, f"it is not known which image {job.app!r} was left with"
+
+    async def _undecided(self) -> str:
+        """Look at the app once. Return its status as a clause; empty once the deploy's outcome is known."""
+        seen = await self.look()
+        return "" if self.rollout.verdict() else seen
 
     async def look(self) -> str:
         """Look at the app once. Return its status as a clause, for the log and for errors."""

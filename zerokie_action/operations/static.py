@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from zerokie_action.doubts import about_directory, about_owner, require_confirmed
+from zerokie_action.doubts import about_directory, about_owner, require_confirmed, require_same_spelling
 from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
@@ -155,6 +155,8 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
     plan = make_plan(found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale)
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
+        if not settings.take_over:
+            require_same_spelling(plan)
         owner = about_owner(job.app, plan, job.ci.repository)
         directory = about_directory(plan, job.keep, found.directory, settings.max_deletes)
         doubts = [*filter(None, (owner, directory))]

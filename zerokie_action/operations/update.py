@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 
+from zerokie_action.doubts import other_spellings
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.operations.zone import LAG, add_late, list_zone, other_spellings
+from zerokie_action.operations.zone import LAG, add_late, list_zone
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN
@@ -97,7 +98,7 @@ class Update:
         self._repository = mark_repository(job.ci.repository)
         if newest and self._repository == NO_REPOSITORY:
             self._repository = newest.repository
-        self._is_late = plan.zone.manifest.is_late
+        self._lag = plan.zone.manifest.lag
         self._first_manifest = ""
         self._sent: dict[str, str] = {}
         """SHA-256 of each file that was sent, in hex by path."""
@@ -110,13 +111,13 @@ class Update:
     def is_needed(self) -> bool:
         """Whether a file or a manifest has to change.
 
-        If the platform lists files late, the listing may not show what a deploy that failed has just written.
-        Only a listing that shows a new manifest does.
+        Where the platform lists files late, the listing may lack what a deploy that failed has just written.
+        So a manifest is stored there in any case: the listing that shows it shows what was written before it.
         """
         plan, newest = self._plan, self._plan.zone.newest
         is_ours = newest is not None and newest.repository == self._repository
         is_finished = plan.zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished) or self._is_late
+        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished) or self._lag > 0
 
     # The steps, in their order
 
@@ -257,18 +258,23 @@ class Update:
         self._plan = self._plan._replace(zone=zone)
 
     async def _read_listing(self) -> Listing:
-        """Read the listing until it shows all files as they should be, for as long as it may lag."""
-        began, pause = anyio.current_time(), _FIRST_PAUSE
+        """Read the listing until it shows all files as they should be, for as long as it may lag.
+
+        Where it was late before, it is believed only after that time: single entries may be late.
+        """
+        began, pause, was_wrong = anyio.current_time(), _FIRST_PAUSE, False
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
-            lag = LAG if listing.wrong else _LAG_OF_PROOF if listing.unproved else 0.0
+            if was_wrong and not listing.wrong:
+                self._lag = max(self._lag, anyio.current_time() - began)
+            was_wrong = bool(listing.wrong)
+            lag = LAG if listing.wrong else max(self._lag, _LAG_OF_PROOF if listing.unproved else 0.0)
             left = began + lag - anyio.current_time()
             if left <= 0:
                 return listing
-            self._is_late |= bool(listing.wrong)
             if pause == _FIRST_PAUSE:
-                self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was uploaded")
+                self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was sent")
             await anyio.sleep(min(pause, left))
             pause *= 1.5
 
@@ -310,7 +316,7 @@ class Update:
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
         newest = self._plan.zone.newest
-        # By the clock, because a late listing may not show the newest manifest; `newest` may be a late one.
+        # At least the time: where a late listing lacks the newest manifest, the next number may be taken.
         known = max(self._number, newest.number if newest else 0)
         self._number = max(known + 1, int(time.time() * 1000))
         named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
@@ -319,7 +325,7 @@ class Update:
         path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         manifest = Manifest.model_construct(
-            files={**dict.fromkeys(sorted(named)), **proofs}, count=count, is_late=self._is_late
+            files={**dict.fromkeys(sorted(named)), **proofs}, count=count, lag=self._lag
         )
         content = Bytes(manifest.render(), self._lock.check)
 

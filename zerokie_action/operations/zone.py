@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from zerokie_action.doubts import another_repository
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import RequestRejected
 from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import (
     MANIFEST_FOLDER,
@@ -26,7 +25,7 @@ from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from zerokie_action.files.local import LocalFile
@@ -46,62 +45,59 @@ _SILENCE = 10.0
 async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest.
 
-    A late listing may show what the last deploy has deleted since: a file, or its first manifest. So before
-    the deploy would stop for a file of unknown origin, the zone is listed again until another manifest is the
-    newest, or for `LAG` seconds.
+    A late listing may show what the last deploy has deleted since: a file, or the manifest. So before the
+    deploy would stop for a file of unknown origin, the zone is listed again, for `LAG` seconds at most.
 
     Args:
         job: the run.
         url: the app's public URL; empty if the platform does not give it.
         local_files: the files of the directory.
-
-    Raises:
-        PlatformUnavailable: when the platform lists our paths in another spelling.
     """
     listed, not_found = await list_zone(job)
-    zone = await _read_listed(job, url, local_files, listed)
-    polling = Polling(job.log, "the platform to list a newer manifest", LAG)
-    while _may_be_late(job, zone, local_files) and await polling.again(pause=_PAUSE):
-        listed, _ = await list_zone(job)
-        if max(find_manifests(listed), default=None) != zone.newest:
-            zone = await _read_listed(job, url, local_files, listed)
-    return zone._replace(not_found=not_found)
-
-
-def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool:
-    """Whether a late listing may be the reason why the deploy would stop for a file of unknown origin."""
-    if job.settings.take_over or not job.settings.delete_stale:
-        return False
-    stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
-    return zone.ours is None or (zone.manifest.is_late and not stale <= zone.ours)
-
-
-async def _read_listed(
-    job: Job, url: str, local_files: Iterable[LocalFile], listed: Mapping[str, RemoteFile]
-) -> Zone:
-    """Read the newest manifest of a listing."""
     if unsafe := _unsafe(listed):
         job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
+    zone = _judge(job, listed, newest, manifest, local_files)
+    polling = Polling(job.log, "the platform to list the latest changes", LAG)
+    while _may_be_late(job, zone, local_files) and await polling.again(pause=_PAUSE):
+        listed, _ = await list_zone(job)
+        found = max(find_manifests(listed), default=None)
+        if found and found != newest:
+            newest, manifest = found, await _read_manifest(job, url, found.path)
+        if found:  # an empty answer is not believed any more
+            zone = _judge(job, listed, newest, manifest, local_files)
+    return zone._replace(not_found=not_found)
+
+
+def _judge(
+    job: Job,
+    listed: Mapping[str, RemoteFile],
+    newest: ManifestName | None,
+    manifest: Manifest | None,
+    local_files: Iterable[LocalFile],
+) -> Zone:
+    """Which listed files are ours, and what is proved of them; None for a manifest that can't be read."""
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    files, in_manifest_folder = _split(listed, unsafe | (directories_of(listed) - named.keys()))
-    ours = files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files)
-    missing = named.keys() - listed.keys()
-    if others := other_spellings(missing, files.keys() - (ours or set())):
-        raise PlatformUnavailable(
-            "The platform does not list what was sent to it: "
-            f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
-            hint="Nothing was changed. Report it to the platform: it lists paths in another spelling.",
-        )
+    left_out = _unsafe(listed) | (directories_of(listed) - named.keys())
+    files, in_manifest_folder = _split(listed, left_out)
     return Zone(
         files=files,
         manifests=sorted(in_manifest_folder),
         newest=newest,
         manifest=manifest or Manifest(),
-        ours=ours,
+        ours=files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files),
     )
+
+
+def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool:
+    """Whether a late listing may be the reason why the deploy would stop for a file of unknown origin."""
+    is_theirs = not zone.newest or another_repository(job.app, zone.newest, job.ci.repository)
+    if is_theirs or job.settings.take_over or not job.settings.delete_stale:
+        return False
+    stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
+    return zone.ours is None or (zone.manifest.lag > 0 and not stale <= zone.ours)
 
 
 async def add_late(
@@ -119,15 +115,16 @@ async def add_late(
     shown_files, in_manifest_folder = _split(shown, _unsafe(shown) | directories_of(shown) | own)
     late = in_manifest_folder.difference(zone.manifests)
     named = {*zone.manifest.files}  # what its deploy was writing may be late
-    newest = max(find_manifests(late), default=None)
-    if newest and not another_repository(job.app, newest, job.ci.repository):
-        manifest = await _read_manifest(job, url, newest.path)
-        named |= manifest.files.keys() if manifest else set()
+    manifests = find_manifests(late)
+    for found in manifests:  # deploys that failed one after another did not list each other's files
+        if not another_repository(job.app, found, job.ci.repository):
+            manifest = await _read_manifest(job, url, found.path)
+            named |= manifest.files.keys() if manifest else set()
     files = {**zone.files, **shown_files}
     return zone._replace(
         files=files,
         manifests=[*zone.manifests, *sorted(late)],
-        newest=newest or zone.newest,
+        newest=max(manifests, default=zone.newest),
         ours={*(zone.ours or ()), *(files.keys() & named)},
     )
 
@@ -183,13 +180,3 @@ def _judge_by_name(
     listed, local = job.keep.unmatched(files), job.keep.unmatched(file.path for file in local_files)
     digests = {digest_of(listed), digest_of(listed | local)}
     return listed if newest and newest.digest in digests else None
-
-
-def other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
-    """The listed paths that differ from missing paths only in case, encoding or composition."""
-    lacking = {_fold(path) for path in paths if path not in listed}
-    return sorted(path for path in listed if _fold(path) in lacking)
-
-
-def _fold(path: str) -> str:
-    return unicodedata.normalize("NFC", unquote(path)).casefold()

@@ -37,7 +37,7 @@ _HINTS = {
     UNAUTHORIZED: "Check that the secret behind `api-key` holds a current key for this `api-url`.",
     NOT_FOUND: "Check `app`. A deploy with `create: true` creates an app that does not exist.",
     407: "Check user and password in the proxy's URL: http://user:password@host:port.",
-    CONFLICT: "The answer says why. If something else is changing the app, run the job again later.",
+    CONFLICT: "If something else is changing the app, run the job again later.",
 }
 _HINT_GATEWAY = (
     "The answer is not the platform's: a firewall, gateway or proxy in front of it has refused the request. "

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from zerokie_action.http.retry import RetryingClient
 
-_SILENCES = 3
+_LONGEST = 60.0
+"""Seconds for a whole page: one that sends a byte now and then does not hold the lock."""
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -34,8 +35,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request, once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds without a byte after which the request fails; the whole takes three times as long at
-            most.
+        silence: seconds without a byte after which the request fails.
 
     Raises:
         PageError: when there is no response.
@@ -46,9 +46,8 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     more = extensions("Reading a page", timeout=silence, max_body=max_body)
-    longest = _SILENCES * silence
-    response: Response | Failure = Failure(f"no complete answer within {human_seconds(longest)}")
-    with anyio.move_on_after(longest):
+    response: Response | Failure = Failure(f"no complete answer within {human_seconds(_LONGEST)}")
+    with anyio.move_on_after(_LONGEST):
         response = await http.fetch(Request("GET", parts.geturl(), headers=headers, extensions=more))
     if isinstance(response, Failure):
         raise PageError(response.reason)
