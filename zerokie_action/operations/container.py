@@ -280,7 +280,8 @@ class _Deploy:
             DeployFailed: when the deploy failed, or the app runs another image.
         """
         goal = f"{self._job.app!r} to show {self.rollout.image!r} again"
-        polling = Polling(self._job.log, goal, SETTLING_TIME)
+        # Longer than that time, which counts from the first answer.
+        polling = Polling(self._job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE)
         with suppress(RequestRejected, AuthenticationError):
             await polling.until(self._undecided, apps.LOOK_PAUSE)
         verdict = self.rollout.verdict()
