@@ -39,6 +39,8 @@ def test_as_it_is_stored():
         b'{"version":4,"files":{},"count":0}',
         b'{"version":1,"files":{"a":["x",1]}}',
         b'{"version":1,"files":',
+        b'{"version":1,"files":{},"count":0,"lag":1e9}',
+        b'{"version":1,"files":{},"count":0,"lag":NaN}',
     ],
 )
 def test_anything_else(data):

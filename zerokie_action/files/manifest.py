@@ -17,7 +17,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -64,7 +64,7 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
     count: int | None = None
-    lag: float = 0.0
+    lag: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""

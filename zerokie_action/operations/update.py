@@ -260,14 +260,14 @@ class Update:
     async def _read_listing(self) -> Listing:
         """Read the listing until it shows all files as they should be, for as long as it may lag.
 
-        Where it was late before, it is believed only after that time: single entries may be late.
+        Where it was late before, it is believed only after that time, because single entries may be late.
         """
         began, pause, was_wrong = anyio.current_time(), _FIRST_PAUSE, False
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
             if was_wrong and not listing.wrong:
-                self._lag = max(self._lag, anyio.current_time() - began)
+                self._lag = max(self._lag, min(LAG, anyio.current_time() - began))
             was_wrong = bool(listing.wrong)
             lag = LAG if listing.wrong else max(self._lag, _LAG_OF_PROOF if listing.unproved else 0.0)
             left = began + lag - anyio.current_time()
