@@ -93,7 +93,7 @@ def _judge(
 
 def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool:
     """Whether a late listing may be the reason why the deploy would stop for a file of unknown origin."""
-    is_theirs = not zone.newest or another_repository(job.app, zone.newest, job.ci.repository)
+    is_theirs = another_repository(job.app, zone.newest, job.ci.repository)
     if is_theirs or job.settings.take_over or not job.settings.delete_stale:
         return False
     stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
