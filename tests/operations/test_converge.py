@@ -15,7 +15,7 @@ from tests.operations.containers import tell
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.sandbox import bodies
+from zerokie_action.sandbox import bodies, static
 from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.faults import Kind
 
@@ -356,6 +356,16 @@ def test_a_gateway_lies_again(world: World, path: str) -> None:
     again = world.run()
     assert (again.exit_code, again.uploads) == (0, [path] * (path != "_zerokie"))
     assert world.stored() == world.read()
+
+
+def test_a_new_time_that_is_listed_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few seconds are waited for it: nothing is sent twice."""
+    world.run()
+    world.loop.jump(60)
+    monkeypatch.setitem(static._LATE, "entries", 3.0)
+    world.platform.dialect.speak("listing=entries")
+    outcome = world.run(incremental=False)
+    assert (outcome.exit_code, sorted(outcome.uploads)) == (0, sorted(SITE)), outcome.log
 
 
 def test_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> None:

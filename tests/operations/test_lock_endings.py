@@ -95,6 +95,8 @@ def test_a_platform_that_does_not_finalize(
     assert told.timestamp() == pytest.approx(timewarp.wall_clock(world.loop) + 30 * MINUTE, abs=3)
     assert at_least <= outcome.seconds < at_most
     assert is_recorded(world, state)
+    if fault.get("status") == 200:
+        assert ending(outcome) == [("POST finalize", 200), ("PUT lock", 200)] * 2
 
 
 EMPTY = Fault(Kind.STATUS, *FINALIZE, status=204, body=b"")
