@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.operations.containers import NEW, OLD, asked, deploy, lines, running_web
+from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web
 from zerokie_action.sandbox.faults import Kind
 
 if TYPE_CHECKING:
@@ -91,6 +91,14 @@ def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60)
     assert "choose another `app`" in outcome.outputs["hint"]
+
+
+def test_a_url_that_only_a_later_answer_has(world: World) -> None:
+    """It is known also if the app then fails."""
+    world.platform.dialect.speak("url=not-in-post")
+    outcome = world.run(app="new", image=BROKEN, create=True)
+    assert outcome.exit_code == 8, outcome.log
+    assert outcome.outputs["url"].endswith("/_apps/new")
 
 
 @pytest.mark.parametrize("image", [NEW, f"nginx@sha256:{'2' * 64}"])

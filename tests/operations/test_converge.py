@@ -525,7 +525,8 @@ def test_two_deploys_in_a_row_are_cancelled(world: World, listing: str) -> None:
     for number in (1, 2):
         world.write(upper(PAGE) | {f"new.{number}.css": b"x"})
         world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
-        assert world.run().exit_code == 4
+        failed = world.run()
+        assert (failed.exit_code, "Deploy lock released\n" in failed.log) == (4, True)
     world.write(upper(PAGE))
     for seconds in (0, 60):
         world.loop.jump(seconds)
