@@ -24,6 +24,7 @@ class Zone(NamedTuple):
     Attributes:
         files: length and `lastModified` of the listed files, by path; without manifests, directories, and
             paths that no URL can name.
+        unsafe: the listed paths that no URL can name.
         manifests: the paths of all files in the manifest folder.
         newest: the newest manifest's name; None without a manifest.
         manifest: the newest manifest; empty if it is missing or can't be read.
@@ -32,6 +33,7 @@ class Zone(NamedTuple):
     """
 
     files: Mapping[str, tuple[int, str]] = MappingProxyType({})
+    unsafe: Sequence[str] = ()
     manifests: Sequence[str] = ()
     newest: ManifestName | None = None
     manifest: Manifest = Manifest()

@@ -130,7 +130,8 @@ async def _require_same(job: Job, before: Scan) -> None:
         now = await _scan(job, before.directory)
     except ConfigurationError as error:
         raise directory_changed(error) from error
-    if changed := {file.path for file in {*before.files} ^ {*now.files}}:
+    if now.files != before.files:
+        changed = {file.path for file in {*before.files} ^ {*now.files}}
         raise directory_changed(human_paths(sorted(changed), 20))
 
 

@@ -54,8 +54,6 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         local_files: the files of the directory.
     """
     listed, not_found = await list_zone(job)
-    if unsafe := _unsafe(listed):
-        job.warn(f"Remote paths that can't be addressed safely are left alone: {human_paths(sorted(unsafe))}")
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     zone = _judge(job, listed, newest, manifest, local_files)
@@ -67,6 +65,9 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
             newest, manifest = found, await _read_manifest(job, url, found.path)
         if found:  # an empty answer is not believed any more
             zone = _judge(job, listed, newest, manifest, local_files)
+    if zone.unsafe:
+        paths = human_paths(zone.unsafe)
+        job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
     return zone._replace(not_found=not_found)
 
 
@@ -80,10 +81,11 @@ def _judge(
     """Which listed files are ours, and what is proved of them; None for a manifest that can't be read."""
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
-    left_out = _unsafe(listed) | (directories_of(listed) - named.keys())
-    files, in_manifest_folder = _split(listed, left_out)
+    unsafe = _unsafe(listed)
+    files, in_manifest_folder = _split(listed, unsafe | (directories_of(listed) - named.keys()))
     return Zone(
         files=files,
+        unsafe=sorted(unsafe),
         manifests=sorted(in_manifest_folder),
         newest=newest,
         manifest=manifest or Manifest(),
