@@ -189,9 +189,10 @@ class _Walk:
         target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
         link_problem = self._link_problem(entry, target, directory)
         is_directory = not link_problem and entry.is_dir()
-        # Nobody knows what such a link should be, so patterns for directories ignore it as well.
-        kinds = (False, True) if link_problem else (is_directory,)
-        if any(self._is_left_out(entry, path, target, is_directory=kind) for kind in kinds):
+        # Nobody knows what a link with a problem should be, so patterns for directories ignore it as well.
+        if self._is_left_out(entry, path, target, is_directory=is_directory) or (
+            link_problem and self._is_left_out(entry, path, target, is_directory=True)
+        ):
             self._found.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
