@@ -218,6 +218,7 @@ def test_a_text_that_proves_the_new_version(world: World, status: int, body: byt
 def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
     """Both have to be right: the file as it was deployed, and the text in it. Without a page: exit 2."""
     assert world.run(health_check="/", health_check_text="hello").exit_code == 0
+    assert world.run(health_check="/", health_check_text="\udcff", health_check_timeout=3).exit_code == 10
     outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)
     assert outcome.exit_code == 10
     assert "without the text 'goodbye'" in outcome.log

@@ -67,6 +67,21 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     assert runs(world) == (OLD, "running")
 
 
+def test_nobody_answers_the_rollback(world: World) -> None:
+    """Then it is not known which image the app has, and none is an output."""
+
+    def hang(record: Record) -> None:
+        if record.path.endswith("/deploy") and record.session is None and runs(world)[0] == BROKEN:
+            world.fault(Kind.HANG, times=None, after=True)
+
+    world.platform.on_request = hang
+    tell(world, after=100)
+    outcome = deploy(world, BROKEN, rollback=True)
+    assert outcome.exit_code == 143, outcome.log
+    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
+    assert outcome.outputs["image"] is None
+
+
 def test_what_is_no_reason_to_go_back(world: World) -> None:
     """A success, and a deploy that was refused. (One that nobody answered: `test_wait.py`.)"""
     assert asked(deploy(world, rollback=True)) == 1
