@@ -160,6 +160,14 @@ class TestUnreadable:
         require_refused(world, self.words)
         require_done(world, take_over=True)
 
+    def test_it_stops_nothing_else(self, world: World) -> None:
+        """Where nothing would be deleted, no later listing is waited for."""
+        world.run()
+        put(world, ["stranger"])
+        world.write(SITE | {"stranger": b"ours"})
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+        assert require_done(world).seconds < 5
+
     @pytest.mark.parametrize(("status", "body"), [(404, b'{"error": "app not found"}'), (200, b"[]")])
     def test_an_empty_listing_after_it(self, world: World, status: int, body: bytes) -> None:
         """The zone is listed again, in case that it was late: that it is empty then is not believed."""

@@ -63,7 +63,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
         found = max(find_manifests(listed), default=None)
         if found and found != newest:
             newest, manifest = found, await _read_manifest(job, url, found.path)
-        if found:  # an empty answer is not believed any more
+        if found:  # the zone has a manifest, so an empty listing is wrong
             zone = _judge(job, listed, newest, manifest, local_files)
     if zone.unsafe:
         paths = human_paths(zone.unsafe)
@@ -78,7 +78,7 @@ def _judge(
     manifest: Manifest | None,
     local_files: Iterable[LocalFile],
 ) -> Zone:
-    """Which listed files are ours, and what is proved of them; None for a manifest that can't be read."""
+    """The zone that a listing and the newest manifest describe; None for a manifest that can't be read."""
     named = manifest.files if manifest else {}
     # Some platforms list directories, and may delete what is in them as well.
     unsafe = _unsafe(listed)
@@ -99,7 +99,9 @@ def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool
     if is_theirs or job.settings.take_over or not job.settings.delete_stale:
         return False
     stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
-    return zone.ours is None or (zone.manifest.lag > 0 and not stale <= zone.ours)
+    if zone.ours is None:
+        return bool(stale)
+    return zone.manifest.lag > 0 and not stale <= zone.ours
 
 
 async def add_late(
