@@ -101,7 +101,7 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
             "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
             "anything, set `delete-stale: false`.",
         )
-    if foreign := [path for path in plan.delete if path not in (zone.ours or ())]:
+    if foreign := plan.foreign:
         return Doubt(
             f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
             f"uploaded: {human_paths(foreign)}",
@@ -117,8 +117,7 @@ def require_same_spelling(plan: Plan) -> None:
         PlatformUnavailable: with both spellings.
     """
     missing = plan.zone.manifest.files.keys() - plan.zone.files.keys()
-    foreign = {path for path in plan.delete if path not in (plan.zone.ours or ())}
-    if others := other_spellings(missing, foreign):
+    if others := other_spellings(missing, plan.foreign):
         raise PlatformUnavailable(
             "The platform does not list what the last manifest names: "
             f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",

@@ -61,6 +61,11 @@ class Plan(NamedTuple):
     kept: tuple[str, ...]
     unchanged: Mapping[str, Proof]
 
+    @property
+    def foreign(self) -> list[str]:
+        """The paths to delete that no deploy of this app is known to have stored."""
+        return [path for path in self.delete if path not in (self.zone.ours or ())]
+
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from zerokie_action.errors import (
-    AuthenticationError,
     DeployError,
     DeployFailed,
     DeployTimedOut,
@@ -85,8 +84,9 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
             await check_health(job, await apps.find_url(job))
-        is_proved = settings.health_check_text or deploy.rollout.shows_same  # as far as it can be
-        if settings.wait and settings.health_check and not is_proved:
+        # The text proves which version answered. If the app shows the same image as before, no look can.
+        is_decided = settings.health_check_text or deploy.rollout.shows_same
+        if settings.wait and settings.health_check and not is_decided:
             await deploy.require_same_version()
     except BaseException as failure:
         may_go_back = may_go_back and not isinstance(failure, NoURL)
@@ -280,9 +280,9 @@ class _Deploy:
             DeployFailed: when the deploy failed, or the app runs another image.
         """
         goal = f"{self._job.app!r} to show {self.rollout.image!r} again"
-        # Longer than that time, which counts from the first answer.
+        # The verdict needs `SETTLING_TIME` from the first answer on.
         polling = Polling(self._job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE)
-        with suppress(RequestRejected, AuthenticationError):
+        with suppress(DeployError):
             await polling.until(self._undecided, apps.LOOK_PAUSE)
         verdict = self.rollout.verdict()
         if verdict not in {None, Verdict.RUNS}:

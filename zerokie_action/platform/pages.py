@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zerokie_action.http.retry import RetryingClient
 
 _LONGEST = 60.0
-"""Seconds for a whole page: one that sends a byte now and then does not hold the lock."""
+"""Seconds for a whole page: a server that sends a byte now and then must not delay the run."""
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -35,7 +35,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request, once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds without a byte after which the request fails.
+        silence: seconds without a byte after which the request fails; it fails after a minute in any case.
 
     Raises:
         PageError: when there is no response.
