@@ -11,9 +11,9 @@ import json
 import re
 import sys
 import textwrap
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,12 +21,7 @@ sys.path.insert(0, str(ROOT))
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.report.result import Result, output_values  # noqa: E402
 from zerokie_action.sandbox.dialects import QUESTIONS  # noqa: E402
-from zerokie_action.settings import INPUTS, documented_inputs  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from zerokie_action.settings import Input
+from zerokie_action.settings import INPUTS, Input, documented_inputs  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 OUTPUTS: dict[str, str] = {

@@ -9,9 +9,9 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from acceptance.commands import Commands
 from acceptance.names import NAME_PATTERN, leftovers, names_made
@@ -19,9 +19,6 @@ from acceptance.platform import DEFAULT_URL, CouldNotRunError, Platform
 from acceptance.questions import open_questions
 from acceptance.report import BROKEN, HELD, KEY_MASK, Report, say
 from acceptance.story import CONTAINER_STEPS, CPU, LARGE_FILE, LAST_STEPS, MEMORY, SITE_STEPS, Story, promises
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PATIENCE = 300.0
 """Seconds to wait for DNS, TLS and the CDN of a new app."""

@@ -9,16 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acceptance.names import require_own
-from acceptance.platform import BrokenError, CouldNotRunError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from acceptance.platform import Platform
+from acceptance.platform import BrokenError, CouldNotRunError, Platform
 
 COMMAND_TIMEOUT = 300.0
 """Seconds after which the script kills a command."""

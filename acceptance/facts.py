@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
 
 import httpx
 
-from acceptance.platform import SHOWN_WITHIN, until
+from acceptance.platform import SHOWN_WITHIN, Page, Platform, until
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from acceptance.platform import Page, Platform
-
-    Facts = Iterator[tuple[str, str]]
-    """If a request fails, the facts that were yielded before are kept."""
+Facts = Iterator[tuple[str, str]]
+"""If a request fails, the facts that were yielded before are kept."""
 
 AT_ONCE = (4, 8, 16, 32, 64)
 """Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""

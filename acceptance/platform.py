@@ -13,9 +13,10 @@ import ssl
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -23,9 +24,6 @@ import httpx
 
 from acceptance.names import require_own
 from acceptance.report import say
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DEFAULT_URL = "https://api.platform-dev.zerokie.com"
 MANIFEST_FOLDER = "_zerokie/"

@@ -10,26 +10,21 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from acceptance.facts import FRONT_PAGE, facts_of_list, facts_of_serving, facts_of_uploads
-from acceptance.platform import NO_CHANGES, as_object, check, files_by_path, until
-from acceptance.report import Question
+from acceptance.platform import NO_CHANGES, Page, Platform, as_object, check, files_by_path, until
+from acceptance.report import Question, Report
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import httpx
-
-    from acceptance.platform import Page, Platform
-    from acceptance.report import Report
-
-    Shapes = Iterator[tuple[str, str]]
-    """Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
-    Observation = tuple[float, dict[str, Any]]
-    """Seconds since the deploy request, and the app as GET shows it."""
-    Watched = tuple[httpx.Response, list[Observation]]
+Shapes = Iterator[tuple[str, str]]
+"""Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
+Observation = tuple[float, dict[str, Any]]
+"""Seconds since the deploy request, and the app as GET shows it."""
+Watched = tuple[httpx.Response, list[Observation]]
 
 READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""

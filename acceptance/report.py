@@ -6,14 +6,11 @@ import platform as machine
 import re
 import statistics
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HELD, BROKEN, NOT_TRIED = "held", "broken", "not tried"
 KEY_MASK = "***"

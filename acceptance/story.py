@@ -11,27 +11,22 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
 
+from acceptance.commands import Command, Commands
 from acceptance.facts import facts_of_deletion, facts_of_domain
 from acceptance.names import new_name, random_word
 from acceptance.platform import BrokenError, NotTriedError, check, try_only_if, until
 from acceptance.questions import address_of, ask_container, ask_site
-from acceptance.report import BROKEN, HELD, Promise, say
+from acceptance.report import BROKEN, HELD, Promise, Report, say
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
-    from acceptance.commands import Command, Commands
-    from acceptance.report import Report
-
-    Content = dict[str, bytes]
-    """The content of each file by its path."""
-    Step = Callable[["Story"], None]
+Content = dict[str, bytes]
+"""The content of each file by its path."""
+Step = Callable[["Story"], None]
 
 LARGE_FILE = 24 * 10**6
 """Bytes."""

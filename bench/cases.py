@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from bench import contestants
+from bench.contestants import Trial
 from bench.lab import ACTION, AWS, BESIDE, CURL, HTTPX, RCLONE, RCLONE_CHECKSUM, Lab, Table
 from bench.measure import Command, Usage, measure
 from bench.served import Certificate, ServedPlatform
 from bench.sites import PAGE, SMALL, Site
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from bench.contestants import Trial
 
 BOUND = "files x latency / connections"
 IMPORTS = "Python importing httpx, pydantic-settings, anyio, pathspec"

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.measure import Command, Usage, measure
-from bench.served import API_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bench.served import ServedPlatform
+from bench.served import API_KEY, ServedPlatform
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent

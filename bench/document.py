@@ -7,19 +7,14 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import zerokie_action
 from bench.cases import UNCHANGED
-from bench.lab import ACTION, AWS, CURL, PROGRAMS, RCLONE, RCLONE_CHECKSUM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from bench.lab import Size, Table
-    from bench.measure import Usage
+from bench.lab import ACTION, AWS, CURL, PROGRAMS, RCLONE, RCLONE_CHECKSUM, Size, Table
+from bench.measure import Usage
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "performance.md"

@@ -9,14 +9,11 @@ import asyncio
 import mimetypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 async def upload(url: str, folder: Path, files: Iterator[Path]) -> None:

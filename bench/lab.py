@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from bench.contestants import Trial
 from bench.measure import Usage, compare
-from bench.served import ServedPlatform
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from bench.served import Certificate
-    from bench.sites import Site
+from bench.served import Certificate, ServedPlatform
+from bench.sites import Site
 
 ACTION = "this action"
 CURL = "`curl -Z`"

@@ -8,14 +8,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 import certifi
 import trustme
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 API_KEY = "bench-key"
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 PAGE = (500, 20_000)
 """Bytes of a usual file, from and to; the mean is 10 kB."""

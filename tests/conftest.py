@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-from typing import TYPE_CHECKING, Any
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -13,16 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.http.servers import context_for
 from tests.support.timewarp import TimeWarpLoop, count_threads
-from tests.support.world import world
+from tests.support.world import World, world
 from zerokie_action.signals import WATCHED
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.world import World
-
 
 # That a machine is busy is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

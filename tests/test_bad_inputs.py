@@ -7,20 +7,15 @@ import html
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
-from tests.support.world import API_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.world import Outcome, World
+from tests.support.world import API_KEY, Outcome, World
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from tests.operations.containers import tell
 from tests.support import timewarp
-from tests.support.world import API_KEY
+from tests.support.world import API_KEY, World
 from zerokie_action.cleanup import cleanup
 from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.records import Record
 from zerokie_action.sandbox.server import serve
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
 
 SESSION = "0b5c"
 FINALIZE = ("POST", "/finalize$")

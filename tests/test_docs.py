@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
 from tests.support.stories import STORIES, tell, timeless
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.world import World
+from tests.support.world import World
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

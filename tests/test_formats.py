@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,7 @@ from hypothesis import strategies as st
 
 from zerokie_action import formats
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Parse = Callable[[str], Any]
+Parse = Callable[[str], Any]
 
 NUMBERS = st.integers(0, 10**9 - 1)
 HOST = "the name is part of a host name (a to z, 0 to 9 and dashes)"

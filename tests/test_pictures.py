@@ -5,14 +5,11 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support.scripts import SCRIPTS, pictures
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.browser

@@ -7,19 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from tests.support.rest import rest
+from tests.support.rest import Rest, rest
 from tests.test_examples import commands
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.rest import Rest
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"

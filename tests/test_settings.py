@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,6 @@ from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.settings import INPUTS, Environment, spellings
 from zerokie_action.validation import unknown_names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}

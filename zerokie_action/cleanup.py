@@ -7,31 +7,25 @@ Every error is a warning: the exit code is always 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 import anyio
 
-from zerokie_action.ci import detect
+from zerokie_action.ci import CI, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecords, default_state_file, expiry, recorded_locks
+from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TextIO
-
-    from zerokie_action.ci import CI
-    from zerokie_action.lock.record import LockRecord
-    from zerokie_action.signals import Signals
+from zerokie_action.signals import Signals
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:

@@ -9,22 +9,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable
-from zerokie_action.files.manifest import NO_REPOSITORY, mark_repository
-from zerokie_action.files.plan import FRONT_PAGE
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.files.manifest import NO_REPOSITORY, ManifestName, mark_repository
+from zerokie_action.files.plan import FRONT_PAGE, Plan
 from zerokie_action.text import human_files, human_paths
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-    from collections.abc import Set as AbstractSet
-    from pathlib import Path
-
-    from zerokie_action.files.ignore import Patterns
-    from zerokie_action.files.manifest import ManifestName
-    from zerokie_action.files.plan import Plan
 
 _FEW = 3
 """Up to this many deletions raise no doubt."""

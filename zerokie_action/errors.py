@@ -9,10 +9,7 @@ do. This module imports nothing from the package.
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 
 class DeployError(Exception):

@@ -12,12 +12,8 @@ from __future__ import annotations
 import ipaddress
 import os.path
 import re
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from urllib.parse import SplitResult
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 

@@ -6,12 +6,9 @@ The reports need to know what a run may have left behind, even after a lost answ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Outcome(IntEnum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import traceback
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 import anyio
 import anyio.to_thread
 
 import zerokie_action
-from zerokie_action.ci import detect
+from zerokie_action.ci import CI, detect
 from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, RequestRejected, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, advice_for_app
 from zerokie_action.http.retry import RetryingClient
@@ -22,26 +23,17 @@ from zerokie_action.operations.container import deploy_image
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
-from zerokie_action.outcome import was_created
+from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, load, secrets
-from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.settings import Environment, Settings, load, secrets
+from zerokie_action.shutdown import Shutdown, cancel_on_signal
+from zerokie_action.signals import Signals
 from zerokie_action.text import Redactor, human_seconds
 from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TextIO
-
-    from zerokie_action.ci import CI
-    from zerokie_action.outcome import Change
-    from zerokie_action.settings import Settings
-    from zerokie_action.shutdown import Shutdown
-    from zerokie_action.signals import Signals
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""

@@ -5,8 +5,9 @@ An input's name is the field's name with `-` for `_`. `make docs` copies each fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
 from pydantic import (
@@ -18,6 +19,8 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,13 +32,6 @@ from pydantic_settings import (
 from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic.fields import FieldInfo
-    from pydantic_core import ErrorDetails
-
 
 PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
 

@@ -7,19 +7,13 @@ lock.
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 
 import anyio
 
 from zerokie_action.limits import ANSWERS, Allowance
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from contextlib import AbstractContextManager
-
-    from zerokie_action.signals import Signals
-
+from zerokie_action.signals import Signals
 
 _WRITE = Allowance(math.inf, ANSWERS.grace)
 """For a write, until `Shutdown.end_work`."""

@@ -11,13 +11,11 @@ import os
 import select
 import signal
 import socket
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
 
 from zerokie_action import limits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}

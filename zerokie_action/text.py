@@ -25,11 +25,8 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _SHORTEST_SECRET = 4
 _MASK = "***"

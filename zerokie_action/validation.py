@@ -5,20 +5,23 @@ The checks read the inputs' texts, so that one run lists all problems, even if s
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, PREFIXES, input_name, spellings
+from zerokie_action.settings import (
+    INPUTS,
+    ONLY_AT_CREATION,
+    PREFIXES,
+    Environment,
+    Settings,
+    input_name,
+    spellings,
+)
 from zerokie_action.text import closest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from zerokie_action.settings import Environment, Settings
 
 _LOGIN = ("registry_username", "registry_password")
 _REPORT_PREFIX = "ZEROKIE_RESULT_"

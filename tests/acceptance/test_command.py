@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from tests.acceptance.conftest import Acceptance
 from tests.acceptance.test_names import old, others
-
-if TYPE_CHECKING:
-    from tests.acceptance.conftest import Acceptance
 
 COULD_NOT_RUN = 2
 

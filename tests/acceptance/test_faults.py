@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from acceptance.__main__ import FAILED, main
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
-from tests.support.platform import API_KEY
-
-if TYPE_CHECKING:
-    from tests.acceptance.conftest import Acceptance
-    from tests.support.platform import Platform
+from tests.acceptance.conftest import Acceptance
+from tests.support.platform import API_KEY, Platform
 
 pytestmark = pytest.mark.exhaustive
 PUT, GET, POST, DELETE = "PUT", "GET", "POST", "DELETE"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,11 +10,9 @@ from acceptance.names import new_name
 from acceptance.platform import Platform
 from acceptance.questions import ask_container, ask_site, open_questions
 from acceptance.report import Report
+from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
-
-if TYPE_CHECKING:
-    from tests.acceptance.conftest import Acceptance
 
 PROVOKED = {"domain-attached"}
 """Only a whole run with a domain asks."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,11 +12,9 @@ from acceptance.__main__ import main
 from acceptance.facts import AT_ONCE
 from acceptance.questions import open_questions
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
+from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
 from zerokie_action.sandbox.dialects import QUESTIONS
-
-if TYPE_CHECKING:
-    from tests.acceptance.conftest import Acceptance
 
 pytestmark = pytest.mark.acceptance
 FAILED, INTERRUPTED = 1, 130

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-if TYPE_CHECKING:
-    from tests.http.servers import Peer
+from tests.http.servers import Peer
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from zerokie_action.ci import detect
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 GITHUB = {
     "GITHUB_ACTIONS": "true",

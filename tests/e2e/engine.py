@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import Popen
-from typing import TYPE_CHECKING
 from uuid import uuid4
-
-if TYPE_CHECKING:
-    import signal
-    from collections.abc import Mapping
-    from pathlib import Path
 
 DEADLINE = 600.0
 _QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.ci.grammar import file_command
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.platform import Platform
+from tests.support.platform import Platform
 
 _COMMANDS = "file_commands"
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.e2e.engine import succeed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _AUTHOR = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.com")
 

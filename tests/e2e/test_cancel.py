@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.e2e import github
 from tests.e2e.conftest import PUBLISHED, ROOT
-from tests.e2e.engine import DEADLINE, start
-from tests.support.platform import API_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.e2e.engine import Container, Image, Outcome
-    from tests.support.platform import Platform
+from tests.e2e.engine import DEADLINE, Container, Image, Outcome, start
+from tests.support.platform import API_KEY, Platform
 
 UPLOADED = 2
 SITES_OWN = "/files/(?!_zerokie/)"

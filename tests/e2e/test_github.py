@@ -6,24 +6,18 @@ import json
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import ROOT
-from tests.e2e.engine import call, succeed
+from tests.e2e.engine import Image, call, succeed
 from tests.e2e.repository import commit, extract_archive
-from tests.support.platform import API_KEY, contents
+from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program
-from tests.support.rest import rest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.e2e.engine import Image
-    from tests.support.platform import Platform
-    from tests.support.rest import Rest
+from tests.support.rest import Rest, rest
 
 ACTION = "YOUR_ORG/zerokie-action"
 ACTIONS_IMAGE = f"act-{re.sub('[^a-z0-9]', '-', ACTION.lower())}-v1-dockeraction:latest"

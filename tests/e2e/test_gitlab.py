@@ -6,19 +6,15 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import Image, succeed
 from tests.e2e.repository import commit
-from tests.support.platform import API_KEY, contents
+from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program
 from tests.support.rest import rest
-
-if TYPE_CHECKING:
-    from tests.support.platform import Platform
 
 DOCKER = Path(__file__).parent / "docker-tidied"
 PIPELINE = """\

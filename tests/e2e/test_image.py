@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.e2e.conftest import ROOT
-from tests.e2e.engine import succeed
+from tests.e2e.engine import Image, succeed
 from tests.e2e.repository import extract_archive
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.engine import Image
 
 PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.e2e.conftest import PUBLISHED, ROOT
-from tests.e2e.engine import succeed
-from tests.support.platform import API_KEY, contents
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.engine import Image
-    from tests.support.platform import Platform
+from tests.e2e.engine import Image, succeed
+from tests.support.platform import API_KEY, Platform, contents
 
 REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
 

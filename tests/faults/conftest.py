@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import platform_and_runner
+from tests.faults.processes import Runner, platform_and_runner
+from tests.faults.scenarios import Scenario
 from tests.support.timewarp import warped
+from tests.support.world import World
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import Record
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from tests.faults.processes import Runner
-    from tests.faults.scenarios import Scenario
-    from tests.support.world import World
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.records import Record
-
-    Attempt = Callable[[World, Record], Iterator[str]]
-    """Lets something happen at this request of a run, and yields what is wrong afterwards."""
-    AtEachRequest = Callable[..., None]
+Attempt = Callable[[World, Record], Iterator[str]]
+"""Lets something happen at this request of a run, and yields what is wrong afterwards."""
+AtEachRequest = Callable[..., None]
 
 
 @pytest.fixture(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 
+from tests.faults.scenarios import Scenario
 from tests.support.schema import check_result
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.platform import EXPIRY
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from tests.faults.scenarios import Scenario
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.store import Deployment
+from zerokie_action.sandbox.store import Deployment
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it")

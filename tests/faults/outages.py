@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from tests.support.world import World
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 KINDS: dict[str, dict[str, object]] = {
     "refused": {"kind": Kind.RESET},

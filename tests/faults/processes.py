@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.ci.grammar import file_command
 from tests.support.world import API_KEY
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 

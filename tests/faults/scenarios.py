@@ -5,22 +5,17 @@ from __future__ import annotations
 import random
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.support.world import open_world
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.support.timewarp import TimeWarpLoop
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
+from tests.support.timewarp import TimeWarpLoop
+from tests.support.world import Outcome, World, open_world
+from zerokie_action.sandbox.records import Record
 
 FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
 SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}

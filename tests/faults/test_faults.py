@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
+from tests.faults.conftest import AtEachRequest
 from tests.faults.invariants import broken, broken_next
 from tests.faults.scenarios import SAMPLE, SCENARIOS, Scenario
+from tests.support.world import World
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from tests.faults.conftest import AtEachRequest
-    from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 
 class Case(NamedTuple):

@@ -22,7 +22,6 @@ import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -41,16 +40,13 @@ from tests.faults.invariants import forbidden_writes
 from tests.faults.scenarios import DIALECTS
 from tests.operations.test_intent import OURS, THEIRS
 from tests.support.timewarp import wall_clock, warped
-from tests.support.world import open_world
+from tests.support.world import Outcome, open_world
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.manifest import MANIFEST_FOLDER, find_manifests
 from zerokie_action.sandbox.cdn import Page
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import Record
 
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
 HASHED = ("a.1.js", "a.2.js", "a.3.js")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +12,7 @@ from tests.faults.processes import finished, platform_and_runner
 from tests.faults.scenarios import FIRST, SECOND
 from tests.support.platform import contents, fill
 from tests.support.world import stored
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 
 async def _kill_at(

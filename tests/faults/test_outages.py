@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.conftest import AtEachRequest
 from tests.faults.invariants import broken
 from tests.faults.outages import KINDS, Outage
 from tests.faults.scenarios import FIRST, FIRST_DEPLOY, SCENARIOS, UPDATE, Scenario
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.faults.conftest import AtEachRequest
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160

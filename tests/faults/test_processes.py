@@ -9,16 +9,12 @@ import os
 import signal
 import termios
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from tests.faults.processes import Runner
 from tests.support.platform import fill
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.faults.processes import Runner
-    from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.platform import Platform
 
 LONGEST_RELEASE = 5.0
 MARGIN = 15.0

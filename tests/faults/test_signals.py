@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.conftest import AtEachRequest
 from tests.faults.invariants import broken, broken_next
 from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.support.world import World
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.faults.conftest import AtEachRequest
-    from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 PROMISED = 5.0
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGQUIT: 131}

@@ -6,18 +6,14 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import anyio
+import trustme
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    import trustme
-
-    Handler = Callable[["Peer"], Awaitable[None]]
+Handler = Callable[["Peer"], Awaitable[None]]
 
 DEADLOCK = 100_000.0
 """Virtual seconds after which nothing will happen any more; a test that waits so long fails at once."""

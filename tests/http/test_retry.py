@@ -5,25 +5,21 @@ from __future__ import annotations
 import re
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import httpcore
 import httpx
 import pytest
 
-from tests.http.transports import Script, answer, read
+from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, GaveUp, RetryingClient
 from zerokie_action.outcome import Outcome, Write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.http.transports import Step
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")

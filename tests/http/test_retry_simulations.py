@@ -8,8 +8,8 @@ seeds of a simulation of the rules, without any of this code; those of uploads t
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from statistics import median
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -19,10 +19,7 @@ from tests.http.transports import read
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import RetryingClient
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Platform = Callable[[], Awaitable[int | httpx.TransportError]]
+Platform = Callable[[], Awaitable[int | httpx.TransportError]]
 
 FINE, UNAVAILABLE, TOO_MANY = 200, 503, 429
 READ_TIMEOUT = 30.0

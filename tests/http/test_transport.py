@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anyio
 import pytest
+import trustme
 
-from tests.http.servers import FINE, Peer, always, context_for, fine, first, serve
+from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, serve
 from tests.http.transports import Outcome, none, outcome, put, reason, transport
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import trustme
-
-    from tests.http.servers import Handler
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 1000

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import certifi
 import pytest
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.transport import Network
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 API = "https://api.test"
 

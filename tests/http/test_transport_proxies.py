@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anyio
 import pytest
 
-from tests.http.servers import Peer, Server, fine, serve
+from tests.http.servers import Handler, Peer, Server, fine, serve
 from tests.http.transports import TARGET, Outcome, none, outcome, put, reason, transport
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from tests.http.servers import Handler
 
 GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 LOGIN = "Basic " + base64.b64encode("user:p@ss w\u00f6rd".encode()).decode()

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import anyio
 import httpx
 import pytest
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure
-from zerokie_action.http.request import HEADERS, Bytes, ContentStream, extensions
+from zerokie_action.http.request import HEADERS, Bytes, Content, ContentStream, extensions
 from zerokie_action.http.transport import Transport
-
-if TYPE_CHECKING:
-    from zerokie_action.errors import DeployError
-    from zerokie_action.http.request import Content
 
 TARGET = "/v1/apps/site/files/a.txt"
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.lock.record import LockRecords, default_state_file, recorded_locks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def as_environment(state: Mapping[str, str]) -> dict[str, str]:

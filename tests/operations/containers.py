@@ -6,13 +6,10 @@ import json
 import os
 import re
 import signal
-from typing import TYPE_CHECKING
 
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.platform import Rollout
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
 
 OLD, NEW, BROKEN = "nginx:1", "nginx:2", "nginx:broken"
 LOOK = r"/v1/apps/web$"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web
+from tests.support.world import World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 IMAGE: dict[str, object] = {"image": NEW}

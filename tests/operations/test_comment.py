@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ci.forge import EVENT, GITHUB, GITLAB, TOKEN, Forge
-from tests.http.servers import Peer, always, serve
+from tests.http.servers import Handler, Peer, always, serve
 from tests.operations.containers import tell
 from tests.support import timewarp
-from tests.support.world import API_KEY
+from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.http.servers import Handler
-    from tests.support.world import Outcome, World
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 

@@ -6,25 +6,21 @@ import os
 import random
 import re
 import shutil
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.operations.containers import tell
 from tests.support.timewarp import wall_clock
-from tests.support.world import SITE
+from tests.support.world import SITE, World
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.sandbox import bodies, static
 from zerokie_action.sandbox.bodies import listing
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.world import World
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import Record
 
 MANIFEST = r"/files/_zerokie/"
 PAGE, ASSET = "index.html", "assets/style.css"

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from tests.operations.containers import tell
-from tests.support.world import API_KEY
+from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
 
 
 def traced(outcome: Outcome) -> list[str]:

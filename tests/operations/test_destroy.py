@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.operations.containers import OLD, lines, running_web, tell
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.world import Outcome, World
 
 KINDS = pytest.mark.parametrize("app", ["site", "web"])
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.operations.containers import asked
-from tests.support.world import SITE, world
+from tests.support.world import SITE, Outcome, World, world
 from zerokie_action.sandbox.dialects import QUESTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from tests.support.world import Outcome, World
 
 OF_IMAGES = {
     "updated-at", "image", "deploying", "before-deploying", "deploy-answer", "get-image", "broken-deploy",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.operations.containers import lines
 from tests.support.schema import check_result
+from tests.support.world import World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 WWW = "www.example.com"
 RECORD = f"{WWW} CNAME site.localhost"

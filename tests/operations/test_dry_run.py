@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.operations.containers import NEW, OLD, lines, running_web
-
-if TYPE_CHECKING:
-    from tests.support.world import World
+from tests.support.world import World
 
 EVERYTHING: dict[str, object] = {
     "wait": True,

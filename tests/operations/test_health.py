@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.http.servers import always, serve
 from tests.operations.containers import NEW, deploy, lines, running_web
 from tests.support import timewarp
-from tests.support.world import API_KEY, SITE
+from tests.support.world import API_KEY, SITE, Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 
 @pytest.fixture(autouse=True)

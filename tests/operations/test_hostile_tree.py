@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
+from tests.support.world import Outcome, World
 
 SECRET = "hunter2"  # noqa: S105
 SECRETS = [

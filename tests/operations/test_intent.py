@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import pytest
 
 from tests.operations.containers import running_web, tell
 from tests.support.schema import check_result
-from tests.support.world import SITE
+from tests.support.world import SITE, Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tests.support.world import Outcome, World
 
 OURS = {
     "GITHUB_ACTIONS": "true",

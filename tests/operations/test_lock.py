@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support import timewarp
-from tests.support.world import World
+from tests.support.world import Outcome, World
 from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.platform import EXPIRY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.world import Outcome
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
 MANY = {f"{number:02}.txt": b"x" for number in range(20)}

@@ -6,7 +6,8 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,13 +15,9 @@ import pytest
 from tests.ci.grammar import file_command
 from tests.operations.containers import tell
 from tests.support import timewarp
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 EXPIRES = "The lock expires by itself at TIME UTC at the latest, if it was not released."
 LOST = "The deploy lock was lost during the deploy"

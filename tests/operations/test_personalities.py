@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.operations.test_dialects import EDITED, HIDDEN, folder_story, image_story, step
+from tests.support.world import World
 from zerokie_action.sandbox.dialects import PLATFORMS
 from zerokie_action.sandbox.faults import parse_fault
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 FAULTS = [
     "PUT /files/ reset after x2",

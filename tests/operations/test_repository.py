@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.support.world import SITE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.world import Outcome, World
+from tests.support.world import SITE, Outcome, World
 
 SHOP = "git@gitlab.com:acme/web/shop.git"
 DOCS = "https://github.com/acme/docs.git"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, says, takes, tell
+from tests.support.world import World
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Rollout
-
-if TYPE_CHECKING:
-    from tests.support.world import World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
 

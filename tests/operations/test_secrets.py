@@ -6,7 +6,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -14,11 +14,8 @@ import pytest
 from tests.http.servers import always, fine, serve
 from tests.operations.containers import NEW, deploy, running_web, says
 from tests.support import timewarp
-from tests.support.world import API_KEY
+from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.support.world import SITE
+from tests.support.world import SITE, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 
 def test_pages_come_last(world: World) -> None:

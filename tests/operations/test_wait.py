@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.http.servers import always, serve
@@ -21,11 +19,9 @@ from tests.operations.containers import (
     tell,
 )
 from tests.support import timewarp
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 

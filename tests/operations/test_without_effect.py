@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.operations.containers import running_web
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.world import World
+from tests.support.world import World
 
 CREATION = {"port": 80, "cpu": 256, "memory": 512, "env": "A=1"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password_file": "file"}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.operations.containers import NEW, running_web
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
 
 PAGE = b"<!doctype html><title>Not Found</title>"
 OPERATIONS: dict[str, dict[str, object]] = {

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
+from tests.http.transports import Script
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.client import Client
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.http.transports import Script
 
 KEY = "sandbox-key"
 API = "https://api.test"

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from zerokie_action.http.request import Bytes
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App, Counts, Domain, Finalized, RemoteFile
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from zerokie_action.platform.client import Client
-
-    Call = Callable[[Client], Awaitable[Any]]
+Call = Callable[[Client], Awaitable[Any]]
 
 SESSION = "550e8400-e29b-41d4-a716-446655440000"
 LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
 
 import pytest
 
@@ -13,9 +13,6 @@ from tests.http.transports import Script, answer
 from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import ENDPOINTS, EVERY_ENDPOINT, encoded
 from zerokie_action.http.request import Bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 
 class TestRequests:

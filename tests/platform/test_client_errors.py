@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -30,10 +31,6 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.answers import words
 from zerokie_action.platform.models import RemoteFile
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
 
 MISSING = object()
 NOTHING_TO_DO: dict[tuple[str, int], Any] = {

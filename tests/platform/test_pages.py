@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import anyio
 import pytest
 
-from tests.http.servers import fine, serve
+from tests.http.servers import Peer, fine, serve
 from tests.http.transports import transport
+from zerokie_action.http import Response
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.pages import PageError, read_page, shown_url
-
-if TYPE_CHECKING:
-    from tests.http.servers import Peer
-    from zerokie_action.http import Response
 
 
 async def page(url: str) -> Response:

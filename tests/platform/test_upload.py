@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from tests.support.world import Outcome, World
+from zerokie_action.http import Request, Response
 from zerokie_action.http.transport import Transport
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from tests.support.world import Outcome, World
-    from zerokie_action.http import Request, Response
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 PAGE = {"index.html": b"x"}
 MANY = {f"{number}.txt": b"x" for number in range(50)} | PAGE

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ci.grammar import HAZARDS, file_command, workflow_commands
-from tests.http.servers import serve
+from tests.http.servers import Peer, serve
 from tests.platform.endpoints import APP, DOMAIN, FILES, FINALIZED
 from tests.report.test_hostile import check_summary
 from tests.support import timewarp
 from tests.support.schema import check_result
+from tests.support.world import Outcome, World
 from zerokie_action.errors import exit_codes
 from zerokie_action.report import files
 from zerokie_action.sandbox.faults import Fault, Kind
-
-if TYPE_CHECKING:
-    from tests.http.servers import Peer
-    from tests.support.world import Outcome, World
 
 
 @pytest.mark.parametrize("length", ["9" * 400, "-" + "9" * 400, "1e400", "-7", '"' + "9" * 400 + '"', "NaN"])

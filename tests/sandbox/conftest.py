@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,11 +10,7 @@ from tests.sandbox.wire import Wire
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import Server, serve
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
-
-    Dial = Callable[[], Awaitable[Wire]]
+Dial = Callable[[], Awaitable[Wire]]
 
 NOW = 1772902800.0  # 2026-03-07T17:00:00Z
 KEY = {"authorization": "Bearer sandbox-key"}

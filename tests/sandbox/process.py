@@ -5,13 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MODULE = [sys.executable, "-W", "error", "-m", "zerokie_action.sandbox"]
 

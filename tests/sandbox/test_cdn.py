@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.platform import Platform
 
 
 def purge(platform: Platform) -> None:

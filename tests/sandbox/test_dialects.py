@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,9 +17,6 @@ from zerokie_action.sandbox.__main__ import main
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 API, SITE, NEW = "/v1/apps/api", "/v1/apps/site", "/v1/apps/new"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}

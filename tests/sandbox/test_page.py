@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    import httpx
-
-    Press = Callable[..., Awaitable[httpx.Response]]
+Press = Callable[..., Awaitable[httpx.Response]]
 
 BROWSER = {"accept": "text/html,*/*", "authorization": ""}
 OUTAGE = {"trouble": "outage", "outage_seconds": "30"}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zerokie_action.sandbox.server import Server
+from zerokie_action.sandbox.server import Server
 
 
 @dataclass

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.deploys import APP, Deploy, inputs, make_folder, require_deployed, starting
+from tests.servers.deploys import APP, Deploy, Outcome, inputs, make_folder, require_deployed, starting
 from tests.servers.nginx import Nginx
 from tests.support.platform import Platform
 from tests.support.required import mark
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.servers.deploys import Outcome
-
-    Start = Callable[..., Deploy]
+Start = Callable[..., Deploy]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

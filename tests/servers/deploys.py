@@ -7,18 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.servers.processes import wait_until
-from tests.support.platform import API_KEY, contents
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from tests.support.platform import Platform
+from tests.support.platform import API_KEY, Platform, contents
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = "site"

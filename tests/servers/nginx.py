@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.servers.processes import Server
+import trustme
 
-if TYPE_CHECKING:
-    import trustme
+from tests.servers.processes import Server
 
 _CONFIGURATION = """
 daemon off;

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from tests.servers.deploys import APP, inputs, make_folder, require_deployed, require_failed
+from tests.servers.conftest import Start
+from tests.servers.deploys import APP, Outcome, inputs, make_folder, require_deployed, require_failed
 from tests.servers.nginx import Nginx
 from tests.servers.processes import need
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.servers.conftest import Start
-    from tests.servers.deploys import Outcome
-    from tests.support.platform import Platform
+from tests.support.platform import Platform
 
 MARGIN = 30.0
 """Seconds beside the ideal ones that a busy machine may take."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import trustme
+
+from tests.servers.conftest import Start
 from tests.servers.deploys import inputs, require_deployed
 from tests.servers.nginx import Nginx
 from tests.servers.squid import Squid
-from tests.support.platform import API_KEY
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import trustme
-
-    from tests.servers.conftest import Start
-    from tests.support.platform import Platform
+from tests.support.platform import API_KEY, Platform
 
 PASSWORD = "pass-5e1f"  # noqa: S105 - of a proxy that ends with its test
 PAGE = 'location = /health { return 200 "fine"; }'

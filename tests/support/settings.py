@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from zerokie_action import settings
 from zerokie_action.validation import check
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def load(env: Mapping[str, str]) -> settings.Settings:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from tests.support.world import Outcome, World
 from zerokie_action.sandbox.platform import Rollout
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.world import Outcome, World
 
 APP = "my-site"
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}

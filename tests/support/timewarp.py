@@ -20,16 +20,13 @@ import socket
 import termios
 import time
 from array import array
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import anyio.to_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-
-    import pytest
+import pytest
 
 EPOCH = 1_790_000_000.25
 """Where the virtual wall clock starts: some time in 2026, in the middle of nowhere."""

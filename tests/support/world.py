@@ -12,29 +12,24 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import anyio
+import pytest
 
 from tests.support import timewarp
 from tests.support.platform import contents, fill
 from zerokie_action.run import run_async
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
+from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.server import Server, serve
 from zerokie_action.signals import Signals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    import pytest
-
-    from zerokie_action.sandbox.records import Record
-    from zerokie_action.sandbox.server import Server
 
 API_KEY = "sandbox-key"
 _LIVES_ON = 1.5

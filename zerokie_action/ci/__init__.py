@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping
+from typing import TextIO
 
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.github import GitHub, GitHubLog
 from zerokie_action.ci.gitlab import GitLab, GitLabLog
 from zerokie_action.ci.log import Level, Log
 from zerokie_action.ci.repository import repository_of_checkout
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["CI", "Level", "Log", "PullRequest", "detect"]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zerokie_action.ci.log import Log
+from zerokie_action.ci.log import Log
 
 
 class PullRequest(NamedTuple):

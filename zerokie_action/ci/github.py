@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zerokie_action.ci.generic import CI, PullRequest
-from zerokie_action.ci.log import Log
+from zerokie_action.ci.log import Level, Log
 from zerokie_action.ci.repository import repository_at
 from zerokie_action.text import secret_values
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from zerokie_action.ci.log import Level
 
 
 class GitHubLog(Log):

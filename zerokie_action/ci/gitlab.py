@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from zerokie_action.ci.generic import CI, PullRequest
-from zerokie_action.ci.log import Log
+from zerokie_action.ci.log import Level, Log
 from zerokie_action.ci.repository import repository_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from zerokie_action.ci.log import Level
 
 _ERASE = "\x1b[0K"
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar, Literal, TextIO, get_args
+from typing import ClassVar, Literal, TextIO, get_args
 
 from zerokie_action.text import Redactor, log_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)

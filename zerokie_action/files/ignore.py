@@ -11,15 +11,12 @@ One difference remains, on purpose: `?` matches one character, where git matches
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from zerokie_action.formats import has_comma
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 IGNORE_FILE = Path(".zerokieignore")
 """The default of the input `ignore-file`."""

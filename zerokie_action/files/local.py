@@ -9,16 +9,14 @@ import hashlib
 import os
 import re
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import DeployFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 CHUNK_SIZE = 256 * 1024
 

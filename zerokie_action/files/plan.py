@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from zerokie_action.files.manifest import Manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
-
-    from zerokie_action.files.ignore import Patterns
-    from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import ManifestName, Proof
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.files.local import LocalFile
+from zerokie_action.files.manifest import Manifest, ManifestName, Proof
 
 FRONT_PAGE = "index.html"
 

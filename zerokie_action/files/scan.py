@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
@@ -31,9 +32,6 @@ from zerokie_action.files.rules import (
     resolve,
 )
 from zerokie_action.text import closest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _LISTED_PROBLEMS = 20
 _MOST_LINKED = 50_000

@@ -6,18 +6,16 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
 from zerokie_action.text import human_seconds, shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500

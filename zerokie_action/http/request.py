@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple, Protocol
 
 import anyio.to_thread
 import httpx
 
 import zerokie_action
 from zerokie_action import limits
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
 
 HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept-Encoding": "identity"}
 """Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""

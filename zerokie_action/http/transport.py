@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import ssl
 from collections import defaultdict
+from collections.abc import AsyncIterable, Mapping
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio
 import httpcore
 import httpx
+from httpcore import AsyncConnectionInterface as Connection
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
 from zerokie_action.http.failure import ResponseTooLarge
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping
-
-    from httpcore import AsyncConnectionInterface as Connection
 
 _IDLE_TIME = 4.0
 """Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""

@@ -13,28 +13,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import anyio
 
 from zerokie_action import limits
+from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.retry import UNTIL_DEADLINE
-from zerokie_action.lock.record import expiry
+from zerokie_action.limits import Allowance
+from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-
-    from zerokie_action.ci import Log
-    from zerokie_action.limits import Allowance
-    from zerokie_action.lock.record import LockRecords
-    from zerokie_action.platform.client import Client
-    from zerokie_action.platform.models import Counts, Finalized
-    from zerokie_action.shutdown import Shutdown
+from zerokie_action.platform.client import Client
+from zerokie_action.platform.models import Counts, Finalized
+from zerokie_action.shutdown import Shutdown
 
 _NOT_HELD = {NOT_FOUND, CONFLICT}
 """The answers to heartbeat and finalize for a session that does not hold the lock."""

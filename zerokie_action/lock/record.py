@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.limits import LOCK_EXPIRY
 from zerokie_action.report.files import write_report_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _LARGEST_FILE = 64 * 1024
 

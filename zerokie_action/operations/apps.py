@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -15,16 +14,14 @@ from zerokie_action.errors import (
     DeployTimedOut,
     RequestRejected,
 )
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.operations.rollout import SETTLING_TIME
+from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import CONFLICT
+from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from zerokie_action.operations.job import Job
-    from zerokie_action.outcome import Change
-    from zerokie_action.platform.models import App
 
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LOOK_PAUSE = 1.0

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import anyio
 
+from zerokie_action.ci import CI, PullRequest
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure, of_status
@@ -22,13 +24,8 @@ from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import UNTIL_DEADLINE, RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.platform.answers import words
+from zerokie_action.settings import Settings
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from zerokie_action.ci import CI, PullRequest
-    from zerokie_action.settings import Settings
 
 _TIME = 20.0
 _LARGEST_RESPONSE = 32 * MEGABYTE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -20,15 +19,12 @@ from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
 from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import NoURL, check_health
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.operations.rollout import SETTLING_TIME, STEADY_TIME, Rollout, Verdict
-from zerokie_action.outcome import Outcome
+from zerokie_action.outcome import Change, Outcome
+from zerokie_action.platform.models import App
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from zerokie_action.operations.job import Job
-    from zerokie_action.outcome import Change
-    from zerokie_action.platform.models import App
 
 _HINT_NOT_YET = (
     f"{apps.HINT_LOG} Or raise `wait-timeout`. If another deploy has changed the image, run this deploy "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -11,15 +11,11 @@ from zerokie_action.doubts import another_repository, require_confirmed
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.operations import apps
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import list_zone
+from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from zerokie_action.operations.job import Job
-    from zerokie_action.outcome import Change
-    from zerokie_action.platform.models import App
+from zerokie_action.platform.models import App
 
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
 _LOOK_TIME = 10.0

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import is_conflict
 from zerokie_action.platform.answers import BAD_REQUEST
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from zerokie_action.operations.job import Job
 
 T = TypeVar("T")
 

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zerokie_action.errors import HealthCheckFailed
+from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import words
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zerokie_action.http import Response
-    from zerokie_action.operations.job import Job
 
 _SILENCE = 20.0
 """Seconds without a byte after which a request fails."""

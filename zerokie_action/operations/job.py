@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 
+from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import expiry
+from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.operations.polling import Polling, is_conflict
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import NOT_FOUND
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
+from zerokie_action.report.result import Result
+from zerokie_action.settings import Settings
+from zerokie_action.shutdown import Shutdown
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-
-    from zerokie_action.ci import CI, Log
-    from zerokie_action.lock.record import LockRecords
-    from zerokie_action.platform.client import Client
-    from zerokie_action.report.result import Result
-    from zerokie_action.settings import Settings
-    from zerokie_action.shutdown import Shutdown
 
 T = TypeVar("T")
 

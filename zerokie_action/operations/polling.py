@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 
+from zerokie_action.ci import Log
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from zerokie_action.ci import Log
 
 T = TypeVar("T")
 

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from anyio import TaskHandle
 
 from zerokie_action.doubts import about_directory, about_owner, require_confirmed, require_same_spelling
 from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
-from zerokie_action.files.plan import FRONT_PAGE, Zone, make_plan
-from zerokie_action.files.scan import scan
+from zerokie_action.files.plan import FRONT_PAGE, Plan, Zone, make_plan
+from zerokie_action.files.scan import Scan, scan
+from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.update import Update
 from zerokie_action.operations.zone import read_zone
 from zerokie_action.outcome import was_created
-from zerokie_action.platform.models import Counts, Finalized
+from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from anyio import TaskHandle
-
-    from zerokie_action.files.plan import Plan
-    from zerokie_action.files.scan import Scan
-    from zerokie_action.lock.lock import DeployLock
-    from zerokie_action.operations.job import Job
-    from zerokie_action.platform.models import App
 
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50

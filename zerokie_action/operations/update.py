@@ -8,38 +8,30 @@ next deploy knows which files are ours, and trusts no outdated proof.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 
 from zerokie_action.doubts import other_spellings
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.content_type import content_type, is_page
-from zerokie_action.files.local import FileContent
-from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, mark_repository, new_manifest_path
+from zerokie_action.files.local import FileContent, LocalFile
+from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, Proof, mark_repository, new_manifest_path
+from zerokie_action.files.plan import Plan
 from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.lock.lock import DeployLock
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import LAG, add_late, list_zone
-from zerokie_action.outcome import was_created
+from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
-from zerokie_action.platform.models import LENGTH_NOT_GIVEN
+from zerokie_action.platform.models import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.report.progress import Progress
-from zerokie_action.report.result import Uploaded
+from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_files, human_paths
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-
-    from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import Proof
-    from zerokie_action.files.plan import Plan
-    from zerokie_action.lock.lock import DeployLock
-    from zerokie_action.operations.job import Job
-    from zerokie_action.outcome import Change
-    from zerokie_action.platform.models import RemoteFile
-    from zerokie_action.report.result import Changes
 
 T = TypeVar("T")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from urllib.parse import quote
 
 from zerokie_action.doubts import another_repository
 from zerokie_action.errors import RequestRejected
-from zerokie_action.files.local import is_addressable
+from zerokie_action.files.local import LocalFile, is_addressable
 from zerokie_action.files.manifest import (
     MANIFEST_FOLDER,
     Manifest,
+    ManifestName,
     digest_of,
     directories_of,
     find_manifests,
@@ -19,19 +21,12 @@ from zerokie_action.files.manifest import (
 )
 from zerokie_action.files.plan import Zone
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
-
-    from zerokie_action.files.local import LocalFile
-    from zerokie_action.files.manifest import ManifestName
-    from zerokie_action.operations.job import Job
-    from zerokie_action.platform.models import RemoteFile
 
 LAG = 25.0
 """Seconds that a listing may lag behind the writes."""

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
+from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import Malformed
 from zerokie_action.text import shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Set as AbstractSet
-
-    from zerokie_action.http import Request, Response
 
 T = TypeVar("T")
 

@@ -8,19 +8,20 @@ of a request that changes something.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from zerokie_action import limits
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http import URL, Request
+from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, ContentStream, extensions
-from zerokie_action.http.retry import GaveUp
+from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
+from zerokie_action.http.retry import GaveUp, Guard, RetryingClient
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import (
     ADVICE,
@@ -37,6 +38,7 @@ from zerokie_action.platform.models import (
     Domain,
     Finalized,
     Lock,
+    RemoteFile,
     parse_any,
     parse_apps,
     parse_files,
@@ -44,16 +46,6 @@ from zerokie_action.platform.models import (
     parse_record,
 )
 from zerokie_action.text import human_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from collections.abc import Set as AbstractSet
-
-    from zerokie_action.errors import DeployError
-    from zerokie_action.http import Response
-    from zerokie_action.http.request import Content
-    from zerokie_action.http.retry import Guard, RetryingClient
-    from zerokie_action.platform.models import RemoteFile
 
 T = TypeVar("T")
 

@@ -8,19 +8,14 @@ not describe, because a gateway or proxy may have sent it.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from pydantic_core import PydanticUseDefault
 
+from zerokie_action.http import Response
 from zerokie_action.http.failure import is_web_page
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import ValidatorFunctionWrapHandler
-
-    from zerokie_action.http import Response
 
 _NO_CONTENT = 204
 _GOING = ("delet", "terminat", "destroy", "remov", "deprovision")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import SplitResult, quote, unquote
 
 import anyio
 
@@ -12,12 +11,8 @@ from zerokie_action.formats import split_web_url
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.retry import RetryingClient
 from zerokie_action.text import human_seconds
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
-    from zerokie_action.http.retry import RetryingClient
 
 _LONGEST = 60.0
 """Seconds for a whole page: a server that sends a byte now and then must not delay the run."""

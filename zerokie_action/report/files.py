@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from zerokie_action.ci import CI
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_stream
-from zerokie_action.report.result import harmless_json, output_values, outputs
+from zerokie_action.report.result import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line, output_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from zerokie_action.ci import CI
-    from zerokie_action.report.result import Result
 
 SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""

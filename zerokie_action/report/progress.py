@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
+from zerokie_action.ci import Log
 from zerokie_action.text import human_bytes, human_files, human_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.progress import Progress as Bar
-
-    from zerokie_action.ci import Log
 
 _LINE_EVERY = 10.0
 _REFRESH = 0.5

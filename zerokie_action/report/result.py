@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from zerokie_action.formats import is_image
 from zerokie_action.text import LINE_LIMIT, human_files, is_web_url, output_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 OUTCOMES = {
     "live": ("✅ {app} is live", "{url} is live after {time}"),

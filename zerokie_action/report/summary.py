@@ -8,10 +8,10 @@ Foreign text goes through `zerokie_action.text`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
-from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Changes, Result
 from zerokie_action.text import (
     cut_markdown,
     human_bytes,
@@ -21,11 +21,6 @@ from zerokie_action.text import (
     markdown_link,
     markdown_text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from zerokie_action.report.result import Changes, Result
 
 _SUMMARY_LIMIT = 1_000_000
 """Bytes. GitHub allows 1 MiB for all summaries of a step."""

@@ -9,9 +9,10 @@ import fcntl
 import signal
 import sys
 import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 try:
     from zerokie_action.sandbox.addresses import is_loopback
@@ -28,8 +29,6 @@ except ModuleNotFoundError as error:
         "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
     ) from None
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 _OPEN = (
     "Warning: the sandbox listens on {host}. Whoever reaches this machine can see its apps and requests, and"

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from zerokie_action.sandbox.records import ApiError
+from starlette.requests import Request
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
+from zerokie_action.sandbox.records import ApiError
 
 _SITE_DOMAIN = ".localhost"
 

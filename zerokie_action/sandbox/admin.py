@@ -12,7 +12,7 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request
@@ -22,13 +22,10 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.staticfiles import StaticFiles
 
 from zerokie_action.sandbox.addresses import is_same_origin, site_url
-from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.faults import ArmedFault, Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App, Deployment
-
-if TYPE_CHECKING:
-    from zerokie_action.sandbox.faults import ArmedFault
 
 
 async def _platform(request: Request) -> Platform:

@@ -7,9 +7,10 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,16 +22,11 @@ from starlette.routing import request_response
 
 from zerokie_action.sandbox import admin, bodies
 from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
-from zerokie_action.sandbox.admin import Here  # noqa: TC001  FastAPI reads the annotation
+from zerokie_action.sandbox.admin import Here
 from zerokie_action.sandbox.cdn import PREFIX, serve_site
+from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import App
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from zerokie_action.sandbox.platform import Platform
-
 
 CLIENT_CLOSED_REQUEST = 499
 _MEGABYTE = 1_000_000

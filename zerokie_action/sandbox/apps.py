@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from http import HTTPStatus
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import CRASHED, DEPLOYING, FAILED, RUNNING, STOPPED, App, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PORT, CPU, MEMORY = 80, 256, 512
 """A container app's defaults."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from zerokie_action.sandbox.addresses import is_hidden
 from zerokie_action.sandbox.apps import CPU, MEMORY, PORT
+from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.static import DOMAIN, MAX_LENGTH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.store import App
+from zerokie_action.sandbox.store import App
 
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["my-app"])]
 Image = Annotated[str, Field(pattern=r"^[!-~]+$", examples=["nginx:alpine"])]

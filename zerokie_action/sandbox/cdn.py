@@ -10,17 +10,13 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
+from zerokie_action.sandbox.apps import Apps
 from zerokie_action.sandbox.store import RUNNING, App, File, Part
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from zerokie_action.sandbox.apps import Apps
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0

@@ -8,19 +8,14 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from fastapi.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
-from zerokie_action.sandbox.faults import Kind
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
-    from zerokie_action.sandbox.faults import Fault
+from zerokie_action.sandbox.faults import Fault, Kind
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.records import Record
 
 _ALL = 100
 

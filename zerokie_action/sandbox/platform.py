@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from pathlib import Path
 
 from zerokie_action.sandbox.apps import Apps, Rollout
 from zerokie_action.sandbox.cdn import Cdn, Page
 from zerokie_action.sandbox.dialects import Dialect
 from zerokie_action.sandbox.faults import Faults
-from zerokie_action.sandbox.records import ApiError
+from zerokie_action.sandbox.records import ApiError, Record
 from zerokie_action.sandbox.static import EXPIRY, Domains, Locks, Zone
 from zerokie_action.sandbox.store import Deployment, Store
 from zerokie_action.sandbox.throttle import Throttle
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
-    from pathlib import Path
-
-    from zerokie_action.sandbox.records import Record
-
-    Hook = Callable[[Record], Awaitable[None] | None]
+Hook = Callable[[Record], Awaitable[None] | None]
 
 __all__ = ["EXPIRY", "Platform", "Rollout"]
 

@@ -7,12 +7,14 @@ import inspect
 import json
 import logging
 import socket
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -20,14 +22,8 @@ from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, norma
 from zerokie_action.sandbox.api import API, error
 from zerokie_action.sandbox.cdn import PREFIX
 from zerokie_action.sandbox.connection import Connection, inject
+from zerokie_action.sandbox.platform import Hook, Platform
 from zerokie_action.sandbox.records import ApiError, Record
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.types import Message, Receive, Scope, Send
-
-    from zerokie_action.sandbox.platform import Hook, Platform
 
 _LOG = logging.getLogger(__name__)
 _PROTECTION = {

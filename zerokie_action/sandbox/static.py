@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from zerokie_action.sandbox.records import ApiError
 from zerokie_action.sandbox.store import Domain, File, Lock, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
 """Seconds by which a list of files is behind."""

@@ -13,14 +13,12 @@ import contextlib
 import itertools
 import json
 import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from zerokie_action.sandbox.dialects import Dialect
+from zerokie_action.sandbox.dialects import Dialect
 
 DEPLOYING, RUNNING, FAILED, CRASHED, STOPPED = "deploying", "running", "failed", "crashed", "stopped"
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from zerokie_action.sandbox.dialects import Dialect
 from zerokie_action.sandbox.records import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from zerokie_action.sandbox.dialects import Dialect
 
 _SERVED_IN = 0.02
 """Seconds that a request takes where the platform serves only some at once."""
