@@ -343,14 +343,6 @@ def test_names_that_are_nearly_an_inputs(variable: str, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("variable", ["ZEROKIE_RETRIES", "INPUT_RETRIES", "PLUGIN_RETRIES"])
-def test_an_input_of_an_earlier_version(variable: str) -> None:
-    """Nothing is done, also beside the input that replaces it."""
-    for more in ({}, {"ZEROKIE_RETRY_TIMEOUT": "5m"}):
-        (problem,) = problems(MINIMAL | more | {variable: "5"})
-        assert problem.startswith(f"{variable} is not an input; did you mean `retry-timeout` (")
-
-
 def test_other_unknown_names_share_a_warning() -> None:
     """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
     env = MINIMAL | {

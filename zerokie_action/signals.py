@@ -51,11 +51,6 @@ class Signals:
             self.first = signum
             self._on_first(signum)
 
-    def close(self) -> None:
-        """Close the sockets, for programs that create many `Signals`."""
-        self.socket.close()
-        self._wake.close()
-
 
 def on_first_signal(signum: int, *, fails: bool = True) -> None:
     """Set the exit deadline, and discard a stalled log.

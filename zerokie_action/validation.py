@@ -27,8 +27,6 @@ _LOGIN = ("registry_username", "registry_password")
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _SIMILARITY = 0.88
-_REPLACED = {"retries": "retry_timeout"}
-"""Inputs of earlier versions, with the inputs that replace them."""
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
@@ -137,7 +135,7 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
         if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
             name = _letters(variable.partition("_")[2])
             close = closest(name, unset, _SIMILARITY)
-            yield variable, _REPLACED.get(name) or (unset[close[0]] if close else "")
+            yield variable, unset[close[0]] if close else ""
 
 
 def _letters(name: str) -> str:

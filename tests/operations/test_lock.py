@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import timewarp
-from tests.support.world import Outcome, World
+from tests.support.world import Outcome, World, close_signals
 from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
 from zerokie_action.sandbox.dialects import QUESTIONS
@@ -136,7 +136,7 @@ def test_two_deploys_at_once(world: World, tmp_path: Path, first: int) -> None:
 
     world.platform.on_request, world.platform.on_response = hold, release
     outcomes = timewarp.run(world.loop, both())
-    other.signals.close()
+    close_signals(other.signals)
     assert [outcome.exit_code for outcome in outcomes] == [0, 0], [outcome.log for outcome in outcomes]
     writes = [record for record in world.platform.requests if "/files/" in record.path]
     holders = [record.lock_holder for record in writes if record.method in {"PUT", "DELETE"}]

@@ -226,6 +226,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield new
 
 
+def close_signals(signals: Signals) -> None:
+    """Close the sockets of a run that shares its process with others."""
+    signals.socket.close()
+    signals._wake.close()
+
+
 @contextmanager
 def open_world(
     tmp_path: Path,
@@ -241,5 +247,5 @@ def open_world(
     try:
         yield new
     finally:
-        new.signals.close()
+        close_signals(new.signals)
         platform.store.close()
