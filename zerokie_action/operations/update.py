@@ -25,6 +25,7 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations.job import Job
+from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import LAG, add_late, list_zone
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
@@ -35,10 +36,6 @@ from zerokie_action.text import human_files, human_paths
 
 T = TypeVar("T")
 
-_LAG_OF_PROOF = 4.0
-"""As `LAG`, if only a proof is lacking. The platform may keep the time of a file with the same content."""
-_FIRST_PAUSE = 0.5
-"""Seconds between the first two listings. Each further pause is half as long again."""
 _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
@@ -50,13 +47,11 @@ class Listing(NamedTuple):
         files: the listed files by path.
         proofs: the proofs of the files that are listed as they should be.
         wrong: the paths that are missing, or known to have other bytes.
-        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
     """
 
     files: Mapping[str, RemoteFile]
     proofs: Mapping[str, Proof]
     wrong: Sequence[str]
-    unproved: Sequence[str]
 
 
 class Update:
@@ -155,7 +150,7 @@ class Update:
             PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
         """
         listing = await self._read_listing()
-        if again := {*listing.wrong, *listing.unproved}:
+        if again := {*listing.wrong}:
             self._job.log.info(
                 f"Sending {human_paths(sorted(again))} again: the listing does not show the new version"
             )
@@ -254,26 +249,21 @@ class Update:
 
         Where it was late before, it is believed only after that time, because single entries may be late.
         """
-        began, pause, was_wrong = anyio.current_time(), _FIRST_PAUSE, False
+        polling = Polling(self._job.log, "the platform to list what was sent", LAG)
+        was_wrong = False
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
             if was_wrong and not listing.wrong:
-                self._lag = max(self._lag, min(LAG, anyio.current_time() - began))
+                self._lag = max(self._lag, min(LAG, polling.waited))
             was_wrong = bool(listing.wrong)
-            lag = LAG if listing.wrong else max(self._lag, _LAG_OF_PROOF if listing.unproved else 0.0)
-            left = began + lag - anyio.current_time()
-            if left <= 0:
+            is_believed = not was_wrong and polling.waited >= self._lag
+            if is_believed or not await polling.again():
                 return listing
-            if pause == _FIRST_PAUSE:
-                self._job.log.info(f"Waiting up to {lag:.0f} s for the platform to list what was sent")
-            await anyio.sleep(min(pause, left))
-            pause *= 1.5
 
     def _judge(self, shown: Mapping[str, RemoteFile]) -> Listing:
         """Compare a listing with what was sent, and with what was not."""
         wrong: list[str] = []
-        unproved: list[str] = []
         proofs: dict[str, Proof] = {}
         if self._first_manifest not in shown:
             wrong.append(self._first_manifest)
@@ -288,12 +278,15 @@ class Update:
                 else:
                     wrong.append(path)
             elif remote.last_modified and remote == self._before.get(path):
+                # It may not have arrived, or the platform keeps the time of a file with the same bytes.
                 known = self._plan.zone.manifest.files.get(path)
-                has_other_bytes = known and known[1:] == remote and known[0] != sent
-                (wrong if has_other_bytes else unproved).append(path)
+                if known == (sent, *remote):
+                    proofs[path] = known
+                elif known and known[1:] == remote:
+                    wrong.append(path)
             elif remote.last_modified and remote.length == file.size:
                 proofs[path] = (sent, *remote)
-        return Listing(shown, proofs, wrong, unproved)
+        return Listing(shown, proofs, wrong)
 
     async def _store(
         self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None
