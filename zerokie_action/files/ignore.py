@@ -40,6 +40,8 @@ _STAR_BEFORE_STAR = re.compile(
     (?=\[\^/\]\*)""",
     re.DOTALL | re.VERBOSE,
 )
+_IN_ANY_DIRECTORY = "^(?:.+/)?"
+"""The beginning of pathspec's expressions for patterns without a slash."""
 _END_OR_BELOW = "(?:(?P<ps_d>/)|$)"
 """The end of pathspec's expressions."""
 _NOTHING = "(?!)"
@@ -63,9 +65,11 @@ class Patterns:
             (_compile(text.removesuffix("/")), not text.startswith("!"), text.endswith("/"))
             for text in patterns
         ]
-        # Most entries match nothing. Testing one joint expression first takes a third of the time.
+        # Most entries match nothing. Testing one joint expression first takes a tenth of the time. Its
+        # directories are for patterns without a slash; any other begins with `^`.
         ignoring = [expression.pattern for expression, ignores, _ in self._patterns if ignores]
-        self._any = re.compile("|".join(ignoring) or _NOTHING, re.DOTALL)
+        joint = "|".join(text.removeprefix(_IN_ANY_DIRECTORY) for text in ignoring)
+        self._any = re.compile(f"{_IN_ANY_DIRECTORY}(?:{joint or _NOTHING})", re.DOTALL)
         self._directories = {"": False}
 
     def match_entry(self, path: str, *, is_directory: bool) -> bool:

@@ -21,7 +21,7 @@ from zerokie_action.errors import DeployFailed
 CHUNK_SIZE = 256 * 1024
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
-_KEY_NAME = re.compile(r"(.*/)?id_[^/]*|.*\.(pem|key|p8)", re.IGNORECASE | re.DOTALL)
+_KEY_ENDINGS = (".pem", ".key", ".p8")
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
 _LARGEST_PRIVATE_KEY = 64 * 1024
 
@@ -70,10 +70,15 @@ def holds_private_key(file: LocalFile, real_path: str) -> bool:
     Raises:
         OSError: when the file can't be read.
     """
-    if not (_KEY_NAME.fullmatch(file.path) or _KEY_NAME.fullmatch(real_path)):
+    if not (_is_named_like_key(file.path) or _is_named_like_key(real_path)):
         return False
     with open(file.source, "rb", opener=_open) as content:
         return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
+
+
+def _is_named_like_key(path: str) -> bool:
+    name = path.rpartition("/")[2].lower()
+    return name.startswith("id_") or name.endswith(_KEY_ENDINGS)
 
 
 def directory_changed(what: object) -> DeployFailed:
