@@ -10,7 +10,6 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import Patterns, parse_patterns
 
 _LARGEST_IGNORE_FILE = 64 * 1024
@@ -51,13 +50,23 @@ PROTECTED_NAMES = Patterns(PROTECTED)
 
 
 def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, list[str], list[str]]:
-    """The ignore file, or None if there is none; its patterns; its problems, one sentence each."""
+    """The ignore file, or None if there is none; its patterns; its problems, one sentence each.
+
+    The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+    """
     location = find_ignore_file(directory, ignore_file)
-    try:
-        lines = _read_lines(location, directory) if location else []
-    except ConfigurationError as error:
-        return location, [], [*error.problems]
-    return location, *parse_patterns(lines, repr(str(location)))
+    if location is None:
+        return None, [], []
+    name = repr(str(location))
+    if not (problem := problem_with_path(location, directory)):
+        with suppress(OSError, UnicodeDecodeError):
+            status = location.stat()
+            # Before opening: opening a FIFO would block until somebody writes to it.
+            if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
+                lines = location.read_bytes().decode("utf-8-sig").split("\n")
+                return location, *parse_patterns((line.removesuffix("\r") for line in lines), name)
+        problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
+    return location, [], [f"`ignore-file`: {name} {problem}"]
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -109,22 +118,3 @@ def ignore_file_places(directory: Path, ignore_file: Path) -> tuple[Path, Path]:
 def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
     """The ignore file that counts; None if there is none."""
     return next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), None)
-
-
-def _read_lines(location: Path, directory: Path) -> list[str]:
-    """Return the lines of the ignore file.
-
-    The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
-
-    Raises:
-        ConfigurationError: when the file can't be used.
-    """
-    if not (problem := problem_with_path(location, directory)):
-        with suppress(OSError, UnicodeDecodeError):
-            status = location.stat()
-            # Before opening: opening a FIFO would block until somebody writes to it.
-            if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
-                lines = location.read_bytes().decode("utf-8-sig").split("\n")
-                return [line.removesuffix("\r") for line in lines]
-        problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
-    raise ConfigurationError(f"`ignore-file`: {str(location)!r} {problem}")
