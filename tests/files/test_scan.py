@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from tests.files.gitoracle import ignored, patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import parse_patterns
+from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.rules import PROTECTED, UNWANTED
-from zerokie_action.files.scan import scan
+from zerokie_action.files.scan import Scan
+from zerokie_action.files.scan import scan as scan_directory
 
 usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "'file'")[1]])
 
@@ -27,6 +28,11 @@ def site(tmp_path: Path) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     return folder
+
+
+def scan(folder: Path, ignore=(), ignore_file=IGNORE_FILE, exclude=()) -> Scan:
+    """Scan with the inputs' defaults."""
+    return scan_directory(folder, ignore, ignore_file, exclude)
 
 
 def deployed(folder: Path, **options) -> list[str]:
@@ -277,9 +283,10 @@ class TestPermissions:
         program = (
             "import json, os, sys; from pathlib import Path\n"
             "from zerokie_action.errors import ConfigurationError\n"
+            "from zerokie_action.files.ignore import IGNORE_FILE\n"
             "from zerokie_action.files.scan import scan\n"
             "if os.geteuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
-            "try: scan(Path(sys.argv[1]), ignore=sys.argv[2:]); print('[]')\n"
+            "try: scan(Path(sys.argv[1]), sys.argv[2:], IGNORE_FILE, ()); print('[]')\n"
             "except ConfigurationError as error: print(json.dumps(error.problems))\n"
         )
         command = (sys.executable, "-c", program, str(folder), *options)

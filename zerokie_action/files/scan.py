@@ -90,12 +90,7 @@ def _similar_directories(directory: Path) -> list[str]:
     return [str(directory.parent / name) for name in names]
 
 
-def scan(
-    directory: Path,
-    ignore: Sequence[str] = (),
-    ignore_file: Path = IGNORE_FILE,
-    exclude: Iterable[Path] = (),
-) -> Scan:
+def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
     """Walk `directory`; runs in the calling thread and may take seconds.
 
     Args:
@@ -108,7 +103,7 @@ def scan(
         ConfigurationError: when the directory can't be deployed; `problems` has the first twenty problems and
             the number of the others.
     """
-    # `validation.check` has checked the directory, but it may be gone by now.
+    # `validation.check` has checked the directory, but a second scan may find it gone.
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
