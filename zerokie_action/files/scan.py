@@ -110,9 +110,8 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     file, patterns, problems = read_ignore_file(directory, ignore_file)
     found = Scan(directory, file)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
-    walk = _Walk(
-        found, root, rules, Patterns(ignore), [*exclude, *ignore_file_places(directory, ignore_file)]
-    )
+    excluded = {os.path.realpath(path) for path in (*exclude, *ignore_file_places(directory, ignore_file))}
+    walk = _Walk(found, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
     if not (problems or found.files):
@@ -143,25 +142,35 @@ class _Directory(NamedTuple):
     above: tuple[str, ...]
 
 
+@dataclass
 class _Walk:
-    """One walk through the directory; it fills a scan, and `problems`."""
+    """One walk through the directory; it fills `found` and `problems`.
 
-    def __init__(
-        self, found: Scan, root: Path, patterns: Patterns, ignore: Patterns, exclude: Iterable[Path]
-    ) -> None:
-        self.problems: list[str] = []
-        self._found = found
-        self._root = root
-        self._patterns = patterns
-        self._input = ignore
-        self._excluded = {os.path.realpath(path) for path in exclude}
-        self._pending = [_Directory("", (str(root),))]
-        self._linked = 0
+    Attributes:
+        found: gets the files.
+        root: the real path of the directory.
+        patterns: the patterns of ignored entries.
+        input: the patterns of the input `ignore` alone.
+        excluded: the real paths of files that are never deployed.
+        problems: a sentence for each entry that can't be deployed.
+        linked: the number of entries behind links to directories.
+        pending: the directories to visit.
+    """
+
+    found: Scan
+    root: Path
+    patterns: Patterns
+    input: Patterns
+    excluded: set[str]
+    problems: list[str] = field(default_factory=list)
+    linked: int = 0
+    pending: list[_Directory] = field(default_factory=list)
 
     def run(self) -> None:
         """Visit every entry of the directory that is not in an ignored directory."""
-        while self._pending:
-            directory = self._pending.pop()
+        self.pending.append(_Directory("", (str(self.root),)))
+        while self.pending:
+            directory = self.pending.pop()
             try:
                 with os.scandir(directory.above[0]) as entries:
                     for entry in entries:
@@ -171,8 +180,8 @@ class _Walk:
                 self.refuse(directory.prefix[:-1] or ".", what, fix="make it readable")
 
     def _visit(self, entry: os.DirEntry[str], directory: _Directory) -> None:
-        self._linked += len(directory.above) > 1
-        if self._linked > _MOST_LINKED:
+        self.linked += len(directory.above) > 1
+        if self.linked > _MOST_LINKED:
             raise ConfigurationError(
                 f"Links make more than {_MOST_LINKED:,} entries of `directory`; remove links to "
                 "directories that have links, or add them to `ignore`"
@@ -186,7 +195,7 @@ class _Walk:
         if self._is_left_out(entry, path, target, is_directory=is_directory) or (
             link_problem and self._is_left_out(entry, path, target, is_directory=True)
         ):
-            self._found.ignored += 1
+            self.found.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
         elif not is_addressable(path):
@@ -196,12 +205,12 @@ class _Walk:
         elif not is_directory:
             self._add_file(entry, path, target)
         elif path + "/" == MANIFEST_FOLDER:
-            self._found.warnings.append(
+            self.found.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
         else:
             above = directory.above if entry.is_symlink() else directory.above[1:]
-            self._pending.append(_Directory(path + "/", (target, *above)))
+            self.pending.append(_Directory(path + "/", (target, *above)))
 
     def _link_problem(self, entry: os.DirEntry[str], target: str, directory: _Directory) -> str:
         """Why a symbolic link can't be deployed; empty for any other entry."""
@@ -209,7 +218,7 @@ class _Walk:
             return ""
         if not os.path.exists(entry.path):
             return f"is a broken symbolic link (to {target!r})"
-        if not Path(target).is_relative_to(self._root):
+        if not Path(target).is_relative_to(self.root):
             return f"is a symbolic link that leaves the directory (to {target!r})"
         if any(f"{above}/".startswith(f"{target}/") for above in directory.above):
             return "is a symbolic link to a directory that contains it"
@@ -217,25 +226,25 @@ class _Walk:
 
     def _is_left_out(self, entry: os.DirEntry[str], path: str, target: str, *, is_directory: bool) -> bool:
         """Whether the entry is ignored, or one of the run's own files; notes a protected name."""
-        is_ignored = self._patterns.match_entry(path, is_directory=is_directory)
+        is_ignored = self.patterns.match_entry(path, is_directory=is_directory)
         leads_to_secret = (
             entry.is_symlink()
-            and is_protected(Path(target), self._root)
-            and not self._input.includes(path, is_directory=is_directory)
+            and is_protected(Path(target), self.root)
+            and not self.input.includes(path, is_directory=is_directory)
         )
         if leads_to_secret or (is_ignored and PROTECTED_NAMES.match_entry(path, is_directory=is_directory)):
-            self._found.secrets.append(f"{path}/" if is_directory else path)
-        return is_ignored or leads_to_secret or target in self._excluded
+            self.found.secrets.append(f"{path}/" if is_directory else path)
+        return is_ignored or leads_to_secret or target in self.excluded
 
     def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
         status = entry.stat()
-        file = LocalFile(path, str(self._root), status.st_size, status.st_mtime_ns)
+        file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
         if not stat.S_ISREG(status.st_mode):
             self.refuse(path, "is not a regular file")
-        elif holds_private_key(file, target) and not self._input.includes(path, is_directory=False):
+        elif holds_private_key(file, target) and not self.input.includes(path, is_directory=False):
             self.refuse(path, "holds a private key (`!` before its path in the input publishes it)")
         else:
-            self._found.files.append(file)
+            self.found.files.append(file)
 
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""
