@@ -13,7 +13,7 @@ from mimetypes import MimeTypes
 
 _UNKNOWN = "application/octet-stream"
 _JSON = "application/json"
-_PAGES = ("html", "htm", "xhtml")
+_PAGES = ("text/html", "application/xhtml+xml")
 
 _BY_EXTENSION = {
     # Pages, scripts, text
@@ -65,7 +65,8 @@ _BY_PATH = {
 
 def content_type(path: str) -> str:
     """Return the Content-Type of the file at this path. The case of the extension does not matter."""
-    extension = _extension(path)
+    _, dot, extension = path.rpartition(".")
+    extension = dot and extension.lower()
     found = (
         _BY_EXTENSION.get(extension) or _python_types().get(f".{extension}") or _BY_PATH.get(path, _UNKNOWN)
     )
@@ -74,12 +75,7 @@ def content_type(path: str) -> str:
 
 def is_page(path: str) -> bool:
     """Whether the file is a page. Pages refer to other files, so they are uploaded last."""
-    return _extension(path) in _PAGES
-
-
-def _extension(path: str) -> str:
-    _, dot, extension = path.rpartition(".")
-    return dot and extension.lower()
+    return content_type(path).startswith(_PAGES)
 
 
 @cache
