@@ -102,12 +102,9 @@ class ContentStream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The pieces of the content."""
         chunks = self._content.chunks()
-        is_small = self._content.size <= _PIECE
-        while True:
-            if is_small:
-                chunk = next(chunks, None)
-            else:
-                chunk = await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True)
-            if chunk is None:
-                return
+        if self._content.size <= _PIECE:
+            for chunk in chunks:
+                yield chunk
+            return
+        while chunk := await anyio.to_thread.run_sync(next, chunks, b"", abandon_on_cancel=True):
             yield chunk
