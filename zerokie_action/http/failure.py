@@ -20,7 +20,7 @@ from zerokie_action.text import human_seconds, shorten
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _TRY_AGAIN = {408, 425, _TOO_MANY_REQUESTS}
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The only errors that prove that the request did not reach the server."""
 
 _HTML_WITHIN = 1000
@@ -79,7 +79,7 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     """The failure of a request that got no complete response."""
     failed = _classified(request, error)
     through = f" {error}" if isinstance(error, httpx.ProxyError) else ""
-    was_sent = not isinstance(error, _NOT_SENT)
+    was_sent = not isinstance(error, NOT_SENT)
     return failed._replace(reason=failed.reason + through, may_have_arrived=was_sent)
 
 

@@ -23,13 +23,12 @@ from httpcore import AsyncConnectionInterface as Connection
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
-from zerokie_action.http.failure import ResponseTooLarge
+from zerokie_action.http.failure import NOT_SENT, ResponseTooLarge
 
 _IDLE_TIME = 4.0
 """Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_AUTHENTICATION_REQUIRED = 407
-_NOT_CONNECTED = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
 _ERRORS = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -64,13 +63,13 @@ class Transport(httpx.AsyncBaseTransport):
             return await _send(connection, request)
         except _ERRORS as error:
             await self.aclose()  # the idle connections are likely to be dead as well
-            if isinstance(error, _NOT_CONNECTED) and (found := self._network.proxy_for(origin)):
+            # httpx's errors have the names of httpcore's.
+            kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
+            if issubclass(kind, NOT_SENT) and (found := self._network.proxy_for(origin)):
                 proxy, _ = found
                 if str(error).startswith(f"{_PROXY_AUTHENTICATION_REQUIRED} "):
                     return httpx.Response(_PROXY_AUTHENTICATION_REQUIRED, text=proxy)
                 raise httpx.ProxyError(f"through {proxy}") from error
-            # httpx's errors have the names of httpcore's.
-            kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
             raise kind(str(error)) from error
         finally:
             if connection.is_available():
