@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import TypeVar
 
@@ -61,7 +60,7 @@ def read_answer(
     response: Response,
     parse: Callable[[Response], T],
     redact: Callable[[str], str],
-    final: AbstractSet[int] = FINAL,
+    final: frozenset[int] = FINAL,
 ) -> T | Failure | DeployError:
     """The value of a 2xx, the error of a refusal, or the failure that a response stands for.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -52,8 +51,8 @@ T = TypeVar("T")
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Groups of requests. For any other request, the purpose is the name of the group."""
 
-_LARGEST_LISTING = 128 * MEGABYTE
-"""Bytes for a listing of a million files."""
+_LARGEST_ANSWER = 128 * MEGABYTE
+"""Bytes: a listing of a million files."""
 _FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
 """For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
 
@@ -122,7 +121,7 @@ class Client:
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
-        return await self._send(parse_apps, "Listing the apps", "GET", (), max_body=16 * MEGABYTE)
+        return await self._send(parse_apps, "Listing the apps", "GET", ())
 
     async def find_app(self, name: str) -> App | None:
         """An app ("GET /v1/apps/:name"); None when no app has this name."""
@@ -177,14 +176,8 @@ class Client:
 
     async def list_files(self, name: str) -> dict[str, RemoteFile]:
         """All files in the app's storage zone, by path ("GET /v1/apps/:name/files")."""
-        return await self._send(
-            parse_files,
-            f"Listing the files of {name!r}",
-            "GET",
-            (name, "files"),
-            max_body=_LARGEST_LISTING,
-            silence=limits.LISTING_SILENCE,
-        )
+        purpose = f"Listing the files of {name!r}"
+        return await self._send(parse_files, purpose, "GET", (name, "files"), silence=limits.LISTING_SILENCE)
 
     async def put_file(
         self,
@@ -316,9 +309,8 @@ class Client:
         *,
         content_type: str = "application/json",
         group: str = "",
-        max_body: int = MEGABYTE,
         silence: float = limits.SILENCE,
-        final: AbstractSet[int] = FINAL,
+        final: frozenset[int] = FINAL,
         write: Write | None = None,
         is_repeatable: bool = True,
     ) -> T:
@@ -332,7 +324,6 @@ class Client:
             body: a mapping is sent as JSON, without its None values; a content is a file to upload.
             content_type: the body's type.
             group: see `http.request.extensions`.
-            max_body: see `http.request.extensions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
             write: follows what becomes of the request.
@@ -351,7 +342,7 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
+        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=_LARGEST_ANSWER)
         url = self.base_url + app_target(*path)
         request = Request(method, url, headers=headers, stream=stream, extensions=more)
 
