@@ -37,6 +37,8 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     parts, headers = _split(url), {**HEADERS, "Cache-Control": "no-cache"}
+    if parts is None:
+        raise PageError("this is not the URL of a page")
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
@@ -51,15 +53,9 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
 
 def shown_url(url: str) -> str:
     """The URL without user, password, query and fragment, which may be secrets. Never raises."""
-    try:
-        parts = _split(url)
-    except PageError:
-        return "an invalid URL"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts = _split(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts else "an invalid URL"
 
 
-def _split(url: str) -> SplitResult:
-    parts = split_web_url(quote(url, safe=_URL_CHARACTERS))
-    if parts is None:
-        raise PageError("this is not the URL of a page")
-    return parts
+def _split(url: str) -> SplitResult | None:
+    return split_web_url(quote(url, safe=_URL_CHARACTERS))
