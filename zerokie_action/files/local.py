@@ -97,20 +97,17 @@ class FileContent:
         check: called before each piece, perhaps in a thread; its error ends the upload.
 
     Attributes:
+        size: the size in bytes, from the scan.
         sha256: the hex digest of the content, after a complete read; empty before.
         taken: the bytes consumed so far in the current read.
     """
 
     def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
+        self.size = file.size
         self.sha256 = ""
         self.taken = 0
         self._file = file
         self._check = check
-
-    @property
-    def size(self) -> int:
-        """The size in bytes, from the scan."""
-        return self._file.size
 
     def chunks(self) -> Iterator[bytes]:
         """The content from the beginning, in pieces of at most `CHUNK_SIZE` bytes.
