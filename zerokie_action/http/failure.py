@@ -28,10 +28,6 @@ _HTML_WITHIN = 1000
 _LONGEST_REASON = 200
 
 
-class ResponseTooLarge(httpx.RemoteProtocolError):
-    """The response has more bytes of body than the request allows."""
-
-
 class Cause(Enum):
     """The cause of a failure, as far as it decides what a user can do."""
 
@@ -88,8 +84,6 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
     timeouts = request.extensions["timeout"]
     for cause in _causes(error):
         match cause:
-            case ResponseTooLarge():
-                return Failure(f"{cause}", Cause.WRONG_ANSWER)
             case httpcore.ConnectTimeout():
                 return Failure(f"no connection within {human_seconds(timeouts['connect'])}")
             case httpcore.TimeoutException():

@@ -23,7 +23,7 @@ from httpcore import AsyncConnectionInterface as Connection
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
-from zerokie_action.http.failure import NOT_SENT, ResponseTooLarge
+from zerokie_action.http.failure import NOT_SENT
 
 _IDLE_TIME = 4.0
 """Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
@@ -111,7 +111,7 @@ async def _send(connection: Connection, request: httpx.Request) -> httpx.Respons
         async for chunk in response.aiter_stream():
             body.write(chunk)
             if body.tell() > max_body:
-                raise ResponseTooLarge(f"the response is larger than {max_body} bytes")
+                raise httpx.RemoteProtocolError(f"the response is larger than {max_body} bytes")
     finally:
         await response.aclose()
     return httpx.Response(
