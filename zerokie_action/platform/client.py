@@ -320,7 +320,7 @@ class Client:
             parse: see `read_answer`.
             purpose: see `http.request.extensions`.
             method: the HTTP method.
-            path: the segments of the path below `/v1/apps`; see `app_target`.
+            path: the segments of the path below `/v1/apps`; see `_segment`.
             body: a mapping is sent as JSON, without its None values; a content is a file to upload.
             content_type: the body's type.
             group: see `http.request.extensions`.
@@ -343,7 +343,7 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         more = extensions(purpose, group=group, timeout=silence, size=size, max_body=_LARGEST_ANSWER)
-        url = self.base_url + app_target(*path)
+        url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=more)
 
         def read(response: Response) -> T | Failure | DeployError:
@@ -368,17 +368,13 @@ def is_hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
-def app_target(*segments: str) -> str:
-    """The request target below `/v1/apps`: `/v1/apps/:name` for one segment.
-
-    Raises:
-        ValueError: when a segment is empty, `.` or `..`, because the request would reach another resource.
-    """
-    return "/".join(("/v1/apps", *map(_segment, segments)))
-
-
 @lru_cache(maxsize=1024)  # names of apps and directories recur
 def _segment(text: str) -> str:
+    """A segment of a URL's path.
+
+    Raises:
+        ValueError: when the segment is empty, `.` or `..`, because the request would reach another resource.
+    """
     if text in {"", ".", ".."}:
         raise ValueError(f"{text!r} can't be addressed as a path segment")
     return quote(text, safe="")
