@@ -69,7 +69,7 @@ def test_an_error_while_another_is_handled() -> None:
     """A release after a certificate error may meet silence, which passes: the context is no cause."""
     silence = because(httpx.ReadTimeout(""), TimeoutError())
     silence.__context__ = GROUP
-    assert not failure.of_error(API, silence).is_final
+    assert failure.of_error(API, silence).cause is Cause.OUTAGE
 
 
 @pytest.mark.parametrize(

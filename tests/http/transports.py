@@ -55,7 +55,7 @@ async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
         response = await transport.handle_async_request(request)
     except httpx.TransportError as error:
         failed = failure.of_error(request, error)
-        return none(sent=failed.may_have_arrived, final=failed.is_final)
+        return none(sent=failed.may_have_arrived, final=failed.cause is Cause.CERTIFICATE)
     return response.status_code, response.content
 
 

@@ -60,16 +60,6 @@ class Failure(NamedTuple):
     retry_after: float = 0.0
     was_silent: bool = False
 
-    @property
-    def is_final(self) -> bool:
-        """Whether another attempt can't help."""
-        return self.cause is Cause.CERTIFICATE
-
-    @property
-    def makes_no_sense(self) -> bool:
-        """Whether nothing shows that the server is the right one."""
-        return self.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
-
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
     """The failure of a request that got no complete response."""

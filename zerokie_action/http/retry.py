@@ -22,7 +22,7 @@ import httpx
 from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
-from zerokie_action.http.failure import Failure
+from zerokie_action.http.failure import Cause, Failure
 from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
@@ -210,7 +210,8 @@ class _Failures:
             self._ends_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
         self._count += 1
         self._last = last if self._budget < UNTIL_DEADLINE else last._replace(retry_after=0.0)
-        self._makes_no_sense = self._makes_no_sense and last.makes_no_sense
+        # Nothing shows that the server is the right one.
+        self._makes_no_sense &= last.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
         self._pause = self._next_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
         self._next_pause = min(self._longest_pause, self._next_pause * 2)
 
@@ -225,7 +226,8 @@ class _Failures:
             ends_at = anyio.current_effective_deadline() - self._pause
         elif self._makes_no_sense and not was_answered:
             ends_at = min(ends_at, self._began + limits.NO_SENSE)
-        return self._last.is_final or now >= ends_at or is_too_long(self._last.retry_after)
+        is_final = self._last.cause is Cause.CERTIFICATE  # another attempt can't help
+        return is_final or now >= ends_at or is_too_long(self._last.retry_after)
 
     def begin_pause(self) -> float:
         """Begin the pause before the next attempt, and return its seconds.
