@@ -22,15 +22,7 @@ from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
 from zerokie_action.http.retry import GaveUp, Guard, RetryingClient
 from zerokie_action.outcome import Outcome, Write
-from zerokie_action.platform.answers import (
-    ADVICE,
-    CONFLICT,
-    FINAL,
-    FORBIDDEN,
-    NOT_FOUND,
-    TOO_LARGE,
-    read_answer,
-)
+from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -210,7 +202,7 @@ class Client:
                 error.hint = f"{error.hint} The file is the action's own record of the deploy."
             elif is_hidden(path):
                 error.hint = f"{error.hint} {HIDDEN_HINT}"
-            elif isinstance(error, RequestRejected) and error.status in {FORBIDDEN, TOO_LARGE}:
+            elif isinstance(error, RequestRejected):
                 file = f"the file ({human_bytes(content.size)})"
                 error.hint = f"{error.hint} Or leave {file} out with `ignore`."
             raise
