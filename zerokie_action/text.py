@@ -25,7 +25,7 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote, quote_plus
 
 _SHORTEST_SECRET = 4
@@ -168,13 +168,6 @@ def dotenv_json(text: str) -> str:
     Characters other than JSON's punctuation, letters and digits can only be inside strings.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def closest(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
-    """Return the names that are similar to `name`, the most similar first."""
-    import difflib  # noqa: PLC0415 - most runs don't need it
-
-    return difflib.get_close_matches(name, names, cutoff=cutoff)
 
 
 def human_files(count: int, what: str = "file") -> str:

@@ -6,6 +6,7 @@ The checks read the inputs' texts, so that one run lists all problems, even if s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from zerokie_action.errors import ConfigurationError
@@ -21,7 +22,6 @@ from zerokie_action.settings import (
     input_name,
     spellings,
 )
-from zerokie_action.text import closest
 
 _LOGIN = ("registry_username", "registry_password")
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
@@ -72,7 +72,7 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
 def wrong_argument(argument: str) -> str:
     """The error for a command-line argument; it names the input to set instead."""
     name = argument.partition("=")[0]  # without the value, which may be a secret: `--api-key=…`
-    close = closest(name.lstrip("-").replace("-", "_").lower(), INPUTS)
+    close = get_close_matches(name.lstrip("-").replace("-", "_").lower(), INPUTS)
     field = close[0] if close else "app"
     return (
         f"{name!r}: there are no arguments; set inputs in the environment, such as `{input_name(field)}` "
@@ -134,7 +134,7 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     for variable in sorted(environment.variables.keys() - known):
         if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
             name = _letters(variable.partition("_")[2])
-            close = closest(name, unset, _SIMILARITY)
+            close = get_close_matches(name, unset, cutoff=_SIMILARITY)
             yield variable, unset[close[0]] if close else ""
 
 

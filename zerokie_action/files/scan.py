@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,6 @@ from zerokie_action.files.rules import (
     read_ignore_file,
     resolve,
 )
-from zerokie_action.text import closest
 
 _LISTED_PROBLEMS = 20
 _MOST_LINKED = 50_000
@@ -86,8 +86,8 @@ def _similar_directories(directory: Path) -> list[str]:
         others = [place.name for place in directory.parent.iterdir() if place.is_dir()]
     except (OSError, ValueError):
         return []
-    names = closest(directory.name, others) or [name for name in _OUTPUT_DIRECTORIES if name in others]
-    return [str(directory.parent / name) for name in names]
+    usual = [name for name in _OUTPUT_DIRECTORIES if name in others]
+    return [str(directory.parent / name) for name in get_close_matches(directory.name, others) or usual]
 
 
 def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
