@@ -149,7 +149,9 @@ def test_the_first_spelling_that_is_not_empty_counts(env: dict[str, str]) -> Non
 def test_the_defaults_are_the_contracts() -> None:
     """What a run does that sets nothing but what is required."""
     settings = load(MINIMAL).model_dump(exclude={"api_key", "app", "directory"})
-    assert {name: value for name, value in settings.items() if value not in (None, (), SecretStr(""))} == {
+    assert {
+        name: value for name, value in settings.items() if value not in (None, (), {}, SecretStr(""))
+    } == {
         "operation": "deploy",
         "api_url": "https://api.platform-dev.zerokie.com",
         "skip_without_key": False,

@@ -111,7 +111,7 @@ async def _work(
 ) -> None:
     _announce(settings, ci)
     async with Transport(env) as transport:
-        values = Redactor(*(settings.env or {}).values())  # the platform may quote these values
+        values = Redactor(*settings.env.values())  # the platform may quote these values
         http = RetryingClient(
             transport,
             retry_timeout=settings.retry_timeout,

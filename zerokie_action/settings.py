@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_origin
 from urllib.parse import unquote
 
 from pydantic import (
@@ -21,13 +21,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zerokie_action import formats
 from zerokie_action.ci import Level
@@ -122,20 +116,21 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
 
 Operation = Literal["deploy", "restart", "destroy"]
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
-Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_patterns)]
-Domains = Annotated[tuple[str, ...], NoDecode, BeforeValidator(formats.parse_domains)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
+Domains = Annotated[tuple[str, ...], BeforeValidator(formats.parse_domains)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
 ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
 
 
 class Settings(BaseSettings):
-    """The checked inputs of a run. Durations are in seconds; `None` means not set."""
+    """The checked inputs of a run. Durations are in seconds; an empty value, or `None`, means not set."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         validate_default=False,
         case_sensitive=True,
+        enable_decoding=False,
         hide_input_in_errors=True,
         loc_by_alias=False,
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
@@ -178,8 +173,8 @@ class Settings(BaseSettings):
     memory: int | None = Field(
         None, ge=1, description="Memory, such as 512 (the API names no unit). Used when the app is created."
     )
-    env: Annotated[dict[str, str] | None, NoDecode, BeforeValidator(formats.parse_variables)] = Field(
-        None, description="Environment variables, one `KEY=VALUE` per line. Used when the app is created."
+    env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = Field(
+        {}, description="Environment variables, one `KEY=VALUE` per line. Used when the app is created."
     )
     registry_server: str | None = Field(
         None,
@@ -189,8 +184,9 @@ class Settings(BaseSettings):
     registry_username: str | None = Field(
         None, description="Username, or name of a deploy token, for the registry. Needs a password."
     )
-    registry_password: SecretStr | None = Field(
-        None, description="Password, or deploy token, for the registry. Needs a username; never printed."
+    registry_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password, or deploy token, for the registry. Needs a username; never printed.",
     )
     registry_password_file: Path | None = Field(
         None, description="File with the registry password, in place of `registry-password`; never deployed."
@@ -305,10 +301,8 @@ class Settings(BaseSettings):
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
 """All inputs by field name, in the documented order."""
-_LISTS = [field for field, info in INPUTS.items() if NoDecode in info.metadata]
-_SECRETS = [
-    field for field, info in INPUTS.items() if SecretStr in (info.annotation, *get_args(info.annotation))
-]
+_LISTS = [field for field, info in INPUTS.items() if get_origin(info.annotation) in {tuple, dict}]
+_SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
 
 _MESSAGES = {
     "bool_parsing": "{text!r} is neither true nor false; write true or false",
@@ -340,11 +334,9 @@ def documented_inputs() -> Iterator[Input]:
 
 
 def _written(default: object) -> str:
-    if default in (None, ()) or isinstance(default, SecretStr):
-        return ""
     if isinstance(default, bool):
         return str(default).lower()
-    return formats.written_duration(default) if isinstance(default, float) else str(default)
+    return formats.written_duration(default) if isinstance(default, float) else str(default or "")
 
 
 def secrets(environment: Environment) -> Iterator[str]:

@@ -63,8 +63,8 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
     if len(tasks) != 1:
         return []  # an error
     unused = set().union(*(fields for fields, users in _USED_WITH.items() if tasks[0] not in users))
-    # An input that is set to its default needs no warning; nor does `env` with only comments (`{}`).
-    given = [name for name, value in settings if name in unused and value not in (INPUTS[name].default, {})]
+    # An input that is set to its default needs no warning.
+    given = [name for name, value in settings if name in unused and value != INPUTS[name].default]
     what = tasks[0] if tasks[0] in _SOURCES else f"operation: {tasks[0]}"
     return [f"{_given(environment, *given)}: no effect with `{what}`; leave out"] if given else []
 

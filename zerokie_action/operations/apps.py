@@ -71,7 +71,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     kind = "static" if image is None else "container"
     fields: dict[str, object] = {}
     if image is not None:
-        inputs = {name: getattr(job.settings, name) for name in ONLY_AT_CREATION}
+        inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
     change = job.change(
         creates=True,
@@ -157,9 +157,9 @@ async def find_url(job: Job) -> str:
 def registry_auth(job: Job) -> dict[str, str] | None:
     """The inputs' credentials for a private registry, as the API takes them; None without credentials."""
     settings = job.settings
-    if settings.registry_password is None:  # `validation.check` requires username and password together
-        return None
     password = settings.registry_password.get_secret_value()
+    if not password:  # `validation.check` requires username and password together
+        return None
     login = {"username": settings.registry_username or "", "password": password}
     return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
