@@ -214,19 +214,19 @@ def is_this_machine(host: str) -> bool:
     return is_loopback(host) or host in _CONTAINERS_HOST
 
 
-def check_report_file(path: Path) -> Path:
+def check_report_file(path: str) -> str:
     """Check that a report can be written to the path."""
     parent = os.path.dirname(path) or "."
     if not os.path.isdir(parent):
         raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
     if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
-        raise ValueError(f"{str(path)!r} is a folder or a symbolic link; give the path of a file")
+        raise ValueError(f"{path!r} is a folder or a symbolic link; give the path of a file")
     if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
-        raise ValueError(f"{str(path)!r} can't be written (Permission denied); choose another path")
+        raise ValueError(f"{path!r} can't be written (Permission denied); choose another path")
     return path
 
 
-def is_stream(path: Path) -> bool:
+def is_stream(path: str | Path) -> bool:
     """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
     # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
     return _STREAM.fullmatch(os.path.normpath(path)) is not None

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin
 from urllib.parse import unquote
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    AliasGenerator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -120,7 +112,7 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(formats.parse_domains)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
-ReportFile = Annotated[Path, AfterValidator(formats.check_report_file)]
+ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 
 
 class Settings(BaseSettings):
