@@ -33,8 +33,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     environment = Environment(env)
     settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
-    for secret in secrets(environment):
-        ci.log.mask(secret)
+    ci.log.mask(*secrets(environment))
     try:
         # Not from `settings`, which has the default in place of a wrong input.
         state_file = environment.text("state_file")

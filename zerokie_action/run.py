@@ -65,8 +65,7 @@ async def run_async(
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    for secret in secrets(environment):
-        ci.log.mask(secret)
+    ci.log.mask(*secrets(environment))
     result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     if settings.skip_without_key and not (environment.text("api_key") or problems):

@@ -25,7 +25,7 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
 
 _SHORTEST_SECRET = 4
@@ -208,28 +208,23 @@ class Redactor:
     """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them."""
 
     def __init__(self, *secrets: str) -> None:
-        self._patterns: set[str] = set()
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Add a secret."""
-        for value in secret_values(secret):
-            self._patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
-        longest_first = sorted(self._patterns, key=len, reverse=True)
-        self._pattern = re.compile("|".join(longest_first))
+        patterns: set[str] = set()
+        for value in secret_values(secrets):
+            patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
+        longest_first = sorted(patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self._pattern.sub(_MASK, text) if self._patterns else text
+        return self._pattern.sub(_MASK, text)
 
 
-def secret_values(secret: str) -> set[str]:
-    """Return what must not be shown of a secret: all of it, and each of its lines, stripped.
+def secret_values(secrets: Iterable[str]) -> set[str]:
+    """Return what must not be shown of secrets: all of each, and each of its lines, stripped.
 
     Values of fewer than four characters are left out, because masking them would garble the log.
     """
-    values = {part.strip() for part in (secret, *secret.splitlines())}
+    values = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
     return {value for value in values if len(value) >= _SHORTEST_SECRET}
 
 

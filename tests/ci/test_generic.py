@@ -70,8 +70,7 @@ def test_secrets_are_redacted_before_anything_else():
     """A secret is found also where the log shows its characters differently."""
     log = io.StringIO()
     ci = detect({}, log)
-    ci.log.mask("##secret\u200b##")
-    ci.log.mask("other\tone")
+    ci.log.mask("##secret\u200b##", "other\tone")
     ci.log.info("a ##secret\u200b## b other\tone c")
     assert log.getvalue() == "a *** b *** c\n"
 

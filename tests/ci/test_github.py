@@ -50,9 +50,7 @@ def test_a_log():
 def test_mask():
     """Every line of a secret is masked, and the runner knows its encodings; short and empty ones are not."""
     step = Step({}, "error")
-    step.ci.log.mask("pass%word\nline")
-    step.ci.log.mask("")
-    step.ci.log.mask("abc")
+    step.ci.log.mask("pass%word\nline", "", "abc")
     masked = {command.data for command in workflow_commands(step.log)}
     assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
     assert masked == {"pass%word", "line"}

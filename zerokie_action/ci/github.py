@@ -18,10 +18,10 @@ class GitHubLog(Log):
 
     folds = True
 
-    def mask(self, secret: str) -> None:
-        """Redact `secret`, and make the runner mask it, and what it knows of encodings, in the job's logs."""
-        super().mask(secret)
-        for line in sorted(secret_values(secret)):
+    def mask(self, *secrets: str) -> None:
+        """Redact the secrets. The runner masks them and the encodings that it knows in the job's logs."""
+        super().mask(*secrets)
+        for line in sorted(secret_values(secrets)):
             if len(line.splitlines()) == 1:
                 self._command("add-mask", line)
 

@@ -80,9 +80,9 @@ class Log:
         finally:
             self._write = self._write_to_stream
 
-    def mask(self, secret: str) -> None:
-        """Redact `secret` and its encodings from now on."""
-        self._redactor.add(secret)
+    def mask(self, *secrets: str) -> None:
+        """Redact the secrets of the run and their encodings from now on."""
+        self._redactor = Redactor(*secrets)
 
     def redact(self, text: str) -> str:
         """Return the text without secrets, for callers that shorten text before they log it."""
