@@ -116,7 +116,7 @@ def problems(env: Mapping[str, str]) -> tuple[str, ...]:
         load(env)
     assert caught.value.exit_code == 2
     assert caught.value.hint == "Correct the inputs and run again."
-    return caught.value.problems
+    return caught.value.args
 
 
 # --- every input

@@ -16,6 +16,7 @@ class DeployError(Exception):
     """The base class. The first line of each subclass's docstring documents its exit code.
 
     Attributes:
+        args: the problems, one sentence each; usually one.
         exit_code: the exit code of the process.
         hint: one or two sentences on how to fix the problem; may be empty.
         retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
@@ -24,22 +25,18 @@ class DeployError(Exception):
     exit_code = 1
     retry_after = 0.0
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, *problems: str, hint: str = "") -> None:
+        super().__init__(*problems)
         self.hint = hint
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
 
 
 class ConfigurationError(DeployError):
-    """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy.
-
-    `problems` has one sentence for each problem.
-    """
+    """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy."""
 
     exit_code = 2
-
-    def __init__(self, *problems: str, hint: str = "") -> None:
-        super().__init__("; ".join(problems), hint=hint)
-        self.problems = problems
 
 
 class AuthenticationError(DeployError):

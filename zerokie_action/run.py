@@ -13,7 +13,7 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import CI, detect
-from zerokie_action.errors import ConfigurationError, DeployError, Interrupted, RequestRejected, unwrap
+from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, advice_for_app
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -194,12 +194,9 @@ def _conclude(
         result.status = "cancelled"
     elif result.status != "rolled-back":
         result.status = "failed"
-    ending = f"; {state}" if state else ""
-    if isinstance(error, ConfigurationError) and len(error.problems) > 1:
-        *others, last = error.problems
-        result.problems = [*others, last + ending]
-    result.exit_code, result.error = error.exit_code, f"{error}{ending}"
-    result.hint = error.hint
+    *others, last = error.args
+    result.problems = [*others, f"{last}; {state}" if state else last]
+    result.exit_code, result.hint = error.exit_code, error.hint
 
 
 def _log_end(result: Result, ci: CI) -> None:
@@ -210,10 +207,10 @@ def _log_end(result: Result, ci: CI) -> None:
         time=human_seconds(result.duration_seconds),
         What=result.what.capitalize(),
     )
-    if not result.error:
+    if not result.problems:
         ci.log.info(line)
         return
-    *others, last = result.problems or [result.error]
+    *others, last = result.problems
     for problem in others:
         ci.log.error(problem, title=line)
     ci.log.error(

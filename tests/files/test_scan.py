@@ -42,7 +42,7 @@ def deployed(folder: Path, **options) -> list[str]:
 def problems(folder: Path, **options) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         scan(folder, **options)
-    return caught.value.problems
+    return caught.value.args
 
 
 class TestFiles:
@@ -287,7 +287,7 @@ class TestPermissions:
             "from zerokie_action.files.scan import scan\n"
             "if os.geteuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
             "try: scan(Path(sys.argv[1]), sys.argv[2:], IGNORE_FILE, ()); print('[]')\n"
-            "except ConfigurationError as error: print(json.dumps(error.problems))\n"
+            "except ConfigurationError as error: print(json.dumps(error.args))\n"
         )
         command = (sys.executable, "-c", program, str(folder), *options)
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

@@ -52,7 +52,7 @@ def image() -> Result:
         previous_image="ghcr.io/o/my-api:v1",
         created=False,
         duration_seconds=61,
-        error="my-api did not start:\n status is 'crashed'",
+        problems=["my-api did not start:\n status is 'crashed'"],
         hint="Read its log.",
     )
 
@@ -83,7 +83,7 @@ def hostile() -> st.SearchStrategy[Result]:
         status=st.sampled_from(["deployed", "planned", "rolled-back", "failed", "cancelled"]),
         exit_code=st.integers(0, 255),
         kind=st.sampled_from([None, "static", "container"]),
-        **dict.fromkeys(("app", "error", "hint"), HOSTILE),
+        **dict.fromkeys(("app", "hint"), HOSTILE),
         **dict.fromkeys(("deploy_id", "url", "image", "previous_image"), optional),
         changes=changes,
         **dict.fromkeys(("notes", "warnings", "problems"), some),

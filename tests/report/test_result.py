@@ -40,7 +40,7 @@ def test_redact_result():
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
         notes=[secret],
         warnings=[f"a {secret} b"],
-        error=f"unknown: {secret}",
+        problems=[f"unknown: {secret}"],
         hint=secret,
     )
     clean = redact_result(result, Redactor(secret, "deployed").redact)

@@ -44,7 +44,7 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
             ci.log.error(problem, _HINT)
             if not result.exit_code:
                 result.exit_code = ConfigurationError.exit_code
-                result.error, result.hint = ci.log.redact(problem), _HINT
+                result.problems, result.hint = [ci.log.redact(problem)], _HINT
     # After the files, so that outputs and summary have the error of a file that can't be written.
     ci.write_outputs(outputs(result))
     ci.write_summary(rendered(render_summary, result, ci))

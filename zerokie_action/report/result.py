@@ -93,7 +93,7 @@ class Result:
         changes: the changes that the run made, or that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
-        problems: the problems with inputs or directory, one sentence each, if there is more than one.
+        problems: why the run failed, one sentence each; empty after a success.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
         links: the URLs of the pages of commit and log, by their label.
@@ -121,13 +121,17 @@ class Result:
     duration_seconds: float = 0.0
     lock_wait_seconds: float = 0.0
     retries_used: int = 0
-    error: str = ""
     problems: list[str] = field(default_factory=list)
     hint: str = ""
     changed: bool = False
     nothing_changed: bool = False
     links: dict[str, str] = field(default_factory=dict)
     lock_state: str = ""
+
+    @property
+    def error(self) -> str:
+        """Why the run failed, in one text; empty after a success."""
+        return "; ".join(self.problems)
 
     @property
     def what(self) -> str:

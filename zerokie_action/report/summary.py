@@ -50,7 +50,7 @@ def _outcome(result: Result) -> Iterator[str]:
     """Yield headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
     yield "## " + headline.format(app=markdown_code(result.app) or "Zerokie", what=result.what)
-    if result.problems:
+    if len(result.problems) > 1:
         yield "**Errors:**"
         yield _bullets(map(markdown_text, result.problems))
     elif result.error:
