@@ -82,6 +82,7 @@ async def run_async(
             accepted = True
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
+                result.status = "planned" if settings.dry_run else _DONE[settings.operation]
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
         _suggest_name(error, settings.app)
@@ -136,7 +137,6 @@ async def _work(
         )
         try:
             await _operate(job)
-            result.status = "planned" if settings.dry_run else _DONE[settings.operation]
         finally:
             result.retries_used = http.retries_used
 
@@ -187,13 +187,10 @@ def _conclude(
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
         error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
+        result.status = "cancelled"
     if error is None:
         result.exit_code = 0
         return
-    if isinstance(error, Interrupted):
-        result.status = "cancelled"
-    elif result.status != "rolled-back":
-        result.status = "failed"
     *others, last = error.args
     result.problems = [*others, f"{last}; {state}" if state else last]
     result.exit_code, result.hint = error.exit_code, error.hint
