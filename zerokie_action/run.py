@@ -179,10 +179,10 @@ def _conclude(
     made = result.changes
     if result.operation == "deploy":
         result.created = was_created(changes)
-    result.changed |= any(change.may_be_made for change in changes)
-    result.changed |= bool(made and (made.uploaded or made.deleted))
+    is_changed = any(change.may_be_made for change in changes)
+    result.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
-    result.nothing_changed = result.status == "failed" and not state
+    result.nothing_changed = result.status == "failed" and not (is_changed or result.lock_state)
     if error is not None and not isinstance(error, DeployError):
         error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:

@@ -141,3 +141,13 @@ def test_what_a_domain_does_not_stop(world: World, fault: str) -> None:
     assert "serves 'index.html' as deployed" in outcome.log
     assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
     assert outcome.outputs["lock_wait_seconds"] == (20 if fault == "busy" else 0)
+
+
+def test_a_domain_alone_is_a_change(world: World) -> None:
+    """A failure after it does not say that nothing was changed."""
+    world.run()
+    outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")
+    assert outcome.exit_code == 10
+    assert attached(world) == [WWW]
+    assert outcome.outputs["changed"] is True
+    assert outcome.outputs["nothing_changed"] is False
