@@ -19,8 +19,6 @@ from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
 
-PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
-
 
 def input_name(field: str) -> str:
     """The input's name as users write it: `api-key` for the field `api_key`."""
@@ -35,8 +33,7 @@ def spellings(field: str) -> tuple[str, ...]:
     """
     upper = field.upper()
     dashed = input_name(upper)
-    names = (f"INPUT_{dashed}", f"INPUT_{upper}", f"PLUGIN_{dashed}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
-    return tuple(dict.fromkeys(names))
+    return (f"INPUT_{dashed}", f"INPUT_{upper}", f"PLUGIN_{dashed}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
 
 
 class Environment:
@@ -343,7 +340,7 @@ def secrets(environment: Environment) -> Iterator[str]:
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
-    """Return the settings, with defaults in place of wrong inputs, and a sentence for each problem."""
+    """Return the settings, with defaults in place of wrong inputs, and a sentence for each wrong input."""
     variables = dict(environment.variables)
     for field in _LISTS:
         for name in spellings(field):
@@ -361,9 +358,7 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
             problems += _problems(detail, environment.label(field), environment.text(field))
             del values[spellings(field)[0]]  # the source stores each value under the first spelling
         settings = Settings(**values)
-    # A fork has no key, so it may have no key file either.
-    is_skipped = settings.skip_without_key and not environment.text("api_key")
-    return settings, problems if is_skipped else [*problems, *environment.problems]
+    return settings, problems
 
 
 def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:

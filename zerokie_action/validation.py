@@ -13,17 +13,11 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.settings import (
-    INPUTS,
-    ONLY_AT_CREATION,
-    PREFIXES,
-    Environment,
-    Settings,
-    input_name,
-    spellings,
-)
+from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
+_PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
+"""The prefixes of all variables from `spellings`."""
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _SIMILARITY = 0.88
@@ -44,8 +38,8 @@ A task is a deploy of an `image`, a deploy of a `directory`, or another operatio
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise a `ConfigurationError` with `problems` and the problems of combined inputs, if there are any."""
-    if found := [*problems, *_problems(settings, environment)]:
+    """Raise a `ConfigurationError` with `problems`, and those of key files and combined inputs, if any."""
+    if found := [*problems, *environment.problems, *_problems(settings, environment)]:
         raise ConfigurationError(*found, hint="Correct the inputs and run again.")
 
 
@@ -132,7 +126,7 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     for variable in sorted(environment.variables.keys() - known):
-        if variable.upper().startswith(PREFIXES) and not variable.startswith(_REPORT_PREFIX):
+        if variable.upper().startswith(_PREFIXES) and not variable.startswith(_REPORT_PREFIX):
             name = _letters(variable.partition("_")[2])
             close = get_close_matches(name, unset, cutoff=_SIMILARITY)
             yield variable, unset[close[0]] if close else ""
