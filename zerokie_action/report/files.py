@@ -12,13 +12,12 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_stream
 from zerokie_action.report.result import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
-from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, one_line, output_line
+from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, output_line
 
 SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
-_LABEL_LIMIT = 100
 _HINT = "Choose a path that can be written. Only this report is missing."
 _MODE = 0o644
 
@@ -77,10 +76,8 @@ def render_dotenv(result: Result) -> str:
 
 def render_annotations(result: Result) -> str:
     """Return GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
-    links = []
-    if result.url and is_web_url(result.url):
-        label = one_line(result.app, _LABEL_LIMIT) or "App"
-        links.append({"external_link": {"label": label, "url": result.url}})
+    link = {"label": result.app, "url": result.url}
+    links = [{"external_link": link}] if is_web_url(result.url or "") else []
     return json.dumps({"Zerokie": links}) + "\n"
 
 
