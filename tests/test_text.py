@@ -109,13 +109,13 @@ def test_markdown_reads_well():
 
 
 def test_markdown_link():
-    """Web addresses become links that show themselves; anything else is only shown."""
-    assert markdown_link("https://my_site.dev/?a=1&b") == (
-        "[https://my&#95;site.dev/?a=1&#38;b](<https://my_site.dev/?a=1&amp;b>)"
+    """Web addresses become links; of anything else only the label is shown."""
+    assert markdown_link("https://my_site.dev/?a=1&b", "my_site.dev") == (
+        "[my&#95;site.dev](<https://my_site.dev/?a=1&amp;b>)"
     )
     assert markdown_link("https://a.b", "lo|g") == "[lo&#124;g](<https://a.b>)"
     assert markdown_link("javascript:alert(1)", "log") == "log"
-    assert markdown_link("https://a.b/>) <b>") == "`https://a.b/>`) &#60;b&#62;"
+    assert markdown_link("https://a.b/>) <b>", "<b>") == "&#60;b&#62;"
 
 
 @given(
@@ -123,11 +123,11 @@ def test_markdown_link():
     st.integers(100, 200),
 )
 def test_cut_markdown_never_exceeds_its_limit(lines, limit):
-    """The limit is in bytes, and holds with the note and the closing lines."""
+    """The limit is in bytes, and holds with the note and the closing lines; no list stays open."""
     document = "# é\n" + "".join(lines)
     cut = cut_markdown(document, limit)
     assert len(cut.encode()) <= limit
-    assert cut.count("\n<details>") == cut.count("\n</details>")
+    assert cut.count("\n<details>") <= cut.count("\n</details>")
     assert cut == document or cut.endswith("_The rest was cut off: it was too long._\n")
 
 

@@ -130,27 +130,24 @@ def is_web_url(url: str) -> bool:
     return _WEB_URL.fullmatch(url) is not None
 
 
-def markdown_link(url: str, label: str = "") -> str:
-    """Return a link with the text `label`, or else the URL. If `url` is no web URL, return only the text."""
+def markdown_link(url: str, label: str) -> str:
+    """Return a link with the text `label`. If `url` is no web URL, return only the text."""
     if not is_web_url(url):
-        return markdown_text(label or url)
-    shown = _inert(one_line(label)) or _inert(url)
-    return f"[{shown}](<{url.replace('&', '&amp;')}>)"
+        return markdown_text(label)
+    return f"[{_inert(one_line(label))}](<{url.replace('&', '&amp;')}>)"
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
     """Return a document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
 
-    Each `<details>` of the document starts a line, and they don't nest. The limit must leave room for the
-    note.
+    The document's `<details>` don't nest. The limit must leave room for the note.
     """
     if len(markdown.encode()) <= limit:
         return markdown
-    closing, note = "\n</details>\n", "\n_The rest was cut off: it was too long._\n"
-    room = limit - len((closing + note).encode())
-    kept = markdown.encode()[:room].decode(errors="ignore").rpartition("\n")[0] + "\n"
-    is_open = kept.count("\n<details>") > kept.count("\n</details>")
-    return kept + (closing if is_open else "") + note
+    # Where no list is open, browsers ignore the closing tag.
+    end = "\n\n</details>\n\n_The rest was cut off: it was too long._\n"
+    kept = markdown.encode()[: limit - len(end)].decode(errors="ignore")
+    return kept.rpartition("\n")[0] + end
 
 
 def dotenv_value(text: str) -> str:
