@@ -60,9 +60,8 @@ async def _release_all(
         api_url = check_api_url(environment.text("api_url") or DEFAULT_API_URL)
     except ValueError as error:
         raise ConfigurationError(f"{environment.label('api_url')}: {error}") from None
-    trace = ci.log.debug if ci.log.shows("debug") else None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
-        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=trace)
+        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=ci.log.debug)
         client = Client(api_url, key, http, ci.log.redact)
         async with anyio.create_task_group() as tasks:
             for app, session in held:

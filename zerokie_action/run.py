@@ -75,11 +75,11 @@ async def run_async(
         ci.log.warning(warning)
     error: BaseException | None = None
     changes: list[Change] = []
-    accepted = False
+    comments = False
     try:
         if result.status != "skipped":
             check(settings, environment, problems)
-            accepted = True
+            comments = settings.comment
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
@@ -93,8 +93,7 @@ async def run_async(
     _log_end(result, ci)
     result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
-    comments = accepted and settings.comment and signals.first is None
-    if comments and (text := rendered(render_comment, result, ci)):
+    if comments and signals.first is None and (text := rendered(render_comment, result, ci)):
         async with cancel_on_signal(signals):
             await update_comment(settings, env, ci, text)
     return result.exit_code
