@@ -81,7 +81,7 @@ async def run_async(
             check(settings, environment, problems)
             comments = settings.comment
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, env, ci=ci, result=result, changes=changes, shutdown=shutdown)
+                await _work(settings, environment, ci=ci, result=result, changes=changes, shutdown=shutdown)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         error = unwrap(caught)
@@ -101,7 +101,7 @@ async def run_async(
 
 async def _work(
     settings: Settings,
-    env: Mapping[str, str],
+    environment: Environment,
     *,
     ci: CI,
     result: Result,
@@ -109,8 +109,9 @@ async def _work(
     shutdown: Shutdown,
 ) -> None:
     _announce(settings, ci)
-    async with Transport(env) as transport:
-        values = Redactor(*settings.env.values())  # the platform may quote these values
+    async with Transport(environment.env) as transport:
+        # The platform may quote the values of `env`.
+        redactor = Redactor(*secrets(environment), *settings.env.values())
         http = RetryingClient(
             transport,
             retry_timeout=settings.retry_timeout,
@@ -120,16 +121,11 @@ async def _work(
         )
         job = Job(
             settings=settings,
-            client=Client(
-                settings.api_url,
-                settings.api_key.get_secret_value(),
-                http,
-                redact=lambda said: values.redact(ci.log.redact(said)),
-            ),
+            client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redactor.redact),
             ci=ci,
             result=result,
             shutdown=shutdown,
-            records=LockRecords(ci.save_state, settings.state_file or default_state_file(env)),
+            records=LockRecords(ci.save_state, settings.state_file or default_state_file(environment.env)),
             session=str(uuid.uuid4()),
             ends_at=anyio.current_time() + settings.timeout,
             changes=changes,
