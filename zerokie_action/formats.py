@@ -29,7 +29,6 @@ _API_URL = re.compile(
     r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
 )
 _COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
     r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # the registry's host
@@ -109,7 +108,7 @@ def parse_variables(text: str) -> dict[str, str]:
     for number, line in enumerate(parse_lines(text), 1):
         key, equals, value = line.partition("=")
         key = key.strip()
-        if not equals or not _VARIABLE.fullmatch(key) or key in variables:
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key) or key in variables:
             problems.append(
                 f"item {number} is not KEY=VALUE, or repeats a key; write one per line, with a key of "
                 "letters, digits, _ . and -"

@@ -103,12 +103,10 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-Operation = Literal["deploy", "restart", "destroy"]
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domains = Annotated[tuple[str, ...], BeforeValidator(formats.parse_domains)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
-ApiKey = Annotated[SecretStr, BeforeValidator(formats.check_api_key)]
 ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 
 
@@ -125,11 +123,11 @@ class Settings(BaseSettings):
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
     )
 
-    operation: Operation = Field(
+    operation: Literal["deploy", "restart", "destroy"] = Field(
         "deploy",
         description="`deploy`, `restart` (re-pull and restart the image) or `destroy` (delete the app).",
     )
-    api_key: ApiKey = Field(
+    api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),
         description="The platform's API key; never printed. This or `api-key-file` is required.",
     )

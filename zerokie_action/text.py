@@ -30,7 +30,6 @@ from urllib.parse import quote, quote_plus
 
 _SHORTEST_SECRET = 4
 _MASK = "***"
-_BASE64 = (b64encode, urlsafe_b64encode)
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
@@ -233,7 +232,7 @@ def _in_base64(value: str) -> set[str]:
     """
     data = value.encode(errors="surrogatepass")
     found = set()
-    for encode in _BASE64:
+    for encode in (b64encode, urlsafe_b64encode):
         found.add(encode(data).decode().rstrip("="))
         for before in range(3):
             bits = 8 * (before + len(data))

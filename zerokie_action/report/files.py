@@ -19,7 +19,6 @@ SCHEMA_VERSION = 1
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
 _HINT = "Choose a path that can be written. Only this report is missing."
-_MODE = 0o644
 
 
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
@@ -112,7 +111,7 @@ def write_report_file(path: Path, text: str) -> None:
     """
     flags = os.O_APPEND if is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, _MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode(errors="backslashreplace"))
