@@ -70,14 +70,12 @@ class Changes:
     @property
     def state(self) -> str:
         """The state that an early end leaves behind, as a clause; empty if the plan had no changes."""
-        shares = (
-            (len(self.uploaded), self.to_upload, "uploaded"),
-            (len(self.deleted), self.to_delete, "deleted"),
-        )
+        uploads = (len(self.uploaded), self.to_upload, "uploaded")
+        deletions = (len(self.deleted), self.to_delete, "deleted")
         # `done` is larger than `planned` if unchanged files had to be sent again.
         return ", ".join(
             f"{done:,} of {human_files(max(done, planned))} {verb}"
-            for done, planned, verb in shares
+            for done, planned, verb in (uploads, deletions)
             if planned
         )
 
