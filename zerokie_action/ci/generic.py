@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from zerokie_action.ci.log import Log
+from zerokie_action.ci.repository import repository_of_checkout
 
 
 class PullRequest(NamedTuple):
@@ -29,7 +30,7 @@ class PullRequest(NamedTuple):
 
 
 class CI:
-    """The environment of a run. Subclasses know the variables of their system; this class knows none.
+    """The environment of a run. Subclasses know the variables of their system; this class knows the checkout.
 
     Args:
         env: the environment, for example `os.environ`.
@@ -37,14 +38,14 @@ class CI:
 
     Attributes:
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
-        repository: the host and full name of this run's repository, such as `github.com/acme/site`; empty if
-            it is not known.
+        repository: the host and full name of this run's repository, such as `github.com/acme/site`, from the
+            system's variables, or else from the checkout; empty if it is not known.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log
         self.links: dict[str, str] = {}
-        self.repository = ""
+        self.repository = repository_of_checkout()
         self._env = env
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:

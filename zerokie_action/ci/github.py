@@ -58,7 +58,7 @@ class GitHub(CI):
                 "Log": f"{page}/actions/runs/{run}",
             }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self.repository = repository_at(f"{server}/{repository}")
+        self.repository = repository_at(f"{server}/{repository}") or self.repository
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""

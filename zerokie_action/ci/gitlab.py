@@ -44,7 +44,8 @@ class GitLab(CI):
         if project and commit and job:
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
-        self.repository = repository_at(f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}")
+        page = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
+        self.repository = repository_at(page) or self.repository
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""
