@@ -73,15 +73,14 @@ class Environment:
         name = f"{field}_file"
         if not self.text(name):
             return
-        content = why = ""
         try:
-            content = Path(self.text(name)).read_text("utf-8-sig").strip()
+            content, why = Path(self.text(name)).read_text("utf-8-sig").strip(), "it is empty"
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", "not UTF-8 text")
+            content, why = "", getattr(error, "strerror", "not UTF-8 text")
         if not content:
             # Without the path, because users may set the secret itself.
             self.problems.append(
-                f"{self.label(name)}: the file can't be read ({why or 'it is empty'}); "
+                f"{self.label(name)}: the file can't be read ({why}); "
                 "give the path of a text file that holds the secret and nothing else"
             )
         elif self.text(field):
