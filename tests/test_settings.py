@@ -306,17 +306,6 @@ def test_joined_lists_of_woodpecker_and_drone() -> None:
     assert settings.health_check == "/a,b"
 
 
-# --- the log's level
-
-
-def test_log_level() -> None:
-    """`RUNNER_DEBUG` outranks it."""
-    wanted = MINIMAL | dict.fromkeys(spellings("log_level"), "error")
-    assert load(wanted).log_level == "error"
-    assert load(wanted | {"RUNNER_DEBUG": "0"}).log_level == "error"
-    assert load(wanted | {"RUNNER_DEBUG": "1"}).log_level == "debug"
-
-
 # --- names
 
 

@@ -50,8 +50,6 @@ class Environment:
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
         self.problems: list[str] = []
         self._key_files: dict[str, str] = {}
-        if self.variables.get("RUNNER_DEBUG") == "1":  # GitHub's "debug logging" overrides `log-level`
-            self.variables[spellings("log_level")[0]] = "debug"
         for field in ("api_key", "registry_password"):
             self._read_key_file(field)
 

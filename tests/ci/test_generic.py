@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, workflow_commands
@@ -50,6 +51,12 @@ def test_levels():
         *"we",
         "e",
     ]
+
+
+@pytest.mark.parametrize(("value", "is_shown"), [("1", True), ("0", False), ("", False)])
+def test_runner_debug(value, is_shown):
+    """It outranks any level."""
+    assert detect({"RUNNER_DEBUG": value}, io.StringIO(), "error").log.shows("debug") is is_shown
 
 
 @given(HOSTILE)

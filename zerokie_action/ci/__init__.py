@@ -14,7 +14,11 @@ __all__ = ["CI", "Level", "Log", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
-    """Return the adapter for the CI system that set `env`; the plain adapter for an unknown system."""
+    """Return the adapter for the CI system that set `env`; the plain adapter for an unknown system.
+
+    GitHub's "debug logging" overrides the level.
+    """
+    level = "debug" if env.get("RUNNER_DEBUG") == "1" else level
     if env.get("GITHUB_ACTIONS") == "true":
         return GitHub(env, GitHubLog(stream, level))
     if env.get("GITLAB_CI"):
