@@ -45,12 +45,14 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
 
 def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
     """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
-    text = json.dumps({"error": "production: 'hunter2' has no effect in production"})
+    text = json.dumps(
+        {"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in production"}
+    )
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=text.encode())
-    env = "PASSWORD=hunter2\nSTAGE=production"
+    env = f"PASSWORD=hunter2\nDATABASE=me:{API_KEY}:shop\nSTAGE=production"
     outcome = world.run(app="production", image="a:1", create=True, env=env)
     assert outcome.exit_code == 4
-    assert "***: '***' has no effect in ***" in outcome.log
+    assert "***: '***' and '***' have no effect in ***" in outcome.log
     assert "hunter2" not in seen(outcome)
     assert outcome.outputs["app"] == "production"
 
