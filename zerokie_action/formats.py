@@ -39,8 +39,6 @@ _IMAGE = re.compile(
 """An image reference, by the grammar of registries (distribution's `reference`)."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
-_CONTAINERS_HOST = {"host.docker.internal", "host.containers.internal"}
-"""Docker's and Podman's names for the machine that runs the container."""
 
 
 def parse_duration(text: str) -> float:
@@ -210,7 +208,8 @@ def is_loopback(host: str) -> bool:
 
 def is_this_machine(host: str) -> bool:
     """Whether a host name or address means this machine, or the host of this container."""
-    return is_loopback(host) or host in _CONTAINERS_HOST
+    # Docker's and Podman's names for the machine that runs the container.
+    return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}
 
 
 def check_report_file(path: str) -> str:

@@ -29,7 +29,6 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote, quote_plus
 
 _SHORTEST_SECRET = 4
-_MASK = "***"
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
@@ -212,7 +211,7 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self._pattern.sub(_MASK, text)
+        return self._pattern.sub("***", text)
 
 
 def secret_values(secrets: Iterable[str]) -> set[str]:

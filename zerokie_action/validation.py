@@ -24,8 +24,7 @@ _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
-    ("registry_server", *_LOGIN): {"image", "restart"},
-    ("wait",): {"image", "restart"},
+    ("registry_server", *_LOGIN, "wait"): {"image", "restart"},
     ("health_check", "health_check_text", "health_check_timeout"): {"image", "directory", "restart"},
     # `check` refuses domains with an image.
     ("create", "domains", "remove_domains"): {"image", "directory"},
