@@ -73,7 +73,7 @@ async def run_async(
         result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
         ci.log.warning(warning)
-    error: BaseException | None = None
+    error: DeployError | None = None
     changes: list[Change] = []
     comments = False
     try:
@@ -84,12 +84,14 @@ async def run_async(
                 await _work(settings, environment, ci=ci, result=result, changes=changes, shutdown=shutdown)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
-        error = unwrap(caught)
-        _suggest_name(error, settings.app)
+        failure = unwrap(caught)
+        if not isinstance(failure, DeployError):
+            ci.log.debug(*"".join(traceback.format_exception(failure)).splitlines())
+            failure = DeployError(f"Unexpected error: {failure!r}", hint=_BUG)
+        _suggest_name(failure, settings.app)
+        error = failure
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
-    if error is not None and not isinstance(error, DeployError):
-        ci.log.debug(*"".join(traceback.format_exception(error)).splitlines())
     _log_end(result, ci)
     result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
@@ -136,7 +138,7 @@ async def _work(
             result.retries_used = http.retries_used
 
 
-def _suggest_name(error: BaseException, app: str) -> None:
+def _suggest_name(error: DeployError, app: str) -> None:
     """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
     advice = advice_for_app(app)
     if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
@@ -167,9 +169,7 @@ def _announce(settings: Settings, ci: CI) -> None:
         ci.log.info(f"API: {settings.api_url}")
 
 
-def _conclude(
-    result: Result, changes: Sequence[Change], error: BaseException | None, signals: Signals
-) -> None:
+def _conclude(result: Result, changes: Sequence[Change], error: DeployError | None, signals: Signals) -> None:
     """Set the result's status, exit code, error and hint, and what was changed."""
     made = result.changes
     if result.operation == "deploy":
@@ -178,8 +178,6 @@ def _conclude(
     result.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
     result.nothing_changed = result.status == "failed" and not (is_changed or result.lock_state)
-    if error is not None and not isinstance(error, DeployError):
-        error = DeployError(f"Unexpected error: {error!r}", hint=_BUG)
     if signals.first is not None:
         error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
         result.status = "cancelled"
