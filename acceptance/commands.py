@@ -121,8 +121,8 @@ class Commands:
         given |= {"output_file": "outcome.json", "state_file": "state.json", "timeout": "4m", **inputs}
         env = {name: value for name, value in os.environ.items() if _PASSED_VARIABLES.fullmatch(name)}
         env |= {f"ZEROKIE_{name.upper()}": value for name, value in given.items()}
-        env |= {"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.example"}
-        env |= {"CI_PROJECT_ID": repository, "CI_PROJECT_PATH": f"acceptance/{repository}"}
+        env |= {"GITLAB_CI": "true", "CI_PROJECT_ID": repository}
+        env |= {"CI_PROJECT_URL": f"https://gitlab.example/acceptance/{repository}"}
         folder = self.folder / f"repository-{repository}"
         folder.mkdir(exist_ok=True)
         log = folder / f"{time.monotonic_ns()}.log"

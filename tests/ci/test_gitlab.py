@@ -61,19 +61,17 @@ def test_no_text_is_a_marker(text):
 def test_what_is_known():
     """The commit, the job, and whose they are; a job outside of a project knows nothing."""
     env = {
-        "CI_SERVER_URL": "https://gitlab.example.com",
         "CI_PROJECT_ID": "7",
-        "CI_PROJECT_PATH": "g/s/r",
-        "CI_PROJECT_URL": "https://gitlab.com/o/r",
+        "CI_PROJECT_URL": "https://gitlab.com/g/s/r",
         "CI_COMMIT_SHA": "abc",
         "CI_JOB_URL": "https://gitlab.com/j/1",
     }
     ci = detect(ENV | env, io.StringIO())
     assert ci.links == {
-        "Commit abc": "https://gitlab.com/o/r/-/commit/abc",
+        "Commit abc": "https://gitlab.com/g/s/r/-/commit/abc",
         "Log": "https://gitlab.com/j/1",
     }
-    assert ci.repository == "gitlab.example.com/g/s/r"
+    assert ci.repository == "gitlab.com/g/s/r"
     assert detect(ENV, io.StringIO()).links == {}
     merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
     assert "Commit def" in detect(ENV | merge, io.StringIO()).links

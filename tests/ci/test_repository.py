@@ -20,10 +20,9 @@ ENTERPRISE = GITHUB | {"GITHUB_SERVER_URL": "https://git.example.com:8443"}
 GITEA = GITHUB | {"GITHUB_SERVER_URL": "https://example.com/gitea/"}
 GITLAB = {
     "GITLAB_CI": "true",
-    "CI_SERVER_URL": "https://gitlab.com",
-    "CI_PROJECT_PATH": "acme/web/Site",
+    "CI_PROJECT_URL": "https://gitlab.com/acme/web/Site",
 }
-ROOTED = GITLAB | {"CI_SERVER_URL": "https://example.com:8443/gitlab"}
+ROOTED = GITLAB | {"CI_PROJECT_URL": "https://example.com:8443/gitlab/acme/web/Site"}
 NONE: dict[str, str] = {}
 
 ORIGINS = [

@@ -19,7 +19,7 @@ from zerokie_action.sandbox.records import Record
 
 FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
 SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}
-OWNER = {"GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.com", "CI_PROJECT_PATH": "acme/site"}
+OWNER = {"GITLAB_CI": "true", "CI_PROJECT_URL": "https://gitlab.com/acme/site"}
 
 _numbers = count()
 

@@ -14,8 +14,7 @@ DOCS = "https://github.com/acme/docs.git"
 TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
 PIPELINE = {
     "GITLAB_CI": "true",
-    "CI_SERVER_URL": "https://gitlab.com",
-    "CI_PROJECT_PATH": "acme/web/shop",
+    "CI_PROJECT_URL": "https://gitlab.com/acme/web/shop",
 }
 
 

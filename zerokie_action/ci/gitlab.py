@@ -40,12 +40,11 @@ class GitLab(CI):
         super().__init__(env, log)
         # In a pipeline for merged results, `CI_COMMIT_SHA` is a temporary merge commit.
         commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or env.get("CI_COMMIT_SHA")
-        project, job = env.get("CI_PROJECT_URL"), env.get("CI_JOB_URL")
+        project, job = env.get("CI_PROJECT_URL", ""), env.get("CI_JOB_URL")
         if project and commit and job:
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
-        # `CI_SERVER_URL` includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
-        page = f"{env.get('CI_SERVER_URL', '')}/{env.get('CI_PROJECT_PATH', '')}"
-        self.repository = repository_at(page) or self.repository
+        # The URL includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
+        self.repository = repository_at(project) or self.repository
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""
