@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -22,7 +22,7 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE
+from zerokie_action.http.retry import UNTIL_DEADLINE, Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.outcome import Write
@@ -142,14 +142,16 @@ class DeployLock:
         if not self._may_write():
             raise self._loss()
 
-    def writing(self, client: Client) -> Client:
-        """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
+    def writing(self, client: Client, shield: Guard | None = None) -> Client:
+        """A copy of the client whose attempts check the lock, and are shielded from cancellation.
 
-        @contextmanager
-        def guard() -> Iterator[None]:
+        `shield` takes the place of `Shutdown.shielded_write`.
+        """
+        shield = shield or self.shutdown.shielded_write
+
+        def guard() -> AbstractContextManager[object]:
             self.check()
-            with self.shutdown.shielded_write():
-                yield
+            return shield()
 
         def ask_soon() -> None:  # an upload was answered with 404: the app may be gone
             self._next_heartbeat = 0.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import anyio
 
@@ -63,7 +62,7 @@ async def _delete(job: Job, app: App) -> None:
     )
     try:
         if app.kind == "container":
-            await _request_deletion(job, change)
+            await job.shielded_client.delete_app(job.app, write=change.write())
         else:
             await _delete_static(job, app, change)
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
@@ -85,30 +84,14 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            await _request_deletion(job, change, lock.check)
+            client = lock.writing(job.client, job.shutdown.shielded_request)
+            await client.delete_app(job.app, write=change.write())
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
-        await _request_deletion(job, change)
-
-
-async def _request_deletion(job: Job, change: Change, check: Callable[[], None] = lambda: None) -> None:
-    """Delete the app ("DELETE /v1/apps/:name"), with a check before each attempt."""
-
-    @contextmanager
-    def checked() -> Iterator[None]:
-        check()
-        yield
-
-    client = job.shielded_client.guarded(checked)
-    if not await client.delete_app(job.app, write=change.write()):
-        raise RequestRejected(
-            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-            status=NOT_FOUND,
-            hint=_HINT,
-        )
+        await job.shielded_client.delete_app(job.app, write=change.write())
 
 
 async def _wait_until_gone(job: Job, app: App) -> None:
