@@ -37,8 +37,6 @@ async def update_domains(job: Job) -> list[DeployError]:
     changes = [(_attach, domain) for domain in settings.domains]
     changes += [(_remove, domain) for domain in settings.remove_domains]
     errors: list[DeployError] = []
-    if not changes:
-        return errors
     ends_at = anyio.current_time() + settings.lock_timeout  # for all domains together
     for change, domain in changes:
         try:
