@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TypeVar
@@ -101,7 +100,7 @@ class Polling:
         Args:
             why: the reason for waiting, for the log.
             retry_after: the wait in seconds that the server asked for.
-            pause: the pause in seconds, in place of one that is drawn at random and grows.
+            pause: the pause in seconds, in place of one that grows.
         """
         now, left = anyio.current_time(), self.left
         if left <= 0:
@@ -110,8 +109,7 @@ class Polling:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
             self._log.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
-        jittered = self._pause * random.uniform(0.5, 1)  # noqa: S311 - no secret; keeps concurrent runs apart
-        await anyio.sleep(min(left, max(jittered if pause is None else pause, retry_after)))
+        await anyio.sleep(min(left, max(self._pause if pause is None else pause, retry_after)))
         self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
         return True
 
