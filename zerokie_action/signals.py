@@ -20,7 +20,7 @@ from zerokie_action import limits
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
 """Signals that stay ignored if they are ignored at the start, as under `nohup`."""
-_LOG_TIME_MS = 250
+_LOG_TIME = 0.25
 _STDOUT = 1
 
 
@@ -67,9 +67,8 @@ def _discard_stalled_log() -> None:
     A write to a paused terminal or a hanging log collector blocks the whole process. The signal interrupts
     the write; then Python repeats the write, which now succeeds.
     """
-    room = select.poll()
-    room.register(_STDOUT, select.POLLOUT)
-    if not room.poll(_LOG_TIME_MS):
+    _, writable, _ = select.select([], [_STDOUT], [], _LOG_TIME)
+    if not writable:
         os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
