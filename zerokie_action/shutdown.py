@@ -40,12 +40,10 @@ class Shutdown:
             finally:
                 del self._open[scope]
 
-    @contextmanager
-    def shielded_request(self) -> Iterator[None]:
+    def shielded_request(self) -> AbstractContextManager[None]:
         """A shielded scope for one request: a cancellation takes effect after the answer."""
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        with self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace)):
-            yield
+        return self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace))
 
     def shielded_write(self) -> AbstractContextManager[None]:
         """A shielded scope for one write. Only `end_work` or a signal sets its deadline.
