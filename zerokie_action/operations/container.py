@@ -79,7 +79,7 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
             elif not settings.health_check_text:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
-            await check_health(job, await apps.find_url(job))
+            await check_health(job, await apps.find_url(job), {})
         # The text proves which version answered. If the app shows the same image as before, no look can.
         is_decided = settings.health_check_text or deploy.rollout.shows_same
         if settings.wait and settings.health_check and not is_decided:

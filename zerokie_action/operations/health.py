@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from types import MappingProxyType
 from urllib.parse import unquote
 
 from zerokie_action.errors import HealthCheckFailed
@@ -37,13 +36,13 @@ class NoURL(HealthCheckFailed):
     """No request could be sent, so nothing speaks against the deploy."""
 
 
-async def check_health(job: Job, url: str, sent: Mapping[str, str] = MappingProxyType({})) -> None:
+async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
         url: the app's URL; empty if the platform does not give it.
-        sent: the SHA-256 in hex of each file that was deployed to a static app, by path.
+        sent: the SHA-256 in hex of each file that was deployed, by path; empty for a container app.
 
     Raises:
         HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
