@@ -156,7 +156,7 @@ class DeployLock:
         def ask_soon() -> None:  # an upload was answered with 404: the app may be gone
             self._next_heartbeat = 0.0
 
-        return replace(client.guarded(guard), on_missing=ask_soon)
+        return replace(client, guard=guard, on_missing=ask_soon)
 
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""

@@ -8,8 +8,8 @@ of a request that changes something.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -80,14 +80,8 @@ class Client:
         return replace(self, budget=budget)
 
     def guarded(self, guard: Guard) -> Client:
-        """A copy of this client that enters `guard` around each attempt, inside of the guards that it has."""
-
-        @contextmanager
-        def both() -> Iterator[None]:
-            with self.guard(), guard():
-                yield
-
-        return replace(self, guard=both)
+        """A copy of this client that enters `guard`, and no other guard, around each attempt."""
+        return replace(self, guard=guard)
 
     @cached_property
     def _headers(self) -> dict[str, str]:
