@@ -87,12 +87,10 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
     except BaseException as failure:
         may_go_back = may_go_back and not isinstance(failure, NoURL)
         if deploy.change.may_be_made:
-            try:
-                if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
-                    await _rollback(job, deploy, failure)
-            finally:
-                if not deploy.change.seen:
-                    _, deploy.change.seen = await deploy.left_with()
+            if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
+                await _rollback(job, deploy, failure)
+            else:
+                _, deploy.change.seen = await deploy.left_with()
         raise
 
 
@@ -104,11 +102,11 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     rollout, previous, again = deploy.rollout, deploy.rollout.previous, deploy
     # After a failed health check, that the image runs is no reason to keep it.
     told = Verdict.RUNS if isinstance(failure, HealthCheckFailed) else deploy.verdict
-    said = f"the rollback to {previous!r} was not confirmed"  # stays after the time limit or a signal
+    said = "not rolled back"  # stays after a signal
 
     async def request() -> str:
         """Look at the app, and request the rollback. Return the reason if there is one against it."""
-        nonlocal again, told
+        nonlocal again, said, told
         app, _ = await deploy.left_with(_ROLLBACK_TIME)
         ends_at = anyio.current_time() + STEADY_TIME  # from that look: an outage may have delayed it
         # It may be in a crash loop. An image that changes at every look never runs for long enough.
@@ -120,14 +118,15 @@ async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
             if again is deploy:
                 job.log.info(f"{failure}; rolling back to {previous!r}")
                 limit.deadline = max(job.ends_at, anyio.current_time() + _ROLLBACK_TIME)
+                said = f"the rollback to {previous!r} was not confirmed"  # stays after the time limit, too
             again = _Deploy(job, previous, app, deploy.change)
             # During a deploy in progress (409), that the status is no failure is no reason to keep the image.
             told = None if told is Verdict.FAILED else told
             await again.request()
         return why_not
 
-    await anyio.sleep(rollout.settling_left(anyio.current_time()))
     try:
+        await anyio.sleep(rollout.settling_left(anyio.current_time()))
         with anyio.CancelScope() as limit:
             if why_not := await job.in_turn(request, seconds=_ROLLBACK_TIME):
                 said = f"not rolled back: {why_not}"
