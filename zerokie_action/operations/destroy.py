@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import anyio
-
 from zerokie_action.doubts import another_repository, require_confirmed
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
@@ -17,8 +15,6 @@ from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.models import App
 
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
-_LOOK_TIME = 10.0
-"""Seconds for a look at the app after its deletion failed."""
 
 
 async def destroy(job: Job) -> None:
@@ -66,7 +62,7 @@ async def _delete(job: Job, app: App) -> None:
         else:
             await _delete_static(job, app, change)
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
-        with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
+        with suppress(DeployError):
             left = await job.client.find_app(job.app)
             if left is None or left.is_going:
                 change.seen = change.done
