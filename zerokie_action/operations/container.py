@@ -279,9 +279,8 @@ class _Deploy:
         polling = Polling(self._job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE)
         with suppress(DeployError):
             await polling.until(self._undecided, apps.LOOK_PAUSE)
-        verdict = self.rollout.verdict()
-        if verdict not in {None, Verdict.RUNS}:
-            self.verdict = verdict
+        self.verdict = self.rollout.verdict() or Verdict.RUNS
+        if self.verdict is not Verdict.RUNS:
             raise self._failure()
 
     async def left_with(self, seconds: float = _LOOK_TIME) -> tuple[App | None, str]:
@@ -332,12 +331,10 @@ class _Deploy:
         """Look at the app until it shows the deploy, or for these seconds, `SETTLING_TIME` at least."""
         self.rollout.note_request(anyio.current_time())
         polling = Polling(self._job.log, "a sign of the deploy", max(seconds, SETTLING_TIME))
-        while True:
+        seen = await self.look()
+        while not self.rollout.has_begun and await polling.again(seen, pause=apps.LOOK_PAUSE):
             seen = await self.look()
-            if self.rollout.has_begun:
-                return True
-            if not await polling.again(seen, pause=apps.LOOK_PAUSE):
-                return False
+        return self.rollout.has_begun
 
     def _failure(self) -> DeployFailed:
         """The error when the deploy has failed, or when the app runs another image."""
