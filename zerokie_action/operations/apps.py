@@ -160,8 +160,7 @@ def registry_auth(job: Job) -> dict[str, str] | None:
 
 def shown_status(job: Job, app: App) -> str:
     """The app's status, in quotation marks. A status of one word is shown even if it is a value of `env`."""
-    status = app.status
-    return repr(status if _WORD.fullmatch(status) else job.client.redact(status))
+    return repr(app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status))
 
 
 def note_url(job: Job, app: App) -> None:
