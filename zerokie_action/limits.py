@@ -32,8 +32,8 @@ MOST_WAITED = 600.0
 
 LOCK_EXPIRY = 30 * 60.0
 """Without a heartbeat, until the platform lets a lock expire ("PUT …/deploy/lock")."""
-LOCK_MARGIN = 60.0
-"""Before the lock expires: no write begins."""
+LAST_WRITE = LOCK_EXPIRY - 60.0
+"""After the last heartbeat was sent, no write begins any more: it would arrive too late."""
 HEARTBEAT_PAUSE = 15.0
 """Between a heartbeat that failed and the next heartbeat."""
 LEAST_HEARTBEAT_PAUSE = 1.0

@@ -180,8 +180,7 @@ class DeployLock:
     def _may_write(self) -> bool:
         """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
         confirmed_at = self._confirmed_at
-        lasts = limits.LOCK_EXPIRY - limits.LOCK_MARGIN
-        return confirmed_at is not None and _boot_time() < confirmed_at + lasts
+        return confirmed_at is not None and _boot_time() < confirmed_at + limits.LAST_WRITE
 
     def _lose(self, why: str) -> None:
         """Note that the lock is not held, and why, if it was held before."""
