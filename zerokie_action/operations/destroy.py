@@ -45,9 +45,17 @@ async def destroy(job: Job) -> None:
         job.preview(f"would destroy app {job.app!r}")
     else:
         await _delete(job, app)
-    if not job.settings.dry_run:
-        await _wait_until_gone(job, app)
-        job.result.url = None
+    if job.settings.dry_run:
+        return
+    left = await apps.wait_until_gone(job, app)
+    job.result.url = None
+    if left is None:
+        job.log.info(f"Destroyed app {job.app!r}")
+    else:
+        job.warn(
+            f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "
+            f"{apps.shown_status(job, left)}: the deletion takes longer, or somebody has created it again"
+        )
 
 
 async def _delete(job: Job, app: App) -> None:
@@ -88,18 +96,6 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
             raise
         job.result.kind = "container"
         await job.shielded_client.delete_app(job.app, write=change.write())
-
-
-async def _wait_until_gone(job: Job, app: App) -> None:
-    """Wait until the app is not found any more; after `wait-timeout`, or if the app is back, warn."""
-    left = await apps.wait_until_gone(job, app)
-    if left is None:
-        job.log.info(f"Destroyed app {job.app!r}")
-    else:
-        job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "
-            f"{apps.shown_status(job, left)}: the deletion takes longer, or somebody has created it again"
-        )
 
 
 async def _require_ownership(job: Job) -> None:
