@@ -34,15 +34,14 @@ async def update_domains(job: Job) -> list[DeployError]:
     nothing: it returns the errors. The result lists each attached domain, or the error; removals are notes.
     """
     settings = job.settings
-    changes = [(_attach, domain) for domain in settings.domains]
-    changes += [(_remove, domain) for domain in settings.remove_domains]
     errors: list[DeployError] = []
     ends_at = anyio.current_time() + settings.lock_timeout  # for all domains together
-    for change, domain in changes:
-        try:
-            await change(job, domain, ends_at)
-        except DeployError as error:
-            errors.append(error)
+    for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
+        for domain in domains:
+            try:
+                await change(job, domain, ends_at)
+            except DeployError as error:
+                errors.append(error)
     return errors
 
 
