@@ -179,8 +179,7 @@ def accept_existing(job: Job, app: App, kind: str) -> None:
     actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
     is_restart = job.settings.operation == "restart"
     if actual != kind:
-        given = {"container": "image", "static": "directory"}[kind]
-        given = "operation: restart" if is_restart else given
+        given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
         hint = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
         raise ConfigurationError(
             f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",

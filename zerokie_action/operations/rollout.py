@@ -132,8 +132,7 @@ class Rollout:
             return ""
         shown = repr(self.previous) if self.previous else "no image"
         advice = "; give each version a tag of its own" if self._has_same_name else ""
-        shows = f"the platform shows {shown} for the app, and nobody can tell which image to deploy for that"
-        return f"{shows}{advice}"
+        return f"the platform shows {shown}, and nobody can tell which image to deploy for that{advice}"
 
     @property
     def is_starting(self) -> bool:
