@@ -5,8 +5,6 @@
 current.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -10,8 +10,6 @@ failure, with the same image: what is done already is left as it is. docs/contri
 whole story.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -8,8 +8,6 @@ the index is in reach, a file about which nothing at all was found out is an err
 would be green for ever.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Try this action's promises on a real platform, in new apps, and write a report."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -1,7 +1,5 @@
 """Runs the installed commands as processes whose environment has no settings from the shell."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -3,8 +3,6 @@
 Functions yield questions, as the report shows them, with what the script has seen.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 Each request for an app and each command passes the app's name through `require_own`.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import string

@@ -4,8 +4,6 @@ The module imports nothing from the action, because the script must notice the a
 URL, the manifests' folder and the variables for CA bundles are repeated here on purpose.
 """
 
-from __future__ import annotations
-
 import mimetypes
 import os
 import re

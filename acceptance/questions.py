@@ -5,8 +5,6 @@ action knows, and the answer that each shape stands for. Questions and answers h
 sandbox's `--dialect` takes. The report shows an unknown shape unchanged.
 """
 
-from __future__ import annotations
-
 import re
 import time
 import uuid

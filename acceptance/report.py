@@ -1,7 +1,5 @@
 """The report: Markdown to paste into an issue, without the API key, the account and other apps' names."""
 
-from __future__ import annotations
-
 import platform as machine
 import re
 import statistics

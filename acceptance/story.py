@@ -4,8 +4,6 @@ The docstring of a step is the promise that the report shows. The promise holds 
 raises `BrokenError` if the promise is broken, and `NotTriedError` if the promise can't be judged.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

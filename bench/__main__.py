@@ -1,7 +1,5 @@
 """`python -m bench`: measure, and show what came out as Markdown."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """A bucket as S3 lists it, for the tools that speak S3's protocol."""
 
-from __future__ import annotations
-
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What is measured: each case makes its folder, runs its contestants in turns, and returns tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The programs that are measured, each as people would start it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass

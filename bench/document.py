@@ -1,7 +1,5 @@
 """The tables as Markdown, and where they go."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

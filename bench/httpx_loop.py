@@ -3,8 +3,6 @@
 Usage: httpx_loop.py URL FOLDER CONNECTIONS
 """
 
-from __future__ import annotations
-
 import asyncio
 import mimetypes
 import os

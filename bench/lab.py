@@ -1,7 +1,5 @@
 """How much is measured, and what becomes of it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Measuring whole processes: time, processor time and peak memory, from start to exit."""
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

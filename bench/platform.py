@@ -8,8 +8,6 @@ the client and checks next to nothing: that is the matter of `zerokie_action.san
 too exact to be fast.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import hashlib

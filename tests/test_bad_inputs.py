@@ -1,8 +1,6 @@
 """Wrong inputs, as users give them: each has its exit code, and a sentence that names the fix."""
 # ruff: noqa: E501  a mistake a line, with sentences that are expected word for word
 
-from __future__ import annotations
-
 import html
 import os
 import re

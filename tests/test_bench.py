@@ -1,7 +1,5 @@
 """The benchmark works: what it measures is another matter, and no test's."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The second chance: what `zerokie-cleanup` does about a lock that a killed deploy left."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The commands as processes: arguments, help, shells in the entrypoint's place, signals at the start."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The GitLab component: what it passes on is what somebody has set, and nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

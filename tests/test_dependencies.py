@@ -1,7 +1,5 @@
 """What the image and the package depend on: hashed, available for every platform, free to pass on."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The pages in `docs/` show what exists and what happens: code blocks, logs, exit codes, links."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

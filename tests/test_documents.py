@@ -1,7 +1,5 @@
 """The generated parts of the documents, and `action.yml`, are what the code says."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

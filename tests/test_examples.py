@@ -1,7 +1,5 @@
 """The examples use what exists: inputs, outputs, files."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

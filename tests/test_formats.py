@@ -1,7 +1,5 @@
 """The contract's own formats: what is read, what is refused, and what is said then."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

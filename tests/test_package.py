@@ -1,7 +1,5 @@
 """What the package, the action, the image and the changelog say about version and commands is the same."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

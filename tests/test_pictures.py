@@ -1,7 +1,5 @@
 """The pictures in the documents can be made at any time."""
 
-from __future__ import annotations
-
 import struct
 import subprocess
 import sys

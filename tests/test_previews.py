@@ -1,7 +1,5 @@
 """The scripts in the examples of previews find the right ones, and run nothing that a stranger chose."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Secrets do not end up anywhere."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

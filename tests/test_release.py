@@ -1,7 +1,5 @@
 """What the release script does, with stand-ins for `gh` and `docker` that remember what they were asked."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The script that gives the repository another owner changes the repository's names, and nothing else."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

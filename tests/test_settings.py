@@ -1,8 +1,6 @@
 """All inputs together: spellings, defaults, what contradicts what, and every problem at once."""
 # ruff: noqa: E501  sentences that are expected word for word are not wrapped
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Foreign text means nothing but itself, wherever it ends up."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What CI and releases run: the workflows say what the scripts, the Dockerfile and the changelog say."""
 
-from __future__ import annotations
-
 import re
 import runpy
 from pathlib import Path

@@ -5,8 +5,6 @@ record, asks the platform with a heartbeat whether the session still holds the l
 Every error is a warning: the exit code is always 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO

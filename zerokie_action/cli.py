@@ -3,8 +3,6 @@
 The signal handlers are installed before any heavy import.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

@@ -4,8 +4,6 @@ Each `Doubt` below is a row of the table in docs/static.md. All functions are pu
 folder itself, whatever the app has, is found by `files.scan`.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter, defaultdict

@@ -6,8 +6,6 @@ do. This module imports nothing from the package.
 
 # ruff: noqa: N818  users read these names in the table of exit codes
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 

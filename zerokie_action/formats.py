@@ -7,8 +7,6 @@ a URL's query).
 # os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
 # ruff: noqa: PTH112, PTH113, PTH114, PTH120
 
-from __future__ import annotations
-
 import ipaddress
 import os.path
 import re

@@ -4,8 +4,6 @@ The reports need to know what a run may have left behind, even after a lost answ
 `Write` is unknown from the moment its request may leave, until an answer says more.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, auto

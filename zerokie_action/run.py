@@ -1,7 +1,5 @@
 """One run from inputs to exit code: do the work, then write the reports, even after errors."""
 
-from __future__ import annotations
-
 import gc
 import traceback
 import uuid

@@ -3,8 +3,6 @@
 An input's name is the field's name with `-` for `_`. `make docs` copies each field's default and text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin

@@ -4,8 +4,6 @@ In this time, the run waits for the answers to its requests, stores the record o
 lock.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext

@@ -5,8 +5,6 @@ would be gone while the reports are written, and a process with PID 1 in a conta
 handler. The first signal is recorded and makes a socket readable. Further signals have no effect.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import signal

@@ -19,8 +19,6 @@ secrets from raw text, before the text goes through these functions: a secret in
 not be recognised.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

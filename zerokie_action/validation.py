@@ -3,8 +3,6 @@
 The checks read the inputs' texts, so that one run lists all problems, even if some inputs are invalid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path

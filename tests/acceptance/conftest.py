@@ -1,7 +1,5 @@
 """`make acceptance` as its user runs it: a process of its own, in an environment and a folder of its own."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The command, where it does not try anything."""
 
-from __future__ import annotations
-
 import re
 
 from tests.acceptance.conftest import Acceptance

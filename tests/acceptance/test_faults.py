@@ -1,7 +1,5 @@
 """For each promise something that breaks it: the report says *broken* in that row, and in no other."""
 
-from __future__ import annotations
-
 import io
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """Which apps may be touched."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

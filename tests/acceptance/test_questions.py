@@ -1,7 +1,5 @@
 """The report names the dialect that a platform speaks."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 import pytest

@@ -1,7 +1,5 @@
 """Whole runs against the local platform, in real time."""
 
-from __future__ import annotations
-
 import signal
 from datetime import timedelta
 

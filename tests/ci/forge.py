@@ -1,7 +1,5 @@
 """A forge in memory: the comments of one pull request on GitHub's API, or one merge request on GitLab's."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The other side: how CI systems read what we write, from their grammars; and hostile text for them."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Any other place: plain lines, whatever the stream can take."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """GitHub Actions: exact workflow commands and file commands, and none that is not ours."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from pathlib import Path

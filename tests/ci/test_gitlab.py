@@ -1,7 +1,5 @@
 """GitLab: exact sections and colours, and no marker that is not ours."""
 
-from __future__ import annotations
-
 import io
 
 from hypothesis import given

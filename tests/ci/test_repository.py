@@ -1,7 +1,5 @@
 """Which repository a run belongs to: a shell in a checkout knows the same one as the CI's variables say."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Callable

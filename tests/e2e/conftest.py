@@ -1,7 +1,5 @@
 """What the tests in real containers share: an engine, the action's image, a platform on loopback."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A container engine, through the command line that people use."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

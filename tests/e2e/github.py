@@ -1,7 +1,5 @@
 """What GitHub's runner hands to a container step, and what it reads back."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.ci.grammar import file_command

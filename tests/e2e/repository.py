@@ -1,7 +1,5 @@
 """A user's repository, as runners want to see it."""
 
-from __future__ import annotations
-
 import tarfile
 from pathlib import Path
 

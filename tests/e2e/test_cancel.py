@@ -1,7 +1,5 @@
 """Cancelled and killed: whatever ends the container, the deploy lock is released."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The action in a runner of GitHub workflows (nektos/act)."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

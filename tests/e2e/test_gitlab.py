@@ -1,7 +1,5 @@
 """The component in a runner of GitLab pipelines (gitlab-ci-local)."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The image in any place that runs containers."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

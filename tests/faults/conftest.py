@@ -1,7 +1,5 @@
 """Something happens to a reference deploy, at each of its requests."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import product

@@ -1,7 +1,5 @@
 """What must hold after every run, whatever was done to it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from tests.faults.scenarios import Scenario

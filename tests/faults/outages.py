@@ -1,7 +1,5 @@
 """The ways in which a platform can be away for a time, at any request of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Deploys as processes of their own, in real time."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -1,7 +1,5 @@
 """The reference deploys: whatever can happen happens to each, at every request."""
 
-from __future__ import annotations
-
 import random
 import re
 import shutil

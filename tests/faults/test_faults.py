@@ -1,7 +1,5 @@
 """Every fault at every request of every reference deploy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial

@@ -13,8 +13,6 @@ again   the same folder once more uploads nothing
 lock    it is free at the end, or the log says when it expires; every write was under it
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

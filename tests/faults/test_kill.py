@@ -1,7 +1,5 @@
 """SIGKILL in the middle of real processes, followed by the cleanup and another deploy."""
 
-from __future__ import annotations
-
 import re
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The platform is away for a time, from any request of any reference deploy on."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections import Counter

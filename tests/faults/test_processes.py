@@ -1,7 +1,5 @@
 """Processes of their own, in real time: no more threads, what hangs, an unread log."""
 
-from __future__ import annotations
-
 import array
 import asyncio
 import fcntl

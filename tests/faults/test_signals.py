@@ -1,7 +1,5 @@
 """SIGINT, SIGTERM and SIGQUIT at any request of any reference deploy: in time, released, and said."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What git itself says about ignore patterns, as the reference for ours."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from zerokie_action.files.content_type import content_type, is_page

@@ -1,7 +1,5 @@
 """What an error and the header `Retry-After` say about a failed attempt."""
 
-from __future__ import annotations
-
 import errno
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """How long a request is sent again, how many are sent at once, and what the caller learns."""
 
-from __future__ import annotations
-
 import re
 import ssl
 import time

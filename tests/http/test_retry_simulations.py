@@ -5,8 +5,6 @@ seeds of a simulation of the rules, without any of this code; those of uploads t
 (four at once need 187.5 s for 150).
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Awaitable, Callable
 from statistics import median

@@ -1,7 +1,5 @@
 """The transport, byte by byte: what it sends, what a server may do, and which connections are used again."""
 
-from __future__ import annotations
-
 import gzip
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """What the environment says of proxies and authorities, and how a host is reached."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
 

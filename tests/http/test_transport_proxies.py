@@ -1,7 +1,5 @@
 """Through a proxy: plain http, and https through a tunnel."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import ssl

@@ -1,7 +1,5 @@
 """Requests over the real transport, and what becomes of them; a transport that does what it is told."""
 
-from __future__ import annotations
-
 import anyio
 import httpx
 import pytest

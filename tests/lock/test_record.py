@@ -1,7 +1,5 @@
 """What a killed run leaves behind for the cleanup."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

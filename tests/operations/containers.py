@@ -1,7 +1,5 @@
 """The container app `web`, and answers of the platform about it that are not its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

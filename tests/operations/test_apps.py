@@ -1,7 +1,5 @@
 """Creating apps, telling their kinds apart, and inputs that can't have an effect."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

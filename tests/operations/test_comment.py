@@ -1,7 +1,5 @@
 """`comment: true`, the whole way: what is written on the pull or merge request, and what it can't break."""
 
-from __future__ import annotations
-
 import hmac
 import json
 

@@ -1,7 +1,5 @@
 """The second deploy of the same directory uploads nothing, and one after a failure the rest only."""
 
-from __future__ import annotations
-
 import os
 import random
 import re

@@ -1,7 +1,5 @@
 """What `log-level: debug` shows of the requests: each attempt, how it ended, how long it took."""
 
-from __future__ import annotations
-
 import re
 
 from tests.operations.containers import tell

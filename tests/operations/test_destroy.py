@@ -1,7 +1,5 @@
 """Destroying an app: what is gone is gone, and what looks wrong is not touched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Whole operations on every platform that the reference allows: green if they took effect, and no harm."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Custom domains: attached after the deploy, each result told."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operations.containers import lines

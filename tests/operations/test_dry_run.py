@@ -1,7 +1,5 @@
 """A dry run asks, and says what would be done: not one write, whatever it is about."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operations.containers import NEW, OLD, lines, running_web

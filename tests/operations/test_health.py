@@ -1,7 +1,5 @@
 """The health check: what counts as healthy, how long it is tried, and what a failure tells."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.http.servers import always, serve

@@ -1,7 +1,5 @@
 """A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

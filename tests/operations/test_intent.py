@@ -1,7 +1,5 @@
 """Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 

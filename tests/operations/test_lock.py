@@ -1,7 +1,5 @@
 """The deploy lock through whole deploys: waiting, heartbeats, loss, release, the record for the cleanup."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

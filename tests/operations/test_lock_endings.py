@@ -1,7 +1,5 @@
 """How the deploy lock ends: released with the true counts, lost, or left to the cleanup."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

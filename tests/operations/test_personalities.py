@@ -1,7 +1,5 @@
 """Whole platforms, each with many answers of its own: what they do to one another."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operations.test_dialects import EDITED, HIDDEN, folder_story, image_story, step

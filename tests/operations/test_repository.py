@@ -1,7 +1,5 @@
 """A run knows its repository without a CI's variables: from the checkout that the working directory is in."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

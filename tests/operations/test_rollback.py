@@ -1,7 +1,5 @@
 """Going back to the previous image: when, how that ends, and what is said of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, says, takes, tell

@@ -4,8 +4,6 @@
 shows and how soon, and in what becomes of a broken deploy.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from zerokie_action.operations.rollout import Rollout, Verdict

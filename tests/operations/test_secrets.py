@@ -1,7 +1,5 @@
 """Secrets that come back: the platform, a proxy or the app says them, and every text has an end."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

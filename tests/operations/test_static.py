@@ -1,7 +1,5 @@
 """Deploying a static directory, seen from the platform."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.world import SITE, World

@@ -1,7 +1,5 @@
 """Waiting for a container app: when is it ours, when has it failed, and what when nobody says."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.http.servers import always, serve

@@ -1,7 +1,5 @@
 """Inputs that are set and that a run does not use: one warning names them all, in log, summary and JSON."""
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 

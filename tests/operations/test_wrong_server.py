@@ -1,7 +1,5 @@
 """A wrong `api-url`, or something that answers in the platform's place: nothing that it says is believed."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.operations.containers import NEW, running_web

@@ -1,7 +1,5 @@
 """A client of the API, over the real transport or a made-up one."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

@@ -1,7 +1,5 @@
 """One call of every endpoint, as the reference shows it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The REST API: the request that each endpoint sends, and the value that it returns."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable
 

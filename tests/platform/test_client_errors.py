@@ -1,7 +1,5 @@
 """The REST API: the error that each endpoint raises, and answers that the reference does not describe."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable
 from dataclasses import replace

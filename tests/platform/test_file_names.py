@@ -1,7 +1,5 @@
 """Every legal file name reaches the platform as exactly that name."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

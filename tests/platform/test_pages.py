@@ -1,7 +1,5 @@
 """Reading public pages: without the key, without following redirects, and telling apart what goes wrong."""
 
-from __future__ import annotations
-
 import anyio
 import pytest
 

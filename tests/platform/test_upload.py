@@ -1,7 +1,5 @@
 """Many uploads and deletions at once, and large ones."""
 
-from __future__ import annotations
-
 import os
 import signal
 

@@ -1,7 +1,5 @@
 """Results to report: one of each kind, and a hostile one."""
 
-from __future__ import annotations
-
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE

@@ -1,7 +1,5 @@
 """Report files, wherever the user wants them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

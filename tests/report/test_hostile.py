@@ -1,7 +1,5 @@
 """Whatever is in a result: each report keeps its form, and means nothing but what we wrote."""
 
-from __future__ import annotations
-
 import json
 import re
 from urllib.parse import unquote

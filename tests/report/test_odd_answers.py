@@ -1,7 +1,5 @@
 """Answers that a platform should not give: the deploy is done, and the reports must not undo that."""
 
-from __future__ import annotations
-
 import json
 import random
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Progress: silent when short, calm when long, a bar on a terminal."""
 
-from __future__ import annotations
-
 import io
 import sys
 

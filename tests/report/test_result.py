@@ -1,7 +1,5 @@
 """The JSON result, and what GitLab reads: the contract's names, types and order."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The summary: exact Markdown."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.report import results

@@ -1,7 +1,5 @@
 """The answers to what the reference leaves open: each has an effect that a client sees."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections import Counter

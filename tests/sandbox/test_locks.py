@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 SITE = "/v1/apps/site"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
 

@@ -1,7 +1,5 @@
 """The page at `/`, its switches, and who may reach them. `tests/browser` looks at it with a browser."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from zerokie_action.sandbox.api import API
 
 ENDPOINTS = {

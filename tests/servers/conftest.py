@@ -1,7 +1,5 @@
 """What the tests behind real servers share: a platform, and folders to deploy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Deploys as CI jobs run them: `entrypoint.py` in a process of its own, with nothing of ours around it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

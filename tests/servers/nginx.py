@@ -1,7 +1,5 @@
 """nginx in front of a platform."""
 
-from __future__ import annotations
-
 import signal
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Server programs of the system as child processes, on loopback, each in a folder of its own."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

@@ -1,7 +1,5 @@
 """squid as the only way out."""
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 from tests.servers.processes import Server

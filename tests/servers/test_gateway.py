@@ -1,7 +1,5 @@
 """Deploys through a gateway that restarts, reloads, or refuses."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Deploys through squid."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import trustme

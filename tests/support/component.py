@@ -1,7 +1,5 @@
 """The GitLab component as GitLab reads it: inputs are put in as text, then the YAML is read."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What some tests need of the machine. They are marked, and fail where it is missing."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable

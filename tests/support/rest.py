@@ -1,7 +1,5 @@
 """An API that answers what it was told to, for programs that are not ours."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

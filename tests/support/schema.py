@@ -1,7 +1,5 @@
 """`docs/result.schema.json`, which describes the JSON result."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

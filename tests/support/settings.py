@@ -1,7 +1,5 @@
 """Settings as a run makes them of its environment."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from zerokie_action import settings

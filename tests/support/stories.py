@@ -1,7 +1,5 @@
 """Runs whose logs the documents show, word for word: against the sandbox, in virtual time."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Callable

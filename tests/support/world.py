@@ -5,8 +5,6 @@ on a request (`once`, `die`, `on_request`) or on virtual time (`loop.call_later`
 to do after a run gets `_LIVES_ON` seconds of virtual time. `timewarp` says what is left to chance.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Adapters for CI systems: log, groups, masks, annotations, outputs and state."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TextIO
 

@@ -1,7 +1,5 @@
 """The plain adapter: for terminals, containers, and CI systems without variables that we know."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """GitHub Actions, and systems that run its actions: act, Gitea, Forgejo."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping

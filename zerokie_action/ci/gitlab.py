@@ -1,7 +1,5 @@
 """GitLab: the log and the variables of a job."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """The log of a run: levels, redaction, one line a line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import ClassVar, Literal, TextIO, get_args

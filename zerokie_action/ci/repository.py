@@ -5,8 +5,6 @@ image has no git, so this module reads git's configuration for the remote `origi
 writes it. The URL may contain a token and is never logged.
 """
 
-from __future__ import annotations
-
 import configparser
 import re
 from pathlib import Path

@@ -6,8 +6,6 @@ read. Text types get `charset=utf-8`. JSON gets no charset: it has no such param
 declaration.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from mimetypes import MimeTypes
 

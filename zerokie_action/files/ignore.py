@@ -8,8 +8,6 @@ tests compare this module with `git check-ignore`.
 One difference remains, on purpose: `?` matches one character, where git matches one byte.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

@@ -3,8 +3,6 @@
 Reading a file fails if the file has changed since the scan.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -10,8 +10,6 @@ manifest can't be read. The random part keeps others from guessing the URL, and 
 of the path begins with a dot, because gateways and CDNs may refuse or hide such files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Plans a deploy's changes: a pure function of folder, listing and manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType

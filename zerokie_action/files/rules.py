@@ -3,8 +3,6 @@
 # abspath takes `..` out of the text.
 # ruff: noqa: PTH100, PTH112
 
-from __future__ import annotations
-
 import os
 import stat
 from contextlib import suppress

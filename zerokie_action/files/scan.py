@@ -7,8 +7,6 @@ changes on the platform. One error names all refused entries. Ignored entries ar
 # os.path returns False for a name that is too long or a directory that can't be entered; pathlib raises.
 # ruff: noqa: PTH110, PTH112
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterable, Sequence

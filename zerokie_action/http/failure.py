@@ -1,7 +1,5 @@
 """Describes attempts that got no answer: why, whether the request may have arrived, and when to ask again."""
 
-from __future__ import annotations
-
 import re
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """Limits how many requests of one group are sent at once."""
 
-from __future__ import annotations
-
 import math
 
 import anyio

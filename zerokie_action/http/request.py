@@ -1,7 +1,5 @@
 """The parts of a request: headers, extensions and body."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NamedTuple, Protocol
 

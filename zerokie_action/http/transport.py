@@ -5,8 +5,6 @@ of small uploads (`make bench`). Here a request pops an idle connection, or open
 and puts it back afterwards. httpcore implements the connections: HTTP, TLS and proxy tunnels.
 """
 
-from __future__ import annotations
-
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterable, Mapping

@@ -9,8 +9,6 @@ the moment the heartbeat was sent, and stops writing a minute early, so that the
 lock expires.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -6,8 +6,6 @@ record has no secret and no URL: the cleanup sends the API key only to the `api-
 The file has one line of JSON for each lock. A run keeps the lines that earlier, killed runs have left.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping

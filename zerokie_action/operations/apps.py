@@ -1,7 +1,5 @@
 """Finds and creates the app, checks its kind, and waits for the end of an app that is being deleted."""
 
-from __future__ import annotations
-
 import math
 import re
 from contextlib import suppress

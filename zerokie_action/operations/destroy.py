@@ -1,7 +1,5 @@
 """Deletes an app for good. If the app does not exist, the operation succeeds."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from zerokie_action.doubts import another_repository, require_confirmed

@@ -1,7 +1,5 @@
 """Attaches custom domains to a static app, and removes them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial

@@ -5,8 +5,6 @@ answer must be that file, byte for byte, past the CDN's cache. With `health-chec
 a 2xx that contains the text. Either proves that the new version is live.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Mapping

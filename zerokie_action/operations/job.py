@@ -1,7 +1,5 @@
 """The context that is passed to every operation: settings, tools and result of one run."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field

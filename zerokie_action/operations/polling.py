@@ -1,7 +1,5 @@
 """Polling: growing pauses between questions, and a log line every half minute."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TypeVar

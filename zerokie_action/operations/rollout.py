@@ -6,8 +6,6 @@ deploy. So a single answer proves little, and most decisions wait. Nothing here 
 caller passes answers and times, in seconds of any clock.
 """
 
-from __future__ import annotations
-
 import math
 from enum import Enum, auto
 

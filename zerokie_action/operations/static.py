@@ -1,7 +1,5 @@
 """Deploys a directory: makes the app's storage zone equal to the directory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path

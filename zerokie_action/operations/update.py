@@ -5,8 +5,6 @@ path that it is about to write, and that proves only the unchanged files. If the
 next deploy knows which files are ours, and trusts no outdated proof.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial

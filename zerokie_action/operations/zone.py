@@ -1,7 +1,5 @@
 """Reads an app's storage zone: which files it has, which of them are ours, and what is proved of them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet

@@ -5,8 +5,6 @@ page; and any other 4xx with the platform's `{"error"}`. Everything else is a fa
 again.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -5,8 +5,6 @@ The API reference has examples, but no schema. So unknown fields are ignored, an
 not describe, because a gateway or proxy may have sent it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar

@@ -1,7 +1,5 @@
 """Reads public pages, as any visitor can: without the API key. Redirects are not followed."""
 
-from __future__ import annotations
-
 import base64
 from urllib.parse import SplitResult, quote, unquote
 

@@ -1,7 +1,5 @@
 """Writes the reports to files: dotenv, GitLab's annotations, summary and JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The result of a run: operations fill the record, and reports read it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

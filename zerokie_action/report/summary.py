@@ -6,8 +6,6 @@ Details are folded.
 Foreign text goes through `zerokie_action.text`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 

@@ -1,8 +1,6 @@
 """`python -m zerokie_action.sandbox`: a platform for people, and for tests in other processes."""
 # ruff: noqa: T201  a command-line program
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import fcntl

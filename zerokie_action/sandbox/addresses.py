@@ -8,8 +8,6 @@ Paths stay raw until they are split. Decoding a path before splitting it would m
 name.
 """
 
-from __future__ import annotations
-
 import re
 from ipaddress import ip_address
 from urllib.parse import unquote_to_bytes, urlsplit

@@ -5,8 +5,6 @@ endpoints need no key and refuse requests with an `Origin`, so no page can use t
 sandbox's own page need the key.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

@@ -4,8 +4,6 @@ Endpoints return `JSONResponse`s, because FastAPI would validate any other answe
 100,000 files. Tests prove that the answers match the documented models.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress

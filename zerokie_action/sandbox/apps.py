@@ -1,7 +1,5 @@
 """Container and static apps: how they are created, deployed, shown and deleted."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

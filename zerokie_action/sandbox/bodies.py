@@ -1,7 +1,5 @@
 """The bodies of requests and answers, and how a dialect writes images, times, URLs and paths."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace

@@ -5,8 +5,6 @@ with most CDNs, the query string is part of the cache's key, and `Cache-Control:
 ignored.
 """
 
-from __future__ import annotations
-
 import html
 from dataclasses import dataclass, field
 from email.utils import formatdate

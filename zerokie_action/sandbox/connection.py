@@ -1,7 +1,5 @@
 """A client's connection, and what faults do to it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

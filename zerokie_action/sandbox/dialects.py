@@ -1,7 +1,5 @@
 """Dialects: questions that the reference leaves open, and the answers that a platform gives."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

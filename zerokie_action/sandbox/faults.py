@@ -1,7 +1,5 @@
 """Faults: their kinds, and the requests that they hit. Their effect is in `connection`."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable

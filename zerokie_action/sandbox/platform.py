@@ -1,7 +1,5 @@
 """The platform: its parts, and how tests observe and change it. Without HTTP."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable

@@ -1,7 +1,5 @@
 """The record of a request, and the error that refuses a request."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Serves a platform on the current event loop, without threads, timers or signal handlers."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json

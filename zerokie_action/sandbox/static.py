@@ -1,7 +1,5 @@
 """What only static apps have: files, a deploy lock, and custom domains."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence

@@ -7,8 +7,6 @@ Each file content is an immutable blob with its own number. A row refers to the 
 leaves the old row with the old content. A blob is deleted with its row.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json

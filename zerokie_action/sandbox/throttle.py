@@ -1,7 +1,5 @@
 """Limits on requests to `/v1`: how many at once, and how many a second."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
