@@ -108,10 +108,11 @@ def test_the_lock_is_lost(world: World) -> None:
     "lost",
     [
         Fault(Kind.STATUS, "DELETE", status=502, after=True, times=None),
+        Fault(Kind.STATUS, "DELETE", status=502, after=True),
         Fault(Kind.HANG, "DELETE", after=True, times=6),
         Fault(Kind.DELAY, "DELETE", seconds=25, after=True),
     ],
-    ids=["an error", "silence", "late"],
+    ids=["errors", "an error, then 404", "silence", "late"],
 )
 def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault) -> None:
     """Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
@@ -120,6 +121,7 @@ def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault) -> None:
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert outcome.outputs["warnings"] == []
     assert world.platform.apps.list() == []
+    assert "Warning" not in outcome.log
 
 
 @pytest.mark.parametrize("is_answered", [True, False])

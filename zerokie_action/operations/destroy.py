@@ -10,6 +10,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
@@ -64,7 +65,7 @@ async def _delete(job: Job, app: App) -> None:
     )
     try:
         if app.kind == "container":
-            await job.shielded_client.delete_app(job.app, write=change.write())
+            await _request_deletion(job, change, job.shielded_client)
         else:
             await _delete_static(job, app, change)
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
@@ -86,14 +87,22 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            client = lock.writing(job.client, job.shutdown.shielded_request)
-            await client.delete_app(job.app, write=change.write())
+            await _request_deletion(job, change, lock.writing(job.client, job.shutdown.shielded_request))
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
-        await job.shielded_client.delete_app(job.app, write=change.write())
+        await _request_deletion(job, change, job.shielded_client)
+
+
+async def _request_deletion(job: Job, change: Change, client: Client) -> None:
+    if not await client.delete_app(job.app, write=change.write()):
+        raise RequestRejected(
+            f"Deleting app {job.app!r} was answered with 404, but the app is still there",
+            status=NOT_FOUND,
+            hint=_HINT,
+        )
 
 
 async def _require_ownership(job: Job) -> None:

@@ -131,14 +131,9 @@ class Client:
                 error.args = (f"There is no app {name!r} ({error.answer})",)
             raise
 
-    async def delete_app(self, name: str, *, write: Write | None = None) -> None:
-        """Delete an app ("DELETE /v1/apps/:name").
-
-        Raises:
-            RequestRejected: with status 404 when no app has this name. If an answer was lost, an earlier
-                attempt may have deleted the app.
-        """
-        await self._send(parse_any, f"Deleting app {name!r}", "DELETE", (name,), write=write)
+    async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
+        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
+        return await self._delete(f"Deleting app {name!r}", (name,), write)
 
     async def deploy(
         self,
