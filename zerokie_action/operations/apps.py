@@ -49,13 +49,7 @@ async def look_up(job: Job, kind: str) -> App | None:
                 hint="A deploy with `create: true` waits for the end of the deletion, and creates the app "
                 "again.",
             )
-        app = None if settings.dry_run else await wait_until_gone(job, app)
-    if app is not None and app.is_going:
-        after = human_seconds(settings.wait_timeout)
-        raise DeployTimedOut(
-            f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, app)}",
-            hint="Run the job again later, or raise `wait-timeout`.",
-        )
+        app = None if settings.dry_run else await _wait_for_name(job, app)
     if app is not None:
         accept_existing(job, app, kind)
     return app
@@ -135,6 +129,18 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
         return f"its status is {shown_status(job, left)}"
 
     await polling.until(look, LOOK_PAUSE)
+    return left
+
+
+async def _wait_for_name(job: Job, app: App) -> App | None:
+    """Wait until an app that is being deleted is gone; an app that is there again is an existing app."""
+    left = await wait_until_gone(job, app)
+    if left is not None and left.is_going:
+        after = human_seconds(job.settings.wait_timeout)
+        raise DeployTimedOut(
+            f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, left)}",
+            hint="Run the job again later, or raise `wait-timeout`.",
+        )
     return left
 
 
