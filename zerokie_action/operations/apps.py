@@ -25,8 +25,7 @@ HINT_LOG = "The app's own log may say why. The platform's API has no logs: look 
 LOOK_PAUSE = 1.0
 """Seconds between two looks at an app that is about to change: it may crash, or be created again."""
 _NAME_TIME = 60.0
-"""Seconds after which a name is taken: until then, the app that has the name may not be found yet, or may be
-on its way out."""
+"""Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
@@ -64,8 +63,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        RequestRejected: when the platform refuses the app, or an app that is not found, or that is being
-            deleted, has the name.
+        RequestRejected: when the platform refuses the app, or an app that is not found has the name.
     """
     image = job.settings.image
     kind = "static" if image is None else "container"
@@ -88,7 +86,9 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
                 raise
             # A GET may be behind, or the app may have been deleted since.
             existing = await job.client.find_app(job.app)
-            if existing is None or existing.is_going:
+            if existing is not None and existing.is_going:
+                existing = await _wait_for_name(job, existing)
+            if existing is None:
                 error.hint += " If the name is taken, choose another `app`."
                 raise
             accept_existing(job, existing, kind)
@@ -100,7 +100,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         return app
 
     polling = Polling(
-        job.log, f"the name {job.app!r}, taken by an app that is not found or being deleted", _NAME_TIME
+        job.log, f"the name {job.app!r}, which is taken by an app that is not found", _NAME_TIME
     )
     return await polling.repeat(attempt, is_conflict), change
 
