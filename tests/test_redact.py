@@ -81,3 +81,9 @@ def test_redaction_reads_well():
 def test_the_longer_secret_counts():
     """The rest of a long one would be shown if a short one inside it was replaced first."""
     assert Redactor("pass", "password").redact("password, pass") == "***, ***"
+
+
+def test_secrets_that_overlap():
+    """Neither a part of the one nor a part of the other is shown."""
+    assert Redactor("Bearer sand", "sandbox-key").redact("<Bearer sandbox-key>") == "<***>"
+    assert Redactor("me:sandbox-key:shop", "sandbox-key").redact("me:sandbox-key:shop") == "***"

@@ -205,11 +205,16 @@ class Redactor:
         for value in secret_values(secrets):
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(patterns, key=len, reverse=True)
-        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
+        # Ahead of each character, so that one secret may begin inside another; `(?!)` never matches.
+        self._pattern = re.compile(f"(?=({'|'.join(longest_first) or '(?!)'}))")
 
     def redact(self, text: str) -> str:
         """Return `text` without the secrets."""
-        return self._pattern.sub("***", text)
+        shown, end = "", 0
+        for start, stop in (found.span(1) for found in self._pattern.finditer(text)):
+            shown += f"{text[end:start]}***" if start >= end else ""
+            end = max(end, stop)
+        return shown + text[end:]
 
 
 def secret_values(secrets: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.servers.conftest import Start
 from tests.servers.deploys import APP, Outcome, inputs, make_folder, require_deployed, require_failed
 from tests.servers.nginx import Nginx
+from tests.servers.processes import need
 from tests.support.platform import Platform
 
 MARGIN = 30.0
@@ -54,3 +55,11 @@ def test_a_file_that_is_too_large(platform: Platform, tmp_path: Path, start: Sta
 
     require_failed(outcome, platform, 4, "film.mp4", "20.0 MB", "413")
     assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
+
+
+def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
+    """Where a process may have 64 open files, there are as many connections as that allows."""
+    with Nginx(platform.url) as nginx:
+        outcome = start(inputs(nginx.url, large), prefix=(need("prlimit"), "--nofile=64:64")).wait()
+
+    require_deployed(outcome, platform, large)

@@ -79,7 +79,7 @@ class Log:
             self._write = self._write_to_stream
 
     def mask(self, *secrets: str) -> None:
-        """Redact the secrets of the run and their encodings from now on."""
+        """Redact the secrets of the run and their encodings from now on; called once, with all of them."""
         self._redactor = Redactor(*secrets)
 
     def redact(self, text: str) -> str:

@@ -98,7 +98,7 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         exclude: the run's own files, which are never deployed.
 
     Raises:
-        ConfigurationError: when the directory can't be deployed; `problems` has the first twenty problems and
+        ConfigurationError: when the directory can't be deployed; `args` has the first twenty problems and
             the number of the others.
     """
     # `validation.check` has checked the directory, but a second scan may find it gone.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import random
+import resource
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +31,8 @@ from zerokie_action.text import human_files, human_seconds
 
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
+_OTHER_FILES = 24
+"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 _HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
 
 T = TypeVar("T")
@@ -68,7 +72,7 @@ class RetryingClient:
         transport: sends a request once.
         retry_timeout: the budget: seconds for which a request that fails is sent again.
         log: gets the lines about failures.
-        concurrency: the most concurrent requests of a group.
+        concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
         trace: gets one line for every attempt; the line may have secrets.
         retries_used: the number of retries so far.
     """
@@ -169,7 +173,7 @@ class RetryingClient:
     def _group(self, request: httpx.Request) -> _Group:
         name = request.extensions["group"]
         if name not in self._groups:
-            limiter = AdaptiveLimiter(self.concurrency)
+            limiter = AdaptiveLimiter(min(self.concurrency, _most_requests()))
             self._groups[name] = _Group(name, self.log, limiter)
         return self._groups[name]
 
@@ -296,6 +300,12 @@ class _Group:
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
             self.log(f"{self.name}: {reason}; sending again{lasting}")
+
+
+def _most_requests() -> int:
+    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def is_too_long(retry_after: float) -> bool:

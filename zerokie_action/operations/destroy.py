@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+import anyio
+
 from zerokie_action.doubts import another_repository, require_confirmed
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
@@ -14,6 +16,8 @@ from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
+_LOOK_TIME = 10.0
+"""Seconds for a look at the app after its deletion failed."""
 
 
 async def destroy(job: Job) -> None:
@@ -69,7 +73,7 @@ async def _delete(job: Job, app: App) -> None:
         else:
             await _delete_static(job, app, change)
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
-        with suppress(DeployError):
+        with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
             left = await job.client.find_app(job.app)
             if left is None or left.is_going:
                 change.seen = change.done

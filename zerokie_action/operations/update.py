@@ -24,7 +24,7 @@ from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.zone import LAG, add_late, list_zone
+from zerokie_action.operations.zone import LAG, PAUSE, add_late, list_zone
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN, RemoteFile
@@ -45,11 +45,13 @@ class Listing(NamedTuple):
         files: the listed files by path.
         proofs: the proofs of the files that are listed as they should be.
         wrong: the paths that are missing, or known to have other bytes.
+        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
     """
 
     files: Mapping[str, RemoteFile]
     proofs: Mapping[str, Proof]
     wrong: Sequence[str]
+    unproved: Sequence[str]
 
 
 class Update:
@@ -148,7 +150,7 @@ class Update:
             PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
         """
         listing = await self._read_listing()
-        if again := {*listing.wrong}:
+        if again := {*listing.wrong, *listing.unproved}:
             self._job.log.info(
                 f"Sending {human_paths(sorted(again))} again: the listing does not show the new version"
             )
@@ -255,13 +257,14 @@ class Update:
             if was_wrong and not listing.wrong:
                 self._lag = max(self._lag, min(LAG, polling.waited))
             was_wrong = bool(listing.wrong)
-            is_believed = not was_wrong and polling.waited >= self._lag
-            if is_believed or not await polling.again():
+            pause = PAUSE if was_wrong else self._lag - polling.waited
+            if pause <= 0 or not await polling.again(pause=pause):
                 return listing
 
     def _judge(self, shown: Mapping[str, RemoteFile]) -> Listing:
         """Compare a listing with what was sent, and with what was not."""
         wrong: list[str] = []
+        unproved: list[str] = []
         proofs: dict[str, Proof] = {}
         if self._first_manifest not in shown:
             wrong.append(self._first_manifest)
@@ -280,11 +283,11 @@ class Update:
                 known = self._plan.zone.manifest.files.get(path)
                 if known == (sent, *remote):
                     proofs[path] = known
-                elif known and known[1:] == remote:
-                    wrong.append(path)
+                else:
+                    (wrong if known and known[1:] == remote else unproved).append(path)
             elif remote.last_modified and remote.length == file.size:
                 proofs[path] = (sent, *remote)
-        return Listing(shown, proofs, wrong)
+        return Listing(shown, proofs, wrong, unproved)
 
     async def _store(
         self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None

@@ -28,7 +28,7 @@ from zerokie_action.text import human_paths
 
 LAG = 25.0
 """Seconds that a listing may lag behind the writes."""
-_PAUSE = 2.0
+PAUSE = 1.0
 """Seconds between two listings."""
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
@@ -51,7 +51,7 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     zone = _judge(job, listed, newest, manifest, local_files)
     polling = Polling(job.log, "the platform to list the latest changes", LAG)
-    while _may_be_late(job, zone, local_files) and await polling.again(pause=_PAUSE):
+    while _may_be_late(job, zone, local_files) and await polling.again(pause=PAUSE):
         listed, _ = await list_zone(job)
         found = max(find_manifests(listed), default=None)
         if found and found != newest:

@@ -43,8 +43,8 @@ T = TypeVar("T")
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 """Groups of requests. For any other request, the purpose is the name of the group."""
 
-_LARGEST_ANSWER = 128 * MEGABYTE
-"""Bytes: a listing of a million files."""
+_LARGEST_LISTING = 128 * MEGABYTE
+"""Bytes for a listing of a million files."""
 _FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
 """For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
 
@@ -196,7 +196,7 @@ class Client:
                 error.hint = f"{error.hint} The file is the action's own record of the deploy."
             elif is_hidden(path):
                 error.hint = f"{error.hint} {HIDDEN_HINT}"
-            elif isinstance(error, RequestRejected):
+            elif isinstance(error, RequestRejected) and error.status in FINAL:
                 file = f"the file ({human_bytes(content.size)})"
                 error.hint = f"{error.hint} Or leave {file} out with `ignore`."
             raise
@@ -328,7 +328,8 @@ class Client:
         if body is not None:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=_LARGEST_ANSWER)
+        max_body = _LARGEST_LISTING if method == "GET" else MEGABYTE
+        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=more)
 
