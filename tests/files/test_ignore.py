@@ -54,7 +54,7 @@ class TestGit:
 class TestAccepted:
     def test_ordinary_patterns(self):
         """Hundreds of lines of the templates at github.com/github/gitignore are taken; a comma is one."""
-        lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "*,v"]
+        lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "[b-b]", "*,v"]
         assert [line for line in lines if reason(line)] == []
 
     def test_everything_but_one_kind_of_file(self):
