@@ -101,6 +101,14 @@ class TestContainers:
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
 
+    def test_a_url_that_only_the_answer_to_the_deploy_has(self, world: World) -> None:
+        """It is the app's all the same."""
+        shown = f'{{"name": "web", "image": "{NEW}", "status": "running"}}'.encode()
+        world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=shown, times=None)
+        outcome = deploy(world, health_check="/", health_check_timeout=2, wait=False)
+        assert outcome.exit_code == 0, outcome.log
+        assert outcome.outputs["url"].endswith("/_apps/web")
+
     def test_no_url_is_no_reason_for_a_rollback(self, world: World) -> None:
         """Nothing speaks against the image."""
         world.platform.dialect.speak("url=absent")

@@ -326,6 +326,8 @@ class _Deploy:
         """Note that the platform has accepted the deploy, with its answer, if there was one."""
         self.rollout.note_request(anyio.current_time(), app.image if app else "")
         self._job.result.image = self.rollout.image
+        if app:
+            apps.note_url(self._job, app)
 
     async def _shows_deploy(self, seconds: float) -> bool:
         """Look at the app until it shows the deploy, or for these seconds, `SETTLING_TIME` at least."""
