@@ -1,5 +1,7 @@
 """The health check: what counts as healthy, how long it is tried, and what a failure tells."""
 
+import json
+
 import pytest
 
 from tests.http.servers import always, serve
@@ -103,11 +105,11 @@ class TestContainers:
 
     def test_a_url_that_only_the_answer_to_the_deploy_has(self, world: World) -> None:
         """It is the app's all the same."""
-        shown = f'{{"name": "web", "image": "{NEW}", "status": "running"}}'.encode()
-        world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=shown, times=None)
-        outcome = deploy(world, health_check="/", health_check_timeout=2, wait=False)
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.outputs["url"].endswith("/_apps/web")
+        shown = {"name": "web", "image": NEW, "status": "running"}
+        for method, body in ("GET", shown), ("POST", shown | {"url": "web.example.com"}):
+            said = json.dumps(body).encode()
+            world.fault(Kind.STATUS, method, "/v1/apps/web", status=200, body=said, times=None)
+        assert deploy(world, wait=False).outputs["url"] == "https://web.example.com"
 
     def test_no_url_is_no_reason_for_a_rollback(self, world: World) -> None:
         """Nothing speaks against the image."""
