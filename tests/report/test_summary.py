@@ -94,7 +94,7 @@ def test_the_facts(result, facts):
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
-    changes = Changes(files, {f"{number}.css": -1 for number in range(deleted)})
+    changes = Changes(files, {f"{number}.css": number - 1 for number in range(deleted)})
     return Result("deploy", status=status, dry_run=status == "planned", changes=changes)
 
 
@@ -102,7 +102,7 @@ def test_many_files_are_folded():
     """Ten changes are shown; more are in a folded list of a thousand at most: what is deleted first."""
     assert "<summary>" not in render_summary(many(8, 2))
     assert (
-        "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css`\n"
+        "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css` (0 B)\n"
         "- `+` `00000.bin` (0 B)\n- `+` `00001.bin` (0 B)\n"
     ) in render_summary(many(9, 2))
     assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"))
