@@ -62,6 +62,10 @@ class TestAccepted:
         assert matched(["*", "!*/", "!*.txt"], "a.txt", "a/b.txt", "a/b") == ["a/b"]
         assert matched(["a/**", "!a/**/", "!a/**/*.txt"], "a/b.txt", "a/c/b.txt", "a/c/b") == ["a/c/b"]
 
+    def test_everything_in_directories(self):
+        """Of such a pattern, pathspec's expression has no beginning."""
+        assert matched(["**/*/**", "x"], "a/b", "c", "d/x/y") == ["a/b", "d/x/y"]
+
 
 class TestRefused:
     @pytest.mark.parametrize(

@@ -63,11 +63,14 @@ class Patterns:
             (_compile(text.removesuffix("/")), not text.startswith("!"), text.endswith("/"))
             for text in patterns
         ]
-        # Most entries match nothing. Testing one joint expression first takes a tenth of the time. Its
-        # directories are for patterns without a slash; any other begins with `^`.
+        # Most entries match nothing. Testing one joint expression first takes a tenth of the time.
         ignoring = [expression.pattern for expression, ignores, _ in self._patterns if ignores]
-        joint = "|".join(text.removeprefix(_IN_ANY_DIRECTORY) for text in ignoring)
-        self._any = re.compile(f"{_IN_ANY_DIRECTORY}(?:{joint or _NOTHING})", re.DOTALL)
+        names = [
+            text.removeprefix(_IN_ANY_DIRECTORY) for text in ignoring if text.startswith(_IN_ANY_DIRECTORY)
+        ]
+        others = [text for text in ignoring if not text.startswith(_IN_ANY_DIRECTORY)]
+        joint = "|".join((*others, f"{_IN_ANY_DIRECTORY}(?:{'|'.join(names) or _NOTHING})"))
+        self._any = re.compile(joint, re.DOTALL)
         self._directories = {"": False}
 
     def match_entry(self, path: str, *, is_directory: bool) -> bool:
