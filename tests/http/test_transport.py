@@ -41,6 +41,7 @@ class Large:
 ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
     # name: what comes, what the server does then, what is made of it
     "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", "keep", (204, b"")),
+    "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
     "too large": (OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 50_000, "hang", none(sent=True)),
     "nothing": (b"", "close", none(sent=True)),
     "silence": (b"", "hang", none(sent=True)),

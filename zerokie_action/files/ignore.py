@@ -38,7 +38,7 @@ _STAR_BEFORE_STAR = re.compile(
     (?=\[\^/\]\*)""",
     re.DOTALL | re.VERBOSE,
 )
-_IN_ANY_DIRECTORY = "^(?:.+/)?"
+_ANYWHERE = "^(?:.+/)?"
 """The beginning of pathspec's expressions for patterns without a slash."""
 _END_OR_BELOW = "(?:(?P<ps_d>/)|$)"
 """The end of pathspec's expressions."""
@@ -65,11 +65,9 @@ class Patterns:
         ]
         # Most entries match nothing. Testing one joint expression first takes a tenth of the time.
         ignoring = [expression.pattern for expression, ignores, _ in self._patterns if ignores]
-        names = [
-            text.removeprefix(_IN_ANY_DIRECTORY) for text in ignoring if text.startswith(_IN_ANY_DIRECTORY)
-        ]
-        others = [text for text in ignoring if not text.startswith(_IN_ANY_DIRECTORY)]
-        joint = "|".join((*others, f"{_IN_ANY_DIRECTORY}(?:{'|'.join(names) or _NOTHING})"))
+        names = [text.removeprefix(_ANYWHERE) for text in ignoring if text.startswith(_ANYWHERE)]
+        others = [text for text in ignoring if not text.startswith(_ANYWHERE)]
+        joint = "|".join((*others, f"{_ANYWHERE}(?:{'|'.join(names) or _NOTHING})"))
         self._any = re.compile(joint, re.DOTALL)
         self._directories = {"": False}
 
