@@ -104,6 +104,7 @@ def test_markdown_reads_well():
     assert markdown_text("Uploading '@all/a.css' (https://a.b)") == "Uploading '`@all/a.css`' (`https://a.b`)"
     assert markdown_text("@a|b") == r"`@a\x7cb`"
     assert markdown_code(" a ") == r"`\x20a\x20`"
+    assert markdown_text("word " * 400) == ("word " * 200)[:-1] + "…"
 
 
 def test_markdown_link():

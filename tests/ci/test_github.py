@@ -159,6 +159,8 @@ def test_what_is_known(tmp_path, event, commit, number):
     assert ci.links == links
     assert ci.repository == "github.example.com/o/r"
     assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
+    for missing in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
+        assert Step(env | {missing: ""}).ci.links == {}, "a link would lead nowhere"
     for asked, expected in ((None, number), (3, 3)):  # the number that is given, else the event's
         found = ci.pull_request(asked)
         comments = f"https://api.github.com/repos/o/r/issues/{expected}/comments"

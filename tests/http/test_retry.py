@@ -71,7 +71,10 @@ class TestBudget:
 
     @pytest.mark.parametrize(
         ("step", "seconds", "attempts"),
-        [(LOST, 30, 5), (LOST, 300, 5), (LATER, 300, 5), (SILENT, 110, 3), (UNTRUSTED, 0, 1)],
+        [
+            *((LOST, 30, 5), (LOST, 300, 5), (LATER, 300, 5), (SILENT, 110, 3), (UNTRUSTED, 0, 1)),
+            *((answer(408), 300, 5), (answer(425), 300, 5)),
+        ],
     )
     async def test_how_many_attempts(self, step: Step, seconds: float, attempts: int) -> None:
         """An attempt counts for 30 s at most, unless it was silent. What can't get better has one attempt.
