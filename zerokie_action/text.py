@@ -205,15 +205,17 @@ class Redactor:
         for value in secret_values(secrets):
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(patterns, key=len, reverse=True)
-        # Ahead of each character, so that one secret may begin inside another; `(?!)` never matches.
-        self._pattern = re.compile(f"(?=({'|'.join(longest_first) or '(?!)'}))")
+        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
 
     def redact(self, text: str) -> str:
-        """Return `text` without the secrets."""
+        """Return `text` without the secrets. Secrets that overlap become one `***`."""
         shown, end = "", 0
-        for start, stop in (found.span(1) for found in self._pattern.finditer(text)):
+        found = self._pattern.search(text)
+        while found:
+            start, stop = found.span()
             shown += f"{text[end:start]}***" if start >= end else ""
             end = max(end, stop)
+            found = self._pattern.search(text, start + 1)  # one secret may begin inside another
         return shown + text[end:]
 
 

@@ -613,6 +613,17 @@ def test_one_deploy_after_another_within_the_lag(world: World, listing: str) -> 
         world.loop.jump(build % 4)
 
 
+def test_a_known_delay_is_waited_for_and_not_exceeded(world: World) -> None:
+    """Each deploy that finds it a little longer would wait longer than the one before."""
+    world.platform.dialect.speak("listing=5s")
+    for build in range(8):
+        world.write(SITE | {"build": b"x" * build})
+        outcome = world.run()
+        assert (outcome.exit_code, 5 <= outcome.seconds < 7) == (0, True), outcome.log
+        world.loop.jump(60)
+    assert 5 <= world.run().seconds < 7, "a deploy without changes, too"
+
+
 @pytest.mark.usefixtures("handlers")
 def test_a_first_listing_from_the_middle_of_a_deploy(world: World) -> None:
     """It has the manifest of the killed deploy, and not all files that this names."""

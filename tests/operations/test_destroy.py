@@ -93,6 +93,15 @@ def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     assert not state.exists()
 
 
+def test_a_deletion_that_is_refused_in_an_outage(world: World) -> None:
+    """The look at the app afterwards has ten seconds, and the refusal keeps its exit code."""
+    world.fault(Kind.STATUS, "DELETE", status=400)
+    world.fault(Kind.HANG, "GET", "/v1/apps/site$", skip=1, times=None)
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (4, "failed"), outcome.log
+    assert outcome.seconds < 15
+
+
 def test_the_lock_is_lost(world: World) -> None:
     """While the deletion waits for the platform: the app belongs to somebody else now."""
     world.fault(Kind.STATUS, "DELETE", status=503, times=None)

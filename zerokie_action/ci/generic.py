@@ -1,10 +1,11 @@
 """The plain adapter: for terminals, containers, and CI systems without variables that we know."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from zerokie_action.ci.log import Log
-from zerokie_action.ci.repository import repository_of_checkout
+from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
 
 class PullRequest(NamedTuple):
@@ -28,7 +29,7 @@ class PullRequest(NamedTuple):
 
 
 class CI:
-    """The environment of a run. Subclasses know the variables of their system; this class knows the checkout.
+    """The environment of a run. Subclasses know the variables of their system; this class knows none.
 
     Args:
         env: the environment, for example `os.environ`.
@@ -36,15 +37,22 @@ class CI:
 
     Attributes:
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
-        repository: the host and full name of this run's repository, such as `github.com/acme/site`, from the
-            system's variables, or else from the checkout; empty if it is not known.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log
         self.links: dict[str, str] = {}
-        self.repository = repository_of_checkout()
+        self._page = ""
+        """The URL of the repository, if the system's variables have one."""
         self._env = env
+
+    @cached_property
+    def repository(self) -> str:
+        """The host and full name of this run's repository, such as `github.com/acme/site`.
+
+        From the system's variables, or else from the checkout; empty if it is not known.
+        """
+        return repository_at(self._page) or repository_of_checkout()
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Pass outputs to later steps, if the system can."""

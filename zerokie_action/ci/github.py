@@ -7,7 +7,6 @@ from pathlib import Path
 
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
-from zerokie_action.ci.repository import repository_at
 from zerokie_action.text import secret_values
 
 
@@ -56,7 +55,7 @@ class GitHub(CI):
                 "Log": f"{page}/actions/runs/{run}",
             }
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self.repository = repository_at(f"{server}/{repository}") or self.repository
+        self._page = f"{server}/{repository}"
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""

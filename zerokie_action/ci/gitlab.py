@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
-from zerokie_action.ci.repository import repository_at
 
 _ERASE = "\x1b[0K"
 
@@ -42,7 +41,7 @@ class GitLab(CI):
         if project and commit and job:
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # The URL includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
-        self.repository = repository_at(project) or self.repository
+        self._page = project
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""

@@ -104,5 +104,6 @@ def _read(file: Path) -> Iterator[LockRecord]:
     """The locks in a file, up to a damaged line. Anything but a regular file has no locks."""
     with suppress(OSError, ValueError, TypeError, RecursionError):
         if file.is_file():
-            for line in file.read_bytes()[:_LARGEST_FILE].splitlines():
-                yield LockRecord(**json.loads(line))
+            with file.open("rb") as content:
+                for line in content.read(_LARGEST_FILE).splitlines():
+                    yield LockRecord(**json.loads(line))

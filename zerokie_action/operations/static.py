@@ -100,7 +100,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     except DeployError as error:
         errors.append(error)
     if errors:  # the first one's exit code counts
-        errors[0].args = ("; ".join(map(str, errors)),)
+        errors[0].args = tuple(map(str, errors))
         raise errors[0]
 
 

@@ -247,7 +247,7 @@ class Update:
     async def _read_listing(self) -> Listing:
         """Read the listing until it shows all files as they should be, for as long as it may lag.
 
-        Where it was late before, it is believed only after that time, because single entries may be late.
+        After late listings, a listing is believed only after that delay, because single entries may be late.
         """
         polling = Polling(self._job.log, "the platform to list what was sent", LAG)
         was_wrong = False
@@ -279,7 +279,7 @@ class Update:
                 else:
                     wrong.append(path)
             elif remote.last_modified and remote == self._before.get(path):
-                # It may not have arrived, or the platform keeps the time of a file with the same bytes.
+                # The upload may not have arrived, or the platform keeps the time for the same bytes.
                 known = self._plan.zone.manifest.files.get(path)
                 if known == (sent, *remote):
                     proofs[path] = known

@@ -196,7 +196,7 @@ class Client:
                 error.hint = f"{error.hint} The file is the action's own record of the deploy."
             elif is_hidden(path):
                 error.hint = f"{error.hint} {HIDDEN_HINT}"
-            elif isinstance(error, RequestRejected) and error.status in FINAL:
+            elif isinstance(error, RequestRejected) and error.status in FINAL:  # may be about this file
                 file = f"the file ({human_bytes(content.size)})"
                 error.hint = f"{error.hint} Or leave {file} out with `ignore`."
             raise
