@@ -11,12 +11,13 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import CI, detect
+from zerokie_action.ci.comment import Comment, update_comment
+from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
 from zerokie_action.formats import DEFAULT_API_URL, advice_for_app
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
-from zerokie_action.operations.comment import update_comment
 from zerokie_action.operations.container import deploy_image
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
@@ -94,8 +95,10 @@ async def run_async(
     result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
     if comments and signals.first is None and (text := rendered(render_comment, result, ci)):
-        async with cancel_on_signal(signals):
-            await update_comment(settings, env, ci, text)
+        comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
+        async with cancel_on_signal(signals), Transport(env) as transport:
+            forge = Forge(RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens, ci.log)
+            await update_comment(forge, ci.pull_request(settings.pull_request), comment)
     return result.exit_code
 
 

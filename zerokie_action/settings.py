@@ -280,6 +280,14 @@ class Settings(BaseSettings):
         given = {name: value for name, value in self if isinstance(value, Path)}
         return {name: path for name, path in given.items() if name not in {"directory", "ignore_file"}}
 
+    @property
+    def forge_tokens(self) -> dict[str, str]:
+        """The tokens for the APIs of GitHub and GitLab, by the names of their inputs."""
+        return {
+            "github-token": self.github_token.get_secret_value(),
+            "gitlab-token": self.gitlab_token.get_secret_value(),
+        }
+
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
 """All inputs by field name, in the documented order."""

@@ -1,4 +1,4 @@
-"""Adapters for CI systems: log, groups, masks, annotations, outputs and state."""
+"""Adapters for CI systems: log, groups, masks, annotations, outputs and state; and comments on requests."""
 
 from collections.abc import Mapping
 from typing import TextIO

@@ -100,7 +100,7 @@ def test_found_among_hundreds(world: World, ci: str) -> None:
 @BOTH
 def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing wrong; `pull-request` says where to comment, for example after a fork's build."""
-    monkeypatch.setattr("tests.operations.test_comment.EVENT", "{}")
+    monkeypatch.setattr("tests.ci.test_comment.EVENT", "{}")
     monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
     forge = Forge()
     outcome = run(world, forge, ci)
