@@ -80,7 +80,8 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
             await check_health(job, await apps.find_url(job), {})
-        # The text proves which version answered. If the app shows the same image as before, no look can.
+        # The text proves which version answered. If the app shows the same image as before, another look at
+        # the app proves nothing.
         is_decided = settings.health_check_text or deploy.rollout.shows_same
         if settings.wait and settings.health_check and not is_decided:
             await deploy.require_same_version()
@@ -88,60 +89,71 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
         may_go_back = may_go_back and not isinstance(failure, NoURL)
         if deploy.change.may_be_made:
             if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
-                await _rollback(job, deploy, failure)
+                await _roll_back(job, deploy, failure)
             else:
                 _, deploy.change.seen = await deploy.left_with()
         raise
 
 
-async def _rollback(job: Job, deploy: _Deploy, failure: DeployError) -> None:
+async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
     """Deploy the previous image again, and wait until it runs. The failed deploy's change says how it went.
 
     The health check is not repeated, because it may fail for reasons other than the image.
     """
-    rollout, previous, again = deploy.rollout, deploy.rollout.previous, deploy
-    # After a failed health check, that the image runs is no reason to keep it.
+    rollout, previous, change = deploy.rollout, deploy.rollout.previous, deploy.change
+    # After a failed health check, the fact that the new image runs is no reason to keep it.
     told = Verdict.RUNS if isinstance(failure, HealthCheckFailed) else deploy.verdict
-    said = "not rolled back"  # stays after a signal
-
-    async def request() -> str:
-        """Look at the app, and request the rollback. Return the reason if there is one against it."""
-        nonlocal again, said, told
-        app, _ = await deploy.left_with(_ROLLBACK_TIME)
-        ends_at = anyio.current_time() + STEADY_TIME  # from that look: an outage may have delayed it
-        # It may be in a crash loop. An image that changes at every look never runs for long enough.
-        while app and rollout.is_starting and anyio.current_time() <= ends_at:
-            await anyio.sleep(apps.LOOK_PAUSE)
-            app, _ = await deploy.left_with(_ROLLBACK_TIME)
-        why_not = rollout.why_not_back(told) if app else "nobody can tell which image the app has"
-        if not why_not:
-            if again is deploy:
-                job.log.info(f"{failure}; rolling back to {previous!r}")
-                limit.deadline = max(job.ends_at, anyio.current_time() + _ROLLBACK_TIME)
-                said = f"the rollback to {previous!r} was not confirmed"  # stays after the time limit, too
-            again = _Deploy(job, previous, app, deploy.change)
-            # During a deploy in progress (409), that the status is no failure is no reason to keep the image.
-            told = None if told is Verdict.FAILED else told
-            await again.request()
-        return why_not
-
+    latest = deploy
+    change.seen = "not rolled back"
     try:
         await anyio.sleep(rollout.settling_left(anyio.current_time()))
-        with anyio.CancelScope() as limit:
+        if why_not := await _why_not_back(deploy, told):
+            change.seen = f"not rolled back: {why_not}"
+            return
+        job.log.info(f"{failure}; rolling back to {previous!r}")
+        change.seen = f"the rollback to {previous!r} was not confirmed"
+        latest = _Deploy(job, previous, rollout.app, change)
+        with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + _ROLLBACK_TIME)):
+            request = partial(_request_rollback, deploy, latest, told)
             if why_not := await job.in_turn(request, seconds=_ROLLBACK_TIME):
-                said = f"not rolled back: {why_not}"
-            else:
-                said = f"the rollback to {previous!r} did not end"
-                await again.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
-                job.result.status = "rolled-back"
-                said = f"rolled back from {rollout.image!r}: {job.app!r} runs {previous!r} again"
+                change.seen = f"not rolled back: {why_not}"
+                return
+            change.seen = f"the rollback to {previous!r} did not end"
+            await latest.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
+            change.seen = f"rolled back from {rollout.image!r}: {job.app!r} runs {previous!r} again"
+            job.result.status = "rolled-back"
     except DeployError as error:
-        said = f"the rollback to {previous!r} failed as well: {error}"
+        change.seen = f"the rollback to {previous!r} failed as well: {error}"
     finally:
         if job.result.status != "rolled-back":
-            _, left = await again.left_with()
-            said = f"{said}; {left}"
-        deploy.change.seen = said
+            _, left = await latest.left_with()
+            change.seen = f"{change.seen}; {left}"
+
+
+async def _request_rollback(failed: _Deploy, rollback: _Deploy, told: Verdict | None) -> str:
+    """Request the rollback. If a deploy in progress refused the last request, look at the app first.
+
+    Returns:
+        The reason against the rollback, as a clause; empty once the platform has accepted the request.
+    """
+    if rollback.change.writes[-1].outcome is Outcome.REFUSED:
+        # During a deploy in progress, a status that is no failure is no reason to keep the image.
+        if why_not := await _why_not_back(failed, None if told is Verdict.FAILED else told):
+            return why_not
+        rollback.rollout = Rollout(failed.rollout.previous, failed.rollout.app)
+    await rollback.request()
+    return ""
+
+
+async def _why_not_back(failed: _Deploy, told: Verdict | None) -> str:
+    """Look at the app before a rollback. Return the reason against the rollback; empty if there is none."""
+    app, _ = await failed.left_with(_ROLLBACK_TIME)
+    ends_at = anyio.current_time() + STEADY_TIME  # from that look: an outage may have delayed it
+    # The app may be in a crash loop. An image that changes at every look never runs for long enough.
+    while app and failed.rollout.is_starting and anyio.current_time() <= ends_at:
+        await anyio.sleep(apps.LOOK_PAUSE)
+        app, _ = await failed.left_with(_ROLLBACK_TIME)
+    return failed.rollout.why_not_back(told) if app else "nobody can tell which image the app has"
 
 
 class _Deploy:
@@ -166,8 +178,6 @@ class _Deploy:
         self.change = change or job.change()
         self.verdict: Verdict | None = None
         self._job = job
-        self._requested = image
-        self._is_new = before is None
 
     async def begin(self) -> None:
         """Request the deploy, or create the app with the image.
@@ -177,7 +187,7 @@ class _Deploy:
             DeployError: as `request`, and as `apps.create_or_find`.
         """
         job = self._job
-        if self._is_new:
+        if self.rollout.before is None:
             app, creation = await apps.create_or_find(job)
             is_ours = bool(app.image) and self.rollout.is_ours(app.image)
             if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
@@ -192,9 +202,9 @@ class _Deploy:
             await self.request()
 
         await job.in_turn(attempt)
-        previous = self.rollout.previous
+        image, previous = self.rollout.requested, self.rollout.previous
         was = f" (was {previous!r})" if previous else ""
-        job.log.info(f"Deploying {self._requested!r}{was}" if self._requested else f"Restarting {job.app!r}")
+        job.log.info(f"Deploying {image!r}{was}" if image else f"Restarting {job.app!r}")
 
     async def request(self) -> None:
         """Request the deploy ("POST /v1/apps/:name/deploy").
@@ -212,8 +222,8 @@ class _Deploy:
                 job.log.info("Requesting the deploy again: the app shows no sign of the first request")
             app: App | None = None
             try:
-                login = apps.registry_auth(job)
-                app = await job.shielded_client.deploy(job.app, self._requested, login, write=write)
+                image, login = self.rollout.requested, apps.registry_auth(job)
+                app = await job.shielded_client.deploy(job.app, image, login, write=write)
             except RequestRejected as error:
                 if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
                     raise
@@ -252,7 +262,7 @@ class _Deploy:
             )
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
-        if not self._requested or rollout.shows_same:
+        if not rollout.requested or rollout.shows_same:
             job.result.image = shown or rollout.image
         if rollout.shows_same:
             job.warn(
@@ -319,7 +329,7 @@ class _Deploy:
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
-        self.rollout = Rollout(self._requested, before)
+        self.rollout = Rollout(self.rollout.requested, before)
         self._job.result.previous_image = before.image
 
     def _note_acceptance(self, app: App | None = None) -> None:

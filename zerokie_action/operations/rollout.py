@@ -7,7 +7,10 @@ caller passes answers and times, in seconds of any clock.
 """
 
 import math
+from collections.abc import Callable
 from enum import Enum, auto
+from itertools import takewhile
+from typing import NamedTuple
 
 from zerokie_action.platform.models import App
 
@@ -23,6 +26,7 @@ RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference names only "deploying" and "running". Any status other than `running` and these failures
 means "not yet"."""
+_FINAL = FAILURES | {RUNNING}
 _BARE_DIGEST = "sha256:"
 
 
@@ -37,81 +41,199 @@ class Verdict(Enum):
     """The previous image runs again, after the new image was shown."""
 
 
+class Shown(NamedTuple):
+    """A status, in lower case, and an image that the app showed together, without a break since a time."""
+
+    status: str
+    image: str
+    since: float
+
+
 class Rollout:
-    """What the platform shows of one deploy, in its answers to "GET /v1/apps/:name".
+    """One deploy: what was seen of it, and the rules that judge it.
 
     Attributes:
-        previous: the image before the deploy; empty if the platform showed no image, or there was no app.
-        image: the image to deploy; empty if a restarted app shows no image.
-        app: the last answer, or else the app before the deploy.
+        requested: the image to deploy; None for a restart.
+        before: the app before the deploy; None for an app that this run creates.
+        asked_at: when the platform accepted the last request.
+        accepted_image: the image in the platform's answer to that request; empty if it has none.
+        app: the last answer to "GET /v1/apps/:name", or else the app before the deploy.
+        seen_at: when that answer came.
+        shown: what the app has shown since the first request, oldest first.
     """
 
-    def __init__(self, image: str | None, before: App | None) -> None:
-        """Begin before the request. Without an image, the deploy is a restart; without an app, it is new."""
+    def __init__(self, requested: str | None, before: App | None) -> None:
+        self.requested = requested
+        self.before = before
+        self.asked_at = self.seen_at = -math.inf
+        self.accepted_image = ""
         self.app = before or App()
-        self.previous = self.app.image
-        self.image = image or self.previous
-        # A restart pulls the image again, and may get another digest.
-        self._wanted = image or self.previous.partition("@")[0]
-        self._accepted_image = ""
-        self._was = self.app.status.lower()
-        self._has_moved = before is None  # there is no status from before
-        self._new_images: set[str] = set()
-        self._digest = ""
-        """The first new digest: any digest may be ours, but only one."""
-        self._asked_at = self._seen_at = -math.inf
-        self._shows_failure = False
-        self._running_since = self._failing_since = self._another_since = math.inf
+        self.shown: list[Shown] = []
 
     def note_request(self, now: float, image: str = "") -> None:
         """Note that the deploy was requested just now; `image` is the image in the answer, if it has any."""
-        self._asked_at = now
-        self._accepted_image = image
+        self.asked_at, self.accepted_image = now, image
 
     def note_answer(self, app: App, now: float) -> None:
         """Note an answer to "GET /v1/apps/:name" after the request."""
-        status, image, image_before = app.status.lower(), app.image, self.app.image
-        self.app, self._seen_at = app, now
-        # A change from any other status proves nothing: it may end an earlier deploy.
-        self._has_moved = self._has_moved or (self._was in {RUNNING} | FAILURES and status != self._was)
-        if image not in {"", self.previous}:
-            self._new_images.add(image)
-        is_ours, is_previous = self.is_ours(image), image == self.previous
-        if is_ours and not is_previous and (digest := _digest(image)):
-            self._digest = self._digest or digest
-            is_ours = digest == self._digest
-        if image != image_before:
-            self._running_since = math.inf
-        runs = status == RUNNING
-        is_another = (is_previous and self._has_shown_ours) or not (is_ours or is_previous)
-        self._running_since = _since(self._running_since, now, holds=runs and is_ours and not is_another)
-        self._another_since = _since(self._another_since, now, holds=runs and is_another)
-        # Some platforms show the running image: the previous image, if the deploy failed.
-        fails = status in FAILURES and self._is_believed and (is_ours or is_previous)
-        is_old = self._was in FAILURES and is_previous and not self.has_begun
-        self._failing_since = _since(self._failing_since, now, holds=fails and not is_old)
-        self._shows_failure = fails
+        self.app, self.seen_at = app, now
+        shown = Shown(app.status.lower(), app.image, now)
+        if not self.shown or self.shown[-1][:2] != shown[:2]:
+            self.shown.append(shown)
+
+    @property
+    def previous(self) -> str:
+        """The image before the deploy; empty if the platform showed no image, or there was no app."""
+        return self.before.image if self.before else ""
+
+    @property
+    def image(self) -> str:
+        """The image to deploy; empty if a restarted app shows no image."""
+        return self.requested or self.previous
 
     def verdict(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
-        now = self._seen_at
-        is_unchanged = self.shows_same and not self._has_moved and now < self._asked_at + UNCHANGED_TIME
-        if self._is_steady and self._is_believed and (is_last or not is_unchanged):
+        if self._runs and self._is_believed and (is_last or not self._may_have_gone_back):
             return Verdict.RUNS
-        if now >= self._failing_since + SETTLING_TIME or (is_last and self._shows_failure):
+        if self._fails or (is_last and self._shows_failure):
             return Verdict.FAILED
-        if now >= self._another_since + SETTLING_TIME:
+        if self._another_runs:
             return Verdict.WENT_BACK if self.app.image == self.previous else Verdict.REPLACED
         return None
+
+    # Rule 1: a status is believed once it can't be the status from before the deploy.
+
+    def settling_left(self, now: float) -> float:
+        """Seconds until a GET must show the deploy."""
+        return max(0.0, self.asked_at + SETTLING_TIME - now)
+
+    @property
+    def _is_believed(self) -> bool:
+        return self.seen_at >= self._believed_from
+
+    @property
+    def _believed_from(self) -> float:
+        return min(self._moved_at, self.asked_at + SETTLING_TIME)
+
+    @property
+    def _moved_at(self) -> float:
+        """When the app showed another status than before; a new app has no status from before."""
+        if self.before is None:
+            return -math.inf
+        if self._was not in _FINAL:  # any other status changes by itself, at the end of an earlier deploy
+            return math.inf
+        return self._first(lambda shown: shown.status != self._was)
+
+    # Rule 2: the app runs the image, or has failed, once it has shown that for long enough.
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the app runs the image, but not for long enough."""
+        return self._running_since < math.inf and not self._runs
+
+    @property
+    def doubt(self) -> str:
+        """Why `running` is not believed yet, to follow the status; empty for any other status."""
+        return ", but not for long enough yet" if self._running_since < math.inf else ""
+
+    @property
+    def _runs(self) -> bool:
+        return self.seen_at >= self._running_since + STEADY_TIME
+
+    @property
+    def _running_since(self) -> float:
+        def runs(shown: Shown) -> bool:
+            is_ours = self.is_ours(shown.image) and not self._is_another(shown.image)
+            return shown.status == RUNNING and is_ours and shown.image == self.app.image
+
+        return self._since(runs)
+
+    @property
+    def _fails(self) -> bool:
+        """Whether the app has failed for long enough; an old failure beside the old image proves nothing."""
+
+        def is_old(shown: Shown) -> bool:
+            is_unchanged = self._was in FAILURES and shown.image == self.previous
+            return is_unchanged and shown.since < self._begun_at
+
+        since = self._since(lambda shown: self._is_failure(shown) and not is_old(shown))
+        return self.seen_at >= max(since, self._believed_from) + SETTLING_TIME
+
+    @property
+    def _shows_failure(self) -> bool:
+        return self._is_believed and any(map(self._is_failure, self.shown[-1:]))
+
+    def _is_failure(self, shown: Shown) -> bool:
+        """Whether the deploy failed. Some platforms show the running image: then, the previous image."""
+        return shown.status in FAILURES and (shown.image == self.previous or self.is_ours(shown.image))
+
+    # Rule 3: images agree if the last part of the name and the tag do; see `_agree`.
+
+    def is_ours(self, image: str) -> bool:
+        """Whether an image in an answer may be the image of this deploy.
+
+        Any digest may belong to a tag, but only one digest: the first new digest that the app shows.
+        """
+        is_other_digest = image != self.previous and _digest(image) not in {"", self._new_digest}
+        return self._may_be_ours(image) and not (self._new_digest and is_other_digest)
+
+    def _may_be_ours(self, image: str) -> bool:
+        return _agree(image, self._wanted) or image == self.accepted_image != self.previous
+
+    @property
+    def _new_digest(self) -> str:
+        images = (shown.image for shown in self.shown if shown.image != self.previous)
+        return next(filter(None, map(_digest, filter(self._may_be_ours, images))), "")
+
+    @property
+    def _wanted(self) -> str:
+        """The image to compare with; a restart pulls the image again, and may get another digest."""
+        return self.requested or self.previous.partition("@")[0]
+
+    # Rule 4: a deploy whose answer was lost has begun once the app shows it.
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the app has shown the deploy: by another status, or by the new image."""
+        return self._begun_at < math.inf
+
+    @property
+    def _begun_at(self) -> float:
+        return min(self._moved_at, self._ours_shown_at)
+
+    @property
+    def _ours_shown_at(self) -> float:
+        return self._first(lambda shown: shown.image in self._new_images and self.is_ours(shown.image))
+
+    @property
+    def _new_images(self) -> set[str]:
+        return {shown.image for shown in self.shown} - {"", self.previous}
+
+    # Rule 5: another image runs, once it has shown for long enough.
+
+    @property
+    def _another_runs(self) -> bool:
+        since = self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
+        return self.seen_at >= since + SETTLING_TIME
+
+    def _is_another(self, image: str) -> bool:
+        """Whether it is a third image, or the previous image after the new image was shown."""
+        return self._has_shown_ours if image == self.previous else not self.is_ours(image)
+
+    @property
+    def _has_shown_ours(self) -> bool:
+        return self._ours_shown_at < math.inf
+
+    # Rule 6: a rollback needs a running image to go back to, and an app that is still this deploy's.
 
     def why_not_back(self, told: Verdict | None) -> str:
         """The reason against a rollback, as a clause; empty if there is none.
 
         Args:
-            told: the verdict that the user was told; None after a time limit. Since the request,
-                `SETTLING_TIME` has passed; then answers with an image were noted, until not `is_starting`.
+            told: the verdict in the run's error; None after a time limit. `SETTLING_TIME` has passed since
+                the request, and then answers were noted until not `is_starting`.
         """
-        runs = self._is_steady and self.app.image != self.previous
+        runs = self._runs and self.app.image != self.previous
         is_mended = told is Verdict.FAILED and self.app.status.lower() not in FAILURES
         reasons = (
             (self._was != RUNNING, "no other image was running"),
@@ -132,74 +254,55 @@ class Rollout:
         advice = "; give each version a tag of its own" if self._has_same_name else ""
         return f"the platform shows {shown}, and nobody can tell which image to deploy for that{advice}"
 
-    @property
-    def is_starting(self) -> bool:
-        """Whether the app runs the image, but not for long enough."""
-        return self._running_since <= self._seen_at and not self._is_steady
-
-    def settling_left(self, now: float) -> float:
-        """Seconds until a GET must show the deploy."""
-        return max(0.0, self._asked_at + SETTLING_TIME - now)
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the app has shown the deploy: by another status, or by the new image."""
-        return self._has_moved or self._has_shown_ours
+    # Rule 7: the previous image under another name may be the new image, or the platform went back.
 
     @property
     def shows_same(self) -> bool:
-        """Whether the app shows the same image as before, though an image of another name was deployed.
-
-        Either both names stand for the same image, or the platform went back: nobody can tell.
-        """
+        """Whether the app shows the same image as before, though an image of another name was deployed."""
         is_unchanged = bool(self.app.image) and self.app.image == self.previous != self.image
         return is_unchanged and not self._has_same_name
 
     @property
-    def doubt(self) -> str:
-        """Why `running` is not believed yet, to follow the status; empty for any other status."""
-        return ", but not for long enough yet" if self._running_since < math.inf else ""
-
-    def is_ours(self, image: str) -> bool:
-        """Whether an image in an answer may be the image of this deploy.
-
-        An empty image or a bare digest may be any image. If both references have a digest, only the digests
-        are compared. Otherwise the last part of the name and the tag must be the same, because a platform may
-        write `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with only a
-        digest goes with any tag, but not the other way round.
-        """
-        if not (image and self._wanted) or image.startswith(_BARE_DIGEST):
-            return True
-        if image == self._accepted_image != self.previous:
-            return True
-        (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(self._wanted)
-        if digest and wanted_digest:
-            return digest == wanted_digest
-        is_name_alone = image.endswith(name)  # without tag and digest: no reason to doubt a wanted digest
-        return name == wanted_name and (tag in {"", wanted_tag} or bool(wanted_digest and is_name_alone))
-
-    @property
-    def _is_steady(self) -> bool:
-        return self._seen_at >= self._running_since + STEADY_TIME
-
-    @property
-    def _is_believed(self) -> bool:
-        """Whether the last status is the deploy's, and not the status from before."""
-        return self._has_moved or not self.settling_left(self._seen_at)
+    def _may_have_gone_back(self) -> bool:
+        """Whether it is too early to believe that both names stand for the same image."""
+        has_moved = self._moved_at < math.inf
+        return self.shows_same and not has_moved and self.seen_at < self.asked_at + UNCHANGED_TIME
 
     @property
     def _has_same_name(self) -> bool:
         """Whether the previous image had the same name, and neither name has a digest."""
         return _parts(self.previous) == _parts(self._wanted) and not _digest(self._wanted)
 
+    # What the rules share
+
     @property
-    def _has_shown_ours(self) -> bool:
-        return any(map(self.is_ours, self._new_images))
+    def _was(self) -> str:
+        return self.before.status.lower() if self.before else ""
+
+    def _first(self, holds: Callable[[Shown], bool]) -> float:
+        """When the app first showed something for which `holds` is true; infinity if never."""
+        return next((shown.since for shown in self.shown if holds(shown)), math.inf)
+
+    def _since(self, holds: Callable[[Shown], bool]) -> float:
+        """Since when `holds` has been true without a break; infinity if it is not true now."""
+        return min((shown.since for shown in takewhile(holds, reversed(self.shown))), default=math.inf)
 
 
-def _since(began: float, now: float, *, holds: bool) -> float:
-    """When something began that still holds `now`; infinity if it does not hold."""
-    return min(began, now) if holds else math.inf
+def _agree(image: str, wanted: str) -> bool:
+    """Whether an image in an answer may be the wanted image, by name, tag and digest.
+
+    An empty image or a bare digest may be any image. If both references have a digest, only the digests are
+    compared. Otherwise the last part of the name and the tag must be the same, because a platform may write
+    `nginx` as `docker.io/library/nginx:latest`, or add a mirror's host. A reference with only a digest goes
+    with any tag, but not the other way round.
+    """
+    if not (image and wanted) or image.startswith(_BARE_DIGEST):
+        return True
+    (name, tag, digest), (wanted_name, wanted_tag, wanted_digest) = _parts(image), _parts(wanted)
+    if digest and wanted_digest:
+        return digest == wanted_digest
+    is_name_alone = image.endswith(name)  # without tag and digest: no reason to doubt a wanted digest
+    return name == wanted_name and (tag in {"", wanted_tag} or bool(wanted_digest and is_name_alone))
 
 
 def _parts(reference: str) -> tuple[str, str, str]:
