@@ -40,7 +40,7 @@ async def look_up(job: Job, kind: str) -> App | None:
     settings = job.settings
     may_create = settings.create and settings.operation == "deploy"
     app = await (job.client.find_app(job.app) if may_create else job.client.get_app(job.app))
-    if app is not None and app.is_going:
+    if app is not None and app.is_being_deleted:
         if not may_create:
             raise RequestRejected(
                 f"App {job.app!r} is being deleted: its status is {shown_status(job, app)}",
@@ -86,7 +86,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
                 raise
             # A GET may be behind, or the app may have been deleted since.
             existing = await job.client.find_app(job.app)
-            if existing is not None and existing.is_going:
+            if existing is not None and existing.is_being_deleted:
                 existing = await _wait_for_name(job, existing)
             if existing is None:
                 error.hint += " If the name is taken, choose another `app`."
@@ -117,14 +117,14 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
     """
     polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout)
     left: App | None = app
-    going_at = anyio.current_time() if app.is_going else math.inf
+    last_deleting = anyio.current_time() if app.is_being_deleted else math.inf
 
     async def look() -> str:
-        nonlocal left, going_at
+        nonlocal left, last_deleting
         left, now = await job.client.find_app(job.app), anyio.current_time()
-        going_at = now if left and left.is_going else going_at
+        last_deleting = now if left and left.is_being_deleted else last_deleting
         # An answer may be behind, and show the app as it was before the deletion.
-        if left is None or now >= going_at + SETTLING_TIME:
+        if left is None or now >= last_deleting + SETTLING_TIME:
             return ""
         return f"its status is {shown_status(job, left)}"
 
@@ -133,9 +133,9 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
 
 
 async def _wait_for_name(job: Job, app: App) -> App | None:
-    """Wait until an app that is being deleted is gone; an app that is there again is an existing app."""
+    """Wait until an app that is being deleted is gone. Return the app if somebody has created it again."""
     left = await wait_until_gone(job, app)
-    if left is not None and left.is_going:
+    if left is not None and left.is_being_deleted:
         after = human_seconds(job.settings.wait_timeout)
         raise DeployTimedOut(
             f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, left)}",

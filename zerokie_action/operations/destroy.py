@@ -40,7 +40,7 @@ async def destroy(job: Job) -> None:
     job.result.kind = app.kind or "static"
     job.result.previous_image = app.image
     apps.note_url(job, app)
-    if app.is_going:
+    if app.is_being_deleted:
         job.note(f"App {job.app!r} is being deleted already")
     elif job.settings.dry_run:
         if app.kind != "container":
@@ -75,7 +75,7 @@ async def _delete(job: Job, app: App) -> None:
     except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
         with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
             left = await job.client.find_app(job.app)
-            if left is None or left.is_going:
+            if left is None or left.is_being_deleted:
                 change.seen = change.done
                 return
         raise

@@ -1,7 +1,12 @@
-"""Attaches custom domains to a static app, and removes them."""
+"""Attaches custom domains to a static app, and removes them.
+
+The reference does not say how the platform refuses a domain, so the words of a refusal decide what it means.
+The log and the result always quote them.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from functools import partial
 from typing import TypeVar
 
@@ -16,13 +21,21 @@ T = TypeVar("T")
 
 _UNPROCESSABLE = 422
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
-"""A word of the platform's; `smart-lock` and `www.example.com` are words, `lock` is none in them."""
+"""A word. `smart-lock` and `lock.example.com` are one word each, and not the word `lock`."""
 _BUSY = {"in-progress", "running", "busy", "lock", "locked"}
-"""Words which mean that another deploy is changing the app."""
-_SOMEBODY_ELSES = {"another", "other", "different", "else", "taken", "claimed", "owned", "belongs", "limit"}
-"""Words which mean that the domain is not to be had."""
+_UNAVAILABLE = {"another", "other", "different", "else", "taken", "claimed", "owned", "belongs", "limit"}
 _ATTACHED = {"already", "exists"}
-"""Words which mean that the app has the domain already."""
+
+
+class Refusal(Enum):
+    """What the platform's refusal of a domain means."""
+
+    BUSY = auto()
+    """Another deploy is changing the app: ask again."""
+    ATTACHED = auto()
+    """The domain is attached already: every deploy attaches the app's domains again."""
+    FINAL = auto()
+    """The app can't have the domain."""
 
 
 async def update_domains(job: Job) -> list[DeployError]:
@@ -57,10 +70,9 @@ async def _attach(job: Job, domain: str, ends_at: float) -> None:
     try:
         attached = await _in_turn(job, domain, ask, ends_at)
     except DeployError as error:
-        if not (isinstance(error, RequestRejected) and _says_attached(job, domain, error)):
+        if not isinstance(error, RequestRejected) or _meaning(job, domain, error) is not Refusal.ATTACHED:
             job.result.domains.append({"domain": domain, "error": str(error)})
             raise
-        # The platform may mean another app. Usually it means this app: every deploy repeats its domains.
         job.log.info(
             f"{domain!r} is attached already, to this app or another: the platform said {error.answer}"
         )
@@ -83,19 +95,18 @@ async def _remove(job: Job, domain: str, ends_at: float) -> None:
 
 async def _in_turn(job: Job, domain: str, ask: Callable[[], Awaitable[T]], ends_at: float) -> T:
     def is_busy(error: RequestRejected) -> bool:
-        return is_conflict(error) and bool(_words(job, domain, error) & _BUSY)
+        return _meaning(job, domain, error) is Refusal.BUSY
 
     return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time())
 
 
-def _says_attached(job: Job, domain: str, error: RequestRejected) -> bool:
-    """Whether the platform refuses the domain because an app has it, perhaps this app."""
-    words = _words(job, domain, error)
-    is_attached = error.status in {BAD_REQUEST, _UNPROCESSABLE} and bool(words & _ATTACHED)
-    return (is_conflict(error) or is_attached) and not words & _SOMEBODY_ELSES
-
-
-def _words(job: Job, domain: str, error: RequestRejected) -> set[str]:
-    """The words of the platform's answer, in lower case, without the names of the app and the domain."""
-    said = re.sub(r"\bin progress\b", "in-progress", error.answer.lower())
-    return {*_WORD.findall(said)} - {job.app.lower(), domain}
+def _meaning(job: Job, domain: str, error: RequestRejected) -> Refusal:
+    """What a refusal means, by its status and its words; the names of the app and the domain do not count."""
+    said = error.answer.lower().replace("in progress", "in-progress")
+    words = {*_WORD.findall(said)} - {job.app.lower(), domain}
+    if is_conflict(error) and words & _BUSY:
+        return Refusal.BUSY
+    if words & _UNAVAILABLE:
+        return Refusal.FINAL
+    may_be_attached = error.status in {BAD_REQUEST, _UNPROCESSABLE} and words & _ATTACHED
+    return Refusal.ATTACHED if is_conflict(error) or may_be_attached else Refusal.FINAL

@@ -16,7 +16,7 @@ from zerokie_action.http import Response
 from zerokie_action.http.failure import is_web_page
 
 _NO_CONTENT = 204
-_GOING = ("delet", "terminat", "destroy", "remov", "deprovision")
+_BEING_DELETED = ("delet", "terminat", "destroy", "remov", "deprovision")
 """The beginnings of the statuses of an app that is being deleted, such as `Terminating`."""
 
 LENGTH_NOT_GIVEN = -1
@@ -72,9 +72,9 @@ class App(_Record):
         return self.kind == kind or (not self.kind and (kind == "static" or has_machine))
 
     @property
-    def is_going(self) -> bool:
+    def is_being_deleted(self) -> bool:
         """Whether the app is being deleted."""
-        return self.status.lower().startswith(_GOING)
+        return self.status.lower().startswith(_BEING_DELETED)
 
     @property
     def address(self) -> str:
