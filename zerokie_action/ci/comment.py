@@ -18,8 +18,8 @@ from zerokie_action.ci.forge import Forge
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import URL, Response
+from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.failure import Failure, of_status
-from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.text import human_seconds
 
 _TIME = 20.0

@@ -7,7 +7,6 @@ A request that fails is sent again, after growing pauses, until it has failed fo
 
 from __future__ import annotations
 
-import math
 import random
 import resource
 import sys
@@ -21,10 +20,10 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable
 from zerokie_action.http import failure
-from zerokie_action.http.failure import Cause, Failure
+from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
+from zerokie_action.http.failure import Failure
 from zerokie_action.http.limiter import AdaptiveLimiter
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_files, human_seconds
@@ -41,14 +40,6 @@ Guard = Callable[[], AbstractContextManager[object]]
 """Makes a context for each attempt, but not for the pauses. It may refuse, shield or observe the attempt."""
 Reader = Callable[[httpx.Response], T | Failure | DeployError]
 """Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
-
-
-UNTIL_DEADLINE = math.inf
-"""The budget of a request that is sent again until the deadline of the enclosing scopes.
-
-Nothing extends a deadline. So the pauses are short, whatever `Retry-After` asks for, and no pause begins that
-would outlast the deadline.
-"""
 
 
 class GaveUp(PlatformUnavailable):
@@ -110,14 +101,14 @@ class RetryingClient:
             GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
-        failures = _Failures(self.retry_timeout if budget is None else budget)
+        spent = Budget(self.retry_timeout if budget is None else budget)
         answered_before = group.answered
         while True:
             queued_at, answered = anyio.current_time(), group.answered
             async with group.limiter.slots:
                 began = anyio.current_time()
                 if group.answered > answered:
-                    failures.spare(began - queued_at)
+                    spent.spare(began - queued_at)
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()
@@ -125,15 +116,22 @@ class RetryingClient:
                     raise answer
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-            failures.add(answer, began)
-            was_answered = any(each.answered for each in self._groups.values())
-            is_spent = failures.is_spent(was_answered=was_answered)
-            gives_up = is_spent or (answer.may_have_arrived and not is_repeatable)
-            group.failed(answer.reason, began, is_retried=not gives_up)
-            if gives_up:
-                raise failures.error(request.extensions["purpose"], group.answered - answered_before)
+            pause = spent.pause(
+                answer,
+                began=began,
+                now=anyio.current_time(),
+                deadline=anyio.current_effective_deadline(),
+                was_answered=any(each.answered for each in self._groups.values()),
+                jitter=random.random(),  # noqa: S311 - no secret
+            )
+            if answer.may_have_arrived and not is_repeatable:
+                pause = None
+            group.failed(answer.reason, began, is_retried=pause is not None)
+            if pause is None:
+                purpose, others = request.extensions["purpose"], group.answered - answered_before
+                raise _gave_up(spent, answer, purpose, others)
             self.retries_used += 1
-            await anyio.sleep(failures.begin_pause())
+            await anyio.sleep(pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return the response, or the failure if there is no response."""
@@ -186,80 +184,6 @@ class RetryingClient:
         )
 
 
-class _Failures:
-    """The failed attempts of one request."""
-
-    def __init__(self, budget: float) -> None:
-        """Begin before the first attempt."""
-        self._budget = budget
-        self._count = 0
-        self._last = Failure("not sent")
-        self._pause = 0.0
-        self._next_pause, self._longest_pause = (0.2, 1.0) if budget == UNTIL_DEADLINE else (0.5, 5.0)
-        """Seconds, without jitter."""
-        self._began = 0.0
-        """The beginning of the first failed attempt (event loop)."""
-        self._ends_at = 0.0
-        """When the budget will be spent (event loop)."""
-        self._extended = 0.0
-        """Seconds by which `Retry-After` has extended the budget."""
-        self._makes_no_sense = True
-
-    def add(self, last: Failure, began: float) -> None:
-        """Note the failure of an attempt that began at this time (event loop)."""
-        now = anyio.current_time()
-        if not self._count:
-            self._began, self._ends_at = began, now + self._budget
-        elif not last.was_silent:
-            self._ends_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
-        self._count += 1
-        self._last = last if self._budget < UNTIL_DEADLINE else last._replace(retry_after=0.0)
-        # Nothing shows that the server is the right one.
-        self._makes_no_sense &= last.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
-        self._pause = self._next_pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._next_pause = min(self._longest_pause, self._next_pause * 2)
-
-    def spare(self, seconds: float) -> None:
-        """Don't count a wait for a slot while the group gets answers: a slow platform is no outage."""
-        self._ends_at += seconds
-
-    def is_spent(self, *, was_answered: bool) -> bool:
-        """Whether to give up; `was_answered` says whether any request of the run was answered."""
-        now, ends_at = anyio.current_time(), self._ends_at
-        if self._budget == UNTIL_DEADLINE:
-            ends_at = anyio.current_effective_deadline() - self._pause
-        elif self._makes_no_sense and not was_answered:
-            ends_at = min(ends_at, self._began + limits.NO_SENSE)
-        is_final = self._last.cause is Cause.CERTIFICATE  # another attempt can't help
-        return is_final or now >= ends_at or is_too_long(self._last.retry_after)
-
-    def begin_pause(self) -> float:
-        """Begin the pause before the next attempt, and return its seconds.
-
-        A wait that `Retry-After` asks for extends the budget.
-        """
-        asked = self._last.retry_after
-        if not asked:
-            return self._pause
-        counted = min(asked, limits.MOST_WAITED - self._extended)
-        self._extended += counted
-        self._ends_at += counted
-        # A little more: the requests of a group would come back all at once.
-        return max(asked, self._pause) + random.uniform(0, self._pause)  # noqa: S311 - no secret
-
-    def error(self, purpose: str, others: int) -> GaveUp:
-        """The error after the last attempt; `others` counts the group's requests that were answered since."""
-        last, count = self._last, self._count
-        if is_too_long(last.retry_after):
-            until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + last.retry_after))
-            message = f"{purpose} failed: {last.reason}; it asks to wait until {until} UTC"
-            return GaveUp(message, last, hint=_HINT_WAIT)
-        seconds = human_seconds(anyio.current_time() - self._began)
-        tried = "1 attempt" if count == 1 else f"{count:,} attempts in {seconds}"
-        worked = f", while {human_files(others, 'other')} worked" if others else ""
-        return GaveUp(f"{purpose} failed after {tried}{worked}: {last.reason}", last)
-
-
 @dataclass
 class _Group:
     """The requests of one kind: their limiter, and what the log says of them.
@@ -309,6 +233,17 @@ def _most_requests() -> int:
 
 
 def is_too_long(retry_after: float) -> bool:
-    """Whether `Retry-After` asks for a wait beyond the deadline, or beyond `limits.MOST_WAITED`."""
-    left = anyio.current_effective_deadline() - anyio.current_time()
-    return retry_after > max(0.0, min(left, limits.MOST_WAITED))
+    """Whether `Retry-After` asks for a longer wait than is obeyed."""
+    return retry_after > longest_wait(anyio.current_time(), anyio.current_effective_deadline())
+
+
+def _gave_up(spent: Budget, last: Failure, purpose: str, others: int) -> GaveUp:
+    """The error after the last attempt; `others` other requests of the group were answered meanwhile."""
+    if spent.seconds < UNTIL_DEADLINE and is_too_long(last.retry_after):
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + last.retry_after))
+        message = f"{purpose} failed: {last.reason}; it asks to wait until {until} UTC"
+        return GaveUp(message, last, hint=_HINT_WAIT)
+    seconds = human_seconds(anyio.current_time() - spent.began)
+    tried = "1 attempt" if spent.attempts == 1 else f"{spent.attempts:,} attempts in {seconds}"
+    worked = f", while {human_files(others, 'other')} worked" if others else ""
+    return GaveUp(f"{purpose} failed after {tried}{worked}: {last.reason}", last)

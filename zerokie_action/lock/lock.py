@@ -20,7 +20,8 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.http.retry import UNTIL_DEADLINE, Guard
+from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.retry import Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.outcome import Write

@@ -15,7 +15,8 @@ from zerokie_action.errors import (
     PlatformUnavailable,
     RequestRejected,
 )
-from zerokie_action.http.retry import UNTIL_DEADLINE, is_too_long
+from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.retry import is_too_long
 from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import NoURL, check_health

@@ -19,8 +19,8 @@ from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
 from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, Proof, mark_repository, new_manifest_path
 from zerokie_action.files.plan import Plan
+from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.request import Bytes
-from zerokie_action.http.retry import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling

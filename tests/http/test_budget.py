@@ -1,0 +1,164 @@
+"""What a request's failures spend of its budget: a table, without clock and requests."""
+
+import math
+from typing import NamedTuple
+
+import pytest
+
+from zerokie_action.http.budget import UNTIL_DEADLINE, Budget
+from zerokie_action.http.failure import Cause, Failure
+
+REFUSED = Failure("connection refused")
+SILENT = Failure("no answer within 30 s", was_silent=True)
+PAGE = Failure("an HTML page", Cause.WRONG_ANSWER)
+NO_HOST = Failure("no such host", Cause.NO_HOST)
+UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
+GROWING = [0.5, 1, 2, 4]
+"""The first pauses, at their longest; all that follow are five seconds."""
+
+
+def asks(seconds: float) -> Failure:
+    return Failure("answered 429", retry_after=seconds)
+
+
+class Try(NamedTuple):
+    """An attempt that fails after `takes` seconds, and after a wait for a slot that does not count."""
+
+    failed: Failure
+    takes: float = 0.0
+    queued: float = 0.0
+
+
+def pauses(
+    tries: list[Try],
+    seconds: float = 120,
+    *,
+    jitter: float = 1,
+    deadline: float = math.inf,
+    was_answered: bool = True,
+) -> list[float | None]:
+    """The pause after each attempt; the last attempt is repeated until the request is given up."""
+    budget, now, found = Budget(seconds), 1000.0, list[float | None]()
+    while len(found) < 100:
+        this = tries[min(len(found), len(tries) - 1)]
+        if this.queued:
+            now += this.queued
+            budget.spare(this.queued)
+        began = now
+        now += this.takes
+        pause = budget.pause(
+            this.failed,
+            began=began,
+            now=now,
+            deadline=1000 + deadline,
+            was_answered=was_answered,
+            jitter=jitter,
+        )
+        found.append(pause)
+        if pause is None:
+            break
+        now += pause
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tries", "expected"),
+    [
+        ([Try(REFUSED)], [*GROWING, *[5] * 23, None]),
+        ([Try(SILENT, 30)], [*GROWING, None]),
+        ([Try(REFUSED, 30)], [*GROWING, None]),
+        ([Try(REFUSED, 300)], [*GROWING, None]),
+        ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
+        ([Try(REFUSED, 1, queued=100)], [*GROWING, *[5] * 19, None]),
+        ([Try(UNTRUSTED)], [None]),
+        ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
+        ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
+        ([Try(asks(0.1)), Try(asks(8)), Try(UNTRUSTED)], [1, 9, None]),
+        ([Try(asks(200)), Try(asks(300)), Try(asks(100)), Try(asks(119))], [200.5, 301, 102, 123, None]),
+        ([Try(asks(600)), Try(UNTRUSTED)], [600.5, None]),
+        ([Try(asks(601))], [None]),
+        ([Try(REFUSED), Try(asks(601))], [0.5, None]),
+    ],
+    ids=[
+        "refused: two minutes",
+        "silent: all of each attempt counts",
+        "attempts of just 30 s",
+        "long uploads: 30 s of each count",
+        "a large upload that is silent",
+        "waits for a slot, while others are answered",
+        "a certificate",
+        "a certificate, later",
+        "Retry-After does not count",
+        "Retry-After, shorter and longer than the pause",
+        "Retry-After: ten minutes in all",
+        "Retry-After: just ten minutes",
+        "Retry-After: longer",
+        "Retry-After: longer, later",
+    ],
+)
+def test_two_minutes(tries: list[Try], expected: list[float | None]) -> None:
+    """The budget begins with the first failure."""
+    assert pauses(tries) == expected
+
+
+@pytest.mark.parametrize("jitter", [0, 0.5, 1])
+def test_jitter(jitter: float) -> None:
+    """A pause has at least half of its length; a wait that `Retry-After` asks for is never shorter."""
+    tries = [*[Try(REFUSED)] * 5, Try(asks(8)), Try(UNTRUSTED)]
+    share = (1 + jitter) / 2
+    grown = [pause * share for pause in (*GROWING, 5)]
+    assert pauses(tries, jitter=jitter) == [*grown, 8 + 5 * share * jitter, None]
+
+
+@pytest.mark.parametrize("failed", [REFUSED, SILENT, asks(8), asks(1000), PAGE])
+def test_nothing_is_sent_again(failed: Failure) -> None:
+    """A budget of 0 allows no second attempt, whatever `Retry-After` asks for."""
+    assert pauses([Try(failed, 40)], 0) == [None]
+
+
+@pytest.mark.parametrize(
+    ("failed", "was_answered", "seconds"),
+    [
+        ([PAGE], False, 15),
+        ([NO_HOST], False, 15),
+        ([PAGE, NO_HOST], False, 15),
+        ([PAGE], True, 120),
+        ([REFUSED, PAGE], False, 120),
+        ([PAGE, REFUSED], False, 120),
+    ],
+    ids=["pages", "no host", "both", "after an answer", "an ingress that starts", "one that stops"],
+)
+def test_a_wrong_api_url(failed: list[Failure], was_answered: bool, seconds: float) -> None:  # noqa: FBT001
+    """Before the first answer, 15 s of nothing but what a wrong server says is enough."""
+    found = pauses([Try(each) for each in failed], was_answered=was_answered)
+    assert seconds <= sum(each or 0 for each in found) < seconds + 5
+
+
+@pytest.mark.parametrize(
+    ("tries", "deadline", "expected"),
+    [
+        ([Try(asks(60))], 60, [60.5, None]),
+        ([Try(asks(61))], 60, [None]),
+        ([Try(REFUSED, 50), Try(asks(11))], 60, [0.5, None]),
+        ([Try(REFUSED), Try(asks(1))], 0.3, [0.5, None]),
+    ],
+)
+def test_the_deadline(tries: list[Try], deadline: float, expected: list[float | None]) -> None:
+    """A wait that would outlast it does not begin. A pause may: the caller is cancelled in it."""
+    assert pauses(tries, deadline=deadline) == expected
+
+
+@pytest.mark.parametrize(
+    ("tries", "deadline", "expected"),
+    [
+        ([Try(REFUSED)], 4, [0.2, 0.4, 0.8, 1, 1, None]),
+        ([Try(asks(60))], 4, [0.2, 0.4, 0.8, 1, 1, None]),
+        ([Try(REFUSED)], 1.4, [0.2, 0.4, None]),
+        ([Try(SILENT, 300)], 1000, [0.2, 0.4, 0.8, None]),
+        ([Try(UNTRUSTED)], 1000, [None]),
+    ],
+    ids=["short pauses", "whatever Retry-After asks for", "no pause beyond it", "silent", "a certificate"],
+)
+def test_until_the_deadline(tries: list[Try], deadline: float, expected: list[float | None]) -> None:
+    """Nothing extends the time that is left at the end of a run."""
+    assert pauses(tries, UNTIL_DEADLINE, deadline=deadline) == expected
