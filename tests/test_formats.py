@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerokie_action import formats
+from zerokie_action import formats, settings
 
 Parse = Callable[[str], Any]
 
@@ -50,13 +50,13 @@ READ: dict[Parse, dict[str, object]] = {
     ),
     formats.check_token: unchanged("!zk_1.2-3~+/="),
     # https, or http to this machine; what is not part of the base is cut off
-    formats.check_api_url: {
+    settings.check_api_url: {
         "https://api.example.com/": "https://api.example.com",
         "https://example.com:8443/zerokie/v1/": "https://example.com:8443/zerokie",
         **unchanged("http://localhost:8080", "http://[::1]:80", "http://zerokie.localhost"),
         **unchanged("http://host.docker.internal:8080"),
     },
-    formats.check_health_check: unchanged("/", "/healthz?token=$x", "https://www.example.com/a?b=c"),
+    settings.check_health_check: unchanged("/", "/healthz?token=$x", "https://www.example.com/a?b=c"),
 }
 
 UNEXPANDED = ["${{ github.ref }}", "$[[ inputs.app ]]", "site-$CI_COMMIT_REF_SLUG"]
@@ -106,12 +106,13 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         "the value has white space or other characters ": ["Bearer hunter2", "a\n", "é", "\x7f", "\udc80"],
         "the value is a variable that was not expanded; ": ["$ZEROKIE_API_KEY"],
     },
-    formats.check_api_url: {
+    settings.check_api_url: {
         # what programs read differently, or has more than a base
         "the value is not the URL of an API: write scheme, host and path, and nothing else, ": [
             *("api.example.com", "ftp://api.example.com", "https:///v1", "https://a:b", "https://[::1"),
             *("https://u:hunter2@a.example.com", "https://:hunter2@a.example.com", "https://a b"),
             *("https://a.example.com?key=hunter2", "https://a/#b", "https://a/../v1", "https://${HOST}/v1"),
+            *("https://xn--i-7iq.invalid/", "http://[::1]x/"),
         ],
         # every host that is not this machine for certain
         "{!r} would send the API key unencrypted; use https ": [
@@ -120,9 +121,10 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
     },
     # anything else would fail only after the deploy
-    formats.check_health_check: {
+    settings.check_health_check: {
         "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` ": [
             *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b", "/a\u200bb"),
+            *("https://xn--i-7iq.invalid/?token=hunter2", "http://[::1]x/"),
         ],
     },
 }

@@ -13,7 +13,6 @@ import anyio
 
 from zerokie_action.ci import CI, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
-from zerokie_action.formats import DEFAULT_API_URL, check_api_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
@@ -21,7 +20,7 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, recorded_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.settings import Environment, load, secrets
+from zerokie_action.settings import DEFAULT_API_URL, Environment, check_api_url, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
 

@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
-
 _DURATION = re.compile(
     r"(?=\S)(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
     r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
@@ -23,9 +21,6 @@ _DURATION = re.compile(
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
 """A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
-_API_URL = re.compile(
-    r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
-)
 _COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
@@ -62,12 +57,12 @@ def split_at_commas(text: str, *, only_variables: bool = False) -> str:
     comma before `NAME=` splits.
     """
     separator = _COMMA_BEFORE_VARIABLE if only_variables else _SEPARATOR
-    return separator.sub(lambda found: found[1] or "\n", text)
+    return separator.sub(lambda match: match[1] or "\n", text)
 
 
 def has_comma(pattern: str) -> bool:
     r"""Whether a pattern has a comma that is neither `\,` nor in brackets."""
-    return any(not found[1] for found in _SEPARATOR.finditer(pattern))
+    return any(not match[1] for match in _SEPARATOR.finditer(pattern))
 
 
 def split_lines(text: str) -> list[str]:
@@ -165,33 +160,6 @@ def check_token(text: str) -> str:
             "the value has white space or other characters that no token has; pass the token and nothing else"
         )
     return text
-
-
-def check_health_check(text: str) -> str:
-    """Check a path or a URL. No message quotes it, because its query may have a token."""
-    is_path = text.startswith("/") and text.isprintable() and not re.search(r"\s", text)
-    if not (is_path or split_web_url(text)):
-        raise ValueError(
-            "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` "
-            "for a space"
-        )
-    return text
-
-
-def check_api_url(text: str) -> str:
-    """Check the URL of the platform's API; return it without a final slash and `/v1`."""
-    parts = split_web_url(text)
-    if parts is None or not _API_URL.fullmatch(text):
-        raise ValueError(
-            "the value is not the URL of an API: write scheme, host and path, and nothing else, "
-            "such as https://api.example.com"
-        )
-    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-        raise ValueError(
-            f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
-            "a loopback host, host.docker.internal or host.containers.internal)"
-        )
-    return text.rstrip("/").removesuffix("/v1")
 
 
 def is_loopback(host: str) -> bool:

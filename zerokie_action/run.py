@@ -1,6 +1,5 @@
 """One run from inputs to exit code: do the work, then write the reports, even after errors."""
 
-import gc
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from zerokie_action.ci import CI, detect
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
-from zerokie_action.formats import DEFAULT_API_URL, advice_for_app
+from zerokie_action.formats import advice_for_app
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -28,7 +27,7 @@ from zerokie_action.platform.client import Client
 from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.settings import Environment, Settings, load, secrets
+from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.text import Redactor, human_seconds
@@ -43,10 +42,6 @@ _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
     """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
-    # A run makes thousands of small records, and hardly any cycles: with the usual thresholds, 7 % of a large
-    # deploy would be garbage collection.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     return anyio.run(run_async, env, signals, stream, argument)
 
 

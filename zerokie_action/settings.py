@@ -3,10 +3,10 @@
 An input's name is the field's name with `-` for `_`. `make docs` copies each field's default and text.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin
-from urllib.parse import unquote
 
 from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -16,6 +16,12 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
+from zerokie_action.http.url import web_url
+
+DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
+_API_URL = re.compile(
+    r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
+)
 
 
 def input_name(field: str) -> str:
@@ -90,6 +96,33 @@ ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
 """Inputs that the API takes only when it creates a container app."""
 
 
+def check_health_check(text: str) -> str:
+    """Check a path or a URL. No message quotes it, because its query may have a token."""
+    is_path = text.startswith("/") and text.isprintable() and not re.search(r"\s", text)
+    if not (is_path or web_url(text)):
+        raise ValueError(
+            "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` "
+            "for a space"
+        )
+    return text
+
+
+def check_api_url(text: str) -> str:
+    """Check the URL of the platform's API; return it without a final slash and `/v1`."""
+    url = web_url(text)
+    if url is None or not _API_URL.fullmatch(text):
+        raise ValueError(
+            "the value is not the URL of an API: write scheme, host and path, and nothing else, "
+            "such as https://api.example.com"
+        )
+    if url.scheme == "http" and not formats.is_this_machine(url.host):
+        raise ValueError(
+            f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
+            "a loopback host, host.docker.internal or host.containers.internal)"
+        )
+    return text.rstrip("/").removesuffix("/v1")
+
+
 def _parse_patterns(text: str) -> tuple[str, ...]:
     """Parse gitignore patterns. The error message has a line for each problem."""
     patterns, problems = parse_patterns(line.lstrip(" \t") for line in formats.split_lines(text))
@@ -129,8 +162,8 @@ class Settings(BaseSettings):
     api_key_file: Path | None = Field(
         None, description="File with the API key, in place of `api-key`; never deployed."
     )
-    api_url: Annotated[str, BeforeValidator(formats.check_api_url)] = Field(
-        formats.DEFAULT_API_URL,
+    api_url: Annotated[str, BeforeValidator(check_api_url)] = Field(
+        DEFAULT_API_URL,
         description="The platform's API: https, or http for a loopback host, `host.docker.internal` or "
         "`host.containers.internal`.",
     )
@@ -209,7 +242,7 @@ class Settings(BaseSettings):
     wait_timeout: Seconds = Field(
         300.0, description="Time limit of `wait`, and of waiting for an app that is being deleted."
     )
-    health_check: Annotated[str | None, BeforeValidator(formats.check_health_check)] = Field(
+    health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,
         description="Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was "
         "deployed, the answer must be that file.",
@@ -330,18 +363,18 @@ def _written(default: object) -> str:
 
 
 def secrets(environment: Environment) -> Iterator[str]:
-    """Yield each secret, for masks: also those in variables that don't count.
+    """All secrets, for masks: also those in variables that don't count.
 
     The values of `env` are not included: `run` redacts them in answers.
     """
     names = {name for field in _SECRETS for name in spellings(field)}
     yield from (text for name, text in environment.variables.items() if name in names)
-    if (url := formats.split_web_url(environment.text("health_check"))) and url.password:
-        yield from {url.password, unquote(url.password)}
+    if (url := web_url(environment.text("health_check"))) and url.password:
+        yield from {url.password, url.userinfo.decode().partition(":")[2]}
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
-    """Return the settings, with defaults in place of wrong inputs, and a sentence for each wrong input."""
+    """The settings, with defaults in place of wrong inputs, and a sentence for each wrong input."""
     variables = dict(environment.variables)
     for field in _LISTS:
         for name in spellings(field):

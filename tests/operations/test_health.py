@@ -94,7 +94,7 @@ class TestContainers:
         assert "hush" not in outcome.log
         assert "pass-word" not in outcome.log
 
-    @pytest.mark.parametrize("url", ["", "ftp://web.example.com"])
+    @pytest.mark.parametrize("url", ["", "ftp://web.example.com", "https://xn--i-7iq.invalid/"])
     def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
         """Then a path can't be checked, and the error says what can."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()

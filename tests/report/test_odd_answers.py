@@ -46,6 +46,18 @@ def test_a_report_that_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPa
     )
 
 
+@pytest.mark.parametrize("url", ["https://xn--i-7iq.invalid/", "http://[::1]x/", "https://a b/"])
+def test_a_url_to_which_nothing_can_be_sent(world: World, url: str) -> None:
+    """The app has no address then: each deploy is done, as where the platform gives none."""
+    shown = json.dumps({"name": "site", "type": "static", "status": "running", "url": url}).encode()
+    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=shown, times=None)
+    for _ in range(2):
+        outcome = world.run()
+        assert outcome.exit_code == 0, outcome.log
+        assert outcome.outputs["url"] is None
+    assert world.stored() == world.read()
+
+
 USUAL: dict[str, object] = {
     **APP,
     **FILES[0],

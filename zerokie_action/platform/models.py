@@ -14,6 +14,7 @@ from pydantic_core import PydanticUseDefault
 
 from zerokie_action.http import Response
 from zerokie_action.http.failure import is_web_page
+from zerokie_action.http.url import web_url
 
 _NO_CONTENT = 204
 _BEING_DELETED = ("delet", "terminat", "destroy", "remov", "deprovision")
@@ -78,8 +79,9 @@ class App(_Record):
 
     @property
     def address(self) -> str:
-        """The app's URL; `https://` is added if `url` has no scheme."""
-        return self.url if "://" in self.url or not self.url else f"https://{self.url.lstrip('/')}"
+        """The app's `url`, with `https://` if it has no scheme; empty if no request can be sent to it."""
+        address = self.url if "://" in self.url else f"https://{self.url.lstrip('/')}"
+        return address if web_url(address) else ""
 
 
 class RemoteFile(NamedTuple):

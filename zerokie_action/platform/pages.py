@@ -1,15 +1,15 @@
 """Reads public pages, as any visitor can: without the API key. Redirects are not followed."""
 
 import base64
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import quote
 
 import anyio
 
-from zerokie_action.formats import split_web_url
-from zerokie_action.http import Request, Response
+from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.url import web_url
 from zerokie_action.text import human_seconds
 
 _LONGEST = 60.0
@@ -34,16 +34,16 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         PageError: when there is no response.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    parts, headers = _split(url), {**HEADERS, "Cache-Control": "no-cache"}
-    if parts is None:
+    parsed, headers = _parse(url), {**HEADERS, "Cache-Control": "no-cache"}
+    if parsed is None:
         raise PageError("this is not the URL of a page")
-    if parts.username:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    if parsed.username:
+        login = f"{parsed.username}:{parsed.password}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     more = extensions("Reading a page", timeout=silence, max_body=max_body)
     response: Response | Failure = Failure(f"no complete answer within {human_seconds(_LONGEST)}")
     with anyio.move_on_after(_LONGEST):
-        response = await http.fetch(Request("GET", parts.geturl(), headers=headers, extensions=more))
+        response = await http.fetch(Request("GET", parsed, headers=headers, extensions=more))
     if isinstance(response, Failure):
         raise PageError(response.reason)
     return response
@@ -51,9 +51,11 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
 
 def shown_url(url: str) -> str:
     """The URL without user, password, query and fragment, which may be secrets. Never raises."""
-    parts = _split(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts else "an invalid URL"
+    parsed = _parse(url)
+    if parsed is None:
+        return "an invalid URL"
+    return f"{parsed.scheme}://{parsed.netloc.decode()}{parsed.raw_path.decode().partition('?')[0]}"
 
 
-def _split(url: str) -> SplitResult | None:
-    return split_web_url(quote(url, safe=_URL_CHARACTERS))
+def _parse(url: str) -> URL | None:
+    return web_url(quote(url, safe=_URL_CHARACTERS))

@@ -1,0 +1,26 @@
+"""The only parser of URLs from inputs and from the platform."""
+
+import ipaddress
+import re
+
+from httpx import URL, InvalidURL
+
+_CHARACTERS = re.compile(r"[!-\[\]^_`a-z{|}~]+")
+"""Visible ASCII without the backslash, which some programs read as a slash."""
+_HOST = re.compile(rb"[a-z0-9._:-]+", re.IGNORECASE)
+_LARGEST_PORT = 65_535
+
+
+def web_url(text: str) -> URL | None:
+    """An http or https URL to which httpx can send a request; None for any other text."""
+    if not _CHARACTERS.fullmatch(text):
+        return None
+    try:
+        url = URL(text)
+        host = url.host  # decodes an international name, which the line above does not check
+        if re.fullmatch(r"[0-9.]+", host):
+            ipaddress.IPv4Address(host)
+    except (InvalidURL, ValueError):
+        return None
+    is_web = url.scheme in {"http", "https"} and (url.port or 0) <= _LARGEST_PORT
+    return url if is_web and _HOST.fullmatch(url.raw_host) else None
