@@ -110,7 +110,7 @@ class Interrupted(DeployError):
 
 
 def exit_codes() -> Iterator[tuple[str, str, str]]:
-    """Yield code, class name (empty for none) and meaning of each exit code, for the documents."""
+    """Code, class name (empty for none) and meaning of each exit code, for the documents."""
     yield "0", "", "Done."
     yield "1", "", "A bug: `log-level: debug` shows the traceback."
     for error in DeployError.__subclasses__():

@@ -14,17 +14,18 @@ CONNECT = 10.0
 SILENCE = 30.0
 """Without a byte of an answer. A large body extends this: see `http.request.extensions`."""
 LISTING_SILENCE = 120.0
-"""The same for a listing, which may have a million files."""
+"""The same limit for a listing, which may have a million files."""
 FINALIZE_SILENCE = 120.0
-"""The same for finalize, which waits for the purge of the CDN's cache."""
+"""The same limit for finalize, which waits for the purge of the CDN's cache."""
 
 # A request that fails, until its budget (`retry-timeout`) is spent
 
 LONGEST_ATTEMPT = 30.0
-"""The most of an attempt that counts against the budget, unless no byte arrived: long uploads get several
-attempts."""
+"""An attempt counts against the budget for no longer than this, so that long uploads get several attempts. A
+silent attempt counts in full."""
 NO_SENSE = 15.0
-"""Nothing but senseless answers, before the first sensible one: `api-url` may be wrong."""
+"""Before the platform has answered once, while each failure looks like a wrong `api-url`: a web page, or an
+unknown host name."""
 MOST_WAITED = 600.0
 """A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 
@@ -33,7 +34,7 @@ MOST_WAITED = 600.0
 LOCK_EXPIRY = 30 * 60.0
 """Without a heartbeat, until the platform lets a lock expire ("PUT …/deploy/lock")."""
 LAST_WRITE = LOCK_EXPIRY - 60.0
-"""After the last heartbeat was sent, no write begins any more: it would arrive too late."""
+"""From the last heartbeat to the last moment at which a write may begin: later, it could arrive too late."""
 HEARTBEAT_PAUSE = 15.0
 """Between a heartbeat that failed and the next heartbeat."""
 LEAST_HEARTBEAT_PAUSE = 1.0
@@ -62,7 +63,7 @@ class Allowance(NamedTuple):
 ANSWERS = Allowance(10.0, 1.0)
 """For the answers to requests in flight, which may take effect even if their connection breaks."""
 RELEASE = Allowance(60.0, 4.3)
-"""For all of the end: answers, manifest, and the release of the lock."""
+"""For the whole end: answers, manifest, and the release of the lock."""
 FINALIZE = Allowance(40.0, 3.0)
 """For finalize, at the end of `RELEASE`: the purge of a CDN's cache takes seconds."""
 RECORD = RELEASE.without(FINALIZE)

@@ -32,12 +32,12 @@ LINE_LIMIT = 2_000
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return `text` in at most `limit` characters; a shortened text ends in an ellipsis."""
+    """`text` in at most `limit` characters; a shortened text ends in an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _visible(text: str, limit: int) -> str:
-    """Return `text` with unprintable characters escaped, in at most `limit` characters."""
+    """`text` with unprintable characters escaped, in at most `limit` characters."""
     text = text[: limit + 1]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -50,7 +50,7 @@ _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
 def log_line(text: str) -> str:
-    r"""Return `text` as one log line that no CI system reads as a command.
+    r"""`text` as one log line that no CI system reads as a command.
 
     A runner splits stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys `::command::` at the
     start of a line, after any Unicode white space, and the legacy `##[command]` (Azure's `##vso[`, TeamCity's
@@ -61,12 +61,12 @@ def log_line(text: str) -> str:
 
 
 def output_line(text: str) -> str:
-    """Return `text` as an output: one line, which a later step may print."""
+    """`text` as an output: one line, which a later step may print."""
     return log_line(one_line(text))
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
-    """Return `text` on one line: line breaks and runs of white space become one space."""
+    """`text` on one line: line breaks and runs of white space become one space."""
     return _visible(" ".join(text.split()), limit)
 
 
@@ -94,7 +94,7 @@ def _inert_word(word: str) -> str:
 
 
 def markdown_text(text: str, limit: int = 1_000) -> str:
-    """Return `text` as plain text for a paragraph or table cell of a Markdown document.
+    """`text` as plain text for a paragraph or table cell of a Markdown document.
 
     CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links are neutralised. In
     the *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
@@ -107,12 +107,12 @@ def markdown_text(text: str, limit: int = 1_000) -> str:
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
-    r"""Return `text` as inline code, also for a table cell.
+    r"""`text` as inline code, also for a table cell.
 
     A backtick would end the code, and a `|` the cell. Spaces at both ends would be stripped. A runner would
     obey `##` if a step prints the document. So these are escaped like unprintable characters: `\x7c`.
     """
-    text = _BREAKS_CODE.sub(lambda found: f"\\x{ord(found[0]):02x}", _visible(text, limit))
+    text = _BREAKS_CODE.sub(lambda match: f"\\x{ord(match[0]):02x}", _visible(text, limit))
     return f"`{text}`" if text else ""
 
 
@@ -127,14 +127,14 @@ def is_web_url(url: str) -> bool:
 
 
 def markdown_link(url: str, label: str) -> str:
-    """Return a link with the text `label`. If `url` is no web URL, return only the text."""
+    """A link with the text `label`; only the text if `url` is no web URL."""
     if not is_web_url(url):
         return markdown_text(label)
     return f"[{_inert(one_line(label))}](<{url.replace('&', '&amp;')}>)"
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
-    """Return a document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
+    """A document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
 
     The document's `<details>` don't nest. The limit must leave room for the note.
     """
@@ -147,7 +147,7 @@ def cut_markdown(markdown: str, limit: int) -> str:
 
 
 def dotenv_value(text: str) -> str:
-    """Return `text` as a value of a dotenv file, with special characters percent-encoded, as in a URL.
+    """`text` as a value of a dotenv file, with special characters percent-encoded, as in a URL.
 
     GitLab reads `KEY=value` to the end of the line, takes quotes literally and expands `$`. Users may also
     `source` the file in a shell, so the value has no character that is special to a shell.
@@ -156,7 +156,7 @@ def dotenv_value(text: str) -> str:
 
 
 def dotenv_json(text: str) -> str:
-    r"""Return compact ASCII JSON as a value of a dotenv file: still JSON, with `\u0020` for a space.
+    r"""Compact ASCII JSON as a value of a dotenv file: still JSON, with `\u0020` for a space.
 
     Characters other than JSON's punctuation, letters and digits can only be inside strings.
     """
@@ -164,12 +164,12 @@ def dotenv_json(text: str) -> str:
 
 
 def human_files(count: int, what: str = "file") -> str:
-    """Return a number of files: `1 file`, `12,000 files`, `3 stale files`."""
+    """A number of files: `1 file`, `12,000 files`, `3 stale files`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def human_paths(paths: Sequence[str], shown: int = 3) -> str:
-    """Return `'a', 'b', 'c' and 1,200 more`."""
+    """The first paths, and the number of the others: `'a', 'b', 'c' and 1,200 more`."""
     more = f" and {len(paths) - shown:,} more" if len(paths) > shown else ""
     return ", ".join(map(repr, paths[:shown])) + more
 
@@ -179,14 +179,14 @@ _ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
 
 
 def human_bytes(count: float) -> str:
-    """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
+    """A size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
     unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
     number = count / _UNITS[unit]
     return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
 
 
 def human_seconds(seconds: float) -> str:
-    """Return a duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
+    """A duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
     if seconds < 9.95:  # noqa: PLR2004 rounds to 10
         digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 rounds to 0.1
         return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"
@@ -208,19 +208,19 @@ class Redactor:
         self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
 
     def redact(self, text: str) -> str:
-        """Return `text` without the secrets. Secrets that overlap become one `***`."""
+        """`text` without the secrets. Secrets that overlap become one `***`."""
         shown, end = "", 0
-        found = self._pattern.search(text)
-        while found:
-            start, stop = found.span()
+        match = self._pattern.search(text)
+        while match:
+            start, stop = match.span()
             shown += f"{text[end:start]}***" if start >= end else ""
             end = max(end, stop)
-            found = self._pattern.search(text, start + 1)  # one secret may begin inside another
+            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
         return shown + text[end:]
 
 
 def secret_values(secrets: Iterable[str]) -> set[str]:
-    """Return what must not be shown of secrets: all of each, and each of its lines, stripped.
+    """The texts that must not be shown: each secret, and each of its lines, stripped.
 
     Values of fewer than four characters are left out, because masking them would garble the log.
     """
@@ -229,23 +229,23 @@ def secret_values(secrets: Iterable[str]) -> set[str]:
 
 
 def _in_base64(value: str) -> set[str]:
-    """Return what Base64 makes of a secret by itself, or in a longer text, such as behind a user's name.
+    """The texts that Base64 makes of a secret: alone, or in a longer text, such as after a user's name.
 
     Base64 turns three bytes into four characters. So there is a form for each place of the secret's first
     byte in its group of three, without the characters that depend on the bytes beside the secret.
     """
     data = value.encode(errors="surrogatepass")
-    found = set()
+    texts = set()
     for encode in (b64encode, urlsafe_b64encode):
-        found.add(encode(data).decode().rstrip("="))
+        texts.add(encode(data).decode().rstrip("="))
         for before in range(3):
             bits = 8 * (before + len(data))
-            found.add(encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6])
-    return found
+            texts.add(encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6])
+    return texts
 
 
 def _spelled(char: str) -> str:
-    """Return an expression for a character, as it is and in the encodings that texts and URLs have."""
+    """A regular expression for a character: as it is, and as texts and URLs encode it."""
     if char.isascii() and char.isalnum():
         return char
     code = ord(char)

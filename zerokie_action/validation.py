@@ -119,7 +119,7 @@ def _given(environment: Environment, *fields: str) -> str:
 
 
 def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield each variable that looks like an input, with the similar unset input, or `""`."""
+    """The variables that look like inputs, each with the similar input that is not set, or `""`."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     for variable in sorted(environment.variables.keys() - known):

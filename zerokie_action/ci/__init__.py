@@ -12,7 +12,7 @@ __all__ = ["CI", "Level", "Log", "PullRequest", "detect"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
-    """Return the adapter for the CI system that set `env`; the plain adapter for an unknown system.
+    """The adapter for the CI system that set `env`; the plain adapter for an unknown system.
 
     GitHub's "debug logging" overrides the level.
     """

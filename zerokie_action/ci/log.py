@@ -1,4 +1,4 @@
-"""The log of a run: levels, redaction, one line a line."""
+"""The log of a run: levels, secrets, and lines that no CI system takes for a command."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -83,7 +83,7 @@ class Log:
         self._redactor = Redactor(*secrets)
 
     def redact(self, text: str) -> str:
-        """Return the text without secrets, for callers that shorten text before they log it."""
+        """The text without secrets, for callers that shorten text before they log it."""
         return self._redactor.redact(text)
 
     # For subclasses, whose arguments are safe already

@@ -25,7 +25,7 @@ class Polling:
     """Pauses between questions, from 1 to 10 seconds; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    clock starts when the time is first needed: for `repeat`, at the first refusal.
+    time limit counts from the first use of `waited` or `left`: for `repeat`, from the first refusal.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float) -> None:
@@ -48,8 +48,8 @@ class Polling:
 
     @property
     def waited(self) -> float:
-        """Seconds since the clock started."""
-        return -self._began + anyio.current_time()  # in this order: the first use starts the clock
+        """Seconds since the first use."""
+        return max(0.0, anyio.current_time() - self._began)
 
     @property
     def left(self) -> float:

@@ -47,7 +47,7 @@ def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
 
 
 def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
-    """Return the document; after a bug, warn and return an empty text: the deploy itself is done."""
+    """The document; empty after a bug, with a warning: the deploy itself is done."""
     try:
         return render(result)
     except Exception as error:  # noqa: BLE001 - whatever it is, no report may fail a deploy
@@ -56,7 +56,7 @@ def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
 
 
 def render_dotenv(result: Result) -> str:
-    """Return the outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
+    """The outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
 
     GitLab accepts at most 20 variables, less than 5 KB, and no blank line. `error` is left out, because
     escaping would garble its prose. A value that exceeds the limit, such as dozens of `domains`, is left out
@@ -72,14 +72,14 @@ def render_dotenv(result: Result) -> str:
 
 
 def render_annotations(result: Result) -> str:
-    """Return GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
+    """GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
     link = {"label": result.app, "url": result.url}
     links = [{"external_link": link}] if is_web_url(result.url or "") else []
     return json.dumps({"Zerokie": links}) + "\n"
 
 
 def render_json(result: Result) -> str:
-    """Return the JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
+    """The JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
     changes = result.changes
     document: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,

@@ -145,7 +145,7 @@ class Result:
 
 
 def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
-    """Return a copy of `result` whose foreign texts have no secrets.
+    """A copy of `result` whose foreign texts have no secrets.
 
     Every report is rendered from this copy, because a report's escapes could make a secret unrecognisable.
     """
@@ -169,7 +169,7 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
 
 
 def output_values(result: Result) -> dict[str, object]:
-    """Return all outputs, typed, in the documented order; `None` for an unknown value.
+    """All outputs, typed, in the documented order; `None` for an unknown value.
 
     Texts are one line, and issue no command if a step prints them. An image or a URL that is none is unknown.
     """
@@ -201,12 +201,12 @@ def _checked(text: str | None, is_valid: Callable[[str], bool]) -> str | None:
 
 
 def harmless_json(text: str) -> str:
-    """Return ASCII JSON that a step may print: GitHub's runner obeys `##[command]` anywhere in a line."""
+    """ASCII JSON that a step may print: GitHub's runner obeys `##[command]` anywhere in a line."""
     return text.replace("##", r"#\u0023")
 
 
 def outputs(result: Result) -> dict[str, str]:
-    """Return the known outputs as texts, in the documented order.
+    """The known outputs as texts, in the documented order.
 
     Booleans are `true` or `false`, numbers plain decimals, lists compact ASCII JSON; `error` is one line.
     """

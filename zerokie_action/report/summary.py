@@ -30,12 +30,12 @@ _MOST_FOLDED = 1_000
 
 
 def render_summary(result: Result) -> str:
-    """Return the summary as GitHub-flavoured Markdown."""
+    """The summary as GitHub-flavoured Markdown."""
     return _document(_SUMMARY_LIMIT, _outcome(result), _changes(result), _domains(result), _details(result))
 
 
 def render_comment(result: Result) -> str:
-    """Return the comment as Markdown. It names the changed files only after a dry run."""
+    """The comment as Markdown. It names the changed files only after a dry run."""
     changes = _changes(result) if result.status == "planned" else ()
     return _document(_COMMENT_LIMIT, _outcome(result), changes, _domains(result), _details(result))
 
@@ -45,7 +45,7 @@ def _document(limit: int, *parts: Iterable[str]) -> str:
 
 
 def _outcome(result: Result) -> Iterator[str]:
-    """Yield headline, errors, links, counts, warnings and notes; parts may be empty."""
+    """Headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
     yield "## " + headline.format(app=markdown_code(result.app) or "Zerokie", what=result.what)
     if len(result.problems) > 1:
@@ -66,7 +66,7 @@ def _outcome(result: Result) -> Iterator[str]:
 
 
 def _facts(result: Result) -> Iterator[str]:
-    """Yield image, counts and duration."""
+    """Image, counts and duration."""
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
     is_replaced = image and previous and image != previous
     yield f"{image} in place of {previous}" if is_replaced else image
@@ -83,7 +83,7 @@ def _facts(result: Result) -> Iterator[str]:
 
 
 def _changes(result: Result) -> Iterator[str]:
-    """Yield the changes: deletions first, then uploads by path, as in the log."""
+    """The changes: deletions first, then uploads by path, as in the log."""
     changes = result.changes
     if changes is None or not (count := len(changes.uploaded) + len(changes.deleted)):
         return
@@ -99,7 +99,7 @@ def _changes(result: Result) -> Iterator[str]:
 
 
 def _changed_files(changes: Changes) -> Iterator[str]:
-    """Yield sign, path and size of each change."""
+    """Sign, path and size of each change."""
     for path, size in sorted(changes.deleted.items()):
         yield f"`-` {markdown_code(path)}" + (f" ({human_bytes(size)})" if size >= 0 else "")
     for file in sorted(changes.uploaded):
