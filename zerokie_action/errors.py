@@ -30,6 +30,10 @@ class DeployError(Exception):
     def __str__(self) -> str:
         return "; ".join(self.args)
 
+    def advise(self, advice: str) -> None:
+        """Add advice to the hint, where more is known than where the error was raised."""
+        self.hint = f"{self.hint} {advice}".strip()
+
 
 class ConfigurationError(DeployError):
     """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy."""

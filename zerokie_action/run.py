@@ -138,7 +138,7 @@ def _suggest_name(error: DeployError, app: str) -> None:
     """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
     advice = advice_for_app(app)
     if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
-        error.hint = f"{error.hint} `app`: {advice}."
+        error.advise(f"`app`: {advice}.")
 
 
 async def _operate(job: Job) -> None:

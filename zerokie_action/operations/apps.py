@@ -89,7 +89,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
             if existing is not None and existing.is_being_deleted:
                 existing = await _wait_for_name(job, existing)
             if existing is None:
-                error.hint += " If the name is taken, choose another `app`."
+                error.advise("If the name is taken, choose another `app`.")
                 raise
             accept_existing(job, existing, kind)
             return existing

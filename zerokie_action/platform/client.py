@@ -193,12 +193,11 @@ class Client:
             )
         except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
-                error.hint = f"{error.hint} The file is the action's own record of the deploy."
+                error.advise("The file is the action's own record of the deploy.")
             elif is_hidden(path):
-                error.hint = f"{error.hint} {HIDDEN_HINT}"
+                error.advise(HIDDEN_HINT)
             elif isinstance(error, RequestRejected) and error.status in FINAL:  # may be about this file
-                file = f"the file ({human_bytes(content.size)})"
-                error.hint = f"{error.hint} Or leave {file} out with `ignore`."
+                error.advise(f"Or leave the file ({human_bytes(content.size)}) out with `ignore`.")
             raise
 
     async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> bool:
@@ -346,7 +345,8 @@ class Client:
                 request, read, self.budget, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
-            error.hint = error.hint or ADVICE[error.failure.cause]
+            if not error.hint:
+                error.advise(ADVICE[error.failure.cause])
             raise
 
 
