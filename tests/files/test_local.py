@@ -66,8 +66,11 @@ def test_a_file_that_gets_shorter_while_it_is_read(local):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/a", "a/", "a//b", ".", "..", "./a", "../a", "a/../b", "a/.", "\ud800", "a/\udfff"],
+    [
+        *("", "/", "/a", "a/", "a//b", ".", "..", "./a", "../a", "a/../b", "a/.", "\ud800", "a/\udfff"),
+        *("é" * 512 + "a", "a/" * 60_000 + "b"),
+    ],
 )
 def test_paths_that_no_url_can_name(path):
-    """They would lead somewhere else."""
+    """They would lead somewhere else, or are too long."""
     assert not is_addressable(path)

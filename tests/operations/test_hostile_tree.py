@@ -51,13 +51,27 @@ class TestDirectory:
             ("{parent}/work/out", ".aws", "leads to '{parent}/work/.aws', which may hold secrets"),
             ("{parent}/w/out", "../home", "leads to '{parent}/home', which is outside of '{parent}/work'"),
             ("out/site", "../home", "leads to '{parent}/home/site', which is outside of '{parent}/work'"),
+            ("out", ".", "leads through a link to '{parent}/work'; if that is meant, write '{parent}/work'"),
+            (
+                "out",
+                "decrypted",
+                "leads through a link to '{parent}/work/decrypted'; if that is meant, write",
+            ),
+            ("out/site", "decrypted", "leads through a link to '{parent}/work/decrypted/site'; if that"),
+            ("{parent}/w/out", "decrypted", "leads through a link to '{parent}/work/decrypted'; if that"),
+            ("../artifact/out", "../home/.aws", "leads through a link to '{parent}/home/.aws'; if that"),
+            ("../artifact/out/", "../home", "leads through a link to '{parent}/home'; if that is meant"),
         ],
     )
     def test_a_link_to_another_folder(
         self, world: World, work: Path, written: str, target: str, why: str
     ) -> None:
         """However the directory is written: refused before a request, with the path to write instead."""
-        link("out", target)
+        for folder in ("../artifact", "decrypted/site"):
+            Path(folder).mkdir(parents=True)
+        Path("decrypted/site/a.txt").write_text(SECRET)
+        Path(".zerokieignore").write_text("out\n")
+        link(f"{'../artifact/' if 'artifact' in written else ''}out", target)
         link("../w", "work")
         outcome = world.run(directory=written.format(parent=work.parent))
         assert outcome.exit_code == 2
@@ -74,13 +88,25 @@ class TestDirectory:
         assert outcome.exit_code == 2
         assert "may hold secrets" in outcome.log
 
+    def test_the_root_as_working_directory(
+        self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A container's job without a checkout: a link in it is the artifact's."""
+        link("out", "../home")
+        monkeypatch.chdir("/")
+        outcome = world.run(directory=f"{work}/out"[1:])
+        assert outcome.exit_code == 2
+        assert f"leads through a link to '{work.parent}/home'; if that is meant" in outcome.log
+
     def test_right_ones(self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Links inside of the checkout, a workspace that is a link, and a folder outside."""
-        Path("site").mkdir()
-        link("site/public", "../dist")
+        """A workspace that is a link, or lies below one, and a folder outside."""
+        Path("site/public").mkdir(parents=True)
+        for name in ("index.html", "a.css"):
+            Path("site/public", name).touch()
         link("../w", "work")
-        outside = work.parent / "store" / "site"
-        outside.mkdir(parents=True)
+        outside = work.parent / "link" / "site"
+        link("../link", "store")
+        Path("../store/site").mkdir(parents=True)
         (outside / "index.html").touch()
         link("result", str(outside))
         dist = {"index.html", "a.css"}
@@ -142,9 +168,24 @@ class TestLinks:
         """Where the file system ignores case, the name is another one of `.git`; here it is a directory."""
         link("public/.GIT/config", "../index.html")
         link("public/assets", ".GIT")
-        outcome = world.run(directory="public", ignore="/.GIT")
+        for name in (".ENV", ".Env.local", "ID_RSA", "Prod.TFVARS"):
+            Path("public", name).write_text(SECRET)
+        outcome = world.run(directory="public")
         assert outcome.exit_code == 0
         assert world.stored().keys() == {"index.html"}
+        check_nothing_leaked(world, outcome)
+        assert "Ignored as protected: '.ENV', '.Env.local', '.GIT/', '.env', 'ID_RSA', " in outcome.log
+
+    @pytest.mark.parametrize("ignore", ["private/", "/private", "/private/deep/", "/private/deep/a.txt"])
+    @pytest.mark.parametrize("target", ["../private", "../private/deep", "../private/deep/a.txt"])
+    def test_another_name_for_what_the_input_ignores(self, world: World, ignore: str, target: str) -> None:
+        """The link, or what lies below it, is ignored by its path without links as well."""
+        Path("private/deep").mkdir(parents=True)
+        Path("private/deep/a.txt").write_text(SECRET)
+        link("dist/d", target)
+        outcome = world.run(directory=".", ignore=ignore)
+        assert outcome.exit_code == 0
+        check_nothing_leaked(world, outcome)
 
     def test_an_ignore_file_brings_no_secret_back(self, world: World) -> None:
         """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
@@ -163,16 +204,20 @@ class TestLinks:
         assert world.stored().keys() == published | {"public/.env", "env.txt", ".docker/config.json"}
 
     def test_right_ones(self, world: World) -> None:
-        """Patterns judge the published path: what a link leads to may be ignored under its own name."""
+        """The ignore file may ignore what a link leads to; the input brings a link back by its path."""
         Path("public/releases/42").mkdir(parents=True)
         Path("public/releases/42/a.html").touch()
         languages = [f"{number:02}" for number in range(12)]
         link("public/current", "releases/42")
         for language in languages:
             link(f"public/{language}/assets", "../releases/42")
-        assert world.run(directory="public", ignore="releases/").exit_code == 0
-        linked = {f"{language}/assets/a.html" for language in languages}
-        assert world.stored().keys() == {"index.html", "current/a.html"} | linked
+        Path("public/.zerokieignore").write_text("/releases\n")
+        linked = {f"{language}/assets/a.html" for language in languages} | {"current/a.html"}
+        assert world.run(directory="public").exit_code == 0
+        assert world.stored().keys() == {"index.html"} | linked
+        outcome = world.run(directory="public", ignore="releases/\n!/current", max_deletes=99)
+        assert outcome.exit_code == 0
+        assert world.stored().keys() == {"index.html", "current/a.html"}
 
 
 class TestIgnoreFile:
@@ -226,10 +271,13 @@ class TestIgnoreFile:
 
 
 class TestManyFiles:
-    """Links that multiply: each directory of a chain has two links to the next."""
+    """Links that multiply, patterns that are slow, and paths that are too long."""
 
     def test_links_multiply(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Thirty links make 131,070 files of two; here 500 are too many, as that many take seconds."""
+        """Two links in each directory of a chain: thirty make 131,070 files of two.
+
+        Here 500 are too many, as that many take seconds.
+        """
         monkeypatch.setattr("zerokie_action.files.scan._MOST_LINKED", 500)
         for depth in range(15):
             for name in "ab":
@@ -249,3 +297,21 @@ class TestManyFiles:
         assert world.run(directory="public").exit_code == 0
         assert time.process_time() - began < 3
         assert "a" * 200 in world.stored()
+
+    def test_a_long_path(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One of 1,024 bytes is deployed; a longer one, or a directory that can only have such, is named."""
+        monkeypatch.chdir("public")
+        folder = "é" * 100 + "/"
+        for _ in range(5):
+            Path(folder).mkdir()
+            monkeypatch.chdir(folder)
+        Path("a" * 19).touch()
+        assert world.run(directory="../../../../..").exit_code == 0
+        assert folder * 5 + "a" * 19 in world.stored()
+        Path("a" * 20).touch()
+        Path("a" * 21, "deep").mkdir(parents=True)
+        outcome = world.run(directory="../../../../..")
+        assert outcome.exit_code == 2
+        problem = "…' has a path of more than 1,024 bytes; shorten it or add it to `ignore`\n"
+        assert outcome.log.count(f"Error: '{folder}") == outcome.log.count(problem) == 2
+        assert world.run(directory="../../../../..", ignore="a" * 20 + "*").exit_code == 0

@@ -82,7 +82,11 @@ class Patterns:
         """Whether the file or directory at `path`, or a directory above it, is matched."""
         above = path.rpartition("/")[0]
         if above not in self._directories:
-            self._directories[above] = self.match_path(above, is_directory=True)
+            is_matched = False
+            for slash in re.finditer(r"/|\Z", above):
+                directory = above[: slash.start()]
+                is_matched = is_matched or self.match_entry(directory, is_directory=True)
+                self._directories[directory] = is_matched
         return self._directories[above] or self.match_entry(path, is_directory=is_directory)
 
     def unmatched(self, paths: Iterable[str]) -> set[str]:

@@ -17,6 +17,8 @@ from anyio.from_thread import check_cancelled
 from zerokie_action.errors import DeployFailed
 
 CHUNK_SIZE = 256 * 1024
+LONGEST_PATH = 1_024
+"""Bytes of UTF-8: the longest key of S3."""
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_ENDINGS = (".pem", ".key", ".p8")
@@ -53,13 +55,14 @@ def is_addressable(path: str) -> bool:
     """Whether `…/files/{path}`, percent-encoded segment by segment, names exactly this file.
 
     URL libraries, proxies and servers resolve an empty, `.` or `..` segment to another path, even when it is
-    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding.
+    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding. Nothing
+    that is worked out for each directory of a path may get a path of more than `LONGEST_PATH` bytes.
     """
     try:
-        path.encode()
+        is_short = len(path.encode()) <= LONGEST_PATH
     except UnicodeEncodeError:
         return False
-    return _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
+    return is_short and _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
 
 
 def holds_private_key(file: LocalFile, real_path: str) -> bool:

@@ -4,6 +4,7 @@
 # ruff: noqa: PTH100, PTH112
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ UNWANTED = (
     ".zerokie-state*.json",  # state files, also of killed jobs
 )
 """Names that nobody wants to publish. A later `!pattern` includes matching files again."""
-PROTECTED = (
+_SECRETS = (
     ".git",  # a file in a worktree
     ".hg/",
     ".svn/",
@@ -43,7 +44,10 @@ PROTECTED = (
     "*.tfstate.*",
     "*.tfvars",
 )
-"""Names that only the input `ignore` can publish, by `!pattern`: in lower case, each at any depth."""
+PROTECTED = tuple(
+    re.sub("[a-z]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", name) for name in _SECRETS
+)
+"""Patterns of names, in upper and lower case, that only the input `ignore` can publish, by `!pattern`."""
 PROTECTED_NAMES = Patterns(PROTECTED)
 
 
@@ -82,9 +86,7 @@ def is_protected(path: Path, tree: Path) -> bool:
     """Whether a real path lies inside `tree`, and it or a directory on the way has a protected name."""
     if not path.is_relative_to(tree):
         return False
-    # Where the file system ignores case, a link to `.GIT` leads to `.git`.
-    name = str(path.relative_to(tree)).lower()
-    return PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(path))
+    return PROTECTED_NAMES.match_path(str(path.relative_to(tree)), is_directory=os.path.isdir(path))
 
 
 def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
@@ -105,6 +107,20 @@ def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike
                     f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
                 )
             break
+    return ""
+
+
+def problem_with_links(directory: str | os.PathLike[str]) -> str:
+    """Say which directory to write in place of one that a link leads to, as words after it; else empty.
+
+    Below the checkout, no part of the path may be a link; elsewhere, only the last part is looked at, because
+    it may be the name of an artifact's directory.
+    """
+    given, checkout = Path(os.path.abspath(directory)), _checkout()
+    places = (given, *(place for place in given.parents if resolve(place.parent).is_relative_to(checkout)))
+    if any(map(os.path.islink, places)):
+        real = str(resolve(given))
+        return f"leads through a link to {real!r}; if that is meant, write {real!r}"
     return ""
 
 

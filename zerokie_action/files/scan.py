@@ -18,20 +18,23 @@ from typing import NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
-from zerokie_action.files.local import LocalFile, holds_private_key, is_addressable
+from zerokie_action.files.local import LONGEST_PATH, LocalFile, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.rules import (
     PROTECTED,
     PROTECTED_NAMES,
     UNWANTED,
     ignore_file_places,
-    is_protected,
+    problem_with_links,
     problem_with_path,
     read_ignore_file,
     resolve,
 )
+from zerokie_action.text import shorten
 
 _LISTED_PROBLEMS = 20
+_SHOWN_PATH = 200
+"""Characters of a path that is too long."""
 _MOST_LINKED = 50_000
 """The most entries behind links to directories: links to links multiply."""
 _OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
@@ -75,7 +78,7 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
         )
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
-    return problem_with_path(directory, directory)
+    return problem_with_path(directory, directory) or problem_with_links(directory)
 
 
 def _similar_directories(directory: Path) -> list[str]:
@@ -184,18 +187,22 @@ class _Walk:
                 f"Links make more than {_MOST_LINKED:,} entries of `directory`; remove links to "
                 "directories that have links, or add them to `ignore`"
             )
-        # Names are UTF-8, whatever the locale's encoding; other bytes become surrogates.
-        path = directory.prefix + os.fsencode(entry.name).decode("utf-8", "surrogateescape")
+        path = directory.prefix + _decoded(entry.name)
         target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
         link_problem = self._link_problem(entry, target, directory)
         is_directory = not link_problem and entry.is_dir()
+        is_linked = not link_problem and (entry.is_symlink() or len(directory.above) > 1)
+        own_path = _decoded(os.path.relpath(target, self.root)) if is_linked else path
         # Nobody knows what a link with a problem should be, so patterns for directories ignore it as well.
-        if self._is_left_out(entry, path, target, is_directory=is_directory) or (
-            link_problem and self._is_left_out(entry, path, target, is_directory=True)
+        if self._is_left_out(entry, path, target, own_path, is_directory=is_directory) or (
+            link_problem and self._is_left_out(entry, path, target, own_path, is_directory=True)
         ):
             self.found.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
+        elif len(path.encode(errors="surrogateescape")) > LONGEST_PATH:
+            what = f"has a path of more than {LONGEST_PATH:,} bytes"
+            self.refuse(shorten(path, _SHOWN_PATH), what, fix="shorten it")
         elif not is_addressable(path):
             self.refuse(path, "has a name that is not UTF-8", fix="rename it")
         elif not os.access(entry.path, os.R_OK | (os.X_OK if is_directory else 0), effective_ids=True):
@@ -222,17 +229,25 @@ class _Walk:
             return "is a symbolic link to a directory that contains it"
         return ""
 
-    def _is_left_out(self, entry: os.DirEntry[str], path: str, target: str, *, is_directory: bool) -> bool:
-        """Whether the entry is ignored, or one of the run's own files; notes a protected name."""
+    def _is_left_out(
+        self, entry: os.DirEntry[str], path: str, target: str, own_path: str, *, is_directory: bool
+    ) -> bool:
+        """Whether the entry is ignored, or one of the run's own files; notes a protected name.
+
+        `own_path` is the path without links: a link must not publish what the input ignores, or what has a
+        protected name, under another name.
+        """
         is_ignored = self.patterns.match_entry(path, is_directory=is_directory)
-        leads_to_secret = (
-            entry.is_symlink()
-            and is_protected(Path(target), self.root)
-            and not self.input.includes(path, is_directory=is_directory)
-        )
-        if leads_to_secret or (is_ignored and PROTECTED_NAMES.match_entry(path, is_directory=is_directory)):
+        is_secret = is_ignored and PROTECTED_NAMES.match_entry(path, is_directory=is_directory)
+        if own_path != path and not self.input.includes(path, is_directory=is_directory):
+            if entry.is_symlink():
+                is_secret |= PROTECTED_NAMES.match_path(own_path, is_directory=is_directory)
+                is_ignored |= self.input.match_path(own_path, is_directory=is_directory)
+            else:  # the link was judged with the directories above what it leads to
+                is_ignored |= self.input.match_entry(own_path, is_directory=is_directory)
+        if is_secret:
             self.found.secrets.append(f"{path}/" if is_directory else path)
-        return is_ignored or leads_to_secret or target in self.excluded
+        return is_ignored or is_secret or target in self.excluded
 
     def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
         status = entry.stat()
@@ -247,3 +262,8 @@ class _Walk:
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""
         self.problems.append(f"{path!r} {what}; {fix} or add it to `ignore`")
+
+
+def _decoded(name: str) -> str:
+    """A name or path as UTF-8, whatever the locale's encoding; other bytes become surrogates."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
