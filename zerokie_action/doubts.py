@@ -166,16 +166,19 @@ def _site_below(plan: Plan, site: AbstractSet[str]) -> str:
     nothing new beside it. Names are compared without the hashes that build tools put into them.
     """
     deleted = Counter(map(_without_hash, plan.delete))
-    below: defaultdict[str, set[str]] = defaultdict(set)
+    again: defaultdict[str, set[str]] = defaultdict(set)
     for file in plan.files:
-        for end, letter in enumerate(file.path):
-            if letter == "/":
-                below[file.path[:end]].add(_without_hash(file.path[end + 1 :]))
-    for inner, names in below.items():
+        for slash in re.finditer("/", file.path):
+            name = _without_hash(file.path[slash.end() :])
+            if name in deleted:  # deep paths have many names
+                again[file.path[: slash.start()]].add(name)
+    for inner, names in again.items():
         is_most = sum(deleted[name] for name in names) > len(plan.delete) / 2
         if is_most and not any(path.startswith(f"{inner}/") for path in site):
-            new = {file.path for file in plan.files} - site
-            if {_without_hash(path) for path in new if not path.startswith(f"{inner}/")} - names:
+            paths = {file.path for file in plan.files}
+            below = {path for path in paths if path.startswith(f"{inner}/")}
+            known = {_without_hash(path.removeprefix(f"{inner}/")) for path in below}
+            if {_without_hash(path) for path in paths - site - below} - known:
                 return inner
     return ""
 

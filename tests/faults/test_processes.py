@@ -9,6 +9,8 @@ import termios
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.faults.processes import Runner
 from tests.support.platform import fill
 from zerokie_action.sandbox.faults import Fault, Kind
@@ -83,33 +85,34 @@ async def test_a_signal_while_something_blocks_the_end(real: tuple[Platform, Run
     await _ends_in_time(process, signal.SIGINT, after=b"looking up")
 
 
-BLOCKED_SCAN = """
+BLOCKED = """
 import sys, time
 from zerokie_action.operations import static
 
-scans = []
-scan = static.scan
+name, calls = sys.argv.pop(), []
+work = getattr(static, name)
 
 def blocked(*args, **more):
-    scans.append(1)
-    if len(scans) > 1:
-        print("scanning again", flush=True)
+    calls.append(1)
+    if len(calls) > (name == "scan"):
+        print("blocked", flush=True)
         time.sleep(30)
-    return scan(*args, **more)
+    return work(*args, **more)
 
-static.scan = blocked
+setattr(static, name, blocked)
 from zerokie_action.cli import deploy
 sys.exit(deploy())
 """
-"""A deploy whose second scan hangs, as on a file system that is gone."""
+"""A deploy whose second scan, or another look at the whole site, takes for ever."""
 
 
-async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner]) -> None:
+@pytest.mark.parametrize("work", ["scan", "make_plan", "about_directory"])
+async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner], work: str) -> None:
     """A thread that nothing can end keeps no lock."""
     platform, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
-    process = await runner.start(("-c", BLOCKED_SCAN))
-    await _ends_in_time(process, signal.SIGTERM, after=b"scanning again")
+    process = await runner.start(("-c", BLOCKED, work))
+    await _ends_in_time(process, signal.SIGTERM, after=b"blocked")
     assert platform.lock("site") is None
 
 

@@ -1,6 +1,7 @@
 """A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's."""
 
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -315,3 +316,20 @@ class TestManyFiles:
         problem = "…' has a path of more than 1,024 bytes; shorten it or add it to `ignore`\n"
         assert outcome.log.count(f"Error: '{folder}") == outcome.log.count(problem) == 2
         assert world.run(directory="../../../../..", ignore="a" * 20 + "*").exit_code == 0
+
+    def test_a_deep_tree(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """300 files 500 levels deep: the check for one level too high takes no memory for each of them."""
+        world.write({f"{number}.html": b"x" for number in range(9)})
+        assert world.run().exit_code == 0
+        world.write({"new.txt": b"x"})
+        monkeypatch.chdir(world.folder)
+        Path("a/" * 500).mkdir(parents=True)
+        for number in range(300):
+            Path("a/" * 500, f"{number}.html").touch()
+        tracemalloc.start()
+        outcome = world.run()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert "Most of the site would be deleted, 9 files" in outcome.log
+        assert outcome.exit_code == 2
+        assert peak < 20_000_000

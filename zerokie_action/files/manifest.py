@@ -18,6 +18,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from zerokie_action.files.local import LONGEST_PATH
+
 MANIFEST_FOLDER = "_zerokie/"
 NO_REPOSITORY = "0"
 """The mark in the name of a manifest whose deploy did not know its repository."""
@@ -99,10 +101,13 @@ def digest_of(paths: Collection[str]) -> str:
 
 
 def directories_of(paths: Iterable[str]) -> set[str]:
-    """Return the directories that the paths go through, without a `/` at the end."""
+    """Return the directories that the paths go through, without a `/` at the end.
+
+    A longer directory than `LONGEST_PATH` can't be addressed.
+    """
     found: set[str] = set()
     for path in paths:
-        directory = path.rpartition("/")[0]
+        directory = path[: LONGEST_PATH + 1].rpartition("/")[0]
         while directory and directory not in found:
             found.add(directory)
             directory = directory.rpartition("/")[0]

@@ -1,8 +1,10 @@
 """Deploys a directory: makes the app's storage zone equal to the directory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -25,6 +27,9 @@ from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
 
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
@@ -104,10 +109,18 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         raise errors[0]
 
 
+async def _in_thread(
+    work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Answer:
+    """Call a function that looks at the whole site, while signals, `timeout` and heartbeats go on."""
+    return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
+
+
 async def _scan(job: Job, directory: Path) -> Scan:
     settings = job.settings
-    inputs = (directory, settings.ignore, settings.ignore_file, settings.own_files.values())
-    return await anyio.to_thread.run_sync(scan, *inputs, abandon_on_cancel=True)
+    return await _in_thread(
+        scan, directory, settings.ignore, settings.ignore_file, settings.own_files.values()
+    )
 
 
 async def _require_same(job: Job, before: Scan) -> None:
@@ -143,13 +156,15 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
     if not can_skip:
         hashing.cancel()
     hashes = await hashing if can_skip else {}
-    plan = make_plan(found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale)
+    plan = await _in_thread(
+        make_plan, found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale
+    )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         if not settings.take_over:
-            require_same_spelling(plan)
+            await _in_thread(require_same_spelling, plan)
         owner = about_owner(job.app, plan, job.ci.repository)
-        directory = about_directory(plan, job.keep, found.directory, settings.max_deletes)
+        directory = await _in_thread(about_directory, plan, job.keep, found.directory, settings.max_deletes)
         doubts = [*filter(None, (owner, directory))]
         for doubt in require_confirmed(doubts, take_over=settings.take_over):
             job.note(f"{doubt.problem}; continuing, because `take-over` is set")
