@@ -1,6 +1,9 @@
 import tempfile
+import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given, settings
@@ -114,3 +117,15 @@ class TestRefused:
     def test_in_an_input_is_fine(self, pattern):
         """Only what looks like another kind of list is refused."""
         assert parse_patterns([pattern]) == ([pattern] if pattern != "#a" else [], [])
+
+
+def test_slow_patterns_leave_time_for_others():
+    """An ignore file of 64 kB can take ten seconds for one path: signals and heartbeats go on meanwhile."""
+    slow = Patterns(["**/a/**/z"] * 1_000)
+    matching = Thread(target=slow.match_entry, args=["a/" * 510 + "b"], kwargs={"is_directory": False})
+    matching.start()
+    seen = [time.process_time()]  # a busy machine takes no time of the process
+    while matching.is_alive():
+        seen.append(time.process_time())
+    assert seen[-1] - seen[0] > 0.5, "patterns that are not slow"
+    assert max(after - before for before, after in pairwise(seen)) < 0.5
