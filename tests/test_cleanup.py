@@ -1,6 +1,7 @@
 """The second chance: what `zerokie-cleanup` does about a lock that a killed deploy left."""
 
 import io
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ FINALIZE = ("POST", "/finalize$")
 PAGE = b"<html><title>Not Found</title>"
 
 
-def clean_up(world: World, monkeypatch: pytest.MonkeyPatch, **inputs: object) -> str:
+def clean_up(world: World, monkeypatch: pytest.MonkeyPatch, **inputs: Any) -> str:
     """Run the cleanup of a deploy that asked for the lock on `site`, in virtual time; returns its log."""
     monkeypatch.setattr(anyio, "run", lambda work, *args: timewarp.run(world.loop, work(*args)))
     log = io.StringIO()
     platform: Any = serve(world.platform)
     server = timewarp.run(world.loop, platform.__aenter__())
-    env = world.environment(server.url, **inputs) | {"STATE_app": "site", "STATE_session": SESSION}
+    state = {"STATE_app": "site", "STATE_session": inputs.pop("STATE_session", SESSION)}
+    env = world.environment(server.url, **inputs) | state
     cleanup(env, world.signals, log)
     timewarp.run(world.loop, platform.__aexit__(None, None, None))
     return log.getvalue()
@@ -54,7 +56,8 @@ def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch)
     file = world.folder.parent / "state.json"
     world.env["ZEROKIE_STATE_FILE"] = str(file)
     for app, session in (("site", SESSION), ("other", "s-2")):
-        LockRecords(lambda _state: None, file).add(app, session)
+        with closing(LockRecords(lambda _state: None, file)) as records:  # each was killed
+            records.add(app, session)
     clean_up(world, monkeypatch)
     assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
     assert not file.exists()
@@ -164,10 +167,81 @@ def test_what_it_needs(
     assert "A deploy lock that is still held expires at " in said
 
 
+def test_a_run_that_is_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock is not released: nothing is sent until it has ended."""
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add("site", SESSION)
+        said = clean_up(world, monkeypatch)
+        assert said == (
+            f"Warning: Cleanup: a run that uses the state file {str(file)!r} has not ended: nothing is "
+            "released. Call the cleanup again after the end of that run\n"
+        )
+        assert world.platform.requests == []
+    assert "released now" in clean_up(world, monkeypatch)
+    assert not file.exists()
+
+
+def test_another_accounts_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds neither the lock nor the app; the record stays for a cleanup with the right key."""
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add("site", SESSION)
+    body = b'{"error": "no such app"}'
+    world.platform.faults.add(Fault(Kind.STATUS, path="/v1/apps/site", status=404, body=body, times=None))
+    said = clean_up(world, monkeypatch)
+    assert "Warning: Cleanup: the platform finds no lock of that deploy on 'site', nor the app: " in said
+    assert "`state-file` keeps the record until then" in said
+    world.platform.faults.clear()
+    assert "released now" in clean_up(world, monkeypatch)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("answer", ["404", "409"])
+def test_the_platforms_no(world: World, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Where the key finds the app, the lock is not held; the record goes."""
+    world.platform.dialect.speak(f"lock-lost={answer}")
+    world.platform.expire_lock("site")
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add("site", SESSION)
+    assert "that deploy holds no lock on 'site' any more" in clean_up(world, monkeypatch)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("line", [b'{"app": 5, "session": "s"}', b'{"app": "..", "session": "s"}', b"{"])
+def test_lines_of_nonsense(world: World, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    """A merged change put them there: they are skipped, and the last message is true."""
+    file = world.folder.parent / "state.json"
+    file.write_bytes(line)
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    said = clean_up(world, monkeypatch, STATE_session="")
+    assert said == (
+        f"Cleanup: neither {str(file)!r} nor the CI system records a deploy lock as held: nothing to "
+        "release\n"
+    )
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add("site", SESSION)
+    assert "released now" in clean_up(world, monkeypatch, STATE_session="")
+    assert world.platform.lock("site") is None
+
+
+def test_a_state_file_that_cannot_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock in the CI system's state is released all the same."""
+    file = world.folder.parent / "state.json"
+    file.symlink_to("/etc/passwd")
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    said = clean_up(world, monkeypatch)
+    assert f"Cleanup: the state file {str(file)!r} can't be read (Too many levels of symbolic links)" in said
+    assert "released now" in said
+
+
 def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fails no pipeline: a warning has the reason, and no traceback."""
-    world.env["ZEROKIE_STATE_FILE"] = str(world.folder.parent / "state.json")
-    LockRecords(lambda _state: None, world.folder.parent / "state.json").add("..", "s-2")
+    monkeypatch.setattr("zerokie_action.cleanup.Transport", None)
     said = clean_up(world, monkeypatch)
-    assert "Warning: Cleanup: '..' can't be addressed as a path segment. " in said
+    assert "Warning: Cleanup: 'NoneType' object is not callable. A deploy lock that is still held" in said
     assert "Traceback" not in said

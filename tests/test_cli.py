@@ -137,7 +137,7 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     seen = run(*CLEANUP, "--app", "site")
     assert (seen.returncode, seen.stderr) == (0, "")
     assert seen.stdout == (
-        "Cleanup: neither the CI system's state nor `state-file` records a deploy lock as held: "
+        "Cleanup: `state-file` is not set, and no CI system records a deploy lock as held: "
         "nothing to release\n"
     )
 

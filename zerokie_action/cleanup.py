@@ -6,18 +6,19 @@ Every error is a warning: the exit code is always 0.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
 import anyio
 
-from zerokie_action.ci import CI, detect
+from zerokie_action.ci import CI, Log, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, recorded_locks
+from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, saved_locks
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import DEFAULT_API_URL, Environment, check_api_url, load, secrets
@@ -31,19 +32,40 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
+    # Not from `settings`, which has the default in place of a wrong input.
+    state_file = environment.text("state_file")
+    file = Path(state_file) if state_file else default_state_file(env)
     try:
-        # Not from `settings`, which has the default in place of a wrong input.
-        state_file = environment.text("state_file")
-        file = Path(state_file) if state_file else default_state_file(env)
-        if held := recorded_locks(env, file):
-            anyio.run(_release_all, held, environment, LockRecords(ci.save_state, file), ci, signals)
-        else:
-            ci.log.info(
-                "Cleanup: neither the CI system's state nor `state-file` records a deploy lock as held: "
-                "nothing to release"
-            )
+        with closing(LockRecords(ci.save_state, file)) as records:
+            if held := _recorded(env, file, records, ci.log):
+                anyio.run(_release_all, held, environment, records, ci, signals)
     except Exception as error:  # noqa: BLE001 - the cleanup must not fail the pipeline
         ci.log.warning(f"Cleanup: {unwrap(error)}. A deploy lock that is still held expires {expiry()}")
+
+
+def _recorded(
+    env: Mapping[str, str], file: Path | None, records: LockRecords, log: Log
+) -> Sequence[LockRecord]:
+    """The locks that ended runs may still hold. The log says why there are none."""
+    found = saved_locks(env)
+    try:
+        found += records.claim()
+    except BlockingIOError:
+        log.warning(
+            f"Cleanup: a run that uses the state file {str(file)!r} has not ended: nothing is released. Call "
+            "the cleanup again after the end of that run"
+        )
+        return ()
+    except OSError as error:
+        log.warning(
+            f"Cleanup: the state file {str(file)!r} can't be read ({error.strerror or error}). A deploy lock "
+            f"that it records expires {expiry()}"
+        )
+    else:
+        if not found:
+            where = f"neither {str(file)!r} nor the" if file else "`state-file` is not set, and no"
+            log.info(f"Cleanup: {where} CI system records a deploy lock as held: nothing to release")
+    return tuple(dict.fromkeys(found))
 
 
 async def _release_all(
@@ -60,27 +82,39 @@ async def _release_all(
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=ci.log.debug)
         client = Client(api_url, key, http, ci.log.redact)
+        unrecorded = LockRecords(lambda _state: None, None)
         async with anyio.create_task_group() as tasks:
             for app, session in held:
-                tasks.start_soon(_release, DeployLock(client, app, session, records, shutdown, ci.log))
+                lock = DeployLock(client, app, session, unrecorded, shutdown, ci.log)
+                tasks.start_soon(_release, lock, records)
 
 
-async def _release(lock: DeployLock) -> None:
+async def _release(lock: DeployLock, records: LockRecords) -> None:
+    app, log = lock.app, lock.log
     try:
         # The counts of a killed deploy are not known.
         was_held = await lock.release(Counts(), CLEANUP)
     except LockLost:  # between the heartbeat and finalize
         was_held = False
     except DeployError as error:
-        lock.log.warning(
-            f"Cleanup: the lock on {lock.app!r} could not be released: {error}. It expires {expiry()}"
-        )
+        log.warning(f"Cleanup: the lock on {app!r} could not be released: {error}. It expires {expiry()}")
         return
     if was_held:
-        lock.log.warning(
-            f"Cleanup: the deploy of {lock.app!r} left its lock behind. The lock is released now. The "
-            "platform recorded the deploy with counts of zero, because its real changes are not known. Run "
-            "the deploy again."
+        log.warning(
+            f"Cleanup: the deploy of {app!r} left its lock behind. The lock is released now. The platform "
+            "recorded the deploy with counts of zero, because its real changes are not known. Run the deploy "
+            "again."
         )
     else:
-        lock.log.info(f"Cleanup: that deploy holds no lock on {lock.app!r} any more; nothing to do")
+        try:
+            await lock.client.get_app(app)
+        except DeployError as error:  # with another account's key, no lock is found either
+            records.release_at_expiry(lock.session)
+            log.warning(
+                f"Cleanup: the platform finds no lock of that deploy on {app!r}, nor the app: {error}. If "
+                "`api-key` is the deploy's, there is nothing to do. If not, call the cleanup again with that "
+                f"key: the lock expires {expiry()}, and `state-file` keeps the record until then"
+            )
+            return
+        log.info(f"Cleanup: that deploy holds no lock on {app!r} any more; nothing to do")
+    records.release(lock.session)

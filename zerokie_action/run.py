@@ -3,6 +3,7 @@
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TextIO
 
 import anyio
@@ -107,6 +108,7 @@ async def _work(
     shutdown: Shutdown,
 ) -> None:
     _announce(settings, ci)
+    state_file = settings.state_file or default_state_file(environment.env)
     async with Transport(environment.env) as transport:
         # The platform may quote the values of `env`.
         redactor = Redactor(*secrets(environment), *settings.env.values())
@@ -117,21 +119,22 @@ async def _work(
             log=ci.log.info,
             trace=ci.log.debug if ci.log.shows("debug") else None,
         )
-        job = Job(
-            settings=settings,
-            client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redactor.redact),
-            ci=ci,
-            result=result,
-            shutdown=shutdown,
-            records=LockRecords(ci.save_state, settings.state_file or default_state_file(environment.env)),
-            session=str(uuid.uuid4()),
-            ends_at=anyio.current_time() + settings.timeout,
-            changes=changes,
-        )
-        try:
-            await _operate(job)
-        finally:
-            result.retries_used = http.retries_used
+        with closing(LockRecords(ci.save_state, state_file)) as records:
+            job = Job(
+                settings=settings,
+                client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redactor.redact),
+                ci=ci,
+                result=result,
+                shutdown=shutdown,
+                records=records,
+                session=str(uuid.uuid4()),
+                ends_at=anyio.current_time() + settings.timeout,
+                changes=changes,
+            )
+            try:
+                await _operate(job)
+            finally:
+                result.retries_used = http.retries_used
 
 
 def _suggest_name(error: DeployError, app: str) -> None:

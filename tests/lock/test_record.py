@@ -1,13 +1,17 @@
 """What a killed run leaves behind for the cleanup."""
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.world import World
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.lock.record import LockRecords, default_state_file, recorded_locks
+from zerokie_action.lock.record import LockRecords, default_state_file, saved_locks
 
 
 def as_environment(state: Mapping[str, str]) -> dict[str, str]:
@@ -15,89 +19,183 @@ def as_environment(state: Mapping[str, str]) -> dict[str, str]:
     return {f"STATE_{key}": value for key, value in state.items()}
 
 
-def records(file: Path) -> LockRecords:
-    """Of a CI system that keeps no state."""
-    return LockRecords(lambda _state: None, file)
+@contextmanager
+def records(file: Path) -> Iterator[LockRecords]:
+    """Of a run that is alive in the block, in a CI system that keeps no state."""
+    with closing(LockRecords(lambda _state: None, file)) as opened:
+        yield opened
+
+
+def ask(file: Path, session: str) -> None:
+    """A run asks for the lock, and is killed."""
+    with records(file) as record:
+        record.add("site", session)
+
+
+def claimed(file: Path) -> list[str]:
+    """The sessions that a cleanup finds."""
+    with records(file) as record:
+        return [lock.session for lock in record.claim()]
 
 
 def test_a_killed_run_leaves_what_the_cleanup_needs(tmp_path: Path) -> None:
     """App and session, in both places, and not a thing more: no secret, no URL."""
     kept: dict[str, str] = {}
     file = tmp_path / "state.json"
-    LockRecords(kept.update, file).add("site", "s-1")
+    with closing(LockRecords(kept.update, file)) as record:
+        record.add("site", "s-1")
     assert set(kept) == {"app", "session"}
     assert json.loads(file.read_text("utf-8")) == kept
-    (lock,) = recorded_locks(as_environment(kept), file)
+    (lock,) = saved_locks(as_environment(kept))
     assert (lock.app, lock.session) == ("site", "s-1")
-    assert recorded_locks({}, file) == recorded_locks(as_environment(kept), None) == [lock]
+    assert claimed(file) == ["s-1"]
+    assert saved_locks({}) == []
 
 
 def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     """The CI system remembers it; the file is gone."""
     kept: dict[str, str] = {}
     file = tmp_path / "state.json"
-    record = LockRecords(kept.update, file)
-    record.add("site", "s-1")
-    record.release("s-1")
+    with closing(LockRecords(kept.update, file)) as record:
+        record.add("site", "s-1")
+        record.release("s-1")
     assert not file.exists()
-    assert recorded_locks(as_environment(kept), file) == []
-    record.release("s-1")
-    record.add("site", "s-2")
-    (lock,) = recorded_locks(as_environment(kept), file)
+    assert saved_locks(as_environment(kept)) == []
+    with closing(LockRecords(kept.update, file)) as record:
+        record.add("site", "s-2")
+    (lock,) = saved_locks(as_environment(kept))
     assert lock.session == "s-2", "what is said of the first says nothing of the next"
 
 
 def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     """Be it that it waits for that one's lock in vain."""
     file = tmp_path / "state.json"
-    records(file).add("site", "killed")
+    ask(file, "killed")
     for session in ("s-1", "s-2"):
-        record = records(file)
-        record.add("other", session)
-        assert [lock.session for lock in recorded_locks({}, file)] == ["killed", session]
-        record.release(session)
-        assert [lock.session for lock in recorded_locks({}, file)] == ["killed"]
-    records(file).release("killed")
+        with records(file) as record:
+            record.add("other", session)
+            record.release(session)
+        assert claimed(file) == ["killed"]
+    ask(file, "s-3")
+    assert claimed(file) == ["s-3", "killed"], "the newest first"
+
+
+def test_runs_that_use_one_file_at_the_same_time(tmp_path: Path) -> None:
+    """None loses what another one has recorded, the last one removes the file, no cleanup comes between."""
+    file = tmp_path / "state.json"
+    with records(file) as first, records(file) as second:
+        first.add("site", "s-1")
+        second.add("site", "s-2")
+        first.release("s-1")
+        first.close()
+        with records(file) as cleanup, pytest.raises(BlockingIOError):
+            cleanup.claim()
+        assert file.exists()
+    assert claimed(file) == ["s-2"]
+    with records(file) as third:
+        third.add("site", "s-3")
+        third.release("s-3")
+        third.release("s-2")
+    assert not file.exists()
+
+
+def test_a_run_that_begins_beside_a_cleanup(tmp_path: Path) -> None:
+    """Its record stays, whatever the cleanup releases."""
+    file = tmp_path / "state.json"
+    ask(file, "killed")
+    with records(file) as cleanup, records(file) as run:
+        cleanup.claim()
+        run.add("site", "s-1")
+        cleanup.release("killed")
+        cleanup.close()
+        run.close()
+    assert claimed(file) == ["s-1"]
+
+
+def test_a_file_that_is_removed_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run opens it again: what is written to a file without a name is lost."""
+    file = tmp_path / "state.json"
+    flock = fcntl.flock
+
+    def remove_first(descriptor: int, operation: int) -> None:
+        monkeypatch.undo()
+        file.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    ask(file, "s-1")
+    assert claimed(file) == ["s-1"]
+
+
+def test_a_lock_that_may_still_be_held(world: World) -> None:
+    """Its record is kept for the half hour that a lock lasts."""
+    file = world.folder.parent / "state.json"
+    ask(file, "s-1")
+    with records(file) as cleanup:
+        cleanup.claim()
+        cleanup.release_at_expiry("s-1")
+    world.loop.jump(29 * 60)
+    assert claimed(file) == ["s-1"]
+    world.loop.jump(61)
+    assert claimed(file) == []
     assert not file.exists()
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"\xff\xfe", b"[" * 20_000, b"null", b'["app", "session"]', b'{"app": "site"}']
+    "damage",
+    [
+        *(b"", b"\xff\xfe", b"[" * 20_000, b"null", b'["app", "session"]', b'{"app": "site"}', b'{"app": 5}'),
+        *(b'{"app": "..", "session": "s"}', b'{"app": "site", "session": 5}', b'{"released": "s-1"}'),
+        *(b'{"released": "s-1", "at": "x"}', b'{"app": "site", "session": "x"}\n' * 9_000),
+    ],
 )
-def test_a_damaged_line(tmp_path: Path, damage: bytes) -> None:
-    """Whatever is left of it, the lines before it count, and the cleanup does not fail."""
+def test_lines_of_somebody_else(tmp_path: Path, damage: bytes) -> None:
+    """Whatever is there, and however much, what a run appends counts, and no error ends the cleanup."""
     file = tmp_path / "state.json"
-    records(file).add("site", "s-1")
-    file.write_bytes(file.read_bytes() + damage)
-    assert [lock.session for lock in recorded_locks({}, file)] == ["s-1"]
+    file.write_bytes(damage)
+    ask(file, "s-1")
+    assert claimed(file)[0] == "s-1"
+    if len(damage) < 30_000:
+        file.write_bytes(file.read_bytes() + damage)
+        assert "s-1" in claimed(file)
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     """Then there would be no second chance, so the run ends before it asks for the lock."""
     file = tmp_path / "missing" / "state.json"
-    with pytest.raises(ConfigurationError) as caught:
-        records(file).add("site", "s-1")
+    with records(file) as record, pytest.raises(ConfigurationError) as caught:
+        record.add("site", "s-1")
     assert str(caught.value) == f"`state-file`: {str(file)!r} can't be written (No such file or directory)"
     assert "`state-file`" in caught.value.hint
 
 
-def test_a_file_that_cannot_be_removed(tmp_path: Path) -> None:
-    """A deploy that succeeded does not fail over that: the cleanup asks the platform first."""
-    kept: dict[str, str] = {}
-    LockRecords(kept.update, tmp_path).release("s-1")
-    assert kept == {"released": "s-1"}
-
-
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """A link in the workspace cannot make us write somewhere else, nor remove what it leads to."""
+@pytest.mark.parametrize("what", ["a link", "a directory", "a pipe"])
+def test_no_ordinary_file(tmp_path: Path, what: str) -> None:
+    """A link in the workspace makes us write nowhere else; a pipe makes nobody wait."""
     precious, file = tmp_path / "precious", tmp_path / "state.json"
     precious.write_text("precious")
-    file.symlink_to("precious")
-    record = records(file)
-    with pytest.raises(ConfigurationError, match=r"can't be written \(Too many levels of symbolic links\)"):
-        record.add("site", "s-1")
-    record.release("s-1")
+    make = {"a link": lambda: file.symlink_to("precious"), "a directory": file.mkdir}
+    make.get(what, lambda: os.mkfifo(file))()
+    with records(file) as record:
+        with pytest.raises(ConfigurationError, match="can't be written"):
+            record.add("site", "s-1")
+        record.release("s-1")
+    with records(file) as cleanup, pytest.raises(OSError, match=r"symbolic|directory|seekable"):
+        cleanup.claim()
     assert precious.read_text() == "precious"
+    assert file.exists()
+
+
+def test_a_device(tmp_path: Path) -> None:
+    """`/dev/null` is how to keep no record; nothing but a regular file is removed."""
+    device = tmp_path / "device"  # a pipe with a reader
+    os.mkfifo(device)
+    reader = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
+    with records(device) as record:
+        record.add("site", "s-1")
+        record.release("s-1")
+    os.close(reader)
+    assert device.exists()
 
 
 def test_gitlab_keeps_files_below_the_project_only() -> None:
