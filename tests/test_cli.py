@@ -19,8 +19,9 @@ from zerokie_action.settings import INPUTS, spellings
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
-MODULE = [sys.executable, "-m", "zerokie_action"]
 CLEANUP = [sys.executable, "-c", "from zerokie_action.cli import cleanup; cleanup()"]
+COMMANDS = Path(sys.executable).parent
+"""Where the package's commands are installed."""
 VERSION = f"zerokie-action {zerokie_action.__version__}\n"
 
 
@@ -65,11 +66,11 @@ def test_the_shell_is_the_process() -> None:
     ("command", "text"),
     [
         ([*ENTRYPOINT, "--version"], VERSION),
-        ([*MODULE, "-h"], help_text() + "\n"),
+        ([*ENTRYPOINT, "-h"], help_text() + "\n"),
         ([*CLEANUP, "--help"], help_text() + "\n"),
         ([*ENTRYPOINT, "cleanup", "--help"], help_text() + "\n"),
     ],
-    ids=["entrypoint.py", "-m", "cleanup", "entrypoint.py cleanup"],
+    ids=["version", "entrypoint.py", "cleanup", "entrypoint.py cleanup"],
 )
 def test_help_and_version(command: list[str], text: str) -> None:
     """No input is needed; the cleanup has its own."""
@@ -140,6 +141,21 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
         "Cleanup: `state-file` is not set, and no CI system records a deploy lock as held: "
         "nothing to release\n"
     )
+
+
+@pytest.mark.parametrize(
+    "command", [ENTRYPOINT, [str(COMMANDS / "zerokie-deploy")], [str(COMMANDS / "zerokie-cleanup")]]
+)
+def test_no_module_of_the_working_directory(tmp_path: Path, command: list[str]) -> None:
+    """It may be somebody else's, and the key is in the environment."""
+    for name in ("anyio", "certifi", "httpx", "json", "pathspec", "pydantic", "zerokie_action"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w')\n")
+    env = {"PATH": os.environ["PATH"], "ZEROKIE_API_KEY": "key", "ZEROKIE_STATE_FILE": "state.json"}
+    (tmp_path / "state.json").write_text('{"app": "site", "session": "s"}')
+    env["ZEROKIE_API_URL"] = "ftp://api.example.com"
+    seen = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert b"is not the URL of an API" in seen.stdout
+    assert not (tmp_path / "imported").exists()
 
 
 # --- a log that nobody reads

@@ -31,7 +31,7 @@ or ZEROKIE_API_KEY; the first variable that is not empty counts.
 
 
 def deploy() -> NoReturn:
-    """`zerokie-deploy`, `python -m zerokie_action`, `entrypoint.py`. Ends the process with the exit code."""
+    """`zerokie-deploy`, `entrypoint.py`. Ends the process with the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         # GitLab and Jenkins start a shell in the image. The shell replaces this process.

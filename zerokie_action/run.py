@@ -60,7 +60,7 @@ async def run_async(
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment))
+    ci.log.mask(*secrets(environment), from_files=environment.from_key_files)
     result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
     result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     if settings.skip_without_key and not (environment.text("api_key") or problems):
@@ -81,7 +81,8 @@ async def run_async(
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         failure = unwrap(caught)
         if not isinstance(failure, DeployError):
-            ci.log.debug(*"".join(traceback.format_exception(failure)).splitlines())
+            if ci.log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
+                ci.log.debug(*"".join(traceback.format_exception(failure)).splitlines())
             failure = DeployError(f"Unexpected error: {failure!r}", hint=_BUG)
         _suggest_name(failure, settings.app)
         error = failure

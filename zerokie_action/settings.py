@@ -70,6 +70,11 @@ class Environment:
         variable = self._key_files.get(field) or self.variable(field)
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
+    @property
+    def from_key_files(self) -> list[str]:
+        """The secrets that key files hold."""
+        return [self.variables[spellings(field)[-1]] for field in self._key_files]
+
     def _read_key_file(self, field: str) -> None:
         """Use the content of the file in `api-key-file` as the text of `api-key`."""
         name = f"{field}_file"

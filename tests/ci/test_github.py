@@ -46,14 +46,17 @@ def test_a_log():
 
 
 def test_mask():
-    """Every line of a secret is masked, and the runner knows its encodings; short and empty ones are not."""
+    """Every line of a key file is masked, and the runner knows its encodings; short and empty ones are not.
+
+    What came in a variable is only redacted: a command would print it where no runner reads the log.
+    """
     step = Step({}, "error")
-    step.ci.log.mask("pass%word\nline", "", "abc")
+    step.ci.log.mask("pass%word\nline", "", "abc", "variable", from_files=["pass%word\nline", "", "abc"])
     masked = {command.data for command in workflow_commands(step.log)}
     assert {command.name for command in workflow_commands(step.log)} == {"add-mask"}
     assert masked == {"pass%word", "line"}
-    step.ci.log.error("pass%word, dXNlcjpsaW5l")
-    assert step.log.endswith("\n::error::***, dXNlcjp***\n")
+    step.ci.log.error("pass%word, dXNlcjpsaW5l, variable")
+    assert step.log.endswith("\n::error::***, dXNlcjp***, ***\n")
 
 
 @pytest.fixture

@@ -122,3 +122,23 @@ def test_a_platform_that_answers_anything(world: World, seed: int) -> None:
         assert written["status"] == outcome.outputs["status"]
         assert Path("zerokie.env").read_text("utf-8").startswith("ZEROKIE_RESULT_")
         json.loads(Path("annotations.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_a_bug(world: World, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """One line, in all reports; the traceback takes memory only where somebody wants to read it."""
+
+    async def fail(*_args: object) -> None:
+        raise MemoryError
+
+    def format_exception(error: BaseException) -> list[str]:
+        made.append(error)
+        return ["Traceback\n"]
+
+    made: list[BaseException] = []
+    monkeypatch.setattr("zerokie_action.run.deploy_directory", fail)
+    monkeypatch.setattr("traceback.format_exception", format_exception)
+    outcome = world.run(log_level=level)
+    assert (outcome.exit_code, outcome.outputs["error"]) == (1, "Unexpected error: MemoryError()")
+    assert "Error: Unexpected error: MemoryError()\n" in outcome.log
+    assert ("Traceback\n" in outcome.log, len(made)) == (level == "debug", level == "debug")

@@ -15,10 +15,13 @@ class GitHubLog(Log):
 
     folds = True
 
-    def mask(self, *secrets: str) -> None:
-        """Redact the secrets. The runner masks them and the encodings that it knows in the job's logs."""
+    def mask(self, *secrets: str, from_files: Iterable[str] = ()) -> None:
+        """Redact the secrets, and let the runner mask those that it does not know in the job's logs.
+
+        The runner hides a command that masks, but `| tee deploy.log` does not.
+        """
         super().mask(*secrets)
-        for line in sorted(secret_values(secrets)):
+        for line in sorted(secret_values(from_files)):
             if len(line.splitlines()) == 1:
                 self._command("add-mask", line)
 
