@@ -9,9 +9,10 @@ import os
 import select
 import signal
 import socket
+import sys
+import time
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
 
 from zerokie_action import limits
 
@@ -19,7 +20,7 @@ WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
 """Signals that stay ignored if they are ignored at the start, as under `nohup`."""
 _LOG_TIME = 0.25
-_STDOUT = 1
+_LOOK_EVERY = limits.EXIT / 12
 
 
 class Signals:
@@ -51,11 +52,21 @@ class Signals:
 
 
 def on_first_signal(signum: int, *, fails: bool = True) -> None:
-    """Set the exit deadline, and discard a stalled log.
+    """Set the exit deadline; until then, discard a log that stalls.
 
     If `fails` is false, as for a cleanup, a forced exit has the code 0.
     """
-    _force_exit_at_deadline(128 + signum if fails else 0)
+    code, deadline = 128 + signum if fails else 0, time.monotonic() + limits.EXIT
+
+    def look(_signum: int, _frame: FrameType | None) -> None:
+        # Even if a name look-up or a hanging file system blocks the run.
+        if time.monotonic() >= deadline:
+            os._exit(code)
+        _discard_stalled_log()
+
+    # A timer, not a thread: no thread can start if the limit on processes is reached.
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY, _LOOK_EVERY)
     _discard_stalled_log()
 
 
@@ -65,17 +76,7 @@ def _discard_stalled_log() -> None:
     A write to a paused terminal or a hanging log collector blocks the whole process. The signal interrupts
     the write; then Python repeats the write, which now succeeds.
     """
-    _, writable, _ = select.select([], [_STDOUT], [], _LOG_TIME)
+    log = sys.stdout.fileno()
+    _, writable, _ = select.select([], [log], [], _LOG_TIME)
     if not writable:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
-
-
-def _force_exit_at_deadline(code: int) -> None:
-    """End the process at the deadline, even if a name look-up or a hanging file system blocks it."""
-
-    def force_exit(_signum: int, _frame: FrameType | None) -> NoReturn:
-        os._exit(code)
-
-    # A timer, not a thread: no thread can start if the limit on processes is reached.
-    signal.signal(signal.SIGALRM, force_exit)
-    signal.setitimer(signal.ITIMER_REAL, limits.EXIT)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), log)

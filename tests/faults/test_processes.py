@@ -143,6 +143,26 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
     return process, reader, unread(reader)
 
 
+async def test_a_signal_while_the_terminal_is_paused(real: tuple[Platform, Runner]) -> None:
+    """Ctrl-S while the bar is drawn: nothing else waits for the terminal."""
+    platform, runner = real
+    fill(runner.site, {"index.html": b"<h1>"})
+    platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
+    reader, terminal = os.openpty()
+    process = await runner.start(("entrypoint.py",), terminal, TERM="xterm")
+    deadline, shown = time.monotonic() + PATIENCE, b""
+    while b"0 of 1 file" not in shown:
+        assert time.monotonic() < deadline, shown
+        shown += await asyncio.to_thread(os.read, reader, PIPE)
+    termios.tcflow(terminal, termios.TCOOFF)
+    await asyncio.sleep(2)  # the bar is drawn several times
+    process.terminate()
+    assert await process.wait() == 128 + signal.SIGTERM
+    assert platform.lock("site") is None
+    for descriptor in (terminal, reader):
+        os.close(descriptor)
+
+
 async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) -> None:
     """The lock is released with true counts, in time; what does not fit into the log is lost."""
     platform, runner = real
@@ -157,3 +177,23 @@ async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) 
     os.close(reader)
     assert platform.lock("site") is None
     assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [0]
+
+
+async def test_a_log_that_stalls_after_the_signal(real: tuple[Platform, Runner]) -> None:
+    """The answers to what was sent fill the pipe after the handler has found it empty."""
+    platform, runner = real
+    fill(runner.site, {f"{number:0200}.css": b"a {}" for number in range(100)})
+    platform.faults.add(Fault(Kind.DELAY, "PUT", "/files/0", seconds=0.8, times=None))
+    uploading = asyncio.Event()
+    platform.on_request = lambda record: uploading.set() if ".css" in record.path else None
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
+    process = await runner.start(("entrypoint.py",), writer, ZEROKIE_LOG_LEVEL="debug")
+    os.close(writer)
+    while not uploading.is_set() or unread(reader):
+        await asyncio.sleep(0.01)
+        os.read(reader, unread(reader))
+    process.terminate()
+    assert await process.wait() == 128 + signal.SIGTERM
+    os.close(reader)
+    assert platform.lock("site") is None

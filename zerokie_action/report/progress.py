@@ -68,7 +68,9 @@ class Progress:
         task = bar.add_task(self._counted, total=self._total_bytes, rate="")
         with bar, self._log.written_by(partial(bar.console.out, highlight=False)):
             while True:
-                bar.update(task, completed=self._sent, description=self._counted, rate=self._rate)
+                bar.update(
+                    task, completed=self._sent, description=self._counted, rate=self._rate, refresh=True
+                )
                 await anyio.sleep(_REFRESH)
 
     @property
@@ -104,5 +106,6 @@ def _bar(terminal: TextIO | None) -> Bar | None:
         progress.DownloadColumn(),
         progress.TextColumn("{task.fields[rate]}"),
         console=console.Console(file=terminal),
+        auto_refresh=False,  # a thread that draws on a paused terminal would keep rich's lock for ever
         transient=True,
     )
