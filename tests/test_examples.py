@@ -106,18 +106,25 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
     return {"PATH": f"{programs}:/usr/bin:/bin"}
 
 
-@pytest.mark.parametrize(("code", "calls"), [(0, 1), (6, 2), (137, 2)])
-def test_shell_script_cleans_up_after_a_failure(code: int, calls: int, tmp_path: Path) -> None:
-    """Its exit code is the deploy's, whatever the cleanup does; the API key is in no argument."""
-    env = commands(tmp_path, docker=f'case "$*" in *zerokie-cleanup*) exit 0 ;; *) exit {code} ;; esac')
+@pytest.mark.parametrize(
+    ("client", "left", "code"), [(0, "", 0), (6, "", 6), (137, "", 137), (137, "0", 0), (1, "5", 5)]
+)
+def test_shell_script_cleans_up_after_a_failure(client: int, left: str, code: int, tmp_path: Path) -> None:
+    """Its exit code is the deploy's, whatever the cleanup does; the API key is in no argument.
+
+    A container that outlives its client (`left`) is waited for, and has the exit code.
+    """
+    docker = f"wait*) echo {left}; [ '{left}' ] ;; *zerokie-cleanup*) exit 0 ;; *) exit {client}"
+    env = commands(tmp_path, docker=f'case "$*" in {docker} ;; esac')
     script = ROOT / "examples" / "shell" / "deploy.sh"
 
     run = subprocess.run([script], cwd=tmp_path, env=env, check=False)
 
     lines = (tmp_path / "calls").read_text("utf-8").splitlines()
     assert run.returncode == code
-    assert ["--entrypoint zerokie-cleanup" in line for line in lines] == [False, True][:calls]
-    assert all("ZEROKIE_STATE_FILE=.zerokie-state.json" in line for line in lines)
+    assert [line.split()[1] for line in lines] == ["run", "wait", "run"][: 3 if code else 2]
+    assert ["--entrypoint zerokie-cleanup" in line for line in lines[2:]] == [True][:code]
+    assert all("ZEROKIE_STATE_FILE=.zerokie-state.json" in line for line in lines if " wait " not in line)
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
 
 
@@ -125,14 +132,15 @@ def test_shell_script_passes_a_cancel_on(tmp_path: Path) -> None:
     """Only the script gets the signal, as from a CI; the deploy ends by itself, then comes the cleanup."""
     deploy = f"trap 'echo told >> {tmp_path}/calls; exit 143' TERM; : > {tmp_path}/runs"
     waits = "for _ in $(seq 1000); do sleep 0.01; done"
-    env = commands(tmp_path, docker=f'case "$*" in *zerokie-cleanup*) ;; *) {deploy}; {waits} ;; esac')
+    docker = f"wait*) exit 1 ;; *zerokie-cleanup*) ;; *) {deploy}; {waits}"
+    env = commands(tmp_path, docker=f'case "$*" in {docker} ;; esac')
     with subprocess.Popen([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env) as script:
         while not (tmp_path / "runs").exists():
             assert script.poll() is None
         script.terminate()
         code = script.wait()
 
-    _, told, cleanup = (tmp_path / "calls").read_text("utf-8").splitlines()
+    _, told, _, cleanup = (tmp_path / "calls").read_text("utf-8").splitlines()
     assert (code, told) == (143, "told")
     assert "--entrypoint zerokie-cleanup" in cleanup
 
