@@ -96,8 +96,8 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
         )
     if foreign := plan.foreign:
         return Doubt(
-            f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
-            f"uploaded: {human_paths(foreign)}",
+            f"This deploy would delete {human_files(len(foreign))} that the last manifest does not name: "
+            f"{human_paths(foreign)}",
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
     return None

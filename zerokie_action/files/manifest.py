@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zerokie_action.files.local import LONGEST_PATH
 
@@ -54,7 +54,6 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         count: the number of files in the folder of the last finished deploy; None if it is not known.
-        lag: the most seconds by which the platform was seen to list a change late.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -62,7 +61,6 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
     count: int | None = None
-    lag: float = Field(0.0, ge=0, le=60, allow_inf_nan=False)
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""

@@ -78,13 +78,12 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
             lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
         ) as lock:
             plan = await _compare(job, found, hashing, app)
-            update = Update(job, lock, plan, changes, files, url=app.address)
+            update = Update(job, lock, plan, changes, files)
             if update.is_needed:
                 await update.store_first_manifest()
                 await update.upload(plan.uploads)
                 listing = await update.require_listed()
                 await _require_same(job, found)
-                await update.plan_late(listing)
                 await update.delete_stale()
                 await update.store_last_manifest(listing.proofs)
             else:

@@ -24,8 +24,8 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.zone import LAG, PAUSE, add_late, list_zone
-from zerokie_action.outcome import Change, was_created
+from zerokie_action.operations.zone import list_zone
+from zerokie_action.outcome import Change
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import LENGTH_NOT_GIVEN, RemoteFile
 from zerokie_action.report.progress import Progress
@@ -34,6 +34,10 @@ from zerokie_action.text import human_files, human_paths
 
 T = TypeVar("T")
 
+_LAG = 25.0
+"""Seconds that a listing may lag behind the writes."""
+_LAG_OF_PROOFS = 4.0
+"""The same for the new time of a file: a platform may keep the time of the same content."""
 _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
@@ -57,9 +61,7 @@ class Listing(NamedTuple):
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
-    def __init__(
-        self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change, *, url: str
-    ) -> None:
+    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change) -> None:
         """Prepare the update without sending a request.
 
         Args:
@@ -68,10 +70,8 @@ class Update:
             plan: the changes to make.
             changes: records the changes that were made.
             files: gets a `Write` for each file.
-            url: the app's public URL; empty if the platform does not give it.
         """
         self._job = job
-        self._url = url
         self._lock = lock
         self._plan = plan
         self._changes = changes
@@ -85,7 +85,6 @@ class Update:
         self._repository = mark_repository(job.ci.repository)
         if newest and self._repository == NO_REPOSITORY:
             self._repository = newest.repository
-        self._lag = plan.zone.manifest.lag
         self._first_manifest = ""
         self._sent: dict[str, str] = {}
         """SHA-256 of each file that was sent, in hex by path."""
@@ -96,15 +95,11 @@ class Update:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a file or a manifest has to change.
-
-        Where the platform lists files late, the listing may lack what a deploy that failed has just written.
-        So a manifest is stored there in any case: the listing that shows it shows what was written before it.
-        """
+        """Whether a file or a manifest has to change."""
         plan, newest = self._plan, self._plan.zone.newest
         is_ours = newest is not None and newest.repository == self._repository
         is_finished = plan.zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished) or self._lag > 0
+        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished)
 
     # The steps, in their order
 
@@ -176,33 +171,6 @@ class Update:
             )
         return listing
 
-    async def plan_late(self, listing: Listing) -> None:
-        """Plan to delete what the first listing did not show yet, as far as it is ours.
-
-        `listing` shows the uploads, and so what was written before them.
-        """
-        job, planned, before = self._job, self._plan.delete, self._plan.zone.files.keys()
-        await self._add_late(listing.files)
-        zone = self._plan.zone
-        late = job.keep.unmatched(zone.files.keys() - before) if job.settings.delete_stale else set()
-        is_new = was_created(job.changes)  # then all files are ours, and no check asks
-        stale = late if is_new else late.intersection(zone.ours or ())
-        # The doubts are about the site as it was listed first, not about what another deploy had just added.
-        # But `max-deletes` is the user's bound: the next deploy, which sees all at once, stops for it.
-        bound = None if is_new else job.settings.max_deletes
-        if bound is not None and len(planned) + len(stale) > bound:
-            stale = set()
-        if stale:
-            job.log.info(f"Listed late, and to delete as well: {human_paths(sorted(stale), 20)}")
-            job.log.debug(*(f"  - {path} (listed late)" for path in sorted(stale)))
-            self._plan = self._plan._replace(delete=(*planned, *sorted(stale)))
-            self._changes.to_delete = len(self._plan.delete)
-        if left := sorted(late - stale):
-            job.warn(
-                "Files that the directory does not have stay, because they were listed late, and may be "
-                f"somebody else's or too many for `max-deletes`: {human_paths(left)}"
-            )
-
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
 
@@ -228,7 +196,6 @@ class Update:
         """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
         shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
         proofs = self._judge(shown).proofs
-        await self._add_late(shown)
         await self._store(proofs, self._plan.zone.manifest.count, shown)
         if proofs:
             self._job.log.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
@@ -239,26 +206,14 @@ class Update:
 
     # Parts of the steps
 
-    async def _add_late(self, shown: Mapping[str, RemoteFile]) -> None:
-        own = {self._first_manifest, *(file.path for file in self._plan.files)}
-        zone = await add_late(self._job, self._url, self._plan.zone, shown, own)
-        self._plan = self._plan._replace(zone=zone)
-
     async def _read_listing(self) -> Listing:
-        """Read the listing until it shows all files as they should be, for as long as it may lag.
-
-        After late listings, a listing is believed only after that delay, because single entries may be late.
-        """
-        polling = Polling(self._job.log, "the platform to list what was sent", LAG)
-        was_wrong = False
+        """Read the listing until it shows all files as they should be, for as long as it may lag."""
+        polling = Polling(self._job.log, "the platform to list what was sent", _LAG)
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
-            if was_wrong and not listing.wrong:
-                self._lag = max(self._lag, min(LAG, polling.waited))
-            was_wrong = bool(listing.wrong)
-            pause = PAUSE if was_wrong else self._lag - polling.waited
-            if pause <= 0 or not await polling.again(pause=pause):
+            may_be_late = listing.wrong or (listing.unproved and polling.waited < _LAG_OF_PROOFS)
+            if not may_be_late or not await polling.again():
                 return listing
 
     def _judge(self, shown: Mapping[str, RemoteFile]) -> Listing:
@@ -310,9 +265,7 @@ class Update:
         there = named if listed is None else named.intersection(listed)
         path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
-        manifest = Manifest.model_construct(
-            files={**dict.fromkeys(sorted(named)), **proofs}, count=count, lag=self._lag
-        )
+        manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
         content = Bytes(manifest.render(), self._lock.check)
 
         async def put(path: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import quote
 
-from zerokie_action.doubts import another_repository
 from zerokie_action.errors import RequestRejected
 from zerokie_action.files.local import LocalFile, is_addressable
 from zerokie_action.files.manifest import (
@@ -20,16 +19,11 @@ from zerokie_action.files.manifest import (
 from zerokie_action.files.plan import Zone
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.text import human_paths
 
-LAG = 25.0
-"""Seconds that a listing may lag behind the writes."""
-PAUSE = 1.0
-"""Seconds between two listings."""
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
@@ -37,9 +31,6 @@ _SILENCE = 10.0
 
 async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zone:
     """List the zone, and read its newest manifest.
-
-    A late listing may show what the last deploy has deleted since: a file, or the manifest. So before the
-    deploy would stop for a file of unknown origin, the zone is listed again, for `LAG` seconds at most.
 
     Args:
         job: the run.
@@ -50,14 +41,6 @@ async def read_zone(job: Job, url: str, local_files: Iterable[LocalFile]) -> Zon
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
     zone = _judge(job, listed, newest, manifest, local_files)
-    polling = Polling(job.log, "the platform to list the latest changes", LAG)
-    while _may_be_late(job, zone, local_files) and await polling.again(pause=PAUSE):
-        listed, _ = await list_zone(job)
-        found = max(find_manifests(listed), default=None)
-        if found and found != newest:
-            newest, manifest = found, await _read_manifest(job, url, found.path)
-        if found:  # the zone has a manifest, so an empty listing is wrong
-            zone = _judge(job, listed, newest, manifest, local_files)
     if zone.unsafe:
         paths = human_paths(zone.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
@@ -83,46 +66,6 @@ def _judge(
         newest=newest,
         manifest=manifest or Manifest(),
         ours=files.keys() & named.keys() if manifest else _judge_by_name(job, newest, files, local_files),
-    )
-
-
-def _may_be_late(job: Job, zone: Zone, local_files: Iterable[LocalFile]) -> bool:
-    """Whether a late listing may be the reason why the deploy would stop for a file of unknown origin."""
-    is_theirs = another_repository(job.app, zone.newest, job.ci.repository)
-    if is_theirs or job.settings.take_over or not job.settings.delete_stale:
-        return False
-    stale = job.keep.unmatched(zone.files.keys() - {file.path for file in local_files})
-    if zone.ours is None:
-        return bool(stale)
-    return zone.manifest.lag > 0 and not stale <= zone.ours
-
-
-async def add_late(
-    job: Job, url: str, zone: Zone, shown: Mapping[str, RemoteFile], own: AbstractSet[str]
-) -> Zone:
-    """The zone, its manifest as before, with what only a later listing shows: a deploy may have just ended.
-
-    Args:
-        job: the run.
-        url: the app's public URL; empty if the platform does not give it.
-        zone: the zone as it was listed first.
-        shown: the later listing.
-        own: the paths that this run has stored, which are not added.
-    """
-    shown_files, in_manifest_folder = _split(shown, _unsafe(shown) | directories_of(shown) | own)
-    late = in_manifest_folder.difference(zone.manifests)
-    named = {*zone.manifest.files}  # what its deploy was writing may be late
-    manifests = find_manifests(late)
-    for found in manifests:  # deploys that failed one after another did not list each other's files
-        if not another_repository(job.app, found, job.ci.repository):
-            manifest = await _read_manifest(job, url, found.path)
-            named |= manifest.files.keys() if manifest else set()
-    files = {**zone.files, **shown_files}
-    return zone._replace(
-        files=files,
-        manifests=[*zone.manifests, *sorted(late)],
-        newest=max(manifests, default=zone.newest),
-        ours={*(zone.ours or ()), *(files.keys() & named)},
     )
 
 
