@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.ignore import Patterns
-from zerokie_action.files.manifest import NO_REPOSITORY, ManifestName, mark_repository
 from zerokie_action.files.plan import FRONT_PAGE, Plan
+from zerokie_action.files.zone import Zone
 from zerokie_action.text import human_files, human_paths
 
 _FEW = 3
@@ -57,10 +57,9 @@ def require_confirmed(doubts: Sequence[Doubt], *, take_over: bool) -> list[Doubt
     return confirmed
 
 
-def another_repository(app: str, newest: ManifestName | None, repository: str) -> Doubt | None:
+def another_repository(app: str, zone: Zone, repository: str) -> Doubt | None:
     """The newest manifest is another repository's."""
-    known = {NO_REPOSITORY, mark_repository(repository)}
-    if newest is None or not repository or newest.repository in known:
+    if not zone.is_of_another(repository):
         return None
     return Doubt(
         f"App {app!r} was last deployed from another repository. This run is of {repository!r}, "
@@ -78,7 +77,7 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
             f"The platform lists no files of app {app!r} ({zone.not_found})",
             "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
         )
-    if doubt := another_repository(app, zone.newest, repository):
+    if doubt := another_repository(app, zone, repository):
         return doubt
     if zone.files and not zone.newest:
         return Doubt(
@@ -94,7 +93,7 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
             "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
             "anything, set `delete-stale: false`.",
         )
-    if foreign := plan.foreign:
+    if foreign := zone.foreign(plan.delete):
         return Doubt(
             f"This deploy would delete {human_files(len(foreign))} that the last manifest does not name: "
             f"{human_paths(foreign)}",
@@ -110,7 +109,7 @@ def require_same_spelling(plan: Plan) -> None:
         PlatformUnavailable: with both spellings.
     """
     missing = plan.zone.manifest.files.keys() - plan.zone.files.keys()
-    if others := other_spellings(missing, plan.foreign):
+    if others := other_spellings(missing, plan.zone.foreign(plan.delete)):
         raise PlatformUnavailable(
             "The platform does not list what the last manifest names: "
             f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",

@@ -6,7 +6,7 @@ from zerokie_action.files.manifest import (
     Manifest,
     find_manifests,
     mark_repository,
-    new_manifest_path,
+    new_manifest_name,
     parse_manifest,
 )
 
@@ -15,7 +15,7 @@ SITE = mark_repository("github.com/acme/site")
 
 
 def digest(*paths: str) -> str:
-    return find_manifests([new_manifest_path(1, SITE, paths)])[0].digest
+    return find_manifests([new_manifest_name(1, SITE, paths).path])[0].digest
 
 
 def test_as_it_is_stored():
@@ -46,14 +46,14 @@ def test_anything_else(data):
 
 def test_the_newest_is_last():
     """By number; other names are none of ours."""
-    names = [new_manifest_path(number, SITE, ["a"]) for number in (2, 10, 1)]
+    names = [new_manifest_name(number, SITE, ["a"]).path for number in (2, 10, 1)]
     others = ["_zerokie/" + "0" * 64 + ".json", "_zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
     assert [found.path for found in find_manifests([*others, *names])] == [names[2], names[0], names[1]]
 
 
 def test_nobody_guesses_it():
     """It has a random part of 128 bits, and names nobody."""
-    one, other = (new_manifest_path(1, SITE, []) for _ in range(2))
+    one, other = (new_manifest_name(1, SITE, []).path for _ in range(2))
     assert one != other
     assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
     assert "acme" not in one

@@ -5,7 +5,8 @@ import pytest
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import Manifest
-from zerokie_action.files.plan import Zone, make_plan
+from zerokie_action.files.plan import make_plan
+from zerokie_action.files.zone import Zone
 
 NOON = "2026-03-07T12:00:00Z"
 

@@ -82,9 +82,11 @@ def mark_repository(name: str) -> str:
     return _short_hash(name) if name else NO_REPOSITORY
 
 
-def new_manifest_path(number: int, repository: str, named: Collection[str]) -> str:
-    """Return the remote path of a new manifest that names these paths."""
-    return f"{MANIFEST_FOLDER}{number}-{repository}-{digest_of(named)}-{os.urandom(16).hex()}.json"
+def new_manifest_name(number: int, repository: str, named: Collection[str]) -> ManifestName:
+    """Return the name of a new manifest that names these paths."""
+    digest = digest_of(named)
+    path = f"{MANIFEST_FOLDER}{number}-{repository}-{digest}-{os.urandom(16).hex()}.json"
+    return ManifestName(number, repository, digest, path)
 
 
 def find_manifests(paths: Iterable[str]) -> list[ManifestName]:

@@ -1,38 +1,14 @@
 """Plans a deploy's changes: a pure function of folder, listing and manifest."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from types import MappingProxyType
 from typing import NamedTuple
 
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Manifest, ManifestName, Proof
+from zerokie_action.files.manifest import Proof
+from zerokie_action.files.zone import Listed, Zone
 
 FRONT_PAGE = "index.html"
-
-
-class Zone(NamedTuple):
-    """The content of a storage zone; by default, of an app that does not exist yet.
-
-    Attributes:
-        files: length and `lastModified` of the listed files, by path; without manifests, directories, and
-            paths that no URL can name.
-        unsafe: the listed paths that no URL can name.
-        manifests: the paths of all files in the manifest folder.
-        newest: the newest manifest's name; None without a manifest.
-        manifest: the newest manifest; empty if it is missing or can't be read.
-        ours: the listed paths that this app's deploys have stored; None if that is not known.
-        not_found: the platform's words if it answers 404 instead of a list; else empty.
-    """
-
-    files: Mapping[str, tuple[int, str]] = MappingProxyType({})
-    unsafe: Sequence[str] = ()
-    manifests: Sequence[str] = ()
-    newest: ManifestName | None = None
-    manifest: Manifest = Manifest()
-    ours: AbstractSet[str] | None = frozenset()
-    not_found: str = ""
 
 
 class Plan(NamedTuple):
@@ -54,11 +30,6 @@ class Plan(NamedTuple):
     delete: tuple[str, ...]
     kept: tuple[str, ...]
     unchanged: Mapping[str, Proof]
-
-    @property
-    def foreign(self) -> list[str]:
-        """The paths to delete that no deploy of this app is known to have stored."""
-        return [path for path in self.delete if path not in (self.zone.ours or ())]
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -113,9 +84,7 @@ def make_plan(
     )
 
 
-def _reason(
-    file: LocalFile, remote: tuple[int, str] | None, proof: Proof | None, hashes: Mapping[str, str]
-) -> str:
+def _reason(file: LocalFile, remote: Listed | None, proof: Proof | None, hashes: Mapping[str, str]) -> str:
     """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
     if remote is None:
         return "not on the platform"

@@ -7,6 +7,7 @@ import anyio
 from zerokie_action.doubts import another_repository, require_confirmed
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import find_manifests
+from zerokie_action.files.zone import make_zone
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import list_zone
@@ -110,7 +111,7 @@ async def _request_deletion(job: Job, change: Change, client: Client) -> None:
 
 
 async def _require_ownership(job: Job) -> None:
-    files, _ = await list_zone(job)
-    newest = max(find_manifests(files), default=None)
-    if doubt := another_repository(job.app, newest, job.ci.repository):
+    listed, _ = await list_zone(job)
+    zone = make_zone(listed, max(find_manifests(listed), default=None), None, job.keep)
+    if doubt := another_repository(job.app, zone, job.ci.repository):
         require_confirmed([doubt], take_over=job.settings.take_over)

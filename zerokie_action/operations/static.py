@@ -14,8 +14,9 @@ from zerokie_action.doubts import about_directory, about_owner, require_confirme
 from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
-from zerokie_action.files.plan import FRONT_PAGE, Plan, Zone, make_plan
+from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan
 from zerokie_action.files.scan import Scan, scan
+from zerokie_action.files.zone import Zone
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.domains import preview_domains, update_domains
@@ -81,7 +82,7 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
             update = Update(job, lock, plan, changes, files)
             if update.is_needed:
                 await update.store_first_manifest()
-                await update.upload(plan.uploads)
+                await update.upload(plan.uploads, plan.zone.files)
                 listing = await update.require_listed()
                 await _require_same(job, found)
                 await update.delete_stale()
@@ -150,7 +151,7 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     settings = job.settings
-    zone = await read_zone(job, app.address, found.files) if app else Zone()
+    zone = await read_zone(job, app.address, [file.path for file in found.files]) if app else Zone()
     can_skip = settings.incremental and zone.manifest.files
     if not can_skip:
         hashing.cancel()

@@ -6,10 +6,10 @@ next deploy knows which files are ours, and trusts no outdated proof.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -17,8 +17,9 @@ from zerokie_action.doubts import other_spellings
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
-from zerokie_action.files.manifest import NO_REPOSITORY, Manifest, Proof, mark_repository, new_manifest_path
+from zerokie_action.files.manifest import Manifest, Proof, new_manifest_name
 from zerokie_action.files.plan import Plan
+from zerokie_action.files.zone import Listed, Listing, Sent, judge_listing
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
@@ -26,8 +27,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
-from zerokie_action.platform.models import LENGTH_NOT_GIVEN, RemoteFile
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, Client, is_hidden
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_files, human_paths
@@ -40,22 +40,6 @@ _LAG_OF_PROOFS = 4.0
 """The same for the new time of a file: a platform may keep the time of the same content."""
 _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
-
-
-class Listing(NamedTuple):
-    """A listing after the uploads, judged.
-
-    Attributes:
-        files: the listed files by path.
-        proofs: the proofs of the files that are listed as they should be.
-        wrong: the paths that are missing, or known to have other bytes.
-        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
-    """
-
-    files: Mapping[str, RemoteFile]
-    proofs: Mapping[str, Proof]
-    wrong: Sequence[str]
-    unproved: Sequence[str]
 
 
 class Update:
@@ -78,54 +62,54 @@ class Update:
         changes.unchanged = len(plan.unchanged)
         changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
         self._files = files
-        self._client = lock.writing(job.client)
-        newest = plan.zone.newest
-        self._number = 0
-        """The number of the last manifest that was stored."""
-        self._repository = mark_repository(job.ci.repository)
-        if newest and self._repository == NO_REPOSITORY:
-            self._repository = newest.repository
-        self._first_manifest = ""
-        self._sent: dict[str, str] = {}
-        """SHA-256 of each file that was sent, in hex by path."""
+        self._sent: dict[str, Sent] = {}
         self._gone: set[str] = set()
         """The paths whose deletion was confirmed, or that were not there any more."""
-        self._before: dict[str, tuple[int, str] | None] = {**plan.zone.files}
-        """Each file as it was listed before it was last sent, by path."""
+        self._manifest = plan.zone.newest
+        """The newest manifest, of an earlier deploy or of this one."""
 
     @property
     def is_needed(self) -> bool:
         """Whether a file or a manifest has to change."""
         plan, newest = self._plan, self._plan.zone.newest
-        is_ours = newest is not None and newest.repository == self._repository
+        is_ours = newest is not None and newest.repository == plan.zone.mark(self._job.ci.repository)
         is_finished = plan.zone.manifest.count == len(plan.files)
         return bool(plan.uploads or plan.delete) or not (is_ours and is_finished)
+
+    @property
+    def _client(self) -> Client:
+        return self._lock.writing(self._job.client)
 
     # The steps, in their order
 
     async def store_first_manifest(self) -> None:
         """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
-        self._first_manifest = await self._store(self._plan.unchanged, self._plan.zone.manifest.count)
+        await self._store(self._plan.unchanged, self._plan.zone.manifest.count)
         self._lock.on_failure = self._record_failure
 
-    async def upload(self, files: Iterable[LocalFile]) -> None:
+    async def upload(self, files: Iterable[LocalFile], listed: Mapping[str, Listed]) -> None:
         """Store files: assets first, then the pages that refer to them.
 
         The biggest assets come first, so that no big asset is left to upload alone at the end.
+
+        Args:
+            files: the files.
+            listed: the last listing before that, by path.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
         progress = Progress(len(files), sum(file.size for file in files), self._job.log)
+        client = self._client
 
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
             write = self._files.write()
-            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
+            await client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             if path not in self._sent:  # a file that was sent again counts once
                 self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
                 self._changes.unchanged -= path in self._plan.unchanged
-            self._sent[path] = content.sha256
+            self._sent[path] = Sent(content.sha256, listed.get(path))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -150,10 +134,9 @@ class Update:
                 f"Sending {human_paths(sorted(again))} again: the listing does not show the new version"
             )
             await anyio.sleep(_NEXT_SECOND)
-            if self._first_manifest in again:
+            if self._manifest and self._manifest.path in again:
                 await self.store_first_manifest()
-            self._before |= {path: listing.files.get(path) for path in again}
-            await self.upload(file for file in self._plan.files if file.path in again)
+            await self.upload((file for file in self._plan.files if file.path in again), listing.files)
             listing = await self._read_listing()
         if listing.wrong:
             others = other_spellings(listing.wrong, listing.files)
@@ -173,9 +156,10 @@ class Update:
 
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
+        client = self._client
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, write=self._files.write())
+            was_there = await client.delete_file(self._job.app, path, write=self._files.write())
             self._gone.add(path)
             if was_there:  # a late listing may show what an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]
@@ -202,7 +186,8 @@ class Update:
 
     def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""
-        return {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()} | self._sent
+        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
+        return unchanged | {path: sent.sha256 for path, sent in self._sent.items()}
 
     # Parts of the steps
 
@@ -212,42 +197,20 @@ class Update:
         while True:
             shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
             listing = self._judge(shown)
+            if self._manifest and self._manifest.path not in shown:
+                listing = listing._replace(wrong=[self._manifest.path, *listing.wrong])
             may_be_late = listing.wrong or (listing.unproved and polling.waited < _LAG_OF_PROOFS)
             if not may_be_late or not await polling.again():
                 return listing
 
-    def _judge(self, shown: Mapping[str, RemoteFile]) -> Listing:
-        """Compare a listing with what was sent, and with what was not."""
-        wrong: list[str] = []
-        unproved: list[str] = []
-        proofs: dict[str, Proof] = {}
-        if self._first_manifest not in shown:
-            wrong.append(self._first_manifest)
-        for file in self._plan.files:
-            path, remote, sent = file.path, shown.get(file.path), self._sent.get(file.path)
-            if remote is None or remote.length not in {file.size, LENGTH_NOT_GIVEN}:
-                wrong.append(path)
-            elif sent is None:
-                unchanged = self._plan.unchanged.get(path)
-                if unchanged and unchanged[1:] == remote:
-                    proofs[path] = unchanged
-                else:
-                    wrong.append(path)
-            elif remote.last_modified and remote == self._before.get(path):
-                # The upload may not have arrived, or the platform keeps the time for the same bytes.
-                known = self._plan.zone.manifest.files.get(path)
-                if known == (sent, *remote):
-                    proofs[path] = known
-                else:
-                    (wrong if known and known[1:] == remote else unproved).append(path)
-            elif remote.last_modified and remote.length == file.size:
-                proofs[path] = (sent, *remote)
-        return Listing(shown, proofs, wrong, unproved)
+    def _judge(self, shown: Mapping[str, Listed]) -> Listing:
+        plan = self._plan
+        return judge_listing(shown, plan.files, plan.unchanged, self._sent, plan.zone.manifest.files)
 
     async def _store(
         self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None
-    ) -> str:
-        """Store the next manifest, and return its path.
+    ) -> None:
+        """Store the next manifest.
 
         It names our earlier paths and the folder's, without those whose deletion was confirmed.
 
@@ -256,14 +219,13 @@ class Update:
             count: see `Manifest`.
             listed: the listed paths; None if all named paths are listed, or about to be.
         """
-        newest = self._plan.zone.newest
+        zone = self._plan.zone
         # At least the time: where a late listing lacks the newest manifest, the next number may be taken.
-        known = max(self._number, newest.number if newest else 0)
-        self._number = max(known + 1, int(time.time() * 1000))
-        named = {*(self._plan.zone.ours or ()), *(file.path for file in self._plan.files)}
-        named -= self._gone
+        number = max(self._manifest.number + 1 if self._manifest else 0, int(time.time() * 1000))
+        named = {*(zone.ours or ()), *(file.path for file in self._plan.files)} - self._gone
         there = named if listed is None else named.intersection(listed)
-        path = new_manifest_path(self._number, self._repository, self._job.keep.unmatched(there))
+        mark = zone.mark(self._job.ci.repository)
+        self._manifest = new_manifest_name(number, mark, self._job.keep.unmatched(there))
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
         content = Bytes(manifest.render(), self._lock.check)
@@ -271,8 +233,7 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._write_all([path], put)  # it ends like all other writes
-        return path
+        await self._write_all([self._manifest.path], put)  # it ends like all other writes
 
     async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
         """Write all items, in their order, `concurrency` at a time.

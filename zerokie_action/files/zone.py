@@ -1,0 +1,176 @@
+"""Decides whose each file of a storage zone is, and what is proved of it: pure functions of listings.
+
+A file is ours if the newest manifest names it. A listing after the uploads proves what was sent.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import NamedTuple
+
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.files.local import LocalFile, is_addressable
+from zerokie_action.files.manifest import (
+    MANIFEST_FOLDER,
+    NO_REPOSITORY,
+    Manifest,
+    ManifestName,
+    Proof,
+    digest_of,
+    directories_of,
+    mark_repository,
+)
+
+Listed = tuple[int, str]
+"""Length and `lastModified` of a listed file; the length is negative, the time empty, if it has none."""
+
+
+class Zone(NamedTuple):
+    """The content of a storage zone; by default, of an app that does not exist yet.
+
+    Attributes:
+        files: the listed files by path; without manifests, directories, and paths that no URL can name.
+        unsafe: the listed paths that no URL can name.
+        manifests: the paths of all files in the manifest folder.
+        newest: the newest manifest's name; None without a manifest.
+        manifest: the newest manifest; empty if it is missing or can't be read.
+        ours: the listed paths that this app's deploys have stored; None if that is not known.
+        not_found: the platform's words if it answers 404 instead of a list; else empty.
+    """
+
+    files: Mapping[str, Listed] = MappingProxyType({})
+    unsafe: Sequence[str] = ()
+    manifests: Sequence[str] = ()
+    newest: ManifestName | None = None
+    manifest: Manifest = Manifest()
+    ours: AbstractSet[str] | None = frozenset()
+    not_found: str = ""
+
+    def foreign(self, paths: Iterable[str]) -> list[str]:
+        """Those of the listed paths that are not known to be ours, in the given order."""
+        return [path for path in paths if path not in (self.ours or ())]
+
+    def is_of_another(self, repository: str) -> bool:
+        """Whether another repository has stored the newest manifest; False if either is not known."""
+        if self.newest is None or not repository:
+            return False
+        return self.newest.repository not in {NO_REPOSITORY, mark_repository(repository)}
+
+    def mark(self, repository: str) -> str:
+        """The mark for the next manifest's name: a run that knows no repository leaves it as it is."""
+        mark = mark_repository(repository)
+        return self.newest.repository if self.newest and mark == NO_REPOSITORY else mark
+
+
+def make_zone(
+    listed: Mapping[str, Listed],
+    newest: ManifestName | None,
+    manifest: Manifest | None,
+    keep: Patterns,
+    local: Collection[str] = (),
+) -> Zone:
+    """The zone that a listing and the newest manifest describe.
+
+    Args:
+        listed: the listing, by path.
+        newest: the newest manifest's name; None without a manifest.
+        manifest: the newest manifest; empty without one, None if it can't be read.
+        keep: the patterns of remote paths that are never deleted.
+        local: the paths of the directory.
+    """
+    named = manifest.files if manifest else {}
+    unsafe = {path for path in listed if not is_addressable(path)}
+    # Some platforms list directories, and may delete what is in them as well.
+    paths = listed.keys() - unsafe - (directories_of(listed) - named.keys())
+    manifests = {path for path in paths if path.startswith(MANIFEST_FOLDER)}
+    files = {path: listed[path] for path in paths - manifests}
+    return Zone(
+        files=files,
+        unsafe=sorted(unsafe),
+        manifests=sorted(manifests),
+        newest=newest,
+        manifest=manifest or Manifest(),
+        ours=files.keys() & named.keys() if manifest else _ours_by_name(newest, files, keep, local),
+    )
+
+
+def _ours_by_name(
+    newest: ManifestName | None, files: Iterable[str], keep: Patterns, local: Iterable[str]
+) -> set[str] | None:
+    """The listed paths that are ours, if the name of an unreadable manifest proves that; else None.
+
+    All listed paths are ours if their digest is the one in the name. After a killed deploy of this folder,
+    that digest may cover paths of the folder that are not listed yet.
+    """
+    listed = keep.unmatched(files)
+    digests = {digest_of(listed), digest_of(listed | keep.unmatched(local))}
+    return listed if newest and newest.digest in digests else None
+
+
+class Sent(NamedTuple):
+    """An upload that the platform confirmed.
+
+    Attributes:
+        sha256: SHA-256 of the content, in hex.
+        before: the file as it was listed before the upload; None if it was not.
+    """
+
+    sha256: str
+    before: Listed | None
+
+
+class Listing(NamedTuple):
+    """A listing after the uploads, judged.
+
+    Attributes:
+        files: the listed files by path.
+        proofs: the proofs of the files that are listed as they should be.
+        wrong: the paths that are missing, or known to have other bytes.
+        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
+    """
+
+    files: Mapping[str, Listed]
+    proofs: Mapping[str, Proof]
+    wrong: Sequence[str]
+    unproved: Sequence[str]
+
+
+def judge_listing(
+    listed: Mapping[str, Listed],
+    files: Iterable[LocalFile],
+    unchanged: Mapping[str, Proof],
+    sent: Mapping[str, Sent],
+    known: Mapping[str, Proof | None],
+) -> Listing:
+    """Compare a listing with what was sent, and with what was not.
+
+    Args:
+        listed: the listing, by path.
+        files: the directory's files.
+        unchanged: the proofs of the files that were skipped, by path.
+        sent: the uploads, by path.
+        known: what the newest manifest proves, by path.
+    """
+    wrong: list[str] = []
+    unproved: list[str] = []
+    proofs: dict[str, Proof] = {}
+    for file in files:
+        path, remote, upload = file.path, listed.get(file.path), sent.get(file.path)
+        if remote is None or 0 <= remote[0] != file.size:
+            wrong.append(path)
+            continue
+        if upload is None:
+            skipped = unchanged.get(path)
+            if skipped and skipped[1:] == remote:
+                proofs[path] = skipped
+            else:
+                wrong.append(path)
+            continue
+        (length, time), before = remote, known.get(path)
+        proof = (upload.sha256, length, time)
+        if time and remote == upload.before and before != proof:
+            # The upload may not have arrived, or the platform keeps the time for the same bytes.
+            (wrong if before and before[1:] == remote else unproved).append(path)
+        elif time and length == file.size:
+            proofs[path] = proof
+    return Listing(listed, proofs, wrong, unproved)
