@@ -7,7 +7,7 @@ folder itself, whatever the app has, is found by `files.scan`.
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
@@ -40,14 +40,15 @@ class Doubt(NamedTuple):
     confirmation: str = _TAKE_OVER
 
 
-def require_confirmed(doubts: Sequence[Doubt], *, take_over: bool) -> list[Doubt]:
+def require_confirmed(*doubts: Doubt | None, take_over: bool) -> list[Doubt]:
     """Stop if there are doubts, other than those that `take-over` confirms, and return these.
 
     Raises:
         ConfigurationError: with the other doubts, and all inputs that confirm the change.
     """
-    confirmed = [doubt for doubt in doubts if take_over and doubt.confirmation == _TAKE_OVER]
-    if left := [doubt for doubt in doubts if doubt not in confirmed]:
+    found = [doubt for doubt in doubts if doubt]
+    confirmed = [doubt for doubt in found if take_over and doubt.confirmation == _TAKE_OVER]
+    if left := [doubt for doubt in found if doubt not in confirmed]:
         advice = " ".join(doubt.advice for doubt in left)
         confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in left))
         raise ConfigurationError(

@@ -11,7 +11,7 @@ lock expires.
 
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -57,8 +57,6 @@ class DeployLock:
         finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
             had no JSON object.
         unreleased: why the lock could not be released after a failure, for reports; usually empty.
-        on_failure: called once when the work fails while the lock is held, before the release, within
-            `limits.RECORD`. An exception from it is logged.
     """
 
     client: Client
@@ -70,7 +68,6 @@ class DeployLock:
     finalizing: Write = field(default_factory=Write)
     finalized: Finalized | None = None
     unreleased: str = ""
-    on_failure: Callable[[], Awaitable[None]] | None = None
     _confirmed_at: float | None = None
     """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
     _why_lost: str = ""
@@ -157,6 +154,12 @@ class DeployLock:
 
         return replace(client, guard=guard, on_missing=ask_soon)
 
+    async def is_held_after(self, failure: BaseException) -> bool:
+        """Whether the session still holds the lock. After a refused write (409), the platform is asked."""
+        if _is_conflict(failure):
+            await self._confirm(self.client.retrying(UNTIL_DEADLINE))
+        return self._may_write()
+
     def end(self) -> None:
         """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
         self._confirmed_at = None
@@ -231,13 +234,10 @@ class DeployLock:
         return client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
 
     async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
-        """Record the failed deploy, release the lock, and log the outcome."""
+        """Release the lock after a failure, and log the outcome."""
         self.shutdown.end_work()
         if self._confirmed_at is not None and not self._may_write():
             self._lose(_UNCONFIRMED)
-        is_conflict = isinstance(failure, RequestRejected) and failure.status == CONFLICT
-        if self._confirmed_at is not None:
-            await self._record(is_conflict=is_conflict)
         if self._confirmed_at is None and not (self._why_lost or self._asking.may_come_late):
             self.end()  # it was not granted
             return
@@ -245,23 +245,13 @@ class DeployLock:
             if await self.release(counts(), limits.RELEASE):
                 self.log.info("Deploy lock released")
         except LockLost as loss:
-            if is_conflict:
+            if _is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.warning(str(loss))
         except DeployError as error:
             self.unreleased = f"{error}. {_when_it_expires(error)}"
             self.log.warning(self.unreleased)
-
-    async def _record(self, *, is_conflict: bool) -> None:
-        """Call `on_failure`, after a refused write (409) only if the lock is still held."""
-        with self.shutdown.shielded_scope(limits.RECORD):
-            try:
-                is_ours = not is_conflict or await self._confirm(self.client.retrying(UNTIL_DEADLINE))
-                if is_ours and self.on_failure is not None:
-                    await self.on_failure()
-            except Exception as error:  # noqa: BLE001 - the lock has to be released after any error
-                self.log.info(f"Before releasing the lock: {unwrap(error)}")
 
     async def release(self, counts: Counts, allowance: Allowance) -> bool:
         """Release the lock within an allowance, shielded from cancellation.
@@ -312,6 +302,10 @@ class DeployLock:
             "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still held",
             hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
         )
+
+
+def _is_conflict(failure: BaseException) -> bool:
+    return isinstance(failure, RequestRejected) and failure.status == CONFLICT
 
 
 def _when_it_expires(error: DeployError) -> str:

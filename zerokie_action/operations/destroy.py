@@ -113,5 +113,5 @@ async def _request_deletion(job: Job, change: Change, client: Client) -> None:
 async def _require_ownership(job: Job) -> None:
     listed, _ = await list_zone(job)
     zone = make_zone(listed, max(find_manifests(listed), default=None), None, job.keep)
-    if doubt := another_repository(job.app, zone, job.ci.repository):
-        require_confirmed([doubt], take_over=job.settings.take_over)
+    doubt = another_repository(job.app, zone, job.ci.repository)
+    require_confirmed(doubt, take_over=job.settings.take_over)

@@ -1,4 +1,4 @@
-"""Deploys a directory: makes the app's storage zone equal to the directory."""
+"""Deploys a directory: the order of the steps that make the app's storage zone equal to the directory."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -82,11 +82,15 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
             update = Update(job, lock, plan, changes, files)
             if update.is_needed:
                 await update.store_first_manifest()
-                await update.upload(plan.uploads, plan.zone.files)
-                listing = await update.require_listed()
-                await _require_same(job, found)
-                await update.delete_stale()
-                await update.store_last_manifest(listing.proofs)
+                try:
+                    await update.upload(plan.uploads, plan.zone.files)
+                    listing = await update.require_listed()
+                    await _require_same(job, found)
+                    await update.delete_stale()
+                    await update.store_last_manifest(listing.proofs)
+                except BaseException as failure:
+                    await update.record_failure(failure)
+                    raise
             else:
                 await _require_same(job, found)
     except BaseException:
@@ -165,8 +169,7 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
             await _in_thread(require_same_spelling, plan)
         owner = about_owner(job.app, plan, job.ci.repository)
         directory = await _in_thread(about_directory, plan, job.keep, found.directory, settings.max_deletes)
-        doubts = [*filter(None, (owner, directory))]
-        for doubt in require_confirmed(doubts, take_over=settings.take_over):
+        for doubt in require_confirmed(owner, directory, take_over=settings.take_over):
             job.note(f"{doubt.problem}; continuing, because `take-over` is set")
     return plan
 

@@ -1,4 +1,4 @@
-"""Updates a storage zone: all writes of a deploy, while the lock is held.
+"""Writes a storage zone: all writes of a deploy, while the lock is held, and after a failure its manifest.
 
 Manifests record a deploy's progress. Before a deploy writes any file, it stores a manifest that names every
 path that it is about to write, and that proves only the unchanged files. If the deploy is then killed, the
@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.doubts import other_spellings
-from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.errors import PlatformUnavailable, unwrap
 from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
 from zerokie_action.files.manifest import Manifest, Proof, new_manifest_name
@@ -27,7 +28,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
-from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, Client, is_hidden
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_files, human_paths
@@ -62,6 +63,7 @@ class Update:
         changes.unchanged = len(plan.unchanged)
         changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
         self._files = files
+        self._client = lock.writing(job.client)
         self._sent: dict[str, Sent] = {}
         self._gone: set[str] = set()
         """The paths whose deletion was confirmed, or that were not there any more."""
@@ -71,21 +73,15 @@ class Update:
     @property
     def is_needed(self) -> bool:
         """Whether a file or a manifest has to change."""
-        plan, newest = self._plan, self._plan.zone.newest
-        is_ours = newest is not None and newest.repository == plan.zone.mark(self._job.ci.repository)
-        is_finished = plan.zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and is_finished)
-
-    @property
-    def _client(self) -> Client:
-        return self._lock.writing(self._job.client)
+        plan, zone = self._plan, self._plan.zone
+        is_ours = zone.newest is not None and zone.newest.repository == zone.mark(self._job.ci.repository)
+        return bool(plan.uploads or plan.delete) or not is_ours or zone.manifest.count != len(plan.files)
 
     # The steps, in their order
 
     async def store_first_manifest(self) -> None:
         """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
         await self._store(self._plan.unchanged, self._plan.zone.manifest.count)
-        self._lock.on_failure = self._record_failure
 
     async def upload(self, files: Iterable[LocalFile], listed: Mapping[str, Listed]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -98,13 +94,12 @@ class Update:
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
         progress = Progress(len(files), sum(file.size for file in files), self._job.log)
-        client = self._client
 
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.check)
             progress.begin(path, file.size, lambda: content.taken)
             write = self._files.write()
-            await client.put_file(self._job.app, path, content, content_type(path), write=write)
+            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             if path not in self._sent:  # a file that was sent again counts once
                 self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
@@ -156,10 +151,9 @@ class Update:
 
     async def delete_stale(self) -> None:
         """Delete the files that the directory does not have."""
-        client = self._client
 
         async def delete(path: str) -> None:
-            was_there = await client.delete_file(self._job.app, path, write=self._files.write())
+            was_there = await self._client.delete_file(self._job.app, path, write=self._files.write())
             self._gone.add(path)
             if was_there:  # a late listing may show what an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]
@@ -174,15 +168,24 @@ class Update:
             delete = partial(self._client.delete_file, self._job.app)
             tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
             await self._store(proofs, len(self._plan.files))
-            self._lock.on_failure = None
 
-    async def _record_failure(self) -> None:
-        """After a failure, store a manifest with the proofs so far: the next deploy sends only the rest."""
-        shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
-        proofs = self._judge(shown).proofs
-        await self._store(proofs, self._plan.zone.manifest.count, shown)
-        if proofs:
-            self._job.log.info(f"Recorded {human_files(len(proofs))}: the next deploy can skip them")
+    async def record_failure(self, failure: BaseException) -> None:
+        """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
+
+        It takes `limits.RECORD` at most, and nothing is stored unless the lock is still held.
+        """
+        self._job.shutdown.end_work()
+        with self._job.shutdown.shielded_scope(limits.RECORD):
+            try:
+                if await self._lock.is_held_after(unwrap(failure)):
+                    shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
+                    proofs = self._judge(shown).proofs
+                    await self._store(proofs, self._plan.zone.manifest.count, shown)
+                    if proofs:
+                        recorded = human_files(len(proofs))
+                        self._job.log.info(f"Recorded {recorded}: the next deploy can skip them")
+            except Exception as error:  # noqa: BLE001 - the first error counts, and the lock has to be released
+                self._job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
     def deployed_hashes(self) -> dict[str, str]:
         """SHA-256 of each unchanged or uploaded file, in hex by path."""
@@ -224,8 +227,8 @@ class Update:
         number = max(self._manifest.number + 1 if self._manifest else 0, int(time.time() * 1000))
         named = {*(zone.ours or ()), *(file.path for file in self._plan.files)} - self._gone
         there = named if listed is None else named.intersection(listed)
-        mark = zone.mark(self._job.ci.repository)
-        self._manifest = new_manifest_name(number, mark, self._job.keep.unmatched(there))
+        paths = self._job.keep.unmatched(there)
+        self._manifest = new_manifest_name(number, zone.mark(self._job.ci.repository), paths)
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
         manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
         content = Bytes(manifest.render(), self._lock.check)
@@ -249,8 +252,7 @@ class Update:
                 await write(item)
 
         async with anyio.create_task_group() as tasks:
-            count = min(self._job.settings.concurrency, len(items))
-            workers = [tasks.start_soon(work) for _ in range(count)]
+            workers = [tasks.start_soon(work) for _ in items[: self._job.settings.concurrency]]
             try:
                 # The task group itself would notice a cancellation only after its shielded writes.
                 for worker in workers:

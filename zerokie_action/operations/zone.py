@@ -1,4 +1,4 @@
-"""Reads an app's storage zone: the listing, and the newest manifest. `files.zone` judges them."""
+"""Reads an app's storage zone: the listing and the newest manifest, which `files.zone` judges."""
 
 import os
 from collections.abc import Collection
