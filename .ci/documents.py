@@ -66,8 +66,6 @@ _NOT_OF_THE_WORKFLOW = {
 }
 """The reusable workflow has all inputs but these and the secrets, which are secrets of the workflow."""
 
-_FLAGS = {"true", "false"}
-
 
 def _meaning(row: Input) -> str:
     """The description names the default. Only the code has it: a variable counts where nothing is set."""
@@ -97,7 +95,7 @@ def _component_inputs() -> str:
         lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         if row.is_list:
             lines += ["  type: array", "  default: []"]
-        elif row.default in _FLAGS:
+        elif row.is_flag:
             lines += ["  type: boolean", f"  default: {row.default}"]
         elif not row.required:
             lines += ['  default: ""']
@@ -132,7 +130,7 @@ def _variables(rows: Iterable[Input]) -> str:
 
 def _unset() -> str:
     """The variables of flags and lists, with the value that they have where nobody has set them."""
-    flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.default in _FLAGS)
+    flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.is_flag)
     lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.is_list)
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
 
@@ -145,8 +143,8 @@ def _workflow_inputs() -> str:
     lines = []
     for row in _workflow_rows():
         lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
-        lines += ["  type: boolean" if row.default in _FLAGS else "  type: string"]
-        lines += ["  default: true"] if row.default == "true" else []
+        lines += ["  type: boolean" if row.is_flag else "  type: string"]
+        lines += ["  default: true"] if row.is_flag and row.default == "true" else []
         lines += ["  required: true"] if row.required else []
     return textwrap.indent("\n".join(lines) + "\n", "      ")
 
@@ -156,7 +154,7 @@ def _workflow_values() -> str:
     lines = []
     for row in _workflow_rows():
         value = f"inputs.{row.name}"
-        if row.default in _FLAGS:
+        if row.is_flag:
             value = f"!{value} && 'false' || ''" if row.default == "true" else f"{value} || ''"
         lines.append(f"{row.name}: ${{{{ {value} }}}}\n")
     return textwrap.indent("".join(lines), "          ")
@@ -182,7 +180,8 @@ def _type(row: Input) -> str:
     if row.is_list:
         return "list"
     annotation = repr(INPUTS[row.name.replace("-", "_")].annotation)
-    return next((_TYPES[found] for found in re.findall(r"\w+", annotation) if found in _TYPES), "text")
+    kinds = dict.fromkeys(_TYPES[found] for found in re.findall(r"\w+", annotation) if found in _TYPES)
+    return " or ".join(kinds) or "text"
 
 
 def _output_table() -> str:

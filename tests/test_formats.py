@@ -63,7 +63,7 @@ UNEXPANDED = ["${{ github.ref }}", "$[[ inputs.app ]]", "site-$CI_COMMIT_REF_SLU
 REFUSED: dict[Parse, dict[str, list[str]]] = {
     # what the sentence says of texts; one that may be a secret is not quoted
     formats.parse_duration: {
-        "{!r} is not a duration; write for example 90, 90s, 5m or 1h30m": [
+        "{!r} is not a duration; write for example 90, 90s, 5m, 1h30m or 7d": [
             *("soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "9" * 40),
         ],
     },

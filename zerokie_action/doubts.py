@@ -7,13 +7,14 @@ folder itself, whatever the app has, is found by `files.scan`.
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable
+from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.plan import FRONT_PAGE, Plan
 from zerokie_action.files.zone import Zone
@@ -130,33 +131,39 @@ def _fold(path: str) -> str:
 
 
 def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: int | None) -> Doubt | None:
-    """Whether the directory is the wrong one; `max_deletes` replaces the other checks."""
-    if not plan.delete:
+    """Whether the directory is the wrong one; `max_deletes` replaces the other checks.
+
+    What `keep` matches, and what waits for its deletion, is no part of the site.
+    """
+    stale = plan.becomes_stale
+    if not stale:
         return None
-    site = keep.unmatched(plan.zone.files)
-    count, before = len(plan.files), plan.zone.manifest.count
+    site, paths = keep.unmatched(plan.zone.files) - plan.stale.keys(), [file.path for file in plan.files]
+    if plan.wait and plan.zone.is_unread:
+        site, paths = {*filter(is_page, site)}, [*filter(is_page, paths)]
+    before = plan.zone.manifest.count
     before = len(site) if before is None else before
     advice = "Check that `directory` is the right one, and that the build is complete."
     if max_deletes is not None:
-        if len(plan.delete) <= max_deletes:
+        if len(stale) <= max_deletes:
             return None
-        problem = f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(plan.delete)}"
-    elif len(plan.delete) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, site)):
+        problem = f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(stale)}"
+    elif len(stale) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, site)):
         problem = (
-            f"Most of the site would be deleted, {_files(plan.delete)}, and the directory has it again "
+            f"Most of the site would be deleted, {_files(stale)}, and the directory has it again "
             f"below {inner!r}"
         )
         advice = f"If that is the site, set `directory: {directory / inner}`."
-    elif len(plan.delete) > _FEW and count < before / 2:
+    elif len(stale) > _FEW and len(paths) < before / 2:
         problem = (
-            f"The directory has {human_files(count)}, fewer than half of the site's {before:,}, and this "
-            f"deploy would delete {_files(plan.delete)}"
+            f"The directory has {human_files(len(paths))}, fewer than half of the site's {before:,}, and "
+            f"this deploy would delete {_files(stale)}"
         )
-    elif FRONT_PAGE in plan.delete:
+    elif FRONT_PAGE in stale:
         problem = f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page"
     else:
         return None
-    return Doubt(problem, advice, confirmation=f"`max-deletes: {len(plan.delete)}`")
+    return Doubt(problem, advice, confirmation=f"`max-deletes: {len(stale)}`")
 
 
 def _site_below(plan: Plan, site: AbstractSet[str]) -> str:
@@ -165,7 +172,8 @@ def _site_below(plan: Plan, site: AbstractSet[str]) -> str:
     A right build that moves most of the site differs: the site has that directory already, or the folder has
     nothing new beside it. Names are compared without the hashes that build tools put into them.
     """
-    deleted = Counter(map(_without_hash, plan.delete))
+    stale = plan.becomes_stale
+    deleted = Counter(map(_without_hash, stale))
     again: defaultdict[str, set[str]] = defaultdict(set)
     for file in plan.files:
         for slash in re.finditer("/", file.path):
@@ -173,7 +181,7 @@ def _site_below(plan: Plan, site: AbstractSet[str]) -> str:
             if name in deleted:  # deep paths have many names
                 again[file.path[: slash.start()]].add(name)
     for inner, names in again.items():
-        is_most = sum(deleted[name] for name in names) > len(plan.delete) / 2
+        is_most = sum(deleted[name] for name in names) > len(stale) / 2
         if is_most and not any(path.startswith(f"{inner}/") for path in site):
             paths = {file.path for file in plan.files}
             below = {path for path in paths if path.startswith(f"{inner}/")}
@@ -187,6 +195,6 @@ def _without_hash(path: str) -> str:
     return _HASH.sub("", path)
 
 
-def _files(paths: tuple[str, ...]) -> str:
+def _files(paths: Sequence[str]) -> str:
     """A number of files and the first paths: `12 files ('a', 'b', 'c' and 9 more)`."""
     return f"{human_files(len(paths))} ({human_paths(paths)})"

@@ -14,11 +14,16 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 _DURATION = re.compile(
-    r"(?=\S)(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
+    r"(?=\S)(?:([0-9]{1,9})d)?\s*(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
     r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
     re.IGNORECASE,
 )
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0"), False
+)
+"""As pydantic reads them in the other inputs."""
+_LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
 _SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
 """A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
 _COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
@@ -35,13 +40,29 @@ _STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)"
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from `90`, `90s`, `5m` or `1h30m`."""
+    """Seconds from `90`, `90s`, `5m`, `1h30m` or `7d`."""
     match = _DURATION.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is not a duration; write for example 90, 90s, 5m or 1h30m")
+        raise ValueError(f"{text!r} is not a duration; write for example 90, 90s, 5m, 1h30m or 7d")
     return sum(
-        float(number or 0) * unit for number, unit in zip(match.groups(), (3600, 60, 1, 1), strict=True)
+        float(number or 0) * unit for number, unit in zip(match.groups(), (*_UNITS.values(), 1), strict=True)
     )
+
+
+def parse_delete_stale(text: str) -> bool | float:
+    """A boolean, or the seconds of a duration with its unit."""
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if not _DURATION.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is neither true, false nor a duration; write true, false or for example 7d"
+        )
+    if re.fullmatch(r"[0-9.]+", text):
+        raise ValueError(f"{text!r} has no unit; write {text}d for days, or true or false")
+    seconds = parse_duration(text)
+    if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
+        raise ValueError(f"{text!r} is not between a minute and ten years; write for example 7d, or false")
+    return seconds
 
 
 def written_duration(seconds: float) -> str:

@@ -220,7 +220,12 @@ class Settings(BaseSettings):
         " is named here has to exist.",
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
-    delete_stale: bool = Field(default=True, description="Delete remote files that the folder no longer has.")
+    delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
+        default=True,
+        description="Delete remote files that the folder no longer has: `true` at once, `false` never. A "
+        "duration such as `7d` deletes pages at once, and other files when no version that was live within "
+        "that time has them: an open page may still load them.",
+    )
     take_over: bool = Field(
         default=False,
         description="Continue although the app is another repository's, or has files that no deploy of this "
@@ -229,8 +234,9 @@ class Settings(BaseSettings):
     max_deletes: int | None = Field(
         None,
         ge=0,
-        description="The most files that a deploy may delete. Without it, a deploy stops if it would delete "
-        "the front page, or more than 3 files while the folder has fewer than half as many as the last one.",
+        description="The most files that may become stale in a deploy. Without it, a deploy stops if it "
+        "would delete the front page, or more than 3 files while the folder has fewer than half as many as "
+        "the last one.",
     )
     incremental: bool = Field(default=True, description="Skip unchanged files.")
     concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")
@@ -351,6 +357,7 @@ class Input(NamedTuple):
     description: str
     is_list: bool
     is_secret: bool
+    is_flag: bool
 
 
 def documented_inputs() -> Iterator[Input]:
@@ -358,7 +365,8 @@ def documented_inputs() -> Iterator[Input]:
     for field, info in INPUTS.items():
         is_required = info.default == ""  # only a required input has this default
         text, default = info.description or "", _written(info.default)
-        yield Input(input_name(field), default, is_required, text, field in _LISTS, field in _SECRETS)
+        kinds = (field in _LISTS, field in _SECRETS, info.annotation is bool)
+        yield Input(input_name(field), default, is_required, text, *kinds)
 
 
 def _written(default: object) -> str:

@@ -24,6 +24,7 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote, quote_plus
 
 _SHORTEST_SECRET = 4
@@ -176,6 +177,11 @@ def human_paths(paths: Sequence[str], shown: int = 3) -> str:
 
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
+
+
+def utc_time(seconds: float) -> str:
+    """Return a time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def human_bytes(count: float) -> str:

@@ -20,8 +20,8 @@ def digest(*paths: str) -> str:
 
 def test_as_it_is_stored():
     """Names, a proof or nothing for each, and how many files the last folder had."""
-    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3)
-    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3}
+    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7})
+    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3, "stale": {"a": 7}, "types": 0}
     assert json.loads(manifest.render()) == stored
     assert parse_manifest(manifest.render()) == manifest
     assert parse_manifest(Manifest().render()) == Manifest(files={}, count=None)

@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from zerokie_action.files.content_type import VERSION
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import Manifest
@@ -36,9 +37,10 @@ def test_why_a_file_is_uploaded(content, remote, proofs, hashes, change):
     """A proof with a hole is none; the sign says whether the upload replaces something."""
     plan = make_plan(
         [LocalFile("a", "/", len(content), 0)],
-        Zone(files=remote, manifest=Manifest(files=proofs)),
+        Zone(files=remote, manifest=Manifest(files=proofs, types=VERSION)),
         {"a": sha256(content)} if hashes is None else hashes,
         keep=Patterns(()),
         delete_stale=True,
+        now=0,
     )
     assert [(sign, reason) for sign, _, reason in plan.changes()] == [change]

@@ -9,6 +9,8 @@ declaration.
 from functools import cache
 from mimetypes import MimeTypes
 
+VERSION = 1
+"""The version of the tables below, raised with each change: files of another version are sent again."""
 _UNKNOWN = "application/octet-stream"
 _JSON = "application/json"
 _PAGES = ("text/html", "application/xhtml+xml")

@@ -54,6 +54,8 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         count: the number of files in the folder of the last finished deploy; None if it is not known.
+        stale: since when files wait that the folder no longer has, in seconds since 1970, by path.
+        types: the version of the table of content types (`content_type.VERSION`) with which files were sent.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -61,6 +63,8 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Proof | None] = {}
     count: int | None = None
+    stale: dict[str, int] = {}
+    types: int = 0
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""

@@ -1,12 +1,15 @@
-"""Plans a deploy's changes: a pure function of folder, listing and manifest."""
+"""Plans a deploy's changes: a pure function of folder, zone and time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from zerokie_action.files.content_type import VERSION, is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Proof
-from zerokie_action.files.zone import Listed, Zone
+from zerokie_action.files.manifest import Proof, directories_of
+from zerokie_action.files.rules import PROTECTED_NAMES
+from zerokie_action.files.zone import Zone
 
 FRONT_PAGE = "index.html"
 
@@ -22,6 +25,8 @@ class Plan(NamedTuple):
         kept: the remote paths that stay, because of `keep` or `delete-stale`, though the directory lacks
             them.
         unchanged: by path, the proof that the remote file is equal to the local file.
+        wait: the remote paths that a later deploy deletes, because an open page may still load them.
+        stale: since when paths wait that have waited before, in seconds since 1970; some are deleted now.
     """
 
     zone: Zone
@@ -30,6 +35,17 @@ class Plan(NamedTuple):
     delete: tuple[str, ...]
     kept: tuple[str, ...]
     unchanged: Mapping[str, Proof]
+    wait: tuple[str, ...]
+    stale: Mapping[str, int]
+
+    @property
+    def becomes_stale(self) -> list[str]:
+        """The paths that the last folder had, and this one does not: what the checks are about.
+
+        Nobody can tell since when assets beside an unreadable manifest wait, so only pages count there.
+        """
+        stale = sorted({*self.delete, *self.wait} - self.stale.keys())
+        return [*filter(is_page, stale)] if self.wait and self.zone.is_unread else stale
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -37,7 +53,8 @@ class Plan(NamedTuple):
         Deletions come first, so that nobody overlooks them.
         """
         for path in self.delete:
-            yield "-", path, "not in the directory, or ignored"
+            why = "has waited long enough" if path in self.stale else "not in the directory, or ignored"
+            yield "-", path, why
         for file, reason in self.uploads.items():
             yield self.sign(file), file.path, reason
 
@@ -52,7 +69,8 @@ def make_plan(
     hashes: Mapping[str, str],
     *,
     keep: Patterns,
-    delete_stale: bool = True,
+    delete_stale: bool | float,
+    now: float,
 ) -> Plan:
     """Compare the directory with the storage zone.
 
@@ -61,35 +79,64 @@ def make_plan(
         zone: the storage zone.
         hashes: SHA-256 of local files by path, in hex; a file without a hash is uploaded.
         keep: the patterns of remote paths that are never deleted.
-        delete_stale: whether to delete remote files that the directory does not have.
+        delete_stale: whether to delete remote files that the directory does not have; or the seconds for
+            which such a file waits, if no page refers to it any more.
+        now: the time in seconds since 1970.
     """
     unchanged: dict[str, Proof] = {}
     uploads: dict[LocalFile, str] = {}
     for file in files:
-        proof = zone.manifest.files.get(file.path)
-        reason = _reason(file, zone.files.get(file.path), proof, hashes)
-        if proof and not reason:
+        reason = _reason(file, zone, hashes)
+        if proof := None if reason else zone.proof(file.path):
             unchanged[file.path] = proof
         else:
             uploads[file] = reason
-    extra = zone.files.keys() - {file.path for file in files}
-    stale = keep.unmatched(extra) if delete_stale else set()
+    local = {file.path for file in files}
+    extra = zone.files.keys() - local
+    delete = set() if delete_stale is False else keep.unmatched(extra)
+    kept = extra - delete
+    # A clock may have been ahead.
+    stale = {path: min(since, int(now)) for path, since in zone.waiting.items() if path not in local}
+    wait: set[str] = set()
+    if not isinstance(delete_stale, bool):
+        paths = _may_wait(delete, zone, local)
+        wait = {path for path in paths if stale.get(path, now) + delete_stale > now}
     return Plan(
         zone=zone,
         files=files,
         uploads=uploads,
-        delete=tuple(sorted(stale)),
-        kept=tuple(sorted(extra - stale)),
+        delete=tuple(sorted(delete - wait)),
+        kept=tuple(sorted(kept)),
         unchanged=unchanged,
+        wait=tuple(sorted(wait)),
+        stale=stale,
     )
 
 
-def _reason(file: LocalFile, remote: Listed | None, proof: Proof | None, hashes: Mapping[str, str]) -> str:
+def _may_wait(paths: AbstractSet[str], zone: Zone, local: AbstractSet[str]) -> set[str]:
+    """Those of the stale paths that an open page may still load: our own, no page, no secret.
+
+    A server may take `a` for the directory of `a/b`, so neither waits for the other.
+    """
+    ours = paths & (zone.ours or set())
+    directories, files = directories_of(local), directories_of(ours) & local
+    return {
+        path
+        for path in ours - directories
+        if not (is_page(path) or PROTECTED_NAMES.match_path(path.lower()))
+        and files.isdisjoint(directories_of([path]))
+    }
+
+
+def _reason(file: LocalFile, zone: Zone, hashes: Mapping[str, str]) -> str:
     """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
+    proof, remote = zone.manifest.files.get(file.path), zone.files.get(file.path)
     if remote is None:
         return "not on the platform"
     if proof is None:
         return "not proved by the manifest"
+    if zone.manifest.types != VERSION:
+        return "sent with another version's table of content types"
     if proof[1:] != remote:
         return "changed on the platform since"
     if file.path not in hashes:

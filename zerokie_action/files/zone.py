@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import NamedTuple
 
+from zerokie_action.files.content_type import VERSION
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile, is_addressable
 from zerokie_action.files.manifest import (
@@ -45,6 +46,22 @@ class Zone(NamedTuple):
     manifest: Manifest = Manifest()
     ours: AbstractSet[str] | None = frozenset()
     not_found: str = ""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether there is a manifest that can't be read: a manifest names files."""
+        return self.newest is not None and not self.manifest.files
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Since when our listed files wait that an earlier folder no longer had, by path."""
+        ours = self.ours or ()
+        return {path: since for path, since in self.manifest.stale.items() if path in ours}
+
+    def proof(self, path: str) -> Proof | None:
+        """The manifest's proof of a file that is still listed so, and was sent with the present type."""
+        proof = self.manifest.files.get(path) if self.manifest.types == VERSION else None
+        return proof if proof and proof[1:] == self.files.get(path) else None
 
     def foreign(self, paths: Iterable[str]) -> list[str]:
         """Those of the listed paths that are not known to be ours, in the given order."""

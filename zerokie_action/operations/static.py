@@ -1,5 +1,6 @@
 """Deploys a directory: the order of the steps that make the app's storage zone equal to the directory."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
@@ -27,7 +28,7 @@ from zerokie_action.operations.zone import read_zone
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_paths
+from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -63,6 +64,7 @@ async def _preview(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
         deleted={path: plan.zone.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
+    _note_waiting(job, plan, job.result.changes)
     preview_domains(job)
 
 
@@ -97,6 +99,7 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
         files.seen = changes.state
         raise
     _log_finalized(job, lock)
+    _note_waiting(job, plan, changes)
     return update.deployed_hashes()
 
 
@@ -160,8 +163,9 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
     if not can_skip:
         hashing.cancel()
     hashes = await hashing if can_skip else {}
+    keep, delete_stale = job.keep, settings.delete_stale
     plan = await _in_thread(
-        make_plan, found.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale
+        make_plan, found.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
@@ -199,12 +203,14 @@ def _log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     log = job.log
     kept = f", {len(plan.kept):,} kept" if plan.kept else ""
+    wait = f", {len(plan.wait):,} wait" if plan.wait else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "
-        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}"
+        f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}{wait}"
     )
     if log.shows("debug"):
         names = [f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()]
+        names += [f"  = {path} (waits until {utc_time(_waits_until(job, plan, path))})" for path in plan.wait]
     else:
         shown = _SHOWN_FOLDED if log.folds else _SHOWN_PLAIN
         names = [f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)]
@@ -214,6 +220,26 @@ def _log_plan(job: Job, plan: Plan) -> None:
     is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
     if is_first or FRONT_PAGE in plan.delete:
         job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
+
+
+def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
+    """When all of these paths have waited long enough, in seconds since 1970."""
+    return max(plan.stale.get(path, time.time()) for path in paths) + job.settings.delete_stale
+
+
+def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
+    """Say which files wait, and until when."""
+    changes.waiting = len(plan.wait)
+    if plan.wait:
+        changes.waiting_until = utc_time(_waits_until(job, plan, *plan.wait))
+        verb, them = ("waits", "it") if len(plan.wait) == 1 else ("wait", "them")
+        files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
+        job.note(f"{files} {verb}; the first deploy after {day} deletes {them}")
+        if plan.zone.is_unread:
+            job.warn(
+                "It is not known since when stale files wait, because the manifest can't be read: they wait "
+                "anew. If it can never be read, they stay until a deploy with `delete-stale: true`"
+            )
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:

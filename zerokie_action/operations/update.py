@@ -16,7 +16,7 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.doubts import other_spellings
 from zerokie_action.errors import PlatformUnavailable, unwrap
-from zerokie_action.files.content_type import content_type, is_page
+from zerokie_action.files.content_type import VERSION, content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
 from zerokie_action.files.manifest import Manifest, Proof, new_manifest_name
 from zerokie_action.files.plan import Plan
@@ -75,13 +75,15 @@ class Update:
         """Whether a file or a manifest has to change."""
         plan, zone = self._plan, self._plan.zone
         is_ours = zone.newest is not None and zone.newest.repository == zone.mark(self._job.ci.repository)
-        return bool(plan.uploads or plan.delete) or not is_ours or zone.manifest.count != len(plan.files)
+        is_told = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
+        is_finished = zone.manifest.count == len(plan.files)
+        return bool(plan.uploads or plan.delete) or not (is_ours and is_told and is_finished)
 
     # The steps, in their order
 
     async def store_first_manifest(self) -> None:
         """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
-        await self._store(self._plan.unchanged, self._plan.zone.manifest.count)
+        await self._store(self._plan.unchanged)
 
     async def upload(self, files: Iterable[LocalFile], listed: Mapping[str, Listed]) -> None:
         """Store files: assets first, then the pages that refer to them.
@@ -167,7 +169,7 @@ class Update:
         async with anyio.create_task_group() as tasks:
             delete = partial(self._client.delete_file, self._job.app)
             tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
-            await self._store(proofs, len(self._plan.files))
+            await self._store(proofs, is_finished=True)
 
     async def record_failure(self, failure: BaseException) -> None:
         """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
@@ -180,7 +182,7 @@ class Update:
                 if await self._lock.is_held_after(unwrap(failure)):
                     shown = await self._job.client.retrying(UNTIL_DEADLINE).list_files(self._job.app)
                     proofs = self._judge(shown).proofs
-                    await self._store(proofs, self._plan.zone.manifest.count, shown)
+                    await self._store(proofs, shown)
                     if proofs:
                         recorded = human_files(len(proofs))
                         self._job.log.info(f"Recorded {recorded}: the next deploy can skip them")
@@ -211,26 +213,35 @@ class Update:
         return judge_listing(shown, plan.files, plan.unchanged, self._sent, plan.zone.manifest.files)
 
     async def _store(
-        self, proofs: Mapping[str, Proof], count: int | None, listed: Collection[str] | None = None
+        self, proofs: Mapping[str, Proof], listed: Collection[str] | None = None, *, is_finished: bool = False
     ) -> None:
         """Store the next manifest.
 
-        It names our earlier paths and the folder's, without those whose deletion was confirmed.
+        It names our earlier paths and the folder's, without those whose deletion was confirmed. What the
+        folder no longer has keeps its proof, and begins to wait when a deploy is finished: until then, the
+        version that has it may be live.
 
         Args:
-            proofs: the proofs in the manifest, by path.
-            count: see `Manifest`.
+            proofs: the proofs of the folder's files, by path.
             listed: the listed paths; None if all named paths are listed, or about to be.
+            is_finished: whether the deploy has done all else.
         """
-        zone = self._plan.zone
+        plan, zone, now = self._plan, self._plan.zone, time.time()
         # At least the time: where a late listing lacks the newest manifest, the next number may be taken.
-        number = max(self._manifest.number + 1 if self._manifest else 0, int(time.time() * 1000))
-        named = {*(zone.ours or ()), *(file.path for file in self._plan.files)} - self._gone
+        number = max(self._manifest.number + 1 if self._manifest else 0, int(now * 1000))
+        local = {file.path for file in plan.files}
+        named = {*(zone.ours or ()), *local} - self._gone
         there = named if listed is None else named.intersection(listed)
         paths = self._job.keep.unmatched(there)
         self._manifest = new_manifest_name(number, zone.mark(self._job.ci.repository), paths)
+        stale = {**dict.fromkeys(plan.wait if is_finished else (), int(now)), **plan.stale}
         # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
-        manifest = Manifest.model_construct(files={**dict.fromkeys(sorted(named)), **proofs}, count=count)
+        manifest = Manifest.model_construct(
+            files={path: proofs.get(path) if path in local else zone.proof(path) for path in sorted(named)},
+            count=len(local) if is_finished else zone.manifest.count,
+            stale={path: since for path, since in stale.items() if path in named},
+            types=VERSION,
+        )
         content = Bytes(manifest.render(), self._lock.check)
 
         async def put(path: str) -> None:

@@ -89,6 +89,8 @@ def render_json(result: Result) -> str:
         "nothing_changed": result.nothing_changed,
         "lock_wait_seconds": round(result.lock_wait_seconds, 3),
         "retries_used": result.retries_used,
+        "files_waiting": changes and changes.waiting,
+        "waiting_until": (changes and changes.waiting_until) or None,
         "warnings": [output_line(warning) for warning in result.warnings],
         "notes": [output_line(note) for note in result.notes],
         "uploaded": changes

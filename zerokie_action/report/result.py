@@ -52,6 +52,8 @@ class Changes:
         unchanged: the number of files that were skipped as unchanged.
         to_upload: the number of files that the plan uploads.
         to_delete: the number of files that the plan deletes.
+        waiting: the number of stale files that a later deploy deletes; None before the deploy is finished.
+        waiting_until: when all of these have waited long enough, such as `2026-03-07T17:00:00Z`; else empty.
     """
 
     uploaded: list[Uploaded] = field(default_factory=list)
@@ -59,6 +61,8 @@ class Changes:
     unchanged: int = 0
     to_upload: int = 0
     to_delete: int = 0
+    waiting: int | None = None
+    waiting_until: str = ""
 
     @property
     def bytes_uploaded(self) -> int:
