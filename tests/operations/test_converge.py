@@ -210,6 +210,40 @@ def test_older_manifests_go(world: World) -> None:
     assert len([path for path in world.platform.files("site") if path.startswith("_zerokie/")]) == 2
 
 
+@pytest.mark.parametrize(("status", "code"), [(403, 0), (409, 4), (500, 5)])
+def test_an_old_manifest_that_the_platform_does_not_delete(world: World, status: int, code: int) -> None:
+    """The site is deployed: a refusal is a warning that says whose file it is; 409 concerns the lock."""
+    world.run()
+    (old, *_) = manifests(world)
+    world.write(upper(PAGE))
+    world.fault(Kind.STATUS, "DELETE", old.partition("/")[2], status=status, times=None)
+    outcome = world.run(retry_timeout=5)
+    assert outcome.exit_code == code, outcome.log
+    assert world.stored() == world.read()
+    if not code:
+        (warning,) = outcome.outputs["warnings"]
+        assert warning.startswith(
+            f"'{old}', an old manifest of this action's own, stays in the app: Deleting"
+        )
+    world.platform.faults.clear()
+    assert world.run().exit_code == 0
+
+
+def test_a_corrected_content_type(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches files that have not changed, once. They are ours still, and go with the folder's."""
+    world.write(SITE | {"a.md": b"x", "old.md": b"x"})
+    world.run()
+    for module in ("plan", "zone"):
+        monkeypatch.setattr(f"zerokie_action.files.{module}.VERSION", 2)
+    monkeypatch.setattr("zerokie_action.operations.update.VERSION", 2)
+    (world.folder / "old.md").unlink()
+    outcome = world.run(log_level="debug")
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 1), outcome.log
+    assert sorted(outcome.uploads) == sorted(world.read())
+    assert "  ~ a.md (sent with another version's table of content types)\n" in outcome.log
+    assert world.run().uploads == []
+
+
 # --- what was achieved is kept
 
 

@@ -7,7 +7,6 @@ next deploy knows which files are ours, and trusts no outdated proof.
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.doubts import other_spellings
-from zerokie_action.errors import PlatformUnavailable, unwrap
+from zerokie_action.errors import PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.files.content_type import VERSION, content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
 from zerokie_action.files.manifest import Manifest, Proof, new_manifest_name
@@ -28,6 +27,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
+from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
@@ -166,10 +166,21 @@ class Update:
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
+        refused: dict[str, RequestRejected] = {}
+
+        async def delete(path: str) -> None:
+            try:
+                await self._client.delete_file(self._job.app, path)
+            except RequestRejected as error:
+                if error.status == CONFLICT:  # the lock may be lost
+                    raise
+                refused[path] = error
+
         async with anyio.create_task_group() as tasks:
-            delete = partial(self._client.delete_file, self._job.app)
             tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
             await self._store(proofs, is_finished=True)
+        for path, error in refused.items():
+            self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
 
     async def record_failure(self, failure: BaseException) -> None:
         """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
