@@ -51,6 +51,24 @@ _BY_EXTENSION = {
     "gltf": "model/gltf+json",
 }
 
+_PYTHONS_DIFFER = (
+    "7z=application/x-7z-compressed deb=application/x-debian-package epub=application/epub+zip "
+    "php=application/x-httpd-php rar=application/vnd.rar rpm=application/x-rpm toml=application/toml "
+    "ogx=application/ogg texi=application/texinfo texinfo=application/texinfo "
+    "eot=application/vnd.ms-fontobject "
+    "docx=application/vnd.openxmlformats-officedocument.wordprocessingml.document "
+    "pptx=application/vnd.openxmlformats-officedocument.presentationml.presentation "
+    "xlsx=application/vnd.openxmlformats-officedocument.spreadsheetml.sheet "
+    "odg=application/vnd.oasis.opendocument.graphics odp=application/vnd.oasis.opendocument.presentation "
+    "ods=application/vnd.oasis.opendocument.spreadsheet odt=application/vnd.oasis.opendocument.text "
+    "wav=audio/vnd.wave mka=audio/matroska weba=audio/webm emf=image/emf wmf=image/wmf fits=image/fits "
+    "g3=image/g3fax jp2=image/jp2 jpm=image/jpm jpx=image/jpx pct=image/pict t38=image/t38 "
+    "tfx=image/tiff-fx stl=model/stl markdown=text/markdown rst=text/x-rst rtf=text/rtf avi=video/vnd.avi "
+    "mkv=video/matroska mk3d=video/matroska-3d "
+)
+"""What Python's table has not had from 3.11 to 3.14, as in the newest: one file has one type everywhere."""
+_BY_EXTENSION |= dict(entry.split("=") for entry in _PYTHONS_DIFFER.split())
+
 # Well-known resources without an extension (RFC 8615), whose readers accept only these types.
 _BY_PATH = {
     "apple-app-site-association": _JSON,
