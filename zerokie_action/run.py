@@ -178,6 +178,8 @@ def _conclude(result: Result, changes: Sequence[Change], error: DeployError | No
     result.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
     state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
     result.nothing_changed = result.status == "failed" and not (is_changed or result.lock_state)
+    if result.nothing_changed:  # a lock that was held is finalized all the same
+        result.deploy_id = result.cache_purged = result.changes = None
     if signals.first is not None:
         error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
         result.status = "cancelled"
