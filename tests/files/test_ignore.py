@@ -1,6 +1,8 @@
+import importlib.util
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -8,8 +10,10 @@ from threading import Thread
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from tests.files.gitoracle import ignored, paths, patterns
+from zerokie_action.files import ignore
 from zerokie_action.files.ignore import Patterns, parse_patterns
 
 ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
@@ -129,3 +133,21 @@ def test_slow_patterns_leave_time_for_others():
         seen.append(time.process_time())
     assert seen[-1] - seen[0] > 0.5, "patterns that are not slow"
     assert max(after - before for before, after in pairwise(seen)) < 0.5
+
+
+@pytest.mark.parametrize(
+    "changed", [lambda text: text.replace("ps_d", "directory"), lambda text: text.replace("[^/]*", "[^/]*?")]
+)
+def test_a_pathspec_that_writes_other_expressions(
+    changed: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module does not load: what it would misread could be published."""
+    original = GitIgnoreSpecPattern.pattern_to_regex
+    monkeypatch.setattr(
+        GitIgnoreSpecPattern, "pattern_to_regex", lambda text: (changed(original(text)[0]), original(text)[1])
+    )
+    spec = importlib.util.spec_from_file_location("another", ignore.__file__)
+    assert spec
+    assert spec.loader
+    with pytest.raises(ImportError, match="pathspec writes another expression"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -14,9 +14,10 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from zerokie_action.files.local import LONGEST_PATH
 
@@ -68,7 +69,12 @@ class Manifest(BaseModel):
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""
-        return self.__pydantic_serializer__.to_json(self)
+        return _manifests().dump_json(self)
+
+
+@cache
+def _manifests() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def parse_manifest(data: bytes) -> Manifest | None:
