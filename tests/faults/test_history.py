@@ -78,7 +78,7 @@ def rarely(value: object, usual: object) -> st.SearchStrategy[object]:
 options = st.fixed_dictionaries(
     {
         "keep": rarely("a.*.js\ntheirs.txt", ""),
-        "delete_stale": rarely(False, True),  # noqa: FBT003
+        "delete_stale": st.sampled_from([True, True, False, "1m", "7d"]),
         "incremental": rarely(False, True),  # noqa: FBT003
         "take_over": rarely(True, False),  # noqa: FBT003
     }
@@ -351,6 +351,14 @@ class History(RuleBasedStateMachine):
             return
         self.half_deleted.clear()
         wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
+        if not isinstance(inputs.get("delete_stale", True), bool):
+            # `test_waiting` says how long a file may wait; a page, or what only strangers had, never does.
+            wanted |= {
+                path: body
+                for path, body in after.items()
+                if path in before and path in known_ours and not path.endswith(".html")
+            }
+            wanted |= self.files
         if may_stay in before and may_stay not in wanted:
             self.ours.discard(may_stay)
             self.may_be_refused = True
