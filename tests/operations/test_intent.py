@@ -284,10 +284,11 @@ NEXT = (
     "index.html 404.html about.html _next/static/css/#.css _next/static/chunks/main-app-#.js "
     "_next/static/chunks/4bd1b696-#.js _next/static/chunks/pages/_app-#.js _next/static/#/_buildManifest.js"
 )
-LAYOUTS = {  # the project's own files, the directory of the output, and what is in it
-    "Astro": ("package.json docker-compose.yml src/pages/index.astro public/favicon.svg", "dist", ASTRO),
-    "Vite": ("package.json index.html src/main.js public/vite.svg", "apps/web/dist", VITE),
-    "Next": ("package.json next.config.js app/page.tsx", "out", NEXT),
+# The project's own files, the directory of the output, and what is in it. The scan refuses a `package.json`.
+LAYOUTS = {
+    "Astro": ("docker-compose.yml src/pages/index.astro public/favicon.svg", "dist", ASTRO),
+    "Vite": ("index.html src/main.js public/vite.svg", "apps/web/dist", VITE),
+    "Next": ("next.config.js app/page.tsx", "out", NEXT),
 }
 PAGES = [f"{number}.html" for number in range(9)]
 

@@ -256,7 +256,7 @@ def test_the_wrong_folder_after_some_builds(world: World, builds: int) -> None:
     for number in range(builds):
         deploy(world, build(number))
     wrong = {f"dist/{path}": content for path, content in build(builds).items()}
-    outcome = deploy(world, wrong | {"package.json": b"{}", "index.html": b"x", "src/main.js": b""}, code=2)
+    outcome = deploy(world, wrong | {"docker-compose.yml": b"", "index.html": b"x", "a.js": b""}, code=2)
     assert "Most of the site would be deleted" in outcome.log
     assert "below 'dist'" in outcome.log
 

@@ -20,6 +20,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, holds_private_key, is_addressable
 from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.files.project import PACKAGE, find_built_site
 from zerokie_action.files.rules import (
     PROTECTED,
     PROTECTED_NAMES,
@@ -115,6 +116,13 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     walk = _Walk(found, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
+    site = find_built_site({file.path for file in found.files})
+    if site and not walk.input.includes(PACKAGE, is_directory=False):
+        problems.append(
+            f"`directory`: {str(directory)!r} is a project, not a site: it has a {PACKAGE}, and {site!r} "
+            f"has an index.html; name the directory that the build writes, perhaps `directory: "
+            f"{directory / site}` (`!{PACKAGE}` in the input `ignore` publishes the project)"
+        )
     if not (problems or found.files):
         problems.append(
             f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {found.ignored:,}); is it the "
