@@ -57,9 +57,9 @@ BAD = [
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     # --- the folder
-    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; check out the repository and build it", {"directory": "dist"}),
+    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; build it before this step", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
-    Bad("a file", "is not a directory; check out the repository", prepare=a_file_instead_of_the_folder),
+    Bad("a file", "is not a directory; build it before this step", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
     Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),

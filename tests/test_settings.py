@@ -267,17 +267,30 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("folders", "advice"), [(["public", "src"], "'public'"), (["build", "out"], "'build' or 'out'")]
+    ("paths", "advice"),
+    [
+        ("public/ src/", ": did you mean 'public'?"),
+        ("build/ out/", ": did you mean 'build' or 'out'?"),
+        ("build/ public/ package.json", ": did you mean 'build'?"),
+        (
+            "public/ package.json",
+            " (in a container: mount the folder, and write the path as the container sees it)",
+        ),
+    ],
 )
 def test_a_missing_folder_and_what_is_there_instead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: list[str], advice: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, advice: str
 ) -> None:
-    """Names that are close, then those that build tools use."""
-    for folder in folders:
-        (tmp_path / "checkout" / folder).mkdir(parents=True)
+    """First of all it has to be built. Names that are close, then those that build tools use.
+
+    Beside a `package.json`, `public` has a project's own assets.
+    """
+    for path in paths.split():
+        (tmp_path / "checkout" / path).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "checkout")
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in folders else "dist"})
-    assert problem.endswith(f"does not exist; did you mean {advice}?")
+    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in paths else "dist"})
+    fix = "build it before this step, in the same job and after the checkout, or correct the path"
+    assert problem.endswith(f"does not exist; {fix}{advice}")
 
 
 # --- lists that are joined with commas

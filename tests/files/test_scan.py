@@ -243,10 +243,10 @@ class TestRefusals:
         write_tree(site, ["a", name])
         (site / name).write_text(f"Bag Attributes\n-----BEGIN {kind}PRIVATE KEY-----\nMIIE\n")
         (problem,) = problems(site)
-        assert problem.startswith(
-            f"'{name}' holds a private key (`!` before its path in the input publishes it); remove it or add"
-        )
-        assert deployed(site, ignore=[name]) == ["a"]
+        fix = f"remove it, or write `/{name}` into `ignore` (`!/{name}` publishes it)"
+        assert problem == f"'{name}' holds a private key; {fix}"
+        assert deployed(site, ignore=[f"/{name}"]) == ["a"]
+        assert deployed(site, ignore=[f"!/{name}"]) == sorted(["a", name])
 
     def test_what_is_no_private_key(self, site):
         """Another kind of PEM, or a page about keys."""

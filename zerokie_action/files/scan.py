@@ -71,21 +71,25 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Say why a directory can't be deployed, as words after its name; empty if it can be read."""
     if not os.path.isdir(directory):
         what = "is not a directory" if os.path.lexists(directory) else "does not exist"
+        fix = "build it before this step, in the same job and after the checkout, or correct the path"
         if similar := _similar_directories(Path(directory)):
-            return f"{what}; did you mean {' or '.join(map(repr, similar))}?"
-        return (
-            f"{what}; check out the repository and build it before this step, in the same job, or correct "
-            "the path (in a container: mount the folder, and write the path as the container sees it)"
-        )
+            return f"{what}; {fix}: did you mean {' or '.join(map(repr, similar))}?"
+        in_container = "mount the folder, and write the path as the container sees it"
+        return f"{what}; {fix} (in a container: {in_container})"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
     return problem_with_path(directory, directory) or problem_with_links(directory)
 
 
 def _similar_directories(directory: Path) -> list[str]:
-    """The directories in the place of a missing one that have a similar name, or that of a build's output."""
+    """The directories in the place of a missing one that have a similar name, or that of a build's output.
+
+    Beside a `package.json`, `public` often has a project's own assets.
+    """
     try:
-        others = [place.name for place in directory.parent.iterdir() if place.is_dir()]
+        others = sorted(place.name for place in directory.parent.iterdir() if place.is_dir())
+        if (directory.parent / PACKAGE).exists() and "public" in others:
+            others.remove("public")
     except (OSError, ValueError):
         return []
     usual = [name for name in _OUTPUT_DIRECTORIES if name in others]
@@ -263,7 +267,8 @@ class _Walk:
         if not stat.S_ISREG(status.st_mode):
             self.refuse(path, "is not a regular file")
         elif holds_private_key(file, target) and not self.input.includes(path, is_directory=False):
-            self.refuse(path, "holds a private key (`!` before its path in the input publishes it)")
+            fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
+            self.problems.append(f"{path!r} holds a private key; {fix}")
         else:
             self.found.files.append(file)
 
