@@ -160,7 +160,7 @@ class TestStatic:
         assert outcome.exit_code == 10
         unhealthy = f"http://platform/_apps/site/ is not healthy after 10 s: {said}"
         assert error(outcome) == f"{unhealthy}the new version is deployed"
-        assert outcome.outputs["hint"].startswith("Check the path")  # a site has no log of its own
+        assert outcome.outputs["hint"].startswith("An older version or a cache may still answer: raise")
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
 
@@ -169,7 +169,34 @@ class TestStatic:
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
         assert 'answered 404 (an HTML page, "not found")' in error(outcome)
+        assert outcome.outputs["hint"] == "The directory has no 'nothing': check the path in `health-check`."
         assert asked(outcome)[0].query == "x=1"
+
+    @pytest.mark.parametrize(
+        ("path", "file", "written"),
+        [
+            ("/guide/p3", "guide/p3.html", "/guide/p3.html"),
+            ("/guide/p3/", "guide/p3.html", "/guide/p3.html"),
+            ("/guide/p3.html", "guide/p3/index.html", "/guide/p3/index.html"),
+            ("/Caf%C3%A9.html", "café.html", "/caf%C3%A9.html"),
+            ("/", "home.html", "/home.html"),
+        ],
+    )
+    def test_a_path_whose_file_has_another_name(
+        self, world: World, path: str, file: str, written: str
+    ) -> None:
+        """Where the platform answers 404, the hint names the file."""
+        world.write({file: b"x", "z/index.html": b"x"})
+        outcome = world.run(health_check=path, health_check_timeout=3)
+        assert outcome.exit_code == 10
+        assert "answered 404 (" in error(outcome)
+        assert outcome.outputs["hint"].endswith(f", but '{file}': set `health-check: {written}`.")
+
+    def test_a_file_that_is_not_served(self, world: World) -> None:
+        """The path is right."""
+        world.fault(Kind.STATUS, path="/_apps/site/empty", status=404, times=None)
+        outcome = world.run(health_check="/empty", health_check_timeout=3)
+        assert outcome.outputs["hint"].startswith("'empty' was deployed, but the platform does not serve it.")
 
     @pytest.mark.parametrize("url", ["the app's", "http://www.example.com/"])
     def test_a_full_url_names_the_file_as_its_path_would(self, world: World, url: str) -> None:
@@ -204,7 +231,7 @@ def test_a_page_that_was_not_deployed(world: World) -> None:
     ("status", "body", "flaw"),
     [
         (200, b"version abc123", ""),
-        (200, b"version abc122", "it answered 200 without the text 'abc123'"),
+        (200, b"version abc122", "it answered 200 without the text 'abc123', but with \"version abc122\""),
         (302, b"abc123", "it answered 302, a redirect"),
         (500, b"abc123", "it answered 500"),
     ],
@@ -216,6 +243,8 @@ def test_a_text_that_proves_the_new_version(world: World, status: int, body: byt
     assert outcome.exit_code == (10 if flaw else 0), outcome.log
     assert flaw in outcome.log
     assert (" is live" in outcome.log) is not bool(flaw)
+    assert "certificate" not in outcome.log
+    assert ("Does this version print it? An older version" in outcome.log) is (body == b"version abc122")
 
 
 def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
@@ -224,5 +253,6 @@ def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
     assert world.run(health_check="/", health_check_text="\udcff", health_check_timeout=3).exit_code == 10
     outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)
     assert outcome.exit_code == 10
-    assert "without the text 'goodbye'" in outcome.log
+    assert "without the text 'goodbye', but with \"<h1>hello</h1>\"" in outcome.log
+    assert outcome.outputs["hint"].startswith("'index.html' was deployed without it: ")
     assert world.run(health_check_text="hello").exit_code == 2

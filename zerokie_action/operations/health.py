@@ -6,28 +6,36 @@ a 2xx that contains the text. Either proves that the new version is live.
 """
 
 import hashlib
+import re
 import uuid
-from collections.abc import Mapping
-from urllib.parse import unquote
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from zerokie_action.errors import HealthCheckFailed
+from zerokie_action.files.plan import FRONT_PAGE
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.platform.answers import words
+from zerokie_action.platform.answers import NOT_FOUND, words
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.text import human_seconds
 
 _SILENCE = 20.0
 """Seconds without a byte after which a request fails."""
 _LARGEST_ANSWER = 64 * MEGABYTE
-_HINT = (
-    "Check the path in `health-check`. New host names, certificates and the CDN may take a while: raise "
-    "`health-check-timeout`."
+_SERVER_ERROR = 500
+_HINT_NEW = "A new host name and its certificate may take a while: raise `health-check-timeout`."
+_HINT_SLOW = "If it only needs more time, raise `health-check-timeout`."
+_HINT_PATH = "Check the path in `health-check`, which is requested without the API key."
+_HINT_OLD = "An older version or a cache may still answer"
+_HINT_REWRITTEN = (
+    f"{_HINT_OLD}: raise `health-check-timeout`. If a proxy or CDN rewrites files, point `health-check` at a "
+    "file that it leaves unchanged."
 )
-_HINT_SITE = "If a proxy or CDN rewrites files, point `health-check` at a file that it leaves unchanged."
+_HINT_REDIRECT = "Set `health-check` to the address that the redirect leads to."
 
 
 class NoURL(HealthCheckFailed):
@@ -51,24 +59,14 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
         return
     target = _target(settings.health_check, url)
     path = _path_in_app(job, target, url)
-    sha256, text = sent.get(path, ""), settings.health_check_text or ""
-    shown = shown_url(target)
-    proofs = [f"serves {path!r} as deployed"] if sha256 else []
+    check = _Check(job, target, path, sent)
+    text, shown = check.text, shown_url(target)
+    proofs = [f"serves {path!r} as deployed"] if check.sha256 else []
     proofs += [f"answers with the text {text!r}"] if text else []
     polling = Polling(job.log, shown, settings.health_check_timeout)
-
-    async def look() -> str:
-        asked = _uncached(target) if sha256 else target
-        try:
-            response = await read_page(asked, job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE)
-        except PageError as error:
-            return str(error)
-        return _flaw(job, response, path, sha256, text)
-
-    if flaw := await polling.until(look):
+    if flaw := await polling.until(check.look):
         raise HealthCheckFailed(
-            f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}",
-            hint=f"{_HINT} {_HINT_SITE}" if sent else f"{HINT_LOG} {_HINT}",
+            f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}", hint=check.advice
         )
     # Any other answer may come from the old version, or from another site.
     job.result.seen_live = bool(proofs or (path and job.result.seen_running))
@@ -76,19 +74,93 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
     job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 
 
-def _flaw(job: Job, response: Response, path: str, sha256: str, text: str) -> str:
-    """What is wrong with an answer, as a clause; empty for a good answer."""
-    status, content = response.status_code, response.content
-    answered = f"it answered {status}"
-    if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-        said = words(content, job.client.redact)
-        return answered + (f" ({said})" if said else "")
-    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-        return f"{answered}, but not with {path!r} as it was deployed"
-    if text and not response.is_success:
-        return f"{answered}, a redirect: `health-check-text` is looked for in a 2xx answer only"
-    expected = text.encode(errors="surrogateescape")  # a variable may have any bytes
-    return f"{answered} without the text {text!r}" if expected not in content else ""
+@dataclass
+class _Check:
+    """What is requested, and which answer is a good one.
+
+    Attributes:
+        target: the URL.
+        path: the path of the file at the URL; empty if the URL is not the app's. The file need not exist.
+        sent: as for `check_health`.
+        advice: what to do about the last answer.
+    """
+
+    job: Job
+    target: str
+    path: str
+    sent: Mapping[str, str]
+    advice: str = _HINT_NEW
+
+    @property
+    def text(self) -> str:
+        """The text that the answer must contain; empty for any."""
+        return self.job.settings.health_check_text or ""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file that the answer must be; empty for any answer."""
+        return self.sent.get(self.path, "")
+
+    async def look(self) -> str:
+        """Request the URL once. Returns what is wrong with the answer, as a clause; empty for a good one."""
+        asked = _uncached(self.target) if self.sha256 else self.target
+        try:
+            response = await read_page(
+                asked, self.job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE
+            )
+        except PageError as error:
+            self.advice = _HINT_NEW if self.sent else f"{HINT_LOG} {_HINT_NEW}"
+            return str(error)
+        flaw, self.advice = self._judge(response)
+        return flaw
+
+    def _judge(self, response: Response) -> tuple[str, str]:
+        """What is wrong with an answer, and what to do about it; both are empty for a good answer."""
+        status, content, text = response.status_code, response.content, self.text
+        answered = f"it answered {status}"
+        said = words(content, self.job.client.redact)
+        if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
+            return answered + (f" ({said})" if said else ""), self._advice_for(status)
+        if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
+            return f"{answered}, but not with {self.path!r} as it was deployed", _HINT_REWRITTEN
+        if text and not response.is_success:
+            what = "a redirect: `health-check-text` is looked for in a 2xx answer only"
+            return f"{answered}, {what}", _HINT_REDIRECT
+        # A variable may have any bytes.
+        if text.encode(errors="surrogateescape") not in content:
+            of_file = f"{self.path!r} was deployed without it: correct `health-check-text`, or the build."
+            return (
+                f"{answered} without the text {text!r}{said and f', but with {said}'}",
+                of_file if self.sha256 else f"Does this version print it? {_HINT_OLD}.",
+            )
+        return "", ""
+
+    def _advice_for(self, status: int) -> str:
+        """What to do about an answer that is neither 2xx nor 3xx."""
+        if status >= _SERVER_ERROR:
+            return _HINT_SLOW if self.sent else f"{HINT_LOG} {_HINT_SLOW}"
+        if status != NOT_FOUND or not (self.path and self.sent):
+            return _HINT_PATH
+        if self.sha256:
+            return f"{self.path!r} was deployed, but the platform does not serve it. {_HINT_SLOW}"
+        if other := _similar_file(self.path, self.sent):
+            return f"The directory has no {self.path!r}, but {other!r}: set `health-check: /{quote(other)}`."
+        return f"The directory has no {self.path!r}: check the path in `health-check`."
+
+
+def _similar_file(path: str, files: Iterable[str]) -> str:
+    """The file that a missing page probably is: with or without `.html`, or in another case; or `""`.
+
+    For a missing front page, the first page at the root.
+    """
+    similar = [file for file in files if _page_name(file) == _page_name(path)]
+    if not similar and path == FRONT_PAGE:
+        similar = [file for file in files if "/" not in file and file.endswith(".html")]
+    return min(similar, default="")
+
+
+def _page_name(path: str) -> str:
+    return re.sub(r"(/?index)?\.html?\Z|/\Z", "", path.casefold())
 
 
 def _target(wanted: str, url: str) -> str:
