@@ -64,8 +64,9 @@ def another_repository(app: str, zone: Zone, repository: str) -> Doubt | None:
     if not zone.is_of_another(repository):
         return None
     return Doubt(
-        f"App {app!r} was last deployed from another repository. This run is of {repository!r}, "
-        "according to the CI system's variables, or else to the remote `origin` of the checkout",
+        f"App {app!r} was last deployed from another repository, whose name is not kept, only its hash. "
+        f"This run is of {repository!r}, according to the CI system's variables, or else to the remote "
+        "`origin` of the checkout",
         "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
         "moved, and a clone of a fork, count as another repository.",
     )

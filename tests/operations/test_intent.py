@@ -369,7 +369,8 @@ class TestOneLevelTooHigh:
 
 class TestAnotherRepository:
     words = (
-        "App 'site' was last deployed from another repository. This run is of 'github.com/acme/docs'",
+        "App 'site' was last deployed from another repository, whose name is not kept, only its hash.",
+        "This run is of 'github.com/acme/docs'",
         "according to the CI system's variables, or else to the remote `origin` of the checkout",
         "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
         TAKE_OVER,

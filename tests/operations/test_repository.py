@@ -45,7 +45,7 @@ def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
     for inputs in ({}, {"operation": "destroy"}):
         outcome = run(world, DOCS, {}, **inputs)
         assert outcome.exit_code == 2, outcome.log
-        assert "another repository. This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
+        assert "This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
         assert "`take-over: true` for one run by hand" in outcome.outputs["hint"]
         assert world.platform.files("site") == before
         assert world.platform.lock("site") is None
