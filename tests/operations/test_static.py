@@ -37,11 +37,13 @@ def test_a_front_page_that_is_missing(
     inputs: dict[str, object],
     warnings: list[str],
 ) -> None:
-    """A build that went wrong looks like that; who means it reads it once."""
+    """A build that went wrong looks like that: the plan says so, and the end of the run."""
     world.write(before)
     world.run()
     world.write(now)
-    assert world.run(**inputs).outputs["warnings"] == warnings
+    outcome = world.run(**inputs)
+    assert outcome.outputs["warnings"] == warnings
+    assert outcome.log.splitlines()[-2:-1] == warnings or not warnings
 
 
 def test_patterns_that_name_the_directory(world: World) -> None:

@@ -33,6 +33,7 @@ from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
+_NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """The most changes that are named in a plain log, and in a folded group."""
@@ -114,6 +115,8 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     if errors:  # the first one's exit code counts
         errors[0].args = tuple(map(str, errors))
         raise errors[0]
+    if _NO_FRONT_PAGE in job.result.warnings:  # its line is far above
+        job.log.info(_NO_FRONT_PAGE)
 
 
 async def _in_thread(
@@ -219,7 +222,7 @@ def _log_plan(job: Job, plan: Plan) -> None:
     log.group(line, names)
     is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
     if is_first or FRONT_PAGE in plan.delete:
-        job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
+        job.warn(_NO_FRONT_PAGE)
 
 
 def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
