@@ -60,6 +60,7 @@ class TestContainers:
         said = 'http://platform/_apps/web/h is not healthy after 45 s: it answered 503 ("no database")'
         assert error(outcome) == f"{said}; 'web' was left with 'nginx:2'"
         assert outcome.outputs["hint"].startswith("The app's own log may say why.")
+        assert "Does the app listen on `port`?" in outcome.outputs["hint"]
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 

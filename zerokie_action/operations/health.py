@@ -118,8 +118,8 @@ class _Check:
         """What is wrong with an answer, and what to do about it; both are empty for a good answer."""
         status, content, text = response.status_code, response.content, self.text
         answered = f"it answered {status}"
-        said = words(content, self.job.client.redact)
         if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
+            said = words(content, self.job.client.redact)
             return answered + (f" ({said})" if said else ""), self._advice_for(status)
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
             return f"{answered}, but not with {self.path!r} as it was deployed", _HINT_REWRITTEN
@@ -128,9 +128,10 @@ class _Check:
             return f"{answered}, {what}", _HINT_REDIRECT
         # A variable may have any bytes.
         if text.encode(errors="surrogateescape") not in content:
+            said = words(content, self.job.client.redact)
             of_file = f"{self.path!r} was deployed without it: correct `health-check-text`, or the build."
             return (
-                f"{answered} without the text {text!r}{said and f', but with {said}'}",
+                f"{answered} without the text {text!r}" + (f", but with {said}" if said else ""),
                 of_file if self.sha256 else f"Does this version print it? {_HINT_OLD}.",
             )
         return "", ""
@@ -138,7 +139,7 @@ class _Check:
     def _advice_for(self, status: int) -> str:
         """What to do about an answer that is neither 2xx nor 3xx."""
         if status >= _SERVER_ERROR:
-            return _HINT_SLOW if self.sent else f"{HINT_LOG} {_HINT_SLOW}"
+            return _HINT_SLOW if self.sent else f"{HINT_LOG} Does the app listen on `port`? {_HINT_SLOW}"
         if status != NOT_FOUND or not (self.path and self.sent):
             return _HINT_PATH
         if self.sha256:
