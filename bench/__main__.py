@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import document
-from bench.cases import CASES
+from bench.cases import CASES, USUAL
 from bench.lab import QUICK, Lab, Size, Table
 
 _DOCUMENT = document.DOCUMENT.relative_to(document.ROOT).as_posix()
@@ -22,7 +22,7 @@ def main() -> None:
         parser.error("--write is for the figures of a whole run")
     size = replace(QUICK if quick else Size(), **given)
     tables: list[Table] = []
-    for name in only or CASES:
+    for name in only or USUAL:
         with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as folder:
             _tell(f"{name}:")
             tables += CASES[name](Lab(size, Path(folder), _tell, beside))

@@ -93,6 +93,15 @@ def large_file(lab: Lab) -> list[Table]:
     return [Table(f"One file of {lab.size.large / 1024**2:,.0f} MiB", rows, CURL)]
 
 
+def huge_site(lab: Lab) -> list[Table]:
+    """More files than most sites have, once."""
+    site = Site(lab.folder / "huge").fill(lab.size.huge, PAGE)
+    with lab.trial(site) as trial:
+        rows = lab.compare({ACTION: lambda run: trial.action(f"action-{run}", site.sizes)}, runs=1)
+    bound = {BOUND: lab.latency_bound(lab.size.huge)}
+    return [Table(f"First deploy of {lab.size.huge:,} files ({_megabytes(site)})", rows | bound, BOUND)]
+
+
 def many_files(lab: Lab) -> list[Table]:
     """How time and memory grow with the number of files: a table for each of the numbers."""
     growing: dict[str, Callable[[int], Usage]] = {}
@@ -168,5 +177,8 @@ CASES = {
     "later": later_deploys,
     "large": large_file,
     "many": many_files,
+    "huge": huge_site,
 }
 """By the names that the command line takes."""
+USUAL = [name for name in CASES if name != "huge"]
+"""The cases of a run that names none."""

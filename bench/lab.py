@@ -38,6 +38,7 @@ class Size:
         later: files of the deploys that change little or nothing.
         large: bytes of the large file.
         many: growing numbers of files.
+        huge: files of the largest first deploy.
     """
 
     runs: int = 3
@@ -49,6 +50,7 @@ class Size:
     later: int = 10_000
     large: int = 2 * 1024**3
     many: tuple[int, ...] = (1_000, 10_000, 100_000)
+    huge: int = 200_000
 
 
 QUICK = Size(
@@ -61,6 +63,7 @@ QUICK = Size(
     later=100,
     large=3 * 1024**2,
     many=(10, 20),
+    huge=30,
 )
 """Shows that everything works, and says nothing about speed."""
 
