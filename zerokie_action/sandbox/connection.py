@@ -46,6 +46,13 @@ class Connection(H11Protocol):
         self.transport.close()
         await self.lost.wait()
 
+    async def drip(self, start: bytes, again: bytes) -> None:
+        """Send `start`, then `again` each second until the client ends the connection."""
+        self.transport.write(start)
+        while not self.lost.is_set():
+            await asyncio.sleep(1)
+            self.transport.write(again)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Set `lost`."""
         super().connection_lost(exc)
@@ -59,6 +66,10 @@ class Connection(H11Protocol):
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
 _MISSING_BYTES = 100
+_DRIPS = {
+    Kind.DRIP: (b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", b" "),
+    Kind.PROCESSING: (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+}
 
 
 @dataclass(slots=True)
@@ -105,6 +116,8 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
             await connection.reset()
         case Kind.HANG:
             await connection.lost.wait()
+        case Kind.DRIP | Kind.PROCESSING:
+            await connection.drip(*_DRIPS[fault.kind])
 
 
 async def _read(receive: Receive, limit: float) -> None:

@@ -29,6 +29,10 @@ class Kind(StrEnum):
     """A TCP RST after `size` bytes of the request's body; the request takes no effect."""
     HANG = "hang"
     """No answer, until the client gives up."""
+    DRIP = "drip"
+    """A 200 whose body comes at one byte a second and never ends."""
+    PROCESSING = "processing"
+    """A 102 each second, and no other answer."""
     DELAY = "delay"
     """The request takes effect after `seconds`, even if the client has gone."""
 
@@ -49,7 +53,7 @@ class Fault:
         times: the number of requests to hit; `None` for all.
         percent: the percentage of these requests that are really hit, evenly spread.
         lasts: seconds after which the fault ends; `None` for never.
-        after: whether the request takes effect first (STATUS, HTML, EMPTY, TRUNCATED, RESET, HANG).
+        after: whether the request takes effect first (all kinds but RESET_UPLOAD and DELAY).
         status, headers, body: the answer of STATUS.
         size: the bytes of RESET_UPLOAD.
         seconds: the time of DELAY.
@@ -158,7 +162,7 @@ class Faults:
 
 
 GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]"
-_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, delay=SECONDS"
+_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, drip, processing, delay=SECONDS"
 HELP = (
     f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
@@ -168,7 +172,7 @@ HELP = (
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
-    r"(html|empty|truncated|reset|hang)": lambda kind: {"kind": Kind(kind)},
+    r"(html|empty|truncated|reset|hang|drip|processing)": lambda kind: {"kind": Kind(kind)},
     r"reset-upload=(\d+)": lambda size: {"kind": Kind.RESET_UPLOAD, "size": int(size)},
     rf"delay={_NUMBER}": lambda seconds: {"kind": Kind.DELAY, "seconds": float(seconds)},
 }
