@@ -33,7 +33,7 @@ def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path) -> 
 
 def test_modules_of_the_checkout_are_not_run(image: Image, platform: Platform, workspace: Path) -> None:
     """A job's PYTHONPATH is for its own programs; the action's has the key."""
-    for name in ("httpcore.py", "http/__init__.py", "sitecustomize.py"):
+    for name in ("httptools.py", "http/__init__.py", "sitecustomize.py"):
         (workspace / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / "src" / name).write_text("raise SystemExit(77)")
     env = platform.inputs(app="site", directory="dist", create="true") | {"PYTHONPATH": "src:."}

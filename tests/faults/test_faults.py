@@ -1,5 +1,7 @@
 """Every fault at every request of every reference deploy."""
 
+import os
+import signal
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
@@ -37,6 +39,8 @@ FAULTS = {
     "empty after the effect": Case(Fault(Kind.EMPTY, after=True), (0,), UNAVAILABLE),
     "reset after the effect": Case(Fault(Kind.RESET, after=True), (0,), UNAVAILABLE),
     "hang": Case(Fault(Kind.HANG), (0,), UNAVAILABLE),
+    "drip after the effect": Case(Fault(Kind.DRIP, after=True), (0,), UNAVAILABLE),
+    "102 for ever": Case(Fault(Kind.PROCESSING), (0,), UNAVAILABLE),
 }
 """One for each way that an answer takes through the code."""
 
@@ -95,3 +99,58 @@ def is_taken_at_its_word(scenario: Scenario, name: str, record: Record) -> bool:
 def endpoint(path: str) -> str:
     """A pattern for all paths of the same kind."""
     return "/files/" if "/files/" in path else f"{path}$"
+
+
+ENDPOINTS = (
+    ("GET", "/apps/site$"),
+    ("GET", "/files$"),
+    ("GET", "/_apps/"),
+    ("POST", "/lock$"),
+    ("PUT", "/lock$"),
+    ("PUT", "/files/[a-z]"),
+    ("PUT", "/files/_zerokie"),
+    ("DELETE", "/files/[a-z]"),
+    ("POST", "/finalize$"),
+)
+"""What a deploy of a folder asks for, in the order of the requests."""
+ENDLESS = pytest.mark.parametrize("kind", [Kind.DRIP, Kind.PROCESSING])
+
+
+@ENDLESS
+def test_everything_drips_once(world: World, kind: Kind) -> None:
+    """An answer that never ends is silence: the deploy takes longer, and is right."""
+    world.run()
+    world.write({"index.html": b"new", "a.css": b"body{}"})
+    for method, path in ENDPOINTS:
+        world.fault(kind, method, path, after=True)
+    outcome = world.run()
+    assert outcome.exit_code == 0
+    assert world.stored() == world.read()
+    assert world.platform.lock("site") is None
+    assert len([record for record in outcome.requests if record.fault]) == len(ENDPOINTS)
+    assert outcome.seconds < 8 * 60
+
+
+@ENDLESS
+@pytest.mark.parametrize("timeout", [None, "10s"])
+def test_a_finalize_that_drips_for_ever(world: World, kind: Kind, timeout: str | None) -> None:
+    """It is asked again after two minutes, whatever `timeout` says, and given up."""
+    world.fault(kind, "POST", "/finalize$", times=None)
+    outcome = world.run(timeout=timeout)
+    assert outcome.exit_code == (9 if timeout else 5)
+    sent = outcome.sent("POST", "/finalize$")
+    assert len(sent) >= 2
+    assert sent[1].received - sent[0].received == pytest.approx(120, abs=6)
+    assert outcome.seconds < 5 * 60
+    assert "lock expires by itself at" in outcome.log
+
+
+@ENDLESS
+def test_a_signal_while_finalize_drips(world: World, kind: Kind) -> None:
+    """The run ends in its time."""
+    world.fault(kind, "POST", "/finalize$", times=None)
+    world.signals.install()
+    world.once("POST", "/finalize$", lambda: world.loop.call_later(30, os.kill, os.getpid(), signal.SIGTERM))
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.seconds == pytest.approx(34.5, abs=0.5)

@@ -18,6 +18,7 @@ Handler = Callable[["Peer"], Awaitable[None]]
 DEADLOCK = 100_000.0
 """Virtual seconds after which nothing will happen any more; a test that waits so long fails at once."""
 
+GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 
 
@@ -155,6 +156,32 @@ def first(handler: Handler) -> Handler:
         await (handler(peer) if peer.server.accepted == 1 else fine(peer))
 
     return handle
+
+
+def tunnel_to(origin: Server) -> Handler:
+    """A proxy that connects everybody to `origin`, whatever they ask for."""
+
+    async def handle(peer: Peer) -> None:
+        request = await peer.request()
+        assert request.line.startswith("CONNECT ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", origin.port)
+        await peer.send(GRANTED)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_pipe, peer.reader, writer, tasks.cancel_scope)
+                tasks.start_soon(_pipe, reader, peer.writer, tasks.cancel_scope)
+        finally:
+            writer.close()
+
+    return handle
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, both: anyio.CancelScope) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    both.cancel()
 
 
 def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:

@@ -6,7 +6,6 @@ import ssl
 import time
 from email.utils import formatdate
 
-import httpcore
 import httpx
 import pytest
 
@@ -34,7 +33,7 @@ NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "ALERT"
 GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
 NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
-NO_ANSWER = because(httpx.ReadTimeout(""), httpcore.ReadTimeout())
+NO_ANSWER = because(httpx.ReadTimeout(""), TimeoutError())
 
 
 def unsent(reason: str, cause: Cause = Cause.OUTAGE) -> Failure:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import anyio
-import httpcore
 import httpx
 import pytest
 
@@ -23,7 +22,7 @@ from zerokie_action.outcome import Outcome, Write
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
 SILENT = httpx.ReadTimeout("")
-SILENT.__cause__ = httpcore.ReadTimeout()
+SILENT.__cause__ = TimeoutError()
 UNTRUSTED = httpx.ConnectError("")
 UNTRUSTED.__cause__ = ssl.SSLCertVerificationError(1, "expired")
 UNTRUSTED.__cause__.verify_message = "expired"

@@ -3,7 +3,6 @@
 import gzip
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import anyio
 import pytest
 import trustme
 
-from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, serve
-from tests.http.transports import Outcome, none, outcome, put, reason, transport
+from tests.http.servers import FINE, Peer, always, context_for, fine, first, serve
+from tests.http.transports import Reach, none, outcome, put, reason, transport
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 1000
@@ -38,42 +37,7 @@ class Large:
             yield bytes([number % 256]) * CHUNK
 
 
-ANSWERS: dict[str, tuple[bytes, str, Outcome]] = {
-    # name: what comes, what the server does then, what is made of it
-    "no body": (b"HTTP/1.1 204 No Content\r\n\r\n", "keep", (204, b"")),
-    "as large as allowed": (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, "keep", (200, b"x" * MOST)),
-    "too large": (OK + b"Content-Length: 50000\r\n\r\n" + b"x" * 50_000, "hang", none(sent=True)),
-    "nothing": (b"", "close", none(sent=True)),
-    "silence": (b"", "hang", none(sent=True)),
-    "half a body": (OK + b"Content-Length: 10\r\n\r\nhello", "close", none(sent=True)),
-}
-
-
-def answering(answer: bytes, then: str) -> Handler:
-    """Read the request, answer, and go on as told."""
-
-    async def handle(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(answer)
-        if then == "hang":
-            await peer.gone()
-        elif then == "keep":
-            await fine(peer)
-
-    return handle
-
-
 class TestAnswers:
-    @pytest.mark.parametrize("name", ANSWERS)
-    async def test_what_a_server_does(self, name: str) -> None:
-        """The outcome is the one in the table, and the next request is fine."""
-        answer, then, expected = ANSWERS[name]
-        async with serve(first(answering(answer, then))) as server, transport() as http:
-            assert await outcome(http, put(server.url, max_body=MOST)) == expected
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-        assert [request.body for request in server.requests] == [b"hello", b"hello"]
-        assert server.accepted == (1 if then == "keep" else 2)
-
     async def test_a_coding_that_nobody_asked_for(self) -> None:
         """A small body is not inflated to a large one: it stays as it came."""
         bomb = gzip.compress(bytes(5_000_000))
@@ -82,8 +46,13 @@ class TestAnswers:
 
     async def test_a_reason_is_bounded(self) -> None:
         """What an error quotes of an answer may be anything."""
-        answer = b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n"
-        async with serve(answering(answer, "hang")) as server, transport() as http:
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"SSH-2.0 " + b"x" * 50_000 + b"\r\n\r\n")
+            await peer.gone()
+
+        async with serve(handle) as server, transport() as http:
             said = await reason(http, put(server.url))
         assert "SSH-2.0 xxx" in said
         assert len(said) < 300
@@ -104,39 +73,18 @@ class TestLargeBodies:
             assert anyio.current_time() - began == pytest.approx(30, abs=1)
         assert body.drawn < 20_000_000
 
-    @pytest.mark.parametrize("secure", [False, True])
-    async def test_refused_early(self, *, secure: bool, tls: ssl.SSLContext, bundle: Path) -> None:
-        """An answer before the end of the body is seen where the server reads on, as nginx and HAProxy do."""
-
-        async def handle(peer: Peer) -> None:
-            head = await peer.head()
-            await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
-            await peer.reader.readexactly(int(head.headers["content-length"]))
-            await fine(peer)
-
-        async with (
-            serve(first(handle), tls=tls if secure else None) as server,
-            transport(SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            assert await outcome(http, put(server.url, Large(200))) == (413, b"big")
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-
 
 class TestConnections:
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_idle_for_a_while(
-        self, idle: float, accepted: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_idle_for_a_while(self, idle: float, accepted: int) -> None:
         """After four seconds it is not used again: the other side may be about to close it."""
-        now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now)
         async with serve(fine) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
-            now += idle
+            await anyio.sleep(idle)
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == accepted
 
-    async def test_closed_while_idle(self) -> None:
+    async def test_closed_while_idle(self, reach: Reach) -> None:
         """It is replaced, and what it said unasked is nobody's answer."""
 
         async def handle(peer: Peer) -> None:
@@ -145,9 +93,9 @@ class TestConnections:
             await anyio.sleep(1)
             await peer.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
-        async with serve(handle) as server, transport() as http:
+        async with reach(handle) as (server, http, url):
             for _ in range(3):
-                assert await outcome(http, put(server.url)) == (200, b"fine")
+                assert await outcome(http, put(url)) == (200, b"fine")
                 await anyio.sleep(2)
         assert server.accepted == 3
 
@@ -179,7 +127,7 @@ class TestConnections:
         assert server.accepted == 4
 
     @pytest.mark.parametrize("sent", [b"", FINE[:-2]])
-    async def test_cancelled(self, sent: bytes) -> None:
+    async def test_cancelled(self, sent: bytes, reach: Reach) -> None:
         """A cancelled request takes its connection with it: nobody reads its answer for another's."""
         ended = anyio.Event()
 
@@ -189,12 +137,12 @@ class TestConnections:
             await peer.gone()
             ended.set()
 
-        async with serve(first(handle)) as server, transport() as http:
+        async with reach(first(handle)) as (server, http, url):
             with anyio.move_on_after(5) as scope:
-                await http.handle_async_request(put(server.url))
+                await http.handle_async_request(put(url))
             assert scope.cancelled_caught
             await ended.wait()
-            assert await outcome(http, put(server.url)) == (200, b"fine")
+            assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
 
@@ -231,3 +179,19 @@ class TestConnecting:
             assert await outcome(http, put(server.url)) == ((200, b"fine") if trusted else untrusted)
         async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
             assert await outcome(http, put(server.url)) == untrusted
+
+    @pytest.mark.parametrize("then", ["hang", "close", "reset", "garbage"])
+    async def test_no_tls(self, then: str, bundle: Path) -> None:
+        """Whatever happens in the handshake, the request was not sent."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.reader.read(1)
+            if then == "hang":
+                await peer.gone()
+            elif then == "reset":
+                peer.reset()
+            elif then == "garbage":
+                await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        async with serve(handle) as server, transport(SSL_CERT_FILE=str(bundle)) as http:
+            assert await outcome(http, put(server.url.replace("http:", "https:"))) == none(sent=False)

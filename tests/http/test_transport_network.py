@@ -35,8 +35,8 @@ class TestProxies:
     )
     def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
         """The scheme's own variable before ALL_PROXY, lower case before upper, NO_PROXY before all."""
-        name, _ = Network(env).proxy_for(url) or ("none", None)
-        assert name.startswith(f"the proxy {expected} (" if expected else "none")
+        proxy = Network(env).proxy_for(url)
+        assert (proxy.name.rpartition(" (")[0] if proxy else None) == (expected and f"the proxy {expected}")
 
     @pytest.mark.parametrize("proxy", ["http://user:secret@", "http://p:x", "socks5://user:secret@p:1080"])
     def test_no_http_proxy(self, proxy: str) -> None:

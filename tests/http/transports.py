@@ -1,9 +1,16 @@
 """Requests over the real transport, and what becomes of them; a transport that does what it is told."""
 
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
 import anyio
 import httpx
 import pytest
 
+from tests.http.servers import Handler, Server, serve, tunnel_to
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure
@@ -37,6 +44,32 @@ def put(
     }
     more = extensions("Uploading", timeout=timeout, max_body=max_body)
     return httpx.Request("PUT", url, headers=headers, stream=ContentStream(body), extensions=more)
+
+
+class Reached(NamedTuple):
+    """A server, and a transport that reaches it at `url`."""
+
+    server: Server
+    http: Transport
+    url: str
+
+
+Reach = Callable[[Handler], AbstractAsyncContextManager[Reached]]
+
+
+@asynccontextmanager
+async def reached(way: str, tls: ssl.SSLContext, bundle: Path, handler: Handler) -> AsyncIterator[Reached]:
+    """Serve in the open (`plain`), with `tls`, or through a proxy's `tunnel`."""
+    async with serve(handler, tls=None if way == "plain" else tls) as server:
+        if way != "tunnel":
+            async with transport(SSL_CERT_FILE=str(bundle)) as http:
+                yield Reached(server, http, server.url)
+            return
+        async with (
+            serve(tunnel_to(server)) as proxy,
+            transport(SSL_CERT_FILE=str(bundle), HTTPS_PROXY=proxy.url) as http,
+        ):
+            yield Reached(server, http, "https://platform.test")
 
 
 Outcome = tuple[int, bytes] | tuple[str, bool, bool]

@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
-import httpcore
 import httpx
 
 from zerokie_action.formats import is_loopback
@@ -72,9 +71,9 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
     timeouts = request.extensions["timeout"]
     for cause in _causes(error):
         match cause:
-            case httpcore.ConnectTimeout():
+            case httpx.ConnectTimeout():
                 return Failure(f"no connection within {human_seconds(timeouts['connect'])}")
-            case httpcore.TimeoutException():
+            case httpx.TimeoutException():
                 return Failure(f"no answer within {human_seconds(timeouts['read'])}", was_silent=True)
             case ssl.SSLCertVerificationError():
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"

@@ -46,7 +46,7 @@ def extensions(
         "purpose": purpose,
         "group": group or purpose,
         "max_body": max_body,
-        "timeout": {"connect": limits.CONNECT, "read": read, "write": read},
+        "timeout": {"connect": limits.CONNECT, "read": read},
     }
 
 

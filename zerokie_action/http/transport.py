@@ -2,39 +2,33 @@
 
 httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
 of small uploads (`make bench`). Here a request pops an idle connection, or opens a new connection,
-and puts it back afterwards. httpcore implements the connections: HTTP, TLS and proxy tunnels.
+and puts it back afterwards.
 """
 
 import ssl
+from base64 import b64encode
 from collections import defaultdict
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
-from io import BytesIO
-from typing import cast
-from urllib.parse import unquote
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio
-import httpcore
 import httpx
-from httpcore import AsyncConnectionInterface as Connection
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSStream
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine, split_web_url
+from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 
-_IDLE_TIME = 4.0
-"""Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_PROXY_AUTHENTICATION_REQUIRED = 407
-_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    ssl.SSLError,  # a TLS alert; neither anyio nor httpcore translates it
-    anyio.EndOfStream,
-)
+_PORTS = {"http": 80, "https": 443}
+_LARGEST_REFUSAL = 64 * 1024
+"""Bytes of a proxy's answer to CONNECT."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -56,74 +50,52 @@ class Transport(httpx.AsyncBaseTransport):
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
         origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-        connection = await self._take(origin) or self._network.connection_to(origin)
+        connection = await self._take(origin)
         try:
-            return await _send(connection, request)
-        except _ERRORS as error:
+            if not connection:
+                connection = await self._network.connect(origin, request.extensions["timeout"]["connect"])
+            return await connection.send(request)
+        except httpx.TransportError as error:
             await self.aclose()  # the idle connections are likely to be dead as well
-            # httpx's errors have the names of httpcore's.
-            kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.ReadError)
-            if issubclass(kind, NOT_SENT) and (found := self._network.proxy_for(origin)):
-                proxy, _ = found
-                if str(error).startswith(f"{_PROXY_AUTHENTICATION_REQUIRED} "):
-                    return httpx.Response(_PROXY_AUTHENTICATION_REQUIRED, text=proxy)
-                raise httpx.ProxyError(f"through {proxy}") from error
-            raise kind(str(error)) from error
+            if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
+                if str(error).startswith(f"{httpx.codes.PROXY_AUTHENTICATION_REQUIRED} "):
+                    return httpx.Response(httpx.codes.PROXY_AUTHENTICATION_REQUIRED, text=proxy.name)
+                raise httpx.ProxyError(f"through {proxy.name}") from error
+            raise
         finally:
-            if connection.is_available():
+            if connection and connection.is_idle:
                 self._idle[origin].append(connection)
-            else:
-                await _close(connection)
+            elif connection:
+                await connection.aclose()
 
     async def aclose(self) -> None:
         """Close the idle connections. Requests in flight keep their connections."""
         for idle in list(self._idle.values()):  # a copy: other requests go on meanwhile
             while idle:
-                await _close(idle.pop())
+                await idle.pop().aclose()
 
     async def _take(self, origin: str) -> Connection | None:
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
-            if not connection.has_expired():
+            if connection.is_fresh():
                 return connection
-            await _close(connection)
+            await connection.aclose()
         return None
 
 
-async def _send(connection: Connection, request: httpx.Request) -> httpx.Response:
-    """Send the request, and read the response."""
-    url = request.url
-    outgoing = httpcore.Request(
-        request.method,
-        # In lower case, like the connection's host: httpx does not change the case of IPv6 addresses.
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host.lower(), port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
-        content=cast("AsyncIterable[bytes]", request.stream),
-        extensions=request.extensions,
-    )
-    response = await connection.handle_async_request(outgoing)
-    max_body = request.extensions["max_body"]
-    body = BytesIO()  # `getvalue` makes no copy
-    try:
-        async for chunk in response.aiter_stream():
-            body.write(chunk)
-            if body.tell() > max_body:
-                raise httpx.RemoteProtocolError(f"the response is larger than {max_body} bytes")
-    finally:
-        await response.aclose()
-    return httpx.Response(
-        response.status,
-        # Without this header: httpx would decompress the body, and a small body can inflate to any size.
-        headers=[field for field in response.headers if field[0].lower() != b"content-encoding"],
-        content=body.getvalue(),
-    )
+class Proxy(NamedTuple):
+    """An HTTP proxy.
 
+    Attributes:
+        name: its name for messages, without the login.
+        url: its scheme, host and port.
+        login: the header field that logs in, if there is a login.
+    """
 
-async def _close(connection: Connection) -> None:
-    """Close a connection, shielded from cancellation."""
-    with anyio.CancelScope(shield=True):
-        await connection.aclose()
+    name: str
+    url: SplitResult
+    login: tuple[tuple[bytes, bytes], ...]
 
 
 class Network:
@@ -142,10 +114,8 @@ class Network:
         }
         self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
-    def proxy_for(self, origin: str) -> tuple[str, httpcore.Proxy] | None:
+    def proxy_for(self, origin: str) -> Proxy | None:
         """The proxy for an origin such as `https://host:port`; None for a direct connection.
-
-        With the proxy comes its name for messages, which has no login.
 
         urllib's rules apply to `NO_PROXY`. Connections to this machine never use a proxy, which would see the
         API key in plain http.
@@ -156,7 +126,7 @@ class Network:
         scheme, _, host = origin.partition("://")
         kind = scheme if self._proxies.get(scheme) else "all"
         url = self._proxies.get(kind)
-        is_direct = is_this_machine(httpcore.URL(origin).host.decode())
+        is_direct = is_this_machine(urlsplit(origin).hostname or "")
         if not url or is_direct or proxy_bypass_environment(host, self._proxies):
             return None
         variable = self._variables[kind]
@@ -167,24 +137,44 @@ class Network:
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
-        login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
+        login = b64encode(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode())
+        fields = ((b"Proxy-Authorization", b"Basic " + login),) if parts.username else ()
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        proxy = httpcore.Proxy(where, login if parts.username else None, ssl_context=self._tls_for(where))
-        return f"the proxy {where} ({variable})", proxy
+        return Proxy(f"the proxy {where} ({variable})", parts, fields)
 
-    def connection_to(self, origin: str) -> httpcore.AsyncConnectionInterface:
-        """A new connection to an origin; the first request opens it.
+    async def connect(self, origin: str, seconds: float) -> Connection:
+        """A new connection to an origin; each step of connecting may take so many seconds.
 
         Raises:
+            httpx.ConnectError: when a step fails.
+            httpx.ConnectTimeout: when a step takes longer.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        _, proxy = self.proxy_for(origin) or ("", None)
-        # This pool only chooses the kind of connection; it holds no connections.
-        pool = httpcore.AsyncConnectionPool(self._tls_for(origin), proxy, keepalive_expiry=_IDLE_TIME)
-        return pool.create_connection(httpcore.URL(origin).origin)
+        proxy, url = self.proxy_for(origin), urlsplit(origin)
+        hop = proxy.url if proxy else url
+        with _step(seconds):
+            stream: ByteStream = await anyio.connect_tcp(hop.hostname or "", hop.port or _PORTS[hop.scheme])
+        try:
+            stream = await self._secure(stream, hop, seconds)
+            if not proxy:
+                return Connection(stream)
+            if url.scheme == "http":
+                return Connection(stream, prefix=origin.encode(), fields=proxy.login)
+            await _tunnel(stream, url, proxy, seconds)
+            return Connection(await self._secure(stream, url, seconds))
+        except BaseException:
+            await anyio.aclose_forcefully(stream)
+            raise
 
-    def _tls_for(self, url: str) -> ssl.SSLContext | None:
-        return self.tls if url.startswith("https:") else None
+    async def _secure(self, stream: ByteStream, url: SplitResult, seconds: float) -> ByteStream:
+        """The stream, with TLS if the URL asks for it."""
+        if url.scheme == "http":
+            return stream
+        tls = self.tls
+        with _step(seconds):
+            return await TLSStream.wrap(
+                stream, hostname=url.hostname, ssl_context=tls, standard_compatible=False
+            )
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
@@ -201,7 +191,33 @@ class Network:
 
             file = certifi.where()
         try:
-            return ssl.create_default_context(cafile=file)
+            context = ssl.create_default_context(cafile=file)
         except OSError as error:  # includes ssl.SSLError
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+async def _tunnel(stream: ByteStream, url: SplitResult, proxy: Proxy, seconds: float) -> None:
+    """Let the proxy at the other end of the stream connect it to the URL's host."""
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    address = f"{host}:{url.port or _PORTS[url.scheme]}".encode()
+    extensions = {"target": address, "timeout": {"read": seconds}, "max_body": _LARGEST_REFUSAL}
+    request = httpx.Request("CONNECT", url.geturl(), headers=[(b"Host", address)], extensions=extensions)
+    with _step(seconds):
+        response = await Connection(stream, fields=proxy.login).send(request)
+        if not response.is_success:
+            raise httpx.ProxyError(f"{response.status_code} {response.reason_phrase}")
+
+
+@contextmanager
+def _step(seconds: float) -> Iterator[None]:
+    """A step of connecting: after its errors, it is known that the request was not sent."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise httpx.ConnectTimeout("") from error
+    except (OSError, ValueError, anyio.BrokenResourceError, anyio.EndOfStream, httpx.TransportError) as error:
+        raise httpx.ConnectError(str(error)) from error

@@ -13,7 +13,7 @@ from zerokie_action.http.url import web_url
 from zerokie_action.text import human_seconds
 
 _LONGEST = 60.0
-"""Seconds for a whole page: a server that sends a byte now and then must not delay the run."""
+"""Seconds for a whole page: a large page over a slow line must not delay the run."""
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -28,7 +28,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request, once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds without a byte after which the request fails; it fails after a minute in any case.
+        silence: seconds of silence after which the request fails; it fails after a minute in any case.
 
     Raises:
         PageError: when there is no response.

@@ -1,0 +1,227 @@
+"""One HTTP/1.1 connection: sends a request over a byte stream, and reads the response with httptools.
+
+A connection never has a second request in flight. It is used again only when nothing is left of the last
+exchange; otherwise, a response that nobody asked for would be taken for the answer to the next request.
+"""
+
+import select
+import ssl
+from collections.abc import AsyncIterable, Iterator, Sequence
+from typing import cast
+
+import anyio
+import httpx
+from anyio.abc import AnyByteStream, ByteStream, SocketAttribute
+from anyio.streams.tls import TLSAttribute, TLSStream
+
+from zerokie_action.http.response import IncomingResponse
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+_PIECE = 64 * 1024
+"""Bytes. A larger request body is sent while the response is awaited."""
+_IDLE_TIME = 4.0
+"""Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
+_SLOWEST = 10_000
+"""Bytes per second: a response that comes more slowly is given up."""
+_MOST_RECEIVED = 32 * 1024
+"""After more bytes, some may wait in anyio's buffer, where nobody sees them: it splits what is longer than
+64 kB, and a TLS record, of 16 kB at most, is seen when it is complete."""
+_TLS_RECORD = 256
+"""More bytes than TLS adds to each record."""
+_BROKEN = (
+    anyio.BrokenResourceError,
+    anyio.BusyResourceError,  # TLS has to send for one task while another sends
+    anyio.ClosedResourceError,
+    ssl.SSLError,  # an alert
+)
+
+
+class Connection:
+    """A connection to a server, or through a proxy.
+
+    Attributes:
+        is_idle: whether a response is complete, and the connection may serve another request.
+    """
+
+    def __init__(self, stream: ByteStream, prefix: bytes = b"", fields: Fields = ()) -> None:
+        """Use an open stream.
+
+        Args:
+            stream: the stream; the connection closes it.
+            prefix: what precedes the path in each request: the origin, where a proxy forwards the requests.
+            fields: header fields that precede those of each request.
+        """
+        self.is_idle = False
+        self._stream = stream
+        self._prefix = prefix
+        self._fields = fields
+        self._idle_since = 0.0
+        self._tls = list(_tls_objects(stream))
+        self._arrivals = select.poll()
+        self._arrivals.register(stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - not Django's
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, and read the whole response.
+
+        The extension `target` replaces the path, as httpx has it. A response to `CONNECT` ends with its head.
+
+        Raises:
+            httpx.TransportError: when there is no complete response. The request may have arrived.
+        """
+        self.is_idle = False
+        exchange = _Exchange(self._stream, request)
+        head, length = self._head(request)
+        with anyio.CancelScope() as exchange.scope:
+            if length <= _PIECE:
+                await exchange.run(head, length)
+            else:
+                await exchange.run_both(head, length)
+            response = exchange.response.made()
+            self.is_idle = exchange.is_clean()
+            self._idle_since = anyio.current_time()
+            return response
+        raise httpx.ReadTimeout("")
+
+    def _head(self, request: httpx.Request) -> tuple[bytes, int]:
+        """The request's head, and the length of its body in bytes."""
+        target = request.extensions.get("target") or self._prefix + request.url.raw_path
+        lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)]
+        length = 0
+        for name, value in (*self._fields, *request.headers.raw):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name.lower() == b"content-length":
+                length = int(value)
+        head = b"".join(lines)
+        if not head.count(b"\r") == head.count(b"\n") == len(lines):
+            raise httpx.LocalProtocolError("a line break in the request's head")
+        return head + b"\r\n", length
+
+    def is_fresh(self) -> bool:
+        """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
+        if anyio.current_time() > self._idle_since + _IDLE_TIME:
+            return False
+        for tls in self._tls:
+            try:
+                tls.read(1)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                pass
+            return False  # a byte of a response, or the end
+        return not self._arrivals.poll(0)
+
+    async def aclose(self) -> None:
+        """Close the connection, shielded from cancellation."""
+        with anyio.CancelScope(shield=True):
+            await self._stream.aclose()
+
+
+def _tls_objects(stream: AnyByteStream) -> Iterator[ssl.SSLObject]:
+    """The TLS of a stream: none, one, or two, where a proxy's carries the server's."""
+    while isinstance(stream, TLSStream):
+        yield stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - not Django's
+        stream = stream.transport_stream
+
+
+class _Exchange:
+    """A request and its response.
+
+    Attributes:
+        scope: its deadline limits the silence: for one write, and between two reads. It also limits the whole
+            response, from the last byte of the request.
+        response: the response as far as it has come.
+    """
+
+    scope: anyio.CancelScope
+
+    def __init__(self, stream: ByteStream, request: httpx.Request) -> None:
+        has_tunnel = request.method == "CONNECT"
+        self.response = IncomingResponse(request.extensions["max_body"], ends_with_head=has_tunnel)
+        self._stream = stream
+        self._body = cast("AsyncIterable[bytes]", request.stream)
+        self._silence = request.extensions["timeout"]["read"]
+        self._sent_at: float | None = None
+        """When the last byte of the request was sent, or could not be sent (event loop)."""
+        self._received = 0
+
+    async def run(self, head: bytes, length: int) -> None:
+        """Send the head with a body of one piece, then read the response."""
+        body = b"".join([piece async for piece in self._body])
+        if len(body) != length:
+            raise httpx.LocalProtocolError(f"a body of {len(body)} bytes, not of {length}")
+        await self._write(head + body)
+        self._end_writing()
+        await self._read()
+
+    async def run_both(self, head: bytes, length: int) -> None:
+        """Send the head and the body while the response is read. A response ends the sending."""
+        errors: list[Exception] = []  # not raised in the group, which would wrap them
+
+        async def send() -> None:
+            try:
+                await self._send(head, length)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            try:
+                await self._read()
+            except httpx.TransportError as error:
+                errors.append(error)
+            if errors or self._sent_at is None:
+                tasks.cancel_scope.cancel()
+        if errors:
+            raise errors[0]
+
+    async def _send(self, head: bytes, length: int) -> None:
+        """Send head and body. The body is read to its end, where its source may find that it has changed."""
+        if not await self._write(head):
+            return
+        async for piece in self._body:
+            length -= len(piece)
+            if length < 0:
+                break
+            if not await self._write(piece):
+                return
+            if not length:
+                self._end_writing()
+        if length:
+            raise httpx.LocalProtocolError("the body's length is not its Content-Length")
+
+    async def _write(self, data: bytes) -> bool:
+        """Send the bytes. Return False if the server takes no more: it may have sent its response already."""
+        self.scope.deadline = anyio.current_time() + self._silence
+        try:
+            await self._stream.send(data)
+        except _BROKEN:
+            self.response.is_last = True
+            self._end_writing()
+            return False
+        return True
+
+    def _end_writing(self) -> None:
+        self._sent_at = anyio.current_time()
+        self.scope.deadline = self._sent_at + self._silence
+
+    async def _read(self) -> None:
+        """Read until the response is complete."""
+        while not self.response.is_complete:
+            try:
+                data = await self._stream.receive(_PIECE)
+            except anyio.EndOfStream:
+                self.response.end()
+                return
+            except _BROKEN as error:
+                raise httpx.ReadError(str(error)) from error
+            self._received += len(data) + _TLS_RECORD
+            self.response.feed(data)
+            if self._sent_at is not None and not self.response.is_complete:
+                counts_from = self._sent_at + self.response.size / _SLOWEST
+                self.scope.deadline = min(anyio.current_time(), counts_from) + self._silence
+
+    def is_clean(self) -> bool:
+        """Whether nothing of it is left, so that the connection can be used again."""
+        return self._sent_at is not None and self._received < _MOST_RECEIVED and not self.response.is_last
