@@ -64,7 +64,7 @@ test-acceptance: .venv/.synced ## Run `make acceptance` against a local platform
 test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a sample
 	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 
-servers: .venv/.synced ## Run the tests behind real servers (nginx, squid)
+servers: .venv/.synced ## Run the tests behind real servers (nginx, squid, haproxy)
 	@$(BIN)/pytest -m servers tests/servers $(ARGS)
 
 browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)

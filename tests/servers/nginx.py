@@ -35,13 +35,13 @@ http {{
 
 
 class Nginx(Server):
-    """nginx as a gateway.
+    """nginx as a gateway. Its log has lines such as `200 PUT /path authorization`.
 
     Args:
         upstream: the platform's URL.
         directives: what is special about the gateway.
         authority: signs a certificate for `host`; then it serves https.
-        host: the name that it has for clients; it listens on 127.0.0.1.
+        host: the name that it has for clients; it listens on 127.0.0.1, or on this IPv6 address.
     """
 
     program = "nginx"
@@ -67,7 +67,8 @@ class Nginx(Server):
         return f"{'https' if self._authority else 'http'}://{self._host}:{self.port}"
 
     def configure(self) -> None:
-        listen, directives = f"127.0.0.1:{self.port}", self._directives
+        address = self._host if self._host.startswith("[") else "127.0.0.1"
+        listen, directives = f"{address}:{self.port}", self._directives
         if self._authority:
             certificate = self._authority.issue_cert(self._host)
             certificate.private_key_and_cert_chain_pem.write_to_path(str(self.folder / "server.pem"))
@@ -79,9 +80,3 @@ class Nginx(Server):
     def reload(self) -> None:
         """Let new workers take over; the old ones close what is idle."""
         self.signal(signal.SIGHUP)
-
-    def seen(self, part: str = "") -> list[str]:
-        """The requests that were answered, a line each, as `200 PUT /path authorization`."""
-        log = self.folder / "access.log"
-        lines = log.read_text("utf-8").splitlines() if log.exists() else []
-        return [line for line in lines if part in line]

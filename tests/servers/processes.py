@@ -162,6 +162,12 @@ class Server:
             self._process.wait()
         shutil.rmtree(self.folder)
 
+    def seen(self, part: str = "") -> list[str]:
+        """The requests in its log that have this part, a line each; a server may have no such log."""
+        log = self.folder / "access.log"
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
+        return [line for line in lines if part in line]
+
     def output(self) -> str:
         """What the program wrote."""
         return (self.folder / "output.log").read_text("utf-8", "replace")

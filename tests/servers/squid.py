@@ -36,7 +36,7 @@ NAMES = ("platform.test", "pages.test")
 
 
 class Squid(Server):
-    """squid as a proxy that may connect to any port.
+    """squid as a proxy that may connect to any port. It logs lines such as `200 CONNECT platform.test:443`.
 
     Args:
         user, password: who may use it. Without white space and shell's own characters.
@@ -55,8 +55,3 @@ class Squid(Server):
         self.write("login-check", _LOGIN_CHECK.format(login=self._login)).chmod(0o755)
         self.write("hosts", "".join(f"127.0.0.1 {name}\n" for name in ("localhost", *NAMES)))
         self.write("squid.conf", _CONFIGURATION.format(port=self.port, folder=self.folder))
-
-    def seen(self) -> list[str]:
-        """The requests that it was asked for, a line each, as `200 CONNECT platform.test:443`."""
-        log = self.folder / "access.log"
-        return log.read_text("utf-8").splitlines() if log.exists() else []

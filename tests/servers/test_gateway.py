@@ -3,8 +3,11 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.servers.conftest import Start
 from tests.servers.deploys import APP, Outcome, inputs, make_folder, require_deployed, require_failed
+from tests.servers.haproxy import Haproxy
 from tests.servers.nginx import Nginx
 from tests.servers.processes import need
 from tests.support.platform import Platform
@@ -44,17 +47,62 @@ def test_a_gateway_that_reloads(platform: Platform, large: Path, undisturbed: Ou
     assert outcome.seconds < undisturbed.seconds + MARGIN
 
 
-def test_a_file_that_is_too_large(platform: Platform, tmp_path: Path, start: Start) -> None:
-    """A 413 in the middle of an upload is final: the file is sent once, and named with its size."""
+@pytest.mark.parametrize("size", ["2.0 MB", "20.0 MB", "200 MB"])
+@pytest.mark.parametrize("program", ["nginx", "haproxy"])
+def test_a_file_that_is_too_large(
+    program: str, size: str, platform: Platform, tmp_path: Path, start: Start
+) -> None:
+    """A 413 in the middle of an upload is final, and named with the file and its size."""
     folder = make_folder(tmp_path / "folder", [1_000] * 20)
     with (folder / "film.mp4").open("wb") as film:
-        film.truncate(20_000_000)
-    with Nginx(platform.url, "client_max_body_size 1m;") as server:
+        film.truncate(int(float(size.split(maxsplit=1)[0]) * 1_000_000))
+    gateway = (
+        Nginx(platform.url, "client_max_body_size 1m;")
+        if program == "nginx"
+        else Haproxy(platform.url, "http-request deny deny_status 413 if { req.body_size gt 1000000 }")
+    )
+    with gateway as server:
         outcome = start(inputs(server.url, folder)).wait()
         refused = [line.split()[:3] for line in server.seen("/film.mp4")]
 
-    require_failed(outcome, platform, 4, "film.mp4", "20.0 MB", "413")
-    assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
+    require_failed(outcome, platform, 4, "film.mp4", size, "413")
+    assert outcome.result["retries_used"] == 0
+    if program == "nginx":
+        assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
+
+
+def test_connections_that_end_at_the_worst_moment(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start
+) -> None:
+    """A gateway that closes idle connections at once resets some requests. They are sent again."""
+    with Haproxy(platform.url, idle="1ms") as gateway:
+        outcome = start(inputs(gateway.url, large, concurrency="8")).wait()
+
+    require_deployed(outcome, platform, large)
+    assert outcome.seconds < undisturbed.seconds + MARGIN
+
+
+def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
+    """50 kB/s: what the kernel takes at once is still on its way when nothing more can be sent."""
+    folder = make_folder(tmp_path / "folder", [2_000_000])
+    limit = (
+        "filter bwlim-in slow default-limit 50000 default-period 1s",
+        "http-request set-bandwidth-limit slow",
+    )
+    with Haproxy(platform.url, *limit) as gateway:
+        outcome = start(inputs(gateway.url, folder)).wait()
+
+    require_deployed(outcome, platform, folder)
+    assert outcome.result["retries_used"] == 0
+    assert outcome.seconds > 30
+
+
+def test_ipv6(platform: Platform, small: Path, start: Start) -> None:
+    """An address in brackets."""
+    with Nginx(platform.url, host="[::1]") as gateway:
+        outcome = start(inputs(gateway.url, small)).wait()
+
+    require_deployed(outcome, platform, small)
 
 
 def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:

@@ -80,7 +80,8 @@ class IncomingResponse:
             if self.is_complete:
                 return  # a second response
             if self._seen is None:
-                begins = "" if self._has_head else f", beginning with {bytes(data[:_QUOTED])!r}"
+                is_http = self._has_head or data.startswith(b"HTTP/")
+                begins = "" if is_http else f", beginning with {bytes(data[:_QUOTED])!r}"
                 raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error}){begins}") from None
             self._read_again(self._seen)
 
