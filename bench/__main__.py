@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import document
 from bench.cases import CASES, USUAL
+from bench.interpreter import like_the_image
 from bench.lab import QUICK, Lab, Size, Table
 
 _DOCUMENT = document.DOCUMENT.relative_to(document.ROOT).as_posix()
@@ -22,15 +23,17 @@ def main() -> None:
         parser.error("--write is for the figures of a whole run")
     size = replace(QUICK if quick else Size(), **given)
     tables: list[Table] = []
-    for name in only or USUAL:
-        with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as folder:
-            _tell(f"{name}:")
-            tables += CASES[name](Lab(size, Path(folder), _tell, beside))
     command = " ".join(["python -m bench", *sys.argv[1:]])
-    figures = document.render(command, size, tables)
-    print(figures)  # noqa: T201 - that is what it is for
-    if write:
-        document.write(document.overview(command, size, tables))
+    with tempfile.TemporaryDirectory(prefix="zerokie-bench-") as place:
+        python = sys.executable if quick else like_the_image(Path(place))
+        for name in only or USUAL:
+            with tempfile.TemporaryDirectory(dir=place) as folder:
+                _tell(f"{name}:")
+                tables += CASES[name](Lab(size, Path(folder), _tell, python, beside))
+        figures = document.render(command, size, python, tables)
+        print(figures)  # noqa: T201 - that is what it is for
+        if write:
+            document.write(document.overview(command, size, python, tables))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,29 +19,34 @@ HTTPS = "this action, to its first request, https"
 
 
 def first_deploy(lab: Lab) -> list[Table]:
-    """Many files, and all of them are new; then the same over https, and from far away."""
+    """Many files, and all of them are new; then the same over https, from nearby and from far away."""
     site = Site(lab.folder / "first").fill(lab.size.first, PAGE)
     title = f"First deploy of {lab.size.first:,} files ({_megabytes(site)})"
-    bound = {BOUND: lab.latency_bound(lab.size.first)}
     with lab.trial(site) as trial:
         plain = lab.compare(
-            _new_files(lab, trial, site)
+            _new_site(lab, trial, site)
             | {
-                RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes),
                 AWS: lambda run: trial.aws(f"aws-{run}", site.sizes),
                 HTTPX: lambda run: trial.httpx_loop(f"httpx-{run}", site.sizes),
             }
         )
+    bound = {BOUND: lab.latency_bound(lab.size.first)}
+    tables = [Table(title, plain | bound, CURL)]
     with lab.trial(site, Certificate.make(lab.folder)) as trial:
-        secure = lab.compare(_new_files(lab, trial, site))
-    with lab.trial(site, latency=lab.size.far) as trial:
-        far = lab.compare(_new_files(lab, trial, site))
-        far[BOUND] = lab.latency_bound(lab.size.first, lab.size.far)
-    return [
-        Table(title, plain | bound, CURL),
-        Table(f"{title}, https", secure | bound, CURL),
-        Table(f"{title}, latency {1000 * lab.size.far:.0f} ms", far, CURL),
-    ]
+        tables.append(Table(f"{title}, https", lab.compare(_new_site(lab, trial, site)) | bound, CURL))
+    for latency in (lab.size.near, lab.size.far):
+        with lab.trial(site, latency=latency) as trial:
+            rows = lab.compare(_new_site(lab, trial, site))
+        bound = {BOUND: lab.latency_bound(lab.size.first, latency)}
+        tables.append(Table(f"{title}, latency {1000 * latency:.0f} ms", rows | bound, CURL))
+    return tables
+
+
+def _new_site(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
+    """This action, curl and rclone, each time for an app that has nothing yet."""
+    return _new_files(lab, trial, site) | {
+        RCLONE_CHECKSUM: lambda run: trial.rclone_checksum(f"rclone-{run}", site.sizes)
+    }
 
 
 def later_deploys(lab: Lab) -> list[Table]:
@@ -51,7 +56,8 @@ def later_deploys(lab: Lab) -> list[Table]:
     with lab.trial(site) as trial:
         lab.compare(_syncs(lab, trial, lambda: site.sizes), runs=1)
         rows = lab.compare(
-            _syncs(lab, trial, dict) | {IMPORTS: lambda _run: measure(contestants.bare_imports()).usage}
+            _syncs(lab, trial, dict)
+            | {IMPORTS: lambda _run: measure(contestants.bare_imports(lab.python)).usage}
         )
         changed = lab.compare(
             _syncs(lab, trial, lambda: site.changed)
@@ -141,12 +147,12 @@ def start_up(lab: Lab) -> list[Table]:
         rows = lab.compare(
             {
                 HTTP: lambda _run: _to_first_request(
-                    plain, contestants.action(plain, "site", site.folder, 1)
+                    plain, contestants.action(lab.python, plain, "site", site.folder, 1)
                 ),
                 HTTPS: lambda _run: _to_first_request(
-                    secure, contestants.action(secure, "site", site.folder, 1)
+                    secure, contestants.action(lab.python, secure, "site", site.folder, 1)
                 ),
-                IMPORTS: lambda _run: _to_the_printed_time(contestants.bare_imports()),
+                IMPORTS: lambda _run: _to_the_printed_time(contestants.bare_imports(lab.python)),
             },
             runs=lab.size.start_ups,
         )

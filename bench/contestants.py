@@ -1,6 +1,5 @@
 """The programs that are measured, each as people would start it."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 _BLOCK = 1024 * 1024
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
+"""For where `--quick` measures with more packages than the image has."""
 IMPORTS = "import anyio, httpx, pathspec, pydantic_settings, time; print(time.monotonic())"
 
 
@@ -25,16 +25,19 @@ class Trial:
     Attributes:
         connections: upper bound for every tool.
         list_file: where the tools' lists of files go.
+        python: runs this action.
     """
 
     platform: ServedPlatform
     folder: Path
     connections: int
     list_file: Path
+    python: str
 
     def action(self, app: str, sizes: Mapping[str, int], root: Path = _ROOT) -> Usage:
         """This action, as a CI job runs it; `root` is the checkout."""
-        return self._run(action(self.platform, app, self.folder, self.connections, root), app, sizes)
+        given = self.platform, app, self.folder, self.connections
+        return self._run(action(self.python, *given, root=root), app, sizes)
 
     def curl(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """`curl -Z` for these files, in one process.
@@ -55,7 +58,7 @@ class Trial:
     def httpx_loop(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """A loop over httpx, with a transport and a connection for each worker."""
         target = f"{self.platform.url}/v1/apps/{app}/files"
-        script = [sys.executable, "-P", str(_HERE / "httpx_loop.py")]
+        script = [self.python, "-P", str(_HERE / "httpx_loop.py")]
         command = [*script, target, str(self.folder), str(self.connections)]
         return self._run(Command(command, {**_LIKE_THE_IMAGE, "API_KEY": API_KEY}), app, sizes)
 
@@ -71,7 +74,8 @@ class Trial:
             f"--transfers={self.connections}",
             f"--checkers={self.connections}",
         ]
-        options = ["--config=", "--retries=1", *login, *where, *tuned]
+        trusted = [f"--ca-cert={self.platform.bundle}"] if self.platform.bundle else []
+        options = ["--config=", "--retries=1", *login, *where, *trusted, *tuned]
         return self._run(Command(["rclone", "sync", *options, str(self.folder), f":s3:{app}"]), app, sizes)
 
     def rclone_checksum(self, app: str, sizes: Mapping[str, int]) -> Usage:
@@ -114,11 +118,13 @@ class Trial:
         return measure(command).usage
 
 
-def action(platform: ServedPlatform, app: str, folder: Path, connections: int, root: Path = _ROOT) -> Command:
+def action(
+    python: str, platform: ServedPlatform, app: str, folder: Path, connections: int, *, root: Path = _ROOT
+) -> Command:
     """This action, of the checkout at `root`."""
     given = inputs(platform, app, str(folder), connections)
     trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
-    return Command([sys.executable, str(root / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted})
+    return Command([python, str(root / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted})
 
 
 def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) -> dict[str, str]:
@@ -132,6 +138,6 @@ def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) ->
     }
 
 
-def bare_imports() -> Command:
+def bare_imports(python: str) -> Command:
     """The libraries that no client of this kind can do without; prints the time when they are there."""
-    return Command([sys.executable, "-c", IMPORTS], _LIKE_THE_IMAGE)
+    return Command([python, "-c", IMPORTS], _LIKE_THE_IMAGE)

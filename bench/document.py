@@ -11,6 +11,7 @@ from pathlib import Path
 
 import zerokie_action
 from bench.cases import UNCHANGED
+from bench.interpreter import packages
 from bench.lab import ACTION, AWS, CURL, PROGRAMS, RCLONE, RCLONE_CHECKSUM, Size, Table
 from bench.measure import Usage
 
@@ -21,26 +22,26 @@ _BEGIN, _END = "<!-- begin figures -->", "<!-- end figures -->"
 _MB = 1_000_000
 
 
-def render(command: str, size: Size, tables: Sequence[Table]) -> str:
+def render(command: str, size: Size, python: str, tables: Sequence[Table]) -> str:
     """Everything that was measured, with what it was measured on."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs, of {size.start_ups} for start-ups.",
         f"Latency {size.latency * 1000:g} ms, {size.connections} connections.",
-        f"{_machine()}.",
+        f"{_machine(python)}.",
     ]
     for table in tables:
         lines += ["", f"### {table.title}", "", *_rows(table)]
     return "\n".join(lines) + "\n"
 
 
-def overview(command: str, size: Size, tables: Sequence[Table]) -> str:
+def overview(command: str, size: Size, python: str, tables: Sequence[Table]) -> str:
     """What users want to know: how long each deploy takes, beside the other tools."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs.",
         f"Latency {size.latency * 1000:g} ms unless the row says otherwise, {size.connections} connections.",
-        f"{_machine()}.",
+        f"{_machine(python)}.",
         "",
         "| | this action | its peak memory | `curl -Z` | rclone | `aws s3 sync` |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -99,7 +100,7 @@ def _megabytes(value: float | None) -> str:
     return "" if value is None else f"{value / _MB:.0f} MB"
 
 
-def _machine() -> str:
+def _machine(python: str) -> str:
     """The hardware and the programs, in one line."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -108,7 +109,7 @@ def _machine() -> str:
             f"{cpu[1] if cpu else platform.machine()} x {os.cpu_count()}",
             f"{memory / 1024**3:.0f} GiB",
             f"Linux {platform.release()}",
-            f"Python {platform.python_version()}",
+            f"{_version(python)} with {packages(python)}",
             *map(_version, dict.fromkeys(PROGRAMS.values())),
         ]
     )

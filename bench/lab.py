@@ -32,7 +32,7 @@ class Size:
         runs: of which the median counts.
         start_ups: the same for the case that is over soon.
         latency: of the platform, in seconds.
-        far: the same for one that is far away.
+        near, far: the same for one that is near, or far away.
         connections: upper bound, for every tool.
         first: files of the first deploy.
         later: files of the deploys that change little or nothing.
@@ -44,6 +44,7 @@ class Size:
     runs: int = 3
     start_ups: int = 45
     latency: float = 0.02
+    near: float = 0.005
     far: float = 0.06
     connections: int = 64
     first: int = 5_000
@@ -57,6 +58,7 @@ QUICK = Size(
     runs=1,
     start_ups=1,
     latency=0.001,
+    near=0.0005,
     far=0.002,
     connections=8,
     first=40,
@@ -94,6 +96,7 @@ class Lab:
 
     Attributes:
         folder: for files of all kinds, which stay there.
+        python: runs this action.
         beside: a checkout of another commit, which is measured in the same runs.
         tell: takes a line about what is going on.
     """
@@ -101,6 +104,7 @@ class Lab:
     size: Size
     folder: Path
     tell: Callable[[str], None]
+    python: str
     beside: Path | None = None
 
     @contextmanager
@@ -110,7 +114,7 @@ class Lab:
         """A new platform for a folder whose files have reached the disk; with a certificate, over https."""
         os.sync()
         with ServedPlatform(self.size.latency if latency is None else latency, certificate) as platform:
-            yield Trial(platform, site.folder, self.size.connections, self.folder / "list")
+            yield Trial(platform, site.folder, self.size.connections, self.folder / "list", self.python)
 
     def compare(
         self, contestants: Mapping[str, Callable[[int], Usage]], *, runs: int = 0

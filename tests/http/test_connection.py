@@ -512,6 +512,14 @@ class TestTheEnd:
             assert await reason(http, put(url, timeout=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1.1)
 
+    async def test_a_stall(self) -> None:
+        """However much has come, nothing more for 30 s is silence."""
+        answer = OK + b"Content-Length: 1000000\r\n\r\n" + bytes(900_000)
+        async with serve(sending(answer, then="hang")) as server, transport() as http:
+            began = anyio.current_time()
+            assert await reason(http, put(server.url, timeout=30)) == "no answer within 30 s"
+            assert anyio.current_time() - began == pytest.approx(30, abs=1)
+
     async def test_a_slow_line(self) -> None:
         """15 MB at 50 kB/s are five minutes."""
         size = 15_000_000
