@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -193,6 +194,29 @@ async def test_a_large_body(reach: Reach) -> None:
         for _ in range(2):
             assert await outcome(http, put(url, Body(3_000_000))) == (200, b"fine")
     assert server.accepted == 1
+
+
+async def test_the_end_of_a_large_body() -> None:
+    """Its source is asked for more after the last byte, whatever has come: it may have changed."""
+    answered, ended = threading.Event(), threading.Event()
+
+    class Late(Body):
+        def chunks(self) -> Iterator[bytes]:
+            yield from super().chunks()
+            assert answered.wait(60)
+            ended.set()
+
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(FINE)
+        for _ in range(50):  # the client reads it meanwhile
+            await anyio.lowlevel.checkpoint()
+        answered.set()
+        await peer.gone()
+
+    async with serve(handle) as server, transport() as http:
+        assert await outcome(http, put(server.url, Late(2 * LIMIT))) == (200, b"fine")
+    assert ended.is_set()
 
 
 NO_ANSWER = none(sent=True)

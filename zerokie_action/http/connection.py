@@ -142,7 +142,7 @@ class _Exchange:
         self._body = cast("AsyncIterable[bytes]", request.stream)
         self._silence = request.extensions["timeout"]["read"]
         self._sent_at: float | None = None
-        """When the last byte of the request was sent, or could not be sent (event loop)."""
+        """When the last byte of the request was sent (event loop)."""
         self._received = 0
 
     async def run(self, head: bytes, length: int) -> None:
@@ -150,8 +150,8 @@ class _Exchange:
         body = b"".join([piece async for piece in self._body])
         if len(body) != length:
             raise httpx.LocalProtocolError(f"a body of {len(body)} bytes, not of {length}")
-        await self._write(head + body)
-        self._sent_at = anyio.current_time()  # the system takes so little at once: the deadline stays
+        if await self._write(head + body):
+            self._sent_at = anyio.current_time()  # the system takes so little at once: the deadline stays
         await self._read()
 
     async def run_both(self, head: bytes, length: int) -> None:
@@ -187,7 +187,8 @@ class _Exchange:
             if not await self._write(piece):
                 return
             if not length:
-                self._end_writing()
+                self._sent_at = anyio.current_time()
+                self.scope.deadline = self._sent_at + self._silence
         if length:
             raise httpx.LocalProtocolError("the body's length is not its Content-Length")
 
@@ -197,14 +198,8 @@ class _Exchange:
         try:
             await self._stream.send(data)
         except _BROKEN:
-            self.response.is_last = True
-            self._end_writing()
             return False
         return True
-
-    def _end_writing(self) -> None:
-        self._sent_at = anyio.current_time()
-        self.scope.deadline = self._sent_at + self._silence
 
     async def _read(self) -> None:
         """Read until the response is complete."""
