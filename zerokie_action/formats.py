@@ -11,7 +11,6 @@ import ipaddress
 import os.path
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 _DURATION = re.compile(
     r"(?=\S)(?:([0-9]{1,9})d)?\s*(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
@@ -222,17 +221,3 @@ def _refuse_unexpanded(text: str) -> None:
         raise ValueError(
             f"{text!r} looks like a variable that was not expanded; check how the workflow sets it"
         )
-
-
-def split_web_url(text: str) -> SplitResult | None:
-    """The parts of an http or https URL; None for any other text, or characters on which parsers disagree."""
-    if not re.fullmatch(r"[!-\[\]^_`a-z{|}~]+", text):
-        return None
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-        if re.fullmatch(r"[0-9.]+", parts.hostname or ""):
-            ipaddress.IPv4Address(parts.hostname)
-    except ValueError:
-        return None
-    return parts if parts.scheme in {"http", "https"} and parts.hostname else None

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 import anyio
@@ -21,9 +20,10 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.formats import is_this_machine, split_web_url
+from zerokie_action.formats import is_this_machine
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
+from zerokie_action.http.url import web_url
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443}
@@ -89,12 +89,12 @@ class Proxy(NamedTuple):
 
     Attributes:
         name: its name for messages, without the login.
-        url: its scheme, host and port.
+        url: its address.
         login: the header field that logs in, if there is a login.
     """
 
     name: str
-    url: SplitResult
+    url: httpx.URL
     login: tuple[tuple[bytes, bytes], ...]
 
 
@@ -126,21 +126,21 @@ class Network:
         scheme, _, host = origin.partition("://")
         kind = scheme if self._proxies.get(scheme) else "all"
         url = self._proxies.get(kind)
-        is_direct = is_this_machine(urlsplit(origin).hostname or "")
+        is_direct = is_this_machine(_host(httpx.URL(origin)))
         if not url or is_direct or proxy_bypass_environment(host, self._proxies):
             return None
         variable = self._variables[kind]
-        parts = split_web_url(url if "://" in url else f"http://{url}")
-        if parts is None:
+        proxy = web_url(url if "://" in url else f"http://{url}")
+        if proxy is None:
             raise ConfigurationError(  # without the URL, which may have a password
                 f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
-        login = b64encode(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode())
-        fields = ((b"Proxy-Authorization", b"Basic " + login),) if parts.username else ()
-        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        return Proxy(f"the proxy {where} ({variable})", parts, fields)
+        login = b64encode(f"{proxy.username}:{proxy.password}".encode())
+        fields = ((b"Proxy-Authorization", b"Basic " + login),) if proxy.username else ()
+        where = f"{proxy.scheme}://{proxy.netloc.decode()}"
+        return Proxy(f"the proxy {where} ({variable})", proxy, fields)
 
     async def connect(self, origin: str, seconds: float) -> Connection:
         """A new connection to an origin; each step of connecting may take so many seconds.
@@ -150,10 +150,10 @@ class Network:
             httpx.ConnectTimeout: when a step takes longer.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        proxy, url = self.proxy_for(origin), urlsplit(origin)
+        proxy, url = self.proxy_for(origin), httpx.URL(origin)
         hop = proxy.url if proxy else url
         with _step(seconds):
-            stream: ByteStream = await anyio.connect_tcp(hop.hostname or "", hop.port or _PORTS[hop.scheme])
+            stream: ByteStream = await anyio.connect_tcp(_host(hop), hop.port or _PORTS[hop.scheme])
         try:
             stream = await self._secure(stream, hop, seconds)
             if not proxy:
@@ -166,14 +166,14 @@ class Network:
             await anyio.aclose_forcefully(stream)
             raise
 
-    async def _secure(self, stream: ByteStream, url: SplitResult, seconds: float) -> ByteStream:
+    async def _secure(self, stream: ByteStream, url: httpx.URL, seconds: float) -> ByteStream:
         """The stream, with TLS if the URL asks for it."""
         if url.scheme == "http":
             return stream
         tls = self.tls
         with _step(seconds):
             return await TLSStream.wrap(
-                stream, hostname=url.hostname, ssl_context=tls, standard_compatible=False
+                stream, hostname=_host(url), ssl_context=tls, standard_compatible=False
             )
 
     @cached_property
@@ -199,16 +199,21 @@ class Network:
         return context
 
 
-async def _tunnel(stream: ByteStream, url: SplitResult, proxy: Proxy, seconds: float) -> None:
+async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy, seconds: float) -> None:
     """Let the proxy at the other end of the stream connect it to the URL's host."""
-    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-    address = f"{host}:{url.port or _PORTS[url.scheme]}".encode()
+    host = _host(url)
+    address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
     extensions = {"target": address, "timeout": {"read": seconds}, "max_body": _LARGEST_REFUSAL}
-    request = httpx.Request("CONNECT", url.geturl(), headers=[(b"Host", address)], extensions=extensions)
+    request = httpx.Request("CONNECT", url, headers=[(b"Host", address)], extensions=extensions)
     with _step(seconds):
         response = await Connection(stream, fields=proxy.login).send(request)
         if not response.is_success:
             raise httpx.ProxyError(f"{response.status_code} {response.reason_phrase}")
+
+
+def _host(url: httpx.URL) -> str:
+    """The host in lower case, without brackets. httpx does not change the case of an IPv6 address."""
+    return url.raw_host.decode().lower()
 
 
 @contextmanager
