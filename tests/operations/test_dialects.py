@@ -20,7 +20,7 @@ OF_BOTH = {"times", "date", "new-app", "url", "conflict", "delete", "at-once", "
 NO_TIMES = {"last-modified=absent", "last-modified=null"}
 NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
-OF_NO_STORY = {"above", "app-limit", "firewall", "file-limit", "domain-taken"}
+OF_NO_STORY = {"above", "app-limit", "firewall", "file-limit", "domain-taken", "pull"}
 """Questions about what the stories do not do."""
 SHOWS_NO_NAME = {"image=not-in-get", "image=bare-digest"}
 """Nobody can tell which image to go back to."""

@@ -2,6 +2,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.sandbox.process import sandbox
 from zerokie_action.sandbox.__main__ import main
 
@@ -38,15 +40,16 @@ def test_options(tmp_path):
         assert (app["image"], "updated_at" in app) == ("docker.io/library/nginx:latest", False)
 
 
-def test_a_missing_extra():
-    """One line that names the fix."""
+@pytest.mark.parametrize("package", ["uvicorn", "starlette"])
+def test_a_missing_extra(package):
+    """One line that names the fix, whichever package is missed first."""
     code = (
-        "import sys, runpy; sys.modules['uvicorn'] = None;"
+        f"import sys, runpy; sys.modules['{package}'] = None;"
         " runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     message = (
-        "The sandbox needs uvicorn: run `make setup` in the checkout, then `.venv/bin/python -m "
+        f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "
         "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own\n"
     )
     assert (done.returncode, done.stderr) == (1, message)

@@ -25,6 +25,7 @@ DOMAIN = {"domain": "www.example.com"}
 REQUESTS: dict[str, tuple[str, str, object]] = {
     "app": ("GET", API, None),
     "deploy": ("POST", f"{API}/deploy", {"image": "nginx:{}"}),
+    "login": ("POST", f"{API}/deploy", {"image": "nginx:{}", "registry_auth": {"username": "u"}}),
     "visit": ("GET", "/_apps/{}", None),
     "create": ("POST", "/v1/apps", {"name": "{}", "type": "static"}),
     "get": ("GET", "/v1/apps/{}", None),
@@ -49,6 +50,7 @@ LOOKS = {
     "deploying": "deploy=broken app 3s app 9s app 1s app",
     "get-image": "deploy=broken app 1s app visit=api/ deploy=2 app 1s app visit=api/",
     "broken-deploy": "deploy=broken 1s app 4s app 4s app 22s app 60s app",
+    "pull": "deploy=2 1s app login=3 1s app",
     "numbers": "app",
     "before-deploying": "deploy=2 app 2s app 1s app",
     "deploy-answer": "deploy=2 app deploy=3 app",

@@ -20,7 +20,7 @@ try:
     from zerokie_action.sandbox.server import serve
 except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]
-    if package not in {"fastapi", "jinja2", "uvicorn"}:
+    if package == __package__.partition(".")[0]:
         raise
     raise SystemExit(
         f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "

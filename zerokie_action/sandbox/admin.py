@@ -47,7 +47,7 @@ Seconds = Annotated[int, Field(ge=1, le=1800)]
 class Trouble(BaseModel):
     """The form. Only the fields of the chosen trouble are read; the others keep their defaults."""
 
-    trouble: Literal["outage", "latency", "rate-limit", "errors", "lock"]
+    trouble: Literal["outage", "latency", "rate-limit", "errors", "lock", "pull"]
     outage_seconds: Seconds = 30
     latency_milliseconds: Annotated[int, Field(ge=0, le=60_000)] = 500
     retry_after: Seconds = 10
@@ -122,12 +122,15 @@ def _start(platform: Platform, wanted: Trouble) -> None:
             except ApiError as error:
                 raise FieldError(error.status, error.message, "app") from None
             platform.locks.take(app.name, SOMEBODY_ELSE, wanted.lock_seconds)
+        case "pull":
+            platform.dialect.speak("pull=refused")
 
 
 def _clear(platform: Platform) -> None:
     """End all trouble, also trouble that the page did not start."""
     platform.faults.clear()
     platform.latency = 0
+    platform.dialect.speak("pull=works")
     for app in platform.apps.list():
         if platform.lock(app.name) == SOMEBODY_ELSE:
             platform.expire_lock(app.name)
@@ -138,6 +141,9 @@ def _troubles(platform: Platform) -> list[str]:
     sentences = [_describe(armed, platform.clock()) for armed in platform.faults.list()]
     if platform.latency:
         sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
+    if platform.dialect["pull"] != "works":
+        without = " without a login" if platform.dialect["pull"] == "login" else ""
+        sentences.append(f"Images can't be pulled{without}")
     for app in platform.apps.list():
         if platform.lock(app.name) == SOMEBODY_ELSE:
             left = platform.locks.seconds_left(app.name)

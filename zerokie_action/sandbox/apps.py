@@ -29,6 +29,8 @@ _GOING = {"deleting": 404, "Terminating": 409}
 """The statuses of apps that are being deleted, and the status code of the answer to a second DELETE."""
 _GOING_FOR = 15.0
 
+_BACK_OFF = "ImagePullBackOff"
+
 _NOT_READY = {
     "404": "",
     "502": "",
@@ -142,8 +144,22 @@ class Apps(Part):
     ) -> App:
         """Create a container app, which starts to deploy; 409 when the name is taken."""
         now = self._clock()
-        app = App(name, "container", DEPLOYING, now, now, now, image, port, cpu, memory, env or {}, private)
+        pull = self._pull(private=private)
+        app = App(
+            name, "container", DEPLOYING, now, now, now, image, port, cpu, memory, env or {}, private, pull
+        )
         return self._create(app)
+
+    def _pull(self, *, private: bool) -> str:
+        """Pull an image: return the status at the end of the deploy if that fails, else an empty text."""
+        match self._dialect["pull"]:
+            case "back-off":
+                return _BACK_OFF
+            case "refused":
+                return FAILED
+            case "login" if not private:
+                return FAILED
+        return ""
 
     def create_static(self, name: str, *, env: dict[str, str] | None = None) -> App:
         """Create a static app; 409 when the name is taken."""
@@ -177,6 +193,7 @@ class Apps(Part):
             app,
             image=image,
             private=private,
+            not_pulled=self._pull(private=private),
             status=DEPLOYING,
             deployed_at=now,
             updated_at=max(now, math.floor(app.updated_at) + 1) if moves else app.updated_at,
@@ -194,13 +211,16 @@ class Apps(Part):
         if app.status == DEPLOYING and age < self.rollout.seconds:
             return DEPLOYING
         outcome = self._outcome(app)
-        if app.status == DEPLOYING and outcome == FAILED and self._dialect["broken-deploy"] == "crash-loop":
+        is_broken = app.status == DEPLOYING and outcome == FAILED and not app.not_pulled
+        if is_broken and self._dialect["broken-deploy"] == "crash-loop":
             return _in_crash_loop(age - self.rollout.seconds)
         return outcome
 
     def _outcome(self, app: App) -> str:
         if app.status != DEPLOYING:
             return app.status
+        if app.not_pulled:
+            return app.not_pulled
         return FAILED if any(fnmatchcase(app.image or "", p) for p in self.rollout.fail_images) else RUNNING
 
     def _running(self, app: App, seconds_ago: float = 0.0) -> App:

@@ -33,6 +33,9 @@ QUESTIONS: Mapping[str, Question] = {
         "What becomes of a broken deploy? `8s`: it shows for that time, then the platform goes back to the"
         " image from before; `crash-loop`: `running` for 4 s, then `crashed` for 10, 20, 40 … s, again and"
         " again."),
+    "pull": Question("works login refused back-off",
+        "Can the platform pull the image of a deploy? `login`: only with a registry's login; `refused` and"
+        " `back-off`: never. Then the deploy ends in `failed`, or, with `back-off`, in `ImagePullBackOff`."),
     "numbers": Question("integers strings floats", "How does the platform write the numbers of an app?"),
     "before-deploying": Question("nothing stopped", "Which status does GET show for 2 s before `deploying`?"),
     "deploy-answer": Question("sent lost empty lost-before",

@@ -29,6 +29,7 @@ class App:
 
     Attributes:
         private: whether the last create or deploy had registry credentials, which are never stored.
+        not_pulled: the status at the end of a deploy whose image can't be pulled; else empty.
     """
 
     name: str
@@ -43,6 +44,7 @@ class App:
     memory: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     private: bool = False
+    not_pulled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
