@@ -4,6 +4,8 @@ FROM python:3.13-slim-trixie AS build
 ARG SOURCE_DATE_EPOCH=1767225600
 ENV PYTHONHASHSEED=0
 
+# A mirror of PyPI; without one, PyPI itself. The hashes are checked in any case.
+ARG PIP_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /src
