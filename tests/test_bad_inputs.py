@@ -56,6 +56,7 @@ BAD = [
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
+    Bad("registry's URL", "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'", IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}),
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; build it before this step", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from tests.support.schema import SCHEMA
 from tests.support.stories import STORIES, tell, timeless
 from tests.support.world import World
 
@@ -116,3 +117,13 @@ def test_what_a_page_names_exists(path: Path) -> None:
         assert fragment in map(anchor, headings), (page, fragment)
     commands = re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE)
     assert [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)] == []
+
+
+def test_every_status_is_explained() -> None:
+    """With its exit codes, and whether somebody has to be called."""
+    text = (DOCS / "inputs.md").read_text("utf-8")
+    _, *rows = text[text.index("| `status` | exit code |") : text.index("The text of a not")].splitlines()
+    explained = [
+        status for row in filter(None, rows) for status in re.findall(r"`([a-z-]+)`", row.split("|", 2)[1])
+    ]
+    assert sorted(explained) == sorted(SCHEMA["properties"]["status"]["enum"])

@@ -12,6 +12,8 @@ import os.path
 import re
 from pathlib import Path
 
+DOCKER_HUB = "docker.io"
+
 _DURATION = re.compile(
     r"(?=\S)(?:([0-9]{1,9})d)?\s*(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
     r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
@@ -160,6 +162,28 @@ def check_image(text: str) -> str:
 def is_image(text: str) -> bool:
     """Whether a text is an image reference."""
     return _IMAGE.fullmatch(text) is not None
+
+
+def check_registry(text: str) -> str:
+    """Check a registry's host. No message quotes the text, which may have a password in a URL."""
+    scheme, separator, rest = text.partition("://")
+    if separator:
+        host = rest.rpartition("@")[2].partition("/")[0]
+        raise ValueError(f"the value begins with {scheme + separator!r}; write the host alone: {host!r}")
+    return text
+
+
+def registry_of(image: str) -> str:
+    """The registry's host of an image reference; Docker Hub's for a name without a host."""
+    host, slash, _ = image.partition("/")
+    has_host = bool(slash) and (bool(set(".:") & set(host)) or host == "localhost")
+    return registry_host(host if has_host else DOCKER_HUB)
+
+
+def registry_host(text: str) -> str:
+    """A registry's host, with one name for Docker Hub, to compare two hosts."""
+    host = text.lower()
+    return DOCKER_HUB if host in {"index.docker.io", "registry-1.docker.io"} else host
 
 
 def check_api_key(text: str) -> str:

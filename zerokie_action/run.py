@@ -32,7 +32,7 @@ from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.text import Redactor, human_seconds
-from zerokie_action.validation import check, unknown_names, without_effect, wrong_argument
+from zerokie_action.validation import check, other_registry, unknown_names, without_effect, wrong_argument
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
@@ -62,7 +62,9 @@ async def run_async(
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment), from_files=environment.from_key_files)
     result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
+    result.requested_image = settings.image
     result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
+    result.warnings += other_registry(settings, environment)
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings += [*environment.problems, _NO_KEY]
@@ -198,6 +200,7 @@ def _log_end(result: Result, ci: CI) -> None:
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
         What=result.what.capitalize(),
+        unchecked=result.unchecked,
     )
     if not result.problems:
         ci.log.info(line)

@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = Field(
         {}, description="Environment variables, one `KEY=VALUE` per line. Used when the app is created."
     )
-    registry_server: str | None = Field(
+    registry_server: Annotated[str | None, BeforeValidator(formats.check_registry)] = Field(
         None,
         description="Host of a private registry, such as registry.gitlab.com; without it, the platform uses "
         "Docker Hub. Needs a username and a password.",

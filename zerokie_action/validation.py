@@ -11,6 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
+from zerokie_action.formats import DOCKER_HUB, registry_host, registry_of
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
@@ -58,6 +59,19 @@ def without_effect(settings: Settings, environment: Environment) -> list[str]:
     given = [name for name, value in settings if name in unused and value != INPUTS[name].default]
     what = tasks[0] if tasks[0] in _SOURCES else f"operation: {tasks[0]}"
     return [f"{_given(environment, *given)}: no effect with `{what}`; leave out"] if given else []
+
+
+def other_registry(settings: Settings, environment: Environment) -> list[str]:
+    """A warning about a login for another registry than the image's; empty without login or image."""
+    if not (settings.image and settings.registry_username and settings.operation == "deploy"):
+        return []
+    text = environment.text("registry_server")
+    host = registry_of(settings.image)
+    if "://" in text or registry_host(text or DOCKER_HUB) == host:  # a URL is an error
+        return []
+    given = f"is {text!r}" if text else "is not set, which means Docker Hub"
+    image = f"the image is on {host!r}, which may not get the login"
+    return [f"`registry-server` {given}, and {image}; set `registry-server` to {host!r}"]
 
 
 def wrong_argument(argument: str) -> str:

@@ -1,5 +1,6 @@
 """Creating apps, telling their kinds apart, and inputs that can't have an effect."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,9 +161,13 @@ def test_inputs_that_only_count_at_creation(world: World) -> None:
         f"`{name}` {used}; this app has {actual}, and the API can't change that"
         for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
     ]
-    (note,) = (note for note in outcome.outputs["notes"] if note.startswith("`env` was not applied: "))
-    assert "`operation: destroy`" in note
-    assert "`create: true`" in note
+    (note,) = (
+        note for note in outcome.outputs["notes"] if note.startswith("The app keeps the `env` of its ")
+    )
+    assert note.endswith("/docs/image.md#how-to-change-env.")
+    page = Path(__file__).parents[2] / "docs" / "image.md"
+    assert "\n## How to change `env`\n" in page.read_text("utf-8")
+    assert "destroy" not in note, "at each deploy of a production"
     assert note.removesuffix(".") in lines(outcome)
 
 

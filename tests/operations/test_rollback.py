@@ -9,6 +9,11 @@ from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.platform import Rollout
 from zerokie_action.sandbox.records import Record
 
+CAUSES = (
+    "Can the platform pull 'nginx:broken' (it got no login)? "
+    "Does the container listen on port 80, and does it get all that it needs in `env`?"
+)
+CANCELLED = "nothing was rolled back, and the platform may still be deploying"
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
 
 
@@ -25,10 +30,9 @@ def runs(world: World) -> tuple[str | None, str]:
 
 def test_after_a_failed_deploy(world: World) -> None:
     """The old image runs again; the status says so, and the exit code is the failure's."""
-    outcome = deploy(world, BROKEN, rollback=True, **LOGIN)
+    outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert runs(world) == (OLD, "running")
-    assert world.platform.apps.get("web").private  # the old image may be a private one too
     outputs = outcome.outputs
     assert outputs["status"] == "rolled-back"
     assert (outputs["image"], outputs["previous_image"]) == (OLD, OLD)
@@ -38,8 +42,18 @@ def test_after_a_failed_deploy(world: World) -> None:
         f"{failed}; rolling back to 'nginx:1'",
         "'web' runs 'nginx:1' after … s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
-        f"  {HINT_LOG}",
+        f"  {CAUSES} {HINT_LOG}",
     ]
+
+
+def test_a_private_image(world: World) -> None:
+    """The old image may be a private one, too: the platform gets the login again, and the log says so."""
+    outcome = deploy(world, "r.example.com/web:broken", rollback=True, **LOGIN)
+    assert outcome.outputs["status"] == "rolled-back"
+    assert world.platform.apps.get("web").private
+    assert lines(outcome)[0] == "The platform gets the login of 'u' for r.example.com, to pull the image"
+    assert "(it got the login of 'u' for r.example.com)?" in outcome.outputs["hint"]
+    assert "pass-word" not in outcome.log
 
 
 @pytest.mark.parametrize("why", ["wait", "health", "health alone", "timeout"])
@@ -137,7 +151,7 @@ def test_the_rollback_fails_as_well(world: World) -> None:
         "The platform reports that 'web' is 'failed'; the rollback to 'nginx:1' failed as well: "
         "Deploying 'nginx:1' was refused (400: \"no\"); 'web' was left with 'nginx:broken'"
     )
-    assert outcome.outputs["hint"] == HINT_LOG
+    assert outcome.outputs["hint"] == f"{CAUSES} {HINT_LOG}"
 
 
 def test_the_old_image_does_not_come_up_either(world: World) -> None:
@@ -186,7 +200,7 @@ def test_a_signal_before_the_failure_is_known(world: World) -> None:
     assert asked(outcome) == 1
     assert runs(world)[0] == NEW
     assert lines(outcome)[-2:] == [
-        "Error: Cancelled by SIGTERM; 'web' was left with 'nginx:2'",
+        f"Error: Cancelled by SIGTERM; {CANCELLED}; 'web' was left with 'nginx:2'",
         "  Run the deploy again.",
     ]
 
@@ -200,7 +214,7 @@ def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) ->
     assert outcome.exit_code == 143
     assert outcome.seconds == pytest.approx(4), "a second for the answer"
     left = f"'web' was left with {NEW!r}" if after else "it is not known which image 'web' was left with"
-    assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
+    assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {CANCELLED}; {left}"
 
 
 @pytest.mark.parametrize("seconds", [20, 90])
@@ -250,5 +264,5 @@ def test_nothing_precise_to_go_back_to(world: World, previous: str) -> None:
     world.loop.jump(60)
     outcome = deploy(world, BROKEN, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (8, 1), outcome.log
-    assert lines(outcome)[0].startswith("Warning: `rollback` can't go back: the ")
+    assert lines(outcome)[0].startswith("Warning: `rollback` can't go back: ")
     assert previous in lines(outcome)[0]

@@ -82,7 +82,7 @@ after a time limit: running web:1 | web:2 | deploying web:2 | none | back
 an image that is not healthy: running web:1 | web:2 | running web:2 | runs | back
 another digest: running web@1 | web@2 | failed web@2 | failed | back
 it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image was running
-the same name: running r.io/web:1 | web:1 | failed web:1 | failed | which image to deploy
+the same name: running r.io/web:1 | web:1 | failed web:1 | failed | the same name, 'r.io/web:1'
 a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy
 a third image: running web:1 | web:2 | failed web:9 | failed | another deploy has
 a second image: running web:1 | web:2 | failed web@2 | failed | another deploy has changed

@@ -1,5 +1,7 @@
 """Waiting for a container app: when is it ours, when has it failed, and what when nobody says."""
 
+from typing import Any
+
 import pytest
 
 from tests.http.servers import always, serve
@@ -35,10 +37,11 @@ def test_until_it_runs(world: World) -> None:
     outcome = deploy(world)
     assert outcome.exit_code == 0
     assert 40 <= outcome.seconds < 50
-    first, waiting, still, runs, last = lines(outcome)
+    first, waiting, still, nearly, runs, last = lines(outcome)
     assert first == "Deploying 'nginx:2' (was 'nginx:1')"
     assert waiting == "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left"
     assert still.startswith("Waiting for 'web' to run: its status is 'deploying'; 4 m ")
+    assert "its status is 'running', which has to last for 7 s; 4 m " in nearly
     assert runs.startswith("'web' runs 'nginx:2' after 4")
     assert last.startswith("Deployed and running after 4")
 
@@ -95,13 +98,105 @@ def test_another_deploy_comes_in_between(world: World) -> None:
     world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
     takes(world, 30)
     outcome = deploy(world, rollback=True)
-    assert (outcome.exit_code, outcome.outputs["status"], asked(outcome)) == (8, "failed", 1)
+    assert (outcome.exit_code, outcome.outputs["status"], asked(outcome)) == (8, "superseded", 1)
+    assert outcome.summary.startswith("## ⚠️ `web` runs another deploy's image")
     assert outcome.seconds == pytest.approx(20 + 30 + 15, abs=20)
     assert outcome.outputs["image"] == "nginx:9"
     assert outcome.outputs["error"] == (
         "Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'; "
         "not rolled back: another deploy has changed the image; 'web' was left with 'nginx:9'"
     )
+
+
+# --- what is said of a failure
+
+
+CAUSES = "Does the container listen on port 80, and does it get all that it needs in `env`?"
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        ("failed", f"Can the platform pull 'nginx:2' (it got no login)? {CAUSES} "),
+        ("ErrImagePull", "Can the platform pull 'nginx:2' (it got no login)? The app's own log may "),
+        ("crashed", f"{CAUSES} The app's own log may "),
+    ],
+)
+def test_likely_causes(world: World, status: str, hint: str) -> None:
+    """The status rules some out. How to go back stands beside them."""
+    says(world, image=NEW, status=status, port="80", times=None)
+    outcome = deploy(world, wait_timeout="20s")
+    assert outcome.outputs["hint"].startswith(hint)
+    back = "To go back, deploy 'nginx:1' again, or set `rollback: true` for the next time."
+    assert outcome.outputs["hint"].endswith(back)
+
+
+LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
+
+
+@pytest.mark.parametrize(
+    ("image", "server", "said"),
+    [
+        ("ghcr.io/o/web:2", "registry.gitlab.com", "is 'registry.gitlab.com', and the image is on 'ghcr.io'"),
+        ("ghcr.io/o/web:2", None, "is not set, which means Docker Hub, and the image is on 'ghcr.io'"),
+        ("ghcr.io/o/web:2", "GHCR.io", ""),
+        ("o/web:2", None, ""),
+        ("o/web:2", "index.docker.io", ""),
+        ("localhost:5000/web", "localhost:5000", ""),
+    ],
+)
+def test_the_login_of_another_registry(world: World, image: str, server: str | None, said: str) -> None:
+    """A warning, in a dry run too: it may not get to the registry that has the image."""
+    outcome = deploy(world, image, dry_run=True, registry_server=server, **LOGIN)
+    warnings = outcome.outputs["warnings"]
+    assert outcome.exit_code == 0
+    assert (len(warnings), said in "".join(warnings)) == (bool(said), True)
+
+
+@pytest.mark.parametrize("answer", ["refused", "back-off"])
+def test_the_platform_can_not_pull_the_image(world: World, answer: str) -> None:
+    """The hint asks about that first, and says with which login."""
+    world.platform.dialect.speak(f"pull={answer}")
+    outcome = deploy(world, wait_timeout="20s", **LOGIN)
+    assert outcome.exit_code == (8 if answer == "refused" else 9)
+    login = "(it got the login of 'ci' for Docker Hub, the default)"
+    assert outcome.outputs["hint"].startswith(f"Can the platform pull 'nginx:2' {login}?")
+    assert "pass-word" not in outcome.log
+
+
+def test_the_image_of_another_deploy_at_the_end(world: World) -> None:
+    """It has changed the image and does not run either: that is the cause."""
+    says(world, image="nginx:9", status="deploying", times=None)
+    hint = deploy(world, wait_timeout="20s").outputs["hint"]
+    assert hint.startswith("Another deploy has changed the image: run this deploy again.")
+
+
+def test_there_is_nothing_to_go_back_to(world: World) -> None:
+    """Both versions have one name, or the platform went back by itself; a restart has one version only."""
+    world.platform.set_page("web", 500)
+    check: dict[str, Any] = {"health_check": "/", "health_check_timeout": 1}
+    said = "The previous version can't be deployed again: both versions have the same name, 'nginx:1'"
+    assert said in deploy(world, OLD, **check).outputs["hint"]
+    assert "deployed again" not in restart(world, **check).outputs["hint"]
+    says(world, image=NEW, status="deploying", skip=1, times=5)
+    says(world, image=OLD, status="running", skip=0, times=None)
+    assert "To go back" not in deploy(world, wait_timeout=15).outputs["hint"]
+
+
+def test_the_status_and_the_image_at_debug(world: World) -> None:
+    """A line when one of them changes, and none for the looks between."""
+    takes(world, 5)
+    log = deploy(world, log_level="debug").log
+    assert log.count("'web' shows the status 'deploying' and the image 'nginx:2'") == 1
+    assert log.count("'web' shows the status 'running' and the image 'nginx:2'") == 1
+
+
+def test_the_image_that_was_asked_for(world: World) -> None:
+    """An output of its own: after a dry run and after a rollback, `image` is none, or another one."""
+    planned = deploy(world, dry_run=True).outputs
+    assert (planned["image"], planned["requested_image"]) == (None, NEW)
+    rolled_back = deploy(world, BROKEN, rollback=True).outputs
+    assert (rolled_back["image"], rolled_back["requested_image"]) == (OLD, BROKEN)
 
 
 # --- what becomes of an answer that is lost
@@ -185,7 +280,8 @@ def test_another_version_answers_the_health_check(world: World, image: str, stat
     world.fault(Kind.STATUS, "GET", "^/_apps/web", status=500, times=5)
     world.loop.call_later(10, lambda: says(world, skip=0, times=None, image=image, status=status))
     outcome = deploy(world, health_check="/")
-    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed"), outcome.log
+    expected = "superseded" if image == "nginx:9" else "failed"
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, expected), outcome.log
     assert "is healthy after" in outcome.log
     assert outcome.outputs["error"].startswith(why)
     assert outcome.outputs["image"] == image
@@ -198,7 +294,8 @@ def test_a_version_that_stays(world: World) -> None:
     assert outcome.exit_code == 0
     asked_last = [record.path for record in outcome.requests if record.method == "GET"][-2:]
     assert asked_last == ["/_apps/web/", "/v1/apps/web"]
-    assert outcome.log.count("Waiting for 'web' to run") == 1
+    assert outcome.log.count("Waiting for 'web' to run") == 2
+    assert "Waiting for 'web' to show" not in outcome.log
 
 
 @pytest.mark.parametrize("status", ["", "deploying", "scaling"])
@@ -223,6 +320,7 @@ def test_nobody_knows_which_version_answers(world: World) -> None:
     """Without `wait`, the previous one may have answered the health check; a text would tell."""
     outcome = deploy(world, wait=False, health_check="/")
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
+    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; it was not checked")
     outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
     assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
 
@@ -237,8 +335,9 @@ def test_nothing_was_checked(world: World) -> None:
     assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "`wait` is off: it was not checked whether the app runs",
-        "Deployed in 0 s: http://platform/_apps/web",
+        "Deploy accepted after 0 s; nothing was checked: http://platform/_apps/web",
     ]
+    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; nothing was checked")
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
 
@@ -373,6 +472,7 @@ def test_a_restart(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'web'",
         "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
+        "Waiting for 'web' to run: its status is 'running', which has to last for 7 s; 4 m 55 s left",
         "'web' runs 'nginx:1' after 12 s",
         "Restarted and running after 12 s: http://platform/_apps/web",
     ]

@@ -21,6 +21,7 @@ from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
 
+_HOW_TO_CHANGE = "https://github.com/YOUR_ORG/zerokie-action/blob/main/docs/image.md#how-to-change-env"
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LOOK_PAUSE = 1.0
 """Seconds between two looks at an app that is about to change: it may crash, or be created again."""
@@ -162,6 +163,13 @@ def registry_auth(job: Job) -> dict[str, str] | None:
     return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
 
+def login(job: Job) -> str:
+    """The inputs' credentials for a private registry in words, without the password; empty without any."""
+    auth = registry_auth(job)
+    server = job.settings.registry_server or "Docker Hub, the default"
+    return f"the login of {auth['username']!r} for {server}" if auth else ""
+
+
 def shown_status(job: Job, app: App) -> str:
     """The app's status, in quotation marks. A status of one word is shown even if it is a value of `env`."""
     return repr(app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status))
@@ -198,11 +206,7 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
         if wanted and actual is None:
-            job.note(
-                f"`{name}` was not applied: the API takes it only when a container app is created, and does "
-                "not show what this app has. To change it, destroy the app (`operation: destroy`) and deploy "
-                "again with `create: true`"
-            )
+            job.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
         elif wanted and wanted != actual:
             job.warn(
                 f"`{name}` has no effect: it is used only when a container app is created; this app has "

@@ -27,11 +27,8 @@ from zerokie_action.outcome import Change, Outcome
 from zerokie_action.platform.models import App
 from zerokie_action.text import human_seconds
 
-_HINT_NOT_YET = (
-    f"{apps.HINT_LOG} Or raise `wait-timeout`. If another deploy has changed the image, run this deploy "
-    "again."
-)
 _HINT_REPLACED = "If that deploy is newer, there is nothing to do. If not, run this deploy again."
+_HINT_UNSEEN = "Look at the app on the platform. If it does not run, run the job again."
 _HINT_LOST = (
     "Look at the app on the platform before you run the job again: a request may still take effect. "
     "Check `api-url`, and whether a gateway answers in the platform's place."
@@ -58,6 +55,8 @@ async def deploy_image(job: Job) -> None:
         else:
             job.preview(f"would deploy {image!r} in place of {before.image!r}")
         return
+    if login := apps.login(job):
+        job.log.info(f"The platform gets {login}, to pull the image")
     deploy = _Deploy(job, image, before)
     may_go_back = settings.rollback and image is not None
     if may_go_back and not settings.wait and settings.health_check is None:
@@ -80,6 +79,8 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
             elif not settings.health_check_text:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
+                is_checked = settings.health_check is not None
+                job.result.unchecked = f"it was not checked {what}" if is_checked else "nothing was checked"
             await check_health(job, await apps.find_url(job), {})
         # The text proves which version answered. If the app shows the same image as before, another look at
         # the app proves nothing.
@@ -87,13 +88,25 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
         if settings.wait and settings.health_check and not is_decided:
             await deploy.require_same_version()
     except BaseException as failure:
-        may_go_back = may_go_back and not isinstance(failure, NoURL)
+        if deploy.verdict is Verdict.REPLACED:
+            job.result.status = "superseded"
         if deploy.change.may_be_made:
-            if may_go_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
-                await _roll_back(job, deploy, failure)
-            else:
-                _, deploy.change.seen = await deploy.left_with()
+            await _note_failure(job, deploy, failure, may_go_back=may_go_back)
         raise
+
+
+async def _note_failure(job: Job, deploy: _Deploy, failure: BaseException, *, may_go_back: bool) -> None:
+    """Roll back if that is asked for, or say how to. Note which image the app was left with."""
+    if isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL):
+        if may_go_back:
+            await _roll_back(job, deploy, failure)
+            return
+        failure.advise(deploy.rollout.way_back(deploy.verdict))
+    _, left = await deploy.left_with()
+    if may_go_back and not isinstance(failure, Exception):  # a signal
+        still = "" if deploy.verdict else ", and the platform may still be deploying"
+        left = f"nothing was rolled back{still}; {left}"
+    deploy.change.seen = left
 
 
 async def _roll_back(job: Job, deploy: _Deploy, failure: DeployError) -> None:
@@ -231,7 +244,7 @@ class _Deploy:
             except PlatformUnavailable as error:
                 if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
                     raise
-                job.log.info(f"{error}; checking whether the request took effect")
+                job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
                 if not await self._shows_deploy(error.retry_after):
                     continue
             write.outcome = Outcome.DONE
@@ -252,14 +265,15 @@ class _Deploy:
         """
         job, rollout = self._job, self.rollout
         polling = Polling(job.log, f"{job.app!r} to run", seconds)
-        why = await polling.until(self._undecided, apps.LOOK_PAUSE)
+        why = await polling.until(partial(self._undecided, polling), apps.LOOK_PAUSE)
         self.verdict = rollout.verdict(is_last=True)
         shown, after = rollout.app.image, human_seconds(polling.waited)
         if self.verdict is None:
             name = rollout.image or job.app
             outage = job.client.http.outages()
             raise DeployTimedOut(
-                f"{job.app!r} does not run {name!r} after {after}: {outage or why}", hint=_HINT_NOT_YET
+                f"{job.app!r} does not run {name!r} after {after}: {outage or why}",
+                hint=f"{_HINT_UNSEEN if outage else self._likely_causes()} Or raise `wait-timeout`.",
             )
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
@@ -289,7 +303,7 @@ class _Deploy:
         # The verdict needs `SETTLING_TIME` from the first answer on.
         polling = Polling(self._job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE)
         with suppress(DeployError):
-            await polling.until(self._undecided, apps.LOOK_PAUSE)
+            await polling.until(partial(self._undecided, polling), apps.LOOK_PAUSE)
         self.verdict = self.rollout.verdict() or Verdict.RUNS
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
@@ -314,9 +328,10 @@ class _Deploy:
             job.result.image = None
         return None, f"it is not known which image {job.app!r} was left with"
 
-    async def _undecided(self) -> str:
+    async def _undecided(self, polling: Polling) -> str:
         """Look at the app once. Return its status as a clause; empty once the deploy's outcome is known."""
         seen = await self.look()
+        polling.log_next(self.rollout.must_last)
         return "" if self.rollout.verdict() else seen
 
     async def look(self) -> str:
@@ -324,9 +339,12 @@ class _Deploy:
         job = self._job
         app = await job.once_ready(partial(job.client.get_app, job.app))
         apps.note_url(job, app)
-        self.rollout.note_answer(app, anyio.current_time())
-        other = "" if self.rollout.is_ours(app.image) else f", its image {job.client.redact(app.image)!r}"
-        return f"its status is {apps.shown_status(job, app)}{other}{self.rollout.doubt}"
+        is_new = self.rollout.note_answer(app, anyio.current_time())
+        status, image = apps.shown_status(job, app), job.client.redact(app.image)
+        if is_new:
+            job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
+        other = "" if self.rollout.is_ours(app.image) else f", its image {image!r}"
+        return f"its status is {status}{other}{self.rollout.must_last}"
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
@@ -358,8 +376,23 @@ class _Deploy:
             return DeployFailed(what, hint=_HINT_REPLACED)
         if self.verdict is Verdict.WENT_BACK:
             what = f"{job.app!r} runs {shown!r} again, after it showed {image!r}"
-            return DeployFailed(f"{what}: the platform, or another deploy, went back", hint=apps.HINT_LOG)
+            what = f"{what}: the platform, or another deploy, went back"
+            return DeployFailed(what, hint=self._likely_causes())
         reason = job.client.redact(app.error or app.message)
         quote = f': "{reason}"' if reason else ""
         status = apps.shown_status(job, app)
-        return DeployFailed(f"The platform reports that {job.app!r} is {status}{quote}", hint=apps.HINT_LOG)
+        what = f"The platform reports that {job.app!r} is {status}{quote}"
+        return DeployFailed(what, hint=self._likely_causes())
+
+    def _likely_causes(self) -> str:
+        """A hint: what to look at, the most frequent cause first; the status may rule causes out."""
+        job, app = self._job, self.rollout.app
+        if not self.rollout.is_ours(app.image) and app.image != self.rollout.previous:
+            return "Another deploy has changed the image: run this deploy again."
+        status, port = app.status.lower(), app.port or job.settings.port
+        login = apps.login(job) or "no login"
+        pull = f"Can the platform pull {self.rollout.image!r} (it got {login})?"
+        listens = f"Does the container listen on {f'port {port:g}' if port else '`port`'}"
+        start = f"{listens}, and does it get all that it needs in `env`?"
+        causes = [pull] if "pull" in status else [start] if "crash" in status else [pull, start]
+        return " ".join((*causes, apps.HINT_LOG))

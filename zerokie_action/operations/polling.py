@@ -41,6 +41,7 @@ class Polling:
         self._seconds = seconds
         self._pause = _FIRST_PAUSE
         self._next_line = 0.0
+        self._told: set[str] = {""}
 
     @cached_property
     def _began(self) -> float:
@@ -91,6 +92,12 @@ class Polling:
                     why, retry_after = str(error), error.retry_after
             if not why or not await self.again(why, retry_after, pause):
                 return why
+
+    def log_next(self, news: str) -> None:
+        """Log the next line at once if this is the first time for this news; an empty text is no news."""
+        if news not in self._told:
+            self._told.add(news)
+            self._next_line = 0.0
 
     async def again(self, why: str = "", retry_after: float = 0.0, pause: float | None = None) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.

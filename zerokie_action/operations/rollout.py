@@ -60,6 +60,7 @@ class Rollout:
         app: the last answer to "GET /v1/apps/:name", or else the app before the deploy.
         seen_at: when that answer came.
         shown: what the app has shown since the first request, oldest first.
+        first_shown: the same without repetitions: two replicas may answer in turns, for hours.
     """
 
     def __init__(self, requested: str | None, before: App | None) -> None:
@@ -69,17 +70,22 @@ class Rollout:
         self.accepted_image = ""
         self.app = before or App()
         self.shown: list[Shown] = []
+        self.first_shown: list[Shown] = []
 
     def note_request(self, now: float, image: str = "") -> None:
         """Note that the deploy was requested just now; `image` is the image in the answer, if it has any."""
         self.asked_at, self.accepted_image = now, image
 
-    def note_answer(self, app: App, now: float) -> None:
-        """Note an answer to "GET /v1/apps/:name" after the request."""
+    def note_answer(self, app: App, now: float) -> bool:
+        """Note an answer to "GET /v1/apps/:name" after the request. Return whether status or image is new."""
         self.app, self.seen_at = app, now
         shown = Shown(app.status.lower(), app.image, now)
-        if not self.shown or self.shown[-1][:2] != shown[:2]:
+        is_new = not self.shown or self.shown[-1][:2] != shown[:2]
+        if is_new:
             self.shown.append(shown)
+            if all(first[:2] != shown[:2] for first in self.first_shown):
+                self.first_shown.append(shown)
+        return is_new
 
     @property
     def previous(self) -> str:
@@ -95,9 +101,10 @@ class Rollout:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         if self._runs and self._is_believed and (is_last or not self._may_have_gone_back):
             return Verdict.RUNS
-        if self._fails or (is_last and self._shows_failure):
+        fails = self.seen_at >= self._failing_since + SETTLING_TIME
+        if fails or (is_last and self._shows_failure):
             return Verdict.FAILED
-        if self._another_runs:
+        if self.seen_at >= self._another_since + SETTLING_TIME:
             return Verdict.WENT_BACK if self.app.image == self.previous else Verdict.REPLACED
         return None
 
@@ -132,9 +139,12 @@ class Rollout:
         return self._running_since < math.inf and not self._runs
 
     @property
-    def doubt(self) -> str:
-        """Why `running` is not believed yet, to follow the status; empty for any other status."""
-        return ", but not for long enough yet" if self._running_since < math.inf else ""
+    def must_last(self) -> str:
+        """For how long the status has to last before it counts, to follow the status; empty for "not yet"."""
+        if self._running_since < math.inf:
+            return f", which has to last for {STEADY_TIME:.0f} s"
+        counts = min(self._failing_since, self._another_since) < math.inf
+        return f", which has to last for {SETTLING_TIME:.0f} s" if counts else ""
 
     @property
     def _runs(self) -> bool:
@@ -142,22 +152,20 @@ class Rollout:
 
     @property
     def _running_since(self) -> float:
-        def runs(shown: Shown) -> bool:
-            is_ours = self.is_ours(shown.image) and not self._is_another(shown.image)
-            return shown.status == RUNNING and is_ours and shown.image == self.app.image
-
-        return self._since(runs)
+        image = self.app.image
+        is_ours = self.is_ours(image) and not self._is_another(image)
+        return self._since(lambda shown: is_ours and shown[:2] == (RUNNING, image))
 
     @property
-    def _fails(self) -> bool:
-        """Whether the app has failed for long enough; an old failure beside the old image proves nothing."""
+    def _failing_since(self) -> float:
+        """Since when the failure counts; an old failure beside the old image proves nothing."""
 
         def is_old(shown: Shown) -> bool:
             is_unchanged = self._was in FAILURES and shown.image == self.previous
             return is_unchanged and shown.since < self._begun_at
 
         since = self._since(lambda shown: self._is_failure(shown) and not is_old(shown))
-        return self.seen_at >= max(since, self._believed_from) + SETTLING_TIME
+        return max(since, self._believed_from)
 
     @property
     def _shows_failure(self) -> bool:
@@ -182,7 +190,7 @@ class Rollout:
 
     @property
     def _new_digest(self) -> str:
-        images = (shown.image for shown in self.shown if shown.image != self.previous)
+        images = (shown.image for shown in self.first_shown if shown.image != self.previous)
         return next(filter(None, map(_digest, filter(self._may_be_ours, images))), "")
 
     @property
@@ -207,14 +215,13 @@ class Rollout:
 
     @property
     def _new_images(self) -> set[str]:
-        return {shown.image for shown in self.shown} - {"", self.previous}
+        return {shown.image for shown in self.first_shown} - {"", self.previous}
 
     # Rule 5: another image runs, once it has shown for long enough.
 
     @property
-    def _another_runs(self) -> bool:
-        since = self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
-        return self.seen_at >= since + SETTLING_TIME
+    def _another_since(self) -> float:
+        return self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
 
     def _is_another(self, image: str) -> bool:
         """Whether it is a third image, or the previous image after the new image was shown."""
@@ -248,11 +255,22 @@ class Rollout:
     @property
     def why_imprecise(self) -> str:
         """Why the previous image can't be deployed again, as a clause; empty if it can."""
-        if self.previous and not self.previous.startswith(_BARE_DIGEST) and not self._has_same_name:
+        if self._has_same_name:
+            return f"both versions have the same name, {self.previous!r}; give each version a tag of its own"
+        if self.previous and not self.previous.startswith(_BARE_DIGEST):
             return ""
         shown = repr(self.previous) if self.previous else "no image"
-        advice = "; give each version a tag of its own" if self._has_same_name else ""
-        return f"the platform shows {shown}, and nobody can tell which image to deploy for that{advice}"
+        return f"the platform shows {shown}, and nobody can tell which image to deploy for that"
+
+    def way_back(self, told: Verdict | None) -> str:
+        """A hint how to deploy the previous image again; empty if there is nothing to go back to."""
+        if self._was != RUNNING or not self.requested or told is Verdict.REPLACED:
+            return ""
+        if self.why_imprecise:
+            return f"The previous version can't be deployed again: {self.why_imprecise}."
+        if self.app.image == self.previous and self.app.status.lower() == RUNNING:
+            return ""
+        return f"To go back, deploy {self.previous!r} again, or set `rollback: true` for the next time."
 
     # Rule 7: the previous image under another name may be the new image, or the platform went back.
 
@@ -281,7 +299,7 @@ class Rollout:
 
     def _first(self, holds: Callable[[Shown], bool]) -> float:
         """When the app first showed something for which `holds` is true; infinity if never."""
-        return next((shown.since for shown in self.shown if holds(shown)), math.inf)
+        return next((shown.since for shown in self.first_shown if holds(shown)), math.inf)
 
     def _since(self, holds: Callable[[Shown], bool]) -> float:
         """Since when `holds` has been true without a break; infinity if it is not true now."""

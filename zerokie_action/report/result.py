@@ -14,11 +14,16 @@ OUTCOMES = {
     "deployed, running": ("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
     "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
     "restarted, running": ("✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"),
+    "accepted": (
+        "⏳ {app}: the platform accepted the {what}; {unchecked}",
+        "{What} accepted after {time}; {unchecked}: {url}",
+    ),
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
     "destroyed, nothing": ("✅ {app} did not exist", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
+    "superseded": ("⚠️ {app} runs another deploy's image", "Superseded by another deploy"),
     "failed": ("❌ {app}: {what} failed", "{What} failed"),
     "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
 }
@@ -93,6 +98,7 @@ class Result:
         changes: the changes that the run made, or that a dry run would make.
         seen_running: whether the platform reported that the deployed image runs.
         seen_live: whether the health check saw the deployed version.
+        unchecked: what `wait: false` left unchecked, as a clause; empty if everything was checked.
         problems: why the run failed, one sentence each; empty after a success.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
@@ -110,11 +116,13 @@ class Result:
     url: str | None = None
     image: str | None = None
     previous_image: str | None = None
+    requested_image: str | None = None
     created: bool | None = None
     changes: Changes | None = None
     cache_purged: bool | None = None
     seen_running: bool = False
     seen_live: bool = False
+    unchecked: str = ""
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -143,7 +151,11 @@ class Result:
         """The key of `OUTCOMES`: the status, refined by what is known about the app."""
         if self.status == "destroyed" and not self.kind:
             return "destroyed, nothing"
-        if self.status not in {"deployed", "restarted"} or not (self.seen_live or self.seen_running):
+        if self.status not in {"deployed", "restarted"}:
+            return self.status
+        if self.unchecked:
+            return "accepted"
+        if not (self.seen_live or self.seen_running):
             return self.status
         return "live" if self.seen_live else f"{self.status}, running"
 
@@ -186,6 +198,7 @@ def output_values(result: Result) -> dict[str, object]:
         "status": result.status,
         "image": _checked(result.image, is_image),
         "previous-image": _checked(result.previous_image, is_image),
+        "requested-image": _checked(result.requested_image, is_image),
         "created": result.created,
         "changed": result.changed,
         "files-uploaded": changes and len(changes.uploaded),

@@ -47,7 +47,9 @@ def _document(limit: int, *parts: Iterable[str]) -> str:
 def _outcome(result: Result) -> Iterator[str]:
     """Headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
-    yield "## " + headline.format(app=markdown_code(result.app) or "Zerokie", what=result.what)
+    yield "## " + headline.format(
+        app=markdown_code(result.app) or "Zerokie", what=result.what, unchecked=result.unchecked
+    )
     if len(result.problems) > 1:
         yield "**Errors:**"
         yield _bullets(map(markdown_text, result.problems))
