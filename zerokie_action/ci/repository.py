@@ -25,10 +25,10 @@ _LARGEST_FILE = 2**20
 
 def repository_at(url: str) -> str:
     """Host and full name of the repository with this URL, in lower case; empty for any other text."""
-    found = _URL.fullmatch(url)
-    if found is None:
+    match = _URL.fullmatch(url)
+    if match is None:
         return ""
-    names = [name for name in unquote(found["path"]).lower().removesuffix("/").split("/") if name]
+    names = [name for name in unquote(match["path"]).lower().removesuffix("/").split("/") if name]
     if names:
         names[-1] = names[-1].removesuffix(".git")
     match names:
@@ -38,7 +38,7 @@ def repository_at(url: str) -> str:
             names = [organization, repository, repository]
         case [organization, project, "_git", repository]:
             names = [organization, project, repository]
-    host = _SSH_HOST.sub("", (found["host"] or found["ssh"]).lower())
+    host = _SSH_HOST.sub("", (match["host"] or match["ssh"]).lower())
     return "/".join([host, *names]) if names else ""
 
 
@@ -49,16 +49,16 @@ def repository_of_checkout() -> str:
     then counts as unknown. So does that of a worktree or a submodule, whose `.git` is a file.
     """
     try:
-        found = repository_at(_origin())
+        name = repository_at(_origin())
     except (OSError, ValueError, configparser.Error):  # unreadable, or not as git writes it
         return ""
-    return found if _PUBLIC_HOST.match(found) else ""
+    return name if _PUBLIC_HOST.match(name) else ""
 
 
 def _origin() -> str:
     """The URL of the remote `origin`; empty if there is none."""
     here = Path.cwd()
-    git = next((found for folder in (here, *here.parents) if (found := folder / ".git").exists()), None)
+    git = next((path for folder in (here, *here.parents) if (path := folder / ".git").exists()), None)
     if git is None or not (git / "config").is_file():
         return ""
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters="=")

@@ -105,7 +105,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def of_status(response: httpx.Response, answer: str) -> Failure | None:
-    """The failure that `answer` describes, if the same request may work later: at 408, 425, 429 and 5xx."""
+    """The failure after which the same request may work later (408, 425, 429, 5xx); else None.
+
+    `answer` is the reason.
+    """
     status = response.status_code
     if status not in _TRY_AGAIN and status < _SERVER_ERROR:
         return None

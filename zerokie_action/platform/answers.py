@@ -107,10 +107,10 @@ def words(body: bytes, redact: Callable[[str], str]) -> str:
 def _error_text(body: bytes) -> str:
     """The text of the platform's `{"error": "…"}`; empty for another body, which may be a gateway's."""
     try:
-        found = json.loads(body[:MEGABYTE])
+        answer = json.loads(body[:MEGABYTE])
     except (ValueError, RecursionError):
         return ""
-    error = found.get("error") if isinstance(found, dict) else None
+    error = answer.get("error") if isinstance(answer, dict) else None
     return error.strip() if isinstance(error, str) else ""
 
 

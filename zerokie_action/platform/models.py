@@ -160,7 +160,7 @@ def parse_optional(model: type[R]) -> Callable[[Response], R | None]:
 
 def parse_apps(response: Response) -> list[App]:
     """The account's apps."""
-    return [_record(App, found) for found in _list(response)]
+    return [_record(App, item) for item in _list(response)]
 
 
 def parse_files(response: Response) -> dict[str, RemoteFile]:
@@ -194,19 +194,19 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _record(model: type[R], found: object) -> R:
+def _record(model: type[R], data: object) -> R:
     try:
-        return model.model_validate(found)
+        return model.model_validate(data)
     except ValidationError:
         raise Malformed from None
 
 
 def _list(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> list[Any]:
     """Parse a list. A 204 and `null`, which Go servers send for an empty list, both give an empty list."""
-    found = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
-    if not isinstance(found, list | None):
+    items = [] if response.status_code == _NO_CONTENT else _json(response, object_hook)
+    if not isinstance(items, list | None):
         raise Malformed
-    return found or []
+    return items or []
 
 
 def _json(response: Response, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> object:

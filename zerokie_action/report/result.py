@@ -187,7 +187,8 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
 def output_values(result: Result) -> dict[str, object]:
     """All outputs, typed, in the documented order; `None` for an unknown value.
 
-    Texts are one line, and issue no command if a step prints them. An image or a URL that is none is unknown.
+    Texts are one line, and issue no command if a step prints them. An `image` that is no image reference,
+    and a `url` that is no web URL, count as unknown.
     """
     changes = result.changes
     return {
