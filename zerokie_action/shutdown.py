@@ -13,9 +13,6 @@ import anyio
 from zerokie_action.limits import ANSWERS, Allowance
 from zerokie_action.signals import Signals
 
-_WRITE = Allowance(math.inf, ANSWERS.grace)
-"""For a write, until `Shutdown.end_work`."""
-
 
 class Shutdown:
     """Opens shielded scopes, and shortens their deadlines after a signal."""
@@ -39,24 +36,21 @@ class Shutdown:
                 del self._open[scope]
 
     def shielded_request(self) -> AbstractContextManager[None]:
-        """A shielded scope for one request: a cancellation takes effect after the answer."""
+        """A shielded scope for one request: a cancellation takes effect after the answer.
+
+        After `end_work`, the step that sends the request has a scope of its own, which is shielded as well: a
+        second one could outlast that step, or end the request too early.
+        """
+        if self._work_ended_at < math.inf:
+            return nullcontext()
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
         return self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace))
 
-    def shielded_write(self) -> AbstractContextManager[None]:
-        """A shielded scope for one write. Only `end_work` or a signal sets its deadline.
-
-        So the thousands of writes of a deploy need no timers. Whoever sends writes has to call `end_work`
-        when the work is cancelled. A write after that is part of a step that has its own scope.
-        """
-        return nullcontext() if self._work_ended_at < math.inf else self.shielded_scope(_WRITE)
-
     def end_work(self) -> None:
-        """Note that the work has ended early, and limit the writes in flight to `ANSWERS`."""
+        """Note that the work has ended early, and limit the requests in flight to `ANSWERS`."""
         self._work_ended_at = min(self._work_ended_at, anyio.current_time())
         for scope in self._open:
-            if scope.deadline == math.inf:
-                scope.deadline = self._work_ended_at + ANSWERS.seconds
+            scope.deadline = min(scope.deadline, self._work_ended_at + ANSWERS.seconds)
 
     def begin(self) -> None:
         """Begin the grace periods at the first signal. Later calls have no effect."""

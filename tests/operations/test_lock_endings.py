@@ -68,6 +68,22 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
     assert state.exists()
 
 
+@pytest.mark.parametrize(("timeout", "code"), [("30m", 143), ("5s", 0)], ids=["signal", "timeout"])
+def test_an_end_between_two_attempts_to_finalize(world: World, state: Path, timeout: str, code: int) -> None:
+    """The pause ends, and the next attempt works: the deploy was done, as if it had been in flight."""
+    world.fault(Kind.STATUS, *FINALIZE, times=None, lasts=4)
+    if code:
+        tell(world, after=5)
+    outcome = world.run(timeout=timeout)
+    assert {status for _, status in ending(outcome)[:-1]} == {503}
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.seconds == pytest.approx(5, abs=0.2)
+    assert outcome.outputs["error"] == ("Cancelled by SIGTERM; the new version is deployed" if code else "")
+    assert f"Finalized {outcome.outputs['deploy_id']}" in outcome.log
+    assert (world.platform.lock("site"), world.stored()) == (None, world.read())
+    assert not state.exists()
+
+
 @pytest.mark.parametrize(
     ("fault", "at_least", "at_most"),
     [
@@ -264,7 +280,7 @@ def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, int
         f"{LOST}: the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
     )
     assert 28 * MINUTE < outcome.seconds < 30 * MINUTE
-    assert not state.exists()
+    assert is_recorded(world, state)  # a heartbeat may have arrived: the cleanup asks
 
 
 # --- what the cleanup is told

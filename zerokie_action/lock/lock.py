@@ -11,17 +11,18 @@ lock expires.
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 import anyio
+import anyio.lowlevel
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
-from zerokie_action.http.retry import Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.outcome import Write
@@ -36,15 +37,43 @@ _NOT_OURS = "the platform says that this deploy does not hold it: it has expired
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 
 
+class Held(NamedTuple):
+    """The platform has confirmed that the session holds the lock.
+
+    Attributes:
+        since: when the last confirmed request was sent, by `_boot_time`.
+    """
+
+    since: float
+
+
+class Lost(NamedTuple):
+    """The session has held the lock, and no longer does, or may not."""
+
+    why: str
+
+
+class Released(NamedTuple):
+    """How the release of the lock ended.
+
+    Attributes:
+        answer: the platform's answer to finalize; None without one, or if it was no JSON object.
+        lost: why an answer to finalize was lost; empty if none was lost.
+        problem: why the lock may still be held, and when it expires; empty if it is not held.
+    """
+
+    answer: Finalized | None = None
+    lost: str = ""
+    problem: str = ""
+
+
 @dataclass(eq=False)
 class DeployLock:
     """The deploy lock of one app, for one session.
 
-    Callers nest `async with releasing(counts):`, then `await acquire()`, then `async with kept(interval):`.
-
-    Two facts are the state: whether the session holds the lock, and whether an answer to a request for the
-    lock was lost. A request whose answer was lost may be carried out at any later time, so the record stays
-    for the cleanup, which asks the platform.
+    The state is one value: `Held`, `Lost`, or None if the lock was not granted yet, or is released. Whether
+    an answer to the request for the lock was lost is not part of it: the platform may carry that request out
+    at any later time, even after the release. So the record then stays for the cleanup, which asks.
 
     Attributes:
         client: sends the requests.
@@ -53,10 +82,7 @@ class DeployLock:
         records: records the lock for the cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
-        finalizing: what became of finalize.
-        finalized: the platform's answer to finalize; None before finalize, and when the answer was lost or
-            had no JSON object.
-        unreleased: why the lock could not be released after a failure, for reports; usually empty.
+        released: how the release ended; set once, before `hold` ends.
     """
 
     client: Client
@@ -65,54 +91,67 @@ class DeployLock:
     records: LockRecords
     shutdown: Shutdown
     log: Log
-    finalizing: Write = field(default_factory=Write)
-    finalized: Finalized | None = None
-    unreleased: str = ""
-    _confirmed_at: float | None = None
-    """When the last request that confirmed the lock was sent, by `_boot_time`; None while not held."""
-    _why_lost: str = ""
+    released: Released = field(default_factory=Released)
+    _state: Held | Lost | None = None
     _asking: Write = field(default_factory=Write)
+    """What became of the request for the lock."""
+    _finalizing: Write = field(default_factory=Write)
+    """What became of finalize."""
     _next_heartbeat: float = 0.0
     """When the next heartbeat is due (event loop)."""
 
-    # Acquire
+    @asynccontextmanager
+    async def hold(
+        self,
+        counts: Callable[[], Counts],
+        in_turn: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+        heartbeat: float,
+    ) -> AsyncIterator[Self]:
+        """Hold the lock while the block runs, and release it whenever and however the block ends.
 
-    async def acquire(self) -> None:
-        """Request the lock once.
+        Args:
+            counts: returns how much the block has changed.
+            in_turn: awaits its argument, which asks for the lock once, until no other deploy holds the lock.
+            heartbeat: the seconds between two heartbeats.
 
         Raises:
-            RequestRejected: with status 409 when another session holds the lock.
-            DeployError: when the platform refuses the lock for another reason, or can't be reached.
+            RequestRejected: when the platform refuses the lock.
+            LockLost: when the lock is lost; the block is cancelled first.
+            DeployError: when the lock may still be held after a block that succeeded; the hint says when it
+                expires. When both the block and the release fail, the error is the block's.
         """
+        self.records.add(self.app, self.session)
+        try:
+            await in_turn(self._acquire)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send_heartbeats, heartbeat)
+                yield self
+                tasks.cancel_scope.cancel()
+        except BaseException as failure:
+            error = unwrap(failure)
+            await self._release_after(error, counts())
+            if error is not failure:
+                raise error from failure
+            raise
+        if isinstance(self._state, Held):
+            await self._release_done(counts())
+
+    async def _acquire(self) -> None:
+        """Request the lock once."""
         asked_at = _boot_time()
         client = self.client.guarded(self.shutdown.shielded_request)
         try:
             await client.acquire_lock(self.app, self.session, write=self._asking)
-            self._confirmed_at = asked_at
+            self._state = Held(asked_at)
         except RequestRejected as error:
             # A request whose answer was lost may have got the lock: then a heartbeat succeeds.
             if error.status != CONFLICT or not self._asking.lost or not await self._confirm(self.client):
                 raise
 
-    # Keep
-
-    @asynccontextmanager
-    async def kept(self, interval: float) -> AsyncIterator[None]:
-        """Confirm the lock every `interval` seconds while the block runs.
-
-        Raises:
-            LockLost: when the lock is lost; the block is cancelled first.
-        """
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send_heartbeats, interval)
-                yield
-                tasks.cancel_scope.cancel()
-        except ExceptionGroup as group:
-            raise unwrap(group) from group
+    # While the lock is held
 
     async def _send_heartbeats(self, interval: float) -> None:
-        client, said = self.client.retrying(0), ""
+        client, logged = self.client.retrying(0), ""
         self._next_heartbeat = anyio.current_time() + interval
         while self._may_write():
             await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
@@ -122,11 +161,11 @@ class DeployLock:
             try:
                 await self._confirm(client)
             except DeployError as error:
-                if str(error) != said:
+                if str(error) != logged:
                     self.log.info(f"Heartbeat: {error}")
-                said, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
+                logged, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
             self._next_heartbeat = anyio.current_time() + pause
-        if self._why_lost or self._confirmed_at is not None:  # lost or expired, and not released
+        if self._state is not None:
             raise self._loss()
 
     def check(self) -> None:
@@ -138,16 +177,12 @@ class DeployLock:
         if not self._may_write():
             raise self._loss()
 
-    def writing(self, client: Client, shield: Guard | None = None) -> Client:
-        """A copy of the client whose attempts check the lock, and are shielded from cancellation.
+    def writing(self, client: Client) -> Client:
+        """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
 
-        `shield` takes the place of `Shutdown.shielded_write`.
-        """
-        shield = shield or self.shutdown.shielded_write
-
-        def guard() -> AbstractContextManager[object]:
+        def guard() -> AbstractContextManager[None]:
             self.check()
-            return shield()
+            return self.shutdown.shielded_request()
 
         def ask_soon() -> None:  # an upload was answered with 404: the app may be gone
             self._next_heartbeat = 0.0
@@ -160,98 +195,85 @@ class DeployLock:
             await self._confirm(self.client.retrying(UNTIL_DEADLINE))
         return self._may_write()
 
-    def end(self) -> None:
-        """Note that this session no longer holds the lock: it was released, lost, or deleted with the app."""
-        self._confirmed_at = None
+    def end(self, loss: Lost | None = None) -> None:
+        """Note that the lock is gone: it was released, lost, refused, or deleted with the app."""
+        self._state = loss
         if not self._asking.may_come_late:
             self.records.release(self.session)
 
     async def _confirm(self, client: Client) -> bool:
-        """Send a heartbeat; return whether this session holds the lock."""
+        """Send a heartbeat; return whether the session holds the lock."""
         asked_at = _boot_time()
         try:
             await client.heartbeat(self.app, self.session)
         except RequestRejected as error:
             if error.status not in _NOT_HELD:
                 raise
-            self._lose(f"{_NOT_OURS} ({error.answer})")
+            self._lose(error)
             return False
-        self._confirmed_at = asked_at
+        self._state = Held(asked_at)
         return True
 
     def _may_write(self) -> bool:
         """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
-        confirmed_at = self._confirmed_at
-        return confirmed_at is not None and _boot_time() < confirmed_at + limits.LAST_WRITE
+        return isinstance(self._state, Held) and _boot_time() < self._state.since + limits.LAST_WRITE
 
-    def _lose(self, why: str) -> None:
-        """Note that the lock is not held, and why, if it was held before."""
-        if self._confirmed_at is not None:
-            self._why_lost = why
-        self.end()
+    def _lose(self, refusal: RequestRejected) -> None:
+        """Note that the platform says that the session does not hold the lock."""
+        self.end(Lost(f"{_NOT_OURS} ({refusal.answer})") if self._state else None)
 
     def _loss(self) -> LockLost:
+        why = self._state.why if isinstance(self._state, Lost) else _UNCONFIRMED
         return LockLost(
-            f"The deploy lock was lost during the deploy: {self._why_lost or _UNCONFIRMED}",
+            f"The deploy lock was lost during the deploy: {why}",
             hint="No write was started after the loss was noticed. Run the deploy again: another deploy may "
             "hold the lock.",
         )
 
     # Release
 
-    @asynccontextmanager
-    async def releasing(self, counts: Callable[[], Counts]) -> AsyncIterator[None]:
-        """Record the session for the cleanup, and release the lock whenever and however the block ends.
+    async def _release_done(self, counts: Counts) -> None:
+        """Release the lock after the work has succeeded: for at least as long as after a failure.
 
-        When both the block and the release fail, the block's error is raised and the release's is logged.
-
-        Args:
-            counts: called before the release; returns how much the block changed.
-
-        Raises:
-            LockLost: when finalize, or a write that was refused (409), shows that the lock was lost.
-            DeployError: when the lock may still be held; the hint says when the lock expires.
+        A signal or `timeout` ends a pause between two attempts, but no attempt. Then the time limits of a
+        failure apply. The cancellation takes effect after the release.
         """
-        self.records.add(self.app, self.session)
-        is_done = False
+        left = anyio.current_effective_deadline() - anyio.current_time()
+        attempt = limits.RELEASE._replace(seconds=math.inf)
+        client = self.client.guarded(lambda: self.shutdown.shielded_scope(attempt))
+        client = client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
         try:
-            yield
-            is_done = self._confirmed_at is not None
-            if is_done:
-                await self._finalize(counts(), self._finalizing_client())
-        except BaseException as failure:
-            # A cancellation ends the pauses of finalize, which then goes on with shorter ones.
-            if not (is_done and isinstance(failure, DeployError)):
-                await self._release_after(unwrap(failure), counts)
-            elif not isinstance(failure, LockLost):
-                failure.hint = _when_it_expires(failure)
+            with self.shutdown.shielded_scope(Allowance(left, grace=0.0)):
+                await self._finalize(counts, client)
+        except LockLost:
             raise
+        except DeployError as error:
+            error.hint = _when_it_expires(error)
+            raise
+        if isinstance(self._state, Held):  # cancelled in a pause
+            await self._release_after(None, counts)
+            if self.released.problem:
+                await anyio.lowlevel.checkpoint()  # raises the cancellation
 
-    def _finalizing_client(self) -> Client:
-        """The client for finalize after a success: at least as patient as after a failure."""
-        in_flight = limits.RELEASE._replace(seconds=math.inf)
-        client = self.client.guarded(lambda: self.shutdown.shielded_scope(in_flight))
-        return client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
-
-    async def _release_after(self, failure: BaseException, counts: Callable[[], Counts]) -> None:
-        """Release the lock after a failure, and log the outcome."""
+    async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
+        """Release the lock after a failure, or after a cancellation (None), and log how that ended."""
         self.shutdown.end_work()
-        if self._confirmed_at is not None and not self._may_write():
-            self._lose(_UNCONFIRMED)
-        if self._confirmed_at is None and not (self._why_lost or self._asking.may_come_late):
-            self.end()  # it was not granted
+        if isinstance(self._state, Held) and not self._may_write():
+            self._state = Lost(_UNCONFIRMED)  # the record stays: a heartbeat may have arrived all the same
+        if self._state is None and not self._asking.may_come_late:
+            self.end()
             return
         try:
-            if await self.release(counts(), limits.RELEASE):
+            if await self.release(counts, limits.RELEASE) and failure:
                 self.log.info("Deploy lock released")
         except LockLost as loss:
-            if _is_conflict(failure):
+            if failure is None or _is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.warning(str(loss))
         except DeployError as error:
-            self.unreleased = f"{error}. {_when_it_expires(error)}"
-            self.log.warning(self.unreleased)
+            self.released = Released(problem=f"{error}. {_when_it_expires(error)}")
+            self.log.warning(self.released.problem)
 
     async def release(self, counts: Counts, allowance: Allowance) -> bool:
         """Release the lock within an allowance, shielded from cancellation.
@@ -266,42 +288,43 @@ class DeployLock:
             LockLost: when the session held the lock, and no longer does.
             DeployError: when the lock may still be held.
         """
-        if self._why_lost:
-            raise self._loss()
         client = self.client.retrying(UNTIL_DEADLINE)
         with self.shutdown.shielded_scope(allowance):
-            if self._confirmed_at is None:
+            if self._state is None:
                 with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
                     if not await self._confirm(client):
                         return False
-            if self._confirmed_at is not None:
+            if isinstance(self._state, Lost):
+                raise self._loss()
+            if self._state is not None:
                 await self._finalize(counts, client)
                 return True
         raise PlatformUnavailable("The deploy lock could not be released in time")
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
         """Release the lock, purge the CDN's cache, record the deploy ("POST …/deploy/finalize")."""
-        write = self.finalizing
+        write, answer = self._finalizing, None
         try:
             for _ in range(2):
-                self.finalized = await client.finalize(self.app, self.session, counts, write=write)
+                answer = await client.finalize(self.app, self.session, counts, write=write)
                 # A 2xx without a deploy ID may be a gateway's: only a heartbeat tells.
-                if (self.finalized and self.finalized.deploy_id) or not await self._confirm(client):
-                    self.end()
-                    return
+                if (answer and answer.deploy_id) or not await self._confirm(client):
+                    break
                 write.lost = write.lost or "there is no deploy ID in it"
+            else:
+                raise PlatformUnavailable(
+                    "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still "
+                    "held",
+                    hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
+                )
         except RequestRejected as error:
             if error.status not in _NOT_HELD:
                 raise
-            if not write.lost:
-                self._lose(f"{_NOT_OURS} ({error.answer})")
+            if not write.lost:  # else an earlier attempt released the lock
+                self._lose(error)
                 raise self._loss() from error
-            self.end()  # an earlier attempt released the lock
-            return
-        raise PlatformUnavailable(
-            "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still held",
-            hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
-        )
+        self.end()
+        self.released = Released(answer, write.lost)
 
 
 def _is_conflict(failure: BaseException) -> bool:

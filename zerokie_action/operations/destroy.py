@@ -92,7 +92,7 @@ async def _delete_static(job: Job, app: App, change: Change) -> None:
         async with job.deploy_lock() as lock:
             is_locked = True
             await _require_ownership(job)
-            await _request_deletion(job, change, lock.writing(job.client, job.shutdown.shielded_request))
+            await _request_deletion(job, change, lock.writing(job.client))
             lock.end()
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:

@@ -110,20 +110,22 @@ class Job:
         lock = DeployLock(
             self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, log=self.log
         )
+
+        async def in_turn(acquire: Callable[[], Awaitable[None]]) -> None:
+            await self.in_turn(partial(self.once_ready, acquire))
+            waited = self.result.lock_wait_seconds
+            after = f" after {human_seconds(waited)}" if waited >= 1 else ""
+            self.log.info(f"Deploy lock acquired{after}")
+
         try:
-            async with lock.releasing(counts):
-                await self.in_turn(partial(self.once_ready, lock.acquire))
-                waited = self.result.lock_wait_seconds
-                after = f" after {human_seconds(waited)}" if waited >= 1 else ""
-                self.log.info(f"Deploy lock acquired{after}")
-                async with lock.kept(self.settings.lock_heartbeat):
-                    yield lock
+            async with lock.hold(counts, in_turn, self.settings.lock_heartbeat) as held:
+                yield held
         finally:
-            if lock.finalized:  # a failed deploy is finalized as well
-                self.result.deploy_id = lock.finalized.deploy_id
-                self.result.cache_purged = lock.finalized.cache_purged
-            if lock.unreleased:  # the lock has logged this
-                self.result.warnings.append(lock.unreleased)
+            if answer := lock.released.answer:  # a failed deploy is finalized as well
+                self.result.deploy_id = answer.deploy_id
+                self.result.cache_purged = answer.cache_purged
+            if problem := lock.released.problem:  # the lock has logged this
+                self.result.warnings.append(problem)
                 self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:

@@ -246,11 +246,11 @@ def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
 
 
 def _log_finalized(job: Job, lock: DeployLock) -> None:
-    finalized = lock.finalized or Finalized()
-    deploy_id, is_purged = finalized.deploy_id, finalized.cache_purged
+    answer = lock.released.answer or Finalized()
+    deploy_id, is_purged = answer.deploy_id, answer.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        why = f"was lost ({lock.finalizing.lost})" if lock.finalizing.lost else "has none"
+        why = f"was lost ({lock.released.lost})" if lock.released.lost else "has none"
         job.warn(f"The deploy ID is not known: the platform's answer to finalize {why}")
-    if is_purged is False or lock.finalized is None:
+    if is_purged is False or lock.released.answer is None:
         job.warn("The CDN's cache may not have been purged: visitors may see the old version for a while")
