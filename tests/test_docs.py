@@ -94,6 +94,19 @@ def test_logs_are_what_a_run_prints(
 # --- facts
 
 
+def headings(page: Path) -> set[str]:
+    """What follows `#` in links to the page's headings."""
+    return set(map(anchor, re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)))
+
+
+def test_addresses_in_messages_lead_somewhere() -> None:
+    """Each address of a page that the package names has the page, and its heading."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "zerokie_action").rglob("*.py"))
+    addresses = re.findall(r"/zerokie-action/blob/main/([\w/.-]+)#([\w-]+)", code)
+    assert addresses
+    assert [found for found in addresses if found[1] not in headings(ROOT / found[0])] == []
+
+
 def anchor(heading: str) -> str:
     """What GitHub makes of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
@@ -113,8 +126,7 @@ def test_what_a_page_names_exists(path: Path) -> None:
     assert [target for target in targets if not target.exists()] == []
     for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
         target = path.parent / page if page else path
-        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
-        assert fragment in map(anchor, headings), (page, fragment)
+        assert fragment in headings(target), (page, fragment)
     commands = re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE)
     assert [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)] == []
 

@@ -25,6 +25,9 @@ _FEW = 3
 _HASH = re.compile(r"[-._](?=[\w-]*[0-9A-Z])[\w-]{8,}(?=\.)")
 """The part of a file's name that a build tool changes with the content: `-3f2a91bc` in `app-3f2a91bc.js`."""
 _TAKE_OVER = "`take-over: true`"
+_BY_HAND = (
+    "for one run by hand: https://github.com/YOUR_ORG/zerokie-action/blob/main/docs/rollback.md#a-run-by-hand"
+)
 
 
 class Doubt(NamedTuple):
@@ -54,7 +57,7 @@ def require_confirmed(*doubts: Doubt | None, take_over: bool) -> list[Doubt]:
         confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in left))
         raise ConfigurationError(
             *(doubt.problem for doubt in left),
-            hint=f"{advice} If the change is intended, set {confirmations} for one run by hand.",
+            hint=f"{advice} If the change is intended, set {confirmations} {_BY_HAND}",
         )
     return confirmed
 
@@ -117,7 +120,7 @@ def require_same_spelling(plan: Plan) -> None:
             "The platform does not list what the last manifest names: "
             f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
             hint="Nothing was changed. The platform has to list paths as they were sent: report it. If those "
-            f"files are somebody else's, go on with {_TAKE_OVER}, for one run by hand.",
+            f"files are somebody else's, go on with {_TAKE_OVER} {_BY_HAND}",
         )
 
 

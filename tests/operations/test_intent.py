@@ -17,7 +17,7 @@ OURS = {
 }
 THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
 SHELL: dict[str, str] = {}
-TAKE_OVER = "`take-over: true` for one run by hand"
+TAKE_OVER = "`take-over: true` for one run by hand: https://"
 
 
 def run(world: World, env: dict[str, str], **inputs: object) -> Outcome:
