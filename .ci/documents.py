@@ -66,6 +66,9 @@ _NOT_OF_THE_WORKFLOW = {
 }
 """The reusable workflow has all inputs but these and the secrets, which are secrets of the workflow."""
 
+_NAME = r'^[^"\\\n]+$'
+"""What may stand in quotes in the component, as `templates/deploy.yml` has it for its own inputs too."""
+
 
 def _meaning(row: Input) -> str:
     """The description names the default. Only the code has it: a variable counts where nothing is set."""
@@ -99,6 +102,8 @@ def _component_inputs() -> str:
             lines += ["  type: boolean", f"  default: {row.default}"]
         elif not row.required:
             lines += ['  default: ""']
+        else:
+            lines += [rf"  regex: {_NAME}"]
     return textwrap.indent("\n".join(lines) + "\n", "    ")
 
 
@@ -119,11 +124,12 @@ def _stop_variables() -> str:
 
 
 def _variables(rows: Iterable[Input]) -> str:
-    """What a job of the component passes on. A block takes JSON as it is, whatever quotes are in it."""
+    """What a job of the component passes on. A block takes a line as it is, whatever quotes are in it."""
     lines = []
     for row in rows:
         value = f"$[[ inputs.{row.name} ]]"
-        text = f"|\n  {value}" if row.is_list else f'"{value}"'
+        block = "|" if row.is_list else "|2-"
+        text = f'"{value}"' if row.required or row.is_flag else f"{block}\n  {value}"
         lines.append(f"{_variable(row)}: {text}\n")
     return textwrap.indent("".join(lines), "    ")
 

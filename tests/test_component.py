@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.support.component import component, component_inputs, passed_on
+from tests.support.component import InvalidInputError, component, component_inputs, passed_on
 from tests.support.settings import load
+from tests.support.world import World
 from tests.test_settings import COMPANY, VALUES, make_what_inputs_name
 from zerokie_action.settings import input_name
 
@@ -24,6 +27,9 @@ OF_THE_STOP_JOB = {
     *("api_key_file", "api_url", "app", "comment", "dry_run", "lock_heartbeat", "lock_timeout", "log_level"),
     *("pull_request", "retry_timeout", "skip_without_key", "take_over", "timeout", "wait_timeout"),
 }
+
+
+ONE_LINE = st.text(st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp"), include_characters="\t"))
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +99,92 @@ def test_lists(tmp_path: Path) -> None:
 def test_a_list_that_can_t_be_read(tmp_path: Path) -> None:
     """For example with a variable that GitLab expands to a quotation mark: nothing is deployed without it."""
     job = component(app="site", keep=["$NAME/"])["zerokie-deploy"]
-    job["variables"]["INPUT_KEEP"] = job["variables"]["INPUT_KEEP"].replace("$NAME", '"')
-    assert passed_on(job, tmp_path) == {}
+    assert passed_on(job, tmp_path, NAME="a")["INPUT_KEEP"] == "a/"
+    (tmp_path / "seen").unlink()
+    assert passed_on(job, tmp_path, NAME='"') == {}
+
+
+# --- text that means something in YAML
+
+FREE = sorted(
+    name.replace("-", "_")
+    for name, row in component_inputs().items()
+    if row.get("type", "string") == "string" and not {"regex", "options"} & row.keys()
+)
+USUAL = component(app="site")
+LINES = [
+    'a "b" c',
+    "it's",
+    "C:\\temp\\new",
+    '"',
+    "\\",
+    "a: b",
+    "a #b",
+    "# b",
+    "|",
+    ">-",
+    "---",
+    "...",
+    "- a",
+    "? a",
+    "&a *b",
+    "!a",
+]
+LINES += [
+    "{a: [b",
+    "`@%",
+    "null",
+    "007",
+    "  a",
+    "\ta",
+    "a  ",
+    "größe 🚀 ✓",
+    "5 $",
+    "$$",
+    "$$5",
+    "$[ a ]",
+    " ",
+    "",
+]
+
+
+def require_taken(**texts: str) -> None:
+    """Both jobs have these texts, and are the usual ones in all else."""
+    for name, job in component(app="site", **texts).items():
+        usual = USUAL[name]["variables"]
+        told = {f"INPUT_{field.upper()}": text for field, text in texts.items()}
+        assert job == USUAL[name] | {"variables": usual | {key: told.get(key, usual[key]) for key in usual}}
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(FREE, ONE_LINE)))
+def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
+    """In each free input, whatever it means in YAML."""
+    require_taken(**texts)
+
+
+@pytest.mark.parametrize("name", ["app", "environment", "auto_stop_in", "stage", "action_image"])
+def test_a_name_with_a_quote(name: str) -> None:
+    """GitLab names the input, and creates no pipeline; `$NAME` is a name."""
+    for text in ('a"b', "a\\b", "a\nb", ""):
+        with pytest.raises(InvalidInputError, match=name.replace("_", "-")):
+            component(**{"app": "site", name: text})
+    assert component(**{"app": "site", name: "a-$NAME-${ONE}/ü ✓: #b"})
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_any_line_is_deployed(line: str, world: World, tmp_path: Path) -> None:
+    """In every free input it is taken; one names a folder, and the page's own text is a health check."""
+    require_taken(**dict.fromkeys(FREE, line))
+    told = line.replace("$$", "$").strip()
+    folder = tmp_path / (told or "dist")
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_text(f"<p>{told}</p>", "utf-8")
+    texts = {"directory": line.strip() or "dist", "health_check_text": line, "health_check": "/index.html?"}
+    job = component(app="site", **texts)["zerokie-deploy"]
+    world.env = {name: text for name, text in passed_on(job, tmp_path).items() if name.startswith("INPUT_")}
+    outcome = world.run(directory=None)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == {"index.html": f"<p>{told}</p>".encode()}
 
 
 def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program
 from tests.support.rest import rest
 
+PROJECT = 7
 DOCKER = Path(__file__).parent / "docker-tidied"
 PIPELINE = """\
 stages: [deploy, check]
@@ -61,6 +62,7 @@ def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> str:
     """Run the pipeline, or some of its jobs, in the host's network. They succeed. Returns the log."""
     runner = find_program("gitlab-ci-local", from_="install the tools in .ci/package.json")
     find_program("rsync", from_="gitlab-ci-local copies the repository with it")
+    variables = {"CI_PROJECT_ID": PROJECT, **variables}
     given = [option for name, value in variables.items() for option in ("--variable", f"{name}={value}")]
     options = [f"--container-executable={DOCKER}", "--pull-policy=if-not-present", "--network=host"]
     options.append("--json-schema-validation=false")  # its schema lacks `hooks` and `id_tokens` in `inherit`
@@ -110,14 +112,14 @@ def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -
 # --- the examples of previews
 
 API = "https://api.platform-dev.zerokie.com"
-COMPONENT = "component: $CI_SERVER_FQDN/$CI_PROJECT_ROOT_NAMESPACE/zerokie-action/deploy@1"
+COMPONENT = "component: $CI_SERVER_FQDN/<YOUR_GROUP>/zerokie-action/deploy@1"
 
 
 def use_example(repository: Path, name: str, platform: Platform, image: Image) -> None:
     """Make an example the repository's pipeline, with the component and the image of this checkout."""
     text = (ROOT / "examples" / "gitlab" / name).read_text("utf-8")
-    component = f"local: templates/deploy.yml\n    inputs:\n      action-image: {image.tag}"
-    text = text.replace(f"{COMPONENT}\n    inputs:", component)
+    text = text.replace(COMPONENT, "local: templates/deploy.yml").replace('"123"', f'"{PROJECT}"')
+    text = re.sub(r"^( +)inputs:\n", rf"\g<0>\1  action-image: {image.tag}\n", text, flags=re.MULTILINE)
     text = text.replace(API, platform.url).replace(PUBLISHED, image.tag)
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
 
@@ -147,14 +149,13 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
         merge_request: dict[str, str | int] = {
             "CI_PIPELINE_SOURCE": "merge_request_event",
             "CI_MERGE_REQUEST_IID": 3,
-            "CI_PROJECT_ID": 7,
             "CI_API_V4_URL": api.url,
             "ZEROKIE_GITLAB_TOKEN": "token",
         }
 
-        log = run_jobs(repository, "deploy-review", ZEROKIE_API_KEY="", **merge_request)
-        assert "`api-key` is empty" in log  # as in the pipeline of a fork
-        assert platform.state()["apps"] == {}
+        log = run_jobs(repository, **merge_request | {"CI_PROJECT_ID": PROJECT + 1})
+        assert "build-review" in log  # a fork's pipeline, which has no other job
+        assert "deploy-review" not in log
 
         run_jobs(repository, "deploy-review", **merge_request)
         assert platform.site("my-site-mr-3") == contents(repository / "dist")
@@ -208,20 +209,43 @@ def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
     assert set(platform.state()["apps"]) == {f"shop-{site}" for site in sites}
 
 
-def test_image(platform: Platform, repository: Path, image: Image) -> None:
-    """Built and pushed under the commit's own name, then deployed, without the component."""
-    use_example(repository, "image.yml", platform, image)
+REGISTRY = {
+    "CI_REGISTRY": "registry.example",
+    "CI_REGISTRY_IMAGE": "registry.example/my-api",
+    "CI_DEPLOY_USER": "gitlab+deploy-token-1",
+    "CI_DEPLOY_PASSWORD": "token",
+}
+
+
+def use_image_example(repository: Path, name: str, platform: Platform, image: Image) -> None:
+    """The machine's own engine builds, and does not push; there is no Docker in Docker."""
+    use_example(repository, name, platform, image)
     (repository / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
     pipeline = repository / ".gitlab-ci.yml"
-    # The machine's own engine builds, and does not push; there is no Docker in Docker.
     text = re.sub(r"^  (image: docker|services): ?.*\n", "", pipeline.read_text("utf-8"), flags=re.MULTILINE)
     text = text.replace('docker login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"', "cat")
-    pipeline.write_text(text.replace("docker buildx build --push", "docker build"), "utf-8")
+    text = text.replace("docker buildx build --push", "docker build").replace("docker push", "echo")
+    pipeline.write_text(text, "utf-8")
     succeed("git", "add", "--all", folder=repository)
-    registry = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_IMAGE": "registry.example/my-api"}
-    user = {"CI_DEPLOY_USER": "gitlab+deploy-token-1", "CI_DEPLOY_PASSWORD": "token"}
 
-    log = run_jobs(repository, **registry, **user)
+
+def test_staging(platform: Platform, repository: Path, image: Image) -> None:
+    """One build; the job for production deploys the digest that staging has."""
+    use_image_example(repository, "staging.yml", platform, image)
+
+    run_jobs(repository, "build", "staging", "production", CI_COMMIT_TAG="1.2.3", **REGISTRY)
+
+    name = platform.app("my-api-staging")["image"]
+    assert re.fullmatch("registry.example/my-api@sha256:[0-9a-f]{64}", name)
+    assert platform.app("my-api")["image"] == name
+    succeed("docker", "image", "rm", "registry.example/my-api:1.2.3")
+
+
+def test_image(platform: Platform, repository: Path, image: Image) -> None:
+    """Built and pushed under the commit's own name, then deployed, without the component."""
+    use_image_example(repository, "image.yml", platform, image)
+
+    log = run_jobs(repository, **REGISTRY)
 
     name = platform.app("my-api")["image"]
     head = succeed("git", "rev-parse", "HEAD", folder=repository).strip()
