@@ -77,6 +77,25 @@ def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) ->
     assert len({given.get("environment", given["app"]) for given in inputs}) == len(inputs)
 
 
+@pytest.mark.parametrize("name", ["component.yml", "review.yml", "branch.yml", "monorepo.yml"])
+def test_a_fork_s_pipeline_leaves_the_component_out(name: str) -> None:
+    """The fork can't include it: without the rule, its pipeline would run no job at all."""
+    for include in gitlab(name)["include"]:
+        assert include["rules"] == [{"if": '$CI_PROJECT_ID == "123"'}]
+        assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"]
+
+
+@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml"])
+def test_a_run_by_hand(name: str) -> None:
+    """Each input of the run reaches the job that deploys; a dry run is not recorded as deployed."""
+    document = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))
+    job = document["jobs"]["deploy"]
+    asked = document[True]["workflow_dispatch"]["inputs"]
+    assert "dry-run" in asked
+    assert [name for name in asked if f"inputs.{name}" not in json.dumps(job)] == []
+    assert job["environment"]["deployment"] == "${{ !inputs.dry-run }}"
+
+
 ELSEWHERE = [path for path in EXAMPLES if path.parent.name not in {"github", "gitlab"}]
 
 
@@ -87,12 +106,13 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
     assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", ["component.yml", "image.yml"])
-def test_a_sweep_on_gitlab_deploys_nothing(name: str) -> None:
-    """Its schedule runs on the default branch: the first rule of what deploys that branch keeps it out."""
-    jobs = [job for job in gitlab(name).values() if isinstance(job, dict) and "script" in job]
+@pytest.mark.parametrize("name", ["component.yml", "image.yml", "staging.yml"])
+def test_a_schedule_on_gitlab_deploys_nothing(name: str) -> None:
+    """It runs on the default branch: the first rule of what deploys that branch keeps it out."""
+    jobs = [job for job in gitlab(name).values() if isinstance(job, dict) and "stage" in job]
     rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
-    assert all(found[0] == {"if": "$SWEEP_REVIEW_APPS", "when": "never"} for found in rules)
+    never = {"if": '$CI_PIPELINE_SOURCE == "schedule"', "when": "never"}
+    assert all(found[0] == never for found in rules)
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:
@@ -128,6 +148,51 @@ def test_shell_script_cleans_up_after_a_failure(client: int, left: str, code: in
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
 
 
+def test_shell_script_passes_inputs_on(tmp_path: Path) -> None:
+    """By name, so that no secret is in an argument; a value may have several lines."""
+    inputs = {"ZEROKIE_API_KEY": "key", "ZEROKIE_KEEP": "/a b/\n/c/", "ZEROKIE_IMAGE": "nginx:1"}
+    env = commands(tmp_path, docker='[ "$1" = run ]') | inputs | {"OTHER": "x"}
+    subprocess.run([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env, check=True)
+    line = (tmp_path / "calls").read_text("utf-8").splitlines()[0]
+    assert {name for name in line.split() if name.startswith("ZEROKIE_")} == {
+        *inputs,
+        "ZEROKIE_STATE_FILE=.zerokie-state.json",
+        "ZEROKIE_OUTPUT_FILE=zerokie.json",
+    }
+
+
+def test_shell_script_removes_an_old_result(tmp_path: Path) -> None:
+    """Otherwise a deploy that does not start would leave the outputs of the one before."""
+    (tmp_path / "zerokie.json").touch()
+    env = commands(tmp_path, docker="exit 125")
+    subprocess.run([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env, check=False)
+    assert not (tmp_path / "zerokie.json").exists()
+
+
+def test_tekton_reads_no_older_result(tmp_path: Path) -> None:
+    """A deploy that is killed writes none, and the task's results are read from the file."""
+    steps = yaml.safe_load((ROOT / "examples" / "tekton" / "task.yml").read_text("utf-8"))["spec"]["steps"]
+    (script,) = [step["script"] for step in steps if step["name"] == "deploy"]
+    (tmp_path / "zerokie.env").write_text("ZEROKIE_RESULT_URL=https://old.example.com\n", "utf-8")
+    env = commands(tmp_path, zerokie_deploy="exit 137")
+    assert subprocess.run(["sh", "-c", script], cwd=tmp_path, env=env, check=False).returncode == 137
+    assert not (tmp_path / "zerokie.env").exists()
+
+
+def test_kubernetes_cleans_up_when_the_deploy_has_ended(tmp_path: Path) -> None:
+    """Kubernetes then ends the sidecar with SIGTERM."""
+    job = yaml.safe_load((ROOT / "examples" / "kubernetes" / "site.yml").read_text("utf-8"))
+    containers = job["spec"]["template"]["spec"]["initContainers"]
+    (command,) = [found["command"] for found in containers if found["name"] == "cleanup"]
+    env = commands(tmp_path, zerokie_cleanup="", sleep=": > runs; /bin/sleep 0.01")
+    with subprocess.Popen(command, cwd=tmp_path, env=env) as sidecar:
+        while not (tmp_path / "runs").exists():
+            assert sidecar.poll() is None
+        sidecar.terminate()
+        assert sidecar.wait() == 0
+    assert (tmp_path / "calls").read_text("utf-8").splitlines()[-1].strip() == "zerokie-cleanup"
+
+
 def test_shell_script_passes_a_cancel_on(tmp_path: Path) -> None:
     """Only the script gets the signal, as from a CI; the deploy ends by itself, then comes the cleanup."""
     deploy = f"trap 'echo told >> {tmp_path}/calls; exit 143' TERM; : > {tmp_path}/runs"
@@ -146,7 +211,9 @@ def test_shell_script_passes_a_cancel_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [COMPONENT, ROOT / "examples" / "gitlab" / "image.yml"], ids=lambda path: path.name
+    "path",
+    [COMPONENT, *(ROOT / "examples" / "gitlab" / name for name in ("image.yml", "staging.yml"))],
+    ids=lambda path: path.name,
 )
 def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
     """The action ends before the script must, and 5 minutes of after_script still fit into an hour."""

@@ -1,8 +1,19 @@
 #!/bin/sh
-# Deploys with Docker from any machine. The container gets ZEROKIE_API_KEY and ZEROKIE_DRY_RUN from the environment; to pass
-# other variables on, name them here. Remove ZEROKIE_CREATE after the first deploy.
-set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e ZEROKIE_API_KEY -e ZEROKIE_DRY_RUN -e ZEROKIE_APP=my-site \
-  -e ZEROKIE_DIRECTORY=dist -e ZEROKIE_CREATE=true -e ZEROKIE_STATE_FILE=.zerokie-state.json
+# Deploys with Docker from any machine, and ends with the exit code of the deploy (docs/troubleshooting.md). A folder, or an image:
+#
+#   ZEROKIE_APP=my-site ZEROKIE_DIRECTORY=dist ./deploy.sh
+#
+#   ZEROKIE_APP=my-api ZEROKIE_IMAGE=ghcr.io/example/my-api:1.2.3 ZEROKIE_PORT=8080 ZEROKIE_TIMEOUT=10m ZEROKIE_ROLLBACK=true \
+#     ZEROKIE_REGISTRY_SERVER=ghcr.io ZEROKIE_REGISTRY_USERNAME=my-name ZEROKIE_HEALTH_CHECK=/healthz \
+#     ZEROKIE_HEALTH_CHECK_TEXT=1.2.3 ./deploy.sh # the text proves that the new version answers, if /healthz shows it
+#
+# The first deploy of an app takes ZEROKIE_CREATE=true too. Export ZEROKIE_API_KEY, and for a private registry
+# ZEROKIE_REGISTRY_PASSWORD, out of your CI's secrets. The container gets all variables ZEROKIE_… of the environment, and those of a
+# proxy and of a certificate authority, a file below this folder (docs/ci.md). Outputs: `jq -r .url zerokie.json`.
+rm -f zerokie.json
+set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e HTTPS_PROXY -e HTTP_PROXY -e NO_PROXY -e SSL_CERT_FILE
+for name in $(env | sed -n 's/^\(ZEROKIE_[A-Z_]*\)=.*/\1/p'); do set -- "$@" -e "$name"; done
+set -- "$@" -e ZEROKIE_STATE_FILE=.zerokie-state.json -e ZEROKIE_OUTPUT_FILE=zerokie.json
 cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; } # the container gets the signal, and releases the lock
 for signal in HUP INT TERM; do trap "cancel $signal" "$signal"; done
 docker run --name "zerokie-$$" "$@" ghcr.io/your_org/zerokie-action:1 & # which image to write: docs/pinning.md

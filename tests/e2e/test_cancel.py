@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.e2e import github
 from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import DEADLINE, Container, Image, Outcome, start
-from tests.support.platform import API_KEY, Platform
+from tests.support.platform import Platform
 
 UPLOADED = 2
 SITES_OWN = "/files/(?!_zerokie/)"
@@ -87,10 +87,10 @@ def test_cancel_of_the_shell_script(image: Image, platform: Platform, workspace:
     """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
     platform.fault("hang", method="PUT", path=SITES_OWN, skip=UPLOADED, times=None)
     text = SCRIPT.read_text("utf-8").replace(PUBLISHED, image.tag)
-    here = f"--network=host -e ZEROKIE_API_URL={platform.url} -e ZEROKIE_API_KEY"
-    (workspace / "deploy.sh").write_text(text.replace("-e ZEROKIE_API_KEY", here), "utf-8")
+    (workspace / "deploy.sh").write_text(text.replace("set -- --rm", "set -- --rm --network=host"), "utf-8")
 
-    run = start("sh", "deploy.sh", folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
+    inputs = platform.inputs(app="my-site", directory="dist", create="true")
+    run = start("sh", "deploy.sh", folder=workspace, env=inputs)
     platform.wait_until(lambda: has_stalled(platform))
     told = time.monotonic()
     run.terminate()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import Image, call, succeed
 from tests.e2e.repository import commit, extract_archive
 from tests.support.platform import API_KEY, Platform, contents
@@ -170,6 +170,47 @@ def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Pa
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
+def test_kubernetes(act: str, action: Path, platform: Platform, image: Image, tmp_path: Path) -> None:
+    """In a container of the action's image, steps deploy and clean up; the outputs reach the job."""
+    text = as_act_reads_it("kubernetes.yml").replace("runs-on: self-hosted", "runs-on: ubuntu-latest")
+    forge = tmp_path / "forge"
+    container = f"{{ image: {image.tag}, options: '--volume={forge}:{forge}' }}"
+    text = text.replace("    container: node:24", "    #").replace(PUBLISHED, container)
+    here = rf"\g<0>\n\1ZEROKIE_API_URL: {platform.url}"
+    text = re.sub(r"^( +)ZEROKIE_API_KEY: .*", here, text, flags=re.MULTILINE)
+    text += '      - run: echo "live at ${{ steps.zerokie.outputs.url }}"\n'
+    folder = tmp_path / "workspace"
+    workflow = save_workflow(folder, "deploy.yml", text)
+    commit(folder)
+
+    log = run_workflow(act, action, folder, *stand_ins(forge, workflow))
+
+    assert set(platform.site("my-site")) == {"index.html"}
+    assert f"live at {platform.app('my-site')['url']}" in log
+    assert "Cleanup: " in log
+
+
+def test_a_run_by_hand(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+    """It answers the check that stopped a push; as a dry run, it changes nothing."""
+    folder = tmp_path / "workspace"
+    workflow = save_workflow(folder, "deploy.yml", of_this_platform(as_act_reads_it("deploy.yml"), platform))
+    commit(folder)
+    options = stand_ins(tmp_path / "forge", workflow)
+    platform.create("my-site")
+    platform.client.put("/v1/apps/my-site/files/old.html", content=b"old").raise_for_status()
+
+    assert "set `take-over: true`" in call(*command_line(act, action, "push"), *options, folder=folder).log
+
+    def by_hand(*given: str) -> str:
+        inputs = ("--input=take-over=true", *given)
+        return run_workflow(act, action, folder, *options, *inputs, event="workflow_dispatch")
+
+    assert "Dry run: nothing was changed" in by_hand("--input=dry-run=true")
+    assert set(platform.site("my-site")) == {"old.html"}
+    by_hand()
+    assert set(platform.site("my-site")) == {"index.html"}
+
+
 def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"
@@ -235,6 +276,10 @@ def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tm
     for site in SITES:
         assert platform.site(f"shop-{site}") == contents(monorepo / "sites" / site)
         assert f"{platform.app(f'shop-{site}')['url']} has changed" in log
+
+    log = run_workflow(act, action, monorepo, *options, "--input=site=docs", event="workflow_dispatch")
+    assert "shop-docs" in log
+    assert not re.search("shop-(web|status)", log)
 
     platform.client.post(
         "/v1/apps/shop-web/deploy/lock", json={"deploy_session_id": "00000000-0000-4000-8000-000000000000"}
