@@ -345,6 +345,8 @@ class History(RuleBasedStateMachine):
         deleted = before.keys() - after.keys()
         self.ours -= deleted
         self.half_deleted |= deleted
+        # What stays beside an unreadable manifest may be a stranger's to the next deploy: an accepted limit.
+        self.may_be_refused |= CANT_BE_READ in log and bool(after.keys() - self.files.keys())
         if self.last.exit_code:
             assert may_fail, log
             assert self.last.outputs["error"]

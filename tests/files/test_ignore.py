@@ -149,5 +149,5 @@ def test_a_pathspec_that_writes_other_expressions(
     spec = importlib.util.spec_from_file_location("another", ignore.__file__)
     assert spec
     assert spec.loader
-    with pytest.raises(ImportError, match="pathspec writes another expression"):
+    with pytest.raises(ImportError, match="pathspec writes other expressions"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))

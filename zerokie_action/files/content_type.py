@@ -51,7 +51,7 @@ _BY_EXTENSION = {
     "gltf": "model/gltf+json",
 }
 
-_PYTHONS_DIFFER = (
+_NOT_IN_EACH_PYTHON = (
     "7z=application/x-7z-compressed deb=application/x-debian-package epub=application/epub+zip "
     "php=application/x-httpd-php rar=application/vnd.rar rpm=application/x-rpm toml=application/toml "
     "ogx=application/ogg texi=application/texinfo texinfo=application/texinfo "
@@ -66,8 +66,8 @@ _PYTHONS_DIFFER = (
     "tfx=image/tiff-fx stl=model/stl markdown=text/markdown rst=text/x-rst rtf=text/rtf avi=video/vnd.avi "
     "mkv=video/matroska mk3d=video/matroska-3d "
 )
-"""What Python's table has not had from 3.11 to 3.14, as in the newest: one file has one type everywhere."""
-_BY_EXTENSION |= dict(entry.split("=") for entry in _PYTHONS_DIFFER.split())
+"""What Python's table has gained or changed from 3.11 to 3.14: a file has the same type with each version."""
+_BY_EXTENSION |= dict(entry.split("=") for entry in _NOT_IN_EACH_PYTHON.split())
 
 # Well-known resources without an extension (RFC 8615), whose readers accept only these types.
 _BY_PATH = {

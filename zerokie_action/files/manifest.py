@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable
-from functools import cache
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -69,12 +68,7 @@ class Manifest(BaseModel):
 
     def render(self) -> bytes:
         """Return the manifest as JSON."""
-        return _manifests().dump_json(self)
-
-
-@cache
-def _manifests() -> TypeAdapter[Manifest]:
-    return TypeAdapter(Manifest)
+        return TypeAdapter(Manifest).dump_json(self)
 
 
 def parse_manifest(data: bytes) -> Manifest | None:

@@ -124,7 +124,7 @@ def _may_wait(paths: AbstractSet[str], zone: Zone, local: AbstractSet[str]) -> s
         path
         for path in ours - directories
         if not (is_page(path) or PROTECTED_NAMES.match_path(path.lower()))
-        and files.isdisjoint(directories_of([path]))
+        and (not files or files.isdisjoint(directories_of([path])))
     }
 
 

@@ -166,7 +166,6 @@ class Update:
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
-        refused: dict[str, RequestRejected] = {}
 
         async def delete(path: str) -> None:
             try:
@@ -174,13 +173,11 @@ class Update:
             except RequestRejected as error:
                 if error.status == CONFLICT:  # the lock may be lost
                     raise
-                refused[path] = error
+                self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
             await self._store(proofs, is_finished=True)
-        for path, error in refused.items():
-            self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
 
     async def record_failure(self, failure: BaseException) -> None:
         """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
