@@ -50,9 +50,9 @@ def require_confirmed(*doubts: Doubt | None, take_over: bool) -> list[Doubt]:
     Raises:
         ConfigurationError: with the other doubts, and all inputs that confirm the change.
     """
-    found = [doubt for doubt in doubts if doubt]
-    confirmed = [doubt for doubt in found if take_over and doubt.confirmation == _TAKE_OVER]
-    if left := [doubt for doubt in found if doubt not in confirmed]:
+    raised = [doubt for doubt in doubts if doubt]
+    confirmed = [doubt for doubt in raised if take_over and doubt.confirmation == _TAKE_OVER]
+    if left := [doubt for doubt in raised if doubt not in confirmed]:
         advice = " ".join(doubt.advice for doubt in left)
         confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in left))
         raise ConfigurationError(

@@ -180,7 +180,7 @@ _ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
 
 
 def utc_time(seconds: float) -> str:
-    """Return a time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
+    """A time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -37,8 +37,8 @@ A task is a deploy of an `image`, a deploy of a `directory`, or another operatio
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
     """Raise a `ConfigurationError` with `problems`, and those of key files and combined inputs, if any."""
-    if found := [*problems, *environment.problems, *_problems(settings, environment)]:
-        raise ConfigurationError(*found, hint="Correct the inputs and run again.")
+    if all_problems := [*problems, *environment.problems, *_problems(settings, environment)]:
+        raise ConfigurationError(*all_problems, hint="Correct the inputs and run again.")
 
 
 def unknown_names(environment: Environment) -> list[str]:

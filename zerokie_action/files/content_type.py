@@ -82,13 +82,13 @@ _BY_PATH = {
 
 
 def content_type(path: str) -> str:
-    """Return the Content-Type of the file at this path. The case of the extension does not matter."""
+    """The Content-Type of the file at this path. The case of the extension does not matter."""
     _, dot, extension = path.rpartition(".")
     extension = dot and extension.lower()
-    found = (
+    kind = (
         _BY_EXTENSION.get(extension) or _python_types().get(f".{extension}") or _BY_PATH.get(path, _UNKNOWN)
     )
-    return f"{found}; charset=utf-8" if found.startswith("text/") else found
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def is_page(path: str) -> bool:

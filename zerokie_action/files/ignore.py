@@ -122,9 +122,9 @@ def _join(expressions: Sequence[str]) -> re.Pattern[str]:
 def _compile(pattern: str) -> re.Pattern[str]:
     """An expression that matches what the pattern itself matches, but nothing below that.
 
-    Its stars don't make the match slow. A star takes as little as lets the text up to the next star follow,
-    and is never tried again: more would only leave less for the next star. The last star of a segment is as
-    in pathspec's expression.
+    Stars don't make the match slow. A star that another star follows takes the shortest text after which the
+    characters between the two match, and is not tried again: what a longer text would skip, the next star
+    matches as well. The last star of a segment is as in pathspec's expression.
     """
     expression, _ = GitIgnoreSpecPattern.pattern_to_regex(pattern)
     expression = _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", expression or _NOTHING)
@@ -162,7 +162,7 @@ def _without_trailing_spaces(line: str) -> str:
 
 
 def _problem(pattern: str) -> str:
-    """Say why a pattern is refused and what to write instead; empty if git and pathspec agree."""
+    """Why a pattern is refused, and what to write instead; empty if git and pathspec agree on it."""
     path = pattern.removeprefix("!").removesuffix("/")
     # pathspec strips any white space at the end, even before a final slash; git strips only spaces.
     if path != path.rstrip() and not path.endswith("\\ "):
@@ -188,7 +188,7 @@ def _problem(pattern: str) -> str:
 
 
 def _input_problem(pattern: str) -> str:
-    r"""Say what is wrong with a pattern from an input, where people try other notations for lists.
+    r"""The problem with a pattern from an input, where people try other notations for lists; empty if none.
 
     Each of these mistakes has deleted files that `keep` should have kept.
     """

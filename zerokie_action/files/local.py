@@ -137,7 +137,7 @@ class FileContent:
 
 
 async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its path, in hex. A file that changed or can't be read is left out.
+    """The SHA-256 of each file by its path, in hex, but for files that have changed or can't be read.
 
     One thread hashes all files: with a warm cache, a second thread is no faster.
     """

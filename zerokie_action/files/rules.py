@@ -90,7 +90,7 @@ def is_protected(path: Path, tree: Path) -> bool:
 
 
 def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
-    """Say why a path from an input must not be followed, as words after the path; empty if it may be.
+    """Why a path from an input must not be followed, as words after the path; empty if it may be.
 
     Links belong to whoever wrote the tree. So a path into the checkout, or else into the directory to deploy,
     stays in there, and leads to no protected name. A path that lies in neither is the user's own.

@@ -68,7 +68,7 @@ class Scan:
 
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
-    """Say why a directory can't be deployed, as words after its name; empty if it can be read."""
+    """Why a directory can't be deployed, as words after its name; empty if it can be read."""
     if not os.path.isdir(directory):
         what = "is not a directory" if os.path.lexists(directory) else "does not exist"
         fix = "build it before this step, in the same job and after the checkout, or correct the path"
@@ -114,22 +114,22 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
     file, patterns, problems = read_ignore_file(directory, ignore_file)
-    found = Scan(directory, file)
+    result = Scan(directory, file)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
     excluded = {os.path.realpath(path) for path in (*exclude, *ignore_file_places(directory, ignore_file))}
-    walk = _Walk(found, root, rules, Patterns(ignore), excluded)
+    walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
-    site = find_built_site({file.path for file in found.files})
+    site = find_built_site({file.path for file in result.files})
     if site and not walk.input.includes(PACKAGE, is_directory=False):
         problems.append(
             f"`directory`: {str(directory)!r} is a project, not a site: it has a {PACKAGE}, and {site!r} "
             f"has an index.html; name the directory that the build writes, perhaps `directory: "
             f"{directory / site}` (`!{PACKAGE}` in the input `ignore` publishes the project)"
         )
-    if not (problems or found.files):
+    if not (problems or result.files):
         problems.append(
-            f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {found.ignored:,}); is it the "
+            f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {result.ignored:,}); is it the "
             "right directory, and is it built before this step?"
         )
     if (more := len(problems) - _LISTED_PROBLEMS) > 0:
@@ -137,10 +137,10 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     if problems:
         raise ConfigurationError(*problems)
     if file is None and (root / ".git").exists():
-        found.warnings.append(_WHOLE_REPOSITORY)
-    found.files.sort(key=attrgetter("path"))
-    found.secrets.sort()
-    return found
+        result.warnings.append(_WHOLE_REPOSITORY)
+    result.files.sort(key=attrgetter("path"))
+    result.secrets.sort()
+    return result
 
 
 class _Directory(NamedTuple):
@@ -157,10 +157,10 @@ class _Directory(NamedTuple):
 
 @dataclass
 class _Walk:
-    """One walk through the directory; it fills `found` and `problems`.
+    """One walk through the directory; it fills `result` and `problems`.
 
     Attributes:
-        found: gets the files.
+        result: gets the files.
         root: the real path of the directory.
         patterns: the patterns of ignored entries.
         input: the patterns of the input `ignore` alone.
@@ -170,7 +170,7 @@ class _Walk:
         pending: the directories to visit.
     """
 
-    found: Scan
+    result: Scan
     root: Path
     patterns: Patterns
     input: Patterns
@@ -209,7 +209,7 @@ class _Walk:
         if self._is_left_out(entry, path, target, own_path, is_directory=is_directory) or (
             link_problem and self._is_left_out(entry, path, target, own_path, is_directory=True)
         ):
-            self.found.ignored += 1
+            self.result.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
         elif len(path.encode(errors="surrogateescape")) > LONGEST_PATH:
@@ -222,7 +222,7 @@ class _Walk:
         elif not is_directory:
             self._add_file(entry, path, target)
         elif path + "/" == MANIFEST_FOLDER:
-            self.found.warnings.append(
+            self.result.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
         else:
@@ -258,7 +258,7 @@ class _Walk:
             else:  # the link was judged with the directories above what it leads to
                 is_ignored |= self.input.match_entry(own_path, is_directory=is_directory)
         if is_secret:
-            self.found.secrets.append(f"{path}/" if is_directory else path)
+            self.result.secrets.append(f"{path}/" if is_directory else path)
         return is_ignored or is_secret or target in self.excluded
 
     def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
@@ -270,7 +270,7 @@ class _Walk:
             fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
             self.problems.append(f"{path!r} holds a private key; {fix}")
         else:
-            self.found.files.append(file)
+            self.result.files.append(file)
 
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""

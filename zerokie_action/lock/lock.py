@@ -48,7 +48,7 @@ class Held(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The session has held the lock, and no longer does, or may not."""
+    """The session held the lock, and has lost it, or may have lost it."""
 
     why: str
 

@@ -24,7 +24,7 @@ from zerokie_action.formats import check_app
 from zerokie_action.limits import LOCK_EXPIRY
 
 _READ = 64 * 1024
-"""Bytes at the end of a state file that are read: what others wrote before our lines is not in the way."""
+"""Bytes that are read, at the end of a state file: text of others before our lines does not hide these."""
 # O_NOFOLLOW: somebody else may have put a link there. O_NONBLOCK: a FIFO without a reader fails at once.
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 

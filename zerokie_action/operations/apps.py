@@ -146,7 +146,7 @@ async def _wait_for_name(job: Job, app: App) -> App | None:
 
 
 async def find_url(job: Job) -> str:
-    """The app's URL. If no answer had it so far, the app is asked once more; empty if that has none."""
+    """The app's URL; empty if the platform gives none. Without one so far, the app is looked up once more."""
     if not job.result.url:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))

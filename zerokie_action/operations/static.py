@@ -43,23 +43,23 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
-        found = await _scan(job, directory)
-        hashing = tasks.start_soon(hash_files, found.files)
+        scanned = await _scan(job, directory)
+        hashing = tasks.start_soon(hash_files, scanned.files)
         existing = await look_up
-        _log_scan(job, found)
+        _log_scan(job, scanned)
         if job.settings.dry_run:
-            await _preview(job, found, hashing, existing)
+            await _preview(job, scanned, hashing, existing)
             return
         app = existing or (await apps.create_or_find(job))[0]
-        hashes = await _update(job, found, hashing, app)
+        hashes = await _update(job, scanned, hashing, app)
     await _complete(job, hashes)
 
 
-async def _preview(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> None:
+async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = await _compare(job, found, hashing, app)
+    plan = await _compare(job, scanned, hashing, app)
     job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.zone.files[path][0] for path in plan.delete},
@@ -69,7 +69,9 @@ async def _preview(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
     preview_domains(job)
 
 
-async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], app: App) -> Mapping[str, str]:
+async def _update(
+    job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App
+) -> Mapping[str, str]:
     """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
 
     Returns:
@@ -81,21 +83,21 @@ async def _update(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], ap
         async with job.deploy_lock(
             lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
         ) as lock:
-            plan = await _compare(job, found, hashing, app)
+            plan = await _compare(job, scanned, hashing, app)
             update = Update(job, lock, plan, changes, files)
             if update.is_needed:
                 await update.store_first_manifest()
                 try:
                     await update.upload(plan.uploads, plan.zone.files)
                     listing = await update.require_listed()
-                    await _require_same(job, found)
+                    await _require_same(job, scanned)
                     await update.delete_stale()
                     await update.store_last_manifest(listing.proofs)
                 except BaseException as failure:
                     await update.record_failure(failure)
                     raise
             else:
-                await _require_same(job, found)
+                await _require_same(job, scanned)
     except BaseException:
         files.seen = changes.state
         raise
@@ -148,12 +150,12 @@ async def _require_same(job: Job, before: Scan) -> None:
         raise directory_changed(human_paths(sorted(changed), 20))
 
 
-async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> Plan:
+async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> Plan:
     """Read the zone, make a plan and log it.
 
     Args:
         job: the run.
-        found: the scan of the directory.
+        scanned: the scan of the directory.
         hashing: the task that hashes the files.
         app: the app; None if it does not exist yet.
 
@@ -161,41 +163,41 @@ async def _compare(job: Job, found: Scan, hashing: TaskHandle[dict[str, str]], a
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     settings = job.settings
-    zone = await read_zone(job, app.address, [file.path for file in found.files]) if app else Zone()
+    zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
     can_skip = settings.incremental and zone.manifest.files
     if not can_skip:
         hashing.cancel()
     hashes = await hashing if can_skip else {}
     keep, delete_stale = job.keep, settings.delete_stale
     plan = await _in_thread(
-        make_plan, found.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
+        make_plan, scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         if not settings.take_over:
             await _in_thread(require_same_spelling, plan)
         owner = about_owner(job.app, plan, job.ci.repository)
-        directory = await _in_thread(about_directory, plan, job.keep, found.directory, settings.max_deletes)
+        directory = await _in_thread(about_directory, plan, job.keep, scanned.directory, settings.max_deletes)
         for doubt in require_confirmed(owner, directory, take_over=settings.take_over):
             job.note(f"{doubt.problem}; continuing, because `take-over` is set")
     return plan
 
 
-def _log_scan(job: Job, found: Scan) -> None:
+def _log_scan(job: Job, scanned: Scan) -> None:
     """Log the scan, and warn about likely mistakes in the inputs."""
-    if found.ignore_file is not None:
-        job.log.info(f"Ignore file: {found.ignore_file}")
-    ignored = f"; {found.ignored:,} ignored" if found.ignored else ""
-    size = human_bytes(sum(file.size for file in found.files))
-    job.log.info(f"Scanned {human_files(len(found.files))}, {size}{ignored}")
-    if found.secrets:
-        secrets = human_paths(found.secrets, 10)
+    if scanned.ignore_file is not None:
+        job.log.info(f"Ignore file: {scanned.ignore_file}")
+    ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
+    size = human_bytes(sum(file.size for file in scanned.files))
+    job.log.info(f"Scanned {human_files(len(scanned.files))}, {size}{ignored}")
+    if scanned.secrets:
+        secrets = human_paths(scanned.secrets, 10)
         job.log.info(f"Ignored as protected: {secrets}; `!pattern` in the input `ignore` deploys one")
-    for warning in found.warnings:
+    for warning in scanned.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
-            if names_directory(pattern, found.directory):
+            if names_directory(pattern, scanned.directory):
                 job.warn(
                     f"`{name}`: {pattern!r} begins with the name of `directory`; leave that name out: "
                     "patterns are relative to `directory`"
