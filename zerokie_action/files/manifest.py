@@ -67,12 +67,12 @@ class Manifest(BaseModel):
     types: int = 0
 
     def render(self) -> bytes:
-        """Return the manifest as JSON."""
+        """The manifest as JSON."""
         return TypeAdapter(Manifest).dump_json(self)
 
 
 def parse_manifest(data: bytes) -> Manifest | None:
-    """Return the manifest; `None` if the data is not a manifest."""
+    """The manifest; None if the data is not a manifest."""
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError:
@@ -82,40 +82,40 @@ def parse_manifest(data: bytes) -> Manifest | None:
 
 
 def mark_repository(name: str) -> str:
-    """Return the mark of a repository by its host and full name, such as `github.com/acme/site`."""
+    """The mark of a repository by its host and full name, such as `github.com/acme/site`."""
     return _short_hash(name) if name else NO_REPOSITORY
 
 
 def new_manifest_name(number: int, repository: str, named: Collection[str]) -> ManifestName:
-    """Return the name of a new manifest that names these paths."""
+    """The name of a new manifest that names these paths."""
     digest = digest_of(named)
     path = f"{MANIFEST_FOLDER}{number}-{repository}-{digest}-{os.urandom(16).hex()}.json"
     return ManifestName(number, repository, digest, path)
 
 
 def find_manifests(paths: Iterable[str]) -> list[ManifestName]:
-    """Return the manifests among listed paths, the newest last."""
-    found = filter(None, map(_NAME.fullmatch, paths))
-    return sorted(ManifestName(int(name[1]), name[2], name[3], name[0]) for name in found)
+    """The manifests among listed paths, the newest last."""
+    matches = filter(None, map(_NAME.fullmatch, paths))
+    return sorted(ManifestName(int(match[1]), match[2], match[3], match[0]) for match in matches)
 
 
 def digest_of(paths: Collection[str]) -> str:
-    """Return the digest of a set of paths, for a manifest's name; directories among them don't count."""
+    """The digest of a set of paths, for a manifest's name; directories among them don't count."""
     return _short_hash("\0".join(sorted(set(paths) - directories_of(paths))))
 
 
 def directories_of(paths: Iterable[str]) -> set[str]:
-    """Return the directories that the paths go through, without a `/` at the end.
+    """The directories that the paths go through, without a `/` at the end.
 
     A longer directory than `LONGEST_PATH` can't be addressed.
     """
-    found: set[str] = set()
+    directories: set[str] = set()
     for path in paths:
         directory = path[: LONGEST_PATH + 1].rpartition("/")[0]
-        while directory and directory not in found:
-            found.add(directory)
+        while directory and directory not in directories:
+            directories.add(directory)
             directory = directory.rpartition("/")[0]
-    return found
+    return directories
 
 
 def _short_hash(text: str) -> str:

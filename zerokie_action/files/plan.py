@@ -26,7 +26,8 @@ class Plan(NamedTuple):
             them.
         unchanged: by path, the proof that the remote file is equal to the local file.
         wait: the remote paths that a later deploy deletes, because an open page may still load them.
-        stale: since when paths wait that have waited before, in seconds since 1970; some are deleted now.
+        stale: the paths that an earlier deploy let wait, each with the time at which its wait began, in
+            seconds since 1970; some of them are deleted now.
     """
 
     zone: Zone
@@ -40,9 +41,9 @@ class Plan(NamedTuple):
 
     @property
     def becomes_stale(self) -> list[str]:
-        """The paths that the last folder had, and this one does not: what the checks are about.
+        """The paths that the last deployed folder had and this folder lacks; the checks judge these.
 
-        Nobody can tell since when assets beside an unreadable manifest wait, so only pages count there.
+        Where the manifest can't be read, nobody can tell which assets were waiting already: only pages count.
         """
         stale = sorted({*self.delete, *self.wait} - self.stale.keys())
         return [*filter(is_page, stale)] if self.wait and self.zone.is_unread else stale
@@ -79,8 +80,8 @@ def make_plan(
         zone: the storage zone.
         hashes: SHA-256 of local files by path, in hex; a file without a hash is uploaded.
         keep: the patterns of remote paths that are never deleted.
-        delete_stale: whether to delete remote files that the directory does not have; or the seconds for
-            which such a file waits, if no page refers to it any more.
+        delete_stale: whether to delete remote files that the directory does not have; or how many seconds
+            such a file waits before its deletion.
         now: the time in seconds since 1970.
     """
     unchanged: dict[str, Proof] = {}

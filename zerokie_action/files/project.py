@@ -21,7 +21,7 @@ def find_built_site(paths: Collection[str]) -> str:
     """
     if PACKAGE not in paths:
         return ""
-    sites = [found[1] for found in map(_BUILT_SITE.match, paths) if found]
+    sites = [match[1] for match in map(_BUILT_SITE.match, paths) if match]
 
     def rank(site: str) -> tuple[bool, int, str]:
         is_public = f"/{site}".endswith("/public") and not site.endswith(".output/public")

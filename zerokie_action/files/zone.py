@@ -74,7 +74,7 @@ class Zone(NamedTuple):
         return self.newest.repository not in {NO_REPOSITORY, mark_repository(repository)}
 
     def mark(self, repository: str) -> str:
-        """The mark for the next manifest's name: a run that knows no repository leaves it as it is."""
+        """The mark for the next manifest's name: a run that knows no repository keeps the newest one's."""
         mark = mark_repository(repository)
         return self.newest.repository if self.newest and mark == NO_REPOSITORY else mark
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _LAG = 25.0
 """Seconds that a listing may lag behind the writes."""
 _LAG_OF_PROOFS = 4.0
-"""The same for the new time of a file: a platform may keep the time of the same content."""
+"""The same for a file's new time, which a platform may never show if the content is the same."""
 _NEXT_SECOND = 1.1
 """Seconds to wait before sending a file again, so that its listed time differs: times have whole seconds."""
 
@@ -92,7 +92,7 @@ class Update:
 
         Args:
             files: the files.
-            listed: the last listing before that, by path.
+            listed: the last listing before the upload, by path.
         """
         files = sorted(files, key=lambda file: (is_page(file.path), -file.size, file.path))
         progress = Progress(len(files), sum(file.size for file in files), self._job.log)
@@ -117,7 +117,7 @@ class Update:
             self._job.log.info(f"Uploaded {progress.so_far}")
 
     async def require_listed(self) -> Listing:
-        """Check that the platform lists all files as they should be; send what it does not once more.
+        """Check that the platform lists all files as they should be; send all others once more.
 
         Returns:
             The listing that shows all of them.
@@ -157,7 +157,7 @@ class Update:
         async def delete(path: str) -> None:
             was_there = await self._client.delete_file(self._job.app, path, write=self._files.write())
             self._gone.add(path)
-            if was_there:  # a late listing may show what an earlier deploy has deleted
+            if was_there:  # a late listing may show a file that an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]
 
         await self._write_all(self._plan.delete, delete)
@@ -225,9 +225,9 @@ class Update:
     ) -> None:
         """Store the next manifest.
 
-        It names our earlier paths and the folder's, without those whose deletion was confirmed. What the
-        folder no longer has keeps its proof, and begins to wait when a deploy is finished: until then, the
-        version that has it may be live.
+        It names our earlier paths and the folder's, without those whose deletion was confirmed. A file that
+        the folder no longer has keeps its proof. It begins to wait when a deploy is finished: until then, the
+        version that has the file may be live.
 
         Args:
             proofs: the proofs of the folder's files, by path.
@@ -235,7 +235,7 @@ class Update:
             is_finished: whether the deploy has done all else.
         """
         plan, zone, now = self._plan, self._plan.zone, time.time()
-        # At least the time: where a late listing lacks the newest manifest, the next number may be taken.
+        # Not below the time: a late listing may lack the newest manifest, which has the next number already.
         number = max(self._manifest.number + 1 if self._manifest else 0, int(now * 1000))
         local = {file.path for file in plan.files}
         named = {*(zone.ours or ()), *local} - self._gone
