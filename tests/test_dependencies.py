@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LICENCES = {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "PSF-2.0"}
+SYSTEMS = ("manylinux", "musllinux")
 ARCHITECTURES = {"x86_64", "aarch64"}
 PYTHONS = {"cp311", "cp312", "cp313", "cp314"}
 
@@ -29,8 +31,8 @@ def test_wheels_exist_for_every_platform(name: str) -> None:
     wheels = [wheel["url"].rsplit("/")[-1] for wheel in LOCKED[name]["wheels"]]
     if any(wheel.endswith("-none-any.whl") for wheel in wheels):
         return
-    for architecture in ARCHITECTURES:
-        usable = [wheel for wheel in wheels if re.search(rf"manylinux\w*_{architecture}\b", wheel)]
+    for system, architecture in product(SYSTEMS, ARCHITECTURES):
+        usable = [wheel for wheel in wheels if re.search(rf"{system}\w*_{architecture}\b", wheel)]
         assert {python for python in PYTHONS for wheel in usable if f"-{python}-" in wheel} == PYTHONS
 
 
