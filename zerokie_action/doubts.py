@@ -21,7 +21,7 @@ from zerokie_action.files.zone import Zone
 from zerokie_action.text import human_files, human_paths
 
 _FEW = 3
-"""Up to this many deletions raise no doubt."""
+"""Up to this many files raise no doubt."""
 _HASH = re.compile(r"[-._](?=[\w-]*[0-9A-Z])[\w-]{8,}(?=\.)")
 """The part of a file's name that a build tool changes with the content: `-3f2a91bc` in `app-3f2a91bc.js`."""
 _TAKE_OVER = "`take-over: true`"
@@ -106,6 +106,20 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
     return None
+
+
+def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
+    """Whether the app to destroy, or a file in it, is somebody else's."""
+    if doubt := another_repository(app, zone, repository):
+        return doubt
+    theirs = zone.theirs(repository)
+    if not theirs or (zone.newest is None and len(theirs) <= _FEW):
+        return None
+    return Doubt(
+        f"App {app!r} has {human_files(len(zone.files))}, of which no deploy of this action has uploaded "
+        f"{_files(theirs)}",
+        "They go with the app, for good. If `app` names the wrong app, correct it.",
+    )
 
 
 def require_same_spelling(plan: Plan) -> None:

@@ -1,5 +1,6 @@
 """Destroying an app: what is gone is gone, and what looks wrong is not touched."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,10 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
     assert world.platform.apps.list() == []
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
-    assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site'", "Done after 0 s"]
-    asked = [f"{record.method} {record.path.rpartition('/')[2]}" for record in outcome.requests]
-    assert asked == ["GET site", "POST lock", "GET files", "DELETE site", "GET site"]
+    assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
+    names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
+    asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
+    assert asked == ["GET site", "POST lock", "GET files", "GET ", "DELETE site", "GET site"]
     assert not state.exists()
 
 
@@ -52,16 +54,101 @@ def test_what_is_gone_already(world: World) -> None:
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "destroyed"
     assert outcome.outputs["notes"] == ["App 'site' does not exist: nothing to destroy."]
-    assert [record.path for record in outcome.requests] == ["/v1/apps/site", "/v1/apps"]
+    assert [record.path for record in outcome.requests] == ["/v1/apps/site"]
 
 
-def test_a_server_that_is_not_the_platform(world: World) -> None:
-    """Many say 404 in the same words: whoever has no list of apps can't know that there is no such app."""
-    error = b'{"error": "Not Found"}'
-    world.fault(Kind.STATUS, "GET", "/v1/", status=404, body=error, times=None)
+# --- whose files go with it
+
+SHOP = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/shop"}
+
+
+def put(world: World, count: int, app: str = "site") -> None:
+    """Somebody puts files there by hand."""
+    for number in range(count):
+        world.platform.put_file(app, f"uploads/{number}.jpg", b"by hand")
+
+
+def require_asked(world: World, words: str, what: str, **inputs: object) -> None:
+    """A dry run and a run change nothing, and say why; `take-over` goes on, and says how many files go."""
+    for dry_run in (True, False):
+        outcome = destroy(world, dry_run=dry_run, **inputs)
+        assert (outcome.exit_code, outcome.outputs["nothing_changed"]) == (2, True), outcome.log
+        assert words in outcome.outputs["error"]
+        assert "set `take-over: true` for one run by hand" in outcome.outputs["hint"]
+        assert world.platform.lock("site") is None
+    plan = destroy(world, take_over=True, dry_run=True)
+    assert plan.outputs["notes"] == [f"Dry run: would destroy app 'site' with {what}."]
+    outcome = destroy(world, take_over=True)
+    assert outcome.exit_code == 0
+    assert f"Destroyed app 'site' with {what}" in lines(outcome)
+    assert f"- Destroyed app 'site' with {what}." in outcome.summary
+
+
+def test_files_without_a_manifest(world: World) -> None:
+    """More than three."""
+    put(world, 214)
+    words = "has 214 files, of which no deploy of this action has uploaded 214 files ('uploads/0.jpg', "
+    require_asked(world, words, "214 files, 214 of them not ours")
+
+
+def test_files_of_others_beside_ours(world: World) -> None:
+    world.run()
+    put(world, 1)
+    words = "has 5 files, of which no deploy of this action has uploaded 1 file ('uploads/0.jpg')"
+    require_asked(world, words, "5 files, 1 of them not ours")
+
+
+def test_files_of_another_repository(world: World) -> None:
+    world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
+    world.run()
+    world.env = dict(SHOP)
+    require_asked(world, "was last deployed from another repository", "4 files, 4 of them not ours")
+
+
+def in_an_empty_zone(world: World) -> None:
+    world.platform.dialect.speak("empty-zone=404")
+
+
+def by_hand(world: World) -> None:
+    put(world, 3)
+
+
+def behind_a_login(world: World) -> None:
+    """Nobody can read the manifest, and with other files than in its name nothing tells what is ours."""
+    world.platform.dialect.speak("url=login")
+    world.run()
+    world.write({"index.html": b"new"})
+    world.run(keep="assets/")
+    put(world, 4)
+
+
+def with_its_own_older_files(world: World) -> None:
+    world.run()
+    world.write({"index.html": b"new"})
+    assert world.run(keep="*").outputs["files_deleted"] == 0
+
+
+def killed_beside_a_placeholder(world: World) -> None:
+    """The platform shows a page of its own in a new app."""
+    world.platform.delete_app("site")
+    world.platform.dialect.speak("new-site=page")
+    world.die(lambda record: record.path.endswith("/files"))
+    world.run(create=True)
+    world.revive()
+    assert len(world.platform.files("site")) == 1
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [in_an_empty_zone, by_hand, behind_a_login, with_its_own_older_files, killed_beside_a_placeholder],
+)
+def test_what_asks_nothing(world: World, happened: Callable[[World], None]) -> None:
+    """What is ours, may be, or is too little to ask about."""
+    world.env = dict(SHOP)
+    happened(world)
     outcome = destroy(world)
-    assert outcome.exit_code == 4
-    assert outcome.outputs["status"] == "failed"
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert world.platform.apps.list() == []
 
 
 # --- under the lock
@@ -169,14 +256,6 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
     assert outcome.exit_code == 4
     assert [app.name for app in world.platform.apps.list()] == ["site"]
     assert world.platform.lock("site") is None
-
-
-def test_an_app_that_is_listed_and_not_found(world: World) -> None:
-    """A 404 that the list of apps contradicts is not believed."""
-    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=404)
-    outcome = destroy(world)
-    assert outcome.exit_code == 5
-    assert "lists app 'site', but answers 404" in outcome.outputs["error"]
 
 
 # --- an app that takes a while to go

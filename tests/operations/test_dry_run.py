@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
         ["Plan: would create container app 'new' with 'nginx:2'"],
     ),
     "restart": (RESTART | {"app": "web"}, ["Plan: would restart 'nginx:1'"]),
-    "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site'"]),
+    "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site' with 5 files"]),
     "destroy, no app": (DESTROY | {"app": "new"}, []),
 }
 

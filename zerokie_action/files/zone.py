@@ -73,6 +73,12 @@ class Zone(NamedTuple):
             return False
         return self.newest.repository not in {NO_REPOSITORY, mark_repository(repository)}
 
+    def theirs(self, repository: str) -> list[str]:
+        """The listed files that are known to be somebody else's: in an app of another repository, all."""
+        if self.is_of_another(repository):
+            return sorted(self.files)
+        return [] if self.ours is None else self.foreign(sorted(self.files))
+
     def mark(self, repository: str) -> str:
         """The mark for the next manifest's name: a run that knows no repository keeps the newest one's."""
         mark = mark_repository(repository)
