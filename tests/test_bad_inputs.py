@@ -54,7 +54,12 @@ BAD = [
     Bad("no app", "`app` is required: name the app", {"app": None}),
     Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     # --- values
-    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart' or 'destroy'", {"operation": "::error::x"}),
+    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart', 'destroy' or 'sweep'", {"operation": "::error::x"}),
+    Bad("a pattern for another operation", "`app` (ZEROKIE_APP): `operation: sweep`, and no other, takes patterns such as my-site-pr-*", {"app": "my-site-pr-*"}),
+    Bad("a sweep without a pattern", "`app` (ZEROKIE_APP): `operation: sweep`, and no other, takes patterns", {"operation": "sweep", "app": "my-site", "directory": None}),
+    Bad("a sweep of everything", "`app` (ZEROKIE_APP): 'my-site-*' is not a pattern of previews for `operation: sweep`; write one per line that ends in -pr-* or -mr-*", {"operation": "sweep", "app": "my-site-*\ndocs-mr-*", "directory": None}),
+    Bad("a star in the middle", "'my-*-pr-*' is not a pattern of previews for `operation: sweep`", {"app": "my-*-pr-*"}),
+    Bad("a sweep of one of two", "'my-site' is not a pattern of previews for `operation: sweep`", {"operation": "sweep", "app": "docs-pr-*\nmy-site", "directory": None}),
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     Bad("registry's URL", "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'", IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}),
     # --- the folder
@@ -128,7 +133,7 @@ def test_bad_inputs(world: World, bad: Bad) -> None:
 
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
-    "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart' or 'destroy'"),
+    "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart', 'destroy' or 'sweep'"),
     "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
     "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
     "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),

@@ -36,6 +36,7 @@ _IMAGE = re.compile(
     r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
 )
 """An image reference, by the grammar of registries (distribution's `reference`)."""
+_PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 
@@ -133,11 +134,31 @@ def parse_variables(text: str) -> dict[str, str]:
 
 
 def check_app(text: str) -> str:
-    """Check that an app's name can be part of a URL; the platform checks everything else."""
+    """Check that an app's name can be part of a URL; the platform checks everything else.
+
+    A text with a `*` has to be a list of patterns for `operation: sweep`.
+    """
     _refuse_unexpanded(text)
+    if "*" in text:
+        parse_previews(text)
+        return text
     if text in {".", ".."} or not text.isprintable() or re.search(r"[\s/\\]", text):
         raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
     return text
+
+
+def parse_previews(text: str) -> tuple[str, ...]:
+    """Read one pattern of previews per line, such as `my-site-pr-*`; return the parts before the `*`."""
+    patterns = tuple(dict.fromkeys(parse_lines(text)))
+    problems = [
+        f"{pattern!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
+        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
+        for pattern in patterns
+        if not (_PREVIEWS.fullmatch(pattern) and pattern.isprintable())
+    ]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return tuple(pattern.removesuffix("*") for pattern in patterns)
 
 
 def advice_for_app(name: str) -> str:

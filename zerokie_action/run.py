@@ -14,7 +14,7 @@ from zerokie_action.ci import CI, detect
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
-from zerokie_action.formats import advice_for_app
+from zerokie_action.formats import advice_for_app, parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -22,6 +22,7 @@ from zerokie_action.operations.container import deploy_image
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
+from zerokie_action.operations.sweep import sweep
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
@@ -31,14 +32,14 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import Redactor, human_seconds
+from zerokie_action.text import Redactor, human_paths, human_seconds
 from zerokie_action.validation import check, other_registry, unknown_names, without_effect, wrong_argument
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
 _NO_KEY = "`api-key` is empty (a pull request from a fork has no secrets): nothing was done"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
-_DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
+_DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
@@ -61,7 +62,8 @@ async def run_async(
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment), from_files=environment.from_key_files)
-    result = Result(settings.operation, environment.text("app"), settings.dry_run, links=ci.links)
+    app = "" if settings.operation == "sweep" else environment.text("app")
+    result = Result(settings.operation, app, settings.dry_run, links=ci.links)
     result.requested_image = settings.image
     result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
     result.warnings += other_registry(settings, environment)
@@ -76,7 +78,7 @@ async def run_async(
     try:
         if result.status != "skipped":
             check(settings, environment, problems)
-            comments = settings.comment
+            comments = settings.comment and settings.operation != "sweep"  # which comments on each request
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci=ci, result=result, changes=changes, shutdown=shutdown)
                 result.status = "planned" if settings.dry_run else _DONE[settings.operation]
@@ -86,7 +88,7 @@ async def run_async(
             if ci.log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
                 ci.log.debug(*"".join(traceback.format_exception(failure)).splitlines())
             failure = DeployError(f"Unexpected error: {failure!r}", hint=_BUG)
-        _suggest_name(failure, settings.app)
+        _suggest_name(failure, result.app)
         error = failure
     _conclude(result, changes, error, signals)
     result.duration_seconds = anyio.current_time() - began
@@ -142,7 +144,7 @@ async def _work(
 
 def _suggest_name(error: DeployError, app: str) -> None:
     """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
-    advice = advice_for_app(app)
+    advice = advice_for_app(app) if app else ""
     if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
         error.advise(f"`app`: {advice}.")
 
@@ -155,6 +157,8 @@ async def _operate(job: Job) -> None:
         with job.time_limit():
             if settings.operation == "destroy":
                 await destroy(job)
+            elif settings.operation == "sweep":
+                await sweep(job)
             elif settings.directory is not None:
                 await deploy_directory(job, settings.directory)
 
@@ -166,7 +170,7 @@ def _announce(settings: Settings, ci: CI) -> None:
         what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
         ci.log.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
     else:
-        ci.log.info(f"{ours}: {settings.operation} {settings.app}{dry_run}")
+        ci.log.info(f"{ours}: {settings.operation} {', '.join(parse_lines(settings.app))}{dry_run}")
     if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
         ci.log.info(f"API: {settings.api_url}")
 
@@ -178,7 +182,9 @@ def _conclude(result: Result, changes: Sequence[Change], error: DeployError | No
         result.created = was_created(changes)
     is_changed = any(change.may_be_made for change in changes)
     result.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
-    state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state)))
+    left = [app for app in result.left if app not in result.apps]
+    clause = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
+    state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state, clause)))
     result.nothing_changed = result.status == "failed" and not (is_changed or result.lock_state)
     if result.nothing_changed:  # a lock that was held is finalized all the same
         result.deploy_id = result.cache_purged = result.changes = None

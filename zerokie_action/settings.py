@@ -156,9 +156,10 @@ class Settings(BaseSettings):
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
     )
 
-    operation: Literal["deploy", "restart", "destroy"] = Field(
+    operation: Literal["deploy", "restart", "destroy", "sweep"] = Field(
         "deploy",
-        description="`deploy`, `restart` (re-pull and restart the image) or `destroy` (delete the app).",
+        description="`deploy`, `restart` (re-pull and restart the image), `destroy` (delete the app) or "
+        "`sweep` (destroy the previews of pull or merge requests that were closed or merged).",
     )
     api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),
@@ -173,7 +174,9 @@ class Settings(BaseSettings):
         "`host.containers.internal`.",
     )
     app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
-        "", description="The app's name, which is part of its host name: `my-site`, not `My_Site`."
+        "",
+        description="The app's name, which is part of its host name: `my-site`, not `My_Site`. For `sweep` "
+        "patterns, one per line, such as `my-site-pr-*`.",
     )
     skip_without_key: bool = Field(
         default=False,
@@ -285,14 +288,19 @@ class Settings(BaseSettings):
         "`github-token` or `gitlab-token`.",
     )
     pull_request: int | None = Field(
-        None, ge=1, description="Number of the pull or merge request, if the run does not know it."
+        None,
+        ge=1,
+        description="Number of the pull or merge request, if the run does not know it; limits `sweep` to it.",
     )
     github_token: Token = Field(
         SecretStr(""),
-        description="Token for `comment` on GitHub, with `pull-requests: write`; never printed.",
+        description="Token for `comment` on GitHub, with `pull-requests: write`, and for `sweep`, with "
+        "`pull-requests: read`; never printed.",
     )
     gitlab_token: Token = Field(
-        SecretStr(""), description="Token for `comment` on GitLab, with the scope `api`; never printed."
+        SecretStr(""),
+        description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
+        "never printed.",
     )
     output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
     dotenv_file: ReportFile | None = Field(
@@ -323,6 +331,11 @@ class Settings(BaseSettings):
         """Files that are never deployed, by field name: reports, state file and key files."""
         given = {name: value for name, value in self if isinstance(value, Path)}
         return {name: path for name, path in given.items() if name not in {"directory", "ignore_file"}}
+
+    @property
+    def previews(self) -> tuple[str, ...]:
+        """The beginnings of the previews' names, which a request's number follows: for `sweep`."""
+        return formats.parse_previews(self.app)
 
     @property
     def forge_tokens(self) -> dict[str, str]:

@@ -29,6 +29,7 @@ _USED_WITH = {
     ("create", "domains", "remove_domains"): {"image", "directory"},
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "destroy"},
+    ("lock_timeout",): {"image", "directory", "restart", "destroy"},
 }
 """Groups of inputs, with the tasks that use them.
 
@@ -86,8 +87,13 @@ def wrong_argument(argument: str) -> str:
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
-    if not environment.text("app"):
+    if not (app := environment.text("app")):
         yield "`app` is required: name the app"
+    elif (settings.operation == "sweep") != ("*" in app):
+        yield (
+            f"{environment.label('app')}: `operation: sweep`, and no other, takes patterns such as "
+            "my-site-pr-*; write patterns for a sweep, one per line, and one app's name for anything else"
+        )
     if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "

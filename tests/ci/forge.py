@@ -1,12 +1,15 @@
-"""A forge in memory: the comments of one pull request on GitHub's API, or one merge request on GitLab's."""
+"""A forge in memory: pull requests and their comments on GitHub's API, or merge requests on GitLab's."""
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.http.servers import Peer
+from tests.http.servers import Handler, Peer, serve
+from tests.support import timewarp
+from tests.support.world import Outcome, World
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {
@@ -25,8 +28,9 @@ GITLAB = {
     "CI_PROJECT_URL": "https://gitlab.example.com/o/r",
     "CI_JOB_URL": "https://gitlab.example.com/o/r/-/jobs/1",
 }
-_ALL = re.compile(r"/repos/o/r/issues/12/comments|/projects/7/merge_requests/3/notes")
-_ONE = re.compile(r"/(?:repos/o/r/issues/comments|projects/7/merge_requests/3/notes)/([0-9]+)")
+_REQUEST = re.compile(r"/repos/o/r/pulls/([0-9]+)|/projects/7/merge_requests/([0-9]+)")
+_ALL = re.compile(r"/repos/o/r/issues/([0-9]+)/comments|/projects/7/merge_requests/([0-9]+)/notes")
+_ONE = re.compile(r"/(?:repos/o/r/issues/comments|projects/7/merge_requests/[0-9]+/notes)/([0-9]+)")
 _EDIT = {"/repos": "PATCH", "/proje": "PUT"}
 
 
@@ -36,13 +40,23 @@ class Forge:
 
     Attributes:
         comments: texts by their IDs, in order.
+        about: the request of each comment that a run has made.
+        states: what becomes of requests, by number; there are no others.
+        answers: status and body for a request, in place of its state.
         refuse: method -> status and body; all requests of that method get it.
         requests: method and target of each request.
+        received: headers and bodies of all requests.
+        on_request: called after each request is answered.
     """
 
     comments: dict[int, str] = field(default_factory=dict)
+    about: dict[int, int] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+    answers: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     refuse: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
+    on_request: Callable[[str], object] = lambda _line: None
 
     def respond(
         self, method: str, target: str, body: bytes, headers: dict[str, str]
@@ -54,23 +68,37 @@ class Forge:
             return 401, {}, b'{"message": "Bad credentials"}'
         if answer := self.refuse.get(method):
             return answer[0], {}, answer[1]
-        if _ALL.fullmatch(parts.path):
-            return self._all(method, parse_qs(parts.query), body)
+        if method == "GET" and (request := _REQUEST.fullmatch(parts.path)):
+            return self._state(int(request[1] or request[2]))
+        if found := _ALL.fullmatch(parts.path):
+            return self._all(int(found[1] or found[2]), method, parse_qs(parts.query), body)
         if (one := _ONE.fullmatch(parts.path)) and method == _EDIT[parts.path[:6]]:
             return self._edit(int(one[1]), body)
         return 404, {}, b'{"message": "Not Found"}'
 
+    def _state(self, number: int) -> tuple[int, dict[str, str], bytes]:
+        if number in self.answers:
+            status, body = self.answers[number]
+            return status, {}, body
+        if number not in self.states:
+            return 404, {}, b'{"message": "Not Found"}'
+        found = {"id": 9000 + number, "number": number, "iid": number, "state": self.states[number]}
+        return 200, {}, json.dumps(found).encode()
+
     def _all(
-        self, method: str, query: dict[str, list[str]], body: bytes
+        self, request: int, method: str, query: dict[str, list[str]], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         if method == "POST":
             number = max(self.comments, default=100) + 1
             self.comments[number] = json.loads(body)["body"]
+            self.about[number] = request
             return 201, {}, json.dumps({"id": number}).encode()
         size, page = int(query["per_page"][0]), int(query["page"][0])
         assert size <= 100
         listed: list[dict[str, Any]] = [
-            {"id": number, "body": text} for number, text in self.comments.items()
+            {"id": number, "body": text}
+            for number, text in self.comments.items()
+            if self.about.get(number, request) == request
         ]
         some = listed[(page - 1) * size : page * size]
         more = (
@@ -89,7 +117,29 @@ class Forge:
         while True:
             request = await peer.request()
             method = request.line.split(" ")[0]
+            self.received.append(f"{request.line} {request.headers} {request.body!r}")
             status, headers, body = self.respond(method, request.target, request.body, request.headers)
+            self.on_request(f"{method} {request.target}")
             lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
             await peer.send("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
+    """A run of the action in a job of the forge, about a pull or merge request."""
+    handler = forge.handle if isinstance(forge, Forge) else forge
+    folder = world.folder.parent
+    files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
+    event = folder / "event.json"
+    event.write_text(EVENT)
+
+    async def main() -> Outcome:
+        async with serve(handler) as server:
+            world.env = {
+                "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(event), "GITHUB_API_URL": server.url},
+                "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
+            }[ci]
+            tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
+            return await world.arun(**{**tokens, **inputs})
+
+    return timewarp.run(world.loop, main())  # type: ignore[no-any-return]

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from tests.ci.forge import EVENT, GITHUB, GITLAB, TOKEN, Forge
-from tests.http.servers import Handler, Peer, always, serve
+from tests.ci.forge import GITLAB, TOKEN, Forge
+from tests.ci.forge import run as run_on_forge
+from tests.http.servers import Handler, Peer, always
 from tests.operations.containers import tell
-from tests.support import timewarp
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
 
@@ -16,23 +16,7 @@ BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
 def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
-    """A run of the action in a job of the forge, about a pull or merge request."""
-    handler = forge.handle if isinstance(forge, Forge) else forge
-    folder = world.folder.parent
-    files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
-    event = folder / "event.json"
-    event.write_text(EVENT)
-
-    async def main() -> Outcome:
-        async with serve(handler) as server:
-            world.env = {
-                "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(event), "GITHUB_API_URL": server.url},
-                "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
-            }[ci]
-            tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
-            return await world.arun(**{"comment": True, **tokens, **inputs})
-
-    return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
+    return run_on_forge(world, forge, ci, **{"comment": True, **inputs})
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
@@ -100,7 +84,7 @@ def test_found_among_hundreds(world: World, ci: str) -> None:
 @BOTH
 def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing wrong; `pull-request` says where to comment, for example after a fork's build."""
-    monkeypatch.setattr("tests.ci.test_comment.EVENT", "{}")
+    monkeypatch.setattr("tests.ci.forge.EVENT", "{}")
     monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
     forge = Forge()
     outcome = run(world, forge, ci)

@@ -3,23 +3,41 @@
 The token is sent to the API that the CI system's variables name, and to no other server.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.ci.log import Log
-from zerokie_action.errors import DeployError
+from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.http import Request, Response
-from zerokie_action.http.failure import Failure
+from zerokie_action.http.failure import Cause, Failure, of_status
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
-from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.retry import GaveUp, RetryingClient
 from zerokie_action.platform.answers import words
 
 T = TypeVar("T")
 
+_OVER = {"closed", "merged"}
+"""The states of a request that nobody works on any more."""
+_REFUSED = {401, 403, 407}
+"""The statuses that mean that the forge, or a proxy, does not accept the token or the login."""
+_HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of the forge."
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _SILENCE = 20.0
 """Seconds without a byte of an answer."""
+
+
+class State(NamedTuple):
+    """What the forge says about a request.
+
+    Attributes:
+        is_over: whether the request was closed or merged.
+        said: the answer as a clause: `pull request #12 is open`.
+    """
+
+    is_over: bool
+    said: str
 
 
 class Forge(NamedTuple):
@@ -63,6 +81,43 @@ class Forge(NamedTuple):
             extensions=extensions(purpose, timeout=_SILENCE, max_body=_LARGEST_RESPONSE),
         )
         return await self.http.send(request, read, budget, is_repeatable=is_repeatable)
+
+    async def read_state(self, request: PullRequest) -> State:
+        """Ask whether a request is open.
+
+        Raises:
+            ConfigurationError: when the forge refuses the token, or sends it elsewhere.
+            PlatformUnavailable: when there is no answer, or no JSON in it.
+        """
+
+        def read(response: Response) -> State | Failure | DeployError:
+            said = f"the API answered {self.quote(response)}"
+            if failed := of_status(response, said):
+                return failed
+            if response.status_code in _REFUSED or response.is_redirect:
+                return ConfigurationError(
+                    f"Asking about {request.name} was refused: {said}",
+                    hint=f"Check the token in `{request.token_input}`. {request.reading}.",
+                )
+            if not response.is_success:
+                return State(is_over=False, said=f"{request.name}: {said}")
+            try:
+                found = json.loads(response.content)
+            except (ValueError, RecursionError):
+                return Failure(f"{said}, which is no JSON", Cause.WRONG_ANSWER)
+            answer = found if isinstance(found, dict) else {}
+            is_about_it = request.number in (answer.get("number"), answer.get("iid"))
+            state = answer.get("state")
+            if not is_about_it or not isinstance(state, str):
+                return State(is_over=False, said=f"{request.name}: {said}")
+            return State(state in _OVER, f"{request.name} is {state}")
+
+        try:
+            return await self.send(request, f"Asking about {request.name}", "GET", request.url, read)
+        except GaveUp as error:
+            if not error.hint:
+                error.advise(_HINT)
+            raise
 
     def quote(self, response: Response) -> str:
         """The status and the answer's own words."""

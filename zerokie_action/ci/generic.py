@@ -9,23 +9,29 @@ from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
 
 class PullRequest(NamedTuple):
-    """A pull or merge request, and the API of its comments.
+    """A pull or merge request, and the forge's API for it.
 
     Attributes:
         name: the name for people: `pull request #12`.
+        number: the number, which the forge's answers repeat.
+        url: the URL of the request: GET says whether it is open.
         comments: the URL of all comments: GET lists the comments, POST adds a comment.
         comment: the URL of a comment, without the ID at its end.
         edit: the HTTP method that replaces a comment's text.
         token_input: the input that has the API token.
-        permission: the permission that the token needs, for messages.
+        permission: the permission that the token needs to comment, for messages.
+        reading: the permission that the token needs to read the request, for messages.
     """
 
     name: str
+    number: int
+    url: str
     comments: str
     comment: str
     edit: str
     token_input: Literal["github-token", "gitlab-token"]
     permission: str
+    reading: str
 
 
 class CI:

@@ -78,14 +78,17 @@ class GitHub(CI):
         if not found:
             return None
         api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
-        issues = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}/issues"
+        repository = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}"
         return PullRequest(
             name=f"pull request #{found}",
-            comments=f"{issues}/{found}/comments",
-            comment=f"{issues}/comments/",
+            number=found,
+            url=f"{repository}/pulls/{found}",
+            comments=f"{repository}/issues/{found}/comments",
+            comment=f"{repository}/issues/comments/",
             edit="PATCH",
             token_input="github-token",  # noqa: S106 an input's name
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
+            reading="`github-token` needs `permissions: pull-requests: read`",
         )
 
     def _append(self, variable: str, text: str) -> None:

@@ -45,18 +45,22 @@ class GitLab(CI):
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""
-        iid = number or self._env.get("CI_MERGE_REQUEST_IID")
+        given = self._env.get("CI_MERGE_REQUEST_IID", "")
+        iid = number or (int(given) if given.isdecimal() else 0)
         if not iid:
             return None
         # In a fork's pipeline, the merge request is not in the pipeline's project.
         project = self._env.get("CI_MERGE_REQUEST_PROJECT_ID") or self._env.get("CI_PROJECT_ID", "")
         api = f"{self._env.get('CI_API_V4_URL', '')}/projects/{project}"
-        notes = f"{api}/merge_requests/{iid}/notes"
+        url = f"{api}/merge_requests/{iid}"
         return PullRequest(
             name=f"merge request !{iid}",
-            comments=notes,
-            comment=f"{notes}/",
+            number=iid,
+            url=url,
+            comments=f"{url}/notes",
+            comment=f"{url}/notes/",
             edit="PUT",
             token_input="gitlab-token",  # noqa: S106 its name
             permission="`gitlab-token` needs the scope `api`; the job's own token may not comment",
+            reading="`gitlab-token` needs the scope `read_api`",
         )

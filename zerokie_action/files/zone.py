@@ -67,6 +67,11 @@ class Zone(NamedTuple):
         """Those of the listed paths that are not known to be ours, in the given order."""
         return [path for path in paths if path not in (self.ours or ())]
 
+    def is_of(self, repository: str) -> bool:
+        """Whether this repository has stored the newest manifest; False if either is not known."""
+        known = {mark_repository(repository)} - {NO_REPOSITORY}
+        return self.newest is not None and self.newest.repository in known
+
     def is_of_another(self, repository: str) -> bool:
         """Whether another repository has stored the newest manifest; False if either is not known."""
         if self.newest is None or not repository:

@@ -64,7 +64,7 @@ def render_dotenv(result: Result) -> str:
     """
     text = ""
     for name, value in outputs(result).items():
-        safe = dotenv_json(value) if name == "domains" else dotenv_value(value)
+        safe = dotenv_json(value) if name in {"apps", "domains"} else dotenv_value(value)
         line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
         if name != "error" and len(text) + len(line) < _DOTENV_LIMIT:
             text += line

@@ -20,6 +20,8 @@ OUTCOMES = {
     ),
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
     "destroyed, nothing": ("✅ {app} did not exist", "Done after {time}"),
+    "swept": ("✅ {app} of closed requests are deleted", "Done after {time}"),
+    "swept, nothing": ("✅ {app}: nothing to delete", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
@@ -103,6 +105,8 @@ class Result:
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
         links: the URLs of the pages of commit and log, by their label.
+        apps: the apps that a sweep destroyed, or that a dry run would destroy.
+        left: the apps that a sweep has not looked at yet.
         lock_state: a clause about a lock that could not be released; usually empty.
     """
 
@@ -134,6 +138,8 @@ class Result:
     changed: bool = False
     nothing_changed: bool = False
     links: dict[str, str] = field(default_factory=dict)
+    apps: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     lock_state: str = ""
 
     @property
@@ -149,6 +155,8 @@ class Result:
     @property
     def outcome(self) -> str:
         """The key of `OUTCOMES`: the status, refined by what is known about the app."""
+        if self.status == "destroyed" and self.operation == "sweep":
+            return "swept" if self.apps else "swept, nothing"
         if self.status == "destroyed" and not self.kind:
             return "destroyed, nothing"
         if self.status not in {"deployed", "restarted"}:
@@ -201,6 +209,7 @@ def output_values(result: Result) -> dict[str, object]:
         "previous-image": _checked(result.previous_image, is_image),
         "requested-image": _checked(result.requested_image, is_image),
         "created": result.created,
+        "apps": result.apps if result.operation == "sweep" else None,
         "changed": result.changed,
         "files-uploaded": changes and len(changes.uploaded),
         "files-deleted": changes and len(changes.deleted),

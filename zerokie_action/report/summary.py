@@ -47,9 +47,8 @@ def _document(limit: int, *parts: Iterable[str]) -> str:
 def _outcome(result: Result) -> Iterator[str]:
     """Headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
-    yield "## " + headline.format(
-        app=markdown_code(result.app) or "Zerokie", what=result.what, unchecked=result.unchecked
-    )
+    app = markdown_code(result.app) or ("Previews" if result.operation == "sweep" else "Zerokie")
+    yield "## " + headline.format(app=app, what=result.what, unchecked=result.unchecked)
     if len(result.problems) > 1:
         yield "**Errors:**"
         yield _bullets(map(markdown_text, result.problems))
@@ -60,8 +59,8 @@ def _outcome(result: Result) -> Iterator[str]:
     if result.hint:
         yield f"**What to do:** {markdown_text(result.hint)}"
     url = result.url or ""
-    app = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
-    yield _joined(app and f"**{app}**", *(markdown_link(url, label) for label, url in result.links.items()))
+    link = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
+    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in result.links.items()))
     yield _joined(*_facts(result))
     yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
     yield _bullets(map(markdown_text, result.notes))

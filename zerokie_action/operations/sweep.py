@@ -1,0 +1,179 @@
+"""Destroys the previews of pull or merge requests that were closed or merged.
+
+A preview is an app whose name fits a pattern of the input `app`: `my-site-pr-12` fits `my-site-pr-*`, and
+belongs to request 12. The forge is asked about that request, and asked again right before the deletion,
+because somebody may have opened the request again. Any other answer than "closed" or "merged" keeps the app.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from zerokie_action.ci import PullRequest
+from zerokie_action.ci.comment import Comment, update_comment
+from zerokie_action.ci.forge import Forge
+from zerokie_action.doubts import about_sweeping
+from zerokie_action.errors import ConfigurationError, DeployError, LockHeld
+from zerokie_action.files.manifest import find_manifests
+from zerokie_action.files.zone import make_zone
+from zerokie_action.operations import apps
+from zerokie_action.operations.destroy import delete, note_app, what_goes
+from zerokie_action.operations.job import Job
+from zerokie_action.operations.zone import list_zone
+from zerokie_action.outcome import Change
+from zerokie_action.platform.models import App
+from zerokie_action.report.files import rendered
+from zerokie_action.report.result import Result, redact_result
+from zerokie_action.report.summary import render_comment
+from zerokie_action.text import human_files, human_paths, human_seconds
+
+
+class _Kept(Exception):  # noqa: N818 - not an error
+    """The app stays. The log has said why."""
+
+
+async def sweep(job: Job) -> None:
+    """Destroy the previews whose request was closed or merged.
+
+    An app that can't be destroyed does not keep the sweep from the others.
+
+    Raises:
+        ConfigurationError: when the run has no forge or no token for it, or the forge refuses the token.
+        PlatformUnavailable: when the forge gives no answer.
+        DeployError: when apps could not be destroyed: the first one's error, with the problems of all.
+    """
+    forge = _connect(job)
+    result = job.result
+    requests = await _find_previews(job)
+    result.left = [*requests]
+    deleted: list[tuple[Job, App]] = []
+    failures: list[DeployError] = []
+    for name, request in requests.items():
+        state = await forge.read_state(request)
+        job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
+        if state.is_over:
+            one = _job_for(job, name)
+            try:
+                deleted += await _destroy(job, one, forge, request)
+            except _Kept:
+                pass
+            except LockHeld:
+                job.note(f"App {name!r} is left for the next sweep: another deploy holds its lock")
+            except DeployError as error:
+                error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
+                job.log.info(str(error))
+                failures.append(error)
+            finally:
+                _report(job, one)
+        result.left.remove(name)
+    await _wait_until_gone(job, deleted)
+    if failures:
+        failures[0].args = tuple(problem for error in failures for problem in error.args)
+        raise failures[0]
+
+
+def _connect(job: Job) -> Forge:
+    """The forge of this run, whose token has to be set."""
+    request = job.ci.pull_request(1)
+    if request is None:
+        raise ConfigurationError(
+            "`operation: sweep` asks GitHub or GitLab which requests are closed, and this run is in a job of "
+            "neither",
+            hint="Run the sweep in a workflow or a pipeline of the repository whose previews it destroys.",
+        )
+    forge = Forge(job.client.http, job.settings.forge_tokens, job.log)
+    if not forge.tokens[request.token_input]:
+        raise ConfigurationError(
+            f"`{request.token_input}` is not set: `operation: sweep` asks with it which requests are closed",
+            hint=f"{request.reading}.",
+        )
+    return forge
+
+
+async def _find_previews(job: Job) -> dict[str, PullRequest]:
+    """The previews, each with its request; with the input `pull-request` only those of that request."""
+    prefixes, number = job.settings.previews, job.settings.pull_request
+    if number:
+        names = [name for prefix in prefixes if await job.client.find_app(name := f"{prefix}{number}")]
+    else:
+        names = [app.name for app in await job.client.list_apps()]
+    preview = re.compile(f"(?:{'|'.join(map(re.escape, prefixes))})([1-9][0-9]{{0,8}})")
+    numbers = sorted((int(found[1]), name) for name in names if (found := preview.fullmatch(name)))
+    among = "" if number else f" among {len(names):,} apps"
+    job.log.info(f"Found {human_files(len(numbers), 'preview')}{among}")
+    requests = ((name, job.ci.pull_request(number)) for number, name in numbers)
+    return {name: request for name, request in requests if request}
+
+
+def _job_for(job: Job, name: str) -> Job:
+    """The job of a `destroy` of one app, with a session and a result of its own."""
+    settings = job.settings.model_copy(update={"operation": "destroy", "app": name, "lock_timeout": 0.0})
+    result = Result("destroy", name, settings.dry_run, links=job.result.links)
+    job.shutdown.begin_work()
+    return replace(job, settings=settings, result=result, session=str(uuid.uuid4()), changes=[])
+
+
+async def _destroy(job: Job, one: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
+    """Delete an app, and comment on its request; return its job and the app, to wait for its end."""
+    app = await one.client.find_app(one.app)
+    if app is None or app.is_being_deleted:
+        one.note(f"App {one.app!r} is being deleted already, or is gone")
+        return []
+    note_app(one, app)
+
+    async def check(one: Job, _app: App) -> str:
+        what = ""
+        if one.result.kind != "container":
+            listed, _ = await list_zone(one)
+            zone = make_zone(listed, max(find_manifests(listed), default=None), None, one.keep)
+            if doubt := about_sweeping(one.app, zone, one.ci.repository):
+                job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
+                raise _Kept
+            what = what_goes(len(zone.files))
+        state = await forge.read_state(request)
+        if not state.is_over:
+            job.log.info(f"App {one.app!r} stays: {state.said} by now")
+            raise _Kept
+        return f"{what}: {state.said}"
+
+    if one.settings.dry_run:
+        one.preview(f"would destroy app {one.app!r}{await check(one, app)}")
+        return []
+    one.note(f"Deleted app {one.app!r}{await delete(one, app, check)}")
+    if one.settings.comment:
+        one.result.status, one.result.exit_code, one.result.url = "destroyed", 0, None
+        text = rendered(render_comment, redact_result(one.result, job.log.redact), job.ci)
+        await update_comment(forge, request, Comment(one.app, one.settings.api_key.get_secret_value(), text))
+    return [(one, app)]
+
+
+def _report(job: Job, one: Job) -> None:
+    """Put what became of an app into the sweep's result, whose output `apps` says what was destroyed."""
+    result = job.result
+    result.warnings += one.result.warnings
+    result.notes += one.result.notes
+    result.lock_state = result.lock_state or one.result.lock_state
+    result.changed |= one.result.changed  # in a dry run
+    is_deleted = any(change.state == change.done for change in one.changes)
+    result.apps += [one.app] if is_deleted or one.result.changed else []
+    job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in one.changes)
+
+
+async def _wait_until_gone(job: Job, deleted: Sequence[tuple[Job, App]]) -> None:
+    """Wait until the apps are gone, for `wait-timeout` in all; then only warn: the platform accepted that."""
+    ends_at = anyio.current_time() + job.settings.wait_timeout
+    shown: list[str] = []
+    for one, app in deleted:
+        left = ends_at - anyio.current_time()
+        settings = one.settings.model_copy(update={"wait_timeout": left})
+        if left < 0 or await apps.wait_until_gone(replace(one, settings=settings), app):
+            shown.append(one.app)
+    if shown:
+        after = human_seconds(job.settings.wait_timeout)
+        job.warn(
+            f"The platform accepted the deletion of {human_paths(shown)}, and did not end it within {after}: "
+            "it takes longer, or somebody has created the apps again"
+        )
