@@ -1,25 +1,21 @@
-"""The scripts in the examples of previews find the right ones, and run nothing that a stranger chose."""
+"""The examples of previews deploy and delete the right ones, and run nothing that a stranger chose."""
 
 import json
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from tests.support.rest import Rest, rest
+from tests.ci.forge import TOKEN, Forge, run
+from tests.support.world import API_KEY, World
 from tests.test_examples import commands
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
-API = "https://api.platform-dev.zerokie.com"
-KEY = "key-93b1"
-TOKEN = "token-4f77"  # noqa: S105 - of a forge that is a file
 needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not on the PATH")
 
 
@@ -30,10 +26,6 @@ def workflow(name: str) -> dict[str, Any]:
 
 def secrets(name: str) -> set[str]:
     return set(re.findall(r"secrets\.(\w+)", json.dumps(workflow(name))))
-
-
-def apps(*names: str) -> list[dict[str, str]]:
-    return [{"name": name, "status": "running"} for name in names]
 
 
 def bash(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -52,25 +44,25 @@ def bash(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[s
 
 
 class Step:
-    """A step with a script, run as GitHub's runner runs it, beside a forge and a platform that are files."""
+    """A step with a script, run as GitHub's runner runs it, beside a forge that is files."""
 
     def __init__(self, folder: Path, name: str, job: str, step: str) -> None:
         document = workflow(name)
         (self._step,) = [found for found in document["jobs"][job]["steps"] if found.get("id") == step]
         self._env = document.get("env", {}) | self._step["env"]
         self._folder = folder
-        self._path = commands(folder, curl='cat > "$FORGE/sent"; cat "$FORGE/apps.json"')
+        self._path = commands(folder)
         shutil.copy(ROOT / "tests" / "support" / "gh", folder / "programs")
 
     def answer(self, **answers: object) -> None:
-        """What forge and platform know."""
+        """What the forge knows."""
         for name, found in answers.items():
             (self._folder / f"{name}.json").write_text(json.dumps(found), "utf-8")
 
     def run(self, **env: str) -> subprocess.CompletedProcess[str]:
         """Run it; `env` stands for the expressions in its own."""
         expressions = {name for name, value in self._env.items() if "${{" in value}
-        assert expressions <= {*env, "GH_TOKEN", "CLOSED"}
+        assert expressions <= {*env, "GH_TOKEN"}
         assert "${{" not in self._step["run"]
         (self._folder / "output").write_text("", "utf-8")
         return bash(
@@ -80,7 +72,7 @@ class Step:
             GITHUB_REPOSITORY="owner/site",
             GITHUB_OUTPUT=str(self._folder / "output"),
             **self._path,
-            **{**self._env, "GH_TOKEN": TOKEN, "CLOSED": "", **env},
+            **{**self._env, "GH_TOKEN": TOKEN, **env},
         )
 
     def outputs(self) -> dict[str, str]:
@@ -89,60 +81,8 @@ class Step:
         return dict(line.split("=", 1) for line in lines)
 
     def calls(self) -> list[str]:
-        """The command lines of `gh` and `curl`."""
+        """The command lines of `gh`."""
         return (self._folder / "calls").read_text("utf-8").splitlines()
-
-
-@needs_jq
-class TestSweepOnGitHub:
-    """Apps that are exactly `<site>-pr-<number>`, and whose pull request is not open."""
-
-    @pytest.fixture
-    def step(self, tmp_path: Path) -> Step:
-        return Step(tmp_path, "preview-cleanup.yml", "find", "find")
-
-    def test_what_is_not_open_is_found(self, step: Step) -> None:
-        """For each site by its name; whatever else the account has stays."""
-        others = ["si.te", "si.te-pr-", "si.te-pr-07", "si.te-pr-0", "si.te-pr-1-old", "si.te-pr-x"]
-        others += ["my-si.te-pr-5", "site-pr-5", "si.te-pr-8\n9", "SI.TE-pr-5", "si.te_pr_5", "si.te-pr-5.1"]
-        others += ["si.te-pr-٣", "si.te-pr-5-pr-6", "-pr-5"]
-        names = ["si.te-pr-3", *others, "si.te-pr-40", "si.te-pr-4", "docs-pr-1", "docs-pr-4"]
-        step.answer(apps=apps(*names), pulls=[{"number": 4}, {"number": 5}, {"number": 100}])
-        run = step.run(ZEROKIE_API_KEY=KEY, SITES="docs si.te")
-        assert run.returncode == 0, run.stderr
-        previews = json.loads(step.outputs()["previews"])
-        found = {preview["app"]: str(preview["number"]) for preview in previews}
-        assert found == {"docs-pr-1": "1", "si.te-pr-3": "3", "si.te-pr-40": "40"}
-
-    def test_those_of_a_closed_pull_request_are_found(self, step: Step, tmp_path: Path) -> None:
-        """Nobody is asked: the platform does not know a preview that is still to be created."""
-        assert step.run(ZEROKIE_API_KEY=KEY, SITES="docs si.te", CLOSED="12").returncode == 0
-        assert json.loads(step.outputs()["previews"]) == [
-            {"app": "docs-pr-12", "number": "12"},
-            {"app": "si.te-pr-12", "number": "12"},
-        ]
-        assert not (tmp_path / "calls").exists()
-
-    @pytest.mark.parametrize("missing", ["apps", "pulls"])
-    def test_no_answer_removes_nothing(self, step: Step, missing: str) -> None:
-        """Without the list of what is open everything would seem closed: the job fails, without an output."""
-        answers: dict[str, object] = {"apps": apps("my-site-pr-1"), "pulls": []}
-        del answers[missing]
-        step.answer(**answers)
-        assert step.run(ZEROKIE_API_KEY=KEY).returncode != 0
-        assert step.outputs() == {}
-
-    def test_the_key_is_in_no_command_line(self, step: Step, tmp_path: Path) -> None:
-        """Other processes can read those. It goes to the platform, and curl follows no redirect."""
-        step.answer(apps=[], pulls=[])
-        assert step.run(ZEROKIE_API_KEY=KEY).returncode == 0
-        assert step.outputs()["previews"] == "[]"
-        assert (tmp_path / "sent").read_text("utf-8") == f"authorization: Bearer {KEY}\n"
-        assert len(step.calls()) == 2
-        assert KEY not in "".join(step.calls())
-        assert TOKEN not in "".join(step.calls())
-        assert f"{API}/v1/apps" in step.calls()[0]
-        assert not {"-L", "--location"} & set(step.calls()[0].split())
 
 
 @needs_jq
@@ -229,6 +169,66 @@ def test_a_build_has_no_key(path: Path) -> None:
             assert "environment" not in job
 
 
+# --- the sweeps
+
+
+def deployed(world: World, kind: str) -> None:
+    """Previews of the requests 1 to 3, the last of which is open, of two sites."""
+    for site in ("my-site", "docs"):
+        for number in (1, 2, 3):
+            world.platform.apps.create_static(f"{site}-{kind}-{number}")
+
+
+def left(world: World) -> list[str]:
+    return sorted(app.name for app in world.platform.apps.list() if app.name != "site")
+
+
+EVENTS = {
+    "closed": ({"github.event.number": "1", "inputs.dry-run": ""}, {1}),
+    "at night": ({"github.event.number": "", "inputs.dry-run": ""}, {1, 2}),
+    "by hand": ({"github.event.number": "", "inputs.dry-run": "true"}, set()),
+    "by hand, not a dry run": ({"github.event.number": "", "inputs.dry-run": "false"}, {1, 2}),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_sweep_on_github(world: World, event: str) -> None:
+    """With the inputs of the file, and what GitHub puts in place of its expressions."""
+    expressions, gone = EVENTS[event]
+    expressions |= {"secrets.PREVIEWS_API_KEY": API_KEY, "github.token": TOKEN}
+    (step,) = workflow("preview-cleanup.yml")["jobs"]["sweep"]["steps"]
+    inputs = {
+        name.replace("-", "_"): re.sub(r"\$\{\{ (.*?) \}\}", lambda found: expressions[found[1]], f"{value}")
+        for name, value in step["with"].items()
+    }
+    deployed(world, "pr")
+    forge = Forge(states={1: "closed", 2: "closed", 3: "open"})
+    outcome = run(world, forge, "github", **inputs)
+    assert outcome.exit_code == 0, outcome.log
+    assert {name for name in left(world) if name.startswith("my")} == {
+        f"my-site-pr-{number}" for number in {1, 2, 3} - gone
+    }
+    assert sum(name.startswith("docs") for name in left(world)) == 3
+    assert {*forge.about.values()} == gone
+
+
+def test_the_sweep_on_gitlab(world: World) -> None:
+    """With the variables of the job, and several sites as its comment shows."""
+    job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
+    assert job["script"] == ["zerokie-deploy"]
+    inputs = {
+        name.removeprefix("ZEROKIE_").lower(): value
+        for name, value in job["variables"].items()
+        if name.startswith("ZEROKIE_")
+    }
+    deployed(world, "mr")
+    forge = Forge(states={1: "closed", 2: "merged", 3: "opened"})
+    outcome = run(world, forge, "gitlab", **{**inputs, "app": f"{inputs['app']}\ndocs-mr-*\n"})
+    assert outcome.exit_code == 0, outcome.log
+    assert left(world) == ["docs-mr-3", "my-site-mr-3"]
+    assert sorted(forge.about.values()) == [1, 1, 2, 2]
+
+
 def test_a_closed_pull_request_is_not_checked_out() -> None:
     """The trigger that strangers can pull gets the pull request's number and no other text."""
     jobs = workflow("preview-cleanup.yml")["jobs"]
@@ -240,137 +240,8 @@ def test_a_closed_pull_request_is_not_checked_out() -> None:
 
 def test_the_same_group() -> None:
     """No preview is deleted while it is deployed: the cleanup waits for the workflow of the pull request."""
-    deploys, deletes = workflow("preview.yml"), workflow("preview-cleanup.yml")["jobs"]["destroy"]
-    groups = [found["concurrency"]["group"] for found in (deploys, deletes)]
-    assert [re.sub(r"\$\{\{.*\}\}", "N", group) for group in groups] == ["previews-N", "previews-N"]
-    assert deletes["concurrency"]["queue"] == "max"  # several sites wait
-
-
-# --- GitLab
-
-
-MERGE_REQUESTS = "/projects/7/merge_requests?state=opened&per_page=100&page="
-BRANCHES = "/projects/7/repository/branches?&per_page=100&page=1"
-ENVIRONMENTS = "/projects/7/environments?search=review/&per_page=100&page=1"
-DELETE = "DELETE /projects/7/environments/review_apps?limit=1000&dry_run=false"
-NONE: dict[str, Any] = {"scheduled_entries": [], "unprocessable_entries": []}
-
-
-@pytest.fixture
-def api() -> Iterator[Rest]:
-    """Forge and platform at once."""
-    with rest() as api:
-        yield api
-
-
-class TestSweepOnGitLab:
-    """Apps that are exactly `<site>-mr-<number>` or `<site>-<slug of an environment>`, and abandoned."""
-
-    def run(self, folder: Path, api: Rest, **env: str) -> subprocess.CompletedProcess[str]:
-        job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
-        (script,) = job["script"]
-        told = "$ZEROKIE_OPERATION $ZEROKIE_APP $ZEROKIE_COMMENT $ZEROKIE_PULL_REQUEST $ZEROKIE_DRY_RUN"
-        path = commands(folder, zerokie_deploy=f'echo {told} >> "{folder}/told"')
-        (folder / "programs" / "python").symlink_to(sys.executable)
-        given = {
-            "CI_API_V4_URL": api.url,
-            "CI_PROJECT_ID": "7",
-            "ZEROKIE_API_KEY": KEY,
-            "ZEROKIE_GITLAB_TOKEN": TOKEN,
-            **job["variables"],
-            "ZEROKIE_API_URL": api.url,
-            "SITES": "si.te",
-        }
-        return bash(script, folder, **path, **given | env)
-
-    def calls(self, folder: Path) -> list[str]:
-        file = folder / "told"
-        return file.read_text("utf-8").splitlines() if file.exists() else []
-
-    def fill(self, api: Rest, *names: str) -> None:
-        """Of the merge requests 4 and 5 are open, on two pages; no environment was stopped a month ago."""
-        nothing = {"message": {**NONE, "message": "No environments found for scheduled deletion."}}
-        api.statuses = {DELETE: 400}
-        api.answers = {
-            f"GET {BRANCHES}": ([{"name": "main"}, {"name": "Feature/new_Menü"}], {"X-Next-Page": ""}),
-            f"GET {ENVIRONMENTS}": (
-                [
-                    {"name": "review/feature-new-men", "slug": "review-feature-new-a1b2c3"},
-                    {"name": "review/feature-new-men-", "slug": "review-feature-new-d4e5f6"},
-                    {"name": "review/old/docs", "slug": "review-old-docs-g7h8i9"},
-                    {"name": "review/4", "slug": "review-4-j1k2l3"},
-                    {"name": "preview/old", "slug": "preview-old-m4n5o6"},
-                ],
-                {"X-Next-Page": ""},
-            ),
-            "GET /v1/apps": (apps(*names), {}),
-            f"GET {MERGE_REQUESTS}1": ([{"iid": 4}], {"X-Next-Page": "2"}),
-            f"GET {MERGE_REQUESTS}2": ([{"iid": 5}], {"X-Next-Page": ""}),
-            DELETE: (nothing, {}),
-        }
-
-    def test_what_is_not_open_is_removed(self, api: Rest, tmp_path: Path) -> None:
-        """For each site by its name, with comment and environment; whatever else there is stays."""
-        others = ["si.te", "site-mr-1", "si.te-mr-", "si.te-mr-07", "si.te-mr-1-old", "a-si.te-mr-1"]
-        self.fill(
-            api, "si.te-mr-3", *others, "si.te-mr-1\n", "si.te-mr-4", "si.te-mr-5", "docs-mr-1", "docs-mr-4"
-        )
-        run = self.run(tmp_path, api, SITES="si.te docs")
-        assert run.returncode == 0, run.stderr
-        assert self.calls(tmp_path) == ["destroy si.te-mr-3 true 3", "destroy docs-mr-1 true 1"]
-        assert api.requests[0] == "GET /v1/apps"
-        assert api.requests[-1] == DELETE
-        assert [("authorization" in sent, "private-token" in sent) for sent in api.headers] == [
-            (True, False),
-            *[(False, True)] * 5,
-        ]
-
-    def test_what_has_no_branch_is_removed(self, api: Rest, tmp_path: Path) -> None:
-        """An app whose environment GitLab does not know is somebody else's, however it is called."""
-        kept = ["si.te-review-feature-new-a1b2c3", "si.te-review-board", "si.te-preview-old-m4n5o6"]
-        gone = ["si.te-review-feature-new-d4e5f6", "docs-review-old-docs-g7h8i9"]
-        self.fill(api, *kept, "web-review-old-docs-g7h8i9", *gone)
-        run = self.run(tmp_path, api, SITES="si.te docs")
-        assert run.returncode == 0, run.stderr
-        assert self.calls(tmp_path) == [f"destroy {app}" for app in gone]
-
-    @pytest.mark.parametrize(
-        ("status", "answer", "error"),
-        [
-            (200, {"scheduled_entries": [{"id": 1}], "unprocessable_entries": []}, ""),
-            (400, NONE, ""),
-            (400, {"message": {**NONE, "unprocessable_entries": [{"id": 1}]}}, "HTTP Error 400"),
-            (401, {"message": {**NONE, "message": "You do not have permission"}}, "HTTP Error 401"),
-            (404, {}, "HTTP Error 404"),
-        ],
-    )
-    def test_environments(self, api: Rest, tmp_path: Path, status: int, answer: object, error: str) -> None:
-        """On most nights there is none to delete. Else the job fails, after the apps were removed."""
-        self.fill(api, "si.te-mr-3")
-        api.answers[DELETE], api.statuses[DELETE] = (answer, {}), status
-        run = self.run(tmp_path, api)
-        assert run.returncode == bool(error), run.stderr
-        assert error in run.stderr
-        assert len(self.calls(tmp_path)) == 1
-
-    @pytest.mark.parametrize(
-        "missing", ["/v1/apps", f"{MERGE_REQUESTS}1", f"{MERGE_REQUESTS}2", BRANCHES, ENVIRONMENTS]
-    )
-    def test_no_answer_removes_nothing(self, api: Rest, tmp_path: Path, missing: str) -> None:
-        """Without the list of what is open everything would seem closed."""
-        self.fill(api, "si.te-mr-3")
-        del api.answers[f"GET {missing}"]
-        assert self.run(tmp_path, api).returncode != 0
-        assert self.calls(tmp_path) == []
-
-    def test_the_key_is_not_sent_on(self, api: Rest, tmp_path: Path) -> None:
-        """A redirect ends the job."""
-        api.answers = {"GET /v1/apps": ({}, {"Location": f"{api.url}/elsewhere"})}
-        assert self.run(tmp_path, api).returncode != 0
-        assert api.requests == ["GET /v1/apps"]
-
-    def test_modules_of_a_checkout_are_not_run(self, api: Rest, tmp_path: Path) -> None:
-        """Such as one that a runner has left, while both secrets are in the environment."""
-        (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
-        self.fill(api)
-        assert self.run(tmp_path, api).returncode == 0
+    groups = [workflow(name)["concurrency"] for name in ("preview.yml", "preview-cleanup.yml")]
+    assert [re.sub(r"\$\{\{ github.event.number.*\}\}", "N", found["group"]) for found in groups] == [
+        "previews-N"
+    ] * 2
+    assert [found["cancel-in-progress"] for found in groups] == [False, False]

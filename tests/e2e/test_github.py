@@ -335,7 +335,8 @@ class Previews:
         for example in sorted((ROOT / "examples" / "github").glob("p*.yml")):
             text = of_this_platform(as_act_reads_it(example.name), platform)
             text = text.replace("site: [my-site]", "site: [shop-web, shop-docs]")
-            text = text.replace("SITES: my-site", "SITES: shop-web shop-docs")
+            sites = "".join(f"\n            {site}-pr-*" for site in self.SITES)
+            text = re.sub(r"app: my-site-pr-\*.*", f"app: |{sites}", text)
             text = re.sub(r"mkdir -p previews/(.*\n).*", self.BUILD, text)
             workflows.append(save_workflow(folder, example.name, text))
         self._options = stand_ins(self._forge, *workflows)
@@ -366,6 +367,11 @@ class Previews:
         asked = f"POST {_comments(number)}"
         requests = zip(self._api.requests, self._api.bodies, strict=True)
         return "\n".join(json.loads(body)["body"] for request, body in requests if request == asked)
+
+    def closed(self, number: int) -> None:
+        """Let the forge say that the pull request was closed."""
+        answer = {"number": number, "state": "closed"}
+        self._api.answers[f"GET /repos/example/site/pulls/{number}"] = (answer, {})
 
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
@@ -409,6 +415,7 @@ def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> N
         assert f"`{site}-pr-12` is deployed" in previews.comments(12)
 
     platform.create("shop-web-pr-13")
+    previews.closed(12)
     previews.run(
         "preview-cleanup.yml", "pull_request_target", ON_THIS_MACHINE, action="closed", **pull_request(12)
     )

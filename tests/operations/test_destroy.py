@@ -68,10 +68,10 @@ def put(world: World, count: int, app: str = "site") -> None:
         world.platform.put_file(app, f"uploads/{number}.jpg", b"by hand")
 
 
-def require_asked(world: World, words: str, what: str, **inputs: object) -> None:
+def require_asked(world: World, words: str, what: str) -> None:
     """A dry run and a run change nothing, and say why; `take-over` goes on, and says how many files go."""
     for dry_run in (True, False):
-        outcome = destroy(world, dry_run=dry_run, **inputs)
+        outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, outcome.outputs["nothing_changed"]) == (2, True), outcome.log
         assert words in outcome.outputs["error"]
         assert "set `take-over: true` for one run by hand" in outcome.outputs["hint"]

@@ -1,1 +1,1 @@
-"""The operations: deploy a directory or an image, restart, destroy; and domains, health check."""
+"""The operations: deploy a directory or an image, restart, destroy, sweep; and domains, health check."""
