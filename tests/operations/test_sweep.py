@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import TOKEN, Forge, run
+from tests.ci.forge import GITHUB, TOKEN, Forge, run
 from tests.http.servers import Handler, Peer, always
 from tests.operations.containers import lines, tell
 from tests.support.schema import check_result
@@ -83,6 +83,7 @@ def test_two_sites(world: World, ci: str) -> None:
     for name in [*stay, *go]:
         preview(world, name, repository)
     states = {1: "closed", 2: "merged" if ci == "gitlab" else "closed", 120: "closed", 12: "opened"}
+    states |= dict.fromkeys((0, 3, 5, 7), "closed")  # which no other name here is a preview of
     forge = Forge(states=states)
     outcome = sweep(world, forge, ci, app=f"my-site-{kind}-*\ndocs-{kind}-*\n# all\n")
     require(outcome, go)
@@ -225,6 +226,13 @@ def test_a_repository_made_from_a_template(world: World) -> None:
     assert len(kept) == 3
     assert all("The app stays." in warning for warning in kept)
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
+
+
+def test_a_run_that_knows_no_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing tells that the preview of such a run is its own."""
+    monkeypatch.delitem(GITHUB, "GITHUB_SERVER_URL")
+    preview(world, "my-site-pr-1", "")
+    require(sweep(world, Forge(states={1: "closed"})), [])
 
 
 @BOTH
@@ -389,6 +397,29 @@ def test_a_signal(world: World) -> None:
     assert outcome.seconds < 10
     assert world.platform.lock(names[1]) is None
     assert f"left for the next sweep: '{names[1]}'" in outcome.outputs["error"]
+
+
+def test_a_signal_after_a_deletion(world: World) -> None:
+    """The app that is gone is not left."""
+    names = [f"my-site-pr-{number}" for number in (1, 2)]
+    for name in names:
+        preview(world, name)
+    forge = Forge(states=dict.fromkeys((1, 2), "closed"))
+    forge.on_request = lambda line: tell(world, after=0) if line.startswith("POST") else None
+    outcome = sweep(world, forge)
+    require(outcome, names[:1], 143, "cancelled")
+    assert outcome.outputs["error"].endswith(f"left for the next sweep: '{names[1]}'")
+
+
+def test_an_outage_while_they_go(world: World) -> None:
+    """It is waited out, but not once for each app."""
+    for number in range(1, 6):
+        preview(world, f"my-site-pr-{number}")
+    world.once("DELETE", "-pr-5$", lambda: world.fault(Kind.HANG, "GET", times=None))
+    outcome = sweep(world, Forge(states=dict.fromkeys(range(1, 6), "closed")), wait_timeout="5s")
+    require(outcome, [f"my-site-pr-{number}" for number in range(1, 6)])
+    assert len(outcome.outputs["warnings"]) == 1
+    assert outcome.seconds < 12
 
 
 def test_apps_that_take_long_to_go(world: World) -> None:
