@@ -1,6 +1,5 @@
 """`operation: sweep`, whole runs: what a forge and the platform say decides which previews go."""
 
-import json
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -448,11 +447,11 @@ def test_the_state_for_the_cleanup(world: World) -> None:
     recorded: list[str] = []
     state = world.folder.parent / "state.json"
     world.platform.on_request = lambda record: (
-        recorded.append(state.read_text()) if record.method == "POST" else None
+        recorded.append(state.read_text().split()[-3].strip('",')) if record.method == "POST" else None
     )
     outcome = sweep(world, Forge(states={1: "closed", 2: "closed"}), state_file=state)
     require(outcome, ["my-site-pr-1", "my-site-pr-2"])
-    assert [json.loads(text)["app"] for text in recorded] == ["my-site-pr-1", "my-site-pr-2"]
+    assert recorded == ["my-site-pr-1", "my-site-pr-2"]
     assert not state.exists()
 
 
