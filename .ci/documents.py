@@ -70,6 +70,9 @@ _NAME = r'^[^"\\\n]+$'
 """What may stand in quotes in the component, as `templates/deploy.yml` has it for its own inputs too."""
 
 
+_FLAGS = {"true", "false"}
+
+
 def _meaning(row: Input) -> str:
     """The description names the default. Only the code has it: a variable counts where nothing is set."""
     return f"{row.description} Default: `{row.default}`." if row.default else row.description
@@ -95,7 +98,9 @@ def _component_rows() -> list[Input]:
 def _component_inputs() -> str:
     lines = []
     for row in _component_rows():
-        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
+        # GitLab refuses an unquoted `true` where a text is declared.
+        quotes = ' Write it in quotes, as "false".' if row.default in _FLAGS and not row.is_flag else ""
+        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row) + quotes)}"]
         if row.is_list:
             lines += ["  type: array", "  default: []"]
         elif row.is_flag:

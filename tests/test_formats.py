@@ -30,6 +30,16 @@ READ: dict[Parse, dict[str, object]] = {
         "5M": 300,
         "1h 30m": 5400,
         "1h2m3s": 3723,
+        "7d": 604_800,
+        "1d 1h": 90_000,
+    },
+    # a boolean, or a duration with its unit
+    formats.parse_delete_stale: {
+        **dict.fromkeys(("true", "Yes", "on", "1", "t", "y"), True),
+        **dict.fromkeys(("FALSE", "no", "off", "0", "f", "n"), False),
+        "60s": 60,
+        "12h": 43_200,
+        "7d": 604_800,
     },
     # where a comma separates items, and where it does not
     formats.split_at_commas: {
@@ -66,6 +76,14 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         "{!r} is not a duration; write for example 90, 90s, 5m, 1h30m or 7d": [
             *("soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "9" * 40),
         ],
+    },
+    formats.parse_delete_stale: {
+        "{!r} is neither true, false nor a duration; write true, false or for example 7d": [
+            "never",
+            "7 days",
+        ],
+        "'7' has no unit; write 7d for days, or true or false": ["7"],
+        "{!r} is not between a minute and ten years; write for example 7d, or false": ["59s", "3651d"],
     },
     formats.parse_domains: {
         "{!r} can't be a custom domain; write one name per line, with at least three labels, such as ": [

@@ -61,7 +61,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
     "ignore_file": (".deployignore", Path(".deployignore")),
     "keep": ("uploads/", ("uploads/",)),
-    "delete_stale": ("no", False),
+    "delete_stale": ("7d", 604_800),
     "take_over": ("1", True),
     "max_deletes": ("0", 0),
     "incremental": ("off", False),
