@@ -368,6 +368,7 @@ async def test_odd_answers(name: str) -> None:
         (OK + b"X: a\0b\r\n\r\n", "Invalid header value char)"),
         (OK + b"X: a\r\n b\r\n\r\n", "whitespace"),
         (b"SSH-2.0-OpenSSH\r\n", "b'SSH-2.0-OpenSSH"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "status 101"),
         (b"HTTP/1.1 099 ?\r\nContent-Length: 0\r\n\r\n", "status 099"),
     ],
 )
@@ -377,6 +378,14 @@ async def test_why_not(answer: bytes, expected: str) -> None:
         said = await reason(http, put(server.url))
     assert said.startswith("the response is ")
     assert expected in said
+
+
+async def test_headers() -> None:
+    """Blanks around a value are none of it; trailers are no headers."""
+    stream = Scripted([OK + b"X:  a \t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nRetry-After: 9\r\n\r\n"])
+    response = await Connection(stream).send(put("http://platform.test"))
+    assert response.headers["x"] == "a"
+    assert "retry-after" not in response.headers
 
 
 async def test_a_tls_alert() -> None:
