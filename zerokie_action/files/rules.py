@@ -111,7 +111,7 @@ def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike
 
 
 def problem_with_links(directory: str | os.PathLike[str]) -> str:
-    """Say which directory to write in place of one that a link leads to, as words after it; else empty.
+    """The directory to write in place of one that a link leads to, as words after it; else empty.
 
     Below the checkout, no part of the path may be a link; elsewhere, only the last part is looked at, because
     it may be the name of an artifact's directory.

@@ -101,7 +101,7 @@ async def _find_previews(job: Job) -> dict[str, PullRequest]:
     else:
         names = [app.name for app in await job.client.list_apps()]
     preview = re.compile(f"(?:{'|'.join(map(re.escape, prefixes))})([1-9][0-9]{{0,8}})")
-    numbers = sorted((int(found[1]), name) for name in names if (found := preview.fullmatch(name)))
+    numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
     among = "" if number else f" among {len(names):,} apps"
     job.log.info(f"Found {human_files(len(numbers), 'preview')}{among}")
     requests = ((name, job.ci.pull_request(number)) for number, name in numbers)
