@@ -371,6 +371,22 @@ def test_apps_that_can_t_be_deleted(world: World) -> None:
     require(sweep(world, forge), [names[0], names[2]])
 
 
+def test_the_forge_refuses_the_token_after_an_error(world: World) -> None:
+    """The sweep ends there, and its error names both problems."""
+    names = [f"my-site-pr-{number}" for number in (1, 2, 3)]
+    for name in names:
+        preview(world, name)
+    forge = Forge(states=dict.fromkeys((1, 2, 3), "closed"))
+    world.fault(Kind.STATUS, "DELETE", "-pr-1$", status=400)
+    world.once("DELETE", "-pr-2$", lambda: forge.refuse.update(GET=(401, b"{}")))
+    outcome = sweep(world, forge)
+    require(outcome, names[1:2], 4, "failed")
+    error = outcome.outputs["error"]
+    assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
+    assert "; Asking about pull request #3 was refused: the API answered 401" in error
+    assert error.endswith(f"; left for the next sweep: '{names[2]}'")
+
+
 def test_timeout_in_the_middle(world: World) -> None:
     """Exit 9 names what is left; what was deleted is in the output, and the lock is free."""
     names = [f"my-site-pr-{number}" for number in (1, 2, 3)]

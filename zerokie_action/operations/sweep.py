@@ -52,7 +52,11 @@ async def sweep(job: Job) -> None:
     deleted: list[tuple[Job, App]] = []
     failures: list[DeployError] = []
     for name, request in requests.items():
-        state = await forge.read_state(request)
+        try:
+            state = await forge.read_state(request)
+        except DeployError as error:  # the forge's, which ends the sweep
+            failures.append(error)
+            break
         job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
         if state.is_over:
             one = _job_for(job, name)
