@@ -122,6 +122,14 @@ def behind_a_login(world: World) -> None:
     put(world, 4)
 
 
+def behind_a_login_beside_a_kept_file(world: World) -> None:
+    """`keep` in the environment of all jobs tells nothing about whose files go."""
+    world.platform.dialect.speak("url=login")
+    world.env["ZEROKIE_KEEP"] = "/uploads/"
+    world.run()
+    put(world, 1)
+
+
 def with_its_own_older_files(world: World) -> None:
     world.run()
     world.write({"index.html": b"new"})
@@ -140,7 +148,14 @@ def killed_beside_a_placeholder(world: World) -> None:
 
 @pytest.mark.parametrize(
     "happened",
-    [in_an_empty_zone, by_hand, behind_a_login, with_its_own_older_files, killed_beside_a_placeholder],
+    [
+        in_an_empty_zone,
+        by_hand,
+        behind_a_login,
+        behind_a_login_beside_a_kept_file,
+        with_its_own_older_files,
+        killed_beside_a_placeholder,
+    ],
 )
 def test_what_asks_nothing(world: World, happened: Callable[[World], None]) -> None:
     """What is ours, may be, or is too little to ask about."""
@@ -148,6 +163,14 @@ def test_what_asks_nothing(world: World, happened: Callable[[World], None]) -> N
     happened(world)
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert world.platform.apps.list() == []
+
+
+def test_a_path_that_no_url_can_name(world: World) -> None:
+    """A deploy leaves it alone, and says so; here it goes with the app."""
+    world.platform.put_file("site", "a//b", b"x")
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
     assert world.platform.apps.list() == []
 
 

@@ -69,8 +69,9 @@ class Zone(NamedTuple):
 
     def is_of(self, repository: str) -> bool:
         """Whether this repository has stored the newest manifest; False if either is not known."""
-        known = {mark_repository(repository)} - {NO_REPOSITORY}
-        return self.newest is not None and self.newest.repository in known
+        if self.newest is None or not repository:
+            return False
+        return self.newest.repository == mark_repository(repository)
 
     def is_of_another(self, repository: str) -> bool:
         """Whether another repository has stored the newest manifest; False if either is not known."""
@@ -79,10 +80,13 @@ class Zone(NamedTuple):
         return self.newest.repository not in {NO_REPOSITORY, mark_repository(repository)}
 
     def theirs(self, repository: str) -> list[str]:
-        """The listed files that are known to be somebody else's: in an app of another repository, all."""
+        """The listed files that are known to be somebody else's: in an app of another repository, all.
+
+        A manifest that can't be read may name any file, and what `keep` matches is not in the name's digest.
+        """
         if self.is_of_another(repository):
             return sorted(self.files)
-        return [] if self.ours is None else self.foreign(sorted(self.files))
+        return [] if self.is_unread else self.foreign(sorted(self.files))
 
     def mark(self, repository: str) -> str:
         """The mark for the next manifest's name: a run that knows no repository keeps the newest one's."""

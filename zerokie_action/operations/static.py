@@ -222,6 +222,9 @@ def _log_plan(job: Job, plan: Plan) -> None:
         if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
             names.append(f"  and {more:,} more (`log-level: debug` names them)")
     log.group(line, names)
+    if plan.zone.unsafe:
+        paths = human_paths(plan.zone.unsafe)
+        job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
     is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
     if is_first or FRONT_PAGE in plan.delete:
         job.warn(_NO_FRONT_PAGE)

@@ -12,7 +12,6 @@ from zerokie_action.operations.job import Job
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
-from zerokie_action.text import human_paths
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
@@ -30,11 +29,7 @@ async def read_zone(job: Job, url: str, local: Collection[str] = ()) -> Zone:
     listed, not_found = await list_zone(job)
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    zone = make_zone(listed, newest, manifest, job.keep, local)
-    if zone.unsafe:
-        paths = human_paths(zone.unsafe)
-        job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    return zone._replace(not_found=not_found)
+    return make_zone(listed, newest, manifest, job.keep, local)._replace(not_found=not_found)
 
 
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
