@@ -188,8 +188,9 @@ def test_true(world: World) -> None:
     for number in range(8):
         deploy(world, build(number))
     assert len(extra(world)) == 7 * 8
-    outcome = deploy(world, delete_stale=True, max_deletes=0)
+    outcome = deploy(world, delete_stale=True, max_deletes=0, log_level="debug")
     assert outcome.outputs["files_deleted"] == 7 * 8
+    assert outcome.log.count(" (has waited)\n") == 7 * 8
     assert world.stored() == world.read()
 
 
@@ -357,7 +358,7 @@ def test_what_a_deploy_says(world: World) -> None:
     assert outcome.log.count(" (waits until 2026-09-28T14:") == 8
     world.loop.jump(7.1 * DAY)
     outcome = deploy(world, log_level="debug")
-    assert ".js (has waited long enough)\n" in outcome.log
+    assert ".js (has waited)\n" in outcome.log
     assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
     assert "wait;" not in outcome.log
 

@@ -54,7 +54,7 @@ class Plan(NamedTuple):
         Deletions come first, so that nobody overlooks them.
         """
         for path in self.delete:
-            why = "has waited long enough" if path in self.stale else "not in the directory, or ignored"
+            why = "has waited" if path in self.stale else "not in the directory, or ignored"
             yield "-", path, why
         for file, reason in self.uploads.items():
             yield self.sign(file), file.path, reason
@@ -87,11 +87,11 @@ def make_plan(
     unchanged: dict[str, Proof] = {}
     uploads: dict[LocalFile, str] = {}
     for file in files:
-        reason = _reason(file, zone, hashes)
-        if proof := None if reason else zone.proof(file.path):
+        proof = zone.proof(file.path)
+        if proof and proof[0] == hashes.get(file.path):
             unchanged[file.path] = proof
         else:
-            uploads[file] = reason
+            uploads[file] = _reason(file, zone, hashes)
     local = {file.path for file in files}
     extra = zone.files.keys() - local
     delete = set() if delete_stale is False else keep.unmatched(extra)
@@ -130,7 +130,7 @@ def _may_wait(paths: AbstractSet[str], zone: Zone, local: AbstractSet[str]) -> s
 
 
 def _reason(file: LocalFile, zone: Zone, hashes: Mapping[str, str]) -> str:
-    """Why a file is uploaded; empty if a proof shows that the zone has the same content."""
+    """Why a file is uploaded."""
     proof, remote = zone.manifest.files.get(file.path), zone.files.get(file.path)
     if remote is None:
         return "not on the platform"
@@ -140,6 +140,4 @@ def _reason(file: LocalFile, zone: Zone, hashes: Mapping[str, str]) -> str:
         return "sent with another version's table of content types"
     if proof[1:] != remote:
         return "changed on the platform since"
-    if file.path not in hashes:
-        return "not compared"
-    return "" if proof[0] == hashes[file.path] else "content differs"
+    return "content differs" if file.path in hashes else "not compared"
