@@ -178,7 +178,7 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
         if len(stale) <= max_deletes:
             return None
         problem = f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(stale)}"
-    elif len(stale) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, site)):
+    elif len(stale) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, stale, site)):
         problem = (
             f"Most of the site would be deleted, {_files(stale)}, and the directory has it again "
             f"below {inner!r}"
@@ -196,13 +196,12 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
     return Doubt(problem, advice, confirmation=f"`max-deletes: {len(stale)}`")
 
 
-def _site_below(plan: Plan, site: AbstractSet[str]) -> str:
+def _site_below(plan: Plan, stale: Sequence[str], site: AbstractSet[str]) -> str:
     """The directory in the folder that has most of the deleted files again; empty if there is none.
 
     A right build that moves most of the site differs: the site has that directory already, or the folder has
     nothing new beside it. Names are compared without the hashes that build tools put into them.
     """
-    stale = plan.becomes_stale
     deleted = Counter(map(_without_hash, stale))
     again: defaultdict[str, set[str]] = defaultdict(set)
     for file in plan.files:
