@@ -110,6 +110,16 @@ def test_a_platform_that_does_not_finalize(
         assert ending(outcome) == [("POST finalize", 200), ("PUT lock", 200)] * 2
 
 
+def test_a_finalize_that_fails_until_the_lock_may_expire(world: World, state: Path) -> None:
+    """After that, finalize could release another deploy's lock. The cleanup asks whose it is."""
+    world.fault(Kind.STATUS, *FINALIZE, times=None)
+    outcome = world.run(retry_timeout="1h", timeout="2h")
+    assert outcome.exit_code == 7, outcome.log
+    assert outcome.outputs["error"].startswith(f"{LOST}: the platform has not confirmed it for almost 30 min")
+    assert 28 * MINUTE < outcome.seconds < 30 * MINUTE
+    assert is_recorded(world, state)
+
+
 EMPTY = Fault(Kind.STATUS, *FINALIZE, status=204, body=b"")
 STILL_OURS = Fault(Kind.STATUS, *HEARTBEAT, status=200, body=b"")
 

@@ -236,11 +236,17 @@ class DeployLock:
         """Release the lock after the work has succeeded: for at least as long as after a failure.
 
         A signal or `timeout` ends a pause between two attempts, but no attempt. Then the time limits of a
-        failure apply. The cancellation takes effect after the release.
+        failure apply. The cancellation takes effect after the release. No attempt begins when the lock may
+        be another deploy's.
         """
         left = anyio.current_effective_deadline() - anyio.current_time()
         attempt = limits.RELEASE._replace(seconds=math.inf)
-        client = self.client.guarded(lambda: self.shutdown.shielded_scope(attempt))
+
+        def guard() -> AbstractContextManager[object]:
+            self.check()
+            return self.shutdown.shielded_scope(attempt)
+
+        client = self.client.guarded(guard)
         client = client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
         try:
             with self.shutdown.shielded_scope(Allowance(left, grace=0.0)):
