@@ -280,14 +280,20 @@ ANSWERS = {
     "150 with a body": Odd(
         b"HTTP/1.1 150 ?\r\nContent-Length: 4\r\n\r\noops" + FINE, (200, b"fine"), again=True
     ),
-    # taken, and the connection closed
-    "bare LF": Odd(b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine", (200, b"fine")),
+    # small faults
+    "bare LF": Odd(b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine", (200, b"fine"), again=True),
     "bare LF in single bytes": Odd(
-        tuple(bytes([byte]) for byte in b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine"), (200, b"fine")
+        tuple(bytes([byte]) for byte in b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine"),
+        (200, b"fine"),
+        again=True,
     ),
-    "blanks after a chunk's size": Odd(CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", (200, b"fine")),
-    "blanks after the last chunk's size": Odd((CHUNKED, b"4\r\nfine\r\n", b"0   \r\n\r\n"), (200, b"fine")),
-    "a length beside chunked": Odd(
+    "blanks after a chunk's size": Odd(
+        CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", (200, b"fine"), again=True
+    ),
+    "blanks after the last chunk's size": Odd(
+        (CHUNKED, b"4\r\nfine\r\n", b"0   \r\n\r\n"), (200, b"fine"), again=True
+    ),
+    "a length beside chunked": Odd(  # the connection is closed
         OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n", (200, b"fine")
     ),
     # not complete

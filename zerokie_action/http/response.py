@@ -32,9 +32,14 @@ class IncomingResponse:
         self._max_body = max_body
         self._ends_with_head = ends_with_head
         self._without_progress = 0
-        self._seen: bytearray | None = bytearray()
-        """What has come, as long as it may have to be read again."""
         self._parser = HttpResponseParser(self)
+        # Small faults that other clients accept too: the end of the response is as clear as without them.
+        self._parser.set_dangerous_leniencies(
+            lenient_chunked_length=True,  # a length beside chunked
+            lenient_keep_alive=True,  # after a 1xx that says close
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self._begin()
 
     def _begin(self) -> None:
@@ -68,35 +73,15 @@ class IncomingResponse:
                 raise httpx.RemoteProtocolError(f"the response has more than {_MOST_FIELDS} bytes of headers")
         self.is_last |= bool(data)
 
-    def _parse(self, data: bytes | bytearray) -> None:
-        if self._seen is not None:
-            self._seen += data
-            if len(self._seen) > self._max_body + _MOST_FIELDS:
-                self._seen = None
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self.is_last = True
             if self.is_complete:
                 return  # a second response
-            if self._seen is None:
-                is_http = self._has_head or data.startswith(b"HTTP/")
-                begins = "" if is_http else f", beginning with {bytes(data[:_QUOTED])!r}"
-                raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error}){begins}") from None
-            self._read_again(self._seen)
-
-    def _read_again(self, seen: bytearray) -> None:
-        """Read the response from its beginning, and take small faults, as other clients do."""
-        self._seen = None
-        self._parser = HttpResponseParser(self)
-        self._begin()
-        self._parser.set_dangerous_leniencies(
-            lenient_chunked_length=True,
-            lenient_keep_alive=True,  # after a 1xx that says close
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-        )
-        self._parse(seen)
+            begins = "" if self._parser.get_status_code() else f", beginning with {data[:_QUOTED]!r}"
+            raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error}){begins}") from None
 
     def end(self) -> None:
         """The server has closed the connection.
@@ -141,12 +126,11 @@ class IncomingResponse:
         self.is_last |= not self._parser.should_keep_alive() or self._status in _MAY_COME_TWICE
         framing = {name: value for field, value in self._fields if (name := field.lower()) in _FRAMING}
         self._has_length = bool(framing)
+        self.is_last |= framing.keys() == _FRAMING  # servers differ in which of the two counts
         if self._status in _NO_BODY and framing not in ({}, _EMPTY):
             self.is_last = True  # a body may follow all the same
         if self._status >= _FIRST_FINAL:
             self.is_complete = self._ends_with_head
-            if b"transfer-encoding" not in framing:
-                self._seen = None
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
