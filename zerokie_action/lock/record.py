@@ -25,7 +25,7 @@ from zerokie_action.limits import LOCK_EXPIRY
 
 _READ = 64 * 1024
 """Bytes that are read, at the end of a state file: text of others before our lines does not hide these."""
-# O_NOFOLLOW: somebody else may have put a link there. O_NONBLOCK: a FIFO without a reader fails at once.
+# O_NOFOLLOW: somebody else may have put a link there. O_NONBLOCK: no waiting for a FIFO's other end.
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -97,11 +97,11 @@ class LockRecords:
         if self._file is None or not self._file.exists():
             return []
         try:
-            self._descriptor = os.open(self._file, os.O_WRONLY | _FLAGS)
+            self._descriptor = os.open(self._file, os.O_RDWR | _FLAGS)
         except OSError:  # reading is enough to release the locks
             self._descriptor = os.open(self._file, os.O_RDONLY | _FLAGS)
         _flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = _held(self._file)
+        held = _held(self._descriptor)
         _flock(self._descriptor, fcntl.LOCK_SH)  # a run that starts now may use the file as well
         return held
 
@@ -111,7 +111,7 @@ class LockRecords:
             return
         with suppress(OSError):
             _flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(self._file, self._descriptor) and not _held(self._file):
+            if _is_still(self._file, self._descriptor) and not _held(self._descriptor):
                 self._file.unlink()
         os.close(self._descriptor)
         self._descriptor = None
@@ -140,7 +140,7 @@ def default_state_file(env: Mapping[str, str]) -> Path | None:
 
 def _open_shared(file: Path) -> int:
     """Open a state file for appending, and show the cleanup that its user is alive."""
-    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | _FLAGS, 0o644)
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | _FLAGS, 0o644)
     _flock(descriptor, fcntl.LOCK_SH)  # others hold an exclusive lock for a moment only
     if stat.S_ISREG(os.fstat(descriptor).st_mode) and not _is_still(file, descriptor):
         os.close(descriptor)  # its last user has just removed it
@@ -166,17 +166,16 @@ def _flock(descriptor: int, operation: int) -> None:
         pass
 
 
-def _held(file: Path) -> list[LockRecord]:
-    """The locks that a file records as held, the newest first. Other lines are skipped."""
+def _held(descriptor: int) -> list[LockRecord]:
+    """The locks that an open file records as held, the newest first. Other lines are skipped."""
     held: dict[str, LockRecord] = {}
     released: set[str] = set()
-    with os.fdopen(os.open(file, os.O_RDONLY | _FLAGS), "rb") as content:
-        content.seek(max(0, content.seek(0, os.SEEK_END) - _READ))
-        for line in content.read(_READ).splitlines():
-            with suppress(ValueError, RecursionError):
-                match json.loads(line):
-                    case {"app": str(app), "session": str(session)}:
-                        held[session] = LockRecord(check_app(app), session)
-                    case {"released": str(session), "at": int() | float() as at} if at <= time.time():
-                        released.add(session)
+    size = os.fstat(descriptor).st_size
+    for line in os.pread(descriptor, _READ, max(0, size - _READ)).splitlines():
+        with suppress(ValueError, RecursionError):
+            match json.loads(line):
+                case {"app": str(app), "session": str(session)}:
+                    held[session] = LockRecord(check_app(app), session)
+                case {"released": str(session), "at": int() | float() as at} if at <= time.time():
+                    released.add(session)
     return [lock for session, lock in reversed(held.items()) if session not in released]
