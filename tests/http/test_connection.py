@@ -287,9 +287,7 @@ ANSWERS = {
         (200, b"fine"),
         again=True,
     ),
-    "blanks after a chunk's size": Odd(
-        CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", (200, b"fine"), again=True
-    ),
+    "blanks after a chunk's size": Odd(CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", (200, b"fine"), again=True),
     "blanks after the last chunk's size": Odd(
         (CHUNKED, b"4\r\nfine\r\n", b"0   \r\n\r\n"), (200, b"fine"), again=True
     ),

@@ -202,14 +202,14 @@ def test_no_ordinary_file(tmp_path: Path, what: str) -> None:
         with pytest.raises(ConfigurationError, match="can't be written"):
             record.add("site", "s-1")
         record.release("s-1")
-    with records(file) as cleanup, pytest.raises(OSError, match="symbolic|directory"):
+    with records(file) as cleanup, pytest.raises(OSError, match=r"symbolic|directory"):
         cleanup.claim()
     assert precious.read_text() == "precious"
     assert file.exists()
 
 
 def test_a_device(tmp_path: Path) -> None:
-    """`/dev/null` is how to keep no record; nothing but a regular file is removed. A pipe makes nobody wait."""
+    """`/dev/null` keeps no record; nothing but a regular file is removed. A pipe makes nobody wait."""
     device = tmp_path / "device"
     os.mkfifo(device)
     with records(device) as record:

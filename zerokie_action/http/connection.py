@@ -25,8 +25,8 @@ _IDLE_TIME = 4.0
 _SLOWEST = 10_000
 """Bytes per second: a response that comes more slowly is given up."""
 _MOST_RECEIVED = 32 * 1024
-"""After more bytes, some may wait in anyio's buffer, where nobody sees them: it splits what is longer than
-64 kB, and a TLS record, of 16 kB at most, is seen when it is complete."""
+"""Bytes. After more, the connection is closed, because anyio may have a rest in its buffer, which `is_fresh`
+does not see: it splits what is longer than 64 kB, of which each TLS layer may withhold a record of 16 kB."""
 _TLS_RECORD = 256
 """More bytes than TLS adds to each record."""
 _BROKEN = (
@@ -128,8 +128,7 @@ class _Exchange:
     """A request and its response.
 
     Attributes:
-        scope: its deadline limits the silence: for one write, and between two reads. It also limits the whole
-            response, from the last byte of the request.
+        scope: its deadline ends a write or a read that is silent, and a response that comes too slowly.
         response: the response as far as it has come.
     """
 

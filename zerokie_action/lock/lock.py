@@ -300,11 +300,12 @@ class DeployLock:
                 with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
                     if not await self._confirm(client):
                         return False
-            if isinstance(self._state, Lost):
-                raise self._loss()
-            if self._state is not None:
-                await self._finalize(counts, client)
-                return True
+            match self._state:
+                case Held():
+                    await self._finalize(counts, client)
+                    return True
+                case Lost():
+                    raise self._loss()
         raise PlatformUnavailable("The deploy lock could not be released in time")
 
     async def _finalize(self, counts: Counts, client: Client) -> None:
