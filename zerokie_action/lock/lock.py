@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import anyio
-import anyio.lowlevel
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
@@ -236,10 +235,9 @@ class DeployLock:
         """Release the lock after the work has succeeded: for at least as long as after a failure.
 
         A signal or `timeout` ends a pause between two attempts, but no attempt. Then the time limits of a
-        failure apply. The cancellation takes effect after the release. No attempt begins when the lock may
-        be another deploy's.
+        failure apply. If the release works, the cancellation takes effect at the next checkpoint: the deploy
+        is done, and its report says so. No attempt begins when the lock may be another deploy's.
         """
-        left = anyio.current_effective_deadline() - anyio.current_time()
         attempt = limits.RELEASE._replace(seconds=math.inf)
 
         def guard() -> AbstractContextManager[object]:
@@ -249,17 +247,16 @@ class DeployLock:
         client = self.client.guarded(guard)
         client = client.retrying(max(client.http.retry_timeout, limits.RELEASE.seconds))
         try:
-            with self.shutdown.shielded_scope(Allowance(left, grace=0.0)):
-                await self._finalize(counts, client)
+            await self._finalize(counts, client)
         except LockLost:
             raise
         except DeployError as error:
             error.hint = _when_it_expires(error)
             raise
-        if isinstance(self._state, Held):  # cancelled in a pause
+        except anyio.get_cancelled_exc_class():
             await self._release_after(None, counts)
             if self.released.problem:
-                await anyio.lowlevel.checkpoint()  # raises the cancellation
+                raise
 
     async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
         """Release the lock after a failure, or after a cancellation (None), and log how that ended."""
