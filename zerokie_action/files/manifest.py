@@ -54,7 +54,8 @@ class Manifest(BaseModel):
     Attributes:
         files: the paths that are ours, each with its proof, or None without a proof.
         count: the number of files in the folder of the last finished deploy; None if it is not known.
-        stale: since when files wait that the folder no longer has, in seconds since 1970, by path.
+        stale: the files that the folder no longer has, each with the time at which its wait began, in seconds
+            since 1970.
         types: the version of the table of content types (`content_type.VERSION`) with which files were sent.
     """
 

@@ -97,7 +97,7 @@ def make_plan(
     delete = set() if delete_stale is False else keep.unmatched(extra)
     kept = extra - delete
     # A clock may have been ahead.
-    stale = {path: min(since, int(now)) for path, since in zone.waiting.items() if path not in local}
+    stale = {path: min(since, int(now)) for path, since in zone.stale.items() if path not in local}
     wait: set[str] = set()
     if not isinstance(delete_stale, bool):
         paths = _may_wait(delete, zone, local)

@@ -53,8 +53,8 @@ class Zone(NamedTuple):
         return self.newest is not None and not self.manifest.files
 
     @property
-    def waiting(self) -> dict[str, int]:
-        """Since when our listed files wait that an earlier folder no longer had, by path."""
+    def stale(self) -> dict[str, int]:
+        """The manifest's stale files that are still listed, each with the time at which its wait began."""
         ours = self.ours or ()
         return {path: since for path, since in self.manifest.stale.items() if path in ours}
 
@@ -198,11 +198,11 @@ def judge_listing(
             else:
                 wrong.append(path)
             continue
-        (length, time), before = remote, known.get(path)
+        (length, time), proved = remote, known.get(path)
         proof = (upload.sha256, length, time)
-        if time and remote == upload.before and before != proof:
+        if time and remote == upload.before and proved != proof:
             # The upload may not have arrived, or the platform keeps the time for the same bytes.
-            (wrong if before and before[1:] == remote else unproved).append(path)
+            (wrong if proved and proved[1:] == remote else unproved).append(path)
         elif time and length == file.size:
             proofs[path] = proof
     return Listing(listed, proofs, wrong, unproved)

@@ -236,7 +236,7 @@ def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
 
 
 def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
-    """Say which files wait, and until when."""
+    """Say how many files wait, and until when."""
     changes.waiting = len(plan.wait)
     if plan.wait:
         changes.waiting_until = utc_time(_waits_until(job, plan, *plan.wait))

@@ -41,9 +41,9 @@ async def sweep(job: Job) -> None:
     An app that can't be destroyed does not keep the sweep from the others.
 
     Raises:
-        ConfigurationError: when the run has no forge or no token for it, or the forge refuses the token.
-        PlatformUnavailable: when the forge gives no answer.
-        DeployError: when apps could not be destroyed: the first one's error, with the problems of all.
+        ConfigurationError: when the run has no forge, or no token for it.
+        DeployError: the first error, with all problems: of apps that could not be destroyed, and of a forge
+            that refuses the token or gives no answer, which ends the sweep.
     """
     forge = _connect(job)
     result = job.result
@@ -54,14 +54,14 @@ async def sweep(job: Job) -> None:
     for name, request in requests.items():
         try:
             state = await forge.read_state(request)
-        except DeployError as error:  # the forge's, which ends the sweep
+        except DeployError as error:
             failures.append(error)
             break
         job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
         if state.is_over:
-            one = _job_for(job, name)
+            app_job = _job_for(job, name)
             try:
-                deleted += await _destroy(job, one, forge, request)
+                deleted += await _destroy(job, app_job, forge, request)
             except _Kept:
                 pass
             except LockHeld:
@@ -71,7 +71,7 @@ async def sweep(job: Job) -> None:
                 job.log.info(str(error))
                 failures.append(error)
             finally:
-                _report(job, one)
+                _report(job, app_job)
         result.left.remove(name)
     await _wait_until_gone(job, deleted)
     if failures:
@@ -120,61 +120,62 @@ def _job_for(job: Job, name: str) -> Job:
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()), changes=[])
 
 
-async def _destroy(job: Job, one: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
+async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
     """Delete an app, and comment on its request; return its job and the app, to wait for its end."""
-    app = await one.client.find_app(one.app)
+    app = await app_job.client.find_app(app_job.app)
     if app is None or app.is_being_deleted:
-        one.note(f"App {one.app!r} is being deleted already, or is gone")
+        app_job.note(f"App {app_job.app!r} is being deleted already, or is gone")
         return []
-    note_app(one, app)
+    note_app(app_job, app)
 
-    async def check(one: Job, _app: App) -> str:
+    async def check(_job: Job, _app: App) -> str:
         what = ""
-        if one.result.kind != "container":
-            listed, _ = await list_zone(one)
-            zone = make_zone(listed, max(find_manifests(listed), default=None), None, one.keep)
-            if doubt := about_sweeping(one.app, zone, one.ci.repository):
+        if app_job.result.kind != "container":
+            listed, _ = await list_zone(app_job)
+            zone = make_zone(listed, max(find_manifests(listed), default=None), None, app_job.keep)
+            if doubt := about_sweeping(app_job.app, zone, app_job.ci.repository):
                 job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
                 raise _Kept
             what = what_goes(len(zone.files))
         state = await forge.read_state(request)
         if not state.is_over:
-            job.log.info(f"App {one.app!r} stays: {state.said} by now")
+            job.log.info(f"App {app_job.app!r} stays: {state.said} by now")
             raise _Kept
         return f"{what}: {state.said}"
 
-    if one.settings.dry_run:
-        one.preview(f"would destroy app {one.app!r}{await check(one, app)}")
+    if app_job.settings.dry_run:
+        app_job.preview(f"would destroy app {app_job.app!r}{await check(app_job, app)}")
         return []
-    one.note(f"Deleted app {one.app!r}{await delete(one, app, check)}")
-    if one.settings.comment:
-        one.result.status, one.result.exit_code, one.result.url = "destroyed", 0, None
-        text = rendered(render_comment, redact_result(one.result, job.log.redact), job.ci)
-        await update_comment(forge, request, Comment(one.app, one.settings.api_key.get_secret_value(), text))
-    return [(one, app)]
+    app_job.note(f"Deleted app {app_job.app!r}{await delete(app_job, app, check)}")
+    if app_job.settings.comment:
+        app_job.result.status, app_job.result.exit_code, app_job.result.url = "destroyed", 0, None
+        text = rendered(render_comment, redact_result(app_job.result, job.log.redact), job.ci)
+        comment = Comment(app_job.app, job.settings.api_key.get_secret_value(), text)
+        await update_comment(forge, request, comment)
+    return [(app_job, app)]
 
 
-def _report(job: Job, one: Job) -> None:
+def _report(job: Job, app_job: Job) -> None:
     """Put what became of an app into the sweep's result, whose output `apps` says what was destroyed."""
     result = job.result
-    result.warnings += one.result.warnings
-    result.notes += one.result.notes
-    result.lock_state = result.lock_state or one.result.lock_state
-    result.changed |= one.result.changed  # in a dry run
-    is_deleted = any(change.state == change.done for change in one.changes)
-    result.apps += [one.app] if is_deleted or one.result.changed else []
-    job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in one.changes)
+    result.warnings += app_job.result.warnings
+    result.notes += app_job.result.notes
+    result.lock_state = result.lock_state or app_job.result.lock_state
+    result.changed |= app_job.result.changed  # in a dry run
+    is_deleted = any(change.state == change.done for change in app_job.changes)
+    result.apps += [app_job.app] if is_deleted or app_job.result.changed else []
+    job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in app_job.changes)
 
 
 async def _wait_until_gone(job: Job, deleted: Sequence[tuple[Job, App]]) -> None:
     """Wait until the apps are gone, for `wait-timeout` in all; then only warn: the platform accepted that."""
     ends_at = anyio.current_time() + job.settings.wait_timeout
     shown: list[str] = []
-    for one, app in deleted:
+    for app_job, app in deleted:
         left = ends_at - anyio.current_time()
-        settings = one.settings.model_copy(update={"wait_timeout": left})
-        if left < 0 or await apps.wait_until_gone(replace(one, settings=settings), app):
-            shown.append(one.app)
+        settings = app_job.settings.model_copy(update={"wait_timeout": left})
+        if left < 0 or await apps.wait_until_gone(replace(app_job, settings=settings), app):
+            shown.append(app_job.app)
     if shown:
         after = human_seconds(job.settings.wait_timeout)
         job.warn(
