@@ -474,6 +474,17 @@ def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
         require_equal(world)
 
 
+@pytest.mark.parametrize("listed", ["plain", "bare-directories"])
+def test_a_file_that_becomes_a_directory(world: World, listed: str) -> None:
+    """A platform that deletes a directory with the file of its name gets the directory's files once more."""
+    world.platform.dialect.speak(f"listed-paths={listed}")
+    for files in ({"index.html": b"x", "about": b"x"}, SITE):
+        shutil.rmtree(world.folder)
+        world.write(files)
+        require_equal(world)
+    assert world.run().uploads == []
+
+
 def test_a_file_that_becomes_a_page(world: World) -> None:
     """`about` beside `about/index.html` is no directory if the manifest names it: it is deleted at last."""
     shutil.rmtree(world.folder)

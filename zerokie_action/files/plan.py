@@ -48,6 +48,12 @@ class Plan(NamedTuple):
         stale = sorted({*self.delete, *self.wait} - self.stale.keys())
         return [*filter(is_page, stale)] if self.wait and self.zone.is_unread else stale
 
+    @property
+    def replaces_file(self) -> bool:
+        """Whether a path to delete is a directory of the folder; a platform may delete what is in it, too."""
+        directories = directories_of(file.path for file in self.files) if self.delete else set()
+        return not directories.isdisjoint(self.delete)
+
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
 

@@ -92,6 +92,8 @@ async def _update(
                     listing = await update.require_listed()
                     await _require_same(job, scanned)
                     await update.delete_stale()
+                    if plan.replaces_file:
+                        listing = await update.require_listed()
                     await update.store_last_manifest(listing.proofs)
                 except BaseException as failure:
                     await update.record_failure(failure)

@@ -123,7 +123,7 @@ class Update:
             The listing that shows all of them.
 
         Raises:
-            PlatformUnavailable: when the listing still lacks a file. Nothing was deleted.
+            PlatformUnavailable: when the listing still lacks a file.
         """
         listing = await self._read_listing()
         if again := {*listing.wrong, *listing.unproved}:
@@ -140,9 +140,9 @@ class Update:
             raise PlatformUnavailable(
                 f"The platform confirmed what was sent, but does not list it: {human_paths(listing.wrong)}"
                 + (f"; it lists {human_paths(others)}" if others else ""),
-                hint="Nothing was deleted. Check whether a proxy answers in the platform's place, or report "
-                "it to the platform. Then run the deploy again."
-                + (f" {HIDDEN_HINT}" if any(map(is_hidden, listing.wrong)) else ""),
+                hint=("" if self._gone else "Nothing was deleted. ")
+                + "Check whether a proxy answers in the platform's place, or report it to the platform. Then "
+                "run the deploy again." + (f" {HIDDEN_HINT}" if any(map(is_hidden, listing.wrong)) else ""),
             )
         if lacking := len(self._plan.files) - len(listing.proofs):
             self._job.log.info(
