@@ -38,8 +38,8 @@ class Shutdown:
     def shielded_request(self) -> AbstractContextManager[None]:
         """A shielded scope for one request: a cancellation takes effect after the answer.
 
-        After `end_work`, the step that sends the request has a scope of its own, which is shielded as well: a
-        second one could outlast that step, or end the request too early.
+        After `end_work`, this adds no scope: each step at the end of a run has a shielded scope of its own. A
+        second scope could outlast the step, or end the request too early.
         """
         if self._work_ended_at < math.inf:
             return nullcontext()

@@ -27,8 +27,6 @@ _SLOWEST = 10_000
 _MOST_RECEIVED = 32 * 1024
 """Bytes. After more, the connection is closed, because anyio may have a rest in its buffer, which `is_fresh`
 does not see: it splits what is longer than 64 kB, of which each TLS layer may withhold a record of 16 kB."""
-_TLS_RECORD = 256
-"""More bytes than TLS adds to each record."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -72,12 +70,12 @@ class Connection:
         self.is_idle = False
         exchange = _Exchange(self._stream, request)
         head, length = self._head(request)
-        with anyio.CancelScope() as exchange.scope:
+        with exchange.scope:
             if length <= _PIECE:
-                await exchange.run(head, length)
+                await exchange.send_then_read(head, length)
             else:
-                await exchange.run_both(head, length)
-            response = exchange.response.made()
+                await exchange.send_while_reading(head, length)
+            response = exchange.response.to_httpx()
             self.is_idle = exchange.is_clean()
             self._idle_since = anyio.current_time()
             return response
@@ -132,11 +130,10 @@ class _Exchange:
         response: the response as far as it has come.
     """
 
-    scope: anyio.CancelScope
-
     def __init__(self, stream: ByteStream, request: httpx.Request) -> None:
         has_tunnel = request.method == "CONNECT"
         self.response = IncomingResponse(request.extensions["max_body"], ends_with_head=has_tunnel)
+        self.scope = anyio.CancelScope()
         self._stream = stream
         self._body = cast("AsyncIterable[bytes]", request.stream)
         self._silence = request.extensions["timeout"]["read"]
@@ -144,7 +141,7 @@ class _Exchange:
         """When the last byte of the request was sent (event loop)."""
         self._received = 0
 
-    async def run(self, head: bytes, length: int) -> None:
+    async def send_then_read(self, head: bytes, length: int) -> None:
         """Send the head with a body of one piece, then read the response."""
         body = b"".join([piece async for piece in self._body])
         if len(body) != length:
@@ -153,7 +150,7 @@ class _Exchange:
             self._sent_at = anyio.current_time()  # the system takes so little at once: the deadline stays
         await self._read()
 
-    async def run_both(self, head: bytes, length: int) -> None:
+    async def send_while_reading(self, head: bytes, length: int) -> None:
         """Send the head and the body while the response is read. A response ends the sending."""
         errors: list[Exception] = []  # not raised in the group, which would wrap them
 
@@ -210,7 +207,7 @@ class _Exchange:
                 return
             except _BROKEN as error:
                 raise httpx.ReadError(str(error)) from error
-            self._received += len(data) + _TLS_RECORD
+            self._received += len(data)
             self.response.feed(data)
             if self._sent_at is not None and not self.response.is_complete:
                 counts_from = self._sent_at + self.response.size / _SLOWEST

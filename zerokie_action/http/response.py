@@ -94,7 +94,7 @@ class IncomingResponse:
             raise httpx.RemoteProtocolError(f"the server closed the connection {when}")
         self.is_complete = self.is_last = True
 
-    def made(self) -> httpx.Response:
+    def to_httpx(self) -> httpx.Response:
         """The complete response.
 
         Raises:
