@@ -55,8 +55,8 @@ BAD = [
     Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     # --- values
     Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart', 'destroy' or 'sweep'", {"operation": "::error::x"}),
-    Bad("a pattern for another operation", "`app` (ZEROKIE_APP): `operation: sweep`, and no other, takes patterns such as my-site-pr-*", {"app": "my-site-pr-*"}),
-    Bad("a sweep without a pattern", "`app` (ZEROKIE_APP): `operation: sweep`, and no other, takes patterns", {"operation": "sweep", "app": "my-site", "directory": None}),
+    Bad("a pattern for another operation", "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes", {"app": "my-site-pr-*"}),
+    Bad("a sweep without a pattern", "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`", {"operation": "sweep", "app": "my-site", "directory": None}),
     Bad("a sweep of everything", "`app` (ZEROKIE_APP): 'my-site-*' is not a pattern of previews for `operation: sweep`; write one per line that ends in -pr-* or -mr-*", {"operation": "sweep", "app": "my-site-*\ndocs-mr-*", "directory": None}),
     Bad("a star in the middle", "'my-*-pr-*' is not a pattern of previews for `operation: sweep`", {"app": "my-*-pr-*"}),
     Bad("a sweep of one of two", "'my-site' is not a pattern of previews for `operation: sweep`", {"operation": "sweep", "app": "docs-pr-*\nmy-site", "directory": None}),

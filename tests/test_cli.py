@@ -138,8 +138,7 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     seen = run(*CLEANUP, "--app", "site")
     assert (seen.returncode, seen.stderr) == (0, "")
     assert seen.stdout == (
-        "Cleanup: `state-file` is not set, and no CI system records a deploy lock as held: "
-        "nothing to release\n"
+        "Cleanup: no deploy lock is recorded as held (`state-file` is not set): nothing to release\n"
     )
 
 

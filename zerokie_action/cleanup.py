@@ -63,8 +63,9 @@ def _recorded(
         )
     else:
         if not found:
-            where = f"neither {str(file)!r} nor the" if file else "`state-file` is not set, and no"
-            log.info(f"Cleanup: {where} CI system records a deploy lock as held: nothing to release")
+            unset = "" if file or env.get("GITHUB_ACTIONS") else " (`state-file` is not set)"
+            where = f" in {str(file)!r}" if file else unset
+            log.info(f"Cleanup: no deploy lock is recorded as held{where}: nothing to release")
     return tuple(dict.fromkeys(found))
 
 

@@ -151,14 +151,21 @@ def parse_previews(text: str) -> tuple[str, ...]:
     """Read one pattern of previews per line, such as `my-site-pr-*`; return the parts before the `*`."""
     patterns = tuple(dict.fromkeys(parse_lines(text)))
     problems = [
-        f"{pattern!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
-        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
+        not_previews(pattern)
         for pattern in patterns
         if not (_PREVIEWS.fullmatch(pattern) and pattern.isprintable())
     ]
     if problems:
         raise ValueError("\n".join(problems))
     return tuple(pattern.removesuffix("*") for pattern in patterns)
+
+
+def not_previews(text: str) -> str:
+    """The problem of a text that is not a pattern of previews."""
+    return (
+        f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
+        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
+    )
 
 
 def advice_for_app(name: str) -> str:

@@ -37,7 +37,10 @@ from zerokie_action.validation import check, other_registry, unknown_names, with
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
-_NO_KEY = "`api-key` is empty (a pull request from a fork has no secrets): nothing was done"
+_NO_KEY = (
+    "`api-key` is empty: nothing was done. Pull requests from forks and by Dependabot get no secrets; in any "
+    "other run the secret is missing or has another name"
+)
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 

@@ -11,7 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import DOCKER_HUB, registry_host, registry_of
+from zerokie_action.formats import DOCKER_HUB, not_previews, registry_host, registry_of
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
@@ -90,10 +90,8 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if not (app := environment.text("app")):
         yield "`app` is required: name the app"
     elif (settings.operation == "sweep") != ("*" in app):
-        yield (
-            f"{environment.label('app')}: `operation: sweep`, and no other, takes patterns such as "
-            "my-site-pr-*; write patterns for a sweep, one per line, and one app's name for anything else"
-        )
+        one = f"{app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
+        yield f"{environment.label('app')}: {one if '*' in app else not_previews(app)}"
     if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "

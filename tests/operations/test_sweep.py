@@ -282,6 +282,9 @@ def test_a_forge_that_gives_no_answer(world: World, ci: str, case: str) -> None:
     assert outcome.outputs["error"].endswith("; left for the next sweep: 'my-site-pr-1', 'my-site-pr-2'")
     assert outcome.outputs["nothing_changed"]
     assert (f"`{ci}-token`" in outcome.outputs["hint"]) is (code == 2)
+    assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
+    if case in {"500", "401", "403"}:  # which API that is: the platform has one, too
+        assert f"127.0.0.1 answered {case}" in outcome.outputs["error"]
     assert outcome.seconds < 60
 
 
@@ -310,6 +313,7 @@ def test_no_key(world: World) -> None:
     """As for a pull request that Dependabot closes."""
     outcome = sweep(world, Forge(), api_key=None, skip_without_key=True)
     require(outcome, [], status="skipped")
+    assert "the secret is missing" in outcome.log  # at night, nothing comes from a fork
     assert outcome.requests == []
 
 
@@ -383,7 +387,7 @@ def test_the_forge_refuses_the_token_after_an_error(world: World) -> None:
     require(outcome, names[1:2], 4, "failed")
     error = outcome.outputs["error"]
     assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
-    assert "; Asking about pull request #3 was refused: the API answered 401" in error
+    assert "; Asking about pull request #3 was refused: 127.0.0.1 answered 401" in error
     assert error.endswith(f"; left for the next sweep: '{names[2]}'")
 
 

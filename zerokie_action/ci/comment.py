@@ -82,7 +82,7 @@ async def _put(forge: Forge, where: PullRequest, comment: Comment) -> None:
             return response
         said = forge.quote(response)
         refused = RequestRejected(f"Commenting was refused ({said})", status=response.status_code)
-        return of_status(response, f"the API answered {said}") or refused
+        return of_status(response, f"{where.host} answered {said}") or refused
 
     async def send(
         method: str, url: str, body: Mapping[str, str] | None = None, *, is_repeatable: bool = True

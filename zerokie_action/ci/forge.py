@@ -22,7 +22,7 @@ _OVER = {"closed", "merged"}
 """The states of a request that nobody works on any more."""
 _REFUSED = {401, 403, 407}
 """The statuses that mean that the forge, or a proxy, does not accept the token or the login."""
-_HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of the forge."
+_HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _SILENCE = 20.0
 """Seconds without a byte of an answer."""
@@ -91,7 +91,7 @@ class Forge(NamedTuple):
         """
 
         def read(response: Response) -> State | Failure | DeployError:
-            said = f"the API answered {self.quote(response)}"
+            said = f"{request.host} answered {self.quote(response)}"
             if failed := of_status(response, said):
                 return failed
             if response.status_code in _REFUSED or response.is_redirect:
@@ -116,7 +116,7 @@ class Forge(NamedTuple):
             return await self.send(request, f"Asking about {request.name}", "GET", request.url, read)
         except GaveUp as error:
             if not error.hint:
-                error.advise(_HINT)
+                error.advise(_HINT.format(host=request.host))
             raise
 
     def quote(self, response: Response) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at, repository_of_checkout
@@ -32,6 +33,11 @@ class PullRequest(NamedTuple):
     token_input: Literal["github-token", "gitlab-token"]
     permission: str
     reading: str
+
+    @property
+    def host(self) -> str:
+        """The host of the forge's API, such as `api.github.com`, for messages."""
+        return urlsplit(self.url).hostname or "the forge"
 
 
 class CI:

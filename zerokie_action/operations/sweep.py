@@ -91,8 +91,9 @@ def _connect(job: Job) -> Forge:
     forge = Forge(job.client.http, job.settings.forge_tokens, job.log)
     if not forge.tokens[request.token_input]:
         raise ConfigurationError(
-            f"`{request.token_input}` is not set: `operation: sweep` asks with it which requests are closed",
-            hint=f"{request.reading}.",
+            f"`{request.token_input}` is not set: `operation: sweep` needs it to ask {request.host} which "
+            "requests are closed",
+            hint=f"Set it. {request.reading}.",
         )
     return forge
 
@@ -106,8 +107,8 @@ async def _find_previews(job: Job) -> dict[str, PullRequest]:
         names = [app.name for app in await job.client.list_apps()]
     preview = re.compile(f"(?:{'|'.join(map(re.escape, prefixes))})([1-9][0-9]{{0,8}})")
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
-    among = "" if number else f" among {len(names):,} apps"
-    job.log.info(f"Found {human_files(len(numbers), 'preview')}{among}")
+    where = f"with the number {number}" if number else f"among {human_files(len(names), 'app')}"
+    job.log.info(f"Found {human_files(len(numbers), 'preview')} {where}")
     requests = ((name, job.ci.pull_request(number)) for number, name in numbers)
     return {name: request for name, request in requests if request}
 
