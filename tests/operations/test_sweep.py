@@ -97,6 +97,18 @@ def test_two_sites(world: World, ci: str) -> None:
     assert outcome.log.count("Commented on") == len(go)
 
 
+def test_how_long_a_deletion_took(world: World) -> None:
+    """The comment on a request gives the time of its own preview."""
+    for number in (1, 2):
+        preview(world, f"my-site-pr-{number}")
+    world.fault(Kind.DELAY, "DELETE", "-pr-2$", seconds=4.0)
+    forge = Forge(states={1: "closed", 2: "closed"})
+    require(sweep(world, forge), ["my-site-pr-1", "my-site-pr-2"])
+    first, second = forge.comments.values()
+    assert "\n4 s\n" not in first
+    assert "\n4 s\n" in second
+
+
 def test_three_hundred_apps(world: World) -> None:
     """Nobody is asked about the apps of others, and no list of requests is read."""
     forge = Forge(states=dict.fromkeys(range(1, 41), "open") | {7: "closed"})

@@ -123,6 +123,7 @@ def _job_for(job: Job, name: str) -> Job:
 
 async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
     """Delete an app, and comment on its request; return its job and the app, to wait for its end."""
+    began = anyio.current_time()
     app = await app_job.client.find_app(app_job.app)
     if app is None or app.is_being_deleted:
         app_job.note(f"App {app_job.app!r} is being deleted already, or is gone")
@@ -150,6 +151,7 @@ async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -
     app_job.note(f"Deleted app {app_job.app!r}{await delete(app_job, app, check)}")
     if app_job.settings.comment:
         app_job.result.status, app_job.result.exit_code, app_job.result.url = "destroyed", 0, None
+        app_job.result.duration_seconds = anyio.current_time() - began
         text = rendered(render_comment, redact_result(app_job.result, job.log.redact), job.ci)
         comment = Comment(app_job.app, job.settings.api_key.get_secret_value(), text)
         await update_comment(forge, request, comment)
