@@ -101,7 +101,7 @@ async def _note_failure(job: Job, deploy: _Deploy, failure: BaseException, *, ma
         if may_go_back:
             await _roll_back(job, deploy, failure)
             return
-        failure.advise(deploy.rollout.way_back(deploy.verdict))
+        failure.advise(deploy.rollout.way_back)
     _, left = await deploy.left_with()
     if may_go_back and not isinstance(failure, Exception):  # a signal
         still = "" if deploy.verdict else ", and the platform may still be deploying"
@@ -271,9 +271,10 @@ class _Deploy:
         if self.verdict is None:
             name = rollout.image or job.app
             outage = job.client.http.outages()
+            hint = _HINT_UNSEEN if outage else self._likely_causes()
             raise DeployTimedOut(
                 f"{job.app!r} does not run {name!r} after {after}: {outage or why}",
-                hint=f"{_HINT_UNSEEN if outage else self._likely_causes()} Or raise `wait-timeout`.",
+                hint=hint if rollout.shows_third else f"{hint} Or raise `wait-timeout`.",
             )
         if self.verdict is not Verdict.RUNS:
             raise self._failure()
@@ -387,7 +388,7 @@ class _Deploy:
     def _likely_causes(self) -> str:
         """A hint: what to look at, the most frequent cause first; the status may rule causes out."""
         job, app = self._job, self.rollout.app
-        if not self.rollout.is_ours(app.image) and app.image != self.rollout.previous:
+        if self.rollout.shows_third:
             return "Another deploy has changed the image: run this deploy again."
         status, port = app.status.lower(), app.port or job.settings.port
         login = apps.login(job) or "no login"

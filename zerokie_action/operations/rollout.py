@@ -231,6 +231,11 @@ class Rollout:
     def _has_shown_ours(self) -> bool:
         return self._ours_shown_at < math.inf
 
+    @property
+    def shows_third(self) -> bool:
+        """Whether the app shows neither the new nor the previous image: another deploy's."""
+        return self.app.image != self.previous and not self.is_ours(self.app.image)
+
     # Rule 6: a rollback needs a running image to go back to, and an app that is still this deploy's.
 
     def why_not_back(self, told: Verdict | None) -> str:
@@ -262,9 +267,10 @@ class Rollout:
         shown = repr(self.previous) if self.previous else "no image"
         return f"the platform shows {shown}, and nobody can tell which image to deploy for that"
 
-    def way_back(self, told: Verdict | None) -> str:
-        """A hint how to deploy the previous image again; empty if there is nothing to go back to."""
-        if self._was != RUNNING or not self.requested or told is Verdict.REPLACED:
+    @property
+    def way_back(self) -> str:
+        """A hint how to deploy the previous image again; empty if that is not possible or not advisable."""
+        if self._was != RUNNING or not self.requested or self.shows_third:
             return ""
         if self.why_imprecise:
             return f"The previous version can't be deployed again: {self.why_imprecise}."
