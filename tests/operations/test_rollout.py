@@ -33,11 +33,15 @@ a failure for a moment: running web:1 | web:2 | 1 crashed web:2, 14 running web:
 a failure at the end: running web:1 | web:2 | 1 deploying web:2, 290 error web:2 | failed 300
 a failure beside the old image: running web:1 | web:2 | 3 deploying web:1, 9 failed web:1 | failed 24
 an old failure: failed web:1 | web:2 | 0 failed web:1, 60 running web:2 | runs 67
+an earlier deploy fails: deploying web:1 | web:2 | 2 failed web:1, 20 running web:2 | runs 27
+it fails again: failed web:1 | web:2 | 2 deploying web:1, 9 failed web:1 | failed 24
+two kinds of failure: running web:1 | web:2 | 1 deploying web:2, 2 crashed web:2, 9 error web:2 | failed 17
 an old failure to the end: failed web:1 | web:2 | 0 failed web:1 | failed 300
 a third image: running web:1 | web:2 | 2 deploying web:2, 9 running web:9 | replaced 24
 a third image that fails: running web:1 | web:2 | 2 deploying web:2, 9 failed web:9 | timed out
 it went back: running web:1 | web:2 | 2 deploying web:2, 9 running web:1 | went_back 24
 it went back to a digest: running web@1 | web:2 | 2 deploying web@2, 9 running web@1 | went_back 24
+it went back from a tag to a digest: running web@1 | web:2 | 2 deploying web:2, 9 running web@1 | went_back 24
 a re-tagged image: running web@1 | web:2 | 2 deploying web@1, 4 running web@1 | runs 11, the same
 a re-tag in silence: running web@1 | web:2 | 0 running web@1 | runs 60, the same
 a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker.io/library/web:1 | runs 15
@@ -81,6 +85,7 @@ the old image shows: running web:1 | web:2 | failed web:1 | failed | back
 after a time limit: running web:1 | web:2 | deploying web:2 | none | back
 an image that is not healthy: running web:1 | web:2 | running web:2 | runs | back
 another digest: running web@1 | web@2 | failed web@2 | failed | back
+the same digest: running web@1 | web@1 | failed web@1 | failed | back
 it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image was running
 the same name: running r.io/web:1 | web:1 | failed web:1 | failed | the same name, 'r.io/web:1'
 a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy

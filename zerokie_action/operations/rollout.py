@@ -158,13 +158,9 @@ class Rollout:
 
     @property
     def _failing_since(self) -> float:
-        """Since when the failure counts; an old failure beside the old image proves nothing."""
-
-        def is_old(shown: Shown) -> bool:
-            is_unchanged = self._was in FAILURES and shown.image == self.previous
-            return is_unchanged and shown.since < self._begun_at
-
-        since = self._since(lambda shown: self._is_failure(shown) and not is_old(shown))
+        """Since when the failure counts; a failure that has shown since before the deploy proves nothing."""
+        may_be_old_until = self._begun_at if self._was in FAILURES else -math.inf
+        since = self._since(lambda shown: self._is_failure(shown) and shown.since >= may_be_old_until)
         return max(since, self._believed_from)
 
     @property
@@ -182,8 +178,8 @@ class Rollout:
 
         Any digest may belong to a tag, but only one digest: the first new digest that the app shows.
         """
-        is_other_digest = image != self.previous and _digest(image) not in {"", self._new_digest}
-        return self._may_be_ours(image) and not (self._new_digest and is_other_digest)
+        first = self._new_digest
+        return self._may_be_ours(image) and (not first or _digest(image) in {"", first})
 
     def _may_be_ours(self, image: str) -> bool:
         return _agree(image, self._wanted) or image == self.accepted_image != self.previous
@@ -251,7 +247,7 @@ class Rollout:
             (self._was != RUNNING, "no other image was running"),
             (self.why_imprecise, self.why_imprecise),
             (told is Verdict.WENT_BACK, "the app runs the previous image again"),
-            (len(self._new_images) > self._has_shown_ours, "another deploy has changed the image"),
+            (len(self._new_images) > (1 if self._has_shown_ours else 0), "another deploy has changed the image"),
             (runs and told is not Verdict.RUNS, "the new image runs by now"),
             (is_mended, "the app's status is no failure any more"),
         )
