@@ -55,6 +55,8 @@ class Rollout:
     Attributes:
         requested: the image to deploy; None for a restart.
         before: the app before the deploy; None for an app that this run creates.
+        previous: its image; empty if the platform showed no image, or there was no app.
+        image: the image to deploy; empty if a restarted app shows no image.
         asked_at: when the platform accepted the last request.
         accepted_image: the image in the platform's answer to that request; empty if it has none.
         app: the last answer to "GET /v1/apps/:name", or else the app before the deploy.
@@ -69,6 +71,10 @@ class Rollout:
         self.asked_at = self.seen_at = -math.inf
         self.accepted_image = ""
         self.app = before or App()
+        self.previous, self._was = self.app.image, self.app.status.lower()
+        self.image = requested or self.previous
+        # A restart pulls the image again, and may get another digest.
+        self._wanted = requested or self.previous.partition("@")[0]
         self.shown: list[Shown] = []
         self.first_shown: list[Shown] = []
 
@@ -86,16 +92,6 @@ class Rollout:
             if all(first[:2] != shown[:2] for first in self.first_shown):
                 self.first_shown.append(shown)
         return is_new
-
-    @property
-    def previous(self) -> str:
-        """The image before the deploy; empty if the platform showed no image, or there was no app."""
-        return self.before.image if self.before else ""
-
-    @property
-    def image(self) -> str:
-        """The image to deploy; empty if a restarted app shows no image."""
-        return self.requested or self.previous
 
     def verdict(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
@@ -189,11 +185,6 @@ class Rollout:
         images = (shown.image for shown in self.first_shown if shown.image != self.previous)
         return next(filter(None, map(_digest, filter(self._may_be_ours, images))), "")
 
-    @property
-    def _wanted(self) -> str:
-        """The image to compare with; a restart pulls the image again, and may get another digest."""
-        return self.requested or self.previous.partition("@")[0]
-
     # Rule 4: a deploy whose answer was lost has begun once the app shows it.
 
     @property
@@ -247,7 +238,7 @@ class Rollout:
             (self._was != RUNNING, "no other image was running"),
             (self.why_imprecise, self.why_imprecise),
             (told is Verdict.WENT_BACK, "the app runs the previous image again"),
-            (len(self._new_images) > (1 if self._has_shown_ours else 0), "another deploy has changed the image"),
+            (len(self._new_images) > int(self._has_shown_ours), "another deploy has changed the image"),
             (runs and told is not Verdict.RUNS, "the new image runs by now"),
             (is_mended, "the app's status is no failure any more"),
         )
@@ -294,10 +285,6 @@ class Rollout:
         return _parts(self.previous) == _parts(self._wanted) and not _digest(self._wanted)
 
     # What the rules share
-
-    @property
-    def _was(self) -> str:
-        return self.before.status.lower() if self.before else ""
 
     def _first(self, holds: Callable[[Shown], bool]) -> float:
         """When the app first showed something for which `holds` is true; infinity if never."""
