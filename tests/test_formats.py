@@ -78,11 +78,9 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
     },
     formats.parse_delete_stale: {
-        "{!r} is neither true, false nor a duration; write true, false or for example 7d": [
-            "never",
-            "7 days",
+        "{!r} is neither true, false nor a duration with its unit; write for example 7d": [
+            *("never", "7 days", "7", "0.5"),
         ],
-        "'7' has no unit; write 7d for days, or true or false": ["7"],
         "{!r} is not between a minute and ten years; write for example 7d, or false": ["59s", "3651d"],
     },
     formats.parse_domains: {

@@ -55,12 +55,10 @@ def parse_delete_stale(text: str) -> bool | float:
     """A boolean, or the seconds of a duration with its unit."""
     if text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
-    if not _DURATION.fullmatch(text):
+    if not _DURATION.fullmatch(text) or re.fullmatch(r"[0-9.]+", text):
         raise ValueError(
-            f"{text!r} is neither true, false nor a duration; write true, false or for example 7d"
+            f"{text!r} is neither true, false nor a duration with its unit; write for example 7d"
         )
-    if re.fullmatch(r"[0-9.]+", text):
-        raise ValueError(f"{text!r} has no unit; write {text}d for days, or true or false")
     seconds = parse_duration(text)
     if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
         raise ValueError(f"{text!r} is not between a minute and ten years; write for example 7d, or false")

@@ -8,7 +8,7 @@ whose author can change the report. Nobody else can compute the MAC, and a copy 
 
 import hmac
 import json
-from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -84,20 +84,7 @@ async def _put(forge: Forge, where: PullRequest, comment: Comment) -> None:
         refused = RequestRejected(f"Commenting was refused ({said})", status=response.status_code)
         return of_status(response, f"{where.host} answered {said}") or refused
 
-    async def send(
-        method: str, url: str, body: Mapping[str, str] | None = None, *, is_repeatable: bool = True
-    ) -> Response:
-        return await forge.send(
-            where,
-            "Commenting",
-            method,
-            url,
-            read,
-            body=body,
-            budget=UNTIL_DEADLINE,
-            is_repeatable=is_repeatable,
-        )
-
+    send = partial(forge.send, where, "Commenting", read=read, budget=UNTIL_DEADLINE)
     ours: list[int] = []
     for page in count(1):
         response = await send("GET", f"{where.comments}?per_page=100&page={page}")
@@ -107,11 +94,11 @@ async def _put(forge: Forge, where: PullRequest, comment: Comment) -> None:
             break
     if not ours:
         # If only the answer was lost, a second POST would create a second comment.
-        created = await send("POST", where.comments, {"body": comment.text}, is_repeatable=False)
+        created = await send("POST", where.comments, body={"body": comment.text}, is_repeatable=False)
         ours = [number for number, _ in _comments(b"[%b]" % created.content)]
     number = max(ours)
     body = {"body": f"{comment.first_line(where, number)}\n\n{comment.text}"}
-    await send(where.edit, f"{where.comment}{number}", body)
+    await send(where.edit, f"{where.comment}{number}", body=body)
 
 
 def _comments(content: bytes) -> list[tuple[int, str]]:
