@@ -125,9 +125,11 @@ def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
 def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
     """Whether a static app with the name of a preview may be somebody else's."""
     files = len(zone.files)
-    if zone.is_of(repository) or (zone.newest is None and files <= _FEW):
+    if zone.not_found:
+        problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
+    elif zone.is_of(repository) or (zone.newest is None and files <= _FEW):
         return None
-    if zone.newest is None:
+    elif zone.newest is None:
         problem = f"App {app!r} has {human_files(files)} that no deploy of this action has uploaded"
     else:
         problem = f"App {app!r} was last deployed from another repository, or by a run that knew of none"

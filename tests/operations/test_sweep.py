@@ -239,6 +239,17 @@ def test_a_repository_made_from_a_template(world: World) -> None:
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
 
 
+def test_a_list_that_is_not_found(world: World) -> None:
+    """It does not tell that the app has no files of somebody else's: the app stays, with a warning."""
+    fill(world, "my-site-pr-1", 40)
+    world.fault(Kind.STATUS, "GET", "-pr-1/files$", status=404)
+    outcome = sweep(world, Forge(states={1: "closed"}))
+    require(outcome, [])
+    assert left(world) == {"my-site-pr-1"}
+    (warning,) = outcome.outputs["warnings"]
+    assert warning.startswith("The platform lists no files of app 'my-site-pr-1' (")
+
+
 def test_a_run_that_knows_no_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing tells that the preview of such a run is its own."""
     monkeypatch.delitem(GITHUB, "GITHUB_SERVER_URL")

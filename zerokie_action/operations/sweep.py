@@ -133,8 +133,9 @@ async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -
     async def check(_job: Job, _app: App) -> str:
         what = ""
         if app_job.result.kind != "container":
-            listed, _ = await list_zone(app_job)
+            listed, not_found = await list_zone(app_job)
             zone = make_zone(listed, max(find_manifests(listed), default=None), None, app_job.keep)
+            zone = zone._replace(not_found=not_found)
             if doubt := about_sweeping(app_job.app, zone, app_job.ci.repository):
                 job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
                 raise _Kept
