@@ -63,9 +63,9 @@ BAD = [
     Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
     Bad("registry's URL", "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'", IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}),
     # --- the folder
-    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; build it before this step", {"directory": "dist"}),
+    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
-    Bad("a file", "is not a directory; build it before this step", prepare=a_file_instead_of_the_folder),
+    Bad("a file", "is not a directory; before this step", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
     Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),

@@ -289,7 +289,7 @@ def test_a_missing_folder_and_what_is_there_instead(
         (tmp_path / "checkout" / path).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "checkout")
     (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in paths else "dist"})
-    fix = "build it before this step, in the same job and after the checkout, or correct the path"
+    fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
     assert problem.endswith(f"does not exist; {fix}{advice}")
 
 

@@ -71,7 +71,7 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Why a directory can't be deployed, as words after its name; empty if it can be read."""
     if not os.path.isdir(directory):
         what = "is not a directory" if os.path.lexists(directory) else "does not exist"
-        fix = "build it before this step, in the same job and after the checkout, or correct the path"
+        fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
         if similar := _similar_directories(Path(directory)):
             return f"{what}; {fix}: did you mean {' or '.join(map(repr, similar))}?"
         in_container = "mount the folder, and write the path as the container sees it"
