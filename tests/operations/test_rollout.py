@@ -90,6 +90,7 @@ it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image wa
 the same name: running r.io/web:1 | web:1 | failed web:1 | failed | the same name, 'r.io/web:1'
 a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy
 a third image: running web:1 | web:2 | failed web:9 | failed | another deploy has
+a third image where GET shows what runs: running web:1 | web:2 | running web:9 | replaced | another deploy has
 a second image: running web:1 | web:2 | failed web@2 | failed | another deploy has changed
 it runs by now: running web:1 | web:2 | running web:2 | none | the new image runs by now
 another status: running web:1 | web:2 | deploying web:2 | failed | no failure any more
@@ -105,7 +106,8 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown))
     rollout.note_request(0)
-    rollout.note_answer(App(status="deploying", image=image if told is not Verdict.WENT_BACK else shown), 1)
+    shows_what_runs = told in {Verdict.WENT_BACK, Verdict.REPLACED}
+    rollout.note_answer(App(status="deploying", image=shown if shows_what_runs else image), 1)
     status, _, shown = shows.partition(" ")
     for now in (20, 28):
         rollout.note_answer(App(status=status, image=shown), now)
