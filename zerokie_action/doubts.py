@@ -175,11 +175,12 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
         site, paths = {*filter(is_page, site)}, [*filter(is_page, paths)]
     before = plan.zone.manifest.count
     before = len(site) if before is None else before
+    would_delete = "would delete, at once or after their wait," if plan.wait else "would delete"
     advice = "Check that `directory` is the right one, and that the build is complete."
     if max_deletes is not None:
         if len(stale) <= max_deletes:
             return None
-        problem = f"`max-deletes` is {max_deletes:,}, and this deploy would delete {_files(stale)}"
+        problem = f"`max-deletes` is {max_deletes:,}, and this deploy {would_delete} {_files(stale)}"
     elif len(stale) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, stale, site)):
         problem = (
             f"Most of the site would be deleted, {_files(stale)}, and the directory has it again "
@@ -189,7 +190,7 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
     elif len(stale) > _FEW and len(paths) < before / 2:
         problem = (
             f"The directory has {human_files(len(paths))}, fewer than half of the site's {before:,}, and "
-            f"this deploy would delete {_files(stale)}"
+            f"this deploy {would_delete} {_files(stale)}"
         )
     elif FRONT_PAGE in stale:
         problem = f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page"

@@ -276,7 +276,7 @@ def test_max_deletes(world: World) -> None:
     """It counts what becomes stale, not what waits or is deleted after its wait."""
     deploy(world, build(1))
     assert (
-        "`max-deletes` is 7, and this deploy would delete 8 files"
+        "`max-deletes` is 7, and this deploy would delete, at once or after their wait, 8 files"
         in deploy(world, build(2), max_deletes=7, code=2).log
     )
     deploy(world, max_deletes=8)
