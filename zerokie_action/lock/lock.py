@@ -25,7 +25,7 @@ from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import LockRecords, expiry
 from zerokie_action.outcome import Write
-from zerokie_action.platform.answers import CONFLICT, NOT_FOUND
+from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
 from zerokie_action.shutdown import Shutdown
@@ -190,7 +190,7 @@ class DeployLock:
 
     async def is_held_after(self, failure: BaseException) -> bool:
         """Whether the session still holds the lock. After a refused write (409), the platform is asked."""
-        if _is_conflict(failure):
+        if is_conflict(failure):
             await self._confirm(self.client.retrying(UNTIL_DEADLINE))
         return self._may_write()
 
@@ -270,7 +270,7 @@ class DeployLock:
             if await self.release(counts, limits.RELEASE) and failure:
                 self.log.info("Deploy lock released")
         except LockLost as loss:
-            if failure is None or _is_conflict(failure):
+            if failure is None or is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.warning(str(loss))
@@ -329,10 +329,6 @@ class DeployLock:
                 raise self._loss() from error
         self.end()
         self.released = Released(answer, write.lost)
-
-
-def _is_conflict(failure: BaseException) -> bool:
-    return isinstance(failure, RequestRejected) and failure.status == CONFLICT
 
 
 def _when_it_expires(error: DeployError) -> str:

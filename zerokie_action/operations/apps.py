@@ -13,10 +13,10 @@ from zerokie_action.errors import (
     RequestRejected,
 )
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.polling import Polling, is_conflict
+from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import SETTLING_TIME
 from zerokie_action.outcome import Change
-from zerokie_action.platform.answers import CONFLICT
+from zerokie_action.platform.answers import CONFLICT, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds

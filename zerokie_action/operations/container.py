@@ -21,9 +21,10 @@ from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import NoURL, check_health
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.polling import Polling, is_conflict
+from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import SETTLING_TIME, STEADY_TIME, Rollout, Verdict
 from zerokie_action.outcome import Change, Outcome
+from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.text import human_seconds
 

@@ -14,8 +14,7 @@ import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.polling import is_conflict
-from zerokie_action.platform.answers import BAD_REQUEST
+from zerokie_action.platform.answers import BAD_REQUEST, is_conflict
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, expiry
-from zerokie_action.operations.polling import Polling, is_conflict
+from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change, was_created
-from zerokie_action.platform.answers import NOT_FOUND
+from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Result

@@ -8,7 +8,6 @@ import anyio
 
 from zerokie_action.ci import Log
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.platform.answers import CONFLICT
 from zerokie_action.text import human_seconds
 
 T = TypeVar("T")
@@ -117,8 +116,3 @@ class Polling:
         await anyio.sleep(min(left, max(self._pause if pause is None else pause, retry_after)))
         self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
         return True
-
-
-def is_conflict(error: RequestRejected) -> bool:
-    """Whether the platform answered 409."""
-    return error.status == CONFLICT

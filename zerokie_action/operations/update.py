@@ -27,7 +27,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
-from zerokie_action.platform.answers import CONFLICT
+from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
@@ -171,7 +171,7 @@ class Update:
             try:
                 await self._client.delete_file(self._job.app, path)
             except RequestRejected as error:
-                if error.status == CONFLICT:  # the lock may be lost
+                if is_conflict(error):  # the lock may be lost
                     raise
                 self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
 

@@ -77,9 +77,9 @@ def read_answer(
     if failed := of_status(response, f"the platform {answer}"):
         return failed
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
-    is_conflict = status == CONFLICT and not is_web_page(response.content)
+    conflicts = status == CONFLICT and not is_web_page(response.content)
     is_refused = response.is_client_error and bool(_error_text(response.content))
-    if status in final or is_conflict or is_refused:
+    if status in final or conflicts or is_refused:
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
     # Another server may have answered, and the platform may have carried out the request all the same.
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
@@ -126,3 +126,8 @@ def _refusal(request: Request, response: Response, answer: str) -> DeployError:
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether the platform refused a request with 409."""
+    return isinstance(error, RequestRejected) and error.status == CONFLICT
