@@ -17,12 +17,14 @@ from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unw
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
-from zerokie_action.lock.lock import DeployLock
+from zerokie_action.lock.lock import release
 from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, saved_locks
+from zerokie_action.lock.session import DeploySession
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import DEFAULT_API_URL, Environment, check_api_url, load, secrets
-from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 
 
@@ -83,24 +85,24 @@ async def _release_all(
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
         http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=ci.log.debug)
         client = Client(api_url, key, http, ci.log.redact)
-        unrecorded = LockRecords(lambda _state: None, None)
         async with anyio.create_task_group() as tasks:
-            for app, session in held:
-                lock = DeployLock(client, app, session, unrecorded, shutdown, ci.log)
-                tasks.start_soon(_release, lock, records)
+            for lock in held:
+                tasks.start_soon(_release, lock, client, shutdown, records, ci.log)
 
 
-async def _release(lock: DeployLock, records: LockRecords) -> None:
-    app, log = lock.app, lock.log
+async def _release(
+    lock: LockRecord, client: Client, shutdown: Shutdown, records: LockRecords, log: Log
+) -> None:
+    app, session = lock.app, DeploySession(*lock, asking=Write(Outcome.UNKNOWN))
     try:
         # The counts of a killed deploy are not known.
-        was_held = await lock.release(Counts(), CLEANUP)
+        released = await release(session, client, shutdown, Counts(), CLEANUP)
     except LockLost:  # between the heartbeat and finalize
-        was_held = False
+        released = None
     except DeployError as error:
         log.warning(f"Cleanup: the lock on {app!r} could not be released: {error}. It expires {expiry()}")
         return
-    if was_held:
+    if released:
         log.warning(
             f"Cleanup: the deploy of {app!r} left its lock behind. The lock is released now. The platform "
             "recorded the deploy with counts of zero, because its real changes are not known. Run the deploy "
@@ -108,7 +110,7 @@ async def _release(lock: DeployLock, records: LockRecords) -> None:
         )
     else:
         try:
-            await lock.client.get_app(app)
+            await client.get_app(app)
         except DeployError as error:  # with another account's key, no lock is found either
             records.release_at_expiry(lock.session)
             log.warning(

@@ -234,7 +234,7 @@ def test_a_finalize_whose_purge_failed(world: World) -> None:
     world.platform.dialect.speak("finalize=502")
     outcome = step(world)
     unknown, purge = outcome.outputs["warnings"]
-    assert unknown.startswith("The deploy ID is not known: the platform's answer to finalize was lost (")
+    assert unknown.startswith("Finalize gave no deploy ID: the platform answered 502 (")
     assert '502 ("' in unknown
     assert "The CDN's cache may not have been purged" in purge
 

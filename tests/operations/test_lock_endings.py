@@ -149,6 +149,17 @@ def test_the_ways_of_a_finalize(
     assert not state.exists()
 
 
+def test_a_signal_while_a_finalize_without_an_id_is_doubted(world: World, state: Path) -> None:
+    """The second finalize is refused, because the first one worked: the lock was released, and not lost."""
+    world.platform.faults.add(replace(EMPTY, after=True), Fault(Kind.STATUS, *HEARTBEAT, times=None))
+    tell(world, after=3)
+    outcome = world.run()
+    first, *doubts, last = ending(outcome)
+    assert (first, {*doubts}, last) == (("POST finalize", 204), {("PUT lock", 503)}, ("POST finalize", 409))
+    assert outcome.outputs["error"] == "Cancelled by SIGTERM; the new version is deployed"
+    assert not state.exists()
+
+
 # --- after a failure
 
 

@@ -107,7 +107,7 @@ async def _delete_static(job: Job, app: App, request_deletion: Callable[[Client]
         async with job.deploy_lock() as lock:
             is_locked = True
             what = await request_deletion(lock.writing(job.client))
-            lock.end()
+            lock.session.end()
             return what
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:

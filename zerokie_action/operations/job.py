@@ -13,6 +13,7 @@ from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import LockRecords, expiry
+from zerokie_action.lock.session import DeploySession
 from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import NOT_FOUND, is_conflict
@@ -107,9 +108,8 @@ class Job:
         Args:
             counts: returns how much the block changed.
         """
-        lock = DeployLock(
-            self.client, self.app, self.session, records=self.records, shutdown=self.shutdown, log=self.log
-        )
+        session = DeploySession(self.app, self.session)
+        lock = DeployLock(self.client, session, self.records, self.shutdown, self.log)
 
         async def in_turn(acquire: Callable[[], Awaitable[None]]) -> None:
             await self.in_turn(partial(self.once_ready, acquire))

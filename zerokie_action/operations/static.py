@@ -257,7 +257,6 @@ def _log_finalized(job: Job, lock: DeployLock) -> None:
     deploy_id, is_purged = answer.deploy_id, answer.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        why = f"was lost ({lock.released.lost})" if lock.released.lost else "has none"
-        job.warn(f"The deploy ID is not known: the platform's answer to finalize {why}")
+        job.warn(f"Finalize gave no deploy ID: {lock.released.lost}")
     if is_purged is False or lock.released.answer is None:
         job.warn("The CDN's cache may not have been purged: visitors may see the old version for a while")

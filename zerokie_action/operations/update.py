@@ -98,7 +98,7 @@ class Update:
         progress = Progress(len(files), sum(file.size for file in files), self._job.log)
 
         async def put(file: LocalFile) -> None:
-            path, content = file.path, FileContent(file, self._lock.check)
+            path, content = file.path, FileContent(file, self._lock.session.check)
             progress.begin(path, file.size, lambda: content.taken)
             write = self._files.write()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
@@ -250,7 +250,7 @@ class Update:
             stale={path: since for path, since in stale.items() if path in named},
             types=VERSION,
         )
-        content = Bytes(manifest.render(), self._lock.check)
+        content = Bytes(manifest.render(), self._lock.session.check)
 
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
