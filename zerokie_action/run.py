@@ -27,7 +27,7 @@ from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import rendered, write_reports
-from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
+from zerokie_action.report.result import DONE, NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
@@ -42,7 +42,6 @@ _NO_KEY = (
     "other run the secret is missing or has another name"
 )
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
-_DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 
 
 def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
@@ -84,7 +83,7 @@ async def run_async(
             comments = settings.comment and settings.operation != "sweep"  # which comments on each request
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci=ci, result=result, changes=changes, shutdown=shutdown)
-                result.status = "planned" if settings.dry_run else _DONE[settings.operation]
+                result.status = "planned" if settings.dry_run else DONE[settings.operation]
     except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
         failure = unwrap(caught)
         if not isinstance(failure, DeployError):
@@ -209,7 +208,7 @@ def _log_end(result: Result, ci: CI) -> None:
         url=result.url or result.app,
         time=human_seconds(result.duration_seconds),
         What=result.what.capitalize(),
-        unchecked=result.unchecked,
+        Status=result.status.capitalize(),
     )
     if not result.problems:
         ci.log.info(line)

@@ -80,8 +80,7 @@ async def _carry_out(job: Job, deploy: _Deploy, *, may_go_back: bool) -> None:
             elif not settings.health_check_text:
                 what = "which version answers" if settings.health_check else "whether the app runs"
                 job.note(f"`wait` is off: it was not checked {what}")
-                is_checked = settings.health_check is not None
-                job.result.unchecked = f"it was not checked {what}" if is_checked else "nothing was checked"
+                job.result.seen = "answering" if settings.health_check else "accepted"
             await check_health(job, await apps.find_url(job), {})
         # The text proves which version answered. If the app shows the same image as before, another look at
         # the app proves nothing.
@@ -288,7 +287,7 @@ class _Deploy:
                 "`health-check-text` can tell"
             )
             return
-        job.result.seen_running = True
+        job.result.seen = "running"
         runs = f"runs {shown or rollout.image!r}" if shown or rollout.image else "runs"
         job.log.info(f"{job.app!r} {runs} after {after}")
 

@@ -35,6 +35,7 @@ async def destroy(job: Job) -> None:
     app = await job.client.find_app(job.app)
     if app is None:
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
+        job.result.seen = "absent"
         return
     note_app(job, app)
     what = ""

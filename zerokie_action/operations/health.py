@@ -69,7 +69,8 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
             f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}", hint=check.advice
         )
     # Any other answer may come from the old version, or from another site.
-    job.result.seen_live = bool(proofs or (path and job.result.seen_running))
+    if proofs or (path and job.result.seen == "running"):
+        job.result.seen = "live"
     after = human_seconds(polling.waited)
     job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 

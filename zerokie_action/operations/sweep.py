@@ -74,6 +74,7 @@ async def sweep(job: Job) -> None:
                 _report(job, app_job)
         result.left.remove(name)
     await _wait_until_gone(job, deleted)
+    result.seen = "swept" if result.apps else "nothing to sweep"
     if failures:
         failures[0].args = tuple(problem for error in failures for problem in error.args)
         raise failures[0]

@@ -9,19 +9,22 @@ from zerokie_action.formats import is_image
 from zerokie_action.text import LINE_LIMIT, human_files, is_web_url, output_line
 
 OUTCOMES = {
-    "live": ("✅ {app} is live", "{url} is live after {time}"),
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
-    "deployed, running": ("✅ {app} is deployed and runs", "Deployed and running after {time}: {url}"),
     "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
-    "restarted, running": ("✅ {app} is restarted and runs", "Restarted and running after {time}: {url}"),
     "accepted": (
-        "⏳ {app}: the platform accepted the {what}; {unchecked}",
-        "{What} accepted after {time}; {unchecked}: {url}",
+        "⏳ {app}: the platform accepted the {what}; nothing was checked",
+        "{What} accepted after {time}; nothing was checked: {url}",
     ),
+    "answering": (
+        "⏳ {app}: the platform accepted the {what}; it was not checked which version answers",
+        "{What} accepted after {time}; it was not checked which version answers: {url}",
+    ),
+    "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
+    "live": ("✅ {app} is live", "{url} is live after {time}"),
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
-    "destroyed, nothing": ("✅ {app} did not exist", "Done after {time}"),
+    "absent": ("✅ {app} did not exist", "Done after {time}"),
     "swept": ("✅ {app} of closed requests are deleted", "Done after {time}"),
-    "swept, nothing": ("✅ {app}: nothing to delete", "Done after {time}"),
+    "nothing to sweep": ("✅ {app}: nothing to delete", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
@@ -31,6 +34,8 @@ OUTCOMES = {
 }
 """By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
 
+DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
+"""The status after a success, by operation."""
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -97,10 +102,9 @@ class Result:
 
     Attributes:
         status: the status, as in `docs/result.schema.json`.
+        seen: what the run saw of the app, if that says more than the status of a success: a key of
+            `OUTCOMES`.
         changes: the changes that the run made, or that a dry run would make.
-        seen_running: whether the platform reported that the deployed image runs.
-        seen_live: whether the health check saw the deployed version.
-        unchecked: what `wait: false` left unchecked, as a clause; empty if everything was checked.
         problems: why the run failed, one sentence each; empty after a success.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
@@ -115,6 +119,7 @@ class Result:
     dry_run: bool = False
     status: str = "failed"
     exit_code: int = 1
+    seen: str = ""
     kind: str | None = None
     deploy_id: str | None = None
     url: str | None = None
@@ -124,9 +129,6 @@ class Result:
     created: bool | None = None
     changes: Changes | None = None
     cache_purged: bool | None = None
-    seen_running: bool = False
-    seen_live: bool = False
-    unchecked: str = ""
     domains: list[dict[str, object]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -154,18 +156,8 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """The key of `OUTCOMES`: the status, refined by what is known about the app."""
-        if self.status == "destroyed" and self.operation == "sweep":
-            return "swept" if self.apps else "swept, nothing"
-        if self.status == "destroyed" and not self.kind:
-            return "destroyed, nothing"
-        if self.status not in {"deployed", "restarted"}:
-            return self.status
-        if self.unchecked:
-            return "accepted"
-        if not (self.seen_live or self.seen_running):
-            return self.status
-        return "live" if self.seen_live else f"{self.status}, running"
+        """The key of `OUTCOMES`."""
+        return self.seen if self.seen and self.status in DONE.values() else self.status
 
 
 def redact_result(result: Result, redact: Callable[[str], str]) -> Result:

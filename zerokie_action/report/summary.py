@@ -48,7 +48,7 @@ def _outcome(result: Result) -> Iterator[str]:
     """Headline, errors, links, counts, warnings and notes; parts may be empty."""
     headline, _ = OUTCOMES[result.outcome]
     app = markdown_code(result.app) or ("Previews" if result.operation == "sweep" else "Zerokie")
-    yield "## " + headline.format(app=app, what=result.what, unchecked=result.unchecked)
+    yield "## " + headline.format(app=app, what=result.what, status=result.status)
     if len(result.problems) > 1:
         yield "**Errors:**"
         yield _bullets(map(markdown_text, result.problems))
