@@ -2,7 +2,7 @@
 
 import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TextIO
 
@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 import zerokie_action
-from zerokie_action.ci import CI, detect
+from zerokie_action.ci import CI, Log, detect
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
@@ -23,7 +23,6 @@ from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
-from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.report.files import rendered, write_reports
@@ -32,8 +31,8 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import Redactor, human_paths, human_seconds
-from zerokie_action.validation import check, other_registry, unknown_names, without_effect, wrong_argument
+from zerokie_action.text import Redactor, human_seconds
+from zerokie_action.validation import check, doubtful, unknown_names, wrong_argument
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
@@ -67,34 +66,29 @@ async def run_async(
     app = "" if settings.operation == "sweep" else environment.text("app")
     result = Result(settings.operation, app, settings.dry_run, links=ci.links)
     result.requested_image = settings.image
-    result.warnings = [*unknown_names(environment), *without_effect(settings, environment)]
-    result.warnings += other_registry(settings, environment)
+    result.warnings = unknown_names(environment)
     if settings.skip_without_key and not (environment.text("api_key") or problems):
         result.status = "skipped"
         result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
         ci.log.warning(warning)
     error: DeployError | None = None
-    changes: list[Change] = []
     comments = False
     try:
         if result.status != "skipped":
             check(settings, environment, problems)
             comments = settings.comment and settings.operation != "sweep"  # which comments on each request
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, environment, ci=ci, result=result, changes=changes, shutdown=shutdown)
+                await _work(settings, environment, ci, result, shutdown)
                 result.status = "planned" if settings.dry_run else DONE[settings.operation]
-    except Exception as caught:  # noqa: BLE001 - `_conclude` reports every error
-        failure = unwrap(caught)
-        if not isinstance(failure, DeployError):
-            if ci.log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
-                ci.log.debug(*"".join(traceback.format_exception(failure)).splitlines())
-            failure = DeployError(f"Unexpected error: {failure!r}", hint=_BUG)
-        _suggest_name(failure, result.app)
-        error = failure
-    _conclude(result, changes, error, signals)
+    except Exception as caught:  # noqa: BLE001 - the reports have every error
+        error = _deploy_error(caught, ci.log)
+        _suggest_name(error, result.app)
+    if signals.first is not None:
+        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
+    result.conclude(error)
     result.duration_seconds = anyio.current_time() - began
-    _log_end(result, ci)
+    _log_end(result, ci.log)
     result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
     if comments and signals.first is None and (text := rendered(render_comment, result, ci)):
@@ -106,19 +100,14 @@ async def run_async(
 
 
 async def _work(
-    settings: Settings,
-    environment: Environment,
-    *,
-    ci: CI,
-    result: Result,
-    changes: list[Change],
-    shutdown: Shutdown,
+    settings: Settings, environment: Environment, ci: CI, result: Result, shutdown: Shutdown
 ) -> None:
-    _announce(settings, ci)
+    """Connect to the platform, and do what the inputs ask for."""
+    _announce(settings, ci.log)
     state_file = settings.state_file or default_state_file(environment.env)
+    # The platform may quote the values of `env`.
+    redactor = Redactor(*secrets(environment), *settings.env.values())
     async with Transport(environment.env) as transport:
-        # The platform may quote the values of `env`.
-        redactor = Redactor(*secrets(environment), *settings.env.values())
         http = RetryingClient(
             transport,
             retry_timeout=settings.retry_timeout,
@@ -136,12 +125,50 @@ async def _work(
                 records=records,
                 session=str(uuid.uuid4()),
                 ends_at=anyio.current_time() + settings.timeout,
-                changes=changes,
+                changes=result.requested,
             )
+            for warning in doubtful(settings, environment):
+                job.warn(warning)
             try:
                 await _operate(job)
             finally:
                 result.retries_used = http.retries_used
+
+
+async def _operate(job: Job) -> None:
+    settings = job.settings
+    if settings.operation == "restart" or settings.image is not None:
+        await deploy_image(job)  # has several time limits
+        return
+    with job.time_limit():
+        if settings.directory is not None:
+            await deploy_directory(job, settings.directory)
+        elif settings.operation == "destroy":
+            await destroy(job)
+        else:
+            await sweep(job)
+
+
+def _announce(settings: Settings, log: Log) -> None:
+    ours = f"zerokie-action {zerokie_action.__version__}"
+    dry_run = " (dry run)" if settings.dry_run else ""
+    if settings.operation == "deploy":
+        what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
+        log.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
+    else:
+        log.info(f"{ours}: {settings.operation} {', '.join(parse_lines(settings.app))}{dry_run}")
+    if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
+        log.info(f"API: {settings.api_url}")
+
+
+def _deploy_error(caught: Exception, log: Log) -> DeployError:
+    """The error to report. Another error than a `DeployError` is a bug."""
+    error = unwrap(caught)
+    if isinstance(error, DeployError):
+        return error
+    if log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
+        log.debug(*"".join(traceback.format_exception(error)).splitlines())
+    return DeployError(f"Unexpected error: {error!r}", hint=_BUG)
 
 
 def _suggest_name(error: DeployError, app: str) -> None:
@@ -151,57 +178,7 @@ def _suggest_name(error: DeployError, app: str) -> None:
         error.advise(f"`app`: {advice}.")
 
 
-async def _operate(job: Job) -> None:
-    settings = job.settings
-    if settings.operation == "restart" or settings.image is not None:
-        await deploy_image(job)
-    else:
-        with job.time_limit():
-            if settings.operation == "destroy":
-                await destroy(job)
-            elif settings.operation == "sweep":
-                await sweep(job)
-            elif settings.directory is not None:
-                await deploy_directory(job, settings.directory)
-
-
-def _announce(settings: Settings, ci: CI) -> None:
-    ours = f"zerokie-action {zerokie_action.__version__}"
-    dry_run = " (dry run)" if settings.dry_run else ""
-    if settings.operation == "deploy":
-        what, kind = (settings.image, "container") if settings.image else (settings.directory, "static")
-        ci.log.info(f"{ours} deploys {what} to {settings.app} ({kind}){dry_run}")
-    else:
-        ci.log.info(f"{ours}: {settings.operation} {', '.join(parse_lines(settings.app))}{dry_run}")
-    if settings.api_url != DEFAULT_API_URL:  # whoever sets it gets the key
-        ci.log.info(f"API: {settings.api_url}")
-
-
-def _conclude(result: Result, changes: Sequence[Change], error: DeployError | None, signals: Signals) -> None:
-    """Set the result's status, exit code, error and hint, and what was changed."""
-    made = result.changes
-    if result.operation == "deploy":
-        result.created = was_created(changes)
-    is_changed = any(change.may_be_made for change in changes)
-    result.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
-    left = [app for app in result.left if app not in result.apps]
-    clause = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
-    state = "; ".join(filter(None, (*(change.state for change in changes), result.lock_state, clause)))
-    result.nothing_changed = result.status == "failed" and not (is_changed or result.lock_state)
-    if result.nothing_changed:  # a lock that was held is finalized all the same
-        result.deploy_id = result.cache_purged = result.changes = None
-    if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
-        result.status = "cancelled"
-    if error is None:
-        result.exit_code = 0
-        return
-    *others, last = error.args
-    result.problems = [*others, f"{last}; {state}" if state else last]
-    result.exit_code, result.hint = error.exit_code, error.hint
-
-
-def _log_end(result: Result, ci: CI) -> None:
+def _log_end(result: Result, log: Log) -> None:
     """Log the last line of a successful run, or the error."""
     _, line = OUTCOMES[result.outcome]
     line = line.format(
@@ -211,11 +188,10 @@ def _log_end(result: Result, ci: CI) -> None:
         Status=result.status.capitalize(),
     )
     if not result.problems:
-        ci.log.info(line)
+        log.info(line)
         return
     *others, last = result.problems
     for problem in others:
-        ci.log.error(problem, title=line)
-    ci.log.error(
-        last, *filter(None, [NOTHING_CHANGED if result.nothing_changed else "", result.hint]), title=line
-    )
+        log.error(problem, title=line)
+    nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
+    log.error(last, *filter(None, (nothing_changed, result.hint)), title=line)

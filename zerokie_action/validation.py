@@ -23,17 +23,14 @@ _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
-    ("registry_server", *_LOGIN, "wait"): {"image", "restart"},
-    ("health_check", "health_check_text", "health_check_timeout"): {"image", "directory", "restart"},
-    # `check` refuses domains with an image.
-    ("create", "domains", "remove_domains"): {"image", "directory"},
+    ("registry_server", *_LOGIN, "wait"): {"image", "operation: restart"},
+    ("health_check", "health_check_text", "health_check_timeout"): {*_SOURCES, "operation: restart"},
+    ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
-    ("take_over",): {"directory", "destroy"},
-    ("lock_timeout",): {"image", "directory", "restart", "destroy"},
+    ("take_over",): {"directory", "operation: destroy"},
+    ("lock_timeout",): {*_SOURCES, "operation: restart", "operation: destroy"},
 }
-"""Groups of inputs, with the tasks that use them.
-
-A task is a deploy of an `image`, a deploy of a `directory`, or another operation."""
+"""Groups of inputs, with what uses them: the deploy of an `image` or a `directory`, or another operation."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -48,31 +45,22 @@ def unknown_names(environment: Environment) -> list[str]:
     return [f"These are not inputs: {', '.join(unknown)}; `--help` lists all inputs"] if unknown else []
 
 
-def without_effect(settings: Settings, environment: Environment) -> list[str]:
-    """A warning about inputs that are set but not used by this run; empty if there are none."""
-    tasks = [name for name in _SOURCES if environment.text(name)]
-    if settings.operation != "deploy":
-        tasks = [settings.operation]
-    if len(tasks) != 1:
-        return []  # an error
-    unused = set().union(*(fields for fields, users in _USED_WITH.items() if tasks[0] not in users))
+def doubtful(settings: Settings, environment: Environment) -> Iterator[str]:
+    """Warnings about inputs that `check` accepts: those without effect, and a login for another registry."""
+    task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
+    unused = set().union(*(fields for fields, users in _USED_WITH.items() if task not in users))
     # An input that is set to its default needs no warning.
     given = [name for name, value in settings if name in unused and value != INPUTS[name].default]
-    what = tasks[0] if tasks[0] in _SOURCES else f"operation: {tasks[0]}"
-    return [f"{_given(environment, *given)}: no effect with `{what}`; leave out"] if given else []
-
-
-def other_registry(settings: Settings, environment: Environment) -> list[str]:
-    """A warning about a login for another registry than the image's; empty without login or image."""
-    if not (settings.image and settings.registry_username and settings.operation == "deploy"):
-        return []
-    text = environment.text("registry_server")
-    host = registry_of(settings.image)
-    if "://" in text or registry_host(text or DOCKER_HUB) == host:  # a URL is an error
-        return []
-    given = f"is {text!r}" if text else "is not set, which means Docker Hub"
-    image = f"the image is on {host!r}, which may not get the login"
-    return [f"`registry-server` {given}, and {image}; set `registry-server` to {host!r}"]
+    if given:
+        yield f"{_given(environment, *given)}: no effect with `{task}`; leave out"
+    if settings.image and settings.registry_username:
+        server, host = settings.registry_server, registry_of(settings.image)
+        if registry_host(server or DOCKER_HUB) != host:
+            is_set = f"is {server!r}" if server else "is not set, which means Docker Hub"
+            yield (
+                f"`registry-server` {is_set}, and the image is on {host!r}, which may not get the login; set "
+                f"`registry-server` to {host!r}"
+            )
 
 
 def wrong_argument(argument: str) -> str:
@@ -87,11 +75,12 @@ def wrong_argument(argument: str) -> str:
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
-    if not (app := environment.text("app")):
+    label, app = environment.label, environment.text("app")
+    if not app:
         yield "`app` is required: name the app"
     elif (settings.operation == "sweep") != ("*" in app):
         one = f"{app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
-        yield f"{environment.label('app')}: {one if '*' in app else not_previews(app)}"
+        yield f"{label('app')}: {one if '*' in app else not_previews(app)}"
     if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
@@ -104,7 +93,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield f"{given}: only `operation: deploy` uses it; remove it"
     if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
         yield f"{given} without `health-check`: set the path or URL whose answer must contain the text"
-    missing = [environment.label(field) for field in _LOGIN if not environment.text(field)]
+    missing = [label(field) for field in _LOGIN if not environment.text(field)]
     if missing and (given := _given(environment, "registry_server", *_LOGIN)):
         yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
     for variable, field in _unknown(environment):
@@ -126,10 +115,10 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
         yield f"{given}: the platform has custom domains for static apps only"
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
-    elif directory and (ignore_file := environment.text("ignore_file")):
+    elif directory and (name := environment.text("ignore_file")):
         where = "neither in `directory` nor in the working directory"
-        if Path(ignore_file) != IGNORE_FILE and not find_ignore_file(Path(directory), Path(ignore_file)):
-            yield f"{label('ignore_file')}: {ignore_file!r} is {where}; correct the path, or leave it out"
+        if Path(name) != IGNORE_FILE and not find_ignore_file(Path(directory), Path(name)):
+            yield f"{label('ignore_file')}: {name!r} is {where}; correct the path, or leave it out"
 
 
 def _given(environment: Environment, *fields: str) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from zerokie_action.errors import DeployError, Interrupted
 from zerokie_action.formats import is_image
-from zerokie_action.text import LINE_LIMIT, human_files, is_web_url, output_line
+from zerokie_action.outcome import Change, was_created
+from zerokie_action.text import LINE_LIMIT, human_files, human_paths, is_web_url, output_line
 
 OUTCOMES = {
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
@@ -104,7 +106,8 @@ class Result:
         status: the status, as in `docs/result.schema.json`.
         seen: what the run saw of the app, if that says more than the status of a success: a key of
             `OUTCOMES`.
-        changes: the changes that the run made, or that a dry run would make.
+        requested: the changes that the run has asked for; the final state is derived from them.
+        changes: the changes of files that the run made, or that a dry run would make.
         problems: why the run failed, one sentence each; empty after a success.
         changed: whether something was changed, or may have been; after a dry run, whether it would be.
         nothing_changed: whether the run failed before it asked for a change.
@@ -127,6 +130,7 @@ class Result:
     previous_image: str | None = None
     requested_image: str | None = None
     created: bool | None = None
+    requested: list[Change] = field(default_factory=list)
     changes: Changes | None = None
     cache_purged: bool | None = None
     domains: list[dict[str, object]] = field(default_factory=list)
@@ -158,6 +162,27 @@ class Result:
     def outcome(self) -> str:
         """The key of `OUTCOMES`."""
         return self.seen if self.seen and self.status in DONE.values() else self.status
+
+    def conclude(self, error: DeployError | None) -> None:
+        """Set the exit code, the error if there is one, and what was changed."""
+        made = self.changes
+        if self.operation == "deploy":
+            self.created = was_created(self.requested)
+        is_changed = any(change.may_be_made for change in self.requested)
+        self.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
+        self.nothing_changed = self.status == "failed" and not (is_changed or self.lock_state)
+        if self.nothing_changed:  # a lock that was held is finalized all the same
+            self.deploy_id = self.cache_purged = self.changes = None
+        if error is None:
+            self.exit_code = 0
+            return
+        if isinstance(error, Interrupted):
+            self.status = "cancelled"
+        left = [app for app in self.left if app not in self.apps]
+        for_later = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
+        state = (*error.args[-1:], *(change.state for change in self.requested), self.lock_state, for_later)
+        self.problems = [*error.args[:-1], "; ".join(filter(None, state))]
+        self.exit_code, self.hint = error.exit_code, error.hint
 
 
 def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
