@@ -51,6 +51,7 @@ READ: dict[Parse, dict[str, object]] = {
     formats.parse_variables: {
         'A=1\n# no\n B_2 =x=y "z" # w\nspring.url-1=\n': {"A": "1", "B_2": 'x=y "z" # w', "spring.url-1": ""},
     },
+    formats.check_domain: {"WWW.Example.com.": "www.example.com"},
     # what a name may look like is the platform's to say
     formats.check_app: unchanged("my-app", "a", "Ünïcode", "a.b_c", "My_Site"),
     # host and port, path, tag, digest
@@ -83,21 +84,11 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
         "{!r} is not between a minute and ten years; write for example 7d, or false": ["59s", "3651d"],
     },
-    formats.parse_domains: {
+    formats.check_domain: {
         "{!r} can't be a custom domain; write one name per line, with at least three labels, such as ": [
-            *(
-                "example.com",
-                "localhost",
-                "a.b.\u200bc",
-                "https://www.example.com",
-                "a.b c.d",
-                "a.b.c,d.e.f",
-                "a.b.c:443",
-                "a..b",
-            ),
+            *("example.com", "localhost", "a.b.\u200bc", "https://www.example.com", "a.b c.d"),
+            *("a.b.c,d.e.f", "a.b.c:443", "a..b", "b.c."),
         ],
-        "'a..b' can't be a custom domain; write one name per line, with at least three labels, such as "
-        "www.example.com\n'b c' can't be": ["a..b\nok.example.com\nb c"],
     },
     formats.parse_variables: {
         "item 4 is not KEY=VALUE, or repeats a key; write one per line": [
@@ -106,7 +97,9 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
     },
     formats.check_app: {
         "{!r} looks like a variable that was not expanded; ": UNEXPANDED,
-        "{!r} can't be an app's name; write for example 'a-b'": ["a/b", "a\\b", "a b", "a\nb", "a\u202eb"],
+        "{!r} can't be an app's name; write for example 'a-b'": [
+            *("a/b", "a\\b", "a b", "a\nb", "a\u202eb", "a/../b*", "a\nb *"),
+        ],
         "{!r} can't be an app's name; write for example 'my-site'": ["..", "\udc80"],
     },
     formats.check_image: {
@@ -184,7 +177,16 @@ def test_lists_have_one_item_a_line(items: list[str], line_break: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "better"),
-    [("My_Site", "my-site"), ("  Größe & Preis! ", "gr-e-preis"), ("-" * 70 + "x" * 70, "x" * 62)],
+    [
+        ("My_Site", "my-site"),
+        ("  Größe & Preis! ", "gr-e-preis"),
+        ("-" * 70 + "x" * 70, "x" * 62),
+        ("https://My-Site.platform-dev.zerokie.com/a?b", "my-site"),
+        ("http://localhost:8080/", "http-localhost-8080"),
+        ("my-site.platform-dev.zerokie.com", "my-site"),
+        ("site.v2", "site-v2"),
+        ("../my/site", "my-site"),
+    ],
 )
 def test_a_better_name(name: str, better: str) -> None:
     """What to write in place of a name that the platform refuses."""

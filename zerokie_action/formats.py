@@ -10,7 +10,10 @@ a URL's query).
 import ipaddress
 import os.path
 import re
+from contextlib import suppress
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 DOCKER_HUB = "docker.io"
 
@@ -20,14 +23,12 @@ _DURATION = re.compile(
     re.IGNORECASE,
 )
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
-    ("false", "f", "no", "n", "off", "0"), False
-)
-"""As pydantic reads them in the other inputs."""
+_BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 _LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
 _SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
 """A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
 _COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
     r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # the registry's host
@@ -37,6 +38,8 @@ _IMAGE = re.compile(
 )
 """An image reference, by the grammar of registries (distribution's `reference`)."""
 _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
+_HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}(?:/|$)", re.IGNORECASE)
+"""A host name or the URL of a site, whose first label (group 1) may be the app's name."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 
@@ -53,8 +56,8 @@ def parse_duration(text: str) -> float:
 
 def parse_delete_stale(text: str) -> bool | float:
     """A boolean, or the seconds of a duration with its unit."""
-    if text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
+    with suppress(ValidationError):
+        return _BOOLEAN.validate_python(text)
     if not _DURATION.fullmatch(text) or re.fullmatch(r"[0-9.]+", text):
         raise ValueError(
             f"{text!r} is neither true, false nor a duration with its unit; write for example 7d"
@@ -96,21 +99,15 @@ def parse_lines(text: str) -> tuple[str, ...]:
     return tuple(line for line in map(str.strip, split_lines(text)) if line and not line.startswith("#"))
 
 
-def parse_domains(text: str) -> tuple[str, ...]:
-    """Read one host name per line. A name needs three labels, because the platform serves no apex domains.
-
-    Duplicates are removed; names that differ only in case or in a final dot are equal (RFC 4343).
-    """
-    domains = tuple(dict.fromkeys(domain.lower().removesuffix(".") for domain in parse_lines(text)))
-    problems = [
-        f"{domain!r} can't be a custom domain; write one name per line, with at least three labels, such as "
-        "www.example.com"
-        for domain in domains
-        if not (_DOMAIN.fullmatch(domain) and domain.isprintable())
-    ]
-    if problems:
-        raise ValueError("\n".join(problems))
-    return domains
+def check_domain(text: str) -> str:
+    """Check a custom domain. It needs three labels, because the platform serves no apex domains."""
+    domain = text.lower().removesuffix(".")
+    if not (_DOMAIN.fullmatch(domain) and domain.isprintable()):
+        raise ValueError(
+            f"{text!r} can't be a custom domain; write one name per line, with at least three labels, such "
+            "as www.example.com"
+        )
+    return domain
 
 
 def parse_variables(text: str) -> dict[str, str]:
@@ -118,14 +115,14 @@ def parse_variables(text: str) -> dict[str, str]:
     variables: dict[str, str] = {}
     problems = []
     for number, line in enumerate(parse_lines(text), 1):
-        key, equals, value = line.partition("=")
-        key = key.strip()
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key) or key in variables:
+        match = _VARIABLE.fullmatch(line)
+        if match and match[1] not in variables:
+            variables[match[1]] = match[2]
+        else:
             problems.append(
                 f"item {number} is not KEY=VALUE, or repeats a key; write one per line, with a key of "
                 "letters, digits, _ . and -"
             )
-        variables[key] = value
     if problems:
         raise ValueError("\n".join(problems))
     return variables
@@ -134,32 +131,19 @@ def parse_variables(text: str) -> dict[str, str]:
 def check_app(text: str) -> str:
     """Check that an app's name can be part of a URL; the platform checks everything else.
 
-    A text with a `*` has to be a list of patterns for `operation: sweep`.
+    A text with a `*` is a list of patterns for `operation: sweep`, which `problem_with_preview` checks.
     """
     _refuse_unexpanded(text)
-    if "*" in text:
-        parse_previews(text)
-        return text
-    if text in {".", ".."} or not text.isprintable() or re.search(r"[\s/\\]", text):
+    names = parse_lines(text) if "*" in text else (text,)
+    if not all(name.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", name) for name in names):
         raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
     return text
 
 
-def parse_previews(text: str) -> tuple[str, ...]:
-    """Read one pattern of previews per line, such as `my-site-pr-*`; return the parts before the `*`."""
-    patterns = tuple(dict.fromkeys(parse_lines(text)))
-    problems = [
-        not_previews(pattern)
-        for pattern in patterns
-        if not (_PREVIEWS.fullmatch(pattern) and pattern.isprintable())
-    ]
-    if problems:
-        raise ValueError("\n".join(problems))
-    return tuple(pattern.removesuffix("*") for pattern in patterns)
-
-
-def not_previews(text: str) -> str:
-    """The problem of a text that is not a pattern of previews."""
+def problem_with_preview(text: str) -> str:
+    """Why a text is no pattern of previews such as `my-site-pr-*`, as a sentence; empty if it is one."""
+    if _PREVIEWS.fullmatch(text) and text.isprintable():
+        return ""
     return (
         f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
         "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
@@ -170,7 +154,8 @@ def advice_for_app(name: str) -> str:
     """Advice for an app's name that can't be part of a host name; empty for a good name."""
     if _HOST_LABEL.fullmatch(name):
         return ""
-    better = re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-") or "my-site"
+    host = _HOST.match(name)
+    better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else name).lower())[:63].strip("-") or "my-site"
     return f"write for example {better!r}: the name is part of a host name (a to z, 0 to 9 and dashes)"
 
 

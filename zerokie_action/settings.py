@@ -138,7 +138,8 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
 
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
-Domains = Annotated[tuple[str, ...], BeforeValidator(formats.parse_domains)]
+Domain = Annotated[str, BeforeValidator(formats.check_domain)]
+Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 
@@ -335,7 +336,7 @@ class Settings(BaseSettings):
     @property
     def previews(self) -> tuple[str, ...]:
         """The beginnings of the previews' names, which a request's number follows: for `sweep`."""
-        return formats.parse_previews(self.app)
+        return tuple(pattern.removesuffix("*") for pattern in formats.parse_lines(self.app))
 
     @property
     def forge_tokens(self) -> dict[str, str]:
@@ -416,7 +417,7 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
         for detail in error.errors(include_url=False, include_input=False):
             field = str(detail["loc"][0])
             problems += _problems(detail, environment.label(field), environment.text(field))
-            del values[spellings(field)[0]]  # the source stores each value under the first spelling
+            values.pop(spellings(field)[0], None)  # the source stores each value under the first spelling
         settings = Settings(**values)
     return settings, problems
 

@@ -11,7 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import DOCKER_HUB, not_previews, registry_host, registry_of
+from zerokie_action.formats import DOCKER_HUB, parse_lines, problem_with_preview, registry_host, registry_of
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
@@ -75,12 +75,11 @@ def wrong_argument(argument: str) -> str:
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
-    label, app = environment.label, environment.text("app")
-    if not app:
+    label = environment.label
+    if environment.text("app"):
+        yield from _problems_of_app(settings, environment)
+    else:
         yield "`app` is required: name the app"
-    elif (settings.operation == "sweep") != ("*" in app):
-        one = f"{app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
-        yield f"{label('app')}: {one if '*' in app else not_previews(app)}"
     if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
@@ -100,6 +99,15 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         if field:
             right = f"{variable.partition('_')[0].upper()}_{field.upper()}"
             yield f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?"
+
+
+def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[str]:
+    label, app = environment.label("app"), environment.text("app")
+    if settings.operation == "sweep":
+        problems = filter(None, map(problem_with_preview, parse_lines(app)))
+        yield from (f"{label}: {problem}" for problem in problems)
+    elif "*" in app:
+        yield f"{label}: {app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
 
 
 def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
