@@ -44,28 +44,24 @@ class TestDirectory:
     """`directory` is a name in the tree; what it leads to is the tree's choice."""
 
     @pytest.mark.parametrize(
-        ("written", "target", "why"),
+        ("written", "target", "leads_to"),
         [
-            ("out", "../home/.aws", "leads to '{parent}/home/.aws', which is outside of '{parent}/work'"),
-            ("./out/", ".git", "leads to '{parent}/work/.git', which may hold secrets"),
-            ("dist/../out", ".docker", "leads to '{parent}/work/.docker', which may hold secrets"),
-            ("{parent}/work/out", ".aws", "leads to '{parent}/work/.aws', which may hold secrets"),
-            ("{parent}/w/out", "../home", "leads to '{parent}/home', which is outside of '{parent}/work'"),
-            ("out/site", "../home", "leads to '{parent}/home/site', which is outside of '{parent}/work'"),
-            ("out", ".", "leads through a link to '{parent}/work'; if that is meant, write '{parent}/work'"),
-            (
-                "out",
-                "decrypted",
-                "leads through a link to '{parent}/work/decrypted'; if that is meant, write",
-            ),
-            ("out/site", "decrypted", "leads through a link to '{parent}/work/decrypted/site'; if that"),
-            ("{parent}/w/out", "decrypted", "leads through a link to '{parent}/work/decrypted'; if that"),
-            ("../artifact/out", "../home/.aws", "leads through a link to '{parent}/home/.aws'; if that"),
-            ("../artifact/out/", "../home", "leads through a link to '{parent}/home'; if that is meant"),
+            ("out", "../home/.aws", "home/.aws"),
+            ("./out/", ".git", "work/.git"),
+            ("dist/../out", ".docker", "work/.docker"),
+            ("{parent}/work/out", ".aws", "work/.aws"),
+            ("{parent}/w/out", "../home", "home"),
+            ("out/site", "../home", "home/site"),
+            ("out", ".", "work"),
+            ("out", "decrypted", "work/decrypted"),
+            ("out/site", "decrypted", "work/decrypted/site"),
+            ("{parent}/w/out", "decrypted", "work/decrypted"),
+            ("../artifact/out", "../home/.aws", "home/.aws"),
+            ("../artifact/out/", "../home", "home"),
         ],
     )
     def test_a_link_to_another_folder(
-        self, world: World, work: Path, written: str, target: str, why: str
+        self, world: World, work: Path, written: str, target: str, leads_to: str
     ) -> None:
         """However the directory is written: refused before a request, with the path to write instead."""
         for folder in ("../artifact", "decrypted/site"):
@@ -76,7 +72,8 @@ class TestDirectory:
         link("../w", "work")
         outcome = world.run(directory=written.format(parent=work.parent))
         assert outcome.exit_code == 2
-        assert why.format(parent=work.parent) in outcome.log
+        real = f"'{work.parent}/{leads_to}'"
+        assert f"leads through a link to {real}; if that is meant, write {real}" in outcome.log
         assert outcome.requests == []
         check_nothing_leaked(world, outcome)
 
@@ -238,7 +235,7 @@ class TestIgnoreFile:
         link(place, target)
         outcome = world.run(directory="../home/site" if "home" in place else "public")
         assert outcome.exit_code == 2
-        assert "`ignore-file`: '" + place + "' leads to " in outcome.log
+        assert "`ignore-file`: '" + place + "' leads through a link to " in outcome.log
         check_nothing_leaked(world, outcome)
         assert "sandbox-key" not in outcome.log
 
@@ -258,12 +255,13 @@ class TestIgnoreFile:
         assert "'public/.zerokieignore' is not a readable text file (UTF-8) of at most 64 kB" in outcome.log
 
     def test_right_ones(self, world: World, work: Path) -> None:
-        """A link to another ignore file of the checkout, and a file outside that the input names."""
+        """The file that the error about a link names, and a file or a link outside of the checkout."""
         Path(".gitignore").write_bytes(b"# Windows\r\n*.css\r\n")
         link("dist/.cfignore", "../.gitignore")
+        assert f"write '{work}/.gitignore'" in world.run(directory="dist", ignore_file=".cfignore").log
         (work.parent / "shared").write_text("*.html")
         link("../home/ignore", "../shared")
-        left_by = {".cfignore": "index.html", "../shared": "a.css", "../home/ignore": "a.css"}
+        left_by = {f"{work}/.gitignore": "index.html", "../shared": "a.css", "../home/ignore": "a.css"}
         for ignore_file, left in left_by.items():
             inputs = {"ignore": ".cfignore", "max_deletes": 9}
             outcome = world.run(directory="dist", ignore_file=ignore_file, **inputs)
@@ -313,7 +311,9 @@ class TestManyFiles:
         Path("a" * 21, "deep").mkdir(parents=True)
         outcome = world.run(directory="../../../../..")
         assert outcome.exit_code == 2
-        problem = "…' has a path of more than 1,024 bytes; shorten it or add it to `ignore`\n"
+        problem = (
+            "…' has a path that is not UTF-8, or longer than 1,024 bytes; rename it or add it to `ignore`\n"
+        )
         assert outcome.log.count(f"Error: '{folder}") == outcome.log.count(problem) == 2
         assert world.run(directory="../../../../..", ignore="a" * 20 + "*").exit_code == 0
 

@@ -54,7 +54,7 @@ PROTECTED_NAMES = Patterns(PROTECTED)
 def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, list[str], list[str]]:
     """The ignore file, or None if there is none; its patterns; its problems, one sentence each.
 
-    The file may be a link, but `problem_with_path` counts: the tree must not choose the file that is read.
+    The file is no link in the checkout or in the directory: the tree must not choose the file that is read.
     """
     location = find_ignore_file(directory, ignore_file)
     if location is None:
@@ -82,45 +82,20 @@ def _checkout() -> Path:
     return next((place for place in (here, *here.parents) if os.path.lexists(place / ".git")), here)
 
 
-def is_protected(path: Path, tree: Path) -> bool:
-    """Whether a real path lies inside `tree`, and it or a directory on the way has a protected name."""
-    if not path.is_relative_to(tree):
-        return False
-    return PROTECTED_NAMES.match_path(str(path.relative_to(tree)), is_directory=os.path.isdir(path))
-
-
-def problem_with_path(path: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
+def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
     """Why a path from an input must not be followed, as words after the path; empty if it may be.
 
-    Links belong to whoever wrote the tree. So a path into the checkout, or else into the directory to deploy,
-    stays in there, and leads to no protected name. A path that lies in neither is the user's own.
+    Links and names belong to whoever wrote the tree, which may be a fork. So below the checkout, and below
+    `tree`, no part of the path may be a link or have a protected name. All else is the user's own.
     """
     given, real = Path(os.path.abspath(path)), resolve(path)
-    on_the_way = [resolve(place) for place in (given, *given.parents)]
-    for tree in (_checkout(), resolve(directory)):
-        if any(place.is_relative_to(tree) for place in on_the_way):
-            if not real.is_relative_to(tree):
-                fix = f"if that is meant, write {str(real)!r}"
-                return f"leads to {str(real)!r}, which is outside of {str(tree)!r}; {fix}"
-            if is_protected(real, tree):
-                return (
-                    f"leads to {str(real)!r}, which may hold secrets and is never used; choose another path"
-                )
-            break
-    return ""
-
-
-def problem_with_links(directory: str | os.PathLike[str]) -> str:
-    """The directory to write in place of one that a link leads to, as words after it; else empty.
-
-    Below the checkout, no part of the path may be a link; elsewhere, only the last part is looked at, because
-    it may be the name of an artifact's directory.
-    """
-    given, checkout = Path(os.path.abspath(directory)), _checkout()
-    places = (given, *(place for place in given.parents if resolve(place.parent).is_relative_to(checkout)))
-    if any(map(os.path.islink, places)):
-        real = str(resolve(given))
-        return f"leads through a link to {real!r}; if that is meant, write {real!r}"
+    for top in (_checkout(), resolve(tree)):
+        below = (place for place in (given, *given.parents) if resolve(place.parent).is_relative_to(top))
+        if any(map(os.path.islink, below)):
+            return f"leads through a link to {str(real)!r}; if that is meant, write {str(real)!r}"
+        name = str(real.relative_to(top)) if real.is_relative_to(top) else ""
+        if PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(real)):
+            return "may hold secrets and is never used; choose another path"
     return ""
 
 

@@ -4,14 +4,15 @@ The scan reads names and metadata, the ignore file, and files that are named lik
 can't be deployed (a link that leaves the directory, a FIFO, an unreadable file, …) is refused before anything
 changes on the platform. One error names all refused entries. Ignored entries are not examined.
 """
-# os.path returns False for a name that is too long or a directory that can't be entered; pathlib raises.
-# ruff: noqa: PTH110, PTH112
+# os.path and glob find nothing where a name is too long or a directory can't be entered; pathlib raises.
+# ruff: noqa: PTH110, PTH112, PTH113, PTH207
 
 import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from glob import glob
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,6 @@ from zerokie_action.files.rules import (
     PROTECTED_NAMES,
     UNWANTED,
     ignore_file_places,
-    problem_with_links,
     problem_with_path,
     read_ignore_file,
     resolve,
@@ -35,7 +35,7 @@ from zerokie_action.text import shorten
 
 _LISTED_PROBLEMS = 20
 _SHOWN_PATH = 200
-"""Characters of a path that is too long."""
+"""Characters of a path that no URL can name; it may be long."""
 _MOST_LINKED = 50_000
 """The most entries behind links to directories: links to links multiply."""
 _OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
@@ -69,16 +69,17 @@ class Scan:
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Why a directory can't be deployed, as words after its name; empty if it can be read."""
+    if os.path.isfile(directory):
+        return "is a file; name the folder that has the site, and unpack an archive before this step"
     if not os.path.isdir(directory):
-        what = "is not a directory" if os.path.lexists(directory) else "does not exist"
         fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
         if similar := _similar_directories(Path(directory)):
-            return f"{what}; {fix}: did you mean {' or '.join(map(repr, similar))}?"
+            return f"does not exist; {fix}: did you mean {' or '.join(map(repr, similar))}?"
         in_container = "mount the folder, and write the path as the container sees it"
-        return f"{what}; {fix} (in a container: {in_container})"
+        return f"does not exist; {fix} (in a container: {in_container})"
     if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
         return "cannot be read (Permission denied); make it readable for the user who runs this"
-    return problem_with_path(directory, directory) or problem_with_links(directory)
+    return problem_with_path(directory, tree=Path(directory, ".."))
 
 
 def _similar_directories(directory: Path) -> list[str]:
@@ -86,14 +87,11 @@ def _similar_directories(directory: Path) -> list[str]:
 
     Beside a `package.json`, `public` often has a project's own assets.
     """
-    try:
-        others = sorted(place.name for place in directory.parent.iterdir() if place.is_dir())
-        if (directory.parent / PACKAGE).exists() and "public" in others:
-            others.remove("public")
-    except (OSError, ValueError):
-        return []
+    parent = directory.parent
+    unlikely = "public" if os.path.exists(parent / PACKAGE) else ""
+    others = {name.rstrip("/") for name in glob("*/", root_dir=parent)} - {unlikely}
     usual = [name for name in _OUTPUT_DIRECTORIES if name in others]
-    return [str(directory.parent / name) for name in get_close_matches(directory.name, others) or usual]
+    return [str(parent / name) for name in get_close_matches(directory.name, sorted(others)) or usual]
 
 
 def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
@@ -200,23 +198,20 @@ class _Walk:
                 "directories that have links, or add them to `ignore`"
             )
         path = directory.prefix + _decoded(entry.name)
-        target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-        link_problem = self._link_problem(entry, target, directory)
-        is_directory = not link_problem and entry.is_dir()
-        is_linked = not link_problem and (entry.is_symlink() or len(directory.above) > 1)
+        is_link = entry.is_symlink()
+        target = os.path.realpath(entry.path) if is_link else entry.path
+        link_problem = self._link_problem(entry.path, target, directory) if is_link else ""
+        is_linked = not link_problem and (is_link or len(directory.above) > 1)
         own_path = _decoded(os.path.relpath(target, self.root)) if is_linked else path
-        # Nobody knows what a link with a problem should be, so patterns for directories ignore it as well.
-        if self._is_left_out(entry, path, target, own_path, is_directory=is_directory) or (
-            link_problem and self._is_left_out(entry, path, target, own_path, is_directory=True)
-        ):
+        # Nobody knows what a link with a problem should be: a pattern for directories ignores it as well.
+        is_directory = bool(link_problem) or entry.is_dir()
+        if self._is_left_out(entry, path, target, own_path, is_directory=is_directory):
             self.result.ignored += 1
         elif link_problem:
             self.refuse(path, link_problem)
-        elif len(path.encode(errors="surrogateescape")) > LONGEST_PATH:
-            what = f"has a path of more than {LONGEST_PATH:,} bytes"
-            self.refuse(shorten(path, _SHOWN_PATH), what, fix="shorten it")
         elif not is_addressable(path):
-            self.refuse(path, "has a name that is not UTF-8", fix="rename it")
+            what = f"has a path that is not UTF-8, or longer than {LONGEST_PATH:,} bytes"
+            self.refuse(shorten(path, _SHOWN_PATH), what, fix="rename it")
         elif not os.access(entry.path, os.R_OK | (os.X_OK if is_directory else 0), effective_ids=True):
             self.refuse(path, "cannot be read (Permission denied)", fix="make it readable")
         elif not is_directory:
@@ -226,14 +221,12 @@ class _Walk:
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
         else:
-            above = directory.above if entry.is_symlink() else directory.above[1:]
+            above = directory.above if is_link else directory.above[1:]
             self.pending.append(_Directory(path + "/", (target, *above)))
 
-    def _link_problem(self, entry: os.DirEntry[str], target: str, directory: _Directory) -> str:
-        """Why a symbolic link can't be deployed; empty for any other entry."""
-        if not entry.is_symlink():
-            return ""
-        if not os.path.exists(entry.path):
+    def _link_problem(self, link: str, target: str, directory: _Directory) -> str:
+        """Why a symbolic link can't be deployed; empty if it can."""
+        if not os.path.exists(link):
             return f"is a broken symbolic link (to {target!r})"
         if not Path(target).is_relative_to(self.root):
             return f"is a symbolic link that leaves the directory (to {target!r})"
