@@ -44,22 +44,19 @@ class Doubt(NamedTuple):
     confirmation: str = _TAKE_OVER
 
 
-def require_confirmed(*doubts: Doubt | None, take_over: bool) -> list[Doubt]:
-    """Stop if there are doubts, other than those that `take-over` confirms, and return these.
+def require_no_doubt(*reasons: Doubt | None) -> None:
+    """Stop if there are doubts.
 
     Raises:
-        ConfigurationError: with the other doubts, and all inputs that confirm the change.
+        ConfigurationError: with all doubts, and the inputs that confirm the change.
     """
-    raised = [doubt for doubt in doubts if doubt]
-    confirmed = [doubt for doubt in raised if take_over and doubt.confirmation == _TAKE_OVER]
-    if left := [doubt for doubt in raised if doubt not in confirmed]:
-        advice = " ".join(doubt.advice for doubt in left)
-        confirmations = " and ".join(dict.fromkeys(doubt.confirmation for doubt in left))
+    if doubts := [doubt for doubt in reasons if doubt]:
+        advice = " ".join(doubt.advice for doubt in doubts)
+        confirmations = " and ".join(doubt.confirmation for doubt in doubts)
         raise ConfigurationError(
-            *(doubt.problem for doubt in left),
+            *(doubt.problem for doubt in doubts),
             hint=f"{advice} If the change is intended, set {confirmations} {_BY_HAND}",
         )
-    return confirmed
 
 
 def another_repository(app: str, zone: Zone, repository: str) -> Doubt | None:

@@ -7,7 +7,7 @@ do. This module imports nothing from the package.
 # ruff: noqa: N818  users read these names in the table of exit codes
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class DeployError(Exception):
@@ -120,6 +120,12 @@ def exit_codes() -> Iterator[tuple[str, str, str]]:
     for error in DeployError.__subclasses__():
         code = "128 + n" if error is Interrupted else str(error.exit_code)
         yield code, error.__name__, (error.__doc__ or "").partition("\n")[0]
+
+
+def combine(errors: Sequence[DeployError]) -> DeployError:
+    """The first error, whose exit code and hint count, with the problems of all."""
+    errors[0].args = tuple(problem for error in errors for problem in error.args)
+    return errors[0]
 
 
 def unwrap(error: BaseException) -> BaseException:

@@ -22,8 +22,8 @@ class Plan(NamedTuple):
         files: all files of the directory.
         uploads: the files to upload, each with the reason, for the debug log.
         delete: the remote paths to delete, because the directory does not have them.
-        kept: the remote paths that stay, because of `keep` or `delete-stale`, though the directory lacks
-            them.
+        kept: the number of remote files that stay, because of `keep` or `delete-stale`, though the directory
+            lacks them.
         unchanged: by path, the proof that the remote file is equal to the local file.
         wait: the remote paths that a later deploy deletes, because an open page may still load them.
         stale: the paths that an earlier deploy let wait, each with the time at which its wait began, in
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     files: Sequence[LocalFile]
     uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
-    kept: tuple[str, ...]
+    kept: int
     unchanged: Mapping[str, Proof]
     wait: tuple[str, ...]
     stale: Mapping[str, int]
@@ -100,38 +100,36 @@ def make_plan(
             uploads[file] = _reason(file, zone, hashes)
     local = {file.path for file in files}
     extra = zone.files.keys() - local
+    ours = extra & (zone.ours or set())
     delete = set() if delete_stale is False else keep.unmatched(extra)
-    kept = extra - delete
     # A clock may have been ahead.
-    stale = {path: min(since, int(now)) for path, since in zone.stale.items() if path not in local}
+    stale = {path: min(since, int(now)) for path, since in zone.manifest.stale.items() if path in ours}
     wait: set[str] = set()
     if not isinstance(delete_stale, bool):
-        paths = _may_wait(delete, zone, local)
+        paths = _may_wait(ours & delete, local)
         wait = {path for path in paths if stale.get(path, now) + delete_stale > now}
     return Plan(
         zone=zone,
         files=files,
         uploads=uploads,
         delete=tuple(sorted(delete - wait)),
-        kept=tuple(sorted(kept)),
+        kept=len(extra - delete),
         unchanged=unchanged,
         wait=tuple(sorted(wait)),
         stale=stale,
     )
 
 
-def _may_wait(paths: AbstractSet[str], zone: Zone, local: AbstractSet[str]) -> set[str]:
-    """Those of the stale paths that an open page may still load: our own, no page, no secret.
+def _may_wait(ours: AbstractSet[str], local: AbstractSet[str]) -> set[str]:
+    """Those of our stale paths that an open page may still load: no page, no secret.
 
     A server may take `a` for the directory of `a/b`, so neither waits for the other.
     """
-    ours = paths & (zone.ours or set())
-    directories, files = directories_of(local), directories_of(ours) & local
     return {
         path
-        for path in ours - directories
-        if not (is_page(path) or PROTECTED_NAMES.match_path(path.lower()))
-        and (not files or files.isdisjoint(directories_of([path])))
+        for path in ours - directories_of(local)
+        if directories_of([path]).isdisjoint(local)
+        and not (is_page(path) or PROTECTED_NAMES.match_path(path))
     }
 
 

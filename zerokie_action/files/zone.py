@@ -52,12 +52,6 @@ class Zone(NamedTuple):
         """Whether there is a manifest that can't be read: a manifest names files."""
         return self.newest is not None and not self.manifest.files
 
-    @property
-    def stale(self) -> dict[str, int]:
-        """The manifest's stale files that are still listed, each with the time at which its wait began."""
-        ours = self.ours or ()
-        return {path: since for path, since in self.manifest.stale.items() if path in ours}
-
     def proof(self, path: str) -> Proof | None:
         """The manifest's proof of a file that is still listed so, and was sent with the present type."""
         proof = self.manifest.files.get(path) if self.manifest.types == VERSION else None
@@ -67,17 +61,18 @@ class Zone(NamedTuple):
         """Those of the listed paths that are not known to be ours, in the given order."""
         return [path for path in paths if path not in (self.ours or ())]
 
+    @property
+    def owner(self) -> str:
+        """The mark of the repository that stored the newest manifest; `NO_REPOSITORY` if it is not known."""
+        return self.newest.repository if self.newest else NO_REPOSITORY
+
     def is_of(self, repository: str) -> bool:
         """Whether this repository has stored the newest manifest; False if either is not known."""
-        if self.newest is None or not repository:
-            return False
-        return self.newest.repository == mark_repository(repository)
+        return bool(repository) and self.owner == mark_repository(repository)
 
     def is_of_another(self, repository: str) -> bool:
         """Whether another repository has stored the newest manifest; False if either is not known."""
-        if self.newest is None or not repository:
-            return False
-        return self.newest.repository not in {NO_REPOSITORY, mark_repository(repository)}
+        return bool(repository) and self.owner not in {NO_REPOSITORY, mark_repository(repository)}
 
     def theirs(self, repository: str) -> list[str]:
         """The listed files that are known to be somebody else's: in an app of another repository, all.
@@ -90,8 +85,7 @@ class Zone(NamedTuple):
 
     def mark(self, repository: str) -> str:
         """The mark for the next manifest's name: a run that knows no repository keeps the newest one's."""
-        mark = mark_repository(repository)
-        return self.newest.repository if self.newest and mark == NO_REPOSITORY else mark
+        return mark_repository(repository) if repository else self.owner
 
 
 def make_zone(

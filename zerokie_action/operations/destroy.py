@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 
-from zerokie_action.doubts import about_destroying, require_confirmed
+from zerokie_action.doubts import about_destroying, require_no_doubt
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
@@ -19,7 +20,7 @@ _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
 _LOOK_TIME = 10.0
 """Seconds for a look at the app after its deletion failed."""
 
-Check = Callable[[Job, App], Awaitable[str]]
+Check = Callable[[], Awaitable[str]]
 """Looks at the app right before the DELETE, under the lock if the app has one, and raises to keep the app.
 
 Returns what goes with the app, for log and reports: ` with 214 files`; empty if that is not known.
@@ -38,13 +39,13 @@ async def destroy(job: Job) -> None:
         job.result.seen = "absent"
         return
     note_app(job, app)
-    what = ""
+    what, check = "", partial(_require_intended, job, app)
     if app.is_being_deleted:
         job.note(f"App {job.app!r} is being deleted already")
     elif job.settings.dry_run:
-        job.preview(f"would destroy app {job.app!r}{await _require_intended(job, app)}")
+        job.preview(f"would destroy app {job.app!r}{await check()}")
     else:
-        what = await delete(job, app, _require_intended)
+        what = await delete(job, app, check)
     if job.settings.dry_run:
         return
     left = await apps.wait_until_gone(job, app)
@@ -76,7 +77,7 @@ async def delete(job: Job, app: App, check: Check) -> str:
     )
 
     async def request_deletion(client: Client) -> str:
-        what = await check(job, app)
+        what = await check()
         if not await client.delete_app(job.app, write=change.write()):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
@@ -128,5 +129,6 @@ async def _require_intended(job: Job, app: App) -> str:
     if job.result.kind == "container":
         return ""
     zone, repository = await read_zone(job, app.address), job.ci.repository
-    require_confirmed(about_destroying(job.app, zone, repository), take_over=job.settings.take_over)
+    if not job.settings.take_over:
+        require_no_doubt(about_destroying(job.app, zone, repository))
     return what_goes(len(zone.files), len(zone.theirs(repository)))

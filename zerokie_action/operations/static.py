@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from anyio import TaskHandle
 
-from zerokie_action.doubts import about_directory, about_owner, require_confirmed, require_same_spelling
-from zerokie_action.errors import ConfigurationError, DeployError
+from zerokie_action.doubts import about_directory, about_owner, require_no_doubt, require_same_spelling
+from zerokie_action.errors import ConfigurationError, DeployError, combine
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan
@@ -30,8 +30,7 @@ from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 
-Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 _NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
 _SHOWN_PLAIN = 20
@@ -86,18 +85,7 @@ async def _update(
             plan = await _compare(job, scanned, hashing, app)
             update = Update(job, lock, plan, changes, files)
             if update.is_needed:
-                await update.store_first_manifest()
-                try:
-                    await update.upload(plan.uploads, plan.zone.files)
-                    listing = await update.require_listed()
-                    await _require_same(job, scanned)
-                    await update.delete_stale()
-                    if plan.replaces_file:
-                        listing = await update.require_listed()
-                    await update.store_last_manifest(listing.proofs)
-                except BaseException as failure:
-                    await update.record_failure(failure)
-                    raise
+                await _carry_out(job, scanned, plan, update)
             else:
                 await _require_same(job, scanned)
     except BaseException:
@@ -108,6 +96,22 @@ async def _update(
     return update.deployed_hashes()
 
 
+async def _carry_out(job: Job, scanned: Scan, plan: Plan, update: Update) -> None:
+    """Make the planned changes in their order. If they fail, the next deploy has to send only the rest."""
+    await update.store_first_manifest()
+    try:
+        await update.upload(plan.uploads, plan.zone.files)
+        listing = await update.require_listed()
+        await _require_same(job, scanned)
+        await update.delete_stale()
+        if plan.replaces_file:
+            listing = await update.require_listed()
+        await update.store_last_manifest(listing.proofs)
+    except BaseException as failure:
+        await update.record_failure(failure)
+        raise
+
+
 async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
@@ -116,25 +120,20 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         await check_health(job, url, hashes)
     except DeployError as error:
         errors.append(error)
-    if errors:  # the first one's exit code counts
-        errors[0].args = tuple(map(str, errors))
-        raise errors[0]
+    if errors:
+        raise combine(errors)
     if _NO_FRONT_PAGE in job.result.warnings:  # its line is far above
         job.log.info(_NO_FRONT_PAGE)
 
 
-async def _in_thread(
-    work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
-) -> Answer:
+async def _in_thread(work: Callable[[], T]) -> T:
     """Call a function that looks at the whole site, while signals, `timeout` and heartbeats go on."""
-    return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 async def _scan(job: Job, directory: Path) -> Scan:
-    settings = job.settings
-    return await _in_thread(
-        scan, directory, settings.ignore, settings.ignore_file, settings.own_files.values()
-    )
+    ignore, ignore_file, own_files = job.settings.ignore, job.settings.ignore_file, job.settings.own_files
+    return await _in_thread(partial(scan, directory, ignore, ignore_file, own_files.values()))
 
 
 async def _require_same(job: Job, before: Scan) -> None:
@@ -170,18 +169,19 @@ async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
     if not can_skip:
         hashing.cancel()
     hashes = await hashing if can_skip else {}
-    keep, delete_stale = job.keep, settings.delete_stale
-    plan = await _in_thread(
-        make_plan, scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
-    )
+    compare = partial(make_plan, keep=job.keep, delete_stale=settings.delete_stale, now=time.time())
+    plan = await _in_thread(partial(compare, scanned.files, zone, hashes))
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         if not settings.take_over:
-            await _in_thread(require_same_spelling, plan)
+            require_same_spelling(plan)
         owner = about_owner(job.app, plan, job.ci.repository)
-        directory = await _in_thread(about_directory, plan, job.keep, scanned.directory, settings.max_deletes)
-        for doubt in require_confirmed(owner, directory, take_over=settings.take_over):
-            job.note(f"{doubt.problem}; continuing, because `take-over` is set")
+        directory = await _in_thread(
+            partial(about_directory, plan, job.keep, scanned.directory, settings.max_deletes)
+        )
+        require_no_doubt(None if settings.take_over else owner, directory)
+        if owner:
+            job.note(f"{owner.problem}; continuing, because `take-over` is set")
     return plan
 
 
@@ -209,7 +209,7 @@ def _log_scan(job: Job, scanned: Scan) -> None:
 def _log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     log = job.log
-    kept = f", {len(plan.kept):,} kept" if plan.kept else ""
+    kept = f", {plan.kept:,} kept" if plan.kept else ""
     wait = f", {len(plan.wait):,} wait" if plan.wait else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "

@@ -16,8 +16,8 @@ from zerokie_action.ci import PullRequest
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.forge import Forge
 from zerokie_action.doubts import about_sweeping
-from zerokie_action.errors import ConfigurationError, DeployError, LockHeld
-from zerokie_action.files.manifest import find_manifests
+from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
+from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
 from zerokie_action.operations import apps
 from zerokie_action.operations.destroy import delete, note_app, what_goes
@@ -76,8 +76,7 @@ async def sweep(job: Job) -> None:
     await _wait_until_gone(job, deleted)
     result.seen = "swept" if result.apps else "nothing to sweep"
     if failures:
-        failures[0].args = tuple(problem for error in failures for problem in error.args)
-        raise failures[0]
+        raise combine(failures)
 
 
 def _connect(job: Job) -> Forge:
@@ -131,12 +130,12 @@ async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -
         return []
     note_app(app_job, app)
 
-    async def check(_job: Job, _app: App) -> str:
+    async def check() -> str:
         what = ""
         if app_job.result.kind != "container":
             listed, not_found = await list_zone(app_job)
-            zone = make_zone(listed, max(find_manifests(listed), default=None), None, app_job.keep)
-            zone = zone._replace(not_found=not_found)
+            newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
+            zone = make_zone(listed, newest, Manifest(), app_job.keep)._replace(not_found=not_found)
             if doubt := about_sweeping(app_job.app, zone, app_job.ci.repository):
                 job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
                 raise _Kept
@@ -148,7 +147,7 @@ async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -
         return f"{what}: {state.said}"
 
     if app_job.settings.dry_run:
-        app_job.preview(f"would destroy app {app_job.app!r}{await check(app_job, app)}")
+        app_job.preview(f"would destroy app {app_job.app!r}{await check()}")
         return []
     app_job.note(f"Deleted app {app_job.app!r}{await delete(app_job, app, check)}")
     if app_job.settings.comment:
@@ -174,16 +173,14 @@ def _report(job: Job, app_job: Job) -> None:
 
 async def _wait_until_gone(job: Job, deleted: Sequence[tuple[Job, App]]) -> None:
     """Wait until the apps are gone, for `wait-timeout` in all; then only warn: the platform accepted that."""
-    ends_at = anyio.current_time() + job.settings.wait_timeout
-    shown: list[str] = []
-    for app_job, app in deleted:
-        left = ends_at - anyio.current_time()
-        settings = app_job.settings.model_copy(update={"wait_timeout": left})
-        if left < 0 or await apps.wait_until_gone(replace(app_job, settings=settings), app):
-            shown.append(app_job.app)
-    if shown:
+    left = [app_job.app for app_job, _ in deleted]
+    with anyio.move_on_after(job.settings.wait_timeout):
+        for app_job, app in deleted:
+            if await apps.wait_until_gone(app_job, app) is None:
+                left.remove(app_job.app)
+    if left:
         after = human_seconds(job.settings.wait_timeout)
         job.warn(
-            f"The platform accepted the deletion of {human_paths(shown)}, and did not end it within {after}: "
+            f"The platform accepted the deletion of {human_paths(left)}, and did not end it within {after}: "
             "it takes longer, or somebody has created the apps again"
         )
