@@ -116,7 +116,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
     Returns:
         None if the app is gone; else the last answer: the app is being deleted, or is there again.
     """
-    polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout)
+    polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout, LOOK_PAUSE)
     left: App | None = app
     last_deleting = anyio.current_time() if app.is_being_deleted else math.inf
 
@@ -129,7 +129,7 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
             return ""
         return f"its status is {shown_status(job, left)}"
 
-    await polling.until(look, LOOK_PAUSE)
+    await polling.until(look)
     return left
 
 

@@ -21,24 +21,26 @@ _LAST_LOOK = 5.0
 
 
 class Polling:
-    """Pauses between questions, from 1 to 10 seconds; the last question comes at the time limit.
+    """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
     time limit counts from the first use of `waited` or `left`: for `repeat`, from the first refusal.
     """
 
-    def __init__(self, log: Log, goal: str, seconds: float) -> None:
+    def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
         """Prepare the polling.
 
         Args:
             log: gets the log lines.
             goal: the log's words for the awaited event.
             seconds: the time limit.
+            pause: the pause in seconds; by default it grows from 1 to 10 seconds.
         """
         self._log = log
         self._goal = goal
         self._seconds = seconds
-        self._pause = _FIRST_PAUSE
+        self._pause = pause or _FIRST_PAUSE
+        self._longest_pause = pause or _LONGEST_PAUSE
         self._next_line = 0.0
         self._told: set[str] = {""}
 
@@ -71,12 +73,11 @@ class Polling:
                 if not is_not_yet(error) or not await self.again(retry_after=error.retry_after):
                     raise
 
-    async def until(self, look: Callable[[], Awaitable[str]], pause: float | None = None) -> str:
+    async def until(self, look: Callable[[], Awaitable[str]]) -> str:
         """Call `look`, through outages, until nothing is left to wait for, or the time limit has passed.
 
         Args:
             look: returns why to go on waiting, as a clause; empty if there is no reason.
-            pause: as for `again`.
 
         Returns:
             Why the wait did not end before the time limit; empty if it did.
@@ -89,7 +90,7 @@ class Polling:
                     why = await look()
                 except PlatformUnavailable as error:
                     why, retry_after = str(error), error.retry_after
-            if not why or not await self.again(why, retry_after, pause):
+            if not why or not await self.again(why, retry_after):
                 return why
 
     def log_next(self, news: str) -> None:
@@ -98,13 +99,12 @@ class Polling:
             self._told.add(news)
             self._next_line = 0.0
 
-    async def again(self, why: str = "", retry_after: float = 0.0, pause: float | None = None) -> bool:
+    async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.
 
         Args:
             why: the reason for waiting, for the log.
             retry_after: the wait in seconds that the server asked for.
-            pause: the pause in seconds, in place of one that grows.
         """
         now, left = anyio.current_time(), self.left
         if left <= 0:
@@ -113,6 +113,6 @@ class Polling:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
             self._log.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
-        await anyio.sleep(min(left, max(self._pause if pause is None else pause, retry_after)))
-        self._pause = min(_LONGEST_PAUSE, self._pause * _GROWTH)
+        await anyio.sleep(min(left, max(self._pause, retry_after)))
+        self._pause = min(self._longest_pause, self._pause * _GROWTH)
         return True

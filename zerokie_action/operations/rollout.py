@@ -63,20 +63,26 @@ class Rollout:
         seen_at: when that answer came.
         shown: what the app has shown since the first request, oldest first.
         first_shown: the same without repetitions: two replicas may answer in turns, for hours.
+        verdict: the verdict that the run acts on; None while it waits for one.
     """
 
     def __init__(self, requested: str | None, before: App | None) -> None:
         self.requested = requested
-        self.before = before
+        self.note_before(before)
+
+    def note_before(self, app: App | None) -> None:
+        """Note the app as it is right before the first request; what was noted earlier no longer counts."""
+        self.before = app
+        self.app = app or App()
+        self.previous, self._was = self.app.image, self.app.status.lower()
+        self.image = self.requested or self.previous
+        # A restart pulls the image again, and may get another digest.
+        self._wanted = self.requested or self.previous.partition("@")[0]
         self.asked_at = self.seen_at = -math.inf
         self.accepted_image = ""
-        self.app = before or App()
-        self.previous, self._was = self.app.image, self.app.status.lower()
-        self.image = requested or self.previous
-        # A restart pulls the image again, and may get another digest.
-        self._wanted = requested or self.previous.partition("@")[0]
         self.shown: list[Shown] = []
-        self.first_shown: list[Shown] = []
+        self.first_shown: dict[tuple[str, str], Shown] = {}
+        self.verdict: Verdict | None = None
 
     def note_request(self, now: float, image: str = "") -> None:
         """Note that the deploy was requested just now; `image` is the image in the answer, if it has any."""
@@ -89,11 +95,10 @@ class Rollout:
         is_new = not self.shown or self.shown[-1][:2] != shown[:2]
         if is_new:
             self.shown.append(shown)
-            if all(first[:2] != shown[:2] for first in self.first_shown):
-                self.first_shown.append(shown)
+            self.first_shown.setdefault(shown[:2], shown)
         return is_new
 
-    def verdict(self, *, is_last: bool = False) -> Verdict | None:
+    def judge(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         if self._runs and self._is_believed and (is_last or not self._may_have_gone_back):
             return Verdict.RUNS
@@ -109,6 +114,11 @@ class Rollout:
     def settling_left(self, now: float) -> float:
         """Seconds until a GET must show the deploy."""
         return max(0.0, self.asked_at + SETTLING_TIME - now)
+
+    @property
+    def may_be_behind(self) -> bool:
+        """Whether the last answer shows the previous image, and came too early to prove anything."""
+        return self.shows_same and self.settling_left(self.seen_at) > 0
 
     @property
     def _is_believed(self) -> bool:
@@ -182,7 +192,7 @@ class Rollout:
 
     @property
     def _new_digest(self) -> str:
-        images = (shown.image for shown in self.first_shown if shown.image != self.previous)
+        images = (shown.image for shown in self.first_shown.values() if shown.image != self.previous)
         return next(filter(None, map(_digest, filter(self._may_be_ours, images))), "")
 
     # Rule 4: a deploy whose answer was lost has begun once the app shows it.
@@ -202,7 +212,7 @@ class Rollout:
 
     @property
     def _new_images(self) -> set[str]:
-        return {shown.image for shown in self.first_shown} - {"", self.previous}
+        return {shown.image for shown in self.first_shown.values()} - {"", self.previous}
 
     # Rule 5: another image runs, once it has shown for long enough.
 
@@ -225,21 +235,20 @@ class Rollout:
 
     # Rule 6: a rollback needs a running image to go back to, and an app that is still this deploy's.
 
-    def why_not_back(self, told: Verdict | None) -> str:
+    @property
+    def why_not_back(self) -> str:
         """The reason against a rollback, as a clause; empty if there is none.
 
-        Args:
-            told: the verdict in the run's error; None after a time limit. `SETTLING_TIME` has passed since
-                the request, and then answers were noted until not `is_starting`.
+        `SETTLING_TIME` has passed since the request, and then answers were noted until not `is_starting`.
         """
         runs = self._runs and self.app.image != self.previous
-        is_mended = told is Verdict.FAILED and self.app.status.lower() not in FAILURES
+        is_mended = self.verdict is Verdict.FAILED and self.app.status.lower() not in FAILURES
         reasons = (
             (self._was != RUNNING, "no other image was running"),
             (self.why_imprecise, self.why_imprecise),
-            (told is Verdict.WENT_BACK, "the app runs the previous image again"),
+            (self.verdict is Verdict.WENT_BACK, "the app runs the previous image again"),
             (len(self._new_images) > int(self._has_shown_ours), "another deploy has changed the image"),
-            (runs and told is not Verdict.RUNS, "the new image runs by now"),
+            (runs and self.verdict is not Verdict.RUNS, "the new image runs by now"),
             (is_mended, "the app's status is no failure any more"),
         )
         return next((reason for applies, reason in reasons if applies), "")
@@ -288,7 +297,7 @@ class Rollout:
 
     def _first(self, holds: Callable[[Shown], bool]) -> float:
         """When the app first showed something for which `holds` is true; infinity if never."""
-        return next((shown.since for shown in self.first_shown if holds(shown)), math.inf)
+        return next((shown.since for shown in self.first_shown.values() if holds(shown)), math.inf)
 
     def _since(self, holds: Callable[[Shown], bool]) -> float:
         """Since when `holds` has been true without a break; infinity if it is not true now."""

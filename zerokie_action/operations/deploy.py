@@ -1,0 +1,139 @@
+"""Requests the deploy of an image, and tells which image the app has in the end."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+
+from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.retry import is_too_long
+from zerokie_action.limits import Allowance
+from zerokie_action.operations import apps
+from zerokie_action.operations.job import Job
+from zerokie_action.operations.rollout import Rollout
+from zerokie_action.operations.watch import shows_deploy
+from zerokie_action.outcome import Change, Outcome, Write
+from zerokie_action.platform.answers import is_conflict
+from zerokie_action.platform.models import App
+
+_HINT_LOST = (
+    "Look at the app on the platform before you run the job again: a request may still take effect. "
+    "Check `api-url`, and whether a gateway answers in the platform's place."
+)
+_LOOK_TIME = 2.0
+"""Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""
+
+
+@dataclass
+class Deploy:
+    """A deploy of an image, or a restart with the current image.
+
+    Attributes:
+        job: the run.
+        rollout: what the platform shows of the deploy.
+        change: what became of its requests; an entry in the run's list of changes, unless it is a rollback.
+    """
+
+    job: Job
+    rollout: Rollout
+    change: Change
+
+    async def begin(self) -> None:
+        """Request the deploy, or create the app with the image.
+
+        Raises:
+            LockHeld: when another deploy of the app outlasts `lock-timeout`.
+            DeployError: as `request`, and as `apps.create_or_find`.
+        """
+        job, rollout = self.job, self.rollout
+        if rollout.before is None:
+            app, creation = await apps.create_or_find(job)
+            is_ours = bool(app.image) and rollout.is_ours(app.image)
+            if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
+                self.change = creation
+                self._note_acceptance(app)
+                return
+            self._begin_anew(app)
+
+        async def attempt() -> None:
+            if self.change.writes:  # another deploy has changed the app
+                self._begin_anew(await job.client.get_app(job.app))
+            await self.request()
+
+        await job.in_turn(attempt)
+        was = f" (was {rollout.previous!r})" if rollout.previous else ""
+        what = f"Deploying {rollout.requested!r}{was}" if rollout.requested else f"Restarting {job.app!r}"
+        job.log.info(what)
+
+    async def request(self) -> None:
+        """Request the deploy ("POST /v1/apps/:name/deploy").
+
+        Each request restarts the app. So after a lost answer, the app is observed before the second and last
+        request.
+
+        Raises:
+            RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
+            PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
+        """
+        job, write = self.job, self.change.write()
+        is_accepted = await self._request_once(write)
+        if not is_accepted and job.client.http.retry_timeout:
+            job.log.info("Requesting the deploy again: the app shows no sign of the first request")
+            is_accepted = await self._request_once(write)
+        if not is_accepted:
+            raise PlatformUnavailable(
+                f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
+            )
+        write.outcome = Outcome.DONE
+
+    async def _request_once(self, write: Write) -> bool:
+        """Request the deploy. Return whether the platform has accepted it, by its answer or by the app."""
+        job, rollout, answer = self.job, self.rollout, App()
+        try:
+            image, login = rollout.requested, apps.registry_auth(job)
+            answer = await job.shielded_client.deploy(job.app, image, login, write=write)
+        except RequestRejected as error:
+            if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
+                raise
+        except PlatformUnavailable as error:
+            if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
+                raise
+            job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
+            rollout.note_request(anyio.current_time())
+            if not await shows_deploy(job, rollout, error.retry_after):
+                return False
+        self._note_acceptance(answer)
+        return True
+
+    def _note_acceptance(self, answer: App) -> None:
+        """Note that the platform has accepted the deploy, and its answer; a lost answer is an empty `App`."""
+        self.rollout.note_request(anyio.current_time(), answer.image)
+        self.job.result.image = self.rollout.image
+        apps.note_url(self.job, answer)
+
+    def _begin_anew(self, before: App) -> None:
+        """Start over with the app as another deploy has left it."""
+        self.rollout.note_before(before)
+        self.job.result.previous_image = before.image
+
+    async def certain_image(self, seconds: float) -> str:
+        """Look at the app once more, for these seconds. Return its image; empty if that is not certain."""
+        job, rollout = self.job, self.rollout
+        with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
+            app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
+            rollout.note_answer(app, anyio.current_time())
+            # A request whose answer was lost may still change the image.
+            is_accepted = self.change.outcome is Outcome.DONE or rollout.has_begun
+            return app.image if is_accepted and not rollout.may_be_behind else ""
+        return ""
+
+    async def left_with(self) -> str:
+        """Look at the app for the final state. Note the image in the result; return the state as a clause."""
+        job = self.job
+        if image := await self.certain_image(_LOOK_TIME):
+            job.result.image = image
+            return f"{job.app!r} was left with {image!r}"
+        if self.change.outcome is Outcome.UNKNOWN:
+            job.result.image = None
+        return f"it is not known which image {job.app!r} was left with"
