@@ -58,7 +58,7 @@ class TestContainers:
         assert outcome.exit_code == 10
         assert outcome.seconds == pytest.approx(8 + 45)
         said = 'http://platform/_apps/web/h is not healthy after 45 s: it answered 503 ("no database")'
-        assert error(outcome) == f"{said}; 'web' was left with 'nginx:2'"
+        assert error(outcome) == f"{said}; 'web' was left with 'nginx:2' and the status 'running'"
         assert outcome.outputs["hint"].startswith("The app's own log may say why.")
         assert "Does the app listen on `port`?" in outcome.outputs["hint"]
         assert outcome.outputs["status"] == "failed"
@@ -91,7 +91,7 @@ class TestContainers:
         )
         assert outcome.exit_code == 10
         said = "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
-        assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2'"
+        assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2' and the status 'running'"
         assert "hush" not in outcome.log
         assert "pass-word" not in outcome.log
 

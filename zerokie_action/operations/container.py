@@ -19,20 +19,21 @@ _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 
 async def deploy_image(job: Job) -> None:
     """Make the container app run the input `image`. A restart has none: the current image is pulled again."""
+    settings = job.settings
     with job.time_limit():
         before = await apps.look_up(job, "container")
     if before is not None:
         job.result.previous_image = before.image
-    if job.settings.dry_run:
+    if settings.dry_run:
         _preview(job, before)
         return
-    deploy = Deploy(job, Rollout(job.settings.image, before), job.change())
+    deploy = Deploy(job, Rollout(settings.image, before), job.change())
     _announce(deploy)
     try:
         # A rollback and the last look at the app are not subject to `timeout`.
         with job.time_limit():
             await _deploy_and_check(deploy)
-        if _may_show_another_version(deploy):
+        if settings.wait and settings.health_check and not settings.health_check_text:
             await require_same_version(job, deploy.rollout)
     except BaseException as failure:
         if deploy.rollout.verdict is Verdict.REPLACED:
@@ -81,17 +82,6 @@ async def _deploy_and_check(deploy: Deploy) -> None:
     await check_health(job, await apps.find_url(job), {})
 
 
-def _may_show_another_version(deploy: Deploy) -> bool:
-    """Whether another look at the app may show that the health check was answered by another version.
-
-    `health-check-text` proves which version answered. If the app shows the same image as before, another look
-    proves nothing.
-    """
-    settings = deploy.job.settings
-    is_decided = settings.health_check_text or deploy.rollout.shows_same
-    return bool(settings.wait and settings.health_check and not is_decided)
-
-
 async def _conclude(deploy: Deploy, failure: BaseException) -> None:
     """Roll back if that is asked for, or say how to. Note which image the app was left with."""
     job, rollout = deploy.job, deploy.rollout
@@ -100,11 +90,7 @@ async def _conclude(deploy: Deploy, failure: BaseException) -> None:
             await roll_back(deploy, failure)
             return
         failure.advise(rollout.way_back)
-    left = await deploy.left_with()
-    if _may_go_back(job) and not isinstance(failure, Exception):  # a signal
-        still = "" if rollout.verdict else ", and the platform may still be deploying"
-        left = f"nothing was rolled back{still}; {left}"
-    deploy.change.seen = left
+    deploy.change.seen = await deploy.left_with()
 
 
 def _may_go_back(job: Job) -> bool:

@@ -49,8 +49,7 @@ class Deploy:
         job, rollout = self.job, self.rollout
         if rollout.before is None:
             app, creation = await apps.create_or_find(job)
-            is_ours = bool(app.image) and rollout.is_ours(app.image)
-            if creation.outcome is Outcome.DONE or (creation.outcome is Outcome.UNKNOWN and is_ours):
+            if creation.outcome is Outcome.DONE:
                 self.change = creation
                 self._note_acceptance(app)
                 return
@@ -133,7 +132,8 @@ class Deploy:
         job = self.job
         if image := await self.certain_image(_LOOK_TIME):
             job.result.image = image
-            return f"{job.app!r} was left with {image!r}"
+            status = apps.shown_status(job, self.rollout.app)
+            return f"{job.app!r} was left with {image!r} and the status {status}"
         if self.change.outcome is Outcome.UNKNOWN:
             job.result.image = None
         return f"it is not known which image {job.app!r} was left with"
