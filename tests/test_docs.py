@@ -102,9 +102,10 @@ def headings(page: Path) -> set[str]:
 def test_addresses_in_messages_lead_somewhere() -> None:
     """Each address of a page that the package names has the page, and its heading."""
     code = "".join(path.read_text("utf-8") for path in (ROOT / "zerokie_action").rglob("*.py"))
-    addresses = re.findall(r"/zerokie-action/blob/main/([\w/.-]+)#([\w-]+)", code)
+    assert code.count("/zerokie-action/blob/") == 1, "`DOCS`"
+    addresses = re.findall(r"\{DOCS\}/([\w/.-]+)#([\w-]+)", code)
     assert addresses
-    assert [found for found in addresses if found[1] not in headings(ROOT / found[0])] == []
+    assert [found for found in addresses if found[1] not in headings(ROOT / "docs" / found[0])] == []
 
 
 def anchor(heading: str) -> str:

@@ -5,3 +5,5 @@ The package itself imports nothing, because the signal handlers are installed be
 """
 
 __version__ = "1.0.0"
+DOCS = "https://github.com/YOUR_ORG/zerokie-action/blob/main/docs"
+"""The URL of the documents for users."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError, PlatformUnavailable
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
@@ -25,9 +26,7 @@ _FEW = 3
 _HASH = re.compile(r"[-._](?=[\w-]*[0-9A-Z])[\w-]{8,}(?=\.)")
 """The part of a file's name that a build tool changes with the content: `-3f2a91bc` in `app-3f2a91bc.js`."""
 _TAKE_OVER = "`take-over: true`"
-_BY_HAND = (
-    "for one run by hand: https://github.com/YOUR_ORG/zerokie-action/blob/main/docs/rollback.md#a-run-by-hand"
-)
+_BY_HAND = f"for one run by hand: {DOCS}/rollback.md#a-run-by-hand"
 
 
 class Doubt(NamedTuple):

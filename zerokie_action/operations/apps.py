@@ -6,12 +6,8 @@ from contextlib import suppress
 
 import anyio
 
-from zerokie_action.errors import (
-    ConfigurationError,
-    DeployError,
-    DeployTimedOut,
-    RequestRejected,
-)
+from zerokie_action import DOCS
+from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, RequestRejected
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import SETTLING_TIME
@@ -21,7 +17,7 @@ from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
 from zerokie_action.text import human_seconds
 
-_HOW_TO_CHANGE = "https://github.com/YOUR_ORG/zerokie-action/blob/main/docs/image.md#how-to-change-env"
+_HOW_TO_CHANGE = f"{DOCS}/image.md#how-to-change-env"
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LOOK_PAUSE = 1.0
 """Seconds between two looks at an app that is about to change: it may crash, or be created again."""
@@ -51,7 +47,7 @@ async def look_up(job: Job, kind: str) -> App | None:
             )
         app = None if settings.dry_run else await _wait_for_name(job, app)
     if app is not None:
-        accept_existing(job, app, kind)
+        _accept_existing(job, app, kind)
     return app
 
 
@@ -85,14 +81,10 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         except RequestRejected as error:
             if not is_conflict(error):
                 raise
-            # A GET may be behind, or the app may have been deleted since.
-            existing = await job.client.find_app(job.app)
-            if existing is not None and existing.is_being_deleted:
-                existing = await _wait_for_name(job, existing)
-            if existing is None:
+            existing = await look_up(job, kind)
+            if existing is None:  # a GET may be behind, or the app may have been deleted since
                 error.advise("If the name is taken, choose another `app`.")
                 raise
-            accept_existing(job, existing, kind)
             return existing
         job.result.kind = kind
         with_image = f" with {image!r}" if image else ""
@@ -181,7 +173,7 @@ def note_url(job: Job, app: App) -> None:
         job.result.url = app.address
 
 
-def accept_existing(job: Job, app: App, kind: str) -> None:
+def _accept_existing(job: Job, app: App, kind: str) -> None:
     """Put an existing app into the result, check its kind, and compare it with the inputs of a deploy.
 
     Raises:
