@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from zerokie_action.errors import HealthCheckFailed
-from zerokie_action.files.plan import FRONT_PAGE
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.apps import HINT_LOG
@@ -119,9 +118,11 @@ class _Check:
         """What is wrong with an answer, and what to do about it; both are empty for a good answer."""
         status, content, text = response.status_code, response.content, self.text
         answered = f"it answered {status}"
+        said = words(content, self.job.client.redact)
         if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
-            said = words(content, self.job.client.redact)
-            return answered + (f" ({said})" if said else ""), self._advice_for(status)
+            is_missing = status == NOT_FOUND and self.path and self.sent and not self.sha256
+            missing = f", and the directory has no {self.path!r}" if is_missing else ""
+            return f"{answered}{said and f' ({said})'}{missing}", self._advice_for(status)
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
             return f"{answered}, but not with {self.path!r} as it was deployed", _HINT_REWRITTEN
         if text and not response.is_success:
@@ -129,10 +130,9 @@ class _Check:
             return f"{answered}, {what}", _HINT_REDIRECT
         # A variable may have any bytes.
         if text.encode(errors="surrogateescape") not in content:
-            said = words(content, self.job.client.redact)
             of_file = f"{self.path!r} was deployed without it: correct `health-check-text`, or the build."
             return (
-                f"{answered} without the text {text!r}" + (f", but with {said}" if said else ""),
+                f"{answered} without the text {text!r}{said and f', but with {said}'}",
                 of_file if self.sha256 else f"Does this version print it? {_HINT_OLD}.",
             )
         return "", ""
@@ -141,24 +141,16 @@ class _Check:
         """What to do about an answer that is neither 2xx nor 3xx."""
         if status >= _SERVER_ERROR:
             return _HINT_SLOW if self.sent else f"{HINT_LOG} Does the app listen on `port`? {_HINT_SLOW}"
-        if status != NOT_FOUND or not (self.path and self.sent):
-            return _HINT_PATH
-        if self.sha256:
+        if status == NOT_FOUND and self.sha256:
             return f"{self.path!r} was deployed, but the platform does not serve it. {_HINT_SLOW}"
-        if other := _similar_file(self.path, self.sent):
-            return f"The directory has no {self.path!r}, but {other!r}: set `health-check: /{quote(other)}`."
-        return f"The directory has no {self.path!r}: check the path in `health-check`."
+        if status == NOT_FOUND and self.path and (other := _similar_file(self.path, self.sent)):
+            return f"The directory has {other!r}: set `health-check: /{quote(other)}`."
+        return _HINT_PATH
 
 
 def _similar_file(path: str, files: Iterable[str]) -> str:
-    """The file that a missing page probably is: with or without `.html`, or in another case; or `""`.
-
-    For a missing front page, the first page at the root.
-    """
-    similar = [file for file in files if _page_name(file) == _page_name(path)]
-    if not similar and path == FRONT_PAGE:
-        similar = [file for file in files if "/" not in file and file.endswith(".html")]
-    return min(similar, default="")
+    """The file that a missing page probably is: with or without `.html`, or in another case; or `""`."""
+    return min((file for file in files if _page_name(file) == _page_name(path)), default="")
 
 
 def _page_name(path: str) -> str:
