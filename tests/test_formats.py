@@ -79,10 +79,9 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
     },
     formats.parse_delete_stale: {
-        "{!r} is neither true, false nor a duration with its unit; write for example 7d": [
-            *("never", "7 days", "7", "0.5"),
+        "{!r} is neither true, false nor a duration with its unit, from a minute to ten years; write for ": [
+            *("never", "7 days", "7", "600", "0.5", "59s", "3651d"),
         ],
-        "{!r} is not between a minute and ten years; write for example 7d, or false": ["59s", "3651d"],
     },
     formats.check_domain: {
         "{!r} can't be a custom domain; write one name per line, with at least three labels, such as ": [

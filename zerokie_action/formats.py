@@ -22,6 +22,7 @@ _DURATION = re.compile(
     r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
     re.IGNORECASE,
 )
+"""The numbers before the units (groups 1 to 4), or the seconds of a duration without a unit (group 5)."""
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 _LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
@@ -58,13 +59,13 @@ def parse_delete_stale(text: str) -> bool | float:
     """A boolean, or the seconds of a duration with its unit."""
     with suppress(ValidationError):
         return _BOOLEAN.validate_python(text)
-    if not _DURATION.fullmatch(text) or re.fullmatch(r"[0-9.]+", text):
-        raise ValueError(
-            f"{text!r} is neither true, false nor a duration with its unit; write for example 7d"
-        )
-    seconds = parse_duration(text)
+    match = _DURATION.fullmatch(text)
+    seconds = parse_duration(text) if match and not match[5] else 0.0
     if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
-        raise ValueError(f"{text!r} is not between a minute and ten years; write for example 7d, or false")
+        raise ValueError(
+            f"{text!r} is neither true, false nor a duration with its unit, from a minute to ten years; "
+            "write for example 7d"
+        )
     return seconds
 
 
