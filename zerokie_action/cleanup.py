@@ -33,7 +33,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     environment = Environment(env)
     settings, _ = load(environment)  # wrong inputs don't stop the cleanup
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment), from_files=environment.from_key_files)
+    ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
     # Not from `settings`, which has the default in place of a wrong input.
     state_file = environment.text("state_file")
     file = Path(state_file) if state_file else default_state_file(env)

@@ -62,7 +62,7 @@ async def run_async(
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment), from_files=environment.from_key_files)
+    ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
     app = "" if settings.operation == "sweep" else environment.text("app")
     result = Result(settings.operation, app, settings.dry_run, links=ci.links)
     result.requested_image = settings.image

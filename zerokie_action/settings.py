@@ -46,16 +46,18 @@ class Environment:
     Attributes:
         env: the unchanged environment, for example `os.environ`.
         variables: the variables that are not empty, with their values stripped.
+        key_files: the secrets that key files hold, by the field that they stand for.
         problems: the problems with key files, one sentence each.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
+        self.key_files: dict[str, str] = {}
         self.problems: list[str] = []
-        self._key_files: dict[str, str] = {}
         for field in ("api_key", "registry_password"):
-            self._read_key_file(field)
+            if path := self.text(f"{field}_file"):
+                self._read_key_file(field, path)
 
     def variable(self, field: str) -> str:
         """The name of the variable that sets the input; empty if no variable does."""
@@ -63,38 +65,31 @@ class Environment:
 
     def text(self, field: str) -> str:
         """The input's text; empty if the input is not set."""
-        return self.variables.get(self.variable(field), "")
+        return self.variables.get(self.variable(field)) or self.key_files.get(field, "")
 
     def label(self, field: str) -> str:
         """The input for a message: its name, with the variable in brackets."""
-        variable = self._key_files.get(field) or self.variable(field)
+        variable = self.variable(field) or self.variable(f"{field}_file")
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
-    @property
-    def from_key_files(self) -> list[str]:
-        """The secrets that key files hold."""
-        return [self.variables[spellings(field)[-1]] for field in self._key_files]
-
-    def _read_key_file(self, field: str) -> None:
+    def _read_key_file(self, field: str, path: str) -> None:
         """Use the content of the file in `api-key-file` as the text of `api-key`."""
-        name = f"{field}_file"
-        if not self.text(name):
+        label = self.label(f"{field}_file")
+        if self.text(field):
+            self.problems.append(f"{self.label(field)} and {label} are both set; keep one of them")
             return
         try:
-            content, why = Path(self.text(name)).read_text("utf-8-sig").strip(), "it is empty"
+            content, why = Path(path).read_text("utf-8-sig").strip(), "it is empty"
         except (OSError, ValueError) as error:
             content, why = "", getattr(error, "strerror", "not UTF-8 text")
-        if not content:
+        if content:
+            self.key_files[field] = content
+        else:
             # Without the path, because users may set the secret itself.
             self.problems.append(
-                f"{self.label(name)}: the file can't be read ({why}); "
+                f"{label}: the file can't be read ({why}); "
                 "give the path of a text file that holds the secret and nothing else"
             )
-        elif self.text(field):
-            self.problems.append(f"{self.label(field)} and {self.label(name)} are both set; keep one of them")
-        else:
-            self._key_files[field] = self.variable(name)
-            self.variables[spellings(field)[-1]] = content
 
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
@@ -141,7 +136,6 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
 Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
-ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 
 
 class Settings(BaseSettings):
@@ -303,17 +297,17 @@ class Settings(BaseSettings):
         description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
         "never printed.",
     )
-    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
-    dotenv_file: ReportFile | None = Field(
+    output_file: Path | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: Path | None = Field(
         None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
     )
-    annotations_file: ReportFile | None = Field(
+    annotations_file: Path | None = Field(
         None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
-    summary_file: ReportFile | None = Field(
+    summary_file: Path | None = Field(
         None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
-    state_file: ReportFile | None = Field(
+    state_file: Path | None = Field(
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(
@@ -396,13 +390,15 @@ def secrets(environment: Environment) -> Iterator[str]:
     """
     names = {name for field in _SECRETS for name in spellings(field)}
     yield from (text for name, text in environment.variables.items() if name in names)
+    yield from environment.key_files.values()
     if (url := web_url(environment.text("health_check"))) and url.password:
         yield from {url.password, url.userinfo.decode().partition(":")[2]}
 
 
 def load(environment: Environment) -> tuple[Settings, list[str]]:
     """The settings, with defaults in place of wrong inputs, and a sentence for each wrong input."""
-    variables = dict(environment.variables)
+    key_files = {spellings(field)[-1]: text for field, text in environment.key_files.items()}
+    variables = environment.variables | key_files
     for field in _LISTS:
         for name in spellings(field):
             if name.startswith("PLUGIN_") and name in variables:
