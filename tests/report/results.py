@@ -20,9 +20,9 @@ def static() -> Result:
         created=True,
         changed=True,
         changes=Changes(
-            [Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
-            {"old/a|b.html": 3400},
-            199,
+            uploaded=[Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
+            deleted={"old/a|b.html": 3400},
+            unchanged=199,
         ),
         cache_purged=True,
         domains=[

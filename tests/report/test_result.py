@@ -28,7 +28,7 @@ def test_json_of_a_static_deploy():
 def test_redact_result():
     """No text of a result, at any depth, has a secret in it; our own words stay."""
     secret = "s3cr3t-key"  # noqa: S105
-    changes = Changes([Uploaded(secret, 1)], {secret: 1}, 1)
+    changes = Changes(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1)
     result = Result(
         "deploy",
         app=secret,
@@ -44,7 +44,7 @@ def test_redact_result():
     clean = redact_result(result, Redactor(secret, "deployed").redact)
     assert secret not in render_json(clean)
     assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
-    assert clean.changes == Changes([Uploaded("***", 1)], {"***": 1}, 1)
+    assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
 
 
 def test_dotenv():

@@ -78,11 +78,16 @@ def test_container_that_failed():
             "`a:2` in place of `a:1` · 3 s",
         ),
         (
-            Result("deploy", status="cancelled", changes=Changes([Uploaded("a", 1)], to_upload=2)),
+            Result("deploy", status="cancelled", changes=Changes(uploaded=[Uploaded("a", 1)], to_upload=2)),
             "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s",
         ),
         (
-            Result("deploy", status="planned", dry_run=True, changes=Changes([Uploaded("a", 1)], {}, 2)),
+            Result(
+                "deploy",
+                status="planned",
+                dry_run=True,
+                changes=Changes(uploaded=[Uploaded("a", 1)], unchanged=2),
+            ),
             "1 file to upload (1 B), 0 to delete, 2 unchanged · 0 s",
         ),
     ],
@@ -94,7 +99,7 @@ def test_the_facts(result, facts):
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
-    changes = Changes(files, {f"{number}.css": number - 1 for number in range(deleted)})
+    changes = Changes(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
     return Result("deploy", status=status, dry_run=status == "planned", changes=changes)
 
 

@@ -77,20 +77,17 @@ async def _update(
         SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
-    files = job.change(done="the new version is deployed")
-    try:
-        async with job.deploy_lock(
-            lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
-        ) as lock:
-            plan = await _compare(job, scanned, hashing, app)
-            update = Update(job, lock, plan, changes, files)
-            if update.is_needed:
-                await _carry_out(job, scanned, plan, update)
-            else:
-                await _require_same(job, scanned)
-    except BaseException:
-        files.seen = changes.state
-        raise
+    job.changes.append(changes)
+    async with job.deploy_lock(
+        lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
+    ) as lock:
+        plan = await _compare(job, scanned, hashing, app)
+        update = Update(job, lock, plan, changes)
+        if update.is_needed:
+            await _carry_out(job, scanned, plan, update)
+        else:
+            await _require_same(job, scanned)
+    changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
     return update.deployed_hashes()

@@ -26,7 +26,6 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.zone import list_zone
-from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.report.progress import Progress
@@ -46,7 +45,7 @@ _NEXT_SECOND = 1.1
 class Update:
     """Carries out a plan under the lock, and stores a manifest before and after."""
 
-    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes, files: Change) -> None:
+    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes) -> None:
         """Prepare the update without sending a request.
 
         Args:
@@ -54,7 +53,6 @@ class Update:
             lock: the app's lock, checked before every write.
             plan: the changes to make.
             changes: records the changes that were made.
-            files: gets a `Write` for each file.
         """
         self._job = job
         self._lock = lock
@@ -62,7 +60,6 @@ class Update:
         self._changes = changes
         changes.unchanged = len(plan.unchanged)
         changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
-        self._files = files
         self._client = lock.writing(job.client)
         self._sent: dict[str, Sent] = {}
         self._gone: set[str] = set()
@@ -100,7 +97,7 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.check)
             progress.begin(path, file.size, lambda: content.taken)
-            write = self._files.write()
+            write = self._changes.write()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             if path not in self._sent:  # a file that was sent again counts once
@@ -155,7 +152,7 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, write=self._files.write())
+            was_there = await self._client.delete_file(self._job.app, path, write=self._changes.write())
             self._gone.add(path)
             if was_there:  # a late listing may show a file that an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]

@@ -56,8 +56,8 @@ class Uploaded(NamedTuple):
 
 
 @dataclass
-class Changes:
-    """The changes in the storage zone so far. Finalize reports these counts.
+class Changes(Change):
+    """The change of a storage zone, with what was changed so far. Finalize reports these counts.
 
     Attributes:
         uploaded: the uploads that the platform confirmed.
@@ -85,7 +85,9 @@ class Changes:
 
     @property
     def state(self) -> str:
-        """The state that an early end leaves behind, as a clause; empty if the plan had no changes."""
+        """The clause for the final state; after an early end the counts, with those of the plan."""
+        if self.seen or not self.may_be_made:
+            return super().state
         uploads = (len(self.uploaded), self.to_upload, "uploaded")
         deletions = (len(self.deleted), self.to_delete, "deleted")
         # `done` is larger than `planned` if unchanged files had to be sent again.
