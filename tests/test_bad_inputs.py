@@ -145,7 +145,7 @@ WRONG = {
     "env": ("hunter2", "item 1 is not KEY=VALUE, or repeats a key; write one per line, with a key of letters, digits, _ . and -"),
     "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
     "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' has a comma"),
-    "max_deletes": ("few", "'few' is not a whole number; write digits only"),
+    "max_deletes": ("-1", "'-1' is less than the minimum of 0"),
     "domains": ("example.com\nwww.example.com", "'example.com' can't be a custom domain; write one name per line, with at least three labels, such as www.example.com"),
     "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` for a space"),

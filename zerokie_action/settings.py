@@ -377,10 +377,11 @@ def documented_inputs() -> Iterator[Input]:
         yield Input(input_name(field), default, is_required, text, *kinds)
 
 
-def _written(default: object) -> str:
-    if isinstance(default, bool):
-        return str(default).lower()
-    return formats.written_duration(default) if isinstance(default, float) else str(default or "")
+def _written(value: object) -> str:
+    """A default or a bound as users write it; empty for an input that is not set."""
+    if isinstance(value, int):  # or a boolean
+        return str(value).lower()
+    return formats.written_duration(value) if isinstance(value, float) else str(value or "")
 
 
 def secrets(environment: Environment) -> Iterator[str]:
@@ -422,9 +423,6 @@ def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
     """Describe the problems with an input."""
     if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
         return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
-    bounds = {
-        name: formats.written_duration(bound) if isinstance(bound, float) else bound
-        for name, bound in detail.get("ctx", {}).items()
-    }
+    bounds = {name: _written(bound) for name, bound in detail.get("ctx", {}).items()}
     message = _MESSAGES.get(detail["type"], "{text!r}: {msg}")
     return [f"{label}: {message.format(text=text, msg=detail['msg'], **bounds)}"]

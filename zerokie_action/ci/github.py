@@ -51,14 +51,13 @@ class GitHub(CI):
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
+        # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
+        self._page = page = f"{server}/{repository}"
         if server and repository and commit and run:
-            page = f"{server}/{repository}"
             self.links = {
                 f"Commit {commit[:12]}": f"{page}/commit/{commit}",
                 "Log": f"{page}/actions/runs/{run}",
             }
-        # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self._page = f"{server}/{repository}"
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Append to `GITHUB_OUTPUT`."""

@@ -49,11 +49,8 @@ def _outcome(result: Result) -> Iterator[str]:
     headline, _ = OUTCOMES[result.outcome]
     app = markdown_code(result.app) or ("Previews" if result.operation == "sweep" else "Zerokie")
     yield "## " + headline.format(app=app, what=result.what, status=result.status)
-    if len(result.problems) > 1:
-        yield "**Errors:**"
-        yield _bullets(map(markdown_text, result.problems))
-    elif result.error:
-        yield f"**Error:** {markdown_text(result.error)}"
+    for problem in result.problems:
+        yield f"**Error:** {markdown_text(problem)}"
     if result.nothing_changed:
         yield NOTHING_CHANGED
     if result.hint:
