@@ -36,7 +36,7 @@ _IMAGE = re.compile(
 )
 """An image reference, by the grammar of registries (distribution's `reference`)."""
 _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
-_HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}(?:/|$)", re.IGNORECASE)
+_HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 

@@ -32,7 +32,7 @@ from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.text import Redactor, human_seconds
-from zerokie_action.validation import check, doubtful, unknown_names, wrong_argument
+from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
@@ -127,7 +127,7 @@ async def _work(
                 ends_at=anyio.current_time() + settings.timeout,
                 changes=result.requested,
             )
-            for warning in doubtful(settings, environment):
+            for warning in input_warnings(settings, environment):
                 job.warn(warning)
             try:
                 await _operate(job)

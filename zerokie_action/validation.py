@@ -45,7 +45,7 @@ def unknown_names(environment: Environment) -> list[str]:
     return [f"These are not inputs: {', '.join(unknown)}; `--help` lists all inputs"] if unknown else []
 
 
-def doubtful(settings: Settings, environment: Environment) -> Iterator[str]:
+def input_warnings(settings: Settings, environment: Environment) -> Iterator[str]:
     """Warnings about inputs that `check` accepts: those without effect, and a login for another registry."""
     task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
     unused = set().union(*(fields for fields, users in _USED_WITH.items() if task not in users))
