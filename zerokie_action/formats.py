@@ -35,6 +35,8 @@ _IMAGE = re.compile(
     r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
 )
 """An image reference, by the grammar of registries (distribution's `reference`)."""
+_REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
+"""The host (group 1) at the begin of an image reference. Without a dot or a port it is part of the name."""
 _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
@@ -139,7 +141,7 @@ def check_app(text: str) -> str:
 
 def problem_with_preview(text: str) -> str:
     """Why a text is no pattern of previews such as `my-site-pr-*`, as a sentence; empty if it is one."""
-    if _PREVIEWS.fullmatch(text) and text.isprintable():
+    if _PREVIEWS.fullmatch(text):
         return ""
     return (
         f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
@@ -183,9 +185,8 @@ def check_registry(text: str) -> str:
 
 def registry_of(image: str) -> str:
     """The registry's host of an image reference; Docker Hub's for a name without a host."""
-    host, slash, _ = image.partition("/")
-    has_host = bool(slash) and (bool(set(".:") & set(host)) or host == "localhost")
-    return registry_host(host if has_host else DOCKER_HUB)
+    match = _REGISTRY.match(image)
+    return registry_host(match[1] if match else DOCKER_HUB)
 
 
 def registry_host(text: str) -> str:
