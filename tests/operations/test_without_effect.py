@@ -84,3 +84,10 @@ def test_what_says_nothing_is_not_named(world: World, run: dict[str, object]) ->
     outcome = world.run(dry_run=True, **(empty | nothing | defaults | run))
     assert outcome.exit_code == 0, outcome.log
     assert outcome.outputs["warnings"] == []
+
+
+def test_an_image_of_another_registry_without_a_login(world: World) -> None:
+    """A public image needs no login, so nothing is said about one."""
+    running_web(world)
+    outcome = world.run(app="web", image="ghcr.io/o/web:2", dry_run=True)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
