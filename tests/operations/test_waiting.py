@@ -4,6 +4,7 @@ import hashlib
 import html
 import shutil
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import pytest
 
@@ -361,6 +362,14 @@ def test_what_a_deploy_says(world: World) -> None:
     assert ".js (has waited)\n" in outcome.log
     assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
     assert "wait;" not in outcome.log
+
+
+def test_the_wait_begins_at_the_end_of_a_deploy(world: World) -> None:
+    """The time that is told is that of the manifest, also after uploads that took long."""
+    deploy(world, build(1))
+    world.fault(Kind.DELAY, "PUT", "index.html", seconds=25.0)
+    until = datetime.fromisoformat(deploy(world, build(2)).outputs["waiting_until"]).timestamp()
+    assert 0 <= until - 7 * DAY - max(newest(world).stale.values()) <= 1
 
 
 def test_a_dry_run(world: World) -> None:
