@@ -65,7 +65,7 @@ BAD = [
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact", {"directory": "dist"}),
     Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
-    Bad("a file", "is a file; name the folder that has the site, and unpack an archive before this step", prepare=a_file_instead_of_the_folder),
+    Bad("a file", "is a file; name the folder that has the site (an archive has to be unpacked first)", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
     Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
     Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),

@@ -288,6 +288,17 @@ class TestManyFiles:
         assert outcome.exit_code == 2
         assert "Links make more than 500 entries of `directory`; remove" in outcome.log
 
+    def test_files_without_links(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They may be as many as they like, also beside a few that links add."""
+        monkeypatch.setattr("zerokie_action.files.scan._MOST_LINKED", 2)
+        for number in range(9):
+            Path(f"public/{number}/deep").mkdir(parents=True)
+            Path(f"public/{number}/deep/a.html").touch()
+        link("public/latest", "8")
+        outcome = world.run(directory="public")
+        assert outcome.exit_code == 0, outcome.log
+        assert "latest/deep/a.html" in world.stored()
+
     def test_a_pattern_that_takes_for_ever(self, world: World) -> None:
         """With five stars and a long name ten seconds, with six minutes, in which nothing ends the run."""
         Path("public", "a" * 200).touch()

@@ -5,7 +5,6 @@
 
 import os
 import re
-import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,9 +61,8 @@ def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, l
     name = repr(str(location))
     if not (problem := problem_with_path(location, directory)):
         with suppress(OSError, UnicodeDecodeError):
-            status = location.stat()
             # Before opening: opening a FIFO would block until somebody writes to it.
-            if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_IGNORE_FILE:
+            if location.is_file() and location.stat().st_size <= _LARGEST_IGNORE_FILE:
                 lines = location.read_bytes().decode("utf-8-sig").split("\n")
                 return location, *parse_patterns((line.removesuffix("\r") for line in lines), name)
         problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"

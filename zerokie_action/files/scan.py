@@ -8,7 +8,6 @@ changes on the platform. One error names all refused entries. Ignored entries ar
 # ruff: noqa: PTH110, PTH112, PTH113, PTH207
 
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -70,7 +69,7 @@ class Scan:
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Why a directory can't be deployed, as words after its name; empty if it can be read."""
     if os.path.isfile(directory):
-        return "is a file; name the folder that has the site, and unpack an archive before this step"
+        return "is a file; name the folder that has the site (an archive has to be unpacked first)"
     if not os.path.isdir(directory):
         fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
         if similar := _similar_directories(Path(directory)):
@@ -201,7 +200,7 @@ class _Walk:
         is_link = entry.is_symlink()
         target = os.path.realpath(entry.path) if is_link else entry.path
         link_problem = self._link_problem(entry.path, target, directory) if is_link else ""
-        is_linked = not link_problem and (is_link or len(directory.above) > 1)
+        is_linked = is_link or len(directory.above) > 1
         own_path = _decoded(os.path.relpath(target, self.root)) if is_linked else path
         # Nobody knows what a link with a problem should be: a pattern for directories ignores it as well.
         is_directory = bool(link_problem) or entry.is_dir()
@@ -257,7 +256,7 @@ class _Walk:
     def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
         status = entry.stat()
         file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
-        if not stat.S_ISREG(status.st_mode):
+        if not entry.is_file():
             self.refuse(path, "is not a regular file")
         elif holds_private_key(file, target) and not self.input.includes(path, is_directory=False):
             fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"

@@ -129,8 +129,9 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 async def _scan(job: Job, directory: Path) -> Scan:
-    ignore, ignore_file, own_files = job.settings.ignore, job.settings.ignore_file, job.settings.own_files
-    return await _in_thread(partial(scan, directory, ignore, ignore_file, own_files.values()))
+    settings = job.settings
+    work = partial(scan, directory, settings.ignore, settings.ignore_file, settings.own_files.values())
+    return await _in_thread(work)
 
 
 async def _require_same(job: Job, before: Scan) -> None:
