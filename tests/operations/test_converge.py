@@ -191,7 +191,9 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int) -> None:
     world.run()
     world.write(upper(PAGE))
     world.fault(Kind.STATUS, "PUT", MANIFEST, status=413, skip=skip, times=None)
-    assert world.run().exit_code == 4
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert ("of 1 file uploaded" in outcome.outputs["error"]) is bool(skip)
     assert world.stored() == (world.read() if skip else SITE)
     world.platform.faults.clear()
     assert world.run().exit_code == 0
