@@ -22,7 +22,7 @@ def asks(seconds: float) -> Failure:
 
 
 class Try(NamedTuple):
-    """An attempt that fails after `takes` seconds, and after a wait for a slot that does not count."""
+    """An attempt that fails after `takes` seconds, and after a wait for its slot that counts."""
 
     failed: Failure
     takes: float = 0.0
@@ -35,25 +35,14 @@ def pauses(
     *,
     jitter: float = 1,
     deadline: float = math.inf,
-    was_answered: bool = True,
+    may_be_wrong: bool = False,
 ) -> list[float | None]:
     """The pause after each attempt; the last attempt is repeated until the request is given up."""
-    budget, now, found = Budget(seconds), 1000.0, list[float | None]()
+    budget, now, found = Budget(seconds, jitter, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
-        if this.queued:
-            now += this.queued
-            budget.spare(this.queued)
-        began = now
-        now += this.takes
-        pause = budget.pause(
-            this.failed,
-            began=began,
-            now=now,
-            deadline=1000 + deadline,
-            was_answered=was_answered,
-            jitter=jitter,
-        )
+        now += this.queued + this.takes
+        pause = budget.pause(this.failed, took=this.takes, queued=this.queued, left=deadline - now)
         found.append(pause)
         if pause is None:
             break
@@ -69,7 +58,8 @@ def pauses(
         ([Try(REFUSED, 30)], [*GROWING, None]),
         ([Try(REFUSED, 300)], [*GROWING, None]),
         ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
-        ([Try(REFUSED, 1, queued=100)], [*GROWING, *[5] * 19, None]),
+        ([Try(REFUSED, 1, queued=100)], [0.5, 1, None]),
+        ([Try(REFUSED, queued=200), Try(REFUSED)], [*GROWING, *[5] * 23, None]),
         ([Try(UNTRUSTED)], [None]),
         ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
         ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
@@ -85,7 +75,8 @@ def pauses(
         "attempts of just 30 s",
         "long uploads: 30 s of each count",
         "a large upload that is silent",
-        "waits for a slot, while others are answered",
+        "waits for a slot",
+        "a wait for the first slot does not count",
         "a certificate",
         "a certificate, later",
         "Retry-After does not count",
@@ -117,20 +108,20 @@ def test_nothing_is_sent_again(failed: Failure) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failed", "was_answered", "seconds"),
+    ("failed", "may_be_wrong", "seconds"),
     [
-        ([PAGE], False, 15),
-        ([NO_HOST], False, 15),
-        ([PAGE, NO_HOST], False, 15),
-        ([PAGE], True, 120),
-        ([REFUSED, PAGE], False, 120),
-        ([PAGE, REFUSED], False, 120),
+        ([PAGE], True, 15),
+        ([NO_HOST], True, 15),
+        ([PAGE, NO_HOST], True, 15),
+        ([PAGE], False, 120),
+        ([REFUSED, PAGE], True, 120),
+        ([PAGE, REFUSED], True, 120),
     ],
     ids=["pages", "no host", "both", "after an answer", "an ingress that starts", "one that stops"],
 )
-def test_a_wrong_api_url(failed: list[Failure], was_answered: bool, seconds: float) -> None:  # noqa: FBT001
+def test_a_wrong_api_url(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
     """Before the first answer, 15 s of nothing but what a wrong server says is enough."""
-    found = pauses([Try(each) for each in failed], was_answered=was_answered)
+    found = pauses([Try(each) for each in failed], may_be_wrong=may_be_wrong)
     assert seconds <= sum(each or 0 for each in found) < seconds + 5
 
 

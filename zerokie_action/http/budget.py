@@ -17,81 +17,61 @@ _DOUBLINGS = 9  # more would not change the pause, and might overflow
 
 @dataclass
 class Budget:
-    """The budget of one request, and how much of it its failures have spent.
-
-    All times are on the event loop's clock, in seconds.
+    """The budget of one request, and how much of it its failures have spent. All times are in seconds.
 
     Attributes:
         seconds: how long the request may fail; `UNTIL_DEADLINE` for as long as the deadline allows.
+        jitter: a random number from 0 to 1, which keeps the pauses of concurrent requests apart.
+        may_be_wrong: whether the server may be a wrong one: no request of the run was answered, and each
+            failure makes no sense.
         attempts: the number of failed attempts.
-        began: when the first failed attempt began.
     """
 
     seconds: float
+    jitter: float
+    may_be_wrong: bool = False
     attempts: int = 0
-    began: float = 0.0
-    _free: float = 0.0
-    """The part of the time since `began` that does not count."""
+    _spent: float = 0.0
     _asked: float = 0.0
-    """The part of `_free` that `Retry-After` has asked for."""
-    _makes_no_sense: bool = True
-    """Whether no failure so far shows that this is the right server."""
+    """What `Retry-After` has asked for, of which nothing is in `_spent`."""
 
     def pause(
-        self,
-        failed: Failure,
-        *,
-        began: float,
-        now: float,
-        deadline: float = math.inf,
-        was_answered: bool = True,
-        jitter: float,
+        self, failed: Failure, *, took: float, queued: float = 0.0, left: float = math.inf
     ) -> float | None:
         """Count a failed attempt.
 
         Args:
             failed: the failure.
-            began: when the attempt began.
-            now: when it failed.
-            deadline: when the caller will be cancelled.
-            was_answered: whether the server has answered any request of the run.
-            jitter: a random number from 0 to 1, for this failure; concurrent requests need different numbers.
+            took: the length of the attempt.
+            queued: how long the attempt waited for its slot, if that wait counts.
+            left: the time after which the caller will be cancelled.
 
         Returns:
             The seconds to wait before the next attempt; None to give up.
         """
-        took = now - began
-        if not self.attempts:
-            self.began, self._free = began, took  # the budget begins with the first failure
-        elif not failed.was_silent:
-            self._free += max(0.0, took - limits.LONGEST_ATTEMPT)
+        if self.attempts:  # the budget begins with the first failure
+            self._spent += queued + (took if failed.was_silent else min(took, limits.LONGEST_ATTEMPT))
         first, longest = (0.2, 1.0) if self.seconds == UNTIL_DEADLINE else (0.5, 5.0)
-        pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
+        pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + self.jitter) / 2
         self.attempts += 1
-        self._makes_no_sense &= failed.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
+        self.may_be_wrong &= failed.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
         if failed.cause is Cause.CERTIFICATE:  # another attempt can't help
             return None
         if self.seconds == UNTIL_DEADLINE:
-            return pause if now + pause < deadline else None
-        failing = now - self.began
-        may_be_wrong = self._makes_no_sense and not was_answered
-        if failing - self._free >= self.seconds or (may_be_wrong and failing >= limits.NO_SENSE):
+            return pause if pause < left else None
+        most = min(self.seconds, limits.NO_SENSE) if self.may_be_wrong else self.seconds
+        if self._spent >= most or failed.retry_after > longest_wait(left):
             return None
-        wait = failed.retry_after
-        if not wait:
-            return pause
-        if wait > longest_wait(now, deadline):
-            return None
-        free = min(wait, limits.MOST_WAITED - self._asked)
-        self._asked, self._free = self._asked + free, self._free + free
-        # A little longer: otherwise, all requests that were told the same time would come back at once.
-        return max(wait, pause) + pause * jitter
-
-    def spare(self, seconds: float) -> None:
-        """Don't count a wait for a slot while others get answers: a slow platform is no outage."""
-        self._free += seconds
+        if asked := failed.retry_after:
+            # A little longer: otherwise, all requests that were told the same time would come back at once.
+            pause = max(asked, pause) + pause * self.jitter
+            free = min(asked, limits.MOST_WAITED - self._asked)
+            self._asked += free
+            self._spent -= free
+        self._spent += pause
+        return pause
 
 
-def longest_wait(now: float, deadline: float) -> float:
-    """The longest `Retry-After` that is obeyed: it ends before the deadline."""
-    return max(0.0, min(deadline - now, limits.MOST_WAITED))
+def longest_wait(left: float) -> float:
+    """The longest `Retry-After` that is obeyed, where the caller will be cancelled after `left` seconds."""
+    return max(0.0, min(left, limits.MOST_WAITED))

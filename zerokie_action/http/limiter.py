@@ -1,8 +1,13 @@
 """Limits how many requests of one group are sent at once."""
 
 import math
+import resource
+import sys
 
 import anyio
+
+_OTHER_FILES = 24
+"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
 
 class AdaptiveLimiter:
@@ -38,3 +43,9 @@ class AdaptiveLimiter:
     def _resize(self, target: float) -> None:
         self._target = target
         self.slots.total_tokens = int(target)
+
+
+def most_requests() -> int:
+    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize

@@ -8,9 +8,6 @@ A request that fails is sent again, after growing pauses, until it has failed fo
 from __future__ import annotations
 
 import random
-import resource
-import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -20,19 +17,15 @@ import anyio
 import anyio.lowlevel
 import httpx
 
-from zerokie_action.errors import DeployError, PlatformUnavailable
+from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
 from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.limiter import AdaptiveLimiter
+from zerokie_action.http.gave_up import after_attempts, asked_to_wait
+from zerokie_action.http.group import Group
+from zerokie_action.http.limiter import AdaptiveLimiter, most_requests
 from zerokie_action.outcome import Outcome, Write
-from zerokie_action.text import human_files, human_seconds
-
-_LINE_EVERY = 15.0
-"""Seconds between two log lines of a group."""
-_OTHER_FILES = 24
-"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
-_HINT_WAIT = "Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes."
+from zerokie_action.text import human_seconds
 
 T = TypeVar("T")
 
@@ -40,19 +33,6 @@ Guard = Callable[[], AbstractContextManager[object]]
 """Makes a context for each attempt, but not for the pauses. It may refuse, shield or observe the attempt."""
 Reader = Callable[[httpx.Response], T | Failure | DeployError]
 """Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
-
-
-class GaveUp(PlatformUnavailable):
-    """A request got no answer. The message says which request, how often it was sent, and why it failed.
-
-    Attributes:
-        failure: the last failure.
-    """
-
-    def __init__(self, message: str, last: Failure, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.failure = last
-        self.retry_after = last.retry_after
 
 
 @dataclass(eq=False)
@@ -74,7 +54,7 @@ class RetryingClient:
     concurrency: int = 64
     trace: Callable[[str], None] | None = None
     retries_used: int = 0
-    _groups: dict[str, _Group] = field(default_factory=dict)
+    _groups: dict[str, Group] = field(default_factory=dict)
 
     async def send(
         self,
@@ -101,14 +81,17 @@ class RetryingClient:
             GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
-        spent = Budget(self.retry_timeout if budget is None else budget)
-        answered_before = group.answered
+        spent = Budget(
+            self.retry_timeout if budget is None else budget,
+            jitter=random.random(),  # noqa: S311 - no secret
+            may_be_wrong=not any(each.answered for each in self._groups.values()),
+        )
+        called_at, answered_before = anyio.current_time(), group.answered
         while True:
             queued_at, answered = anyio.current_time(), group.answered
             async with group.limiter.slots:
                 began = anyio.current_time()
-                if group.answered > answered:
-                    spent.spare(began - queued_at)
+                is_slow = group.answered > answered  # the group only waits for its slots: this is no outage
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()
@@ -116,20 +99,17 @@ class RetryingClient:
                     raise answer
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-            pause = spent.pause(
-                answer,
-                began=began,
-                now=anyio.current_time(),
-                deadline=anyio.current_effective_deadline(),
-                was_answered=any(each.answered for each in self._groups.values()),
-                jitter=random.random(),  # noqa: S311 - no secret
-            )
-            if answer.may_have_arrived and not is_repeatable:
-                pause = None
-            group.failed(answer.reason, began, is_retried=pause is not None)
-            if pause is None:
-                purpose, others = request.extensions["purpose"], group.answered - answered_before
-                raise _gave_up(spent, answer, purpose, others)
+            group.limiter.failed(began)
+            now, left = anyio.current_time(), _time_left()
+            queued = 0.0 if is_slow else began - queued_at
+            pause = spent.pause(answer, took=now - began, queued=queued, left=left)
+            if pause is None or (answer.may_have_arrived and not is_repeatable):
+                purpose = request.extensions["purpose"]
+                if spent.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
+                    raise asked_to_wait(purpose, answer)
+                others = group.answered - answered_before
+                raise after_attempts(purpose, answer, spent.attempts, now - called_at, others)
+            group.sends_again(answer.reason)
             self.retries_used += 1
             await anyio.sleep(pause)
 
@@ -168,11 +148,11 @@ class RetryingClient:
             write.outcome = Outcome.DONE
         return answer
 
-    def _group(self, request: httpx.Request) -> _Group:
+    def _group(self, request: httpx.Request) -> Group:
         name = request.extensions["group"]
         if name not in self._groups:
-            limiter = AdaptiveLimiter(min(self.concurrency, _most_requests()))
-            self._groups[name] = _Group(name, self.log, limiter)
+            limiter = AdaptiveLimiter(min(self.concurrency, most_requests()))
+            self._groups[name] = Group(name, self.log, limiter)
         return self._groups[name]
 
     def outages(self) -> str:
@@ -180,70 +160,15 @@ class RetryingClient:
         return "; ".join(
             f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
             for name, group in self._groups.items()
-            if group.reason and group.is_retried
+            if group.reason
         )
-
-
-@dataclass
-class _Group:
-    """The requests of one kind: their limiter, and what the log says of them.
-
-    Attributes:
-        name: begins the lines of the log.
-        log: gets the lines about failures.
-        limiter: how many may be sent at once.
-        answered: the number of answered requests.
-        reason: why the last attempt failed; empty if it was answered.
-        is_retried: whether the last request that failed is sent again.
-    """
-
-    name: str
-    log: Callable[[str], None]
-    limiter: AdaptiveLimiter
-    answered: int = 0
-    reason: str = ""
-    is_retried: bool = False
-    _failing_since: float = 0.0
-    _next_line: float = 0.0
-
-    def succeeded(self) -> None:
-        """Note an answer."""
-        self.limiter.succeeded()
-        self.answered += 1
-        self.reason = ""
-
-    def failed(self, reason: str, began: float, *, is_retried: bool) -> None:
-        """Note the failure of an attempt that began at this time (event loop), and log it now and then."""
-        self.limiter.failed(began)
-        now = anyio.current_time()
-        if not self.reason:
-            self._failing_since = now
-        self.reason, self.is_retried = reason, is_retried
-        if is_retried and now >= self._next_line:
-            self._next_line = now + _LINE_EVERY
-            seconds = now - self._failing_since
-            lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self.log(f"{self.name}: {reason}; sending again{lasting}")
-
-
-def _most_requests() -> int:
-    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 def is_too_long(retry_after: float) -> bool:
     """Whether `Retry-After` asks for a longer wait than is obeyed."""
-    return retry_after > longest_wait(anyio.current_time(), anyio.current_effective_deadline())
+    return retry_after > longest_wait(_time_left())
 
 
-def _gave_up(spent: Budget, last: Failure, purpose: str, others: int) -> GaveUp:
-    """The error after the last attempt; `others` other requests of the group were answered meanwhile."""
-    if spent.seconds < UNTIL_DEADLINE and is_too_long(last.retry_after):
-        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + last.retry_after))
-        message = f"{purpose} failed: {last.reason}; it asks to wait until {until} UTC"
-        return GaveUp(message, last, hint=_HINT_WAIT)
-    seconds = human_seconds(anyio.current_time() - spent.began)
-    tried = "1 attempt" if spent.attempts == 1 else f"{spent.attempts:,} attempts in {seconds}"
-    worked = f", while {human_files(others, 'other')} worked" if others else ""
-    return GaveUp(f"{purpose} failed after {tried}{worked}: {last.reason}", last)
+def _time_left() -> float:
+    """Seconds until the enclosing scopes are cancelled."""
+    return anyio.current_effective_deadline() - anyio.current_time()
