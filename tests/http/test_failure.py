@@ -33,7 +33,7 @@ NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "ALERT"
 GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
 NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
-NO_ANSWER = because(httpx.ReadTimeout(""), TimeoutError())
+NO_ANSWER = because(httpx.ReadTimeout("no answer within 30 s"), TimeoutError())
 
 
 def unsent(reason: str, cause: Cause = Cause.OUTAGE) -> Failure:

@@ -69,7 +69,7 @@ class TestLargeBodies:
         body = Large(2000)
         async with serve(stall) as server, transport() as http:
             began = anyio.current_time()
-            assert await reason(http, put(server.url, body, timeout=30)) == "no answer within 30 s"
+            assert await reason(http, put(server.url, body, silence=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1)
         assert body.drawn < 20_000_000
 

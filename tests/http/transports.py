@@ -29,7 +29,7 @@ def put(
     base: str,
     content: bytes | Content = b"hello",
     *,
-    timeout: float = 60,
+    silence: float = 60,
     max_body: int = 1_000_000,
 ) -> httpx.Request:
     """An upload."""
@@ -42,7 +42,7 @@ def put(
         "Content-Type": "text/plain",
         "Content-Length": str(body.size),
     }
-    more = extensions("Uploading", timeout=timeout, max_body=max_body)
+    more = extensions("Uploading", silence=silence, max_body=max_body)
     return httpx.Request("PUT", url, headers=headers, stream=ContentStream(body), extensions=more)
 
 

@@ -79,7 +79,7 @@ class Forge(NamedTuple):
                 "Authorization": f"Bearer {self.tokens[where.token_input]}",
             },
             json=body,
-            extensions=extensions(purpose, timeout=_SILENCE, max_body=_LARGEST_RESPONSE),
+            extensions=extensions(purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE),
         )
         return await self.http.send(request, read, budget, is_repeatable=is_repeatable)
 

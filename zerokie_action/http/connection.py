@@ -7,6 +7,7 @@ exchange; otherwise, a response that nobody asked for would be taken for the ans
 import select
 import ssl
 from collections.abc import AsyncIterable, Iterator, Sequence
+from contextlib import suppress
 from typing import cast
 
 import anyio
@@ -14,7 +15,9 @@ import httpx
 from anyio.abc import AnyByteStream, ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from zerokie_action.errors import unwrap
 from zerokie_action.http.response import IncomingResponse
+from zerokie_action.text import human_seconds
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -68,18 +71,18 @@ class Connection:
             httpx.TransportError: when there is no complete response. The request may have arrived.
         """
         self.is_idle = False
-        exchange = _Exchange(self._stream, request)
-        head, length = self._head(request)
+        exchange = _Exchange(self._stream, request, *self._head(request))
         with exchange.scope:
-            if length <= _PIECE:
-                await exchange.send_then_read(head, length)
-            else:
-                await exchange.send_while_reading(head, length)
+            await exchange.run()
             response = exchange.response.to_httpx()
+            if exchange.unsent and response.is_success:  # of no use: the platform does not have the file
+                raise httpx.RemoteProtocolError(
+                    f"the server answered {response.status_code} before the body was sent"
+                )
             self.is_idle = exchange.is_clean()
             self._idle_since = anyio.current_time()
             return response
-        raise httpx.ReadTimeout("")
+        raise httpx.ReadTimeout(f"no answer within {human_seconds(request.extensions['silence'])}")
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
         """The request's head, and the length of its body in bytes."""
@@ -126,76 +129,67 @@ class _Exchange:
     """A request and its response.
 
     Attributes:
-        scope: its deadline ends a write or a read that is silent, and a response that comes too slowly.
+        scope: its deadline ends an exchange that is silent, or too slow; see `_extend`.
         response: the response as far as it has come.
+        unsent: the bytes of the request that have not been sent yet.
     """
 
-    def __init__(self, stream: ByteStream, request: httpx.Request) -> None:
+    def __init__(self, stream: ByteStream, request: httpx.Request, head: bytes, length: int) -> None:
+        """Prepare the exchange; `head` is the request's head, `length` that of its body in bytes."""
         has_tunnel = request.method == "CONNECT"
         self.response = IncomingResponse(request.extensions["max_body"], ends_with_head=has_tunnel)
-        self.scope = anyio.CancelScope()
+        self.unsent = len(head) + length
         self._stream = stream
+        self._head = head
         self._body = cast("AsyncIterable[bytes]", request.stream)
-        self._silence = request.extensions["timeout"]["read"]
-        self._sent_at: float | None = None
-        """When the last byte of the request was sent (event loop)."""
-        self._received = 0
+        self._silence = request.extensions["silence"]
+        self._sent_at = anyio.current_time()
+        """When the last bytes were sent, or the exchange began (event loop)."""
+        self.scope = anyio.CancelScope(deadline=self._sent_at + self._silence)
 
-    async def send_then_read(self, head: bytes, length: int) -> None:
-        """Send the head with a body of one piece, then read the response."""
-        body = b"".join([piece async for piece in self._body])
-        if len(body) != length:
-            raise httpx.LocalProtocolError(f"a body of {len(body)} bytes, not of {length}")
-        if await self._write(head + body):
-            self._sent_at = anyio.current_time()  # the system takes so little at once: the deadline stays
-        await self._read()
+    async def run(self) -> None:
+        """Send the request, and read the response.
 
-    async def send_while_reading(self, head: bytes, length: int) -> None:
-        """Send the head and the body while the response is read. A response ends the sending."""
-        errors: list[Exception] = []  # not raised in the group, which would wrap them
-
-        async def send() -> None:
-            try:
-                await self._send(head, length)
-            except Exception as error:  # noqa: BLE001 - raised below
-                errors.append(error)
-                tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send)
-            try:
-                await self._read()
-            except httpx.TransportError as error:
-                errors.append(error)
-            if errors or self._sent_at is None:
-                tasks.cancel_scope.cancel()
-        if errors:
-            raise errors[0]
-
-    async def _send(self, head: bytes, length: int) -> None:
-        """Send head and body. The body is read to its end, where its source may find that it has changed."""
-        if not await self._write(head):
+        A large body is sent while the response is read. A response ends the sending.
+        """
+        if self.unsent - len(self._head) <= _PIECE:
+            await self._send()
+            await self._read()
             return
-        async for piece in self._body:
-            length -= len(piece)
-            if length < 0:
-                break
-            if not await self._write(piece):
-                return
-            if not length:
-                self._sent_at = anyio.current_time()
-                self.scope.deadline = self._sent_at + self._silence
-        if length:
-            raise httpx.LocalProtocolError("the body's length is not its Content-Length")
-
-    async def _write(self, data: bytes) -> bool:
-        """Send the bytes. Return False if the server takes no more: it may have sent its response already."""
-        self.scope.deadline = anyio.current_time() + self._silence
         try:
-            await self._stream.send(data)
-        except _BROKEN:
-            return False
-        return True
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send)
+                await self._read()
+                if self.unsent:
+                    tasks.cancel_scope.cancel()
+        except ExceptionGroup as errors:
+            error = unwrap(errors)
+            raise error from error.__cause__
+
+    async def _send(self) -> None:
+        """Send head and body, a small body together with the head, as far as the server takes them.
+
+        The body is read to its end, where its source may find that it has changed.
+        """
+        packet = self._head
+        with suppress(*_BROKEN):  # the server may have sent its response already
+            async for piece in self._body:
+                packet += piece
+                if len(packet) > self.unsent:
+                    break
+                if len(packet) >= _PIECE:
+                    await self._write(packet)
+                    self._extend()
+                    packet = b""
+            if len(packet) != self.unsent:
+                raise httpx.LocalProtocolError("the body's length is not its Content-Length")
+            if packet:  # the system takes so little at once: the deadline stays
+                await self._write(packet)
+
+    async def _write(self, packet: bytes) -> None:
+        await self._stream.send(packet)
+        self.unsent -= len(packet)
+        self._sent_at = anyio.current_time()
 
     async def _read(self) -> None:
         """Read until the response is complete."""
@@ -207,12 +201,20 @@ class _Exchange:
                 return
             except _BROKEN as error:
                 raise httpx.ReadError(str(error)) from error
-            self._received += len(data)
             self.response.feed(data)
-            if self._sent_at is not None and not self.response.is_complete:
-                counts_from = self._sent_at + self.response.size / _SLOWEST
-                self.scope.deadline = min(anyio.current_time(), counts_from) + self._silence
+            if not self.response.is_complete:
+                self._extend()
+
+    def _extend(self) -> None:
+        """Allow the silence from now on, after a write or a read.
+
+        The response has to keep its pace, counted from the last write. So a response that drips does not
+        extend the time, nor does one that drips while the server no longer reads the request.
+        """
+        kept_pace_until = self._sent_at + self.response.size / _SLOWEST
+        self.scope.deadline = min(anyio.current_time(), kept_pace_until) + self._silence
 
     def is_clean(self) -> bool:
         """Whether nothing of it is left, so that the connection can be used again."""
-        return self._sent_at is not None and self._received < _MOST_RECEIVED and not self.response.is_last
+        has_rest = self.unsent or self.response.is_last or self.response.received >= _MOST_RECEIVED
+        return not has_rest

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from zerokie_action.formats import is_loopback
-from zerokie_action.text import human_seconds, shorten
+from zerokie_action.text import shorten
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -68,13 +68,10 @@ def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
 
 def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
     """The failure for the first known cause of an error."""
-    timeouts = request.extensions["timeout"]
     for cause in _causes(error):
         match cause:
-            case httpx.ConnectTimeout():
-                return Failure(f"no connection within {human_seconds(timeouts['connect'])}")
             case httpx.TimeoutException():
-                return Failure(f"no answer within {human_seconds(timeouts['read'])}", was_silent=True)
+                return Failure(str(cause), was_silent=isinstance(cause, httpx.ReadTimeout))
             case ssl.SSLCertVerificationError():
                 reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
                 return Failure(reason, Cause.CERTIFICATE)

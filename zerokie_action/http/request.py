@@ -26,7 +26,7 @@ def extensions(
     purpose: str,
     *,
     group: str = "",
-    timeout: float = limits.SILENCE,
+    silence: float = limits.SILENCE,
     size: int = 0,
     max_body: int = MEGABYTE,
 ) -> dict[str, object]:
@@ -36,17 +36,16 @@ def extensions(
         purpose: the beginning of a sentence about the request: `Listing the apps`.
         group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines. By
             default, the purpose is the group.
-        timeout: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
-        size: bytes of the request's body; a large body extends the timeout, because its last bytes may be on
+        silence: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
+        size: bytes of the request's body; a large body extends the silence, because its last bytes may be on
             their way when the wait for the answer begins.
         max_body: the largest accepted response body, in bytes.
     """
-    read = timeout + min(size, _MOST_BUFFERED) / _SLOW_LINE
     return {
         "purpose": purpose,
         "group": group or purpose,
         "max_body": max_body,
-        "timeout": {"connect": limits.CONNECT, "read": read},
+        "silence": silence + min(size, _MOST_BUFFERED) / _SLOW_LINE,
     }
 
 

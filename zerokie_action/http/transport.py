@@ -19,16 +19,17 @@ import httpx
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
+from zerokie_action import limits
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import is_this_machine
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
+from zerokie_action.http.request import extensions
 from zerokie_action.http.url import web_url
+from zerokie_action.text import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443}
-_LARGEST_REFUSAL = 64 * 1024
-"""Bytes of a proxy's answer to CONNECT."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -53,13 +54,13 @@ class Transport(httpx.AsyncBaseTransport):
         connection = await self._take(origin)
         try:
             if not connection:
-                connection = await self._network.connect(origin, request.extensions["timeout"]["connect"])
+                connection = await self._network.connect(origin)
             return await connection.send(request)
+        except httpx.HTTPStatusError as error:
+            return error.response
         except httpx.TransportError as error:
             await self.aclose()  # the idle connections are likely to be dead as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
-                if str(error).startswith(f"{httpx.codes.PROXY_AUTHENTICATION_REQUIRED} "):
-                    return httpx.Response(httpx.codes.PROXY_AUTHENTICATION_REQUIRED, text=proxy.name)
                 raise httpx.ProxyError(f"through {proxy.name}") from error
             raise
         finally:
@@ -142,36 +143,37 @@ class Network:
         where = f"{proxy.scheme}://{proxy.netloc.decode()}"
         return Proxy(f"the proxy {where} ({variable})", proxy, fields)
 
-    async def connect(self, origin: str, seconds: float) -> Connection:
-        """A new connection to an origin; each step of connecting may take so many seconds.
+    async def connect(self, origin: str) -> Connection:
+        """A new connection to an origin; `limits.CONNECT` limits each step of connecting.
 
         Raises:
             httpx.ConnectError: when a step fails.
-            httpx.ConnectTimeout: when a step takes longer.
+            httpx.ConnectTimeout: when a step takes too long.
+            httpx.HTTPStatusError: when the proxy requires a login. The text of the response names the proxy.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
         proxy, url = self.proxy_for(origin), httpx.URL(origin)
         hop = proxy.url if proxy else url
-        with _step(seconds):
+        with _step():
             stream: ByteStream = await anyio.connect_tcp(_host(hop), hop.port or _PORTS[hop.scheme])
         try:
-            stream = await self._secure(stream, hop, seconds)
+            stream = await self._secure(stream, hop)
             if not proxy:
                 return Connection(stream)
             if url.scheme == "http":
                 return Connection(stream, prefix=origin.encode(), fields=proxy.login)
-            await _tunnel(stream, url, proxy, seconds)
-            return Connection(await self._secure(stream, url, seconds))
+            await _tunnel(stream, url, proxy)
+            return Connection(await self._secure(stream, url))
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
 
-    async def _secure(self, stream: ByteStream, url: httpx.URL, seconds: float) -> ByteStream:
+    async def _secure(self, stream: ByteStream, url: httpx.URL) -> ByteStream:
         """The stream, with TLS if the URL asks for it."""
         if url.scheme == "http":
             return stream
         tls = self.tls
-        with _step(seconds):
+        with _step():
             return await TLSStream.wrap(
                 stream, hostname=_host(url), ssl_context=tls, standard_compatible=False
             )
@@ -199,16 +201,19 @@ class Network:
         return context
 
 
-async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy, seconds: float) -> None:
+async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> None:
     """Let the proxy at the other end of the stream connect it to the URL's host."""
     host = _host(url)
     address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
-    extensions = {"target": address, "timeout": {"read": seconds}, "max_body": _LARGEST_REFUSAL}
-    request = httpx.Request("CONNECT", url, headers=[(b"Host", address)], extensions=extensions)
-    with _step(seconds):
-        response = await Connection(stream, fields=proxy.login).send(request)
-        if not response.is_success:
-            raise httpx.ProxyError(f"{response.status_code} {response.reason_phrase}")
+    more = {**extensions("Connecting"), "target": address}
+    request = httpx.Request("CONNECT", url, headers=[(b"Host", address), *proxy.login], extensions=more)
+    with _step():
+        response = await Connection(stream).send(request)
+    if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        response = httpx.Response(response.status_code, text=proxy.name)
+        raise httpx.HTTPStatusError("", request=request, response=response)
+    if not response.is_success:
+        raise httpx.ConnectError(f"{response.status_code} {response.reason_phrase}")
 
 
 def _host(url: httpx.URL) -> str:
@@ -217,12 +222,12 @@ def _host(url: httpx.URL) -> str:
 
 
 @contextmanager
-def _step(seconds: float) -> Iterator[None]:
+def _step() -> Iterator[None]:
     """A step of connecting: after its errors, it is known that the request was not sent."""
     try:
-        with anyio.fail_after(seconds):
+        with anyio.fail_after(limits.CONNECT):
             yield
-    except (TimeoutError, httpx.TimeoutException) as error:
-        raise httpx.ConnectTimeout("") from error
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(f"no connection within {human_seconds(limits.CONNECT)}") from error
     except (OSError, ValueError, anyio.BrokenResourceError, anyio.EndOfStream, httpx.TransportError) as error:
         raise httpx.ConnectError(str(error)) from error

@@ -329,7 +329,7 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         max_body = _LARGEST_LISTING if method == "GET" else MEGABYTE
-        more = extensions(purpose, group=group, timeout=silence, size=size, max_body=max_body)
+        more = extensions(purpose, group=group, silence=silence, size=size, max_body=max_body)
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=more)
 

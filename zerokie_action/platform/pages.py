@@ -40,7 +40,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
     if parsed.username:
         login = f"{parsed.username}:{parsed.password}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    more = extensions("Reading a page", timeout=silence, max_body=max_body)
+    more = extensions("Reading a page", silence=silence, max_body=max_body)
     response: Response | Failure = Failure(f"no complete answer within {human_seconds(_LONGEST)}")
     with anyio.move_on_after(_LONGEST):
         response = await http.fetch(Request("GET", parsed, headers=headers, extensions=more))
