@@ -183,6 +183,17 @@ class TestUnreadable:
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         require_done(world)
 
+    def test_after_a_failure(self, world: World) -> None:
+        """The name of a failed deploy's manifest tells what had arrived, also to a deploy of other files."""
+        world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+        world.run()
+        world.write(SITE | {"new.html": b"x", "z.html": b"x"})
+        world.fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None)
+        assert world.run(concurrency=1).exit_code == 4
+        assert "new.html" in world.stored()
+        world.write({path: body for path, body in SITE.items() if path != "empty"})
+        require_done(world)
+
     def test_what_is_kept(self, world: World) -> None:
         """Others may put files where `keep` matches: they are no reason to stop, and do not become ours."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
@@ -263,6 +274,17 @@ class TestManyDeletions:
         assert world.run(max_deletes=0, keep=["assets/", "about/", "empty"]).exit_code == 0
         assert world.run(max_deletes=0, delete_stale=False).exit_code == 0
         require_done(world, max_deletes=3)
+
+    def test_it_is_not_half_of_what_failed(self, world: World) -> None:
+        """A deploy that failed has deleted nothing: the site is as large as before."""
+        pages = {"index.html": b"x"} | {f"{number}.html": b"x" for number in range(9)}
+        world.write(pages)
+        world.run()
+        world.write(dict(list(pages.items())[:6]) | {"new.html": b""})
+        world.fault(Kind.STATUS, "PUT", "/files/new.html", status=400)
+        assert world.run().exit_code == 4
+        world.write(dict(list(pages.items())[:4]))
+        require_refused(world, ["4 files, fewer than half of the site's 10"])
 
     def test_it_is_half_of_what_was_finished(self, world: World) -> None:
         """A deploy that has nothing left to do counts, one that failed at its very end does not."""

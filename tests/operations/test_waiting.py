@@ -83,6 +83,7 @@ def test_ten_builds(world: World) -> None:
     outcome = deploy(world)
     assert (extra(world), outcome.outputs["files_deleted"]) == (set(), 4 * 8)
     assert outcome.outputs["files_waiting"] == 0
+    assert [record for record in deploy(world).writes if "_zerokie" in record.path] == []
 
 
 def test_a_page_that_was_removed(world: World) -> None:
