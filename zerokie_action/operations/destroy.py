@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 import anyio
 
@@ -39,13 +38,13 @@ async def destroy(job: Job) -> None:
         job.result.seen = "absent"
         return
     note_app(job, app)
-    what, check = "", partial(_require_intended, job, app)
+    what = ""
     if app.is_being_deleted:
         job.note(f"App {job.app!r} is being deleted already")
     elif job.settings.dry_run:
-        job.preview(f"would destroy app {job.app!r}{await check()}")
+        job.preview(f"would destroy app {job.app!r}{await _require_intended(job, app)}")
     else:
-        what = await delete(job, app, check)
+        what = await delete(job, app, lambda: _require_intended(job, app))
     if job.settings.dry_run:
         return
     left = await apps.wait_until_gone(job, app)
