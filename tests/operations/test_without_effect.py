@@ -29,7 +29,13 @@ DESTROY = {"app": "web", "operation": "destroy"}
     ("run", "used", "unused", "what"),
     [
         pytest.param({}, {**FOLDER, "take_over": True}, CONTAINER, "`directory`", id="folder"),
-        pytest.param(IMAGE, CONTAINER | CHECKED, {**FOLDER, "take_over": True}, "`image`", id="image"),
+        pytest.param(
+            IMAGE,
+            {**CONTAINER, **CHECKED, "create": True},
+            {**FOLDER, "take_over": True},
+            "`image`",
+            id="image",
+        ),
         pytest.param(
             RESTART,
             {**REGISTRY, **CHECKED, "wait": False},

@@ -8,7 +8,6 @@ whose author can change the report. Nobody else can compute the MAC, and a copy 
 
 import hmac
 import json
-from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -84,7 +83,11 @@ async def _put(forge: Forge, where: PullRequest, comment: Comment) -> None:
         refused = RequestRejected(f"Commenting was refused ({said})", status=response.status_code)
         return of_status(response, f"{where.host} answered {said}") or refused
 
-    send = partial(forge.send, where, "Commenting", read=read, budget=UNTIL_DEADLINE)
+    async def send(method: str, url: str, text: str = "") -> Response:
+        request = forge.request(where, "Commenting", method, url, text)
+        # If only the answer to a POST was lost, a second POST would create a second comment.
+        return await forge.http.send(request, read, UNTIL_DEADLINE, is_repeatable=method != "POST")
+
     ours: list[int] = []
     for page in count(1):
         response = await send("GET", f"{where.comments}?per_page=100&page={page}")
@@ -93,12 +96,11 @@ async def _put(forge: Forge, where: PullRequest, comment: Comment) -> None:
         if 'rel="next"' not in response.headers.get("link", ""):
             break
     if not ours:
-        # If only the answer was lost, a second POST would create a second comment.
-        created = await send("POST", where.comments, body={"body": comment.text}, is_repeatable=False)
+        created = await send("POST", where.comments, comment.text)
         ours = [number for number, _ in _comments(b"[%b]" % created.content)]
     number = max(ours)
-    body = {"body": f"{comment.first_line(where, number)}\n\n{comment.text}"}
-    await send(where.edit, f"{where.comment}{number}", body=body)
+    text = f"{comment.first_line(where, number)}\n\n{comment.text}"
+    await send(where.edit, f"{where.comment}{number}", text)
 
 
 def _comments(content: bytes) -> list[tuple[int, str]]:

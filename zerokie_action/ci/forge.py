@@ -4,8 +4,8 @@ The token is sent to the API that the CI system's variables name, and to no othe
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.ci.log import Log
@@ -16,8 +16,6 @@ from zerokie_action.http.gave_up import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.answers import words
-
-T = TypeVar("T")
 
 _OVER = {"closed", "merged"}
 """The states of a request that nobody works on any more."""
@@ -42,7 +40,7 @@ class State(NamedTuple):
 
 
 class Forge(NamedTuple):
-    """Sends requests to the forge.
+    """Makes and sends requests to the forge.
 
     Attributes:
         http: sends the requests.
@@ -54,34 +52,27 @@ class Forge(NamedTuple):
     tokens: Mapping[str, str]
     log: Log
 
-    async def send(
-        self,
-        where: PullRequest,
-        purpose: str,
-        method: str,
-        url: str,
-        read: Callable[[Response], T | Failure | DeployError],
-        *,
-        body: Mapping[str, str] | None = None,
-        budget: float | None = None,
-        is_repeatable: bool = True,
-    ) -> T:
-        """Send a request about `where`, and return the value of the answer.
+    def request(self, about: PullRequest, purpose: str, method: str, url: str, text: str = "") -> Request:
+        """A request about a pull or merge request.
 
-        The other arguments and the errors are those of `RetryingClient.send`.
+        Args:
+            about: the pull or merge request.
+            purpose: the request in messages.
+            method: the HTTP method.
+            url: the URL.
+            text: the text of a comment; empty for a GET.
         """
-        request = Request(
+        return Request(
             method,
             url,
             headers={
                 **HEADERS,
                 "Accept": "application/json",
-                "Authorization": f"Bearer {self.tokens[where.token_input]}",
+                "Authorization": f"Bearer {self.tokens[about.token_input]}",
             },
-            json=body,
+            json={"body": text} if text else None,
             extensions=extensions(purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE),
         )
-        return await self.http.send(request, read, budget, is_repeatable=is_repeatable)
 
     async def read_state(self, request: PullRequest) -> State:
         """Ask whether a request is open.
@@ -114,7 +105,8 @@ class Forge(NamedTuple):
             return State(state in _OVER, f"{request.name} is {state}")
 
         try:
-            return await self.send(request, f"Asking about {request.name}", "GET", request.url, read)
+            asking = self.request(request, f"Asking about {request.name}", "GET", request.url)
+            return await self.http.send(asking, read)
         except GaveUp as error:
             if not error.hint:
                 error.advise(_HINT.format(host=request.host))
