@@ -125,7 +125,6 @@ async def _work(
                 records=records,
                 session=str(uuid.uuid4()),
                 ends_at=anyio.current_time() + settings.timeout,
-                changes=result.requested,
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)

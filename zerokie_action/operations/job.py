@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -46,7 +46,6 @@ class Job:
         records: records the lock for the cleanup.
         session: this run's deploy session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
-        changes: the changes that the run has asked for; the final state is derived from them.
     """
 
     settings: Settings
@@ -57,7 +56,6 @@ class Job:
     records: LockRecords
     session: str
     ends_at: float
-    changes: list[Change] = field(default_factory=list)
 
     @cached_property
     def keep(self) -> Patterns:
@@ -89,6 +87,11 @@ class Job:
         self.result.changed = True
         self.log.info(f"Plan: {text}")
         self.result.notes.append(f"Dry run: {text}.")
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes that the run has asked for; the final state is derived from them."""
+        return self.result.requested
 
     def change(self, *, done: str = "", unknown: str = "", creates: bool = False) -> Change:
         """Add a change to the run's list, before its request; see `Change`."""

@@ -118,7 +118,7 @@ def _job_for(job: Job, name: str) -> Job:
     settings = job.settings.model_copy(update={"operation": "destroy", "app": name, "lock_timeout": 0.0})
     result = Result("destroy", name, settings.dry_run, links=job.result.links)
     job.shutdown.begin_work()
-    return replace(job, settings=settings, result=result, session=str(uuid.uuid4()), changes=result.requested)
+    return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
 async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
