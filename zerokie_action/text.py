@@ -210,18 +210,18 @@ class Redactor:
         patterns: set[str] = set()
         for value in secret_values(secrets):
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
-        longest_first = "|".join(sorted(patterns, key=len, reverse=True))
-        # A look-ahead finds a secret that begins inside another. `(?!)` never matches.
-        self._pattern = re.compile(f"(?=({longest_first or '(?!)'}))")
+        longest_first = sorted(patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
 
     def redact(self, text: str) -> str:
         """`text` without the secrets. Secrets that overlap become one `***`."""
         shown, end = "", 0
-        for match in self._pattern.finditer(text):
-            start, stop = match.span(1)
-            if start >= end:
-                shown += f"{text[end:start]}***"
+        match = self._pattern.search(text)
+        while match:
+            start, stop = match.span()
+            shown += f"{text[end:start]}***" if start >= end else ""
             end = max(end, stop)
+            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
         return shown + text[end:]
 
 

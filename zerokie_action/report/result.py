@@ -207,7 +207,7 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
                 return replace(value, **{name: clean(item) for name, item in vars(value).items()})
         return value
 
-    redacted: Result = clean(result)
+    redacted: Result = clean(replace(result, requested=[]))  # which no report shows
     return replace(redacted, operation=result.operation, status=result.status, kind=result.kind)
 
 
