@@ -174,13 +174,13 @@ def test_the_defaults_are_the_contracts() -> None:
 # --- what is wrong
 
 
-def test_every_wrong_pattern_is_told() -> None:
+def test_every_wrong_item_is_told() -> None:
     """Not only an input's first one; a deploy that ignores one more file may delete it."""
-    found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b"))
+    found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b", domains="a..b\nok.a.b\nb c"))
     assert [problem.partition(":")[0] for problem in found] == [
         "`ignore` (ZEROKIE_IGNORE)",
-        "`keep` (ZEROKIE_KEEP)",
-        "`keep` (ZEROKIE_KEEP)",
+        *["`keep` (ZEROKIE_KEEP)"] * 2,
+        *["`domains` (ZEROKIE_DOMAINS)"] * 2,
     ]
 
 
