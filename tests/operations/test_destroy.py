@@ -29,6 +29,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
     assert world.platform.apps.list() == []
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
+    assert (outputs["changed"], outputs["created"]) == (True, None)
     assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
@@ -52,7 +53,7 @@ def test_what_is_gone_already(world: World) -> None:
     assert "`site` did not exist" in outcome.summary
     assert "eleted" not in outcome.summary
     assert outcome.exit_code == 0
-    assert outcome.outputs["status"] == "destroyed"
+    assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("destroyed", False)
     assert outcome.outputs["notes"] == ["App 'site' does not exist: nothing to destroy."]
     assert [record.path for record in outcome.requests] == ["/v1/apps/site"]
 
