@@ -69,6 +69,7 @@ def test_nothing_but_get(world: World, name: str) -> None:
     assert (outputs["status"], outputs["image"], outputs["deploy_id"]) == ("planned", None, None)
     assert outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
     assert outputs["created"] in {False, None}
+    assert outputs["changed"] is bool(plan)
     assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
     assert lines(outcome)[-1] == "Dry run: nothing was changed"
     assert "Dry run for" in outcome.summary
@@ -95,7 +96,9 @@ def test_the_changes_are_named(world: World) -> None:
     world.run()
     world.write(SIXTY | {"index.html": b"x"})
     plan = "Plan: 60 to upload (60 B), 1 to delete, 1 unchanged"
-    log = lines(world.run(dry_run=True))
+    outcome = world.run(dry_run=True)
+    assert (outcome.outputs["changed"], outcome.outputs["files_uploaded"]) == (True, 60)
+    log = lines(outcome)
     assert log[log.index(plan) + 1 :][:21] == [
         "  - old.txt",
         "  ~ 000.txt",
@@ -115,7 +118,10 @@ def test_the_changes_are_folded(world: World) -> None:
     world.write({"old.txt": b""})
     world.run()
     world.env["GITHUB_ACTIONS"] = "true"
-    assert "::group::" not in world.run(dry_run=True).log
+    outcome = world.run(dry_run=True)
+    assert "::group::" not in outcome.log
+    assert (outcome.outputs["changed"], outcome.outputs["nothing_changed"]) == (False, False)
+    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (0, 1)
     world.write({"a.html": b"x", "::error::x": b"x"})
     plan = "::group::Plan: 2 to upload (2 B), 1 to delete, 0 unchanged\n"
     assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
