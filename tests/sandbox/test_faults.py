@@ -81,7 +81,7 @@ def test_which_requests_are_hit():
         ("PUT files reset-upload=1000", Fault(Kind.RESET_UPLOAD, method="PUT", path="files", size=1000)),
         ("GET /v1 delay=1.5", Fault(Kind.DELAY, method="GET", path="/v1", seconds=1.5)),
         (
-            "* /v1 502 x* 10% for=1.5",
+            "* /v1 502 10% for=1.5",
             Fault(Kind.STATUS, None, "/v1", times=None, percent=10, lasts=1.5, status=502),
         ),
     ],

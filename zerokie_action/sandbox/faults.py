@@ -166,8 +166,8 @@ _WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, drip, processi
 HELP = (
     f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
-    " (default: x1); N% hits only N of a hundred matching requests; for=SECONDS removes the fault after"
-    " that time"
+    " (default: x1, or x* beside N% or for=SECONDS); N% hits only N of a hundred matching requests;"
+    " for=SECONDS removes the fault after that time"
 )
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -197,7 +197,8 @@ def parse_fault(text: str) -> Fault:
     except ValueError:
         raise ValueError(f"{text!r} is not '{GRAMMAR}'") from None
     kind = _read_word(what, _KINDS, f"neither a status code, such as 503, nor one of {_WHAT}")
-    fault = Fault(method=None if method == "*" else method, path=path, **kind)
+    times = None if re.search(r"\d%|for=", " ".join(rest)) else 1
+    fault = Fault(method=None if method == "*" else method, path=path, times=times, **kind)
     for word in rest:
         field = _read_word(word, _MODIFIERS, "not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'")
         fault = replace(fault, **field)
