@@ -1,6 +1,7 @@
 """All inputs together: spellings, defaults, what contradicts what, and every problem at once."""
 # ruff: noqa: E501  sentences that are expected word for word are not wrapped
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from tests.ci.grammar import HOSTILE
 from tests.support.settings import load
+from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.settings import INPUTS, Environment, spellings
 from zerokie_action.validation import unknown_names
@@ -237,6 +239,31 @@ def test_any_environment_gives_settings_or_sentences(before: str, others: dict[s
 
 
 # --- places
+
+
+def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, a file in a folder that does not exist, a folder of somebody else's; all else is reported to."""
+    good = str(tmp_path / "result.json")
+    env = MINIMAL | variables(output_file=good, dotenv_file=str(tmp_path), summary_file="x" * 5000 + "/s.md")
+    assert problems(env) == (
+        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): {str(tmp_path)!r} is a folder or a symbolic link; give the path of a file",
+        f"`summary-file` (ZEROKIE_SUMMARY_FILE): the folder '{'x' * 5000}' does not exist; create it first or choose another path",
+    )
+    settings, _ = inputs.load(Environment(env | {"ZEROKIE_LOG_LEVEL": "loud"}))
+    assert (settings.own_files, settings.log_level) == ({"output_file": Path(good)}, "info")
+
+    # A name that is too long is told when it is written; standard output may be named twice.
+    for name in ("x" * 300, "/dev/stdout"):
+        assert load(IMAGE | {"ZEROKIE_OUTPUT_FILE": name, "ZEROKIE_STATE_FILE": "/dev/stdout"}).output_file
+    link = tmp_path / "link"
+    link.symlink_to(good)
+    (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": str(link)})
+    assert problem.endswith("is a folder or a symbolic link; give the path of a file")
+
+    # Root may write everywhere, so the question is answered for it.
+    monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
+    (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": good})
+    assert problem.endswith(f"{good!r} can't be written (Permission denied); choose another path")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ Each function takes the text of one input and returns a value, or raises `ValueE
 says what is wrong and what to write instead. No message quotes a text that may have a secret (a token, `env`,
 a URL's query).
 """
+# os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
+# ruff: noqa: PTH112, PTH113, PTH114, PTH120
 
 import ipaddress
 import os.path
 import re
 from contextlib import suppress
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,6 +44,7 @@ _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 
 
 def parse_duration(text: str) -> float:
@@ -197,8 +201,7 @@ def registry_host(text: str) -> str:
 
 def check_api_key(text: str) -> str:
     """Check the platform's API key, and refuse the path of a key file."""
-    # Not `Path.is_file`, which raises for a name that is too long.
-    if os.path.isfile(text):  # noqa: PTH113
+    if os.path.isfile(text):
         raise ValueError("the value is the path of a file; set `api-key-file` to it, and not `api-key`")
     return check_token(text)
 
@@ -230,6 +233,24 @@ def is_this_machine(host: str) -> bool:
     """Whether a host name or address means this machine, or the host of this container."""
     # Docker's and Podman's names for the machine that runs the container.
     return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}
+
+
+def check_report_file(path: str) -> str:
+    """Check that a report can be written to the path."""
+    parent = os.path.dirname(path) or "."
+    if not os.path.isdir(parent):
+        raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
+    if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
+        raise ValueError(f"{path!r} is a folder or a symbolic link; give the path of a file")
+    if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
+        raise ValueError(f"{path!r} can't be written (Permission denied); choose another path")
+    return path
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
+    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
+    return _STREAM.fullmatch(os.path.normpath(path)) is not None
 
 
 def _refuse_unexpanded(text: str) -> None:

@@ -136,6 +136,7 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
 Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
+ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 
 
 class Settings(BaseSettings):
@@ -297,17 +298,17 @@ class Settings(BaseSettings):
         description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
         "never printed.",
     )
-    output_file: Path | None = Field(None, description="Write the JSON result here.")
-    dotenv_file: Path | None = Field(
+    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: ReportFile | None = Field(
         None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
     )
-    annotations_file: Path | None = Field(
+    annotations_file: ReportFile | None = Field(
         None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
-    summary_file: Path | None = Field(
+    summary_file: ReportFile | None = Field(
         None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
-    state_file: Path | None = Field(
+    state_file: ReportFile | None = Field(
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(

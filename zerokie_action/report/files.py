@@ -2,12 +2,12 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zerokie_action.ci import CI
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.formats import is_stream
 from zerokie_action.report.result import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, output_line
@@ -16,8 +16,6 @@ SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
-_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
-"""An open file of a process, or `/dev/null`."""
 _HINT = "Choose a path that can be written. Only this report is missing."
 
 
@@ -111,9 +109,7 @@ def write_report_file(path: Path, text: str) -> None:
     Raises:
         OSError: when the file can't be written.
     """
-    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
-    is_stream = _STREAM.fullmatch(os.path.normpath(path))
-    flags = os.O_APPEND if is_stream else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    flags = os.O_APPEND if is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
