@@ -18,11 +18,11 @@ def failure(job: Job, rollout: Rollout) -> DeployFailed:
         return DeployFailed(what, hint=_HINT_REPLACED)
     if rollout.verdict is Verdict.WENT_BACK:
         what = f"{job.app!r} runs {shown!r} again, after it showed {image!r}"
-        what = f"{what}: the platform, or another deploy, went back"
-        return DeployFailed(what, hint=_likely_causes(job, rollout))
-    reason = job.client.redact(app.error or app.message)
-    quote = f': "{reason}"' if reason else ""
-    what = f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}"
+        what += ": the platform, or another deploy, went back"
+    else:
+        reason = job.client.redact(app.error or app.message)
+        quote = f': "{reason}"' if reason else ""
+        what = f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}"
     return DeployFailed(what, hint=_likely_causes(job, rollout))
 
 

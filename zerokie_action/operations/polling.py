@@ -24,7 +24,8 @@ class Polling:
     """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    time limit counts from the first use of `waited` or `left`: for `repeat`, from the first refusal.
+    clock starts with the first look of `until`, and with the first refusal of `repeat`: a request that is
+    sent again for minutes, and then answered, has waited for nothing.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
@@ -50,12 +51,13 @@ class Polling:
 
     @property
     def waited(self) -> float:
-        """Seconds since the first use."""
-        return max(0.0, anyio.current_time() - self._began)
+        """Seconds on the clock, which starts now if it has not started."""
+        return anyio.current_time() - self._began
 
     @property
     def left(self) -> float:
         """Seconds until the time limit; 0 after it."""
+        # Not `seconds - waited`: rounded, that may stay above 0 however often it is waited for.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
     async def repeat(
