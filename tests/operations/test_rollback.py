@@ -64,13 +64,13 @@ def test_after_any_other_failure(world: World, why: str) -> None:
         outcome = deploy(world, rollback=True, wait=wait, health_check="/", health_check_timeout=5)
     elif why == "wait":
         takes(world, 1000)
-        world.loop.call_later(20.1, takes, world, 0)
+        world.loop.call_later(20.1, takes, world, 25)
         outcome = deploy(world, rollback=True, wait_timeout=20)
     else:
         takes(world, 25)
         outcome = deploy(world, rollback=True, wait_timeout=60, timeout=10)
     assert outcome.exit_code == (10 if why.startswith("health") else 9)
-    assert outcome.outputs["status"] == "rolled-back", outcome.log
+    assert (outcome.outputs["status"], outcome.outputs["warnings"]) == ("rolled-back", []), outcome.log
     assert runs(world) == (OLD, "running")
 
 
@@ -234,6 +234,32 @@ def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
         error = outcome.outputs["error"]
         assert "; the rollback to 'nginx:1' failed as well: Another deploy of 'web' is still in " in error
         assert error.endswith("; 'web' was left with 'nginx:broken' and the status 'failed'")
+
+
+@pytest.mark.parametrize("why", ["failed", "unhealthy"])
+def test_a_conflict_that_hides_the_failure(world: World, why: str) -> None:
+    """No reason to keep the image: another status, during that deploy, and that an unhealthy app runs."""
+    if why == "unhealthy":
+        world.platform.set_page("web", 500)
+    busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)
+    world.platform.faults.add(busy)
+    image = BROKEN if why == "failed" else NEW
+
+    def another_status(record: Record) -> None:
+        if busy.matches(record) and why == "failed" and runs(world)[1] == "failed":
+            says(world, skip=0, image=image, status="deploying")
+
+    world.platform.on_request = another_status
+    outcome = deploy(world, image, rollback=True, health_check="/", health_check_timeout=5)
+    assert outcome.exit_code == (8 if why == "failed" else 10)
+    assert (outcome.outputs["status"], asked(outcome)) == ("rolled-back", 3), outcome.log
+
+
+def test_how_long_it_takes(world: World) -> None:
+    """The old image counts as soon as it runs for seven seconds: what the app showed before is known."""
+    outcome = deploy(world, BROKEN, rollback=True, timeout=1)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
+    assert outcome.seconds == pytest.approx(15 + 2 + 7, abs=2)
 
 
 @pytest.mark.parametrize("seconds", [15, 17])

@@ -223,6 +223,14 @@ def test_a_request_that_is_always_lost(world: World) -> None:
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
 
 
+def test_a_refusal_after_a_request_that_was_lost(world: World) -> None:
+    """The second request is refused: that is no deploy of ours that is in progress."""
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (4, 2), outcome.log
+
+
 def test_a_conflict_with_our_own_deploy(world: World) -> None:
     """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
     takes(world, 30)
@@ -256,6 +264,7 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
     error = outcome.outputs["error"]
     assert error.startswith("'web' does not run 'nginx:2' after 5 m 0")
     assert " s: looking up app 'web' failed (" in error
+    assert outcome.outputs["hint"].startswith("Look at the app on the platform.")
     assert error.endswith("; it is not known which image 'web' was left with")
 
 
@@ -321,6 +330,7 @@ def test_nobody_knows_which_version_answers(world: World) -> None:
     """Without `wait`, the previous one may have answered the health check; a text would tell."""
     outcome = deploy(world, wait=False, health_check="/")
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
+    assert outcome.seconds < 5, "and no look at the app"
     assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; it was not checked")
     outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
     assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
@@ -480,6 +490,14 @@ def test_a_restart(world: World) -> None:
     ]
 
 
+def test_a_restart_that_pulls_another_image(world: World) -> None:
+    """The output is the image that runs, not the image of the same name that ran before."""
+    says(world, skip=0, image=DIGEST, status="running")
+    says(world, skip=0, image=OTHER_DIGEST, status="running", times=None)
+    outputs = restart(world).outputs
+    assert (outputs["previous_image"], outputs["image"]) == (DIGEST, OTHER_DIGEST)
+
+
 def test_a_restart_is_checked_as_well(world: World) -> None:
     """A restart that brings the app down is no success; there is nothing to roll back to."""
     world.platform.set_page("web", 500)
@@ -487,6 +505,7 @@ def test_a_restart_is_checked_as_well(world: World) -> None:
     assert outcome.exit_code == 10
     assert outcome.outputs["status"] == "failed"
     assert len(outcome.writes) == 1
+    assert "rolled back" not in outcome.outputs["error"]
 
 
 @pytest.mark.parametrize("app", ["site", "nothing"])
