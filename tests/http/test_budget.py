@@ -103,8 +103,9 @@ def test_jitter(jitter: float) -> None:
 
 @pytest.mark.parametrize("failed", [REFUSED, SILENT, asks(8), asks(1000), PAGE])
 def test_nothing_is_sent_again(failed: Failure) -> None:
-    """A budget of 0 allows no second attempt, whatever `Retry-After` asks for."""
+    """A budget of 0 allows no second attempt, whatever `Retry-After` asks for, also of a wrong server."""
     assert pauses([Try(failed, 40)], 0) == [None]
+    assert pauses([Try(failed, 40)], 0, may_be_wrong=True) == [None]
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,18 @@ async def test_refused_in_the_middle(then: Handler, reach: Reach) -> None:
     assert server.accepted == 2
 
 
+@pytest.mark.parametrize("size", [5, 3 * LIMIT])
+async def test_refused_and_closed(size: int) -> None:
+    """An answer that came before the connection broke is read, though nothing more can be sent."""
+
+    class Closed(Scripted):
+        async def send(self, item: bytes) -> None:  # noqa: ARG002 - of the base class
+            raise anyio.BrokenResourceError
+
+    response = await Connection(Closed([0.1, REFUSED])).send(put("http://platform.test", Body(size)))
+    assert (response.status_code, response.content) == (413, b"big")
+
+
 @pytest.mark.parametrize("then", [drain, reset])
 async def test_confirmed_in_the_middle(then: Handler, reach: Reach) -> None:
     """A 2xx to a body that was not sent to its end confirms nothing."""
@@ -401,18 +413,32 @@ async def test_why_not(answer: bytes, expected: str) -> None:
 
 
 async def test_headers() -> None:
-    """Blanks around a value are none of it; trailers are no headers."""
-    stream = Scripted([OK + b"X:  a \t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nRetry-After: 9\r\n\r\n"])
+    """Blanks around a value are none of it; those of a 1xx and trailers are not the response's."""
+    early = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n"
+    stream = Scripted(
+        [early + OK + b"X:  a \t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nRetry-After: 9\r\n\r\n"]
+    )
     response = await Connection(stream).send(put("http://platform.test"))
     assert response.headers["x"] == "a"
     assert "retry-after" not in response.headers
 
 
-async def test_a_tls_alert() -> None:
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(b"", "without a response"), (OK + b"Content-Length: 10\r\n\r\nhello", "in the middle of its response")],
+)
+async def test_a_server_that_goes_away(answer: bytes, expected: str) -> None:
+    """The reason says whether a response had begun."""
+    async with serve(sending(answer, then="close")) as server, transport() as http:
+        assert await reason(http, put(server.url)) == f"the server closed the connection {expected}"
+
+
+@pytest.mark.parametrize("size", [5, 3 * LIMIT])
+async def test_a_tls_alert(size: int) -> None:
     """A server that wants a certificate says so only after the request (TLS 1.3), which may have arrived."""
     alert = ssl.SSLError(1, "alert")
     alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    request = put("http://platform.test")
+    request = put("http://platform.test", Body(size))
     with pytest.raises(httpx.ReadError) as caught:
         await Connection(Scripted([alert])).send(request)
     failed = failure.of_error(request, caught.value)
