@@ -308,17 +308,17 @@ def test_a_version_that_stays(world: World) -> None:
     assert "Waiting for 'web' to show" not in outcome.log
 
 
-@pytest.mark.parametrize("status", ["", "deploying", "scaling"])
+@pytest.mark.parametrize("status", ["503", "403", "deploying", "scaling"])
 def test_what_says_nothing_against_a_healthy_version(world: World, status: str) -> None:
-    """After the health check the platform is away, or shows another status: that is no failure."""
+    """After the health check: the platform is away, a firewall refuses, or the status is another."""
 
     def look(record: Record) -> None:
         if record.path == "/_apps/web/":
             world.platform.on_request = None
-            if status:
-                says(world, skip=0, times=None, image=NEW, status=status)
+            if status.isdigit():
+                world.fault(Kind.STATUS, "GET", LOOK, status=int(status), times=None)
             else:
-                world.fault(Kind.STATUS, "GET", LOOK, status=503, times=None)
+                says(world, skip=0, times=None, image=NEW, status=status)
 
     world.platform.on_request = look
     outcome = deploy(world, health_check="/", rollback=True, timeout=20)

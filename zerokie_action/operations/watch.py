@@ -1,9 +1,11 @@
 """Watches the app while an image is deployed: looks at it until the rollout's rules give a verdict."""
 
+from contextlib import suppress
 from functools import partial
 
 import anyio
 
+from zerokie_action.errors import DeployError
 from zerokie_action.operations import apps, diagnosis
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
@@ -74,7 +76,8 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
     goal = f"{job.app!r} to show {rollout.image!r} again"
     # The verdict needs `SETTLING_TIME` from the first answer on.
     polling = Polling(job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
-    await _until_judged(job, rollout, polling)
+    with suppress(DeployError):  # a firewall's 403 proves nothing, either
+        await _until_judged(job, rollout, polling)
     rollout.verdict = rollout.judge() or Verdict.RUNS
     if rollout.verdict is not Verdict.RUNS:
         raise diagnosis.failure(job, rollout)
