@@ -263,6 +263,17 @@ def test_a_signal(world: World, *, is_answered: bool) -> None:
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 
+def test_a_signal_while_an_app_of_unknown_kind_is_deleted(world: World) -> None:
+    """The lock was refused, so this is a container: the end of its deletion is waited for as well."""
+    running_web(world)
+    world.platform.dialect.speak("image=not-in-get")
+    world.fault(Kind.DELAY, "DELETE", "/web$", seconds=0.5)
+    tell(world, after=0.2)
+    outcome = destroy(world, "web")
+    assert [record.status for record in outcome.sent("POST", "/lock$")] == [400]
+    assert outcome.outputs["error"] == "Cancelled by SIGTERM; the deletion of app 'web' was accepted"
+
+
 def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
     """Its answer is waited for ten seconds; then the lock is released."""
     world.fault(Kind.HANG, "DELETE")
