@@ -112,7 +112,7 @@ async def _release(
         try:
             await client.get_app(app)
         except DeployError as error:  # with another account's key, no lock is found either
-            records.release_at_expiry(lock.session)
+            records.mark_expiring(lock.session)
             log.warning(
                 f"Cleanup: the platform finds no lock of that deploy on {app!r}, nor the app: {error}. If "
                 "`api-key` is the deploy's, there is nothing to do. If not, call the cleanup again with that "
@@ -120,4 +120,4 @@ async def _release(
             )
             return
         log.info(f"Cleanup: that deploy holds no lock on {app!r} any more; nothing to do")
-    records.release(lock.session)
+    records.mark_released(lock.session)

@@ -18,7 +18,7 @@ class Shutdown:
     """Opens shielded scopes, and shortens their deadlines after a signal."""
 
     def __init__(self) -> None:
-        self._began_at = math.inf
+        self._signal_at = math.inf
         self._work_ended_at = math.inf
         self._open: dict[anyio.CancelScope, float] = {}
         """The grace of each open scope."""
@@ -26,8 +26,8 @@ class Shutdown:
     @contextmanager
     def shielded_scope(self, allowance: Allowance) -> Iterator[None]:
         """A scope that is shielded from cancellation until the allowance ends."""
-        began = min(anyio.current_time(), self._work_ended_at)
-        deadline = min(began + allowance.seconds, self._began_at + allowance.grace)
+        start = min(anyio.current_time(), self._work_ended_at)
+        deadline = min(start + allowance.seconds, self._signal_at + allowance.grace)
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
             self._open[scope] = allowance.grace
             try:
@@ -56,23 +56,23 @@ class Shutdown:
         for scope in self._open:
             scope.deadline = min(scope.deadline, self._work_ended_at + ANSWERS.seconds)
 
-    def begin(self) -> None:
-        """Begin the grace periods at the first signal. Later calls have no effect."""
-        self._began_at = min(self._began_at, anyio.current_time())
+    def begin_grace(self) -> None:
+        """Begin the grace periods, at the first signal."""
+        self._signal_at = anyio.current_time()
         for scope, grace in self._open.items():
-            scope.deadline = min(scope.deadline, self._began_at + grace)
+            scope.deadline = min(scope.deadline, self._signal_at + grace)
 
 
 @asynccontextmanager
 async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
-    """Yield a `Shutdown`. At the first signal, begin it and cancel the block."""
+    """Yield a `Shutdown`. At the first signal, begin its grace periods, and cancel the block."""
     shutdown = Shutdown()
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
             if signals.first is None:
                 await anyio.wait_readable(signals.socket)
-            shutdown.begin()
+            shutdown.begin_grace()
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(watch)

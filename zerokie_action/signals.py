@@ -59,7 +59,7 @@ def on_first_signal(signum: int, *, fails: bool = True) -> None:
     code, deadline = 128 + signum if fails else 0, time.monotonic() + limits.EXIT
 
     def look(_signum: int, _frame: FrameType | None) -> None:
-        # Even if a name look-up or a hanging file system blocks the run.
+        # In the handler, because a name look-up or a hanging file system may block the run.
         if time.monotonic() >= deadline:
             os._exit(code)
         _discard_stalled_log()

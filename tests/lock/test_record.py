@@ -58,7 +58,7 @@ def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     with closing(LockRecords(kept.update, file)) as record:
         record.add("site", "s-1")
-        record.release("s-1")
+        record.mark_released("s-1")
     assert not file.exists()
     assert saved_locks(as_environment(kept)) == []
     with closing(LockRecords(kept.update, file)) as record:
@@ -74,7 +74,7 @@ def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     for session in ("s-1", "s-2"):
         with records(file) as record:
             record.add("other", session)
-            record.release(session)
+            record.mark_released(session)
         assert claimed(file) == ["killed"]
     ask(file, "s-3")
     assert claimed(file) == ["s-3", "killed"], "the newest first"
@@ -86,7 +86,7 @@ def test_runs_that_use_one_file_at_the_same_time(tmp_path: Path) -> None:
     with records(file) as first, records(file) as second:
         first.add("site", "s-1")
         second.add("site", "s-2")
-        first.release("s-1")
+        first.mark_released("s-1")
         first.close()
         with records(file) as cleanup, pytest.raises(BlockingIOError):
             cleanup.claim()
@@ -94,8 +94,8 @@ def test_runs_that_use_one_file_at_the_same_time(tmp_path: Path) -> None:
     assert claimed(file) == ["s-2"]
     with records(file) as third:
         third.add("site", "s-3")
-        third.release("s-3")
-        third.release("s-2")
+        third.mark_released("s-3")
+        third.mark_released("s-2")
     assert not file.exists()
 
 
@@ -106,7 +106,7 @@ def test_a_run_that_begins_beside_a_cleanup(tmp_path: Path) -> None:
     with records(file) as cleanup, records(file) as run:
         cleanup.claim()
         run.add("site", "s-1")
-        cleanup.release("killed")
+        cleanup.mark_released("killed")
         cleanup.close()
         run.close()
     assert claimed(file) == ["s-1"]
@@ -153,7 +153,7 @@ def test_a_lock_that_may_still_be_held(world: World) -> None:
     ask(file, "s-1")
     with records(file) as cleanup:
         cleanup.claim()
-        cleanup.release_at_expiry("s-1")
+        cleanup.mark_expiring("s-1")
     world.loop.jump(29 * 60)
     assert claimed(file) == ["s-1"]
     world.loop.jump(61)
@@ -201,7 +201,7 @@ def test_no_ordinary_file(tmp_path: Path, what: str) -> None:
     with records(file) as record:
         with pytest.raises(ConfigurationError, match="can't be written"):
             record.add("site", "s-1")
-        record.release("s-1")
+        record.mark_released("s-1")
     with records(file) as cleanup, pytest.raises(OSError, match=r"symbolic|directory"):
         cleanup.claim()
     assert precious.read_text() == "precious"
@@ -214,7 +214,7 @@ def test_a_device(tmp_path: Path) -> None:
     os.mkfifo(device)
     with records(device) as record:
         record.add("site", "s-1")
-        record.release("s-1")
+        record.mark_released("s-1")
     with records(device) as cleanup, pytest.raises(OSError, match="seek"):
         cleanup.claim()
     assert device.exists()

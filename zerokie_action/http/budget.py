@@ -33,7 +33,7 @@ class Budget:
     attempts: int = 0
     _spent: float = 0.0
     _asked: float = 0.0
-    """What `Retry-After` has asked for, of which nothing is in `_spent`."""
+    """The waits that `Retry-After` has asked for, up to `limits.MOST_WAITED`. They are not in `_spent`."""
 
     def pause(
         self, failed: Failure, *, took: float, queued: float = 0.0, left: float = math.inf

@@ -28,8 +28,9 @@ _IDLE_TIME = 4.0
 _SLOWEST = 10_000
 """Bytes per second: a response that comes more slowly is given up."""
 _MOST_RECEIVED = 32 * 1024
-"""Bytes. After more, the connection is closed, because anyio may have a rest in its buffer, which `is_fresh`
-does not see: it splits what is longer than 64 kB, of which each TLS layer may withhold a record of 16 kB."""
+"""Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
+keeps the rest in a buffer of its own, where `is_fresh` does not see it. Each of two TLS layers may hold back
+a record of 16 kB, which leaves 32 kB."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -183,7 +184,7 @@ class _Exchange:
                     packet = b""
             if len(packet) != self.unsent:
                 raise httpx.LocalProtocolError("the body's length is not its Content-Length")
-            if packet:  # the system takes so little at once: the deadline stays
+            if packet:  # the system buffers so little, whether or not the server reads: the deadline stays
                 await self._write(packet)
 
     async def _write(self, packet: bytes) -> None:

@@ -8,7 +8,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 _MOST_FIELDS = 64 * 1024
 """The most bytes of a response that are no body: head, trailers and responses before it (1xx)."""
 _LARGEST_FRAME = 6
-"""The bytes of a chunk for one byte of the body."""
+"""The bytes of a chunk that carries one byte: `1\\r\\nx\\r\\n`."""
 _FIRST_FINAL = 200
 _MAY_COME_TWICE = {408, 502, 504}
 """A gateway sends these when it stops waiting; the server's own response may follow."""
@@ -23,7 +23,7 @@ class IncomingResponse:
     Attributes:
         is_complete: whether all of it has come.
         is_last: whether the connection has to be closed after it.
-        received: the bytes that have come, with all that is no body.
+        received: all bytes that have come, those of heads and chunk sizes included.
     """
 
     def __init__(self, max_body: int, *, ends_with_head: bool) -> None:

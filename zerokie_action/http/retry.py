@@ -91,7 +91,7 @@ class RetryingClient:
             queued_at, answered = anyio.current_time(), group.answered
             async with group.limiter.slots:
                 began = anyio.current_time()
-                is_slow = group.answered > answered  # the group only waits for its slots: this is no outage
+                is_slow = group.answered > answered  # others were answered meanwhile: no outage
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()

@@ -18,11 +18,14 @@ from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, un
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import LockRecords, expiry
-from zerokie_action.lock.session import Asked, DeploySession, Ended, Held, Released
+from zerokie_action.lock.session import DeploySession, Ended, Held, Pending, Released
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import Shutdown
+
+Ask = Callable[[], Awaitable[None]]
+"""Requests the lock once."""
 
 
 @dataclass(eq=False)
@@ -35,7 +38,8 @@ class DeployLock:
         records: records the lock for the cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
-        released: how the release ended; set once, before `hold` ends.
+        released: what is known after the release; set once, before `hold` ends.
+        problem: why the lock may still be held after a failed run, and when it expires; empty if it is not.
     """
 
     client: Client
@@ -44,6 +48,7 @@ class DeployLock:
     shutdown: Shutdown
     log: Log
     released: Released = field(default_factory=Released)
+    problem: str = ""
     _next_heartbeat: float = 0.0
     """When the next heartbeat is due (event loop)."""
 
@@ -51,14 +56,14 @@ class DeployLock:
     async def hold(
         self,
         counts: Callable[[], Counts],
-        in_turn: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]],
+        in_turn: Callable[[Ask], Awaitable[None]],
         heartbeat: float,
     ) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it whenever and however the block ends.
 
         Args:
             counts: returns how much the block has changed.
-            in_turn: awaits its argument, which asks for the lock once, until no other deploy holds the lock.
+            in_turn: calls its argument again and again, until no other deploy holds the lock.
             heartbeat: the seconds between two heartbeats.
 
         Raises:
@@ -85,13 +90,17 @@ class DeployLock:
                 await self._release_after_success(counts())
         finally:
             if not self.session.may_be_held:
-                self.records.release(self.session.id)
+                self.records.mark_released(self.session.id)
 
     async def _acquire(self) -> None:
         await self.session.acquire(self.client.guarded(self.shutdown.shielded_request))
 
     async def _send_heartbeats(self, interval: float) -> None:
-        """Keep the lock alive until it is lost, which is an error, or has ended."""
+        """Send heartbeats until the lock has ended.
+
+        Raises:
+            LockLost: when the lock is lost.
+        """
         client, logged = self.client.retrying(0), ""
         self._next_heartbeat = anyio.current_time() + interval
         while not isinstance(self.session.state, Ended):
@@ -111,16 +120,16 @@ class DeployLock:
     # For the block that holds the lock
 
     def writing(self, client: Client) -> Client:
-        """A copy of the client whose attempts check the lock, and are shielded from cancellation."""
+        """A copy of the client: each attempt checks the lock first, and is shielded from cancellation."""
 
         def guard() -> AbstractContextManager[None]:
             self.session.check()
             return self.shutdown.shielded_request()
 
-        def ask_soon() -> None:  # an upload was answered with 404: the app may be gone
+        def confirm_soon() -> None:  # an upload was answered with 404: the app may be gone
             self._next_heartbeat = 0.0
 
-        return replace(client, guard=guard, on_missing=ask_soon)
+        return replace(client, guard=guard, on_missing=confirm_soon)
 
     async def is_held_after(self, failure: BaseException) -> bool:
         """Whether the session still holds the lock. After a refused write (409), the platform is asked."""
@@ -131,17 +140,18 @@ class DeployLock:
     # The release
 
     async def _release_after_success(self, counts: Counts) -> None:
-        """Release the lock for as long as any request is tried, and for at least as long as after a failure.
+        """Release the lock: try as long as for any request, and at least as long as after a failure.
 
-        A signal or `timeout` ends a pause between two attempts, but no attempt. Then the time limits of a
-        failure apply. If the release works, the cancellation takes effect at the next checkpoint: the deploy
-        is done, and its report says so. No attempt begins when the lock may be another deploy's.
+        `timeout` does not end an attempt, and a signal leaves it `limits.RELEASE.grace`. Both end a pause
+        between two attempts; from then on, the lock is released as after a failure. If that works, the deploy
+        is done, and its report says so: the cancellation takes effect at the next checkpoint. Before each
+        attempt, the lock is checked, because another deploy may hold it.
         """
-        attempt = limits.RELEASE._replace(seconds=math.inf)
+        until_answered = limits.RELEASE._replace(seconds=math.inf)
 
         def guard() -> AbstractContextManager[object]:
             self.session.check()
-            return self.shutdown.shielded_scope(attempt)
+            return self.shutdown.shielded_scope(until_answered)
 
         budget = max(self.client.http.retry_timeout, limits.RELEASE.seconds)
         try:
@@ -153,7 +163,7 @@ class DeployLock:
             raise
         except anyio.get_cancelled_exc_class():
             await self._release_after_failure(None, counts)
-            if self.released.problem:
+            if self.problem:
                 raise
 
     async def _release_after_failure(self, failure: BaseException | None, counts: Counts) -> None:
@@ -171,8 +181,8 @@ class DeployLock:
             if not isinstance(failure, LockLost):
                 self.log.warning(str(loss))
         except DeployError as error:
-            self.released = Released(problem=f"{error}. {_when_it_expires(error)}")
-            self.log.warning(self.released.problem)
+            self.problem = f"{error}. {_when_it_expires(error)}"
+            self.log.warning(self.problem)
 
 
 async def release(
@@ -184,7 +194,7 @@ async def release(
     `limits.FINALIZE` for finalize.
 
     Returns:
-        How the release ended; None if the session does not hold the lock.
+        What is known after the release; None if the session does not hold the lock.
 
     Raises:
         LockLost: when the session held the lock, and no longer does.
@@ -193,13 +203,13 @@ async def release(
     client = client.retrying(UNTIL_DEADLINE)
     with shutdown.shielded_scope(allowance):
         match session.state:
-            case Asked():
+            case Pending():
                 with shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
                     if not (session.asking.may_come_late and await session.confirm(client)):
                         return None
             case Ended():
                 return None
-        if not isinstance(session.state, Asked):  # else the heartbeat was not answered in time
+        if not isinstance(session.state, Pending):  # otherwise, the heartbeat was not answered in time
             session.check()
             return await session.finalize(client, counts)
     raise PlatformUnavailable("The deploy lock could not be released in time")

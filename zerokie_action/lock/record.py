@@ -24,7 +24,7 @@ from zerokie_action.formats import check_app
 from zerokie_action.limits import LOCK_EXPIRY
 
 _READ = 64 * 1024
-"""Bytes that are read, at the end of a state file: text of others before our lines does not hide these."""
+"""How many bytes are read, at the end of a state file. Our lines come last, whatever else is in the file."""
 # O_NOFOLLOW: somebody else may have put a link there. O_NONBLOCK: no waiting for a FIFO's other end.
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -73,7 +73,7 @@ class LockRecords:
                 "A GitLab job that sets none keeps the file in the project's directory.",
             ) from error
 
-    def release(self, session: str) -> None:
+    def mark_released(self, session: str) -> None:
         """Record that the session holds no lock.
 
         A line that can't be written does no harm, because the cleanup asks the platform first.
@@ -82,7 +82,7 @@ class LockRecords:
         with suppress(OSError):
             self._append({"released": session, "at": 0})
 
-    def release_at_expiry(self, session: str) -> None:
+    def mark_expiring(self, session: str) -> None:
         """Record that a lock that the session may still hold expires within `LOCK_EXPIRY` from now."""
         with suppress(OSError):
             self._append({"released": session, "at": time.time() + LOCK_EXPIRY})

@@ -25,15 +25,15 @@ _NOT_OURS = "the platform says that this deploy does not hold it: it has expired
 _UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
 
 
-class Asked(NamedTuple):
-    """The lock was not granted so far."""
+class Pending(NamedTuple):
+    """The lock has not been granted so far."""
 
 
 class Held(NamedTuple):
     """The platform has confirmed that the session holds the lock.
 
     Attributes:
-        since: when the last confirmed request was sent, by `_boot_time`.
+        since: when the request was sent that was confirmed last, by `_boot_time`.
     """
 
     since: float
@@ -46,21 +46,19 @@ class Lost(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The lock was released, or deleted with its app."""
+    """The lock was released, or was deleted with its app."""
 
 
 class Released(NamedTuple):
-    """How the release of a lock ended.
+    """What is known after the lock was released.
 
     Attributes:
-        answer: the platform's answer to finalize; None without one, or if it was no JSON object.
+        answer: the platform's answer to finalize; None if it was lost, or was no JSON object.
         lost: why an answer to finalize, which would have had the deploy ID, was lost; empty if none was lost.
-        problem: why the lock may still be held, and when it expires; empty if it is not held.
     """
 
     answer: Finalized | None = None
     lost: str = ""
-    problem: str = ""
 
 
 @dataclass(eq=False)
@@ -72,13 +70,13 @@ class DeploySession:
         id: the deploy session ID.
         asking: what became of the request for the lock. If its answer was lost, the platform may carry it
             out at any later time, even after the release.
-        state: what the platform has said. `Lost` and `Ended` are final.
+        state: what the platform has said. No heartbeat makes a lock that is lost or ended held again.
     """
 
     app: str
     id: str
     asking: Write = field(default_factory=Write)
-    state: Asked | Held | Lost | Ended = field(default_factory=Asked)
+    state: Pending | Held | Lost | Ended = field(default_factory=Pending)
     _finalizing: Write = field(default_factory=Write)
 
     @property
@@ -166,7 +164,7 @@ class DeploySession:
         return Released(answer, write.lost)
 
     def _confirmed(self, asked_at: float) -> None:
-        if isinstance(self.state, Asked | Held):
+        if isinstance(self.state, Pending | Held):
             self.state = Held(asked_at)
 
     def _lose(self, refusal: RequestRejected) -> None:

@@ -127,7 +127,7 @@ class Job:
             if answer := lock.released.answer:  # a failed deploy is finalized as well
                 self.result.deploy_id = answer.deploy_id
                 self.result.cache_purged = answer.cache_purged
-            if problem := lock.released.problem:  # the lock has logged this
+            if problem := lock.problem:  # it is in the log already
                 self.result.warnings.append(problem)
                 self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
 
