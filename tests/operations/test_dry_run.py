@@ -90,6 +90,16 @@ def _everything(world: World) -> object:
 SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
 
 
+def test_a_platform_that_shows_no_image(world: World) -> None:
+    """Nothing stands for the image that runs: no empty quotation marks."""
+    running_web(world)
+    world.platform.dialect.speak("image=not-in-get")
+    deploy = world.run(dry_run=True, app="web", image=NEW)
+    assert lines(deploy)[0] == "Plan: would deploy 'nginx:2'"
+    restart = world.run(dry_run=True, app="web", operation="restart")
+    assert lines(restart)[0] == "Plan: would restart 'web'"
+
+
 def test_the_changes_are_named(world: World) -> None:
     """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})

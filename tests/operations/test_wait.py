@@ -498,6 +498,15 @@ def test_a_restart_that_pulls_another_image(world: World) -> None:
     assert (outputs["previous_image"], outputs["image"]) == (DIGEST, OTHER_DIGEST)
 
 
+def test_a_restart_of_an_image_that_does_not_show(world: World) -> None:
+    """The error and its hint do without a name."""
+    world.platform.dialect.speak("image=not-in-get")
+    takes(world, 60)
+    outputs = restart(world, wait_timeout=20).outputs
+    assert outputs["error"].startswith("'web' does not run the image after 20 s: its status is 'deploying'")
+    assert outputs["hint"].startswith("Can the platform pull the image (it got no login)?")
+
+
 def test_a_restart_is_checked_as_well(world: World) -> None:
     """A restart that brings the app down is no success; there is nothing to roll back to."""
     world.platform.set_page("web", 500)

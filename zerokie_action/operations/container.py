@@ -49,9 +49,10 @@ def _preview(job: Job, before: App | None) -> None:
     if before is None:
         job.preview(f"would create container app {job.app!r} with {image!r}")
     elif image is None:
-        job.preview(f"would restart {before.image!r}")
+        job.preview(f"would restart {before.image or job.app!r}")
     else:
-        job.preview(f"would deploy {image!r} in place of {before.image!r}")
+        in_place = f" in place of {before.image!r}" if before.image else ""
+        job.preview(f"would deploy {image!r}{in_place}")
 
 
 def _announce(deploy: Deploy) -> None:

@@ -38,7 +38,7 @@ def timeout(job: Job, rollout: Rollout, after: str, why: str) -> DeployTimedOut:
     outage = job.client.http.outages()
     hint = _HINT_UNSEEN if outage else _likely_causes(job, rollout)
     return DeployTimedOut(
-        f"{job.app!r} does not run {rollout.image or job.app!r} after {after}: {outage or why}",
+        f"{job.app!r} does not run {rollout.quoted_image} after {after}: {outage or why}",
         hint=hint if rollout.shows_third else f"{hint} Or raise `wait-timeout`.",
     )
 
@@ -49,7 +49,7 @@ def _likely_causes(job: Job, rollout: Rollout) -> str:
         return "Another deploy has changed the image: run this deploy again."
     status, port = rollout.app.status.lower(), rollout.app.port or job.settings.port
     login = apps.login(job) or "no login"
-    pull = f"Can the platform pull {rollout.image!r} (it got {login})?"
+    pull = f"Can the platform pull {rollout.quoted_image} (it got {login})?"
     listens = f"Does the container listen on {f'port {port:g}' if port else '`port`'}"
     start = f"{listens}, and does it get all that it needs in `env`?"
     causes = [pull] if "pull" in status else [start] if "crash" in status else [pull, start]

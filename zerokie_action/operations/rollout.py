@@ -98,6 +98,11 @@ class Rollout:
             self.first_shown.setdefault(shown[:2], shown)
         return is_new
 
+    @property
+    def quoted_image(self) -> str:
+        """The image to deploy, for messages."""
+        return repr(self.image) if self.image else "the image"
+
     def judge(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         if self._runs and self._is_believed and (is_last or not self._may_have_gone_back):

@@ -73,7 +73,7 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
     Raises:
         DeployFailed: when the deploy failed, or the app runs another image.
     """
-    goal = f"{job.app!r} to show {rollout.image!r} again"
+    goal = f"{job.app!r} to show {rollout.quoted_image} again"
     # The verdict needs `SETTLING_TIME` from the first answer on.
     polling = Polling(job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
     with suppress(DeployError):  # a firewall's 403 proves nothing, either
