@@ -111,7 +111,7 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     status, _, shown = shows.partition(" ")
     for now in (20, 28):
         rollout.note_answer(App(status=status, image=shown), now)
-    assert reason in (rollout.why_not_back or "back")
+    assert reason in (rollout.why_no_rollback or "back")
 
 
 @pytest.mark.parametrize(

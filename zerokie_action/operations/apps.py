@@ -22,12 +22,12 @@ HINT_LOG = "The app's own log may say why. The platform's API has no logs: look 
 LOOK_PAUSE = 1.0
 """Seconds between two looks at an app that is about to change: it may crash, or be created again."""
 _NAME_TIME = 60.0
-"""Seconds after which a name is taken: until then, the app that has the name may not be found yet."""
+"""Seconds until a name counts as taken. Until then, the app of that name may be too new to be found."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """The existing app; None if there is no app, or no app any more, and a deploy may create it.
+    """The existing app; None if it does not exist, or is deleted by now, and this run may create it.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
@@ -60,7 +60,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        RequestRejected: when the platform refuses the app, or an app that is not found has the name.
+        RequestRejected: when the platform refuses the app, or the name is taken by an app that is not found.
     """
     image = job.settings.image
     kind = "static" if image is None else "container"

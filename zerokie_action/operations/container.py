@@ -60,12 +60,12 @@ def _announce(deploy: Deploy) -> None:
     job, settings, rollout = deploy.job, deploy.job.settings, deploy.rollout
     if login := apps.login(job):
         job.log.info(f"The platform gets {login}, to pull the image")
-    if not _may_go_back(job):
+    if not _may_roll_back(job):
         return
     if not settings.wait and settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif rollout.before and rollout.why_imprecise:
-        job.warn(f"`rollback` can't go back: {rollout.why_imprecise}")
+    elif rollout.before and rollout.why_not_redeployable:
+        job.warn(f"`rollback` can't go back: {rollout.why_not_redeployable}")
 
 
 async def _deploy_and_check(deploy: Deploy) -> None:
@@ -87,13 +87,13 @@ async def _conclude(deploy: Deploy, failure: BaseException) -> None:
     """Roll back if that is asked for, or say how to. Note which image the app was left with."""
     job, rollout = deploy.job, deploy.rollout
     if isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL):
-        if _may_go_back(job):
+        if _may_roll_back(job):
             await roll_back(deploy, failure)
             return
-        failure.advise(rollout.way_back)
-    deploy.change.seen = await deploy.left_with()
+        failure.advise(rollout.rollback_hint)
+    deploy.change.seen = await deploy.look_up_final_state()
 
 
-def _may_go_back(job: Job) -> bool:
+def _may_roll_back(job: Job) -> bool:
     """Whether a failure is a reason for a rollback. A restart has no other image to go back to."""
     return job.settings.rollback and job.settings.image is not None

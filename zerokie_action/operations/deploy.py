@@ -12,7 +12,7 @@ from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.rollout import Rollout
-from zerokie_action.operations.watch import shows_deploy
+from zerokie_action.operations.watch import wait_until_begun
 from zerokie_action.outcome import Change, Outcome, Write
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App
@@ -32,7 +32,8 @@ class Deploy:
     Attributes:
         job: the run.
         rollout: what the platform shows of the deploy.
-        change: what became of its requests; an entry in the run's list of changes, unless it is a rollback.
+        change: the outcomes of the deploy's requests. The change of a rollback is not in the run's list:
+            the failed deploy's change says how the rollback went.
     """
 
     job: Job
@@ -100,7 +101,7 @@ class Deploy:
                 raise
             job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
             rollout.note_request(anyio.current_time())
-            if not await shows_deploy(job, rollout, error.retry_after):
+            if not await wait_until_begun(job, rollout, error.retry_after):
                 return False
         self._note_acceptance(answer)
         return True
@@ -116,8 +117,8 @@ class Deploy:
         self.rollout.note_before(before)
         self.job.result.previous_image = before.image
 
-    async def certain_image(self, seconds: float) -> str:
-        """Look at the app once more, for these seconds. Return its image; empty if that is not certain."""
+    async def look_up_image(self, seconds: float) -> str:
+        """Look at the app once more. Return its image; empty if it is not certain after these seconds."""
         job, rollout = self.job, self.rollout
         with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
             app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
@@ -127,10 +128,10 @@ class Deploy:
             return app.image if is_accepted and not rollout.may_be_behind else ""
         return ""
 
-    async def left_with(self) -> str:
-        """Look at the app for the final state. Note the image in the result; return the state as a clause."""
+    async def look_up_final_state(self) -> str:
+        """Put the app's image into the result. Return what the app was left with, as a clause."""
         job = self.job
-        if image := await self.certain_image(_LOOK_TIME):
+        if image := await self.look_up_image(_LOOK_TIME):
             job.result.image = image
             status = apps.shown_status(job, self.rollout.app)
             return f"{job.app!r} was left with {image!r} and the status {status}"

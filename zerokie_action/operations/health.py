@@ -128,7 +128,7 @@ class _Check:
         if text and not response.is_success:
             what = "a redirect: `health-check-text` is looked for in a 2xx answer only"
             return f"{answered}, {what}", _HINT_REDIRECT
-        # A variable may have any bytes.
+        # The input may have bytes that are not UTF-8: an environment variable may have any.
         if text.encode(errors="surrogateescape") not in content:
             of_file = f"{self.path!r} was deployed without it: correct `health-check-text`, or the build."
             return (

@@ -132,7 +132,7 @@ class Job:
                 self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Call `ask`; if this run may have created the app, until it is found (404), for at most a minute."""
+        """Call `ask`. A 404 is asked again, for up to a minute, if this run may have created the app."""
         polling = Polling(self.log, f"the new app {self.app!r}", _READY_WITHIN)
 
         def is_not_ready(error: RequestRejected) -> bool:

@@ -1,4 +1,4 @@
-"""Polling: growing pauses between questions, and a log line every half minute."""
+"""Polling: asks again and again, with pauses, and logs a line every half minute."""
 
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -24,8 +24,8 @@ class Polling:
     """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    clock starts with the first look of `until`, and with the first refusal of `repeat`: a request that is
-    sent again for minutes, and then answered, has waited for nothing.
+    time limit counts from the first look in `until`. In `repeat` it counts from the first refusal: an outage
+    before that is no wait for the event.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
@@ -82,7 +82,7 @@ class Polling:
             look: returns why to go on waiting, as a clause; empty if there is no reason.
 
         Returns:
-            Why the wait did not end before the time limit; empty if it did.
+            Why the event did not come before the time limit; empty if it came.
         """
         why = "no answer in time"
         while True:
@@ -96,7 +96,7 @@ class Polling:
                 return why
 
     def log_next(self, news: str) -> None:
-        """Log the next line at once if this is the first time for this news; an empty text is no news."""
+        """Log the next line at once if this news was not logged before; an empty text is no news."""
         if news not in self._told:
             self._told.add(news)
             self._next_line = 0.0

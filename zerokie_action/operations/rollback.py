@@ -9,8 +9,8 @@ from zerokie_action.operations.rollout import STEADY_TIME, Rollout, Verdict
 from zerokie_action.operations.watch import wait_until_running
 from zerokie_action.outcome import Change
 
-_SHORTEST = 60.0
-"""The shortest time limit of a rollback, in seconds; it applies even after `timeout`."""
+_OWN_TIME = 60.0
+"""Seconds that a rollback has at least, even after `timeout`. It waits as long for another deploy to end."""
 
 
 class _NotAllowed(Exception):  # noqa: N818 - a decision, and no error
@@ -41,10 +41,10 @@ async def roll_back(failed: Deploy, failure: DeployError) -> None:
         await _require_allowed(failed)
         job.log.info(f"{failure}; rolling back to {previous!r}")
         state = f"the rollback to {previous!r} was not confirmed"
-        with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + _SHORTEST)):
-            await job.in_turn(request, seconds=_SHORTEST)
+        with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + _OWN_TIME)):
+            await job.in_turn(request, seconds=_OWN_TIME)
             state = f"the rollback to {previous!r} did not end"
-            await wait_until_running(job, back.rollout, max(job.settings.wait_timeout, _SHORTEST))
+            await wait_until_running(job, back.rollout, max(job.settings.wait_timeout, _OWN_TIME))
             state = f"rolled back from {rollout.image!r}: {job.app!r} runs {previous!r} again"
             job.result.status = "rolled-back"
     except _NotAllowed as reason:
@@ -54,7 +54,7 @@ async def roll_back(failed: Deploy, failure: DeployError) -> None:
     finally:
         if job.result.status != "rolled-back":
             latest = back if back.change.may_be_made else failed
-            state = f"{state}; {await latest.left_with()}"
+            state = f"{state}; {await latest.look_up_final_state()}"
         failed.change.seen = state
 
 
@@ -65,13 +65,14 @@ async def _require_allowed(failed: Deploy) -> None:
         _NotAllowed: when the new image is to stay, or nobody can tell which image the app has.
     """
     rollout = failed.rollout
-    image = await failed.certain_image(_SHORTEST)
-    ends_at = anyio.current_time() + STEADY_TIME  # from that look: an outage may have delayed it
-    # The app may be in a crash loop. An image that changes at every look never runs for long enough.
+    image = await failed.look_up_image(_OWN_TIME)
+    ends_at = anyio.current_time() + STEADY_TIME  # after that answer, which an outage may have delayed
+    # The app may be in a crash loop, so one answer is not enough. The time limit is for an image that changes
+    # at every look, and so never runs for long enough.
     while image and rollout.is_starting and anyio.current_time() <= ends_at:
         await anyio.sleep(apps.LOOK_PAUSE)
-        image = await failed.certain_image(_SHORTEST)
+        image = await failed.look_up_image(_OWN_TIME)
     if not image:
         raise _NotAllowed("nobody can tell which image the app has")
-    if rollout.why_not_back:
-        raise _NotAllowed(rollout.why_not_back)
+    if rollout.why_no_rollback:
+        raise _NotAllowed(rollout.why_no_rollback)

@@ -62,7 +62,8 @@ class Rollout:
         app: the last answer to "GET /v1/apps/:name", or else the app before the deploy.
         seen_at: when that answer came.
         shown: what the app has shown since the first request, oldest first.
-        first_shown: the same without repetitions: two replicas may answer in turns, for hours.
+        first_shown: when the app first showed each status and image. If two replicas answer in turns, `shown`
+            grows for hours, but this does not.
         verdict: the verdict that the run acts on; None while it waits for one.
     """
 
@@ -74,7 +75,7 @@ class Rollout:
         """Note the app as it is right before the first request; what was noted earlier no longer counts."""
         self.before = app
         self.app = app or App()
-        self.previous, self._was = self.app.image, self.app.status.lower()
+        self.previous, self._status_before = self.app.image, self.app.status.lower()
         self.image = self.requested or self.previous
         # A restart pulls the image again, and may get another digest.
         self._wanted = self.requested or self.previous.partition("@")[0]
@@ -100,7 +101,7 @@ class Rollout:
 
     @property
     def quoted_image(self) -> str:
-        """The image to deploy, for messages."""
+        """The image to deploy, in quotation marks; `the image` if a restarted app shows none."""
         return repr(self.image) if self.image else "the image"
 
     def judge(self, *, is_last: bool = False) -> Verdict | None:
@@ -110,7 +111,7 @@ class Rollout:
         fails = self.seen_at >= self._failing_since + SETTLING_TIME
         if fails or (is_last and self._shows_failure):
             return Verdict.FAILED
-        if self.seen_at >= self._another_since + SETTLING_TIME:
+        if self.seen_at >= self._another_runs_since + SETTLING_TIME:
             return Verdict.WENT_BACK if self.app.image == self.previous else Verdict.REPLACED
         return None
 
@@ -131,16 +132,17 @@ class Rollout:
 
     @property
     def _believed_from(self) -> float:
-        return min(self._moved_at, self.asked_at + SETTLING_TIME)
+        return min(self._status_changed_at, self.asked_at + SETTLING_TIME)
 
     @property
-    def _moved_at(self) -> float:
+    def _status_changed_at(self) -> float:
         """When the app showed another status than before; a new app has no status from before."""
         if self.before is None:
             return -math.inf
-        if self._was not in _FINAL:  # any other status changes by itself, at the end of an earlier deploy
+        # Any other status changes by itself, at the end of an earlier deploy.
+        if self._status_before not in _FINAL:
             return math.inf
-        return self._first(lambda shown: shown.status != self._was)
+        return self._first(lambda shown: shown.status != self._status_before)
 
     # Rule 2: the app runs the image, or has failed, once it has shown that for long enough.
 
@@ -154,7 +156,7 @@ class Rollout:
         """For how long the status has to last before it counts, to follow the status; empty for "not yet"."""
         if self._running_since < math.inf:
             return f", which has to last for {STEADY_TIME:.0f} s"
-        counts = min(self._failing_since, self._another_since) < math.inf
+        counts = min(self._failing_since, self._another_runs_since) < math.inf
         return f", which has to last for {SETTLING_TIME:.0f} s" if counts else ""
 
     @property
@@ -170,7 +172,7 @@ class Rollout:
     @property
     def _failing_since(self) -> float:
         """Since when the failure counts; a failure that has shown since before the deploy proves nothing."""
-        may_be_old_until = self._begun_at if self._was in FAILURES else -math.inf
+        may_be_old_until = self._begun_at if self._status_before in FAILURES else -math.inf
         since = self._since(lambda shown: self._is_failure(shown) and shown.since >= may_be_old_until)
         return max(since, self._believed_from)
 
@@ -179,7 +181,7 @@ class Rollout:
         return self._is_believed and any(map(self._is_failure, self.shown[-1:]))
 
     def _is_failure(self, shown: Shown) -> bool:
-        """Whether the deploy failed. Some platforms show the running image: then, the previous image."""
+        """Whether the deploy failed. Its image may be the previous one: some platforms show what runs."""
         return shown.status in FAILURES and (shown.image == self.previous or self.is_ours(shown.image))
 
     # Rule 3: images agree if the last part of the name and the tag do; see `_agree`.
@@ -187,7 +189,7 @@ class Rollout:
     def is_ours(self, image: str) -> bool:
         """Whether an image in an answer may be the image of this deploy.
 
-        Any digest may belong to a tag, but only one digest: the first new digest that the app shows.
+        A tag may stand for any digest, but for one only: the first new digest that the app shows.
         """
         first = self._new_digest
         return self._may_be_ours(image) and (not first or _digest(image) in {"", first})
@@ -209,7 +211,7 @@ class Rollout:
 
     @property
     def _begun_at(self) -> float:
-        return min(self._moved_at, self._ours_shown_at)
+        return min(self._status_changed_at, self._ours_shown_at)
 
     @property
     def _ours_shown_at(self) -> float:
@@ -222,11 +224,11 @@ class Rollout:
     # Rule 5: another image runs, once it has shown for long enough.
 
     @property
-    def _another_since(self) -> float:
+    def _another_runs_since(self) -> float:
         return self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
 
     def _is_another(self, image: str) -> bool:
-        """Whether it is a third image, or the previous image after the new image was shown."""
+        """Whether an image is a third one, or the previous image after the new image was shown."""
         return self._has_shown_ours if image == self.previous else not self.is_ours(image)
 
     @property
@@ -241,25 +243,25 @@ class Rollout:
     # Rule 6: a rollback needs a running image to go back to, and an app that is still this deploy's.
 
     @property
-    def why_not_back(self) -> str:
+    def why_no_rollback(self) -> str:
         """The reason against a rollback, as a clause; empty if there is none.
 
-        `SETTLING_TIME` has passed since the request, and then answers were noted until not `is_starting`.
+        The caller lets `settling_left` pass, and then notes answers until the app is not `is_starting`.
         """
         runs = self._runs and self.app.image != self.previous
-        is_mended = self.verdict is Verdict.FAILED and self.app.status.lower() not in FAILURES
+        has_recovered = self.verdict is Verdict.FAILED and self.app.status.lower() not in FAILURES
         reasons = (
-            (self._was != RUNNING, "no other image was running"),
-            (self.why_imprecise, self.why_imprecise),
+            (self._status_before != RUNNING, "no other image was running"),
+            (self.why_not_redeployable, self.why_not_redeployable),
             (self.verdict is Verdict.WENT_BACK, "the app runs the previous image again"),
             (len(self._new_images) > int(self._has_shown_ours), "another deploy has changed the image"),
             (runs and self.verdict is not Verdict.RUNS, "the new image runs by now"),
-            (is_mended, "the app's status is no failure any more"),
+            (has_recovered, "the app's status is no failure any more"),
         )
         return next((reason for applies, reason in reasons if applies), "")
 
     @property
-    def why_imprecise(self) -> str:
+    def why_not_redeployable(self) -> str:
         """Why the previous image can't be deployed again, as a clause; empty if it can."""
         if self._has_same_name:
             return f"both versions have the same name, {self.previous!r}; give each version a tag of its own"
@@ -269,12 +271,12 @@ class Rollout:
         return f"the platform shows {shown}, and nobody can tell which image to deploy for that"
 
     @property
-    def way_back(self) -> str:
-        """A hint how to deploy the previous image again; empty if that is not possible or not advisable."""
-        if self._was != RUNNING or not self.requested or self.shows_third:
+    def rollback_hint(self) -> str:
+        """How to deploy the previous image again, as a hint; empty if that is impossible or inadvisable."""
+        if self._status_before != RUNNING or not self.requested or self.shows_third:
             return ""
-        if self.why_imprecise:
-            return f"The previous version can't be deployed again: {self.why_imprecise}."
+        if self.why_not_redeployable:
+            return f"The previous version can't be deployed again: {self.why_not_redeployable}."
         if self.app.image == self.previous and self.app.status.lower() == RUNNING:
             return ""
         return f"To go back, deploy {self.previous!r} again, or set `rollback: true` for the next time."
@@ -290,8 +292,8 @@ class Rollout:
     @property
     def _may_have_gone_back(self) -> bool:
         """Whether it is too early to believe that both names stand for the same image."""
-        has_moved = self._moved_at < math.inf
-        return self.shows_same and not has_moved and self.seen_at < self.asked_at + UNCHANGED_TIME
+        has_changed = self._status_changed_at < math.inf
+        return self.shows_same and not has_changed and self.seen_at < self.asked_at + UNCHANGED_TIME
 
     @property
     def _has_same_name(self) -> bool:

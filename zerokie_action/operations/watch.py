@@ -25,8 +25,14 @@ async def look(job: Job, rollout: Rollout) -> str:
     return f"its status is {status}{other}{rollout.must_last}"
 
 
-async def shows_deploy(job: Job, rollout: Rollout, seconds: float) -> bool:
-    """Look at the app until it shows the deploy, or for these seconds, `SETTLING_TIME` at least."""
+async def wait_until_begun(job: Job, rollout: Rollout, seconds: float) -> bool:
+    """Look at the app until it shows the deploy. Return False if it does not in time.
+
+    Args:
+        job: the run.
+        rollout: what the platform shows.
+        seconds: the time limit; `SETTLING_TIME` if that is longer.
+    """
     polling = Polling(job.log, "a sign of the deploy", max(seconds, SETTLING_TIME), apps.LOOK_PAUSE)
     seen = await look(job, rollout)
     while not rollout.has_begun and await polling.again(seen):
@@ -67,8 +73,8 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
 async def require_same_version(job: Job, rollout: Rollout) -> None:
     """Look at the app after the health check, which a previous or a newer version may have answered.
 
-    Only a failure and another image count, if they last: the deploy was running and healthy, so that the
-    platform does not answer, or shows another status, proves nothing.
+    The deploy was running and healthy. So only a failure or another image counts, and only if it lasts; an
+    outage or another status proves nothing.
 
     Raises:
         DeployFailed: when the deploy failed, or the app runs another image.
@@ -76,7 +82,7 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
     goal = f"{job.app!r} to show {rollout.quoted_image} again"
     # The verdict needs `SETTLING_TIME` from the first answer on.
     polling = Polling(job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
-    with suppress(DeployError):  # a firewall's 403 proves nothing, either
+    with suppress(DeployError):  # a firewall's 403 proves nothing either
         await _until_judged(job, rollout, polling)
     rollout.verdict = rollout.judge() or Verdict.RUNS
     if rollout.verdict is not Verdict.RUNS:
@@ -86,9 +92,9 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
 async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
     """Look at the app until there is a verdict. Return what was seen last, as a clause."""
 
-    async def undecided() -> str:
+    async def why_undecided() -> str:
         seen = await look(job, rollout)
         polling.log_next(rollout.must_last)
         return "" if rollout.judge() else seen
 
-    return await polling.until(undecided)
+    return await polling.until(why_undecided)
