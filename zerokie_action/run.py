@@ -140,12 +140,12 @@ async def _operate(job: Job) -> None:
         await deploy_image(job)  # has several time limits
         return
     with job.time_limit():
-        if settings.directory is not None:
-            await deploy_directory(job, settings.directory)
-        elif settings.operation == "destroy":
+        if settings.operation == "destroy":
             await destroy(job)
-        else:
+        elif settings.operation == "sweep":
             await sweep(job)
+        elif settings.directory is not None:
+            await deploy_directory(job, settings.directory)
 
 
 def _announce(settings: Settings, log: Log) -> None:
