@@ -86,6 +86,15 @@ def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert "released now" in said
 
 
+def test_an_answer_that_quotes_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log shows why the lock was not released, without the key."""
+    body = b'{"error": "no deploys for %s"}' % API_KEY.encode()
+    world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, body=body))
+    said = clean_up(world, monkeypatch)
+    assert "no deploys for ***" in said
+    assert API_KEY not in said
+
+
 @pytest.mark.parametrize("path", ["/deploy/lock$", "/finalize$"])
 @pytest.mark.parametrize(
     "arguments",
