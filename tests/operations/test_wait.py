@@ -132,6 +132,15 @@ def test_likely_causes(world: World, status: str, hint: str) -> None:
     assert outcome.outputs["hint"].endswith(back)
 
 
+def test_likely_causes_of_a_crash_loop(world: World) -> None:
+    """An image that runs at the end, but not for long enough, was pulled."""
+    takes(world, 0)
+    outcome = deploy(world, wait_timeout="5s")
+    assert outcome.exit_code == 9
+    assert "'running', which has to last for 7 s" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith("Does the container listen on port 80")
+
+
 LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
 
 

@@ -52,5 +52,6 @@ def _likely_causes(job: Job, rollout: Rollout) -> str:
     pull = f"Can the platform pull {rollout.quoted_image} (it got {login})?"
     listens = f"Does the container listen on {f'port {port:g}' if port else '`port`'}"
     start = f"{listens}, and does it get all that it needs in `env`?"
-    causes = [pull] if "pull" in status else [start] if "crash" in status else [pull, start]
+    has_pulled = "crash" in status or rollout.is_starting
+    causes = [pull] if "pull" in status else [start] if has_pulled else [pull, start]
     return " ".join((*causes, apps.HINT_LOG))
