@@ -192,6 +192,27 @@ def test_a_run_that_is_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert not file.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Kind.STATUS, "Looking up app 'site' failed after "),
+        (Kind.HANG, "Looking up app 'site' got no answer. "),
+    ],
+)
+def test_a_look_at_the_app_that_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: Kind, why: str
+) -> None:
+    """It has what the heartbeat has left of the two minutes."""
+    world.platform.expire_lock("site")
+    world.platform.faults.add(
+        Fault(Kind.STATUS, "PUT", "/lock$", times=None, lasts=70), Fault(kind, "GET", "/site$", times=None)
+    )
+    began = world.loop.now
+    said = clean_up(world, monkeypatch)
+    assert f"Warning: Cleanup: the platform finds no lock of that deploy on 'site'. {why}" in said
+    assert 110 < world.loop.now - began <= 120
+
+
 def test_another_accounts_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It finds neither the lock nor the app; the record stays for a cleanup with the right key."""
     file = world.folder.parent / "state.json"
@@ -201,7 +222,10 @@ def test_another_accounts_key(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     body = b'{"error": "no such app"}'
     world.platform.faults.add(Fault(Kind.STATUS, path="/v1/apps/site", status=404, body=body, times=None))
     said = clean_up(world, monkeypatch)
-    assert "Warning: Cleanup: the platform finds no lock of that deploy on 'site', nor the app: " in said
+    assert (
+        "Warning: Cleanup: the platform finds no lock of that deploy on 'site'. There is no app 'site' (404: "
+        '"no such app"). If `api-key` is the deploy\'s, there is nothing to do.'
+    ) in said
     assert "`state-file` keeps the record until then" in said
     world.platform.faults.clear()
     assert "released now" in clean_up(world, monkeypatch)

@@ -14,6 +14,7 @@ import anyio
 
 from zerokie_action.ci import CI, Log, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
+from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
@@ -83,7 +84,7 @@ async def _release_all(
     except ValueError as error:
         raise ConfigurationError(f"{environment.label('api_url')}: {error}") from None
     async with cancel_on_signal(signals) as shutdown, Transport(environment.env) as transport:
-        http = RetryingClient(transport, retry_timeout=CLEANUP.seconds, log=ci.log.info, trace=ci.log.debug)
+        http = RetryingClient(transport, UNTIL_DEADLINE, log=ci.log.info, trace=ci.log.debug)
         client = Client(api_url, key, http, ci.log.redact)
         async with anyio.create_task_group() as tasks:
             for lock in held:
@@ -93,7 +94,9 @@ async def _release_all(
 async def _release(
     lock: LockRecord, client: Client, shutdown: Shutdown, records: LockRecords, log: Log
 ) -> None:
+    """Release a lock if its session still holds it, within `CLEANUP` in all."""
     app, session = lock.app, DeploySession(*lock, asking=Write(Outcome.UNKNOWN))
+    ends_at = anyio.current_time() + CLEANUP.seconds
     try:
         # The counts of a killed deploy are not known.
         released = await release(session, client, shutdown, Counts(), CLEANUP)
@@ -110,13 +113,15 @@ async def _release(
         )
     else:
         try:
-            await client.get_app(app)
-        except DeployError as error:  # with another account's key, no lock is found either
+            with anyio.fail_after(ends_at - anyio.current_time()):
+                await client.get_app(app)
+        except (DeployError, TimeoutError) as error:  # with another account's key, no lock is found either
             records.mark_expiring(lock.session)
+            why = f"{error}" or f"Looking up app {app!r} got no answer"
             log.warning(
-                f"Cleanup: the platform finds no lock of that deploy on {app!r}, nor the app: {error}. If "
-                "`api-key` is the deploy's, there is nothing to do. If not, call the cleanup again with that "
-                f"key: the lock expires {expiry()}, and `state-file` keeps the record until then"
+                f"Cleanup: the platform finds no lock of that deploy on {app!r}. {why}. If `api-key` is the "
+                "deploy's, there is nothing to do. If not, call the cleanup again with that key: the lock "
+                f"expires {expiry()}, and `state-file` keeps the record until then"
             )
             return
         log.info(f"Cleanup: that deploy holds no lock on {app!r} any more; nothing to do")
