@@ -151,6 +151,19 @@ class TestLinks:
         assert "; `!pattern` in the input `ignore` deploys one\n" in outcome.log
         assert "secrets" not in str(outcome.outputs["warnings"])
 
+    @pytest.mark.parametrize(
+        ("target", "ignore"),
+        [("../shared", ".*"), ("../shared", "shared/"), ("gone/a.css", "*.css"), (".", ".*")],
+    )
+    def test_one_that_cannot_be_deployed(self, world: World, target: str, ignore: str) -> None:
+        """Only its own path can ignore it: else a site without its assets would be live, without a word."""
+        Path("shared").mkdir()
+        link("public/assets", target)
+        outcome = world.run(directory="public", ignore=ignore)
+        assert outcome.exit_code == 2
+        assert "'assets' is a " in outcome.log
+        assert world.run(directory="public", ignore=f"{ignore}\nassets/").exit_code == 0
+
     def test_another_name_for_a_key(self, world: World) -> None:
         """An ignored private key under a name that no key has."""
         Path("public/certs").mkdir()

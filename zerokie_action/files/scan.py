@@ -200,7 +200,7 @@ class _Walk:
         is_link = entry.is_symlink()
         target = os.path.realpath(entry.path) if is_link else entry.path
         link_problem = self._link_problem(entry.path, target, directory) if is_link else ""
-        is_linked = is_link or len(directory.above) > 1
+        is_linked = not link_problem and (is_link or len(directory.above) > 1)
         own_path = _decoded(os.path.relpath(target, self.root)) if is_linked else path
         # Nobody knows what a link with a problem should be: a pattern for directories ignores it as well.
         is_directory = bool(link_problem) or entry.is_dir()
