@@ -76,7 +76,7 @@ def wrong_argument(argument: str) -> str:
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     label = environment.label
-    if environment.text("app"):
+    if parse_lines(environment.text("app")):  # patterns may be comments, and no pattern is no limit
         yield from _problems_of_app(settings, environment)
     else:
         yield "`app` is required: name the app"
