@@ -163,7 +163,7 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
 
     What `keep` matches, and what waits for its deletion, is no part of the site.
     """
-    stale = plan.becomes_stale
+    stale = plan.newly_stale
     if not stale:
         return None
     site, paths = keep.unmatched(plan.zone.files) - plan.stale.keys(), [file.path for file in plan.files]

@@ -39,7 +39,7 @@ _IMAGE = re.compile(
 )
 """An image reference, by the grammar of registries (distribution's `reference`)."""
 _REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
-"""The host (group 1) at the begin of an image reference. Without a dot or a port it is part of the name."""
+"""The host (group 1) that begins an image reference. Without a dot or a port it is part of the name."""
 _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""

@@ -73,11 +73,12 @@ async def run_async(
     for warning in result.warnings:
         ci.log.warning(warning)
     error: DeployError | None = None
-    comments = False
+    may_comment = False
     try:
         if result.status != "skipped":
             check(settings, environment, problems)
-            comments = settings.comment and settings.operation != "sweep"  # which comments on each request
+            # A sweep comments on the request of each app.
+            may_comment = settings.comment and settings.operation != "sweep"
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci, result, shutdown)
                 result.status = "planned" if settings.dry_run else DONE[settings.operation]
@@ -91,7 +92,7 @@ async def run_async(
     _log_end(result, ci.log)
     result = redact_result(result, ci.log.redact)
     write_reports(result, ci, settings.own_files)
-    if comments and signals.first is None and (text := rendered(render_comment, result, ci)):
+    if may_comment and signals.first is None and (text := rendered(render_comment, result, ci)):
         comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
         async with cancel_on_signal(signals), Transport(env) as transport:
             forge = Forge(RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens, ci.log)

@@ -101,7 +101,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
     matches as well. The last star of a segment is as in pathspec's expression.
     """
     expression, _ = GitIgnoreSpecPattern.pattern_to_regex(pattern)
-    expression = _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", expression or "(?!)")  # nothing
+    expression = _STAR_BEFORE_STAR.sub(r"(?>[^/]*?\1)", expression or "(?!)")  # which never matches
     return re.compile(expression.replace(_END_OR_BELOW, r"\Z"), re.DOTALL)
 
 

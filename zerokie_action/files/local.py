@@ -55,8 +55,8 @@ def is_addressable(path: str) -> bool:
     """Whether `…/files/{path}`, percent-encoded segment by segment, names exactly this file.
 
     URL libraries, proxies and servers resolve an empty, `.` or `..` segment to another path, even when it is
-    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding. Nothing
-    that is worked out for each directory of a path may get a path of more than `LONGEST_PATH` bytes.
+    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding. A path of
+    more than `LONGEST_PATH` bytes is refused as well: some functions do work for each directory of a path.
     """
     try:
         is_short = len(path.encode()) <= LONGEST_PATH

@@ -108,7 +108,7 @@ def digest_of(paths: Collection[str]) -> str:
 def directories_of(paths: Iterable[str]) -> set[str]:
     """The directories that the paths go through, without a `/` at the end.
 
-    A longer directory than `LONGEST_PATH` can't be addressed.
+    Directories longer than `LONGEST_PATH` are left out: no path in them can be addressed.
     """
     directories: set[str] = set()
     for path in paths:

@@ -40,7 +40,7 @@ class Plan(NamedTuple):
     stale: Mapping[str, int]
 
     @property
-    def becomes_stale(self) -> list[str]:
+    def newly_stale(self) -> list[str]:
         """The paths that the last deployed folder had and this folder lacks; the checks judge these.
 
         Where the manifest can't be read, nobody can tell which assets were waiting already: only pages count.

@@ -110,8 +110,8 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     if problem := problem_with_directory(directory):
         raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
-    file, patterns, problems = read_ignore_file(directory, ignore_file)
-    result = Scan(directory, file)
+    location, patterns, problems = read_ignore_file(directory, ignore_file)
+    result = Scan(directory, location)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
     excluded = {os.path.realpath(path) for path in (*exclude, *ignore_file_places(directory, ignore_file))}
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
@@ -133,7 +133,7 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
     if problems:
         raise ConfigurationError(*problems)
-    if file is None and (root / ".git").exists():
+    if location is None and (root / ".git").exists():
         result.warnings.append(_WHOLE_REPOSITORY)
     result.files.sort(key=attrgetter("path"))
     result.secrets.sort()

@@ -89,7 +89,7 @@ async def delete(job: Job, app: App, check: Check) -> str:
         if app.kind == "container":
             return await request_deletion(job.shielded_client)
         return await _delete_static(job, app, request_deletion)
-    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # not a doubt: nothing was sent
+    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # after a doubt, nothing was sent
         with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
             left = await job.client.find_app(job.app)
             if left is None or left.is_being_deleted:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -94,7 +93,7 @@ async def _update(
 
 
 async def _carry_out(job: Job, scanned: Scan, plan: Plan, update: Update) -> None:
-    """Make the planned changes in their order. If they fail, the next deploy has to send only the rest."""
+    """Make the planned changes in their order. After a failure, the next deploy sends only the rest."""
     await update.store_first_manifest()
     try:
         await update.upload(plan.uploads, plan.zone.files)
@@ -119,7 +118,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
-    if _NO_FRONT_PAGE in job.result.warnings:  # its line is far above
+    if _NO_FRONT_PAGE in job.result.warnings:  # in the log, the warning is far above
         job.log.info(_NO_FRONT_PAGE)
 
 
@@ -130,8 +129,9 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 async def _scan(job: Job, directory: Path) -> Scan:
     settings = job.settings
-    work = partial(scan, directory, settings.ignore, settings.ignore_file, settings.own_files.values())
-    return await _in_thread(work)
+    return await _in_thread(
+        lambda: scan(directory, settings.ignore, settings.ignore_file, settings.own_files.values())
+    )
 
 
 async def _require_same(job: Job, before: Scan) -> None:
@@ -167,19 +167,21 @@ async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
     if not can_skip:
         hashing.cancel()
     hashes = await hashing if can_skip else {}
-    compare = partial(make_plan, keep=job.keep, delete_stale=settings.delete_stale, now=time.time())
-    plan = await _in_thread(partial(compare, scanned.files, zone, hashes))
+    keep, delete_stale = job.keep, settings.delete_stale
+    plan = await _in_thread(
+        lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
+    )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         if not settings.take_over:
             require_same_spelling(plan)
-        owner = about_owner(job.app, plan, job.ci.repository)
-        directory = await _in_thread(
-            partial(about_directory, plan, job.keep, scanned.directory, settings.max_deletes)
+        owner_doubt = about_owner(job.app, plan, job.ci.repository)
+        directory_doubt = await _in_thread(
+            lambda: about_directory(plan, keep, scanned.directory, settings.max_deletes)
         )
-        require_no_doubt(None if settings.take_over else owner, directory)
-        if owner:
-            job.note(f"{owner.problem}; continuing, because `take-over` is set")
+        require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
+        if owner_doubt:
+            job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
     return plan
 
 

@@ -167,7 +167,9 @@ def _report(job: Job, app_job: Job) -> None:
     result.lock_state = result.lock_state or app_job.result.lock_state
     result.changed |= app_job.result.changed  # in a dry run
     is_deleted = any(change.state == change.done for change in app_job.changes)
-    result.apps += [app_job.app] if is_deleted or app_job.result.changed else []
+    if is_deleted or app_job.result.changed:
+        result.apps.append(app_job.app)
+    # A deleted app is in `apps`, so its changes count, and need no words in the final state.
     job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in app_job.changes)
 
 
@@ -181,6 +183,6 @@ async def _wait_until_gone(job: Job, deleted: Sequence[tuple[Job, App]]) -> None
     if left:
         after = human_seconds(job.settings.wait_timeout)
         job.warn(
-            f"The platform accepted the deletion of {human_paths(left)}, and did not end it within {after}: "
-            "it takes longer, or somebody has created the apps again"
+            f"The platform accepted the deletion of {human_paths(left)}, but its end was not seen within "
+            f"{after}: it takes longer, or somebody has created the apps again"
         )

@@ -69,12 +69,12 @@ class Update:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a file or a manifest has to change."""
+        """Whether a file has to change, or a new manifest has to be stored."""
         plan, zone = self._plan, self._plan.zone
         is_ours = zone.newest is not None and zone.newest.repository == zone.mark(self._job.ci.repository)
-        is_told = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
+        knows_stale = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
         is_finished = zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and is_told and is_finished)
+        return bool(plan.uploads or plan.delete) or not (is_ours and knows_stale and is_finished)
 
     # The steps, in their order
 
@@ -189,8 +189,7 @@ class Update:
                     proofs = self._judge(shown).proofs
                     await self._store(proofs, shown)
                     if proofs:
-                        recorded = human_files(len(proofs))
-                        self._job.log.info(f"Recorded {recorded}: the next deploy can skip them")
+                        self._job.log.info(f"Recorded {human_files(len(proofs))} for the next deploy to skip")
             except Exception as error:  # noqa: BLE001 - the first error counts, and the lock has to be released
                 self._job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
@@ -205,7 +204,7 @@ class Update:
         """Read the listing until it shows all files as they should be, for as long as it may lag."""
         polling = Polling(self._job.log, "the platform to list what was sent", _LAG)
         while True:
-            shown, _ = await list_zone(self._job)  # a late 404 is an empty zone
+            shown, _ = await list_zone(self._job)  # after the uploads, a 404 is a late answer
             listing = self._judge(shown)
             if self._manifest and self._manifest.path not in shown:
                 listing = listing._replace(wrong=[self._manifest.path, *listing.wrong])

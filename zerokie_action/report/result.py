@@ -182,8 +182,9 @@ class Result:
             self.status = "cancelled"
         left = [app for app in self.left if app not in self.apps]
         for_later = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
-        state = (*error.args[-1:], *(change.state for change in self.requested), self.lock_state, for_later)
-        self.problems = [*error.args[:-1], "; ".join(filter(None, state))]
+        *others, last = error.args
+        clauses = (last, *(change.state for change in self.requested), self.lock_state, for_later)
+        self.problems = [*others, "; ".join(filter(None, clauses))]
         self.exit_code, self.hint = error.exit_code, error.hint
 
 
