@@ -139,7 +139,7 @@ def require_same_spelling(plan: Plan) -> None:
         PlatformUnavailable: with both spellings.
     """
     missing = plan.zone.manifest.files.keys() - plan.zone.files.keys()
-    if others := other_spellings(missing, plan.zone.foreign(plan.delete)):
+    if others := other_spellings(missing, {*plan.zone.foreign(plan.delete)}):
         raise PlatformUnavailable(
             "The platform does not list what the last manifest names: "
             f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
@@ -149,7 +149,10 @@ def require_same_spelling(plan: Plan) -> None:
 
 
 def other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
-    """The listed paths that differ from missing paths only in case, encoding or composition."""
+    """The listed paths that differ from missing paths only in case, encoding or composition.
+
+    `listed` is a set or a mapping: a list of a hundred thousand paths would take a minute.
+    """
     lacking = {_fold(path) for path in paths if path not in listed}
     return sorted(path for path in listed if _fold(path) in lacking)
 
