@@ -74,8 +74,8 @@ class Forge(NamedTuple):
             extensions=extensions(purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE),
         )
 
-    async def read_state(self, request: PullRequest) -> State:
-        """Ask whether a request is open.
+    async def read_state(self, about: PullRequest) -> State:
+        """Ask whether a pull or merge request is open.
 
         Raises:
             ConfigurationError: when the forge refuses the token, or sends it elsewhere.
@@ -83,33 +83,33 @@ class Forge(NamedTuple):
         """
 
         def read(response: Response) -> State | Failure | DeployError:
-            said = f"{request.host} answered {self.quote(response)}"
+            said = f"{about.host} answered {self.quote(response)}"
             if failed := of_status(response, said):
                 return failed
             if response.status_code in _REFUSED or response.is_redirect:
                 return ConfigurationError(
-                    f"Asking about {request.name} was refused: {said}",
-                    hint=f"Check the token in `{request.token_input}`. {request.reading}.",
+                    f"Asking about {about.name} was refused: {said}",
+                    hint=f"Check the token in `{about.token_input}`. {about.reading}.",
                 )
             if not response.is_success:
-                return State(is_over=False, said=f"{request.name}: {said}")
+                return State(is_over=False, said=f"{about.name}: {said}")
             try:
                 found = json.loads(response.content)
             except (ValueError, RecursionError):
                 return Failure(f"{said}, which is no JSON", Cause.WRONG_ANSWER)
             answer = found if isinstance(found, dict) else {}
-            is_about_it = request.number in (answer.get("number"), answer.get("iid"))
+            is_about_it = about.number in (answer.get("number"), answer.get("iid"))
             state = answer.get("state")
             if not is_about_it or not isinstance(state, str):
-                return State(is_over=False, said=f"{request.name}: {said}")
-            return State(state in _OVER, f"{request.name} is {state}")
+                return State(is_over=False, said=f"{about.name}: {said}")
+            return State(state in _OVER, f"{about.name} is {state}")
 
         try:
-            asking = self.request(request, f"Asking about {request.name}", "GET", request.url)
-            return await self.http.send(asking, read)
+            request = self.request(about, f"Asking about {about.name}", "GET", about.url)
+            return await self.http.send(request, read)
         except GaveUp as error:
             if not error.hint:
-                error.advise(_HINT.format(host=request.host))
+                error.advise(_HINT.format(host=about.host))
             raise
 
     def quote(self, response: Response) -> str:
