@@ -50,7 +50,9 @@ class Deploy:
         job, rollout = self.job, self.rollout
         if rollout.before is None:
             app, creation = await apps.create_or_find(job)
-            if creation.outcome is Outcome.DONE:
+            # If the answer was lost, an app with our image is most likely our own.
+            is_ours = creation.outcome is Outcome.UNKNOWN and app.image and rollout.is_ours(app.image)
+            if creation.outcome is Outcome.DONE or is_ours:
                 self.change = creation
                 self._note_acceptance(app)
                 return
