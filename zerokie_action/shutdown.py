@@ -46,10 +46,6 @@ class Shutdown:
         left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
         return self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace))
 
-    def begin_work(self) -> None:
-        """Note that the next work begins, after work that may have ended early."""
-        self._work_ended_at = math.inf
-
     def end_work(self) -> None:
         """Note that the work has ended early, and limit the requests in flight to `ANSWERS`."""
         self._work_ended_at = min(self._work_ended_at, anyio.current_time())

@@ -168,7 +168,6 @@ class DeployLock:
 
     async def _release_after_failure(self, failure: BaseException | None, counts: Counts) -> None:
         """Release the lock after a failure, or after a cancellation of `_release_after_success` (None)."""
-        self.shutdown.end_work()
         try:
             released = await release(self.session, self.client, self.shutdown, counts, limits.RELEASE)
             if released:

@@ -114,7 +114,6 @@ async def _delete_static(job: Job, app: App, request_deletion: Callable[[Client]
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.result.kind = "container"
-        job.shutdown.begin_work()  # the refused lock has ended it
         return await request_deletion(job.shielded_client)
 
 

@@ -117,7 +117,6 @@ def _job_for(job: Job, name: str) -> Job:
     """The job of a `destroy` of one app, with a session and a result of its own."""
     settings = job.settings.model_copy(update={"operation": "destroy", "app": name, "lock_timeout": 0.0})
     result = Result("destroy", name, settings.dry_run, links=job.result.links)
-    job.shutdown.begin_work()
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
