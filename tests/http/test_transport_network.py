@@ -3,13 +3,41 @@
 import ssl
 from pathlib import Path
 
+import anyio
 import certifi
+import httpx
 import pytest
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.transport import Network
 
 API = "https://api.test"
+
+
+@pytest.mark.parametrize(
+    ("env", "url", "expected"),
+    [
+        ({}, API, ("api.test", 443)),
+        ({}, "http://api.test", ("api.test", 80)),
+        ({}, f"{API}:8443", ("api.test", 8443)),
+        ({"HTTPS_PROXY": "http://p.test"}, API, ("p.test", 80)),
+        ({"HTTPS_PROXY": "https://p.test"}, API, ("p.test", 443)),
+    ],
+)
+async def test_where_it_connects(
+    env: dict[str, str], url: str, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the port of the URL, or of its scheme."""
+    places: list[tuple[str, int]] = []
+
+    async def connect(host: str, port: int) -> None:
+        places.append((host, port))
+        raise OSError("no network here")
+
+    monkeypatch.setattr(anyio, "connect_tcp", connect)
+    with pytest.raises(httpx.ConnectError):
+        await Network(env).connect(url)
+    assert places == [expected]
 
 
 class TestProxies:
