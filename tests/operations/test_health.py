@@ -194,6 +194,14 @@ class TestStatic:
         assert "answered 404 (" in error(outcome)
         assert outcome.outputs["hint"] == f"The directory has '{file}': set `health-check: {written}`."
 
+    def test_a_path_that_is_refused(self, world: World) -> None:
+        """A login or a firewall is no reason to look for another file."""
+        world.write({"guide.html": b"x", "index.html": b"x"})
+        world.fault(Kind.STATUS, path="/_apps/site/guide", status=403, times=None)
+        outcome = world.run(health_check="/guide", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        assert outcome.outputs["hint"].startswith("Check the path in `health-check`")
+
     def test_a_file_that_is_not_served(self, world: World) -> None:
         """The path is right."""
         world.fault(Kind.STATUS, path="/_apps/site/empty", status=404, times=None)

@@ -324,6 +324,16 @@ def test_half_of_the_pages(world: World) -> None:
     deploy(world, build(3, pages[:-5]))
 
 
+@pytest.mark.usefixtures("unreadable")
+def test_all_that_goes_at_once(world: World) -> None:
+    """Without a duration nothing waits: assets count as well."""
+    deploy(world, build(0))
+    gone = sum(map(is_asset, build(0).keys() - build(1).keys()))
+    assert gone > 1
+    deploy(world, build(1), delete_stale=True, max_deletes=gone - 1, code=2)
+    deploy(world, build(1), delete_stale=True, max_deletes=gone)
+
+
 def test_a_stranger_beside_an_unreadable_manifest(world: World) -> None:
     """The listing is not what the manifest's name tells: the deploy stops, as without a duration."""
     deploy(world, SITE | {"a.css": b"x"})
