@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin
 
-from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -131,10 +139,16 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
+def _without_repetitions(items: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(items))
+
+
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
-Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
+Domains = Annotated[
+    tuple[Domain, ...], BeforeValidator(formats.parse_lines), AfterValidator(_without_repetitions)
+]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
 

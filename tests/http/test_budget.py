@@ -38,11 +38,13 @@ def pauses(
     may_be_wrong: bool = False,
 ) -> list[float | None]:
     """The pause after each attempt; the last attempt is repeated until the request is given up."""
-    budget, now, found = Budget(seconds, jitter, may_be_wrong), 0.0, list[float | None]()
+    budget, now, found = Budget(seconds, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
         now += this.queued + this.takes
-        pause = budget.pause(this.failed, took=this.takes, queued=this.queued, left=deadline - now)
+        pause = budget.pause(
+            this.failed, took=this.takes, jitter=jitter, queued=this.queued, left=deadline - now
+        )
         found.append(pause)
         if pause is None:
             break

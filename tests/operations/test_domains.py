@@ -32,7 +32,7 @@ def test_attached_after_the_deploy(world: World) -> None:
 def test_attached_already(world: World) -> None:
     """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot makes another."""
     world.run(domains=[WWW])
-    outcome = world.run(domains="WWW.Example.com.")
+    outcome = world.run(domains=[WWW, "WWW.Example.com", f"{WWW}."])
     assert outcome.exit_code == 0
     check_result(outcome.outputs)
     assert outcome.outputs["warnings"] == []

@@ -6,12 +6,11 @@ read. Text types get `charset=utf-8`. JSON gets no charset: it has no such param
 declaration.
 """
 
+from functools import cache
 from mimetypes import MimeTypes
 
 VERSION = 1
 """The version of the tables below, raised with each change: files of another version are sent again."""
-_PYTHON = MimeTypes(()).types_map[True]
-"""Python's table: the type of each extension, which begins with a dot."""
 _UNKNOWN = "application/octet-stream"
 _JSON = "application/json"
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -86,10 +85,18 @@ def content_type(path: str) -> str:
     """The Content-Type of the file at this path. The case of the extension does not matter."""
     _, dot, extension = path.rpartition(".")
     extension = dot and extension.lower()
-    kind = _BY_EXTENSION.get(extension) or _PYTHON.get(f".{extension}") or _BY_PATH.get(path, _UNKNOWN)
+    kind = (
+        _BY_EXTENSION.get(extension) or _python_types().get(f".{extension}") or _BY_PATH.get(path, _UNKNOWN)
+    )
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def is_page(path: str) -> bool:
     """Whether the file is a page. Pages refer to other files, so they are uploaded last."""
     return content_type(path).startswith(_PAGES)
+
+
+@cache  # not at the import: `mimetypes` reads the system's files first
+def _python_types() -> dict[str, str]:
+    """Python's table: the type of each extension, which begins with a dot."""
+    return MimeTypes(()).types_map[True]

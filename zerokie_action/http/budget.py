@@ -21,14 +21,12 @@ class Budget:
 
     Attributes:
         seconds: how long the request may fail; `UNTIL_DEADLINE` for as long as the deadline allows.
-        jitter: a random number from 0 to 1, which keeps the pauses of concurrent requests apart.
         may_be_wrong: whether the server may be a wrong one: no request of the run was answered, and each
             failure makes no sense.
         attempts: the number of failed attempts.
     """
 
     seconds: float
-    jitter: float
     may_be_wrong: bool = False
     attempts: int = 0
     _spent: float = 0.0
@@ -36,13 +34,14 @@ class Budget:
     """The waits that `Retry-After` has asked for, up to `limits.MOST_WAITED`. They are not in `_spent`."""
 
     def pause(
-        self, failed: Failure, *, took: float, queued: float = 0.0, left: float = math.inf
+        self, failed: Failure, *, took: float, jitter: float, queued: float = 0.0, left: float = math.inf
     ) -> float | None:
         """Count a failed attempt.
 
         Args:
             failed: the failure.
             took: the length of the attempt.
+            jitter: a random number from 0 to 1, which keeps the pauses of concurrent requests apart.
             queued: how long the attempt waited for its slot, if that wait counts.
             left: the time after which the caller will be cancelled.
 
@@ -52,7 +51,7 @@ class Budget:
         if self.attempts:  # the budget begins with the first failure
             self._spent += queued + (took if failed.was_silent else min(took, limits.LONGEST_ATTEMPT))
         first, longest = (0.2, 1.0) if self.seconds == UNTIL_DEADLINE else (0.5, 5.0)
-        pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + self.jitter) / 2
+        pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
         self.attempts += 1
         self.may_be_wrong &= failed.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
         if failed.cause is Cause.CERTIFICATE:  # another attempt can't help
@@ -64,7 +63,7 @@ class Budget:
             return None
         if asked := failed.retry_after:
             # A little longer: otherwise, all requests that were told the same time would come back at once.
-            pause = max(asked, pause) + pause * self.jitter
+            pause = max(asked, pause) + pause * jitter
             free = min(asked, limits.MOST_WAITED - self._asked)
             self._asked += free
             self._spent -= free

@@ -83,7 +83,6 @@ class RetryingClient:
         group, write = self._group(request), write or Write()
         spent = Budget(
             self.retry_timeout if budget is None else budget,
-            jitter=random.random(),  # noqa: S311 - no secret
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
         called_at, answered_before = anyio.current_time(), group.answered
@@ -102,7 +101,8 @@ class RetryingClient:
             group.limiter.failed(began)
             now, left = anyio.current_time(), _time_left()
             queued = 0.0 if is_slow else began - queued_at
-            pause = spent.pause(answer, took=now - began, queued=queued, left=left)
+            jitter = random.random()  # noqa: S311 - no secret
+            pause = spent.pause(answer, took=now - began, jitter=jitter, queued=queued, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
                 purpose = request.extensions["purpose"]
                 if spent.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
