@@ -235,9 +235,8 @@ def test_a_corrected_content_type(world: World, monkeypatch: pytest.MonkeyPatch)
     """It reaches files that have not changed, once. They are ours still, and go with the folder's."""
     world.write(SITE | {"a.md": b"x", "old.md": b"x"})
     world.run()
-    for module in ("plan", "zone"):
+    for module in ("plan", "proofs", "zone"):
         monkeypatch.setattr(f"zerokie_action.files.{module}.VERSION", 2)
-    monkeypatch.setattr("zerokie_action.operations.update.VERSION", 2)
     (world.folder / "old.md").unlink()
     outcome = world.run(log_level="debug")
     assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 1), outcome.log

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zerokie_action.files.content_type import VERSION, is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Proof, directories_of
+from zerokie_action.files.manifest import Proof, directories_of, mark_repository
 from zerokie_action.files.rules import PROTECTED_NAMES
 from zerokie_action.files.zone import Zone
 
@@ -118,6 +118,21 @@ def make_plan(
         wait=tuple(sorted(wait)),
         stale=stale,
     )
+
+
+def needs_update(plan: Plan, repository: str) -> bool:
+    """Whether a file has to change, or only the manifest: its mark, its times or its count.
+
+    Args:
+        plan: the plan.
+        repository: the run's repository; empty if it is not known.
+    """
+    zone = plan.zone
+    mark = mark_repository(repository) if repository else zone.owner
+    is_ours = zone.newest is not None and zone.owner == mark
+    knows_stale = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
+    is_finished = zone.manifest.count == len(plan.files)
+    return bool(plan.uploads or plan.delete) or not (is_ours and knows_stale and is_finished)
 
 
 def _may_wait(ours: AbstractSet[str], local: AbstractSet[str]) -> set[str]:

@@ -83,10 +83,6 @@ class Zone(NamedTuple):
             return sorted(self.files)
         return [] if self.is_unread else self.foreign(sorted(self.files))
 
-    def mark(self, repository: str) -> str:
-        """The mark for the next manifest's name: a run that knows no repository keeps the newest one's."""
-        return mark_repository(repository) if repository else self.owner
-
 
 def make_zone(
     listed: Mapping[str, Listed],

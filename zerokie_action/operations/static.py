@@ -14,7 +14,7 @@ from zerokie_action.doubts import about_directory, about_owner, require_no_doubt
 from zerokie_action.errors import ConfigurationError, DeployError, combine
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
-from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan
+from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan, needs_update
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.files.zone import Zone
 from zerokie_action.lock.lock import DeployLock
@@ -82,7 +82,7 @@ async def _update(
     ) as lock:
         plan = await _compare(job, scanned, hashing, app)
         update = Update(job, lock, plan, changes)
-        if update.is_needed:
+        if needs_update(plan, job.ci.repository):
             await _carry_out(job, scanned, plan, update)
         else:
             await _require_same(job, scanned)

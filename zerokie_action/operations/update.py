@@ -15,10 +15,11 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.doubts import other_spellings
 from zerokie_action.errors import PlatformUnavailable, RequestRejected, unwrap
-from zerokie_action.files.content_type import VERSION, content_type, is_page
+from zerokie_action.files.content_type import content_type, is_page
 from zerokie_action.files.local import FileContent, LocalFile
-from zerokie_action.files.manifest import Manifest, Proof, new_manifest_name
+from zerokie_action.files.manifest import Proof
 from zerokie_action.files.plan import Plan
+from zerokie_action.files.proofs import next_manifest
 from zerokie_action.files.zone import Listed, Listing, Sent, judge_listing
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.request import Bytes
@@ -66,15 +67,6 @@ class Update:
         """The paths whose deletion was confirmed, or that were not there any more."""
         self._manifest = plan.zone.newest
         """The newest manifest, of an earlier deploy or of this one."""
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether a file has to change, or a new manifest has to be stored."""
-        plan, zone = self._plan, self._plan.zone
-        is_ours = zone.newest is not None and zone.newest.repository == zone.mark(self._job.ci.repository)
-        knows_stale = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
-        is_finished = zone.manifest.count == len(plan.files)
-        return bool(plan.uploads or plan.delete) or not (is_ours and knows_stale and is_finished)
 
     # The steps, in their order
 
@@ -219,32 +211,17 @@ class Update:
     async def _store(
         self, proofs: Mapping[str, Proof], listed: Collection[str] | None = None, *, is_finished: bool = False
     ) -> None:
-        """Store the next manifest.
-
-        It names our earlier paths and the folder's, without those whose deletion was confirmed. A file that
-        the folder no longer has keeps its proof. It begins to wait when a deploy is finished: until then, the
-        version that has the file may be live.
-
-        Args:
-            proofs: the proofs of the folder's files, by path.
-            listed: the listed paths; None if all named paths are listed, or about to be.
-            is_finished: whether the deploy has done all else.
-        """
-        plan, zone, now = self._plan, self._plan.zone, time.time()
-        # Not below the time: a late listing may lack the newest manifest, which has the next number already.
-        number = max(self._manifest.number + 1 if self._manifest else 0, int(now * 1000))
-        local = {file.path for file in plan.files}
-        named = {*(zone.ours or ()), *local} - self._gone
-        there = named if listed is None else named.intersection(listed)
-        paths = self._job.keep.unmatched(there)
-        self._manifest = new_manifest_name(number, zone.mark(self._job.ci.repository), paths)
-        stale = {**dict.fromkeys(plan.wait if is_finished else (), int(now)), **plan.stale}
-        # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
-        manifest = Manifest.model_construct(
-            files={path: proofs.get(path) if path in local else zone.proof(path) for path in sorted(named)},
-            count=len(local) if is_finished else zone.manifest.count,
-            stale={path: since for path, since in stale.items() if path in named},
-            types=VERSION,
+        """Store the next manifest; see `next_manifest`."""
+        self._manifest, manifest = next_manifest(
+            self._plan,
+            proofs,
+            self._manifest,
+            keep=self._job.keep,
+            repository=self._job.ci.repository,
+            now=time.time(),
+            gone=self._gone,
+            listed=listed,
+            is_finished=is_finished,
         )
         content = Bytes(manifest.render(), self._lock.session.check)
 

@@ -1,0 +1,56 @@
+"""Decides what a deploy has proved, and what its manifests say: pure functions of a plan and of listings."""
+
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+
+from zerokie_action.files.content_type import VERSION
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.files.manifest import Manifest, ManifestName, Proof, mark_repository, new_manifest_name
+from zerokie_action.files.plan import Plan
+
+
+def next_manifest(
+    plan: Plan,
+    proofs: Mapping[str, Proof],
+    newest: ManifestName | None,
+    *,
+    keep: Patterns,
+    repository: str,
+    now: float,
+    gone: AbstractSet[str] = frozenset(),
+    listed: Collection[str] | None = None,
+    is_finished: bool = False,
+) -> tuple[ManifestName, Manifest]:
+    """The next manifest of a deploy, and its name, whose random part alone is not given by the arguments.
+
+    It names our earlier paths and the folder's, without those whose deletion was confirmed. A file that the
+    folder no longer has keeps its proof. It begins to wait when a deploy is finished: until then, the version
+    that has the file may be live.
+
+    Args:
+        plan: the deploy's plan.
+        proofs: the proofs of the folder's files, by path.
+        newest: the newest manifest's name, of an earlier deploy or of this deploy; None without a manifest.
+        keep: the patterns of remote paths that are never deleted.
+        repository: the run's repository; empty if it is not known.
+        now: the time in seconds since 1970.
+        gone: the paths whose deletion was confirmed.
+        listed: the listed paths; None if all named paths are listed, or about to be.
+        is_finished: whether the deploy has done all else.
+    """
+    zone, local = plan.zone, {file.path for file in plan.files}
+    named = {*(zone.ours or ()), *local} - gone
+    there = named if listed is None else named.intersection(listed)
+    # Not below the time: a late listing may lack the newest manifest, which has the next number already.
+    number = max(newest.number + 1 if newest else 0, int(now * 1000))
+    mark = mark_repository(repository) if repository else zone.owner
+    name = new_manifest_name(number, mark, keep.unmatched(there))
+    stale = {**dict.fromkeys(plan.wait if is_finished else (), int(now)), **plan.stale}
+    # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
+    manifest = Manifest.model_construct(
+        files={path: proofs.get(path) if path in local else zone.proof(path) for path in sorted(named)},
+        count=len(local) if is_finished else zone.manifest.count,
+        stale={path: since for path, since in stale.items() if path in named},
+        types=VERSION,
+    )
+    return name, manifest
