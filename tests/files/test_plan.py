@@ -1,46 +1,153 @@
-import hashlib
-
 import pytest
 
+from tests.files.zones import (
+    DOCS,
+    LATER,
+    NOON,
+    NOW,
+    SHOP,
+    UNKNOWN,
+    folder,
+    listing,
+    patterns,
+    plan,
+    proof,
+    zone,
+)
 from zerokie_action.files.content_type import VERSION
-from zerokie_action.files.ignore import Patterns
-from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Manifest
-from zerokie_action.files.plan import make_plan
-from zerokie_action.files.zone import Zone
-
-NOON = "2026-03-07T12:00:00Z"
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
+from zerokie_action.files.manifest import mark_repository
+from zerokie_action.files.plan import make_plan, needs_update
 
 A = {"a": (1, NOON)}
-PROOF = (sha256(b"1"), 1, NOON)
+PROOF = proof(b"1")
 
 
 @pytest.mark.parametrize(
-    ("content", "remote", "proofs", "hashes", "change"),
+    ("content", "remote", "proofs", "types", "change"),
     [
-        (b"1", {}, {"a": PROOF}, None, ("+", "not on the platform")),
-        (b"2", A, {"a": PROOF}, None, ("~", "content differs")),
-        (b"12", A, {"a": PROOF}, None, ("~", "content differs")),
-        (b"1", A, {"a": None}, None, ("~", "not proved by the manifest")),
-        (b"1", A, {}, None, ("~", "not proved by the manifest")),
-        (b"1", {"a": (1, "later")}, {"a": PROOF}, None, ("~", "changed on the platform since")),
-        (b"1", {"a": (2, NOON)}, {"a": PROOF}, None, ("~", "changed on the platform since")),
-        (b"1", A, {"a": PROOF}, {}, ("~", "not compared")),
+        (b"1", A, {"a": PROOF}, VERSION, []),
+        (b"1", {}, {"a": PROOF}, VERSION, [("+", "not on the platform")]),
+        (b"2", A, {"a": PROOF}, VERSION, [("~", "content differs")]),
+        (b"12", A, {"a": PROOF}, VERSION, [("~", "content differs")]),
+        (b"1", A, {"a": None}, VERSION, [("~", "not proved by the manifest")]),
+        (b"1", A, {}, VERSION, [("~", "not proved by the manifest")]),
+        (b"1", {"a": (1, LATER)}, {"a": PROOF}, VERSION, [("~", "changed on the platform since")]),
+        (b"1", {"a": (2, NOON)}, {"a": PROOF}, VERSION, [("~", "changed on the platform since")]),
+        (
+            b"1",
+            A,
+            {"a": PROOF},
+            VERSION - 1,
+            [("~", "sent with another version's table of content types")],
+        ),
     ],
 )
-def test_why_a_file_is_uploaded(content, remote, proofs, hashes, change):
-    """A proof with a hole is none; the sign says whether the upload replaces something."""
-    plan = make_plan(
-        [LocalFile("a", "/", len(content), 0)],
-        Zone(files=remote, manifest=Manifest(files=proofs, types=VERSION)),
-        {"a": sha256(content)} if hashes is None else hashes,
-        keep=Patterns(()),
-        delete_stale=True,
-        now=0,
+def test_why_a_file_is_uploaded(content, remote, proofs, types, change):
+    """Unless hash, length, time and the table of types are those of the manifest."""
+    made = plan({"a": content}, zone(remote, proofs, types=types))
+    assert [(sign, reason) for sign, _, reason in made.changes()] == change
+    assert made.unchanged == ({} if change else {"a": PROOF})
+
+
+def test_a_file_without_a_hash_is_uploaded():
+    """`incremental: false`."""
+    made = make_plan(
+        folder({"a": b"1"}), zone(A, {"a": PROOF}), {}, keep=patterns(), delete_stale=True, now=NOW
     )
-    assert [(sign, reason) for sign, _, reason in plan.changes()] == [change]
+    assert [*made.changes()] == [("~", "a", "not compared")]
+
+
+OLD = {"old.css": b"x", "old.html": b"x", ".env": b"x", "theirs.css": b"x", "kept.css": b"x"}
+OURS = dict.fromkeys([*OLD.keys() - {"theirs.css"}, "index.html"])
+
+
+@pytest.mark.parametrize(
+    ("delete_stale", "stale", "deleted", "waits"),
+    [
+        (True, {}, [".env", "old.css", "old.html", "theirs.css"], []),
+        (False, {}, [], []),
+        (60.0, {}, [".env", "old.html", "theirs.css"], ["old.css"]),
+        (60.0, {"old.css": NOW - 59}, [".env", "old.html", "theirs.css"], ["old.css"]),
+        (60.0, {"old.css": NOW - 60}, [".env", "old.css", "old.html", "theirs.css"], []),
+        (60.0, {"old.css": NOW + 999}, [".env", "old.html", "theirs.css"], ["old.css"]),
+    ],
+    ids=["at once", "never", "waits from now on", "waits", "has waited", "a time in the future is now"],
+)
+def test_what_is_deleted_and_what_waits(delete_stale, stale, deleted, waits):
+    """Pages, secrets and a stranger's files never wait, and what `keep` matches is not deleted."""
+    before = zone(listing(OLD | {"index.html": b"x"}), OURS, stale=stale)
+    made = plan({"index.html": b"x"}, before, keep=["kept.css"], delete_stale=delete_stale)
+    assert (list(made.delete), list(made.wait)) == (deleted, waits)
+
+
+@pytest.mark.parametrize(("old", "new"), [("a", "a/b.css"), ("a/b.css", "a")])
+def test_a_file_in_the_place_of_a_directory_does_not_wait(old, new):
+    """A server may take one for the other. Only the deletion of a directory's path may take files along."""
+    before = zone(listing({old: b"x"}), {old: None})
+    made = plan({new: b"x"}, before, delete_stale=60.0)
+    assert (made.delete, made.wait) == ((old,), ())
+    assert made.replaces_file is (old == "a")
+
+
+def test_what_the_folder_has_again_has_no_time():
+    """Nor has what is not listed any more."""
+    before = zone(
+        listing({"a.css": b"1", "b.css": b"1"}),
+        dict.fromkeys(["a.css", "b.css", "c.css"]),
+        stale=dict.fromkeys(["a.css", "b.css", "c.css"], 7),
+    )
+    assert plan({"a.css": b"1"}, before, delete_stale=60.0).stale == {"b.css": 7}
+
+
+SITE = {"index.html": b"x", "a.css": b"1"}
+PROOFS = {path: proof(content) for path, content in SITE.items()}
+OF_SHOP = mark_repository(SHOP)
+WAITS = {"delete_stale": 60.0}
+
+
+@pytest.mark.parametrize(
+    ("files", "manifest", "repository", "options", "is_needed"),
+    [
+        (SITE, {"mark": OF_SHOP}, SHOP, {}, False),
+        (SITE, {"mark": "0"}, UNKNOWN, {}, False),
+        (SITE | {"new": b"x"}, {"mark": OF_SHOP}, SHOP, {}, True),
+        ({"index.html": b"x"}, {"mark": OF_SHOP, "count": 1}, SHOP, {}, True),
+        ({"index.html": b"x"}, {"mark": OF_SHOP, "count": 1}, SHOP, {"delete_stale": False}, False),
+        (SITE, {"mark": OF_SHOP}, DOCS, {}, True),
+        (SITE, {"mark": OF_SHOP}, UNKNOWN, {}, True),
+        (SITE, {"mark": "0"}, SHOP, {}, True),
+        (SITE, {"mark": OF_SHOP, "count": None}, SHOP, {}, True),
+        ({"index.html": b"x"}, {"mark": OF_SHOP, "count": 1}, SHOP, WAITS, True),
+        (
+            {"index.html": b"x"},
+            {"mark": OF_SHOP, "count": 1, "stale": {"a.css": int(NOW)}},
+            SHOP,
+            WAITS,
+            False,
+        ),
+        (SITE, {"mark": OF_SHOP, "stale": {"a.css": 7}}, SHOP, WAITS, True),
+    ],
+    ids=[
+        "the same folder",
+        "the same folder, of no repository",
+        "a new file",
+        "a file to delete",
+        "a file that stays",
+        "taken over by another repository",
+        "taken over by a run that knows no repository",
+        "the repository is known from now on",
+        "the last deploy failed",
+        "a file begins to wait",
+        "a file goes on waiting",
+        "a file that waited is in the folder again",
+    ],
+)
+def test_when_a_deploy_has_something_to_do(files, manifest, repository, options, is_needed):
+    """A file has to change, or the next manifest says something new."""
+    made = plan(files, zone(listing(SITE), PROOFS, **manifest), **options)
+    assert needs_update(made, repository) is is_needed
+
+
+def test_an_empty_zone_needs_a_manifest():
+    """Its first manifest says whose the app is."""
+    assert needs_update(plan({}, zone({})), SHOP)

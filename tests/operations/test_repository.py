@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import SITE, Outcome, World
+from tests.support.world import Outcome, World
 
 SHOP = "git@gitlab.com:acme/web/shop.git"
 DOCS = "https://github.com/acme/docs.git"
@@ -37,10 +37,6 @@ def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
     """
     assert run(world, "" if env else SHOP, env).exit_code == 0
     assert run(world, SHOP).exit_code == 0
-    world.write(SITE | {"new.html": b"new"})
-    assert (
-        run(world, "").exit_code == 0
-    )  # outside of all checkouts: not asked, and the app stays whose it was
     before = world.platform.files("site")
     for inputs in ({}, {"operation": "destroy"}):
         outcome = run(world, DOCS, {}, **inputs)

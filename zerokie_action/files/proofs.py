@@ -43,8 +43,7 @@ def next_manifest(
     there = named if listed is None else named.intersection(listed)
     # Not below the time: a late listing may lack the newest manifest, which has the next number already.
     number = max(newest.number + 1 if newest else 0, int(now * 1000))
-    mark = mark_repository(repository) if repository else zone.owner
-    name = new_manifest_name(number, mark, keep.unmatched(there))
+    name = new_manifest_name(number, mark_repository(repository), keep.unmatched(there))
     stale = {**dict.fromkeys(plan.wait if is_finished else (), int(now)), **plan.stale}
     # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
     manifest = Manifest.model_construct(
