@@ -60,8 +60,15 @@ def zone(
     return make_zone(listed, new_manifest_name(number, mark, [*proofs]), Manifest(**content), patterns())
 
 
-def plan(files: Mapping[str, bytes], before: Zone, *, keep: Iterable[str] = (), **options: Any) -> Plan:
-    """The plan of a deploy that compares everything."""
-    hashes = {path: sha256(content) for path, content in files.items()}
+def plan(
+    files: Mapping[str, bytes],
+    before: Zone,
+    *,
+    keep: Iterable[str] = (),
+    incremental: bool = True,
+    **options: Any,
+) -> Plan:
+    """The plan of a deploy."""
+    hashes = {path: sha256(content) for path, content in files.items()} if incremental else {}
     options = {"delete_stale": True, "now": NOW} | options
     return make_plan(folder(files), before, hashes, keep=patterns(*keep), **options)

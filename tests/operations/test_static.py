@@ -56,24 +56,30 @@ def test_patterns_that_name_the_directory(world: World) -> None:
     ]
 
 
-def test_what_changes_behind_an_unchanged_file(world: World) -> None:
-    """It vanished, or a killed deploy's write was listed late: it is stored again, and counted."""
+def test_something_else_changes_an_unchanged_file(world: World) -> None:
+    """A stranger, or an upload that lands late: exit 5, nothing is deleted, and the rerun is right."""
     style = "assets/style.css"
 
     def change() -> None:
         world.platform.delete_file("site", "empty")
         world.platform.put_file("site", style, SITE[style].upper())
 
+    world.write(SITE | {"old": b"x"})
     world.run()
     world.loop.jump(30)
     world.write(SITE | {"index.html": b"new"})
     world.once("PUT", "/index.html$", change)
     outcome = world.run()
+    assert outcome.exit_code == 5, outcome.log
+    assert outcome.outputs["error"] == (
+        f"Something else has changed the app during this deploy: '{style}', 'empty'; "
+        "1 of 1 file uploaded, 0 of 1 file deleted"
+    )
+    assert outcome.outputs["hint"].startswith("Nothing was deleted. ")
+    again = world.run()
+    assert (again.exit_code, sorted(again.uploads)) == (0, [style, "empty"])
     assert world.stored() == world.read()
-    counts = world.platform.deployments("site")[-1]
-    assert (counts.files_uploaded, counts.total_bytes) == (3, 3 + len(SITE[style]))
-    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (3, 1)
-    assert world.run().outputs["files_uploaded"] == 0
+    assert world.run().uploads == []
 
 
 def test_the_log_says_which_ignore_file_was_read(world: World) -> None:

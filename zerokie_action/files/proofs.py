@@ -1,12 +1,64 @@
-"""Decides what a deploy has proved, and what its manifests say: pure functions of a plan and of listings."""
+"""Decides what a deploy has proved, and what its manifests say: pure functions of a plan and of listings.
 
-from collections.abc import Collection, Mapping
+An upload that the platform confirmed, and lists with its length, is stored. Its listed time only proves that
+to the next deploy, and nothing waits for a time: the next deploy sends a file without a proof once more.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from zerokie_action.files.content_type import VERSION
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.manifest import Manifest, ManifestName, Proof, mark_repository, new_manifest_name
 from zerokie_action.files.plan import Plan
+from zerokie_action.files.zone import Listed
+
+
+class Listing(NamedTuple):
+    """A listing after the uploads, judged.
+
+    Attributes:
+        proofs: for the next deploy, the proofs of files that are listed as they should be.
+        missing: the paths of uploads, the manifest's included, that are not listed with their length.
+        changed: the paths of unchanged files that are not listed any more as the manifest proves them.
+    """
+
+    proofs: Mapping[str, Proof]
+    missing: Sequence[str]
+    changed: Sequence[str]
+
+
+def judge_listing(
+    plan: Plan, sent: Mapping[str, str], listed: Mapping[str, Listed], manifest: str
+) -> Listing:
+    """Compare a listing with what was sent, and with what was not.
+
+    Args:
+        plan: the deploy's plan.
+        sent: SHA-256 of the confirmed uploads by path, in hex.
+        listed: the listing, by path.
+        manifest: the remote path of the deploy's newest manifest.
+    """
+    before, known = plan.zone.files, plan.zone.manifest.files
+    proofs: dict[str, Proof] = {}
+    missing = [] if manifest in listed else [manifest]
+    changed: list[str] = []
+    for file in plan.files:
+        path, remote = file.path, listed.get(file.path)
+        if unchanged := plan.unchanged.get(path):
+            if unchanged[1:] == remote:
+                proofs[path] = unchanged
+            else:
+                changed.append(path)
+        elif remote is None or 0 <= remote[0] != file.size:
+            missing.append(path)
+        elif path in sent:
+            (length, time), proof = remote, (sent[path], *remote)
+            # Length and time of before prove nothing new: the upload may have been swallowed, or come late.
+            if time and length == file.size and (remote != before.get(path) or proof == known.get(path)):
+                proofs[path] = proof
+    return Listing(proofs, missing, changed)
 
 
 def next_manifest(

@@ -1,6 +1,6 @@
-"""Decides whose each file of a storage zone is, and what is proved of it: pure functions of listings.
+"""Decides whose each file of a storage zone is, and what the newest manifest proves of it: pure functions.
 
-A file is ours if the newest manifest names it. A listing after the uploads proves what was sent.
+A file is ours if the newest manifest names it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from zerokie_action.files.content_type import VERSION
 from zerokie_action.files.ignore import Patterns
-from zerokie_action.files.local import LocalFile, is_addressable
+from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import (
     MANIFEST_FOLDER,
     NO_REPOSITORY,
@@ -127,72 +127,3 @@ def _ours_by_name(
     listed = keep.unmatched(files)
     digests = {digest_of(listed), digest_of(listed | keep.unmatched(local))}
     return listed if newest and newest.digest in digests else None
-
-
-class Sent(NamedTuple):
-    """An upload that the platform confirmed.
-
-    Attributes:
-        sha256: SHA-256 of the content, in hex.
-        before: the file as it was listed before the upload; None if it was not.
-    """
-
-    sha256: str
-    before: Listed | None
-
-
-class Listing(NamedTuple):
-    """A listing after the uploads, judged.
-
-    Attributes:
-        files: the listed files by path.
-        proofs: the proofs of the files that are listed as they should be.
-        wrong: the paths that are missing, or known to have other bytes.
-        unproved: the paths whose upload left the listing unchanged: the upload may not have arrived.
-    """
-
-    files: Mapping[str, Listed]
-    proofs: Mapping[str, Proof]
-    wrong: Sequence[str]
-    unproved: Sequence[str]
-
-
-def judge_listing(
-    listed: Mapping[str, Listed],
-    files: Iterable[LocalFile],
-    unchanged: Mapping[str, Proof],
-    sent: Mapping[str, Sent],
-    known: Mapping[str, Proof | None],
-) -> Listing:
-    """Compare a listing with what was sent, and with what was not.
-
-    Args:
-        listed: the listing, by path.
-        files: the directory's files.
-        unchanged: the proofs of the files that were skipped, by path.
-        sent: the uploads, by path.
-        known: what the newest manifest proves, by path.
-    """
-    wrong: list[str] = []
-    unproved: list[str] = []
-    proofs: dict[str, Proof] = {}
-    for file in files:
-        path, remote, upload = file.path, listed.get(file.path), sent.get(file.path)
-        if remote is None or 0 <= remote[0] != file.size:
-            wrong.append(path)
-            continue
-        if upload is None:
-            skipped = unchanged.get(path)
-            if skipped and skipped[1:] == remote:
-                proofs[path] = skipped
-            else:
-                wrong.append(path)
-            continue
-        (length, time), proved = remote, known.get(path)
-        proof = (upload.sha256, length, time)
-        if time and remote == upload.before and proved != proof:
-            # The upload may not have arrived, or the platform keeps the time for the same bytes.
-            (wrong if proved and proved[1:] == remote else unproved).append(path)
-        elif time and length == file.size:
-            proofs[path] = proof
-    return Listing(listed, proofs, wrong, unproved)

@@ -1,4 +1,4 @@
-"""Deploys a directory: the order of the steps that make the app's storage zone equal to the directory."""
+"""Only orders the steps of a deploy of a directory, which make the app's storage zone equal to it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,20 +10,22 @@ import anyio
 import anyio.to_thread
 from anyio import TaskHandle
 
+from zerokie_action import limits
 from zerokie_action.doubts import about_directory, about_owner, require_no_doubt, require_same_spelling
-from zerokie_action.errors import ConfigurationError, DeployError, combine
+from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
 from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan, needs_update
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.files.zone import Zone
+from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.update import Update
-from zerokie_action.operations.zone import read_zone
+from zerokie_action.operations.zone import read_zone, require_listed
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
@@ -32,6 +34,8 @@ from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 T = TypeVar("T")
 
 _NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
+_NOT_PROVED = "the platform's listing has no length, or no new time, for them"
+_MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
 """The most changes that are named in a plain log, and in a folded group."""
@@ -83,7 +87,7 @@ async def _update(
         plan = await _compare(job, scanned, hashing, app)
         update = Update(job, lock, plan, changes)
         if needs_update(plan, job.ci.repository):
-            await _carry_out(job, scanned, plan, update)
+            await _carry_out(job, scanned, lock, plan, update)
         else:
             await _require_same(job, scanned)
     changes.seen = "the new version is deployed"
@@ -92,20 +96,36 @@ async def _update(
     return update.deployed_hashes()
 
 
-async def _carry_out(job: Job, scanned: Scan, plan: Plan, update: Update) -> None:
+async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
     """Make the planned changes in their order. After a failure, the next deploy sends only the rest."""
     await update.store_first_manifest()
     try:
-        await update.upload(plan.uploads, plan.zone.files)
-        listing = await update.require_listed()
+        await update.upload()
+        listing = await require_listed(job, update.judge, "Nothing was deleted.")
         await _require_same(job, scanned)
         await update.delete_stale()
         if plan.replaces_file:
-            listing = await update.require_listed()
+            listing = await require_listed(job, update.judge, _MAY_BE_DELETED)
+        if lacking := len(plan.files) - len(listing.proofs):
+            job.log.info(f"The next deploy sends {human_files(lacking)} again: {_NOT_PROVED}")
         await update.store_last_manifest(listing.proofs)
     except BaseException as failure:
-        await update.record_failure(failure)
+        await _record_failure(job, lock, update, failure)
         raise
+
+
+async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
+    """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
+
+    It takes `limits.RECORD` at most, and nothing is stored unless the lock is still held.
+    """
+    job.shutdown.end_work()
+    with job.shutdown.shielded_scope(limits.RECORD):
+        try:
+            if await lock.is_held_after(unwrap(failure)):
+                await update.store_failure(await job.client.retrying(UNTIL_DEADLINE).list_files(job.app))
+        except Exception as error:  # noqa: BLE001 - the first error counts, and the lock has to be released
+            job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
 
 async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
@@ -210,7 +230,7 @@ def _log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     log = job.log
     kept = f", {plan.kept:,} kept" if plan.kept else ""
-    wait = f", {len(plan.wait):,} wait" if plan.wait else ""
+    wait = f", {len(plan.wait):,} {'waits' if len(plan.wait) == 1 else 'wait'}" if plan.wait else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}{wait}"

@@ -1,21 +1,27 @@
-"""Reads an app's storage zone: the listing and the newest manifest, which `files.zone` judges."""
+"""Only reads an app's storage zone: its listings and its newest manifest, which `files` judges."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import quote
 
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.files.zone import Zone, make_zone
+from zerokie_action.files.proofs import Listing
+from zerokie_action.files.zone import Listed, Zone, make_zone
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.operations.job import Job
+from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND
+from zerokie_action.platform.client import HIDDEN_HINT, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
+from zerokie_action.text import human_paths
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
+_LAG = 25.0
+"""Seconds that a listing may lag behind the writes."""
 
 
 async def read_zone(job: Job, url: str, local: Collection[str] = ()) -> Zone:
@@ -40,6 +46,39 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
         if error.status != NOT_FOUND:
             raise
         return {}, error.answer
+
+
+async def require_listed(job: Job, judge: Callable[[Mapping[str, Listed]], Listing], state: str) -> Listing:
+    """List the zone until the listing shows what it should, for as long as it may lag.
+
+    Args:
+        job: the run.
+        judge: compares a listing with what was sent, and with what was not.
+        state: what was deleted so far, as a sentence for an error's hint.
+
+    Raises:
+        PlatformUnavailable: when a confirmed upload is still not listed, or an unchanged file has changed.
+    """
+    polling = Polling(job.log, "the platform to list what was sent", _LAG)
+    while True:
+        listing = judge((await list_zone(job))[0])  # after the uploads, a 404 is a late answer
+        if not (listing.missing or listing.changed):
+            return listing
+        if not await polling.again():
+            raise _not_listed(listing, state)
+
+
+def _not_listed(listing: Listing, state: str) -> PlatformUnavailable:
+    problems = {
+        "The platform confirmed what was sent, but does not list it": listing.missing,
+        "Something else has changed the app during this deploy": listing.changed,
+    }
+    hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, listing.missing)) else ""
+    return PlatformUnavailable(
+        *(f"{problem}: {human_paths(paths)}" for problem, paths in problems.items() if paths),
+        hint=f"{state} Check whether a proxy answers in the platform's place, and whether something else "
+        f"writes into the app. Then run the deploy again: it sends these files.{hidden}",
+    )
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:

@@ -90,9 +90,8 @@ class Changes(Change):
             return super().state
         uploads = (len(self.uploaded), self.to_upload, "uploaded")
         deletions = (len(self.deleted), self.to_delete, "deleted")
-        # `done` is larger than `planned` if unchanged files had to be sent again.
         return ", ".join(
-            f"{done:,} of {human_files(max(done, planned))} {verb}"
+            f"{done:,} of {human_files(planned)} {verb}"
             for done, planned, verb in (uploads, deletions)
             if planned
         )
