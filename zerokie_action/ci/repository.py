@@ -17,8 +17,6 @@ _URL = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
-_SSH_HOST = re.compile(r"^(?:alt)?ssh\.(?=.+\.)")
-"""Hosts for SSH on the HTTPS port, such as `ssh.github.com`."""
 _PUBLIC_HOST = re.compile(r"[^/]+\.[^\W\d_]+/")
 _LARGEST_FILE = 2**20
 
@@ -31,15 +29,7 @@ def repository_at(url: str) -> str:
     names = [name for name in unquote(match["path"]).lower().removesuffix("/").split("/") if name]
     if names:
         names[-1] = names[-1].removesuffix(".git")
-    match names:
-        case ["v3", _, _, _]:  # Azure's SSH
-            del names[0]
-        case [organization, "_git", repository]:  # Azure: the project has the repository's name
-            names = [organization, repository, repository]
-        case [organization, project, "_git", repository]:
-            names = [organization, project, repository]
-    host = _SSH_HOST.sub("", (match["host"] or match["ssh"]).lower())
-    return "/".join([host, *names]) if names else ""
+    return "/".join([(match["host"] or match["ssh"]).lower(), *names]) if names else ""
 
 
 def repository_of_checkout() -> str:
