@@ -175,33 +175,6 @@ class TestStatic:
         assert outcome.outputs["hint"].startswith("Check the path in `health-check`")
         assert asked(outcome)[0].query == "x=1"
 
-    @pytest.mark.parametrize(
-        ("path", "file", "written"),
-        [
-            ("/guide/p3", "guide/p3.html", "/guide/p3.html"),
-            ("/guide/p3/", "guide/p3.html", "/guide/p3.html"),
-            ("/guide/p3.html", "guide/p3/index.html", "/guide/p3/index.html"),
-            ("/Caf%C3%A9.html", "café.html", "/caf%C3%A9.html"),
-        ],
-    )
-    def test_a_path_whose_file_has_another_name(
-        self, world: World, path: str, file: str, written: str
-    ) -> None:
-        """Where the platform answers 404, the hint names the file."""
-        world.write({file: b"x", "z/index.html": b"x"})
-        outcome = world.run(health_check=path, health_check_timeout=3)
-        assert outcome.exit_code == 10
-        assert "answered 404 (" in error(outcome)
-        assert outcome.outputs["hint"] == f"The directory has '{file}': set `health-check: {written}`."
-
-    def test_a_path_that_is_refused(self, world: World) -> None:
-        """A login or a firewall is no reason to look for another file."""
-        world.write({"guide.html": b"x", "index.html": b"x"})
-        world.fault(Kind.STATUS, path="/_apps/site/guide", status=403, times=None)
-        outcome = world.run(health_check="/guide", health_check_timeout=3)
-        assert outcome.exit_code == 10
-        assert outcome.outputs["hint"].startswith("Check the path in `health-check`")
-
     def test_a_file_that_is_not_served(self, world: World) -> None:
         """The path is right."""
         world.fault(Kind.STATUS, path="/_apps/site/empty", status=404, times=None)

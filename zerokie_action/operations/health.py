@@ -6,11 +6,10 @@ a 2xx that contains the text. Either proves that the new version is live.
 """
 
 import hashlib
-import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http import Response
@@ -143,18 +142,7 @@ class _Check:
             return _HINT_SLOW if self.sent else f"{HINT_LOG} Does the app listen on `port`? {_HINT_SLOW}"
         if status == NOT_FOUND and self.sha256:
             return f"{self.path!r} was deployed, but the platform does not serve it. {_HINT_SLOW}"
-        if status == NOT_FOUND and self.path and (other := _similar_file(self.path, self.sent)):
-            return f"The directory has {other!r}: set `health-check: /{quote(other)}`."
         return _HINT_PATH
-
-
-def _similar_file(path: str, files: Iterable[str]) -> str:
-    """The file that a missing page probably is: with or without `.html`, or in another case; or `""`."""
-    return min((file for file in files if _page_name(file) == _page_name(path)), default="")
-
-
-def _page_name(path: str) -> str:
-    return re.sub(r"(/?index)?\.html?\Z|/\Z", "", path.casefold())
 
 
 def _target(wanted: str, url: str) -> str:
