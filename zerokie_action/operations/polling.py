@@ -52,7 +52,8 @@ class Polling:
     @property
     def waited(self) -> float:
         """Seconds on the clock, which starts now if it has not started."""
-        return anyio.current_time() - self._began
+        began = self._began  # first: otherwise, the clock starts after its reading
+        return anyio.current_time() - began
 
     @property
     def left(self) -> float:

@@ -86,7 +86,6 @@ def render_json(result: Result) -> str:
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": output_line(result.hint),
-        "nothing_changed": result.nothing_changed,
         "lock_wait_seconds": round(result.lock_wait_seconds, 3),
         "retries_used": result.retries_used,
         "files_waiting": changes and changes.waiting,
