@@ -34,6 +34,11 @@ def replace_by_a_fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def replace_by_a_link(path: Path) -> None:
+    path.rename(path.with_name("other"))
+    path.symlink_to("other")
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -41,6 +46,7 @@ def replace_by_a_fifo(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "'a.bin'"),
         (Path.unlink, "'a.bin' (No such file or directory)"),
         (replace_by_a_fifo, "'a.bin'"),
+        (replace_by_a_link, "'a.bin' (Too many levels of symbolic links)"),
     ],
 )
 def test_a_file_that_is_not_the_one_that_was_scanned(local, change, what):

@@ -157,12 +157,10 @@ class TestOwnFiles:
     def test_what_this_run_writes_is_not_deployed(self, site, tmp_path, monkeypatch):
         """Output files are left out by their real path, however it is written; namesakes are deployed."""
         write_tree(site, ["a", "result.json", "x/result.json", "out/state"])
-        (site / "latest").symlink_to("out/state")
-        (site / "linked").symlink_to("out")
         monkeypatch.chdir(tmp_path)
         own = [Path("site/../site/result.json"), site / "out" / "state", tmp_path / "elsewhere"]
         result = scan(site, exclude=own)
-        assert ([file.path for file in result.files], result.ignored) == (["a", "x/result.json"], 4)
+        assert ([file.path for file in result.files], result.ignored) == (["a", "x/result.json"], 2)
 
     def test_a_directory_for_manifests_is_not_deployed(self, site):
         """`_zerokie/` is ours on the platform: a warning says that the user's own is left out."""
@@ -175,32 +173,6 @@ class TestOwnFiles:
         assert scan(site, ignore=["_zerokie"]).warnings == []
 
 
-class TestLinks:
-    def test_links_inside_the_directory_are_followed(self, site):
-        """A link to a file is that file, a link to a directory is all that is in it, also through links."""
-        write_tree(site, ["real/a", "real/deep/b"])
-        (site / "file").symlink_to("real/a")
-        (site / "chain").symlink_to("file")
-        (site / "folder").symlink_to("real")
-        (site / "absolute").symlink_to(site / "real" / "deep")
-        files = {file.path: file for file in scan(site).files}
-        linked = {"file", "chain", "folder/a", "folder/deep/b", "absolute/b"}
-        assert set(files) == {"real/a", "real/deep/b"} | linked
-        for path in linked:
-            content = Path(os.fsdecode(files[path].source)).read_text()
-            assert (content, files[path].size) == (Path(site / path).read_text(), len(content))
-
-    def test_links_that_lead_to_each_other(self, site):
-        """A loop through two links is found where it closes."""
-        write_tree(site, ["a/x", "b/x"])
-        (site / "a" / "to-b").symlink_to("../b")
-        (site / "b" / "to-a").symlink_to("../a")
-        assert [problem.split(";")[0] for problem in problems(site)] == [
-            "'a/to-b/to-a' is a symbolic link to a directory that contains it",
-            "'b/to-a/to-b' is a symbolic link to a directory that contains it",
-        ]
-
-
 def test_a_whole_repository(site):
     """`directory: .` is nearly always a mistake; who lists what is left out has thought about it."""
     write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
@@ -208,6 +180,30 @@ def test_a_whole_repository(site):
     assert warning.startswith("`directory` is the root of a repository, and everything in it")
     (site / ".zerokieignore").write_text("package.json")
     assert scan(site).warnings == []
+
+
+def test_files_that_configure_other_hosts(site):
+    """One warning names them: they have no effect, and may hold passwords."""
+    names = ["_headers", "_redirects", "CNAME", "netlify.toml", "vercel.json", "staticwebapp.config.json"]
+    write_tree(site, ["index.html", "admin/.htaccess", "CNAMES", "headers"])
+    (warning,) = scan(site).warnings
+    assert warning == (
+        "'admin/.htaccess': files with such names configure other hosts; they have no effect here, and are "
+        "published as they are, with the passwords that one may hold"
+    )
+    write_tree(site, names)
+    (warning,) = scan(site).warnings
+    assert warning.startswith("'CNAME', '_headers', '_redirects' and 4 more: ")
+    assert scan(site, ignore=["/_*", "CNAME", "*.json", "*.toml", ".htaccess"]).warnings == []
+
+
+def der(*start: int, length: int = 600) -> bytes:
+    """A DER sequence that begins with these bytes."""
+    return bytes((0x30, 0x82, length >> 8, length & 255, *start)) + bytes(length)
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIE\n"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\n" + "A" * 64 + "\n"
 
 
 class TestRefusals:
@@ -233,13 +229,23 @@ class TestRefusals:
         assert found == (f"`ignore-file`: {str(site / name)!r} {what}",)
 
     @pytest.mark.parametrize(
-        ("name", "kind"),
-        [("id_x", ""), ("x/a.pem", "RSA "), ("x/A.KEY", "ENCRYPTED "), ("AuthKey.p8", "")],
+        ("name", "content"),
+        [
+            ("id_x", PEM.encode()),
+            ("x/a.pem", PEM.replace("PRIVATE", "RSA PRIVATE").encode()),
+            ("x/A.KEY", PEM.replace("PRIVATE", "ENCRYPTED PRIVATE").encode()),
+            ("behind.pem", (CERTIFICATE * 1_000 + PEM).encode()),  # 93 kB of certificates
+            ("powershell.pem", PEM.encode("utf-16")),
+            ("pkcs8.key", der(2, 1, 0)),
+            ("sec1.key", b"\x30\x77" + bytes((2, 1, 1)) + bytes(116)),
+            ("short.key", b"\x30\x81\xff" + bytes((2, 1, 0)) + bytes(252)),
+            *((name, b"") for name in ("AuthKey.P8", "a.p12", "a.pfx", "x/a.jks", "a.keystore")),
+        ],
     )
-    def test_private_keys(self, site, name, kind):
+    def test_private_keys(self, site, name, content):
         """A file that is named like one and holds one is not published by mistake, unless it is ignored."""
         write_tree(site, ["a", name])
-        (site / name).write_text(f"Bag Attributes\n-----BEGIN {kind}PRIVATE KEY-----\nMIIE\n")
+        (site / name).write_bytes(content)
         (problem,) = problems(site)
         fix = f"remove it, or write `/{name}` into `ignore` (`!/{name}` publishes it)"
         assert problem == f"'{name}' holds a private key; {fix}"
@@ -247,11 +253,19 @@ class TestRefusals:
         assert deployed(site, ignore=[f"!/{name}"]) == sorted(["a", name])
 
     def test_what_is_no_private_key(self, site):
-        """Another kind of PEM, or a page about keys."""
-        (site / "a.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-        (site / "id_card.html").write_text("<p>us</p>")
-        (site / "keys.html").write_text("-----BEGIN PRIVATE KEY-----\n")
-        assert deployed(site) == ["a.pem", "id_card.html", "keys.html"]
+        """A certificate, a presentation of Keynote (a zip), a page about keys, text behind the first MB."""
+        files = {
+            "a.pem": CERTIFICATE.encode(),
+            "certificate.key": der(0x30, 0x82, 2, 1, 0),
+            "id_card.html": b"<p>us</p>",
+            "keys.html": PEM.encode(),
+            "keynote.key": b"PK\x03\x04" + der(2, 1, 0),
+            "large.pem": b" " * 1_048_576 + PEM.encode(),
+            "version-3.key": der(2, 1, 3),
+        }
+        for name, content in files.items():
+            (site / name).write_bytes(content)
+        assert deployed(site) == sorted(files)
 
     @pytest.mark.parametrize("more", [0, 1, 3])
     def test_all_problems_are_listed_at_once(self, site, more):
@@ -290,7 +304,7 @@ class TestPermissions:
         assert isinstance(found, list)
         return found
 
-    def test_files_and_directorys(self, shared):
+    def test_files_and_directories(self, shared):
         """Each that this user cannot read is named, unless it is ignored."""
         write_tree(shared, ["a", "secret", "ignored", "open", "closed/a", "blind/b", "mine"])
         modes = {"secret": 0, "ignored": 0, "open": 0o604, "closed": 0, "blind": 0o444, "mine": 0o044}

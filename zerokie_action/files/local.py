@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import anyio.to_thread
@@ -21,12 +21,15 @@ LONGEST_PATH = 1_024
 """Bytes of UTF-8: the longest key of S3."""
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
-_KEY_ENDINGS = (".pem", ".key", ".p8")
-_PRIVATE_KEY = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
-_LARGEST_PRIVATE_KEY = 64 * 1024
+_KEY_STORES = (".p8", ".p12", ".pfx", ".jks", ".keystore")
+_KEY_ENDINGS = (".pem", ".key")
+_KEY_AS_TEXT = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
+_KEY_AS_DER = re.compile(rb"\x30(?:[\0-\x7f]|\x81.|\x82..|\x83...|\x84....)\x02\x01[\0\x01]", re.DOTALL)
+"""A sequence that begins with a version, 0 or 1: PKCS #8, PKCS #1, SEC 1; no certificate begins so."""
+_LARGEST_KEY_FILE = 1024 * 1024
 
 # O_NONBLOCK: a FIFO in the file's place would block the open. The flag has no effect on regular files.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 class LocalFile(NamedTuple):
@@ -46,7 +49,7 @@ class LocalFile(NamedTuple):
 
     @property
     def source(self) -> bytes:
-        """The path to open; it may lead through links inside the directory."""
+        """The path to open."""
         # As bytes: the file's name is UTF-8, and the locale's encoding may be another.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
@@ -65,21 +68,43 @@ def is_addressable(path: str) -> bool:
     return is_short and _RESOLVED_SEGMENTS.isdisjoint(path.split("/"))
 
 
-def holds_private_key(file: LocalFile, real_path: str) -> bool:
-    """Whether the file, or the file that a link leads to, is named like a private key, and holds one.
+def is_private_key(file: LocalFile) -> bool:
+    """Whether the file is a key store by its name, or is named like a private key and holds one.
 
     Raises:
         OSError: when the file can't be read.
     """
-    if not (_is_named_like_key(file.path) or _is_named_like_key(real_path)):
+    name = file.path.rpartition("/")[2].lower()
+    if name.endswith(_KEY_STORES):
+        return True
+    if not (name.startswith("id_") or name.endswith(_KEY_ENDINGS)):
         return False
-    with open(file.source, "rb", opener=_open) as content:
-        return _PRIVATE_KEY.search(content.read(_LARGEST_PRIVATE_KEY)) is not None
+    content = read_start(file, _LARGEST_KEY_FILE)
+    text = content.replace(b"\0", b"")  # PowerShell writes UTF-16
+    return bool(_KEY_AS_DER.match(content) or _KEY_AS_TEXT.search(text))
 
 
-def _is_named_like_key(path: str) -> bool:
-    name = path.rpartition("/")[2].lower()
-    return name.startswith("id_") or name.endswith(_KEY_ENDINGS)
+@contextmanager
+def _opened(file: LocalFile) -> Iterator[int]:
+    """A file descriptor of the file, which is no link; a link may lead out of the directory."""
+    descriptor = os.open(file.source, _FLAGS)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_start(file: LocalFile, limit: int) -> bytes:
+    """The file's first bytes, at most `limit`.
+
+    Raises:
+        OSError: when the file can't be read.
+    """
+    content = b""
+    with _opened(file) as descriptor:
+        while chunk := os.read(descriptor, limit - len(content)):
+            content += chunk
+    return content
 
 
 def directory_changed(what: object) -> DeployFailed:
@@ -118,12 +143,12 @@ class FileContent:
         """
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
-            with open(file.source, "rb", buffering=0, opener=_open) as content:
-                status = os.fstat(content.fileno())
+            with _opened(file) as descriptor:
+                status = os.fstat(descriptor)
                 if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
                     raise directory_changed(repr(file.path))
                 while taken < file.size:
-                    chunk = content.read(min(file.size - taken, CHUNK_SIZE))
+                    chunk = os.read(descriptor, min(file.size - taken, CHUNK_SIZE))
                     if not chunk:
                         raise directory_changed(repr(file.path))
                     digest.update(chunk)
@@ -152,7 +177,3 @@ async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
 
     await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
     return hashes
-
-
-def _open(path: str | bytes, _flags: int) -> int:
-    return os.open(path, _FLAGS)

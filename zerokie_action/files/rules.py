@@ -48,6 +48,11 @@ PROTECTED = tuple(
 )
 """Patterns of names, in upper and lower case, that only the input `ignore` can publish, by `!pattern`."""
 PROTECTED_NAMES = Patterns(PROTECTED)
+FOR_OTHER_HOSTS = frozenset((
+    *("_headers", "_redirects", "CNAME", ".htaccess"),
+    *("netlify.toml", "vercel.json", "staticwebapp.config.json"),
+))  # fmt: skip
+"""Names of files that configure other hosts: they have no effect here, and are published as they are."""
 
 
 def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, list[str], list[str]]:

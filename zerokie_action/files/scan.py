@@ -1,8 +1,8 @@
 """Scans the directory: lists its files with their sizes, and refuses files that can't be deployed.
 
-The scan reads names and metadata, the ignore file, and files that are named like private keys. An entry that
-can't be deployed (a link that leaves the directory, a FIFO, an unreadable file, …) is refused before anything
-changes on the platform. One error names all refused entries. Ignored entries are not examined.
+The scan reads names and metadata, the ignore file, files that are named like private keys, and the front page
+beside a project's file. An entry that can't be deployed (a link, a FIFO, an unreadable file, …) is refused
+before anything changes on the platform. One error names all of them. Ignored entries are not examined.
 """
 # os.path and glob find nothing where a name is too long or a directory can't be entered; pathlib raises.
 # ruff: noqa: PTH110, PTH112, PTH113, PTH207
@@ -14,14 +14,14 @@ from difflib import get_close_matches
 from glob import glob
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
 
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
-from zerokie_action.files.local import LONGEST_PATH, LocalFile, holds_private_key, is_addressable
+from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.files.manifest import MANIFEST_FOLDER
-from zerokie_action.files.project import PACKAGE, find_built_site
+from zerokie_action.files.project import PROJECT_FILES, find_built_site, output_directories, why_not_built
 from zerokie_action.files.rules import (
+    FOR_OTHER_HOSTS,
     PROTECTED,
     PROTECTED_NAMES,
     UNWANTED,
@@ -30,15 +30,13 @@ from zerokie_action.files.rules import (
     read_ignore_file,
     resolve,
 )
-from zerokie_action.text import shorten
+from zerokie_action.text import human_paths, shorten
 
 _LISTED_PROBLEMS = 20
 _SHOWN_PATH = 200
 """Characters of a path that no URL can name; it may be long."""
-_MOST_LINKED = 50_000
-"""The most entries behind links to directories: links to links multiply."""
-_OUTPUT_DIRECTORIES = ("dist", "build", "public", "out", "_site", "site", "www")
-"""Usual names of a build tool's output directory."""
+_FRONT_PAGE_START = 64 * 1024
+"""The bytes of a front page that tell whether it is built."""
 _WHOLE_REPOSITORY = (
     "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
     f"the folder that has the site, or list the rest in {IGNORE_FILE}"
@@ -68,6 +66,10 @@ class Scan:
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Why a directory can't be deployed, as words after its name; empty if it can be read."""
+    try:
+        os.getcwd()  # noqa: PTH109 - of a directory that is gone, `stat` still finds `.`
+    except FileNotFoundError:
+        return "can't be deployed: the working directory of this run is gone; start the run in another one"
     if os.path.isfile(directory):
         return "is a file; name the folder that has the site (an archive has to be unpacked first)"
     if not os.path.isdir(directory):
@@ -82,22 +84,18 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
 
 
 def _similar_directories(directory: Path) -> list[str]:
-    """The directories in the place of a missing one that have a similar name, or that of a build's output.
-
-    Beside a `package.json`, `public` often has a project's own assets.
-    """
+    """The directories in the place of a missing one that have a similar name, or that of a build's output."""
     parent = directory.parent
-    unlikely = "public" if os.path.exists(parent / PACKAGE) else ""
-    others = {name.rstrip("/") for name in glob("*/", root_dir=parent)} - {unlikely}
-    usual = [name for name in _OUTPUT_DIRECTORIES if name in others]
-    return [str(parent / name) for name in get_close_matches(directory.name, sorted(others)) or usual]
+    directories = {name.rstrip("/") for name in glob("*/", root_dir=parent)}
+    usual = [name for name in output_directories({*glob("*", root_dir=parent)}) if name in directories]
+    return [str(parent / name) for name in get_close_matches(directory.name, sorted(directories)) or usual]
 
 
 def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
     """Walk `directory`; runs in the calling thread and may take seconds.
 
     Args:
-        directory: the directory to deploy. Links to places inside the directory are followed.
+        directory: the directory to deploy.
         ignore: gitignore patterns, applied after the defaults and the ignore file.
         ignore_file: a path in `directory`, or else in the working directory; it may be missing.
         exclude: the run's own files, which are never deployed.
@@ -117,13 +115,8 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
-    site = find_built_site({file.path for file in result.files})
-    if site and not walk.input.includes(PACKAGE, is_directory=False):
-        problems.append(
-            f"`directory`: {str(directory)!r} is a project, not a site: it has a {PACKAGE}, and {site!r} "
-            f"has an index.html; name the directory that the build writes, perhaps `directory: "
-            f"{directory / site}` (`!{PACKAGE}` in the input `ignore` publishes the project)"
-        )
+    if problem := _problem_with_project(result, walk.input):
+        problems.append(f"`directory`: {str(directory)!r} {problem}")
     if not (problems or result.files):
         problems.append(
             f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {result.ignored:,}); is it the "
@@ -135,21 +128,44 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         raise ConfigurationError(*problems)
     if location is None and (root / ".git").exists():
         result.warnings.append(_WHOLE_REPOSITORY)
+    others = sorted(file.path for file in result.files if file.path.rpartition("/")[2] in FOR_OTHER_HOSTS)
+    if others:
+        result.warnings.append(
+            f"{human_paths(others)}: files with such names configure other hosts; they have no effect here, "
+            "and are published as they are, with the passwords that one may hold"
+        )
     result.files.sort(key=attrgetter("path"))
     result.secrets.sort()
     return result
 
 
-class _Directory(NamedTuple):
-    """A directory to visit.
+def _problem_with_project(result: Scan, from_input: Patterns) -> str:
+    """Why the directory is a project and no site, as words after its name; empty if it is a site."""
+    root = {file.path: file for file in result.files if "/" not in file.path}
+    found = [name for name in sorted(PROJECT_FILES & root.keys()) if not _publishes(from_input, name)]
+    front_page = root.get("index.html")
+    try:
+        why = found and why_not_built(front_page and read_start(front_page, _FRONT_PAGE_START))
+    except OSError as error:
+        return f"has an index.html that cannot be read ({error.strerror}); run the deploy again"
+    if not why:
+        return ""
+    site = find_built_site({file.path for file in result.files})
+    fix = (
+        f"name the built site, perhaps `directory: {result.directory / site}`"
+        if site
+        else "build it before this step, and name the directory that the build writes"
+    )
+    patterns = ", ".join(f"`!/{name}`" for name in found)
+    return (
+        f"is a project, not a site: it has {', '.join(found)} and {why}; {fix} ({patterns} in the input "
+        "`ignore` publishes the project)"
+    )
 
-    Attributes:
-        prefix: its path on the platform, with a final slash; empty for the scanned directory.
-        above: its real path, then the real path of the directory of each link that leads to it.
-    """
 
-    prefix: str
-    above: tuple[str, ...]
+def _publishes(from_input: Patterns, path: str) -> bool:
+    """Whether the input `ignore` lets a file through by `!`."""
+    return from_input.includes(path, is_directory=False)
 
 
 @dataclass
@@ -163,8 +179,6 @@ class _Walk:
         input: the patterns of the input `ignore` alone.
         excluded: the real paths of files that are never deployed.
         problems: a sentence for each entry that can't be deployed.
-        linked: the number of entries behind links to directories.
-        pending: the directories to visit.
     """
 
     result: Scan
@@ -173,92 +187,66 @@ class _Walk:
     input: Patterns
     excluded: set[str]
     problems: list[str] = field(default_factory=list)
-    linked: int = 0
-    pending: list[_Directory] = field(default_factory=list)
 
     def run(self) -> None:
         """Visit every entry of the directory that is not in an ignored directory."""
-        self.pending.append(_Directory("", (str(self.root),)))
-        while self.pending:
-            directory = self.pending.pop()
+        pending = [(str(self.root), "")]
+        while pending:
+            directory, prefix = pending.pop()
             try:
-                with os.scandir(directory.above[0]) as entries:
+                with os.scandir(directory) as entries:
                     for entry in entries:
-                        self._visit(entry, directory)
+                        path = prefix + _decoded(entry.name)
+                        if self._visit(entry, path):
+                            pending.append((entry.path, f"{path}/"))
             except OSError as error:
                 what = f"or something in it cannot be read ({error.strerror})"
-                self.refuse(directory.prefix[:-1] or ".", what, fix="make it readable")
+                self.refuse(prefix[:-1] or ".", what, fix="make it readable")
 
-    def _visit(self, entry: os.DirEntry[str], directory: _Directory) -> None:
-        self.linked += len(directory.above) > 1
-        if self.linked > _MOST_LINKED:
-            raise ConfigurationError(
-                f"Links make more than {_MOST_LINKED:,} entries of `directory`; remove links to "
-                "directories that have links, or add them to `ignore`"
-            )
-        path = directory.prefix + _decoded(entry.name)
-        is_link = entry.is_symlink()
-        target = os.path.realpath(entry.path) if is_link else entry.path
-        link_problem = self._link_problem(entry.path, target, directory) if is_link else ""
-        is_linked = not link_problem and (is_link or len(directory.above) > 1)
-        own_path = _decoded(os.path.relpath(target, self.root)) if is_linked else path
-        # Nobody knows what a link with a problem should be: a pattern for directories ignores it as well.
-        is_directory = bool(link_problem) or entry.is_dir()
-        if self._is_left_out(entry, path, target, own_path, is_directory=is_directory):
+    def _visit(self, entry: os.DirEntry[str], path: str) -> bool:
+        """Add or refuse an entry; return whether it is a directory to visit."""
+        is_link, is_directory = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
+        # Nobody knows what a link should be: a pattern for directories ignores it as well.
+        if self.patterns.match_entry(path, is_directory=is_directory or is_link):
             self.result.ignored += 1
-        elif link_problem:
-            self.refuse(path, link_problem)
+            if PROTECTED_NAMES.match_entry(path, is_directory=is_directory or is_link):
+                self.result.secrets.append(f"{path}/" if is_directory else path)
+        elif entry.path in self.excluded:
+            self.result.ignored += 1
+        elif is_link:
+            self._refuse_link(entry, path)
         elif not is_addressable(path):
             what = f"has a path that is not UTF-8, or longer than {LONGEST_PATH:,} bytes"
             self.refuse(shorten(path, _SHOWN_PATH), what, fix="rename it")
         elif not os.access(entry.path, os.R_OK | (os.X_OK if is_directory else 0), effective_ids=True):
             self.refuse(path, "cannot be read (Permission denied)", fix="make it readable")
         elif not is_directory:
-            self._add_file(entry, path, target)
+            self._add_file(entry, path)
         elif path + "/" == MANIFEST_FOLDER:
             self.result.warnings.append(
                 f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
             )
         else:
-            above = directory.above if is_link else directory.above[1:]
-            self.pending.append(_Directory(path + "/", (target, *above)))
+            return True
+        return False
 
-    def _link_problem(self, link: str, target: str, directory: _Directory) -> str:
-        """Why a symbolic link can't be deployed; empty if it can."""
-        if not os.path.exists(link):
-            return f"is a broken symbolic link (to {target!r})"
-        if not Path(target).is_relative_to(self.root):
-            return f"is a symbolic link that leaves the directory (to {target!r})"
-        if any(f"{above}/".startswith(f"{target}/") for above in directory.above):
-            return "is a symbolic link to a directory that contains it"
-        return ""
+    def _refuse_link(self, entry: os.DirEntry[str], path: str) -> None:
+        """Refuse a link, wherever it leads: whoever wrote the tree has chosen that place."""
+        target = os.path.realpath(entry.path)
+        if not os.path.exists(target):
+            self.refuse(path, f"is a broken symbolic link (to {target!r})")
+        elif Path(target).is_relative_to(self.root):
+            inside = os.path.relpath(target, self.root)
+            self.refuse(path, f"is a symbolic link (to {inside!r})", fix="let the build put a copy there")
+        else:
+            self.refuse(path, f"is a symbolic link that leaves the directory (to {target!r})")
 
-    def _is_left_out(
-        self, entry: os.DirEntry[str], path: str, target: str, own_path: str, *, is_directory: bool
-    ) -> bool:
-        """Whether the entry is ignored, or one of the run's own files; notes a protected name.
-
-        `own_path` is the path without links: a link must not publish what the input ignores, or what has a
-        protected name, under another name.
-        """
-        is_ignored = self.patterns.match_entry(path, is_directory=is_directory)
-        is_secret = is_ignored and PROTECTED_NAMES.match_entry(path, is_directory=is_directory)
-        if own_path != path and not self.input.includes(path, is_directory=is_directory):
-            if entry.is_symlink():
-                is_secret |= PROTECTED_NAMES.match_path(own_path, is_directory=is_directory)
-                is_ignored |= self.input.match_path(own_path, is_directory=is_directory)
-            else:  # the link was judged with the directories above what it leads to
-                is_ignored |= self.input.match_entry(own_path, is_directory=is_directory)
-        if is_secret:
-            self.result.secrets.append(f"{path}/" if is_directory else path)
-        return is_ignored or is_secret or target in self.excluded
-
-    def _add_file(self, entry: os.DirEntry[str], path: str, target: str) -> None:
-        status = entry.stat()
+    def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
+        status = entry.stat(follow_symlinks=False)
         file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
-        if not entry.is_file():
+        if not entry.is_file(follow_symlinks=False):
             self.refuse(path, "is not a regular file")
-        elif holds_private_key(file, target) and not self.input.includes(path, is_directory=False):
+        elif is_private_key(file) and not _publishes(self.input, path):
             fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
             self.problems.append(f"{path!r} holds a private key; {fix}")
         else:
