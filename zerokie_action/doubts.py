@@ -5,26 +5,20 @@ folder itself, whatever the app has, is found by `files.scan`.
 """
 
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from zerokie_action import DOCS
-from zerokie_action.errors import ConfigurationError, PlatformUnavailable
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.plan import FRONT_PAGE, Plan
-from zerokie_action.files.zone import Zone
+from zerokie_action.files.zone import Owner, Zone
 from zerokie_action.text import human_files, human_paths
 
 _FEW = 3
-"""Up to this many files raise no doubt."""
-_HASH = re.compile(r"[-._](?=[\w-]*[0-9A-Z])[\w-]{8,}(?=\.)")
-"""The part of a file's name that a build tool changes with the content: `-3f2a91bc` in `app-3f2a91bc.js`."""
+"""Up to this many files or pages raise no doubt."""
+_PAGE_ENDING = re.compile(r"(?:(?<![^/])index\.html|\.html?|\.xhtml)\Z", re.IGNORECASE)
 _TAKE_OVER = "`take-over: true`"
 _BY_HAND = f"for one run by hand: {DOCS}/rollback.md#a-run-by-hand"
 
@@ -58,30 +52,40 @@ def require_no_doubt(*reasons: Doubt | None) -> None:
         )
 
 
-def another_repository(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """The newest manifest is another repository's."""
-    if not zone.is_of_another(repository):
-        return None
-    return Doubt(
-        f"App {app!r} was last deployed from another repository, whose name is not kept, only its hash. "
-        f"This run is of {repository!r}, according to the CI system's variables, or else to the remote "
-        "`origin` of the checkout",
-        "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
-        "moved, and a clone of a fork, count as another repository.",
-    )
+def _about_repository(app: str, owner: Owner, repository: str) -> Doubt | None:
+    """Whether the app is another repository's, or may be."""
+    if owner is Owner.ANOTHER:
+        return Doubt(
+            f"App {app!r} was last deployed from another repository, whose name is not kept, only its hash. "
+            f"This run is of {repository!r}, according to the CI system's variables, or else to the remote "
+            "`origin` of the checkout",
+            "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
+            "moved, and a clone of a fork, count as another repository.",
+        )
+    if owner is Owner.ANOTHER_PERHAPS:
+        return Doubt(
+            f"App {app!r} was last deployed from a repository, whose name is not kept, only its hash. This "
+            "run knows no repository: it finds neither variables of GitHub or GitLab nor the remote `origin` "
+            "of a checkout",
+            "Run in the checkout; in a container, mount all of it, with its `.git` directory. (A worktree, a "
+            "submodule and an `origin` with a host's alias tell no repository.) A deploy with `take-over` "
+            "marks the app as of no repository: later runs that know none are not asked.",
+        )
+    return None
 
 
-def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
-    """Whether the app, or a file that would be deleted, is somebody else's."""
+def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
+    """Whether the app to deploy, or a file that would be deleted, is somebody else's."""
     zone = plan.zone
     if zone.not_found:
         return Doubt(
             f"The platform lists no files of app {app!r} ({zone.not_found})",
             "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
         )
-    if doubt := another_repository(app, zone, repository):
+    owner = zone.owner_for(repository)
+    if doubt := _about_repository(app, owner, repository):
         return doubt
-    if zone.files and not zone.newest:
+    if zone.files and owner is Owner.NOBODY:
         return Doubt(
             f"App {app!r} has {human_files(len(zone.files))} that no deploy of this action has uploaded: "
             f"{human_paths(sorted(zone.files))}",
@@ -97,8 +101,8 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
         )
     if foreign := zone.foreign(plan.delete):
         return Doubt(
-            f"This deploy would delete {human_files(len(foreign))} that the last manifest does not name: "
-            f"{human_paths(foreign)}",
+            f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
+            f"uploaded: {human_paths(foreign)}",
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
     return None
@@ -106,10 +110,11 @@ def about_owner(app: str, plan: Plan, repository: str) -> Doubt | None:
 
 def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
     """Whether the app to destroy, or a file in it, is somebody else's."""
-    if doubt := another_repository(app, zone, repository):
+    owner = zone.owner_for(repository)
+    if doubt := _about_repository(app, owner, repository):
         return doubt
     theirs = zone.theirs(repository)
-    if not theirs or (zone.newest is None and len(theirs) <= _FEW):
+    if not theirs or (owner is Owner.NOBODY and len(theirs) <= _FEW):
         return None
     return Doubt(
         f"App {app!r} has {human_files(len(zone.files))}, of which no deploy of this action has uploaded "
@@ -120,48 +125,19 @@ def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
 
 def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
     """Whether a static app with the name of a preview may be somebody else's."""
-    files = len(zone.files)
+    owner, files = zone.owner_for(repository), len(zone.files)
     if zone.not_found:
         problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
-    elif zone.is_of(repository) or (zone.newest is None and files <= _FEW):
+    elif owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
         return None
-    elif zone.newest is None:
+    elif owner is Owner.NOBODY:
         problem = f"App {app!r} has {human_files(files)} that no deploy of this action has uploaded"
     else:
         problem = f"App {app!r} was last deployed from another repository, or by a run that knew of none"
     return Doubt(problem, "To delete it, use `operation: destroy` with this `app`.")
 
 
-def require_same_spelling(plan: Plan) -> None:
-    """Stop if the platform lists our paths in another spelling, which then look like somebody else's.
-
-    Raises:
-        PlatformUnavailable: with both spellings.
-    """
-    missing = plan.zone.manifest.files.keys() - plan.zone.files.keys()
-    if others := other_spellings(missing, {*plan.zone.foreign(plan.delete)}):
-        raise PlatformUnavailable(
-            "The platform does not list what the last manifest names: "
-            f"{human_paths(other_spellings(others, missing))}; it lists {human_paths(others)}",
-            hint="Nothing was changed. The platform has to list paths as they were sent: report it. If those "
-            f"files are somebody else's, go on with {_TAKE_OVER} {_BY_HAND}",
-        )
-
-
-def other_spellings(paths: Iterable[str], listed: Collection[str]) -> list[str]:
-    """The listed paths that differ from missing paths only in case, encoding or composition.
-
-    `listed` is a set or a mapping: a list of a hundred thousand paths would take a minute.
-    """
-    lacking = {_fold(path) for path in paths if path not in listed}
-    return sorted(path for path in listed if _fold(path) in lacking)
-
-
-def _fold(path: str) -> str:
-    return unicodedata.normalize("NFC", unquote(path)).casefold()
-
-
-def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: int | None) -> Doubt | None:
+def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doubt | None:
     """Whether the directory is the wrong one; `max_deletes` replaces the other checks.
 
     What `keep` matches, and what waits for its deletion, is no part of the site.
@@ -169,61 +145,44 @@ def about_directory(plan: Plan, keep: Patterns, directory: Path, max_deletes: in
     stale = plan.newly_stale
     if not stale:
         return None
-    site, paths = keep.unmatched(plan.zone.files) - plan.stale.keys(), [file.path for file in plan.files]
-    if plan.wait and plan.zone.is_unread:
-        site, paths = {*filter(is_page, site)}, [*filter(is_page, paths)]
-    before = plan.zone.manifest.count
-    before = len(site) if before is None else before
     would_delete = "would delete, at once or after their wait," if plan.wait else "would delete"
-    advice = "Check that `directory` is the right one, and that the build is complete."
     if max_deletes is not None:
         if len(stale) <= max_deletes:
             return None
         problem = f"`max-deletes` is {max_deletes:,}, and this deploy {would_delete} {_files(stale)}"
-    elif len(stale) > max(_FEW, len(site) / 2) and (inner := _site_below(plan, stale, site)):
-        problem = (
-            f"Most of the site would be deleted, {_files(stale)}, and the directory has it again "
-            f"below {inner!r}"
-        )
-        advice = f"If that is the site, set `directory: {directory / inner}`."
-    elif len(stale) > _FEW and len(paths) < before / 2:
-        problem = (
-            f"The directory has {human_files(len(paths))}, fewer than half of the site's {before:,}, and "
-            f"this deploy {would_delete} {_files(stale)}"
-        )
+    elif len(stale) > _FEW and (half := _less_than_half(plan, keep)):
+        problem = f"The directory has {half}, and this deploy {would_delete} {_files(stale)}"
     elif FRONT_PAGE in stale:
         problem = f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page"
     else:
         return None
-    return Doubt(problem, advice, confirmation=f"`max-deletes: {len(stale)}`")
+    return Doubt(
+        problem,
+        "Check that `directory` is the right one, and that the build is complete.",
+        confirmation=f"`max-deletes: {len(stale)}`",
+    )
 
 
-def _site_below(plan: Plan, stale: Sequence[str], site: AbstractSet[str]) -> str:
-    """The directory in the folder that has most of the deleted files again; empty if there is none.
-
-    A right build that moves most of the site differs: the site has that directory already, or the folder has
-    nothing new beside it. Names are compared without the hashes that build tools put into them.
-    """
-    deleted = Counter(map(_without_hash, stale))
-    again: defaultdict[str, set[str]] = defaultdict(set)
-    for file in plan.files:
-        for slash in re.finditer("/", file.path):
-            name = _without_hash(file.path[slash.end() :])
-            if name in deleted:  # deep paths have many names
-                again[file.path[: slash.start()]].add(name)
-    for inner, names in again.items():
-        is_most = sum(deleted[name] for name in names) > len(stale) / 2
-        if is_most and not any(path.startswith(f"{inner}/") for path in site):
-            paths = {file.path for file in plan.files}
-            below = {path for path in paths if path.startswith(f"{inner}/")}
-            known = {_without_hash(path.removeprefix(f"{inner}/")) for path in below}
-            if {_without_hash(path) for path in paths - site - below} - known:
-                return inner
+def _less_than_half(plan: Plan, keep: Patterns) -> str:
+    """How many of how many files or pages the directory has, if it has fewer than half; else empty."""
+    site = keep.unmatched(plan.zone.files) - plan.stale.keys()
+    pages = {*filter(is_page, site)}
+    files, before = len(plan.files), plan.zone.manifest.count
+    if plan.wait and plan.zone.is_unread:  # nobody can tell which assets were waiting already
+        files, site = sum(is_page(file.path) for file in plan.files), pages
+    before = len(site) if before is None else before
+    if files < before / 2:
+        return f"{human_files(files)}, fewer than half of the site's {before:,}"
+    addresses = {*map(_address, pages)}
+    found = addresses & {_address(file.path) for file in plan.files}
+    if len(addresses) > _FEW and len(found) < len(addresses) / 2:
+        return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"
     return ""
 
 
-def _without_hash(path: str) -> str:
-    return _HASH.sub("", path)
+def _address(path: str) -> str:
+    """The address of a page: `about` of `about.html` and of `about/index.html`."""
+    return _PAGE_ENDING.sub("", path).removesuffix("/")
 
 
 def _files(paths: Sequence[str]) -> str:

@@ -225,7 +225,9 @@ class Settings(BaseSettings):
         None, description="File with the registry password, in place of `registry-password`; never deployed."
     )
     ignore: Patterns = Field(
-        (), description="Gitignore patterns of files not to deploy, beside the defaults and the ignore file."
+        (),
+        description="Gitignore patterns of files not to deploy, beside the defaults and the ignore file. A "
+        "link in the folder needs one; `!/path` lets a file through that a check refuses.",
     )
     ignore_file: Path = Field(
         IGNORE_FILE,
@@ -241,15 +243,15 @@ class Settings(BaseSettings):
     )
     take_over: bool = Field(
         default=False,
-        description="Continue although the app is another repository's, or has files that no deploy of this "
-        "action has uploaded. Meant for one run by hand.",
+        description="Continue although the app is another repository's, or may be, or has files that no "
+        "deploy of this action has uploaded. Meant for one run by hand.",
     )
     max_deletes: int | None = Field(
         None,
         ge=0,
         description="The most files that may become stale in a deploy. Without it, a deploy stops if it "
         "would delete the front page, or more than 3 files while the folder has fewer than half as many as "
-        "the last one.",
+        "the last one, or fewer than half of the site's pages.",
     )
     incremental: bool = Field(default=True, description="Skip unchanged files.")
     concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")

@@ -1,6 +1,8 @@
-"""Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros."""
+"""Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros.
 
-import hashlib
+`tests/test_doubts.py` has the rules, as tables.
+"""
+
 from collections.abc import Iterable
 
 import pytest
@@ -203,7 +205,8 @@ class TestUnreadable:
         assert world.run(keep="uploads/").exit_code == 0
         assert world.stored() == world.read() | {"uploads/1.jpg": b"by hand"}
         world.platform.faults.clear()
-        require_refused(world, ["1 file that the last manifest does not name: 'uploads/1.jpg'"])
+        words = ["would delete 1 file that no deploy of this action has uploaded: 'uploads/1.jpg'"]
+        require_refused(world, words)
 
 
 class TestManyDeletions:
@@ -226,17 +229,30 @@ class TestManyDeletions:
         require_done(world, max_deletes=33)
         require_done(world)
 
-    @pytest.mark.parametrize(
-        ("before", "after", "is_refused"),
-        [(5, 1, True), (4, 1, False), (8, 4, False), (9, 4, True)],
-    )
-    def test_small_sites(self, world: World, before: int, after: int, *, is_refused: bool) -> None:
-        """More than three deletions, and fewer than half of the files of the folder deployed last."""
-        pages = {"index.html": b""} | {f"{number}.html": b"" for number in range(20)}
-        world.write(dict(list(pages.items())[:before]))
-        world.run()
-        world.write(dict(list(pages.items())[:after]))
-        assert world.run().exit_code == (2 if is_refused else 0)
+    def test_another_site_of_the_same_size(self, world: World) -> None:
+        """Its pages are not those of the site. The advice of the message goes on."""
+        for name in ("x", "y"):
+            world.write({"index.html": b"", **{f"{name}{number}/index.html": b"" for number in range(40)}})
+            if name == "x":
+                require_done(world)
+        require_refused(
+            world,
+            [
+                "The directory has 1 of the site's 41 pages, fewer than half",
+                "would delete 40 files ('x0/index.html', 'x1/index.html', 'x10/index.html' and 37 more)",
+                "Check that `directory` is the right one, and that the build is complete.",
+                "`max-deletes: 40` for one run by hand",
+            ],
+        )
+        require_done(world, max_deletes=40)
+        require_done(world)
+
+    def test_another_format_of_all_pages(self, world: World) -> None:
+        """`about.html`, `about/index.html` and back again: the addresses are the same."""
+        names = [f"page{number}" for number in range(9)]
+        for form in ("{}.html", "{}/index.html", "{}.htm", "{}/index.html", "{}.html"):
+            world.write(dict.fromkeys(["index.html", *map(form.format, names)], b"x"))
+            require_done(world)
 
     def test_what_is_kept_is_no_part_of_the_folder(self, world: World) -> None:
         """A folder of one file is as wrong beside 40 files that are kept."""
@@ -298,97 +314,6 @@ class TestManyDeletions:
         require_refused(world, ["4 files, fewer than half of the site's 64"])
 
 
-# --- the folder above the build's output
-
-ASTRO = "index.html about/index.html blog/1/index.html favicon.svg 404.html _astro/about.#.css _astro/it.#.js"
-VITE = "index.html vite.svg assets/index-#.js assets/index-#.css assets/vendor-#.js assets/logo-#.svg"
-NEXT = (
-    "index.html 404.html about.html _next/static/css/#.css _next/static/chunks/main-app-#.js "
-    "_next/static/chunks/4bd1b696-#.js _next/static/chunks/pages/_app-#.js _next/static/#/_buildManifest.js"
-)
-# The project's own files, the directory of the output, and what is in it. The scan refuses a `package.json`.
-LAYOUTS = {
-    "Astro": ("docker-compose.yml src/pages/index.astro public/favicon.svg", "dist", ASTRO),
-    "Vite": ("index.html src/main.js public/vite.svg", "apps/web/dist", VITE),
-    "Next": ("next.config.js app/page.tsx", "out", NEXT),
-}
-PAGES = [f"{number}.html" for number in range(9)]
-
-
-def project(layout: str, build: int) -> dict[str, bytes]:
-    """A project after this build: all assets have names of their own."""
-    own, output, built = LAYOUTS[layout]
-    paths = [f"{output}/{path}" for path in built.split()]
-    return {
-        path.replace("#", hashlib.sha256(f"{build} {path}".encode()).hexdigest()[:16]): b"%d" % build
-        for path in (*own.split(), *paths)
-    }
-
-
-class TestOneLevelTooHigh:
-    """`directory: app` where `app/dist` is the site."""
-
-    @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_the_wrong_folder(self, world: World, layout: str) -> None:
-        """It stops, and the message names the right one, for which no build stops; `max-deletes` goes on."""
-        _, output, built = LAYOUTS[layout]
-        site = world.folder / output
-        for build in range(4):  # each renames all assets
-            world.write(project(layout, build))
-            outcome = world.run(directory=site)
-            assert outcome.exit_code == 0, outcome.log
-        world.write(project(layout, 4))
-        require_refused(
-            world,
-            [
-                "Most of the site would be deleted, ",
-                f"and the directory has it again below {output!r}",
-                f"set `directory: {site}`",
-                "`max-deletes: ",
-            ],
-        )
-        assert world.run(directory=site).exit_code == 0
-        assert len(world.stored()) == len(built.split())
-        assert world.run(max_deletes=9).exit_code == 0
-
-    def test_half_of_the_site_moves(self, world: World) -> None:
-        """Only more than half of it is most of it."""
-        world.write({f"{number}.html": b"x" for number in range(8)})
-        require_done(world)
-        moved = {f"old/{number}.html": b"x" for number in range(4)}
-        world.write({f"{number}.html": b"x" for number in range(4, 8)} | moved | {"new.html": b"x"})
-        require_done(world)
-
-    def test_the_wrong_folder_has_what_is_kept_as_well(self, world: World) -> None:
-        """What `keep` matches is no part of the site, wherever it is."""
-        pages = {"index.html": b"i"} | {f"docs/{number}.html": b"x" for number in range(40)}
-        images = {f"images/{number}.png": b"y" for number in range(60)}
-        world.write(pages | images)
-        require_done(world)
-        below = {f"dist/{path}": content for path, content in pages.items()}
-        world.write({"index.html": b"i", "docker-compose.yml": b"s"} | images | below)
-        require_refused(world, ["the directory has it again below 'dist'"], keep="images/")
-
-    @pytest.mark.parametrize(
-        ("before", "after"),
-        [
-            pytest.param(PAGES, [f"en/{page}" for page in PAGES], id="all, with a page that leads there"),
-            pytest.param(PAGES, [f"old/{page}" for page in PAGES[:4]] + PAGES[4:] + ["new"], id="a part"),
-            pytest.param(PAGES, ["old/0.html", *(f"{page}.new" for page in PAGES)], id="one page of many"),
-            pytest.param(
-                [*PAGES, *(f"en/{page}" for page in PAGES[:4])],
-                [*(f"en/{page}" for page in PAGES), "new"],
-                id="to where it was already",
-            ),
-        ],
-    )
-    def test_a_site_that_moves(self, world: World, before: list[str], after: list[str]) -> None:
-        """That is not the folder above."""
-        for paths in (before, after):
-            world.write(dict.fromkeys(("index.html", *paths), b"x"))
-            require_done(world)
-
-
 class TestAnotherRepository:
     words = (
         "App 'site' was last deployed from another repository, whose name is not kept, only its hash.",
@@ -431,11 +356,11 @@ class TestAnotherRepository:
             pytest.param(OURS | {"GITHUB_REPOSITORY": "Acme/Shop"}, 0, id="in another case"),
             pytest.param(OURS | {"GITHUB_REPOSITORY": "acme/store"}, 2, id="renamed"),
             pytest.param(OURS | {"GITHUB_SERVER_URL": "https://git.example.com"}, 2, id="moved"),
-            pytest.param(SHELL, 0, id="not known"),
+            pytest.param(SHELL, 2, id="not known"),
         ],
     )
     def test_which_is_the_same(self, world: World, env: dict[str, str], code: int) -> None:
-        """One that has the same host and full name; one that was renamed takes over once."""
+        """One that has the same host and full name; any other run takes over once."""
         run(world, OURS)
         for operation in ({}, {"operation": "destroy", "dry_run": True}):
             assert run(world, env, **operation).exit_code == code
@@ -447,6 +372,31 @@ class TestAnotherRepository:
         run(world, SHELL)
         assert run(world, OURS).outputs["files_unchanged"] == len(SITE)
         assert run(world, THEIRS).exit_code == 2
+
+    @pytest.mark.parametrize("inputs", [{}, {"operation": "destroy"}])
+    def test_a_run_that_knows_none(self, world: World, inputs: dict[str, object]) -> None:
+        """`docker run` with a subfolder mounted: the message says what tells a run its repository."""
+        run(world, OURS)
+        world.env = SHELL
+        require_refused(
+            world,
+            [
+                "App 'site' was last deployed from a repository, whose name is not kept",
+                "neither variables of GitHub or GitLab nor the remote `origin` of a checkout",
+                "in a container, mount all of it, with its `.git` directory",
+                TAKE_OVER,
+            ],
+            **inputs,
+        )
+        assert world.run(take_over=True, **inputs).exit_code == 0
+
+    def test_a_run_that_knows_none_is_asked_once(self, world: World) -> None:
+        """It marks the app as of none; a run of the repository makes the app its own again."""
+        run(world, OURS)
+        assert run(world, SHELL, take_over=True).outputs["files_uploaded"] == 0
+        assert run(world, SHELL).exit_code == 0
+        assert run(world, OURS).exit_code == 0
+        assert run(world, SHELL).exit_code == 2
 
     def test_container_apps_have_no_owner(self, world: World) -> None:
         """They have no storage that could say so."""
@@ -488,6 +438,23 @@ class TestHistories:
         assert len(world.stored()) > 60
         world.write(bundle(4, 20) | rest)
         require_done(world)
+
+
+@pytest.mark.parametrize("written", [".", "dist", "{folder}"])
+def test_a_working_directory_that_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """Somebody has deleted it under the shell: nothing is asked for, and the message says so."""
+    gone = world.folder.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = world.run(directory=written.format(folder=world.folder))
+    assert outcome.exit_code == 2, outcome.log
+    assert (
+        "the working directory of this run is gone; start the run in another one" in outcome.outputs["error"]
+    )
+    assert outcome.requests == []
 
 
 def test_paths_that_can_t_be_addressed(world: World) -> None:

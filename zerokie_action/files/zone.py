@@ -5,6 +5,7 @@ A file is ours if the newest manifest names it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -24,6 +25,24 @@ from zerokie_action.files.manifest import (
 
 Listed = tuple[int, str]
 """Length and `lastModified` of a listed file; the length is negative, the time empty, if it has none."""
+
+
+class Owner(Enum):
+    """Whose an app is, as a run sees it.
+
+    Attributes:
+        OURS: of the repository of this run.
+        UNNAMED: of a run that knew no repository.
+        ANOTHER: of another repository.
+        ANOTHER_PERHAPS: of a repository, while this run knows none.
+        NOBODY: no deploy of this action has begun.
+    """
+
+    OURS = auto()
+    UNNAMED = auto()
+    ANOTHER = auto()
+    ANOTHER_PERHAPS = auto()
+    NOBODY = auto()
 
 
 class Zone(NamedTuple):
@@ -66,20 +85,22 @@ class Zone(NamedTuple):
         """The mark of the repository that stored the newest manifest; `NO_REPOSITORY` if it is not known."""
         return self.newest.repository if self.newest else NO_REPOSITORY
 
-    def is_of(self, repository: str) -> bool:
-        """Whether this repository has stored the newest manifest; False if either is not known."""
-        return bool(repository) and self.owner == mark_repository(repository)
-
-    def is_of_another(self, repository: str) -> bool:
-        """Whether another repository has stored the newest manifest; False if either is not known."""
-        return bool(repository) and self.owner not in {NO_REPOSITORY, mark_repository(repository)}
+    def owner_for(self, repository: str) -> Owner:
+        """Whose the app is, as a run of this repository sees it; the name is empty if it is not known."""
+        if self.newest is None:
+            return Owner.NOBODY
+        if self.owner == NO_REPOSITORY:
+            return Owner.UNNAMED
+        if not repository:
+            return Owner.ANOTHER_PERHAPS
+        return Owner.OURS if self.owner == mark_repository(repository) else Owner.ANOTHER
 
     def theirs(self, repository: str) -> list[str]:
         """The listed files that are known to be somebody else's: in an app of another repository, all.
 
         A manifest that can't be read may name any file, and what `keep` matches is not in the name's digest.
         """
-        if self.is_of_another(repository):
+        if self.owner_for(repository) in {Owner.ANOTHER, Owner.ANOTHER_PERHAPS}:
             return sorted(self.files)
         return [] if self.is_unread else self.foreign(sorted(self.files))
 

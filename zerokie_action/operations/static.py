@@ -11,7 +11,7 @@ import anyio.to_thread
 from anyio import TaskHandle
 
 from zerokie_action import limits
-from zerokie_action.doubts import about_directory, about_owner, require_no_doubt, require_same_spelling
+from zerokie_action.doubts import about_deploying, about_directory, require_no_doubt
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
@@ -193,12 +193,8 @@ async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
-        if not settings.take_over:
-            require_same_spelling(plan)
-        owner_doubt = about_owner(job.app, plan, job.ci.repository)
-        directory_doubt = await _in_thread(
-            lambda: about_directory(plan, keep, scanned.directory, settings.max_deletes)
-        )
+        owner_doubt = about_deploying(job.app, plan, job.ci.repository)
+        directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
             job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")

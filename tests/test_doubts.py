@@ -1,0 +1,240 @@
+"""Which changes are doubtful: rules over what the app has and what the folder has.
+
+`tests/operations/test_intent.py` has what a deploy says and does then.
+"""
+
+import hashlib
+
+import pytest
+
+from tests.files.zones import DOCS, SHOP, UNKNOWN, listing, patterns, plan, proof, zone
+from zerokie_action.doubts import (
+    Doubt,
+    about_deploying,
+    about_destroying,
+    about_directory,
+    about_sweeping,
+)
+from zerokie_action.files.manifest import mark_repository
+from zerokie_action.files.zone import Zone
+
+
+def live(*paths: str, repository: str = SHOP, **more) -> Zone:
+    """The zone of an app whose last deploy, of this repository, has uploaded these files."""
+    files = dict.fromkeys(paths, b"x")
+    proofs = dict.fromkeys(paths, proof(b"x"))
+    return zone(listing(files), proofs, mark=mark_repository(repository), **more)
+
+
+def by_hand(count: int) -> Zone:
+    """The zone of an app in which somebody else has put files."""
+    return zone(listing({f"{number}.html": b"x" for number in range(count)}))
+
+
+def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> Doubt | None:
+    """The doubt about a folder with these files."""
+    made = plan(dict.fromkeys(paths, b"x"), before, keep=keep, **options)
+    return about_directory(made, patterns(*keep), max_deletes)
+
+
+# --- whose is the app?
+
+
+@pytest.mark.parametrize(
+    ("before", "run", "asked"),
+    [
+        pytest.param(live("a"), SHOP, "", id="of the same repository"),
+        pytest.param(live("a"), DOCS, "deploy destroy sweep", id="of another one"),
+        pytest.param(live("a"), UNKNOWN, "deploy destroy sweep", id="of one, and the run knows none"),
+        pytest.param(live("a", repository=UNKNOWN), SHOP, "sweep", id="of none, and the run is of one"),
+        pytest.param(live("a", repository=UNKNOWN), UNKNOWN, "sweep", id="of none, as the run"),
+        pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="filled by somebody else"),
+        pytest.param(by_hand(3), SHOP, "deploy", id="with a few files of somebody else"),
+        pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
+        pytest.param(Zone(not_found="404"), SHOP, "deploy sweep", id="without a list"),
+    ],
+)
+def test_who_is_asked_about_an_app(before: Zone, run: str, asked: str) -> None:
+    made = plan(dict.fromkeys(before.files, b"x"), before)
+    doubts = {
+        "deploy": about_deploying("site", made, run),
+        "destroy": about_destroying("site", before, run),
+        "sweep": about_sweeping("site", before, run),
+    }
+    assert [name for name, doubt in doubts.items() if doubt] == asked.split()
+
+
+def test_a_run_that_knows_no_repository_is_told_how_it_would() -> None:
+    """By the checkout with its `.git`, or once by `take-over`."""
+    for doubt in (
+        about_deploying("site", plan({}, live("a")), UNKNOWN),
+        about_destroying("site", live("a"), UNKNOWN),
+    ):
+        assert doubt is not None
+        assert "This run knows no repository" in doubt.problem
+        assert "mount all of it, with its `.git` directory" in doubt.advice
+        assert doubt.confirmation == "`take-over: true`"
+
+
+@pytest.mark.parametrize(
+    ("listed", "deployed", "asked"),
+    [
+        pytest.param("a theirs", "a", True, id="a file of somebody else would go"),
+        pytest.param("a theirs", "a theirs", False, id="it would be replaced"),
+        pytest.param("a b", "a", False, id="a file of ours would go"),
+    ],
+)
+def test_files_of_somebody_else(listed: str, deployed: str, *, asked: bool) -> None:
+    before = zone(listing(dict.fromkeys(listed.split(), b"x")), {"a": None, "b": None})
+    doubt = about_deploying("site", plan(dict.fromkeys(deployed.split(), b"x"), before), UNKNOWN)
+    assert bool(doubt) is asked
+    assert not doubt or doubt.problem.endswith("1 file that no deploy of this action has uploaded: 'theirs'")
+
+
+# --- is it the right folder?
+
+GENERATORS = {  # the output of a build, with a hash of the content in place of each `#`
+    "Vite": "index.html vite.svg assets/index-#.js assets/index-#.css assets/vendor-#.js assets/logo-#.svg",
+    "Next": (
+        "index.html 404.html about.html blog.html _next/static/css/#.css _next/static/chunks/main-app-#.js "
+        "_next/static/chunks/4bd1b696-#.js _next/static/#/_buildManifest.js _next/static/#/_ssgManifest.js"
+    ),
+    "Astro": (
+        "index.html about/index.html blog/1/index.html blog/2/index.html favicon.svg 404.html "
+        "_astro/about.#.css _astro/hoisted.#.js _astro/it.#.js _astro/hero.#.webp"
+    ),
+    "Eleventy": "index.html about/index.html blog/index.html blog/1/index.html feed.xml css/#.css js/#.js",
+    "webpack, with names that are hashes alone": "index.html #.js #.chunk.js #.css #.woff2 #.svg #.png",
+}
+
+
+def built(generator: str, build: int) -> list[str]:
+    names = GENERATORS[generator].split()
+    return [name.replace("#", hashlib.sha256(f"{build} {name}".encode()).hexdigest()[:16]) for name in names]
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_renamed_builds_stop_nothing(generator: str) -> None:
+    """Twenty builds, each with other names for all assets."""
+    for build in range(20):
+        before, after = built(generator, build), built(generator, build + 1)
+        assert len({*before} - {*after}) >= 2
+        assert deploy(live(*before), *after) is None
+
+
+PAGES = ["index.html", *(f"{name}.html" for name in ("about", "blog", "contact", "docs", "team"))]
+DIRECTORIES = ["index.html", *(f"{page.removesuffix('.html')}/index.html" for page in PAGES[1:])]
+ASSETS = [f"assets/{number}.js" for number in range(12)]
+DOCS_A = ["index.html", *(f"a{number}/index.html" for number in range(40))]
+DOCS_B = ["index.html", *(f"b{number}/index.html" for number in range(40))]
+
+
+RIGHT = {
+    "a first deploy": ([], PAGES),
+    "i18n": (PAGES, PAGES + [f"{language}/{page}" for language in ("de", "fr") for page in PAGES]),
+    "a redesign": (PAGES + ASSETS, PAGES + [f"new/{path}" for path in ASSETS]),
+    "about.html becomes about/index.html": (PAGES, DIRECTORIES),
+    "about/index.html becomes about.html": (DIRECTORIES, PAGES),
+    "about.html becomes about.htm": (PAGES, ["index.html", *(page[:-1] for page in PAGES)]),
+    "about/index.html becomes about.XHTML": (
+        DIRECTORIES,
+        ["index.html", *(page.replace(".html", ".XHTML") for page in PAGES)],
+    ),
+    "about.html becomes about": (PAGES, ["index.html", *(page.removesuffix(".html") for page in PAGES)]),
+    "a site of three pages": (PAGES[:3], ["index.html", "x.html", "y.html"]),
+    "a single-page app": (["index.html", *ASSETS], ["index.html", *(f"b/{path}" for path in ASSETS)]),
+    "just more than half of the pages stay": (DOCS_A, DOCS_A[:21]),
+    "three pages go": (PAGES, [*PAGES[:3], "x", "y"]),
+}
+
+
+@pytest.mark.parametrize("history", RIGHT)
+def test_right_folders_stop_nothing(history: str) -> None:
+    before, after = RIGHT[history]
+    assert deploy(live(*before), *after) is None
+
+
+WRONG = {
+    "another documentation": (DOCS_A, DOCS_B, "1 of the site's 41 pages, fewer than half"),
+    "one level too high": (
+        [*PAGES, *ASSETS],
+        ["index.html", "docker-compose.yml", *(f"dist/{path}" for path in PAGES + ASSETS)],
+        "1 of the site's 6 pages, fewer than half",
+    ),
+    "pages are lost": (DOCS_A, [*DOCS_A[:20], *ASSETS], "20 of the site's 41 pages"),
+    "index/index.html is no front page": (
+        [*PAGES, *ASSETS, "index/index.html"],
+        ["index.html", *ASSETS, "a", "b", "c", "d", "e"],
+        "1 of the site's 7 pages",
+    ),
+    "a page that is there twice counts once": (
+        [*PAGES, *DIRECTORIES[1:], *ASSETS],
+        [*PAGES[:2], *ASSETS],
+        "2 of the site's 6 pages",
+    ),
+    "files are lost": (["index.html", *ASSETS], ["index.html"], "1 file, fewer than half of the site's 13"),
+}
+
+
+@pytest.mark.parametrize("history", WRONG)
+def test_wrong_folders_stop(history: str) -> None:
+    """The message says how many of how many, and with which number it goes on."""
+    before, after, said = WRONG[history]
+    doubt = deploy(live(*before), *after)
+    gone = len({*before} - {*after})
+    assert doubt is not None
+    assert f"The directory has {said}" in doubt.problem
+    assert f"would delete {gone} files" in doubt.problem
+    assert doubt.confirmation == f"`max-deletes: {gone}`"
+    assert deploy(live(*before), *after, max_deletes=gone) is None
+    assert deploy(live(*before), *after, max_deletes=gone - 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_stopped"),
+    [(5, 1, True), (4, 1, False), (8, 4, False), (9, 4, True)],
+)
+def test_fewer_than_half_of_the_files_and_more_than_three_deletions(
+    before: int, after: int, *, is_stopped: bool
+) -> None:
+    names = [f"{number}.js" for number in range(before)]
+    assert bool(deploy(live(*names), *names[:after])) is is_stopped
+
+
+def test_the_folder_deployed_last_is_what_is_halved() -> None:
+    """Cancelled deploys leave files behind: the manifest has the number of the last finished deploy."""
+    left = [f"{number}.js" for number in range(60)]
+    assert deploy(live(*PAGES, *left, count=8), *PAGES) is None
+    assert deploy(live(*PAGES, *left), *PAGES) is not None
+
+
+def test_the_front_page_is_asked_about() -> None:
+    doubt = deploy(live(*PAGES), *PAGES[1:])
+    assert doubt is not None
+    assert (
+        doubt.problem == "The directory has no index.html, and this deploy would delete the site's front page"
+    )
+    assert deploy(live(*PAGES), *PAGES[1:], max_deletes=1) is None
+    assert deploy(live(*PAGES[1:]), *PAGES[2:]) is None
+
+
+def test_what_is_kept_is_no_part_of_the_site() -> None:
+    """Neither its pages nor its files count."""
+    uploads = [f"uploads/{number}.html" for number in range(40)]
+    before = live(*PAGES, *uploads, count=None)
+    assert deploy(before, *PAGES, keep=["uploads/"]) is None
+    doubt = deploy(before, "index.html", keep=["uploads/"])
+    assert doubt is not None
+    assert "1 file, fewer than half of the site's 6" in doubt.problem
+
+
+def test_what_waits_is_no_part_of_the_site() -> None:
+    """The pages that a duration lets go at once are, and the message says when the rest goes."""
+    waiting = dict.fromkeys(ASSETS, 900)
+    before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=waiting)
+    week = {"delete_stale": 7 * 86_400.0}
+    assert deploy(before, *PAGES, *(f"c/{path}" for path in ASSETS), **week) is None
+    doubt = deploy(before, "index.html", *(f"c/{number}.js" for number in range(17)), **week)
+    assert doubt is not None
+    assert "1 of the site's 6 pages, fewer than half" in doubt.problem
+    assert "this deploy would delete, at once or after their wait, 17 files" in doubt.problem
