@@ -19,6 +19,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.files.manifest import MANIFEST_FOLDER
+from zerokie_action.files.plan import FRONT_PAGE
 from zerokie_action.files.project import PROJECT_FILES, find_built_site, output_directories, why_not_built
 from zerokie_action.files.rules import (
     FOR_OTHER_HOSTS,
@@ -115,7 +116,7 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
-    if problem := _problem_with_project(result, walk.input):
+    if problem := _problem_with_project(result, walk):
         problems.append(f"`directory`: {str(directory)!r} {problem}")
     if not (problems or result.files):
         problems.append(
@@ -139,18 +140,14 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
     return result
 
 
-def _problem_with_project(result: Scan, from_input: Patterns) -> str:
+def _problem_with_project(result: Scan, walk: "_Walk") -> str:
     """Why the directory is a project and no site, as words after its name; empty if it is a site."""
-    root = {file.path: file for file in result.files if "/" not in file.path}
-    found = [name for name in sorted(PROJECT_FILES & root.keys()) if not _publishes(from_input, name)]
-    front_page = root.get("index.html")
-    try:
-        why = found and why_not_built(front_page and read_start(front_page, _FRONT_PAGE_START))
-    except OSError as error:
-        return f"has an index.html that cannot be read ({error.strerror}); run the deploy again"
+    paths = {file.path for file in result.files}
+    found = [name for name in sorted(PROJECT_FILES & paths) if not walk.publishes(name)]
+    why = found and why_not_built(walk.front_page)
     if not why:
         return ""
-    site = find_built_site({file.path for file in result.files})
+    site = find_built_site(paths)
     fix = (
         f"name the built site, perhaps `directory: {result.directory / site}`"
         if site
@@ -161,11 +158,6 @@ def _problem_with_project(result: Scan, from_input: Patterns) -> str:
         f"is a project, not a site: it has {', '.join(found)} and {why}; {fix} ({patterns} in the input "
         "`ignore` publishes the project)"
     )
-
-
-def _publishes(from_input: Patterns, path: str) -> bool:
-    """Whether the input `ignore` lets a file through by `!`."""
-    return from_input.includes(path, is_directory=False)
 
 
 @dataclass
@@ -179,6 +171,7 @@ class _Walk:
         input: the patterns of the input `ignore` alone.
         excluded: the real paths of files that are never deployed.
         problems: a sentence for each entry that can't be deployed.
+        front_page: the begin of the front page; None if there is none.
     """
 
     result: Scan
@@ -187,6 +180,7 @@ class _Walk:
     input: Patterns
     excluded: set[str]
     problems: list[str] = field(default_factory=list)
+    front_page: bytes | None = None
 
     def run(self) -> None:
         """Visit every entry of the directory that is not in an ignored directory."""
@@ -236,8 +230,7 @@ class _Walk:
         if not os.path.exists(target):
             self.refuse(path, f"is a broken symbolic link (to {target!r})")
         elif Path(target).is_relative_to(self.root):
-            inside = os.path.relpath(target, self.root)
-            self.refuse(path, f"is a symbolic link (to {inside!r})", fix="let the build put a copy there")
+            self.refuse(path, f"is a symbolic link (to {target!r})", fix="let the build put a copy there")
         else:
             self.refuse(path, f"is a symbolic link that leaves the directory (to {target!r})")
 
@@ -246,11 +239,17 @@ class _Walk:
         file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
         if not entry.is_file(follow_symlinks=False):
             self.refuse(path, "is not a regular file")
-        elif is_private_key(file) and not _publishes(self.input, path):
+        elif is_private_key(file) and not self.publishes(path):
             fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
             self.problems.append(f"{path!r} holds a private key; {fix}")
         else:
             self.result.files.append(file)
+            if path == FRONT_PAGE:
+                self.front_page = read_start(file, _FRONT_PAGE_START)
+
+    def publishes(self, path: str) -> bool:
+        """Whether the input `ignore` lets a file through by `!`."""
+        return self.input.includes(path, is_directory=False)
 
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""
