@@ -52,8 +52,7 @@ class Polling:
     @property
     def waited(self) -> float:
         """Seconds on the clock, which starts now if it has not started."""
-        began = self._began  # first: otherwise, the clock starts after its reading
-        return anyio.current_time() - began
+        return anyio.current_time() - self._began
 
     @property
     def left(self) -> float:
