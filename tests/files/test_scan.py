@@ -248,7 +248,7 @@ class TestRefusals:
         (site / name).write_bytes(content)
         (problem,) = problems(site)
         fix = f"remove it, or write `/{name}` into `ignore` (`!/{name}` publishes it)"
-        assert problem == f"'{name}' holds a private key; {fix}"
+        assert problem == f"'{name}' holds a private key, by its content or its name; {fix}"
         assert deployed(site, ignore=[f"/{name}"]) == ["a"]
         assert deployed(site, ignore=[f"!/{name}"]) == sorted(["a", name])
 

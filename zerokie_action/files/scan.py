@@ -241,7 +241,7 @@ class _Walk:
             self.refuse(path, "is not a regular file")
         elif is_private_key(file) and not self.publishes(path):
             fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
-            self.problems.append(f"{path!r} holds a private key; {fix}")
+            self.problems.append(f"{path!r} holds a private key, by its content or its name; {fix}")
         else:
             self.result.files.append(file)
             if path == FRONT_PAGE:
