@@ -7,7 +7,7 @@ exchange; otherwise, a response that nobody asked for would be taken for the ans
 import select
 import ssl
 from collections.abc import AsyncIterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import cast
 
 import anyio
@@ -73,7 +73,7 @@ class Connection:
         """
         self.is_idle = False
         exchange = _Exchange(self._stream, request, *self._head(request))
-        with exchange.scope:
+        with exchange.scope, closing(exchange.response):
             await exchange.run()
             response = exchange.response.to_httpx()
             if exchange.unsent and response.is_success:  # of no use: the platform does not have the file
@@ -157,15 +157,25 @@ class _Exchange:
             await self._send()
             await self._read()
             return
+        error: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send)
+                tasks.start_soon(self._send_until_cancelled)
                 await self._read()
                 if self.unsent:
                     tasks.cancel_scope.cancel()
         except ExceptionGroup as errors:
             error = unwrap(errors)
-            raise error from error.__cause__
+        if error:  # raised in the handler, the error and the group would refer to each other
+            try:
+                raise error
+            finally:
+                del error
+
+    async def _send_until_cancelled(self) -> None:
+        # anyio keeps the cancellation of a task in a reference cycle, together with the frames that it ended.
+        with suppress(anyio.get_cancelled_exc_class()):
+            await self._send()
 
     async def _send(self) -> None:
         """Send head and body, a small body together with the head, as far as the server takes them.
