@@ -1,8 +1,7 @@
 """Sends each request until it is answered, or has failed for too long.
 
 A request that fails is sent again, after growing pauses, until it has failed for its budget: the input
-`retry-timeout`. The requests of a group share one thing, the number of requests that may be sent at once
-(`AdaptiveLimiter`).
+`retry-timeout`. The requests of a `Group` share one thing, the number of requests that may be sent at once.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
 from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.gave_up import after_attempts, asked_to_wait
-from zerokie_action.http.group import Group
-from zerokie_action.http.limiter import AdaptiveLimiter, most_requests
+from zerokie_action.http.group import Group, after_attempts, asked_to_wait
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_seconds
 
@@ -88,7 +85,7 @@ class RetryingClient:
         called_at, answered_before = anyio.current_time(), group.answered
         while True:
             queued_at, answered = anyio.current_time(), group.answered
-            async with group.limiter.slots:
+            async with group.slots:
                 began = anyio.current_time()
                 is_slow = group.answered > answered  # others were answered meanwhile: no outage
                 answer = await self._attempt(request, read, guard, write)
@@ -98,7 +95,7 @@ class RetryingClient:
                     raise answer
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-            group.limiter.failed(began)
+            group.failed(began)
             now, left = anyio.current_time(), _time_left()
             queued = 0.0 if is_slow else began - queued_at
             jitter = random.random()  # noqa: S311 - no secret
@@ -151,8 +148,7 @@ class RetryingClient:
     def _group(self, request: httpx.Request) -> Group:
         name = request.extensions["group"]
         if name not in self._groups:
-            limiter = AdaptiveLimiter(min(self.concurrency, most_requests()))
-            self._groups[name] = Group(name, self.log, limiter)
+            self._groups[name] = Group(name, self.concurrency, self.log)
         return self._groups[name]
 
     def outages(self) -> str:
