@@ -75,10 +75,10 @@ class RetryingClient:
 
         Raises:
             DeployError: the refusal that `read` returns.
-            GaveUp: when another attempt can't help, or the budget is spent.
+            GaveUp: when another attempt can't help, or the budget is allowed.
         """
         group, write = self._group(request), write or Write()
-        spent = Budget(
+        allowed = Budget(
             self.retry_timeout if budget is None else budget,
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
@@ -87,7 +87,8 @@ class RetryingClient:
             queued_at, answered = anyio.current_time(), group.answered
             async with group.slots:
                 began = anyio.current_time()
-                is_slow = group.answered > answered  # others were answered meanwhile: no outage
+                if group.answered > answered:  # others were answered meanwhile: no outage
+                    allowed.extend(began - queued_at)
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()
@@ -97,15 +98,14 @@ class RetryingClient:
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             group.failed(began)
             now, left = anyio.current_time(), _time_left()
-            queued = 0.0 if is_slow else began - queued_at
             jitter = random.random()  # noqa: S311 - no secret
-            pause = spent.pause(answer, took=now - began, jitter=jitter, queued=queued, left=left)
+            pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
                 purpose = request.extensions["purpose"]
-                if spent.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
+                if allowed.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
                     raise asked_to_wait(purpose, answer)
                 others = group.answered - answered_before
-                raise after_attempts(purpose, answer, spent.attempts, now - called_at, others)
+                raise after_attempts(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
             self.retries_used += 1
             await anyio.sleep(pause)
