@@ -31,6 +31,8 @@ _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
 keeps the rest in a buffer of its own, where `is_fresh` does not see it. Each of two TLS layers may hold back
 a record of 16 kB, which leaves 32 kB."""
+_TICKET_TIME = 0.001
+"""Seconds to read what a new connection has received; reading waits for more."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -43,7 +45,7 @@ class Connection:
     """A connection to a server, or through a proxy.
 
     Attributes:
-        is_idle: whether a response is complete, and the connection may serve another request.
+        is_idle: whether the connection may serve a request: it is new, or the last response is complete.
     """
 
     def __init__(self, stream: ByteStream, prefix: bytes = b"", fields: Fields = ()) -> None:
@@ -54,11 +56,12 @@ class Connection:
             prefix: what precedes the path in each request: the origin, where a proxy forwards the requests.
             fields: header fields that precede those of each request.
         """
-        self.is_idle = False
+        self.is_idle = True
         self._stream = stream
         self._prefix = prefix
         self._fields = fields
-        self._idle_since = 0.0
+        self._idle_since = anyio.current_time()
+        self._is_new = True
         self._tls = list(_tls_objects(stream))
         self._arrivals = select.poll()
         self._arrivals.register(stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - not Django's
@@ -71,7 +74,7 @@ class Connection:
         Raises:
             httpx.TransportError: when there is no complete response. The request may have arrived.
         """
-        self.is_idle = False
+        self.is_idle = self._is_new = False
         exchange = _Exchange(self._stream, request, *self._head(request))
         with exchange.scope, closing(exchange.response):
             await exchange.run()
@@ -99,10 +102,18 @@ class Connection:
             raise httpx.LocalProtocolError("a line break in the request's head")
         return head + b"\r\n", length
 
-    def is_fresh(self) -> bool:
+    async def is_fresh(self) -> bool:
         """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
+        if self._is_new and self._tls and self._arrivals.poll(0):  # the tickets of TLS 1.3, or the end
+            with (
+                anyio.move_on_after(_TICKET_TIME, shield=True) as reading,
+                suppress(anyio.EndOfStream, *_BROKEN),
+            ):
+                await self._stream.receive(1)
+            if not reading.cancelled_caught:
+                return False
         for tls in self._tls:
             try:
                 tls.read(1)

@@ -21,6 +21,7 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import Group, after_attempts, asked_to_wait
+from zerokie_action.http.transport import Transport
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_seconds
 
@@ -45,7 +46,7 @@ class RetryingClient:
         retries_used: the number of retries so far.
     """
 
-    transport: httpx.AsyncBaseTransport
+    transport: Transport
     retry_timeout: float
     log: Callable[[str], None]
     concurrency: int = 64

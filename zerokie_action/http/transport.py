@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
@@ -32,6 +33,14 @@ _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443}
 
 
+@dataclass(eq=False)
+class _Opening:
+    """A connection that is being opened ahead of its request."""
+
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    error: Exception | None = None
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Sends requests to any origin, directly or through the proxy that the environment names."""
 
@@ -39,6 +48,25 @@ class Transport(httpx.AsyncBaseTransport):
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
+        self._opening: dict[str, _Opening] = {}
+
+    async def connect_ahead(self, url: httpx.URL) -> None:
+        """Open a connection for the next request to the URL's origin.
+
+        A failure changes nothing: the request then connects by itself. A request that comes while the
+        connection is being opened waits for it, and a failure is its own.
+        """
+        origin = _origin(url)
+        opening = self._opening[origin] = _Opening()
+        try:
+            connection = await self._network.connect(origin)
+            if isinstance(connection, Connection):
+                self._idle[origin].append(connection)
+        except (httpx.TransportError, ConfigurationError) as error:
+            opening.error = error
+        finally:
+            self._opening.pop(origin, None)
+            opening.ended.set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and read the whole response.
@@ -75,9 +103,14 @@ class Transport(httpx.AsyncBaseTransport):
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
-            if connection.is_fresh():
+            if await connection.is_fresh():
                 return connection
             await connection.aclose()
+        if opening := self._opening.get(origin):
+            await opening.ended.wait()
+            if opening.error:
+                raise opening.error
+            return await self._take(origin)
         return None
 
     async def _put_back(self, origin: str, connection: Connection) -> None:
