@@ -31,7 +31,7 @@ _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
 keeps the rest in a buffer of its own, where `is_fresh` does not see it. Each of two TLS layers may hold back
 a record of 16 kB, which leaves 32 kB."""
-_TICKET_TIME = 0.001
+_TICKETS = 0.001
 """Seconds to read what a new connection has received; reading waits for more."""
 _BROKEN = (
     anyio.BrokenResourceError,
@@ -107,10 +107,7 @@ class Connection:
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
         if self._is_new and self._tls and self._arrivals.poll(0):  # the tickets of TLS 1.3, or the end
-            with (
-                anyio.move_on_after(_TICKET_TIME, shield=True) as reading,
-                suppress(anyio.EndOfStream, *_BROKEN),
-            ):
+            with anyio.move_on_after(_TICKETS, shield=True) as reading, suppress(anyio.EndOfStream, *_BROKEN):
                 await self._stream.receive(1)
             if not reading.cancelled_caught:
                 return False
