@@ -1,37 +1,47 @@
-FROM python:3.13-slim-trixie AS build
+FROM python:3.13-slim-trixie AS base
 
 # The same input gives the same layers: every timestamp is this one, and sets are compiled in the same order.
 ARG SOURCE_DATE_EPOCH=1767225600
-ENV PYTHONHASHSEED=0
+ENV SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH PYTHONHASHSEED=0
+
+# Bytecode that nothing has to check or write again, so that a start is fast also on a read-only file system.
+# By one process: what a worker has compiled before can show in what it writes next (python/cpython#129724).
+# `-f`: what a program before has loaded and compiled, as this one does, would stay as it is.
+ENV COMPILE="python -m compileall -q -f -j 1 --invalidation-mode unchecked-hash"
+
+
+FROM base AS library
+
+# The base image comes without any bytecode; of its library only what a command line tool can load is compiled.
+RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
+ && $COMPILE -x '/(dist-packages|site-packages|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \
+ && mkdir /rootfs \
+ && find "$stdlib" -name __pycache__ -exec cp -a --parents -t /rootfs {} + \
+ && find /rootfs -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+
+
+FROM base AS build
 
 # A mirror of PyPI; without one, PyPI itself. The hashes are checked in any case.
 ARG PIP_INDEX_URL
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_COMPILE=0 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /src
 COPY requirements-build.txt requirements.txt ./
 RUN python -m venv /build \
  && /build/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-build.txt \
  && python -m venv --without-pip /opt/zerokie \
- && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --require-hashes --only-binary :all: -r requirements.txt
-
-# Bytecode that nothing has to check or write again, so that a start is fast also on a read-only file system.
-# The base image comes without any; of its library only what a command line tool can load is compiled. By one
-# process: what a worker has compiled before can show in what it writes next (python/cpython#129724).
-ENV COMPILE="python -m compileall -q -j 1 --invalidation-mode unchecked-hash"
-RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
- && $COMPILE /opt/zerokie/lib \
- && $COMPILE -x '/(dist-packages|site-packages|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \
- && mkdir -p /rootfs/usr/local/bin /rootfs/opt \
- && find "$stdlib" -name __pycache__ -exec cp -a --parents -t /rootfs {} +
+ && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --require-hashes --only-binary :all: -r requirements.txt \
+ && $COMPILE /opt/zerokie/lib
 
 COPY . .
 # `-I`: PYTHONPATH and other variables of a job must not make the commands run code of the checkout.
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
- && $COMPILE /opt/zerokie/lib \
+ && $COMPILE /opt/zerokie/lib/python*/site-packages/zerokie_action \
  && find /opt/zerokie/bin -type f ! -name 'zerokie-*' -delete \
  && sed -i "1s|$| -Iu|" /opt/zerokie/bin/zerokie-* \
+ && mkdir -p /rootfs/usr/local/bin /rootfs/opt \
  && mv /opt/zerokie /rootfs/opt/ \
  && ln -s /opt/zerokie/bin/zerokie-deploy /opt/zerokie/bin/zerokie-cleanup /rootfs/usr/local/bin/ \
  && find /rootfs -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
@@ -44,6 +54,7 @@ LABEL org.opencontainers.image.title="zerokie-action" \
       org.opencontainers.image.source="https://github.com/YOUR_ORG/zerokie-action" \
       org.opencontainers.image.licenses="MIT"
 
+COPY --from=library /rootfs/ /
 COPY --from=build /rootfs/ /
 
 # No USER: GitHub runs actions as root. Any other user works too, without a home and on a read-only file system.

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench import contestants
@@ -91,6 +93,42 @@ def _beside(lab: Lab, run: Callable[[Path, int], Usage]) -> dict[str, Callable[[
     return {} if root is None else {BESIDE: lambda number: run(root, number)}
 
 
+def usual_site(lab: Lab) -> list[Table]:
+    """A usual site from nearby and from far away, over http and https: new, unchanged, with some changes."""
+    tables = []
+    for scheme, certificate in (("http", None), ("https", Certificate.make(lab.folder))):
+        for latency in (lab.size.near, lab.size.latency, lab.size.far):
+            where = f"{scheme}, latency {1000 * latency:.0f} ms"
+            site = Site(lab.folder / where).fill(lab.size.usual, PAGE)
+            with lab.trial(site, certificate, latency=latency) as trial:
+                tables += _new_and_later(lab, trial, site, where)
+    return tables
+
+
+def _new_and_later(lab: Lab, trial: Trial, site: Site, where: str) -> list[Table]:
+    count, few = len(site.sizes), max(1, len(site.sizes) // 100)
+    new = _new_files(lab, trial, site) | {RCLONE: lambda run: trial.rclone(f"rclone-{run}", site.sizes)}
+    syncs = _syncs(lab, trial, lambda: site.changed)
+    del syncs[AWS], syncs[RCLONE_CHECKSUM]
+    first = lab.compare(new)
+    site.changed = dict(site.sizes)
+    lab.compare(syncs, runs=1)
+    site.changed = {}
+    unchanged = lab.compare(syncs)
+    changed = lab.compare(
+        syncs
+        | {
+            ACTION: lambda _run: trial.action("action", site.change(few)),
+            CURL: lambda run: trial.curl(f"curl-{run}", site.changed),
+        }
+    )
+    return [
+        Table(f"First deploy of {count:,} files, {where}", first, ACTION),
+        Table(f"{count:,} unchanged files, {where}", unchanged, ACTION),
+        Table(f"{few:,} of {count:,} files changed, {where}", changed, ACTION),
+    ]
+
+
 def large_file(lab: Lab) -> list[Table]:
     """One file that no memory should have to hold."""
     site = Site(lab.folder / "large").add_large("film.mp4", lab.size.large)
@@ -106,6 +144,63 @@ def huge_site(lab: Lab) -> list[Table]:
         rows = lab.compare({ACTION: lambda run: trial.action(f"action-{run}", site.sizes)}, runs=1)
     bound = {BOUND: lab.latency_bound(lab.size.huge)}
     return [Table(f"First deploy of {lab.size.huge:,} files ({_megabytes(site)})", rows | bound, BOUND)]
+
+
+def waiting_files(lab: Lab) -> list[Table]:
+    """All files of a huge site are replaced under `delete-stale: 7d`, and wait beside the new ones."""
+    count = lab.size.many[-1]
+    old, new = (Site(lab.folder / name).fill(count, SMALL, name) for name in ("old", "new"))
+    inputs = {"delete_stale": "7d", "max_deletes": f"{count}"}
+    rows: dict[str, Usage] = {}
+    with lab.trial(old) as trial:
+        after = replace(trial, folder=new.folder)
+        for number, (name, root) in enumerate(_versions(lab).items()):
+            app = f"site-{number}"
+            rows |= {
+                f"{name}, first": trial.action(app, old.sizes, root, inputs),
+                f"{name}, unchanged": trial.action(app, {}, root, inputs),
+                f"{name}, all replaced": after.action(app, new.sizes, root, inputs),
+                f"{name}, unchanged beside those that wait": after.action(app, {}, root, inputs),
+            }
+    return [Table(f"{count:,} files that are replaced by others", rows, f"{ACTION}, first")]
+
+
+def answers_without_end(lab: Lab) -> list[Table]:
+    """How much memory it takes to read what a broken server sends, again and again."""
+    seconds = lab.size.outage
+    github = {"comment": "true", "pull_request": "1", "github_token": "token"}
+    check = {"health_check": "/health", "health_check_timeout": f"{seconds}"}
+    site = Site(lab.folder / "endless").fill(10, SMALL)
+    rows: dict[str, Usage] = {}
+    for name, endless, inputs, exit_code in (
+        ("list of files", "^/v1/apps/[^/]+/files$", {"retry_timeout": f"{seconds}"}, 5),
+        ("manifest", "^/public/[^/]+/_zerokie/", {}, 0),
+        ("list of comments", "^/repos/", github, 0),
+        ("page of a health check", "/health$", check, 10),
+    ):
+        with lab.trial(site, endless=endless) as trial:
+            commands = {
+                f"{version}, {name}": trial.command(
+                    f"{number}", root, inputs, exit_code=exit_code, is_github="comment" in inputs
+                )
+                for number, (version, root) in enumerate(_versions(lab).items())
+            }
+            if name == "manifest":
+                lab.compare(_measured(commands), runs=1)  # there has to be one
+            rows |= lab.compare(_measured(commands))
+    title = f"Answers without an end; requests are sent again for {seconds} s"
+    return [Table(title, rows, f"{ACTION}, list of files")]
+
+
+def _measured(commands: Mapping[str, Command]) -> dict[str, Callable[[int], Usage]]:
+    return {
+        name: partial(lambda command, _run: measure(command).usage, each) for name, each in commands.items()
+    }
+
+
+def _versions(lab: Lab) -> dict[str, Path]:
+    """The checkouts, by the names of their rows."""
+    return {ACTION: contestants.ROOT} | ({BESIDE: lab.beside} if lab.beside else {})
 
 
 def many_files(lab: Lab) -> list[Table]:
@@ -184,7 +279,10 @@ CASES = {
     "large": large_file,
     "many": many_files,
     "huge": huge_site,
+    "usual": usual_site,
+    "waiting": waiting_files,
+    "endless": answers_without_end,
 }
 """By the names that the command line takes."""
-USUAL = [name for name in CASES if name != "huge"]
+USUAL = ["start-up", "first", "later", "large", "many"]
 """The cases of a run that names none."""

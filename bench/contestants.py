@@ -8,7 +8,7 @@ from bench.measure import Command, Usage, measure
 from bench.served import API_KEY, ServedPlatform
 
 _HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parent
+ROOT = _HERE.parent
 _BLOCK = 1024 * 1024
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
 """For where `--quick` measures with more packages than the image has."""
@@ -34,10 +34,21 @@ class Trial:
     list_file: Path
     python: str
 
-    def action(self, app: str, sizes: Mapping[str, int], root: Path = _ROOT) -> Usage:
-        """This action, as a CI job runs it; `root` is the checkout."""
-        given = self.platform, app, self.folder, self.connections
-        return self._run(action(self.python, *given, root=root), app, sizes)
+    def action(
+        self, app: str, sizes: Mapping[str, int], root: Path = ROOT, more: Mapping[str, str] | None = None
+    ) -> Usage:
+        """This action, as a CI job runs it; `root` is the checkout, `more` are other inputs."""
+        return self._run(self.command(app, root, more or {}), app, sizes)
+
+    def command(
+        self, app: str, root: Path, more: Mapping[str, str], *, exit_code: int = 0, is_github: bool = False
+    ) -> Command:
+        """How this action is run, with the exit code that is due; on GitHub, the platform is its API."""
+        made = action(self.python, self.platform, app, self.folder, self.connections, root=root)
+        env = made.env | {f"ZEROKIE_{name.upper()}": value for name, value in more.items()}
+        if is_github:
+            env |= {"GITHUB_ACTIONS": "true", "GITHUB_API_URL": self.platform.url, "GITHUB_REPOSITORY": "a/b"}
+        return Command(made.argv, env, exit_code)
 
     def curl(self, app: str, sizes: Mapping[str, int]) -> Usage:
         """`curl -Z` for these files, in one process.
@@ -119,7 +130,7 @@ class Trial:
 
 
 def action(
-    python: str, platform: ServedPlatform, app: str, folder: Path, connections: int, *, root: Path = _ROOT
+    python: str, platform: ServedPlatform, app: str, folder: Path, connections: int, *, root: Path = ROOT
 ) -> Command:
     """This action, of the checkout at `root`."""
     given = inputs(platform, app, str(folder), connections)

@@ -39,6 +39,8 @@ class Size:
         large: bytes of the large file.
         many: growing numbers of files.
         huge: files of the largest first deploy.
+        usual: files of a usual site.
+        outage: seconds for which requests are sent again, in the case of answers without an end.
     """
 
     runs: int = 3
@@ -52,6 +54,8 @@ class Size:
     large: int = 2 * 1024**3
     many: tuple[int, ...] = (1_000, 10_000, 100_000)
     huge: int = 200_000
+    usual: int = 300
+    outage: int = 30
 
 
 QUICK = Size(
@@ -66,6 +70,8 @@ QUICK = Size(
     large=3 * 1024**2,
     many=(10, 20),
     huge=30,
+    usual=10,
+    outage=1,
 )
 """Shows that everything works, and says nothing about speed."""
 
@@ -109,11 +115,17 @@ class Lab:
 
     @contextmanager
     def trial(
-        self, site: Site, certificate: Certificate | None = None, *, latency: float | None = None
+        self,
+        site: Site,
+        certificate: Certificate | None = None,
+        *,
+        latency: float | None = None,
+        endless: str = "",
     ) -> Iterator[Trial]:
-        """A new platform for a folder whose files have reached the disk; with a certificate, over https."""
+        """A new platform for a folder whose files have reached the disk; see `ServedPlatform`."""
         os.sync()
-        with ServedPlatform(self.size.latency if latency is None else latency, certificate) as platform:
+        seconds = self.size.latency if latency is None else latency
+        with ServedPlatform(seconds, certificate, endless=endless) as platform:
             yield Trial(platform, site.folder, self.size.connections, self.folder / "list", self.python)
 
     def compare(

@@ -15,10 +15,15 @@ _LAUNCHER = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, with nothing in its environment but this and what every program needs."""
+    """What to run, with nothing in its environment but this and what every program needs.
+
+    Attributes:
+        exit_code: with which it has to end.
+    """
 
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def measure(command: Command) -> Run:
     """Run a command.
 
     Raises:
-        RuntimeError: when it fails, with what it wrote.
+        RuntimeError: when it has another exit code, with what it wrote.
     """
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **command.env}
     with tempfile.TemporaryFile() as output:
@@ -64,7 +69,7 @@ def measure(command: Command) -> Run:
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     used = json.loads(found.stdout)
-    if used["exit_code"]:
+    if used["exit_code"] != command.exit_code:
         raise RuntimeError(f"{' '.join(command.argv)[:200]} ended with {used['exit_code']}:\n{text[-2000:]}")
     return Run(used["began"], Usage(used["wall"], used["cpu"], used["rss"]), text)
 

@@ -1,7 +1,8 @@
 """A local platform that is never what is measured: `python -m bench.platform`.
 
 It speaks just what the deploy of a static folder needs, and what rclone and `aws s3 sync` ask of S3
-(`bench.bucket`), answers every request after a given latency, and spends a few 10 µs on it. Of a stored
+(`bench.bucket`), answers every request after a given latency, and spends a few 10 µs on it. A connection
+costs one latency more, and one with TLS. The apps' public addresses have a port of their own. Of a stored
 file it keeps the length and the second, so that its memory does not grow with the bytes; only the
 manifest, which the next deploy reads, is kept whole. Every name is an app. It shares no code with
 the client and checks next to nothing: that is the matter of `zerokie_action.sandbox`, which is far
@@ -12,9 +13,12 @@ import argparse
 import asyncio
 import hashlib
 import json
+import re
 import ssl
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -29,6 +33,8 @@ Answer = tuple[HTTPStatus, bytes]
 
 _KEPT_FOLDER = "_zerokie/"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ENDLESS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+_PIECE = b"10000\r\n%b\r\n" % bytes(64 * 1024)
 _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
 
@@ -151,9 +157,11 @@ class Platform:
 class Connection(asyncio.Protocol):
     """One connection from a client, which sends one request at a time."""
 
-    def __init__(self, platform: Platform, latency: float) -> None:
+    def __init__(self, platform: Platform, latency: float, endless: str) -> None:
         self._platform = platform
         self._latency = latency
+        self._endless = endless
+        self._is_paused = False
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
@@ -207,6 +215,10 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request has arrived: what it asks for is done, and the answer is on its way."""
         method, target = self._parser.get_method(), self._target.decode("ascii")
+        if self._endless and re.search(self._endless, target):
+            self._write(_ENDLESS)
+            self._pour()
+            return
         body = self._md5.hexdigest().encode() if self._is_object else self._body
         status, body = self._platform.answer(method, target, self._length, body)
         self._loop.call_later(self._latency, self._send, status, body, self._parser.should_keep_alive())
@@ -219,26 +231,78 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._close()
 
+    def _pour(self) -> None:
+        """Send on without an end, as fast as the client reads."""
+        if self._transport is None or self._transport.is_closing() or self._is_paused:
+            return
+        self._write(_PIECE)
+        self._loop.call_soon(self._pour)
+
+    def pause_writing(self) -> None:
+        """The client does not read so fast."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._is_paused = False
+        self._pour()
+
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
 
-async def serve(latency: float, certificate: str | None) -> None:
+class Entrance(asyncio.Protocol):
+    """A connection that is being opened, which takes as long as over a network."""
+
+    def __init__(
+        self, make: Callable[[], Connection], latency: float, context: ssl.SSLContext | None
+    ) -> None:
+        self._make = make
+        self._latency = latency
+        self._context = context
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read nothing yet."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is a stream
+        transport.pause_reading()
+        self._task = asyncio.create_task(self._open(transport))
+
+    async def _open(self, transport: asyncio.Transport) -> None:
+        await asyncio.sleep(self._latency * (2 if self._context else 1))
+        connection = self._make()
+        if self._context is None:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
+            transport.resume_reading()
+            return
+        with suppress(OSError):  # includes ssl.SSLError: the client went away
+            loop = asyncio.get_running_loop()
+            secure = await loop.start_tls(transport, connection, self._context, server_side=True)
+            if secure is not None:
+                connection.connection_made(secure)
+
+
+async def serve(latency: float, certificate: str | None, endless: str) -> None:
     """Serve on a free port of loopback, which the first line of output names, until the process ends."""
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
     platform: Platform
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(platform, latency), "127.0.0.1", 0, ssl=context, backlog=1024
-    )
-    port = server.sockets[0].getsockname()[1]
-    url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
-    platform = Platform(url)
-    print(url, flush=True)  # noqa: T201 - for whoever started it
-    await server.serve_forever()
+    urls = []
+    for _ in ("the API", "the apps' public addresses"):
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Entrance(lambda: Connection(platform, latency, endless), latency, context),
+            "127.0.0.1",
+            0,
+            backlog=1024,
+        )
+        port = server.sockets[0].getsockname()[1]
+        urls.append(f"{'https' if context else 'http'}://127.0.0.1:{port}")
+    platform = Platform(urls[1])
+    print(urls[0], flush=True)  # noqa: T201 - for whoever started it
+    await asyncio.get_running_loop().create_future()
 
 
 def main() -> None:
@@ -246,8 +310,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.platform", description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
     parser.add_argument("--certificate", help="PEM file with key and certificate; serves https")
+    parser.add_argument("--endless", default="", help="answers without an end where this expression is found")
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.latency, arguments.certificate))
+    asyncio.run(serve(arguments.latency, arguments.certificate, arguments.endless))
 
 
 if __name__ == "__main__":

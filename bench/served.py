@@ -66,10 +66,13 @@ class ServedPlatform:
         pid: the process.
     """
 
-    def __init__(self, latency: float, certificate: Certificate | None = None) -> None:
-        """Answer after `latency` seconds, over https with a certificate."""
+    def __init__(self, latency: float, certificate: Certificate | None = None, *, endless: str = "") -> None:
+        """Answer after `latency` seconds, over https with a certificate.
+
+        Where the expression `endless` is found in a path, the answer has no end.
+        """
         self.bundle = certificate.bundle if certificate else None
-        options = [f"--latency={latency}"]
+        options = [f"--latency={latency}", f"--endless={endless}"]
         if certificate:
             options.append(f"--certificate={certificate.chain}")
         self._process = subprocess.Popen(  # noqa: S603 - our own module

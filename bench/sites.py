@@ -34,11 +34,11 @@ class Site:
         """Bytes of all files."""
         return sum(self.sizes.values())
 
-    def fill(self, count: int, sizes: tuple[int, int]) -> Site:
+    def fill(self, count: int, sizes: tuple[int, int], name: str = "file") -> Site:
         """Add files of random content and of random sizes, from and to so many bytes."""
         for number in range(count):
             extension = _EXTENSIONS[number % len(_EXTENSIONS)]
-            path = f"section-{number // _FILES_IN_FOLDER:04}/file-{number:06}.{extension}"
+            path = f"section-{number // _FILES_IN_FOLDER:04}/{name}-{number:06}.{extension}"
             if number % _FILES_IN_FOLDER == 0:
                 (self.folder / path).parent.mkdir(parents=True)
             self.sizes[path] = self._random.randint(*sizes)

@@ -21,6 +21,19 @@ def test_has_the_locked_packages_and_no_others(image: Image, workspace: Path) ->
     assert installed >= set(locked)
 
 
+def test_bytecode_is_never_checked(image: Image, workspace: Path) -> None:
+    """Python neither compares what a run loads with its source, nor compiles it again."""
+    look = """
+import pathlib, sys, zerokie_action.run, zerokie_action.cleanup
+files = [module.__cached__ for module in sys.modules.values() if getattr(module, "__cached__", None)]
+print(len(files), {file for file in files if pathlib.Path(file).read_bytes()[4:8] != b"\\1\\0\\0\\0"})
+"""
+    seen = image.run("sh", "-c", f"/opt/zerokie/bin/python -I -c '{look}'", env={}, workspace=workspace)
+    count, _, checked = seen.log.strip().partition(" ")
+    assert int(count) > 300
+    assert checked == "set()"
+
+
 def build_again(image: Image, folder: Path, *options: str) -> None:
     """Build the image once more. It has the same layers."""
     again = f"{image.tag}-again"

@@ -22,11 +22,12 @@ def asks(seconds: float) -> Failure:
 
 
 class Try(NamedTuple):
-    """An attempt that fails after `takes` seconds, and after a wait for its slot that counts."""
+    """An attempt that fails after `takes` seconds, and after a wait for its slot, which may not count."""
 
     failed: Failure
     takes: float = 0.0
     queued: float = 0.0
+    uncounted: float = 0.0
 
 
 def pauses(
@@ -41,10 +42,10 @@ def pauses(
     budget, now, found = Budget(seconds, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
-        now += this.queued + this.takes
-        pause = budget.pause(
-            this.failed, took=this.takes, jitter=jitter, queued=this.queued, left=deadline - now
-        )
+        began = now + this.queued + this.uncounted
+        now = began + this.takes
+        budget.extend(this.uncounted)
+        pause = budget.pause(this.failed, began=began, now=now, jitter=jitter, left=deadline - now)
         found.append(pause)
         if pause is None:
             break
@@ -62,6 +63,7 @@ def pauses(
         ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
         ([Try(REFUSED, 1, queued=100)], [0.5, 1, None]),
         ([Try(REFUSED, queued=200), Try(REFUSED)], [*GROWING, *[5] * 23, None]),
+        ([Try(REFUSED, 1, uncounted=100)], [*GROWING, *[5] * 19, None]),
         ([Try(UNTRUSTED)], [None]),
         ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
         ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
@@ -79,6 +81,7 @@ def pauses(
         "a large upload that is silent",
         "waits for a slot",
         "a wait for the first slot does not count",
+        "waits for a slot while others are answered",
         "a certificate",
         "a certificate, later",
         "Retry-After does not count",

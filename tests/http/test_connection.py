@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
@@ -16,6 +20,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from hypothesis import given
 from hypothesis import strategies as st
 
+import zerokie_action.http
 from tests.http.servers import FINE, Handler, Peer, first, serve
 from tests.http.transports import Outcome, Reach, none, outcome, put, reason, transport
 from zerokie_action.http import failure
@@ -487,6 +492,53 @@ class TestLimits:
         stream = Scripted([head, b"1\r\nx\r\n" * size, b"0\r\nX: " + b"x" * 5000 + b"\r\n\r\n"])
         response = await Connection(stream).send(put("http://platform.test", max_body=size))
         assert response.content == b"x" * size
+
+
+class TestMemory:
+    """The collector runs rarely, so what it has to find would add up over minutes of retries."""
+
+    @pytest.mark.parametrize("size", [5, 20_000_000])
+    @pytest.mark.parametrize(
+        ("rest", "then"),
+        [
+            (bytes(500_000), "hang"),
+            (bytes(500_001), "hang"),
+            (b"", "close"),
+            (b"", "reset"),
+            (b"", "hang"),
+            (b"", "cancel"),
+        ],
+        ids=["answered", "no HTTP after it", "cut off", "reset", "silent", "cancelled"],
+    )
+    async def test_nothing_is_left(self, size: int, rest: bytes, then: str) -> None:
+        """Whatever ends an exchange, its response is gone at once, also while a body is being sent."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.head()
+            await peer.send(OK + b"Content-Length: 1000000\r\n\r\n" + bytes(500_000), rest)
+            if then == "reset":
+                peer.reset()
+            elif then != "close":
+                await peer.gone() if size == 5 else await anyio.sleep_forever()
+
+        async def exchange() -> None:
+            with anyio.move_on_after(5 if then == "cancel" else 100), suppress(httpx.TransportError):
+                await http.handle_async_request(put(server.url, Body(size)))
+
+        async with serve(handle) as server, transport() as http:
+            await exchange()
+            gc.collect()
+            gc.disable()
+            tracemalloc.start()
+            try:
+                for _ in range(8):
+                    await exchange()
+                ours = tracemalloc.Filter(True, f"{Path(zerokie_action.http.__file__).parent}/*")  # noqa: FBT003
+                found = tracemalloc.take_snapshot().filter_traces([ours]).statistics("filename")
+                assert sum(each.size for each in found) < 100_000, found
+            finally:
+                tracemalloc.stop()
+                gc.enable()
 
 
 class TestTwoAnswers:

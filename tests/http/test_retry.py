@@ -15,7 +15,7 @@ import pytest
 from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
-from zerokie_action.http.gave_up import GaveUp
+from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.outcome import Outcome, Write

@@ -16,6 +16,7 @@ import pytest
 from tests.http.transports import read
 from zerokie_action.http.request import extensions
 from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
 
 Platform = Callable[[], Awaitable[int | httpx.TransportError]]
 
@@ -28,15 +29,16 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
     lines: list[str] = []
     sent = 0
 
-    async def answer(_request: httpx.Request) -> httpx.Response:
-        nonlocal sent
-        sent += 1
-        answered = await platform()
-        if isinstance(answered, httpx.TransportError):
-            raise answered
-        return httpx.Response(answered)
+    class Answers(Transport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002 - of the base class
+            nonlocal sent
+            sent += 1
+            answered = await platform()
+            if isinstance(answered, httpx.TransportError):
+                raise answered
+            return httpx.Response(answered)
 
-    client = RetryingClient(httpx.MockTransport(answer), retry_timeout=120, log=lines.append)
+    client = RetryingClient(Answers({}), retry_timeout=120, log=lines.append)
     began, waiting = anyio.current_time(), iter(range(files))
 
     async def work() -> None:

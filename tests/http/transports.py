@@ -114,7 +114,7 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
     return response.content if response.is_success else RequestRejected("no", status=response.status_code)
 
 
-class Script(httpx.AsyncBaseTransport):
+class Script(Transport):
     """Does what it is told, one thing an attempt; the last one for ever.
 
     Attributes:
@@ -123,6 +123,7 @@ class Script(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, *steps: Step, takes: float = 0.0) -> None:
+        super().__init__({})
         self.steps = list(steps)
         self.takes = takes
         self.attempts: list[float] = []

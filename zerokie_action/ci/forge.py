@@ -12,7 +12,7 @@ from zerokie_action.ci.log import Log
 from zerokie_action.errors import ConfigurationError, DeployError
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, of_status
-from zerokie_action.http.gave_up import GaveUp
+from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.answers import words

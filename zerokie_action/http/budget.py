@@ -1,4 +1,4 @@
-"""Decides whether a request that failed is sent again, and after how long a pause. Reads no clock."""
+"""Decides when a request that fails is given up, and how long the pauses are until then. Reads no clock."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _DOUBLINGS = 9  # more would not change the pause, and might overflow
 
 @dataclass
 class Budget:
-    """The budget of one request, and how much of it its failures have spent. All times are in seconds.
+    """The budget of one request. All times are in seconds.
 
     Attributes:
         seconds: how long the request may fail; `UNTIL_DEADLINE` for as long as the deadline allows.
@@ -29,27 +29,34 @@ class Budget:
     seconds: float
     may_be_wrong: bool = False
     attempts: int = 0
-    _spent: float = 0.0
-    _asked: float = 0.0
-    """The waits that `Retry-After` has asked for, up to `limits.MOST_WAITED`. They are not in `_spent`."""
+    _gives_up_at: float = math.inf
+    """Set by the first failure, on the clock of `pause`."""
+    _free: float = limits.MOST_WAITED
+    """The waits that `Retry-After` may still ask for without counting."""
+
+    def extend(self, seconds: float) -> None:
+        """Do not count these seconds."""
+        self._gives_up_at += seconds
 
     def pause(
-        self, failed: Failure, *, took: float, jitter: float, queued: float = 0.0, left: float = math.inf
+        self, failed: Failure, *, began: float, now: float, jitter: float, left: float = math.inf
     ) -> float | None:
         """Count a failed attempt.
 
         Args:
             failed: the failure.
-            took: the length of the attempt.
+            began: when the attempt began, on any clock.
+            now: when the attempt failed, on the same clock.
             jitter: a random number from 0 to 1, which keeps the pauses of concurrent requests apart.
-            queued: how long the attempt waited for its slot, if that wait counts.
             left: the time after which the caller will be cancelled.
 
         Returns:
             The seconds to wait before the next attempt; None to give up.
         """
-        if self.attempts:  # the budget begins with the first failure
-            self._spent += queued + (took if failed.was_silent else min(took, limits.LONGEST_ATTEMPT))
+        if not self.attempts:
+            self._gives_up_at = now + self.seconds
+        elif not failed.was_silent:
+            self.extend(max(0.0, now - began - limits.LONGEST_ATTEMPT))
         first, longest = (0.2, 1.0) if self.seconds == UNTIL_DEADLINE else (0.5, 5.0)
         pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
         self.attempts += 1
@@ -58,16 +65,15 @@ class Budget:
             return None
         if self.seconds == UNTIL_DEADLINE:
             return pause if pause < left else None
-        most = min(self.seconds, limits.NO_SENSE) if self.may_be_wrong else self.seconds
-        if self._spent >= most or failed.retry_after > longest_wait(left):
+        early = max(0.0, self.seconds - limits.NO_SENSE) if self.may_be_wrong else 0.0
+        if now >= self._gives_up_at - early or failed.retry_after > longest_wait(left):
             return None
         if asked := failed.retry_after:
             # A little longer: otherwise, all requests that were told the same time would come back at once.
             pause = max(asked, pause) + pause * jitter
-            free = min(asked, limits.MOST_WAITED - self._asked)
-            self._asked += free
-            self._spent -= free
-        self._spent += pause
+            free = min(asked, self._free)
+            self._free -= free
+            self.extend(free)
         return pause
 
 

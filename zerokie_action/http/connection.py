@@ -7,7 +7,7 @@ exchange; otherwise, a response that nobody asked for would be taken for the ans
 import select
 import ssl
 from collections.abc import AsyncIterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import cast
 
 import anyio
@@ -31,6 +31,8 @@ _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
 keeps the rest in a buffer of its own, where `is_fresh` does not see it. Each of two TLS layers may hold back
 a record of 16 kB, which leaves 32 kB."""
+_TICKETS = 0.001
+"""Seconds to read what a new connection has received; reading waits for more."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -43,7 +45,7 @@ class Connection:
     """A connection to a server, or through a proxy.
 
     Attributes:
-        is_idle: whether a response is complete, and the connection may serve another request.
+        is_idle: whether the connection may serve a request: it is new, or the last response is complete.
     """
 
     def __init__(self, stream: ByteStream, prefix: bytes = b"", fields: Fields = ()) -> None:
@@ -54,11 +56,12 @@ class Connection:
             prefix: what precedes the path in each request: the origin, where a proxy forwards the requests.
             fields: header fields that precede those of each request.
         """
-        self.is_idle = False
+        self.is_idle = True
         self._stream = stream
         self._prefix = prefix
         self._fields = fields
-        self._idle_since = 0.0
+        self._idle_since = anyio.current_time()
+        self._is_new = True
         self._tls = list(_tls_objects(stream))
         self._arrivals = select.poll()
         self._arrivals.register(stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - not Django's
@@ -71,9 +74,9 @@ class Connection:
         Raises:
             httpx.TransportError: when there is no complete response. The request may have arrived.
         """
-        self.is_idle = False
+        self.is_idle = self._is_new = False
         exchange = _Exchange(self._stream, request, *self._head(request))
-        with exchange.scope:
+        with exchange.scope, closing(exchange.response):
             await exchange.run()
             response = exchange.response.to_httpx()
             if exchange.unsent and response.is_success:  # of no use: the platform does not have the file
@@ -99,10 +102,15 @@ class Connection:
             raise httpx.LocalProtocolError("a line break in the request's head")
         return head + b"\r\n", length
 
-    def is_fresh(self) -> bool:
+    async def is_fresh(self) -> bool:
         """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
+        if self._is_new and self._tls and self._arrivals.poll(0):  # the tickets of TLS 1.3, or the end
+            with anyio.move_on_after(_TICKETS, shield=True) as reading, suppress(anyio.EndOfStream, *_BROKEN):
+                await self._stream.receive(1)
+            if not reading.cancelled_caught:
+                return False
         for tls in self._tls:
             try:
                 tls.read(1)
@@ -157,15 +165,25 @@ class _Exchange:
             await self._send()
             await self._read()
             return
+        error: BaseException | None = None
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send)
+                tasks.start_soon(self._send_until_cancelled)
                 await self._read()
                 if self.unsent:
                     tasks.cancel_scope.cancel()
         except ExceptionGroup as errors:
             error = unwrap(errors)
-            raise error from error.__cause__
+        if error:  # raised in the handler, the error and the group would refer to each other
+            try:
+                raise error
+            finally:
+                del error
+
+    async def _send_until_cancelled(self) -> None:
+        # anyio keeps the cancellation of a task in a reference cycle, together with the frames that it ended.
+        with suppress(anyio.get_cancelled_exc_class()):
+            await self._send()
 
     async def _send(self) -> None:
         """Send head and body, a small body together with the head, as far as the server takes them.

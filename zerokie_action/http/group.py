@@ -1,42 +1,71 @@
-"""The requests of one kind: how many may be sent at once, and what the log says of their failures."""
+"""The requests of one kind: how many may be sent at once, and what is said of their failures."""
 
+import math
+import resource
+import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 
-from zerokie_action.http.limiter import AdaptiveLimiter
-from zerokie_action.text import human_seconds
+from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.http.failure import Failure
+from zerokie_action.text import human_files, human_seconds
 
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
+_OTHER_FILES = 24
+"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
 
-@dataclass
 class Group:
     """The requests of one kind.
 
+    A failure halves the number of slots, down to one. Each success adds 4/n slots to n, at most one. So a
+    platform that takes only a few requests at once slows the group down, and fails none of its requests.
+
     Attributes:
-        name: begins the lines of the log.
-        log: gets the lines about failures.
-        limiter: how many may be sent at once.
+        slots: a context for each request: first come, first served.
         answered: the number of answered requests.
         reason: why the last attempt failed; empty if it was answered.
     """
 
-    name: str
-    log: Callable[[str], None]
-    limiter: AdaptiveLimiter
-    answered: int = 0
-    reason: str = ""
-    _failing_since: float = 0.0
-    _next_line: float = 0.0
+    def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
+        """Begin with all slots.
+
+        Args:
+            name: begins the lines of the log.
+            most: the number of slots while nothing fails; fewer if the limit of open files is low.
+            log: gets the lines about failures.
+        """
+        self.slots = anyio.CapacityLimiter(min(most, _most_requests()))
+        self.answered = 0
+        self.reason = ""
+        self._name = name
+        self._log = log
+        self._most = self._target = float(self.slots.total_tokens)
+        self._cut_at = -math.inf
+        self._failing_since = 0.0
+        self._next_line = 0.0
 
     def succeeded(self) -> None:
         """Note an answer."""
-        self.limiter.succeeded()
         self.answered += 1
         self.reason = ""
+        self._resize(min(self._most, self._target + min(1.0, 4 / self._target)))
+
+    def failed(self, began: float) -> None:
+        """Note that an attempt failed which began at this time (event loop).
+
+        Attempts that were in flight together have one cause, so their failures halve the number once.
+        """
+        if began >= self._cut_at:
+            self._cut_at = anyio.current_time()
+            self._resize(max(1.0, self._target / 2))
+
+    def _resize(self, target: float) -> None:
+        self._target = target
+        self.slots.total_tokens = int(target)
 
     def sends_again(self, reason: str) -> None:
         """Note why an attempt failed whose request is sent again, and log it now and then."""
@@ -48,4 +77,40 @@ class Group:
             self._next_line = now + _LINE_EVERY
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self.log(f"{self.name}: {reason}; sending again{lasting}")
+            self._log(f"{self._name}: {reason}; sending again{lasting}")
+
+
+def _most_requests() -> int:
+    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
+
+
+class GaveUp(PlatformUnavailable):
+    """A request got no answer. The message says which request, how often it was sent, and why it failed.
+
+    Attributes:
+        failure: the last failure.
+    """
+
+    def __init__(self, message: str, last: Failure, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.failure = last
+        self.retry_after = last.retry_after
+
+
+def after_attempts(purpose: str, last: Failure, attempts: int, seconds: float, others: int) -> GaveUp:
+    """The error after so many attempts; `others` other requests of the group were answered meanwhile."""
+    tried = "1 attempt" if attempts == 1 else f"{attempts:,} attempts in {human_seconds(seconds)}"
+    worked = f", while {human_files(others, 'other')} worked" if others else ""
+    return GaveUp(f"{purpose} failed after {tried}{worked}: {last.reason}", last)
+
+
+def asked_to_wait(purpose: str, last: Failure) -> GaveUp:
+    """The error after a `Retry-After` that is too long."""
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + last.retry_after))
+    return GaveUp(
+        f"{purpose} failed: {last.reason}; it asks to wait until {until} UTC",
+        last,
+        hint="Run the job again after that time. A longer `timeout` helps with waits of up to 10 minutes.",
+    )

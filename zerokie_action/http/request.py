@@ -34,7 +34,7 @@ def extensions(
 
     Args:
         purpose: the beginning of a sentence about the request: `Listing the apps`.
-        group: the requests of a group share an `AdaptiveLimiter`; the group's name begins log lines. By
+        group: the requests of a group share an `Group`; the group's name begins log lines. By
             default, the purpose is the group.
         silence: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
         size: bytes of the request's body; a large body extends the silence, because its last bytes may be on

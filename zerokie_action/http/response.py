@@ -90,6 +90,10 @@ class IncomingResponse:
         fields = [field for field in self._fields if field[0].lower() != b"content-encoding"]
         return httpx.Response(self._status, headers=fields, content=self._body.getvalue())
 
+    def close(self) -> None:
+        """Release the parser: it and the response refer to each other, and the collector runs rarely."""
+        del self._parser
+
     # httptools' callbacks
 
     def on_message_begin(self) -> None:

@@ -1,8 +1,7 @@
 """Sends each request until it is answered, or has failed for too long.
 
 A request that fails is sent again, after growing pauses, until it has failed for its budget: the input
-`retry-timeout`. The requests of a group share one thing, the number of requests that may be sent at once
-(`AdaptiveLimiter`).
+`retry-timeout`. The requests of a `Group` share one thing, the number of requests that may be sent at once.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
 from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.gave_up import after_attempts, asked_to_wait
-from zerokie_action.http.group import Group
-from zerokie_action.http.limiter import AdaptiveLimiter, most_requests
+from zerokie_action.http.group import Group, after_attempts, asked_to_wait
+from zerokie_action.http.transport import Transport
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.text import human_seconds
 
@@ -48,7 +46,7 @@ class RetryingClient:
         retries_used: the number of retries so far.
     """
 
-    transport: httpx.AsyncBaseTransport
+    transport: Transport
     retry_timeout: float
     log: Callable[[str], None]
     concurrency: int = 64
@@ -78,19 +76,20 @@ class RetryingClient:
 
         Raises:
             DeployError: the refusal that `read` returns.
-            GaveUp: when another attempt can't help, or the budget is spent.
+            GaveUp: when another attempt can't help, or the budget is allowed.
         """
         group, write = self._group(request), write or Write()
-        spent = Budget(
+        allowed = Budget(
             self.retry_timeout if budget is None else budget,
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
         called_at, answered_before = anyio.current_time(), group.answered
         while True:
             queued_at, answered = anyio.current_time(), group.answered
-            async with group.limiter.slots:
+            async with group.slots:
                 began = anyio.current_time()
-                is_slow = group.answered > answered  # others were answered meanwhile: no outage
+                if group.answered > answered:  # others were answered meanwhile: no outage
+                    allowed.extend(began - queued_at)
                 answer = await self._attempt(request, read, guard, write)
             if not isinstance(answer, Failure):
                 group.succeeded()
@@ -98,17 +97,16 @@ class RetryingClient:
                     raise answer
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
-            group.limiter.failed(began)
+            group.failed(began)
             now, left = anyio.current_time(), _time_left()
-            queued = 0.0 if is_slow else began - queued_at
             jitter = random.random()  # noqa: S311 - no secret
-            pause = spent.pause(answer, took=now - began, jitter=jitter, queued=queued, left=left)
+            pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
                 purpose = request.extensions["purpose"]
-                if spent.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
+                if allowed.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
                     raise asked_to_wait(purpose, answer)
                 others = group.answered - answered_before
-                raise after_attempts(purpose, answer, spent.attempts, now - called_at, others)
+                raise after_attempts(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
             self.retries_used += 1
             await anyio.sleep(pause)
@@ -151,8 +149,7 @@ class RetryingClient:
     def _group(self, request: httpx.Request) -> Group:
         name = request.extensions["group"]
         if name not in self._groups:
-            limiter = AdaptiveLimiter(min(self.concurrency, most_requests()))
-            self._groups[name] = Group(name, self.log, limiter)
+            self._groups[name] = Group(name, self.concurrency, self.log)
         return self._groups[name]
 
     def outages(self) -> str:

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
@@ -32,6 +33,14 @@ _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443}
 
 
+@dataclass(eq=False)
+class _Opening:
+    """A connection that is being opened ahead of its request."""
+
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    error: Exception | None = None
+
+
 class Transport(httpx.AsyncBaseTransport):
     """Sends requests to any origin, directly or through the proxy that the environment names."""
 
@@ -39,6 +48,25 @@ class Transport(httpx.AsyncBaseTransport):
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
+        self._opening: dict[str, _Opening] = {}
+
+    async def connect_ahead(self, url: httpx.URL) -> None:
+        """Open a connection for the next request to the URL's origin.
+
+        A failure changes nothing: the request then connects by itself. A request that comes while the
+        connection is being opened waits for it, and a failure is its own.
+        """
+        origin = _origin(url)
+        opening = self._opening[origin] = _Opening()
+        try:
+            connection = await self._network.connect(origin)
+            if isinstance(connection, Connection):
+                self._idle[origin].append(connection)
+        except (httpx.TransportError, ConfigurationError) as error:
+            opening.error = error
+        finally:
+            self._opening.pop(origin, None)
+            opening.ended.set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and read the whole response.
@@ -50,24 +78,20 @@ class Transport(httpx.AsyncBaseTransport):
                 and `ProxyError` say that the request was not sent.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-        connection = await self._take(origin)
+        origin = _origin(request.url)
         try:
-            if not connection:
-                connection = await self._network.connect(origin)
-            return await connection.send(request)
-        except httpx.HTTPStatusError as error:
-            return error.response
+            connection = await self._take(origin) or await self._network.connect(origin)
+            if not isinstance(connection, Connection):
+                return connection
+            try:
+                return await connection.send(request)
+            finally:
+                await self._put_back(origin, connection)
         except httpx.TransportError as error:
             await self.aclose()  # the idle connections are likely to be dead as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
                 raise httpx.ProxyError(f"through {proxy.name}") from error
             raise
-        finally:
-            if connection and connection.is_idle:
-                self._idle[origin].append(connection)
-            elif connection:
-                await connection.aclose()
 
     async def aclose(self) -> None:
         """Close the idle connections. Requests in flight keep their connections."""
@@ -79,10 +103,21 @@ class Transport(httpx.AsyncBaseTransport):
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
-            if connection.is_fresh():
+            if await connection.is_fresh():
                 return connection
             await connection.aclose()
+        if opening := self._opening.get(origin):
+            await opening.ended.wait()
+            if opening.error:
+                raise opening.error
+            return await self._take(origin)
         return None
+
+    async def _put_back(self, origin: str, connection: Connection) -> None:
+        if connection.is_idle:
+            self._idle[origin].append(connection)
+        else:
+            await connection.aclose()
 
 
 class Proxy(NamedTuple):
@@ -143,13 +178,15 @@ class Network:
         where = f"{proxy.scheme}://{proxy.netloc.decode()}"
         return Proxy(f"the proxy {where} ({variable})", proxy, fields)
 
-    async def connect(self, origin: str) -> Connection:
+    async def connect(self, origin: str) -> Connection | httpx.Response:
         """A new connection to an origin; `limits.CONNECT` limits each step of connecting.
+
+        Returns:
+            The connection; a response of the proxy if it requires a login. Its text names the proxy.
 
         Raises:
             httpx.ConnectError: when a step fails.
             httpx.ConnectTimeout: when a step takes too long.
-            httpx.HTTPStatusError: when the proxy requires a login. The text of the response names the proxy.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
         proxy, url = self.proxy_for(origin), httpx.URL(origin)
@@ -162,11 +199,14 @@ class Network:
                 return Connection(stream)
             if url.scheme == "http":
                 return Connection(stream, prefix=origin.encode(), fields=proxy.login)
-            await _tunnel(stream, url, proxy)
-            return Connection(await self._secure(stream, url))
+            refusal = await _tunnel(stream, url, proxy)
+            if refusal is None:
+                return Connection(await self._secure(stream, url))
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
+        await anyio.aclose_forcefully(stream)
+        return refusal
 
     async def _secure(self, stream: ByteStream, url: httpx.URL) -> ByteStream:
         """The stream, with TLS if the URL asks for it."""
@@ -201,8 +241,12 @@ class Network:
         return context
 
 
-async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> None:
-    """Let the proxy at the other end of the stream connect it to the URL's host."""
+async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Response | None:
+    """Let the proxy at the other end of the stream connect it to the URL's host.
+
+    Returns:
+        None; a response that names the proxy if the proxy requires a login.
+    """
     host = _host(url)
     address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
     more = {**extensions("Connecting"), "target": address}
@@ -210,10 +254,15 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> None:
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
-        response = httpx.Response(response.status_code, text=proxy.name)
-        raise httpx.HTTPStatusError("", request=request, response=response)
+        return httpx.Response(response.status_code, text=proxy.name)
     if not response.is_success:
         raise httpx.ConnectError(f"{response.status_code} {response.reason_phrase}")
+    return None
+
+
+def _origin(url: httpx.URL) -> str:
+    """An origin such as `https://host:port`; the port of the scheme is left out."""
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _host(url: httpx.URL) -> str:

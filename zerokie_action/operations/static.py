@@ -28,6 +28,7 @@ from zerokie_action.operations.update import Update
 from zerokie_action.operations.zone import read_zone, require_listed
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
+from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.result import Changes, Uploaded
 from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 
@@ -53,7 +54,10 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _preview(job, scanned, hashing, existing)
             return
         app = existing or (await apps.create_or_find(job))[0]
+        # While the lock is asked for and the zone is listed. A new app has no manifest.
+        ahead = tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
         hashes = await _update(job, scanned, hashing, app)
+        ahead.cancel()
     await _complete(job, hashes)
 
 

@@ -19,7 +19,7 @@ from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.gave_up import GaveUp
+from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
 from zerokie_action.http.retry import Guard, RetryingClient
 from zerokie_action.outcome import Outcome, Write

@@ -1,0 +1,121 @@
+"""A connection that is opened ahead of its request."""
+
+import ssl
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from tests.http.servers import Handler, Peer, fine, first, serve, tunnel_to
+from tests.http.transports import Reach, none, outcome, put, transport
+from zerokie_action.errors import ConfigurationError
+
+PLATFORM = "https://platform.test"
+
+
+def late(seconds: float, handler: Handler) -> Handler:
+    """Say nothing for some seconds."""
+
+    async def handle(peer: Peer) -> None:
+        await anyio.sleep(seconds)
+        await handler(peer)
+
+    return handle
+
+
+async def close(peer: Peer) -> None:
+    """Close the connection at once, without a word."""
+
+
+@pytest.mark.parametrize(("idle", "accepted"), [(0, 1), (3, 1), (5, 2)])
+async def test_it_is_used(idle: float, accepted: int, reach: Reach) -> None:
+    """Also after the tickets that TLS sends. A connection that was idle for too long is opened anew."""
+    async with reach(fine) as (server, http, url):
+        await http.connect_ahead(httpx.URL(url))
+        await anyio.sleep(idle)
+        for _ in range(2):
+            assert await outcome(http, put(url)) == (200, b"fine")
+    assert server.accepted == accepted
+
+
+async def test_closed_meanwhile(reach: Reach) -> None:
+    """It is opened anew, also where unread tickets came before the end."""
+    async with reach(first(close)) as (server, http, url):
+        await http.connect_ahead(httpx.URL(url))
+        await anyio.sleep(1)
+        assert await outcome(http, put(url)) == (200, b"fine")
+    assert server.accepted == 2
+
+
+async def test_the_proxy() -> None:
+    """The connection goes where the requests go."""
+    async with serve(fine) as proxy, transport(HTTP_PROXY=proxy.url, NO_PROXY="127.0.0.2") as http:
+        await http.connect_ahead(httpx.URL("http://127.0.0.2:1"))
+        assert proxy.accepted == 0
+        await http.connect_ahead(httpx.URL("http://platform.test"))
+        assert await outcome(http, put("http://platform.test")) == (200, b"fine")
+        assert proxy.accepted == 1
+
+
+async def test_a_request_waits_for_it(tls: ssl.SSLContext, bundle: Path) -> None:
+    """A second connection would be ready later."""
+    async with serve(fine, tls=tls) as origin, serve(late(3, tunnel_to(origin))) as proxy:
+        env = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(bundle)}
+        async with transport(**env) as http, anyio.create_task_group() as tasks:
+            began = anyio.current_time()
+            tasks.start_soon(http.connect_ahead, httpx.URL(PLATFORM))
+            await anyio.sleep(1)
+            assert await outcome(http, put(PLATFORM)) == (200, b"fine")
+            assert anyio.current_time() - began == pytest.approx(3, abs=0.1)
+        assert proxy.accepted == 1
+
+
+@pytest.mark.parametrize(("cancelled", "seconds", "accepted"), [(False, 10, 1), (True, 14, 2)])
+async def test_silence(*, cancelled: bool, seconds: float, accepted: int) -> None:
+    """A request that waits for a silent connection has its failure, and no other ten seconds."""
+    async with serve(late(1000, close)) as server, transport() as http:
+        url, began = server.url.replace("http:", "https:"), anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            ahead = tasks.start_soon(http.connect_ahead, httpx.URL(url))
+            asked = tasks.start_soon(outcome, http, put(url))
+            await anyio.sleep(4)
+            if cancelled:
+                ahead.cancel()
+        assert await asked == none(sent=False)
+        assert anyio.current_time() - began == pytest.approx(seconds, abs=0.1)
+    assert server.accepted == accepted
+
+
+class TestFailures:
+    """A failure of the connection ahead changes nothing."""
+
+    async def test_the_next_attempt_works(self, tls: ssl.SSLContext, bundle: Path) -> None:
+        """The request connects by itself."""
+
+        async def handle(peer: Peer) -> None:
+            await (close if peer.server.accepted == 1 else tunnel_to(origin))(peer)
+
+        async with serve(fine, tls=tls) as origin, serve(handle) as proxy:
+            async with transport(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http:
+                await http.connect_ahead(httpx.URL(PLATFORM))
+                assert await outcome(http, put(PLATFORM)) == (200, b"fine")
+            assert proxy.accepted == 2
+
+    async def test_a_login(self) -> None:
+        """A proxy that requires a login says so to the request."""
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            await peer.send(b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n")
+
+        async with serve(handle) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
+            await http.connect_ahead(httpx.URL(PLATFORM))
+            assert (await outcome(http, put(PLATFORM)))[0] == 407
+
+    async def test_no_proxy(self) -> None:
+        """A wrong environment is the request's error."""
+        async with transport(HTTPS_PROXY="socks5://127.0.0.1:1") as http:
+            await http.connect_ahead(httpx.URL(PLATFORM))
+            with pytest.raises(ConfigurationError):
+                await http.handle_async_request(put(PLATFORM))
