@@ -107,7 +107,8 @@ async def _work(
 ) -> None:
     """Connect to the platform, and do what the inputs ask for."""
     _announce(settings, ci.log)
-    state_file = settings.state_file or default_state_file(environment.env)
+    takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
+    state_file = (settings.state_file or default_state_file(environment.env)) if takes_lock else None
     # The platform may quote the values of `env`.
     redactor = Redactor(*secrets(environment), *settings.env.values())
     async with Transport(environment.env) as transport:
