@@ -145,9 +145,10 @@ class DeployLock:
             failing = max(self.client.http.retry_timeout, allowance.seconds)
             allowance = allowance._replace(seconds=limits.FINALIZE_SILENCE + failing)
         try:
-            if (released := await self.release(counts, allowance)) and failure:
-                self.log.info("Deploy lock released")
-            self.released = released or self.released
+            if released := await self.release(counts, allowance):
+                self.released = released
+                if failure:
+                    self.log.info("Deploy lock released")
         except LockLost as loss:
             if failure is None or is_conflict(failure):
                 raise loss from failure
