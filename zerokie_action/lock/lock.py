@@ -168,8 +168,7 @@ class DeployLock:
     async def release(self, counts: Counts, allowance: Allowance) -> Released | None:
         """Release the lock within an allowance, shielded from cancellation.
 
-        If it is not known whether the session holds the lock, a heartbeat asks first, and leaves
-        `limits.FINALIZE` for finalize.
+        If it is not known whether the session holds the lock, a heartbeat asks first.
 
         Returns:
             What is known after the release; None if the session does not hold the lock.
@@ -180,13 +179,9 @@ class DeployLock:
         """
         session, client = self.session, self.client.retrying(UNTIL_DEADLINE)
         with self.shutdown.shielded_scope(allowance):
-            match session.state:
-                case Pending():
-                    with self.shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
-                        if not (session.asking.may_come_late and await session.confirm(client)):
-                            return None
-                case Ended():
-                    return None
-            if not isinstance(session.state, Pending):  # otherwise, the heartbeat was not answered in time
-                return await session.finalize(client, counts)
+            if isinstance(session.state, Pending) and session.asking.may_come_late:
+                await session.confirm(client)
+            if isinstance(session.state, Pending | Ended):
+                return None
+            return await session.finalize(client, counts)
         raise PlatformUnavailable("The deploy lock could not be released in time")
