@@ -1,38 +1,43 @@
 """The second chance: what `zerokie-cleanup` does about a lock that a killed deploy left."""
 
-import io
+import errno
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from tests.operations.containers import tell
-from tests.support import timewarp
+from tests.support import cleanup
 from tests.support.world import API_KEY, World
-from zerokie_action.cleanup import cleanup
 from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record
-from zerokie_action.sandbox.server import serve
 
 SESSION = "0b5c"
 FINALIZE = ("POST", "/finalize$")
 PAGE = b"<html><title>Not Found</title>"
 
 
-def clean_up(world: World, monkeypatch: pytest.MonkeyPatch, **inputs: Any) -> str:
-    """Run the cleanup of a deploy that asked for the lock on `site`, in virtual time; returns its log."""
-    monkeypatch.setattr(anyio, "run", lambda work, *args: timewarp.run(world.loop, work(*args)))
-    log = io.StringIO()
-    platform: Any = serve(world.platform)
-    server = timewarp.run(world.loop, platform.__aenter__())
+def clean_up(world: World, **inputs: Any) -> str:
+    """Run the cleanup of a deploy that asked for the lock on `site`; returns its log."""
     state = {"STATE_app": "site", "STATE_session": inputs.pop("STATE_session", SESSION)}
-    env = world.environment(server.url, **inputs) | state
-    cleanup(env, world.signals, log)
-    timewarp.run(world.loop, platform.__aexit__(None, None, None))
-    return log.getvalue()
+    return cleanup.clean_up(world, state, **inputs)
+
+
+@pytest.fixture
+def file(world: World) -> Path:
+    """The state file."""
+    path = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(path)
+    return path
+
+
+def leave(file: Path, app: str = "site", session: str = SESSION) -> None:
+    """A run records its lock, and is killed."""
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add(app, session)
 
 
 @pytest.fixture(autouse=True)
@@ -40,57 +45,43 @@ def held(world: World) -> None:
     world.platform.take_lock("site", SESSION)
 
 
-def test_a_lock_that_was_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_was_left(world: World) -> None:
     """It is released, and the user is told to deploy again."""
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")
     assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (0, 0, 0)
     assert "released now. The platform recorded the deploy with counts of zero" in said
 
 
-def test_locks_of_two_killed_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They shared a state file."""
-    world.platform.apps.create_static("other")
-    world.platform.take_lock("other", "s-2")
-    file = world.folder.parent / "state.json"
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    for app, session in (("site", SESSION), ("other", "s-2")):
-        with closing(LockRecords(lambda _state: None, file)) as records:  # each was killed
-            records.add(app, session)
-    clean_up(world, monkeypatch)
-    assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
-    assert not file.exists()
-
-
-def test_a_key_from_a_file(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_key_from_a_file(world: World, tmp_path: Path) -> None:
     """The cleanup reads it as the deploy did, without what editors leave there."""
     (tmp_path / "key").write_text(f"\ufeff  {API_KEY}\r\n\n", "utf-8")
     world.env |= {"INPUT_API-KEY-FILE": str(tmp_path / "key")}
-    assert "released now" in clean_up(world, monkeypatch, api_key=None)
+    assert "released now" in clean_up(world, api_key=None)
     assert world.platform.lock("site") is None
 
 
-def test_names_stop_no_cleanup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_stop_no_cleanup(world: World) -> None:
     """What would stop a deploy must not cost a lock."""
     world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
-    assert "released now" in clean_up(world, monkeypatch)
+    assert "released now" in clean_up(world)
 
 
-def test_an_answer_that_was_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_was_lost(world: World) -> None:
     """The second attempt is refused, because the first one worked."""
     world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert world.platform.lock("site") is None
     assert len(world.platform.deployments("site")) == 1
     assert "released now" in said
 
 
-def test_an_answer_that_quotes_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_quotes_the_key(world: World) -> None:
     """The log shows why the lock was not released, without the key."""
     body = b'{"error": "no deploys for %s"}' % API_KEY.encode()
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, body=body))
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert "no deploys for ***" in said
     assert API_KEY not in said
 
@@ -104,7 +95,6 @@ def test_an_answer_that_quotes_the_key(world: World, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("lasts", [60, None], ids=["for a minute", "for ever"])
 def test_a_platform_that_is_away(
     world: World,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     arguments: dict[str, Any],
     lasts: float | None,
@@ -115,7 +105,7 @@ def test_a_platform_that_is_away(
     """
     world.platform.faults.add(Fault(path=path, times=None, lasts=lasts, **arguments))
     began = world.loop.now
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert world.loop.now - began <= 121
     if lasts and (path, arguments["kind"]) != ("/finalize$", Kind.HANG):
         assert "released now" in said
@@ -126,27 +116,27 @@ def test_a_platform_that_is_away(
         assert world.platform.lock("site") == SESSION
 
 
-def test_a_signal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal(world: World) -> None:
     """It ends in time, and says what may be left."""
     world.platform.faults.add(Fault(Kind.HANG, times=None))
     began = world.loop.now
     tell(world, after=10)
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert world.loop.now - began <= 15
     assert "Cleanup: the lock on 'site' could not be released" in said
 
 
-def test_a_release_that_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_that_is_refused(world: World) -> None:
     """The lock is ours, so it is not called released; the warning says when it expires."""
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert "Cleanup: the lock on 'site' could not be released: Finalizing the deploy was refused" in said
     assert "It expires at " in said
     assert world.platform.lock("site") == SESSION
 
 
 @pytest.mark.parametrize("request_path", ["/deploy/lock", "/finalize"])
-def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, request_path: str) -> None:
+def test_a_lock_of_somebody_else(world: World, request_path: str) -> None:
     """From the start, or since the heartbeat: there is nothing to release, and nothing to warn of."""
 
     def take(record: Record) -> None:
@@ -154,9 +144,7 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, 
             world.platform.take_lock("site", "other")
 
     world.platform.on_request = take
-    assert clean_up(world, monkeypatch) == (
-        "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
-    )
+    assert clean_up(world) == ("Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n")
     assert world.platform.lock("site") == "other"
 
 
@@ -167,118 +155,98 @@ def test_a_lock_of_somebody_else(world: World, monkeypatch: pytest.MonkeyPatch, 
         ({"api_key": None}, "`api-key` is not set. "),
     ],
 )
-def test_what_it_needs(
-    world: World, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any], why: str
-) -> None:
+def test_what_it_needs(world: World, inputs: dict[str, Any], why: str) -> None:
     """The warning names the input, and says when the lock expires."""
-    said = clean_up(world, monkeypatch, **inputs)
+    said = clean_up(world, **inputs)
     assert f"Warning: Cleanup: {why}" in said
     assert "A deploy lock that is still held expires at " in said
 
 
-def test_a_run_that_is_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lock is not released: nothing is sent until it has ended."""
-    file = world.folder.parent / "state.json"
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    with closing(LockRecords(lambda _state: None, file)) as records:
-        records.add("site", SESSION)
-        said = clean_up(world, monkeypatch)
-        assert said == (
-            f"Warning: Cleanup: a run that uses the state file {str(file)!r} has not ended: nothing is "
-            "released. Call the cleanup again after the end of that run\n"
-        )
-        assert world.platform.requests == []
-    assert "released now" in clean_up(world, monkeypatch)
-    assert not file.exists()
-
-
-@pytest.mark.parametrize(
-    ("kind", "why"),
-    [
-        (Kind.STATUS, "Looking up app 'site' failed after "),
-        (Kind.HANG, "Looking up app 'site' got no answer. "),
-    ],
-)
-def test_a_look_at_the_app_that_fails(
-    world: World, monkeypatch: pytest.MonkeyPatch, kind: Kind, why: str
-) -> None:
-    """It has what the heartbeat has left of the two minutes."""
-    world.platform.expire_lock("site")
-    world.platform.faults.add(
-        Fault(Kind.STATUS, "PUT", "/lock$", times=None, lasts=70), Fault(kind, "GET", "/site$", times=None)
-    )
-    began = world.loop.now
-    said = clean_up(world, monkeypatch)
-    assert f"Warning: Cleanup: the platform finds no lock of that deploy on 'site'. {why}" in said
-    assert 110 < world.loop.now - began <= 120
-
-
-def test_another_accounts_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It finds neither the lock nor the app; the record stays for a cleanup with the right key."""
-    file = world.folder.parent / "state.json"
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    with closing(LockRecords(lambda _state: None, file)) as records:
-        records.add("site", SESSION)
-    body = b'{"error": "no such app"}'
-    world.platform.faults.add(Fault(Kind.STATUS, path="/v1/apps/site", status=404, body=body, times=None))
-    said = clean_up(world, monkeypatch)
-    assert (
-        "Warning: Cleanup: the platform finds no lock of that deploy on 'site'. There is no app 'site' (404: "
-        '"no such app"). If `api-key` is the deploy\'s, there is nothing to do.'
-    ) in said
-    assert "`state-file` keeps the record until then" in said
-    world.platform.faults.clear()
-    assert "released now" in clean_up(world, monkeypatch)
-    assert not file.exists()
-
-
-@pytest.mark.parametrize("answer", ["404", "409"])
-def test_the_platforms_no(world: World, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
-    """Where the key finds the app, the lock is not held; the record goes."""
-    world.platform.dialect.speak(f"lock-lost={answer}")
-    world.platform.expire_lock("site")
-    file = world.folder.parent / "state.json"
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    with closing(LockRecords(lambda _state: None, file)) as records:
-        records.add("site", SESSION)
-    assert "that deploy holds no lock on 'site' any more" in clean_up(world, monkeypatch)
-    assert not file.exists()
-
-
-def test_the_post_step_after_a_deploy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_post_step_after_a_deploy(world: World) -> None:
     """GitHub keeps the record, so nobody is told to set `state-file`."""
     world.env["GITHUB_ACTIONS"] = "true"
-    said = clean_up(world, monkeypatch, STATE_session="")
+    said = clean_up(world, STATE_session="")
     assert said.endswith("Cleanup: no deploy lock is recorded as held: nothing to release\n")
 
 
-@pytest.mark.parametrize("line", [b'{"app": 5, "session": "s"}', b'{"app": "..", "session": "s"}', b"{"])
-def test_lines_of_nonsense(world: World, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
-    """A merged change put them there: they are skipped, and the last message is true."""
-    file = world.folder.parent / "state.json"
-    file.write_bytes(line)
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    said = clean_up(world, monkeypatch, STATE_session="")
-    assert said == f"Cleanup: no deploy lock is recorded as held in {str(file)!r}: nothing to release\n"
+def test_locks_of_several_killed_runs(world: World, file: Path) -> None:
+    """Those that are still held are released, and no record stays."""
+    world.platform.apps.create_static("other")
+    world.platform.take_lock("other", "s-2")
+    for number in range(20):
+        leave(file, session=f"dead-{number}")
+    leave(file)
+    leave(file, "other", "s-2")
+    said = clean_up(world, STATE_session="")
+    assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
+    assert said.count("released now") == 2
+    assert said.count("that deploy holds no lock on 'site' any more") == 20
+    assert file.read_bytes() == b""
+
+
+def test_a_run_that_is_alive(world: World, file: Path) -> None:
+    """Its lock is not released: nothing is sent until it has ended."""
     with closing(LockRecords(lambda _state: None, file)) as records:
         records.add("site", SESSION)
-    assert "released now" in clean_up(world, monkeypatch, STATE_session="")
+        said = clean_up(world)
+        assert said.startswith(
+            f"Warning: Cleanup: `state-file`: a run that uses {str(file)!r} has not ended. Wait for its end, "
+            "or give each run a `state-file` of its own. A deploy lock that is still held expires at "
+        )
+        assert world.platform.requests == []
+    assert "released now" in clean_up(world)
+    assert file.read_bytes() == b""
+
+
+def test_a_file_that_may_only_be_read(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading is enough to release the lock. (These tests may run as root, who may write any file.)"""
+    leave(file)
+    opened = os.open
+
+    def refuse(path: Path, flags: int, mode: int = 0o777) -> int:
+        if path == file and flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert "released now" in clean_up(world, STATE_session="")
+
+
+@pytest.mark.parametrize("answer", ["404", "409"])
+def test_the_platforms_no(world: World, file: Path, answer: str) -> None:
+    """The lock is not held; the record goes."""
+    world.platform.dialect.speak(f"lock-lost={answer}")
+    world.platform.expire_lock("site")
+    leave(file)
+    assert "that deploy holds no lock on 'site' any more" in clean_up(world)
+    assert file.read_bytes() == b""
+
+
+@pytest.mark.parametrize("line", [b'{"app": 5, "session": "s"}', b'{"app": "..", "session": "s"}', b"{"])
+def test_lines_of_nonsense(world: World, file: Path, line: bytes) -> None:
+    """A merged change put them there: they are skipped, and the last message is true."""
+    file.write_bytes(line)
+    said = clean_up(world, STATE_session="")
+    assert said == f"Cleanup: no deploy lock is recorded as held in {str(file)!r}: nothing to release\n"
+    leave(file)
+    assert "released now" in clean_up(world, STATE_session="")
     assert world.platform.lock("site") is None
 
 
-def test_a_state_file_that_cannot_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock in the CI system's state is released all the same."""
-    file = world.folder.parent / "state.json"
-    file.symlink_to("/etc/passwd")
-    world.env["ZEROKIE_STATE_FILE"] = str(file)
-    said = clean_up(world, monkeypatch)
-    assert f"Cleanup: the state file {str(file)!r} can't be read (Too many levels of symbolic links)" in said
-    assert "released now" in said
+@pytest.mark.parametrize(
+    ("what", "why"), [("a link", "Too many levels of symbolic links"), ("a pipe", "it is not a regular file")]
+)
+def test_a_state_file_that_cannot_be_read(world: World, file: Path, what: str, why: str) -> None:
+    """The warning says why, and that the lock expires; nobody waits."""
+    file.symlink_to("/etc/passwd") if what == "a link" else os.mkfifo(file)
+    said = clean_up(world)
+    assert f"Warning: Cleanup: `state-file`: {str(file)!r} can't be used ({why}). Set `state-file`" in said
+    assert "A deploy lock that is still held expires at " in said
 
 
 def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fails no pipeline: a warning has the reason, and no traceback."""
     monkeypatch.setattr("zerokie_action.cleanup.Transport", None)
-    said = clean_up(world, monkeypatch)
+    said = clean_up(world)
     assert "Warning: Cleanup: 'NoneType' object is not callable. A deploy lock that is still held" in said
     assert "Traceback" not in said

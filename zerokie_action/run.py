@@ -4,6 +4,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from contextlib import closing
+from itertools import chain
 from typing import TextIO
 
 import anyio
@@ -58,7 +59,8 @@ async def run_async(
     began = anyio.current_time()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
-    settings, problems = load(environment)
+    settings, wrong = load(environment)
+    problems = [*chain.from_iterable(wrong.values())]
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
@@ -105,7 +107,8 @@ async def _work(
 ) -> None:
     """Connect to the platform, and do what the inputs ask for."""
     _announce(settings, ci.log)
-    state_file = settings.state_file or default_state_file(environment.env)
+    takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
+    state_file = (settings.state_file or default_state_file(environment.env)) if takes_lock else None
     # The platform may quote the values of `env`.
     redactor = Redactor(*secrets(environment), *settings.env.values())
     async with Transport(environment.env) as transport:

@@ -413,8 +413,8 @@ def secrets(environment: Environment) -> Iterator[str]:
         yield from {url.password, url.userinfo.decode().partition(":")[2]}
 
 
-def load(environment: Environment) -> tuple[Settings, list[str]]:
-    """The settings, with defaults in place of wrong inputs, and a sentence for each wrong input."""
+def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
+    """The settings, with defaults in place of wrong inputs, and the problems of each wrong input by field."""
     key_files = {spellings(field)[-1]: text for field, text in environment.key_files.items()}
     variables = environment.variables | key_files
     for field in _LISTS:
@@ -424,13 +424,14 @@ def load(environment: Environment) -> tuple[Settings, list[str]]:
     source = EnvSettingsSource(Settings)
     source.env_vars = variables  # in place of `os.environ`
     values = source()
-    problems: list[str] = []
+    problems: dict[str, list[str]] = {}
     try:
         settings = Settings(**values)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             field = str(detail["loc"][0])
-            problems += _problems(detail, environment.label(field), environment.text(field))
+            found = _problems(detail, environment.label(field), environment.text(field))
+            problems.setdefault(field, []).extend(found)
             values.pop(spellings(field)[0], None)  # the source stores each value under the first spelling
         settings = Settings(**values)
     return settings, problems

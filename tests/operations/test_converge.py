@@ -381,8 +381,10 @@ def test_a_directory_that_stays_the_same(world: World, change: Callable[[World],
     assert world.run().exit_code == 0
     world.write(upper(PAGE, ASSET))
     world.once("PUT", "/files/index.html$", lambda: change(world))
-    outcome = world.run(state_file=world.folder / "state.json")
+    state = world.folder / "state.json"
+    outcome = world.run(state_file=state)
     assert outcome.exit_code == 0, outcome.log
+    state.unlink()
     assert world.stored() == world.read()
 
 

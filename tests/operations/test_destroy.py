@@ -34,7 +34,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "POST lock", "GET files", "GET ", "DELETE site", "GET site"]
-    assert not state.exists()
+    assert state.read_bytes() == b""
 
 
 def test_a_container_app(world: World) -> None:
@@ -201,7 +201,7 @@ def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     assert world.platform.lock("site") is None
     (finalized,) = world.platform.deployments("site")
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
-    assert not state.exists()
+    assert state.read_bytes() == b""
 
 
 def test_a_deletion_that_is_refused_in_an_outage(world: World) -> None:

@@ -1,24 +1,32 @@
 """The deploy lock through whole deploys: waiting, heartbeats, loss, release, the record for the cleanup."""
 
 import asyncio
+import errno
+import fcntl
+import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import timewarp
+from tests.support.cleanup import clean_up
 from tests.support.world import Outcome, World, close_signals
 from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
+from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.dialects import QUESTIONS
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.platform import EXPIRY
 from zerokie_action.sandbox.records import Record
 
 MINUTE = 60.0
+COMMANDS = "`zerokie-cleanup` (in a checkout `python entrypoint.py cleanup`)"
 MANY = {f"{number:02}.txt": b"x" for number in range(20)}
 LOST = [
     ("404", "error", ""),
@@ -157,7 +165,7 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     for words in (
         "its lock ends 30 minutes later",
         "to wait for that, set `lock-timeout: 31m` and `timeout: 1h`",
-        "only with the `state-file` of the killed run",
+        f"{COMMANDS} releases the lock at once, but only with the `state-file` of the killed run",
     ):
         assert words in outcome.outputs["hint"]
     assert world.platform.lock("site") == "other"
@@ -172,13 +180,21 @@ def test_the_platform_says_when_to_ask_again(world: World) -> None:
     assert outcome.outputs["lock_wait_seconds"] == 25
 
 
+@pytest.mark.parametrize("clock", ["boot", "wall"])
 @pytest.mark.parametrize("content", [FileContent, Bytes])
 def test_a_machine_suspended_in_the_middle_of_an_upload(
-    world: World, monkeypatch: pytest.MonkeyPatch, content: type[Content]
+    world: World, monkeypatch: pytest.MonkeyPatch, content: type[Content], clock: str
 ) -> None:
-    """The rest of a large file or manifest is not sent: by now the lock may be somebody else's."""
+    """The rest of a large file or manifest is not sent: by now the lock may be somebody else's.
+
+    Of a virtual machine that was paused, only the wall clock may know.
+    """
     asleep = 0.0
-    monkeypatch.setattr(time, "clock_gettime", lambda _clock: world.loop.now + asleep)
+    wall_clock = time.time
+    if clock == "boot":
+        monkeypatch.setattr(time, "clock_gettime", lambda _clock: world.loop.now + asleep)
+    else:
+        monkeypatch.setattr(time, "time", lambda: wall_clock() + asleep)
     if content is FileContent:
         world.write({"large.bin": bytes(8_000_000)})
     else:
@@ -203,6 +219,18 @@ def test_a_machine_suspended_in_the_middle_of_an_upload(
     assert outcome.sent("POST", "/finalize$") == []
 
 
+@pytest.mark.parametrize("hours", [-1, 0.4])
+def test_a_clock_that_is_set(world: World, monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    """By less than the lock's 30 minutes, or back: that ends no deploy."""
+    wall_clock = time.time
+    world.once(
+        "PUT",
+        "/files/index.html$",
+        lambda: monkeypatch.setattr(time, "time", lambda: wall_clock() + hours * 60 * MINUTE),
+    )
+    assert world.run().exit_code == 0
+
+
 def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
     """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
     world.once("GET", "/v1/apps/site$", lambda: world.go_away(1000))
@@ -220,3 +248,118 @@ def test_a_storage_that_is_late(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert 1 < len(outcome.sent("PUT", "/lock$")) <= 31
+
+
+# --- the state file
+
+
+@pytest.fixture
+def state(world: World) -> Path:
+    """The state file of the runs."""
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    return file
+
+
+def kill(world: World, *, at: str = "/files/index.html$") -> None:
+    """A deploy is killed at an upload, under its lock."""
+    world.die(lambda record: record.method == "PUT" and re.search(at, record.path) is not None)
+    world.run()
+    world.platform.on_request = None
+    world.platform.faults.clear()
+    world.reset_signals()
+
+
+def leave(file: Path, app: str, session: str) -> None:
+    """A run records its lock, and is killed before it asks for the lock."""
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add(app, session)
+
+
+NAMES_LOCK = "`state-file` names a run that ended without releasing the lock on 'site'"
+
+
+def test_the_run_after_a_killed_one(world: World, state: Path) -> None:
+    """It says before it waits which commands release the lock; after the cleanup, the rerun is right."""
+    kill(world)
+    held = world.platform.lock("site")
+    assert held
+    outcome = world.run(lock_timeout="1m")
+    assert outcome.exit_code == 6
+    said = outcome.log.index(NAMES_LOCK)
+    assert said < outcome.log.index("Waiting for another deploy")
+    assert COMMANDS in outcome.log[said:].partition("\n")[0]
+    assert COMMANDS in outcome.outputs["hint"]
+    assert world.platform.lock("site") == held
+    assert "released now" in clean_up(world)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert NAMES_LOCK not in outcome.log
+    assert world.stored() == world.read()
+    assert state.read_bytes() == b""
+
+
+def test_dead_sessions(world: World, state: Path) -> None:
+    """One line for all; a run that gets the lock drops their records, but not another app's."""
+    leave(state, "other", "s-1")
+    for number in range(20):
+        leave(state, "site", f"dead-{number}")
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.log.count(NAMES_LOCK) == 1
+    with closing(LockRecords(lambda _state: None, state)) as records:
+        assert [tuple(lock) for lock in records.held()] == [("other", "s-1")]
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert "`state-file`" not in outcome.log
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code"),
+    [
+        ({}, 2),
+        ({"operation": "destroy"}, 2),
+        ({"operation": "sweep", "app": "site-pr-*"}, 2),
+        ({"dry_run": True}, 0),
+        ({"operation": "destroy", "dry_run": True}, 0),
+        ({"app": "web", "image": "nginx:2", "create": True}, 0),
+    ],
+)
+def test_a_state_file_in_use(world: World, state: Path, inputs: dict[str, Any], code: int) -> None:
+    """Whoever takes a lock ends before its first request; nobody else opens the file."""
+    with closing(LockRecords(lambda _state: None, state)):
+        outcome = world.run(**inputs)
+    assert outcome.exit_code == code, outcome.log
+    if code:
+        assert outcome.requests == []
+        assert outcome.outputs["error"] == f"`state-file`: a run that uses {str(state)!r} has not ended"
+        assert outcome.outputs["hint"] == "Wait for its end, or give each run a `state-file` of its own."
+    elif "dry_run" not in inputs:
+        assert state.read_bytes() == b""
+
+
+def test_a_state_file_that_is_none(world: World, state: Path) -> None:
+    """A pipe ends the run before its first request."""
+    os.mkfifo(state)
+    outcome = world.run()
+    assert outcome.exit_code == 2
+    assert "can't be used (it is not a regular file)" in outcome.outputs["error"]
+    assert outcome.requests == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00 garbage", b'{"app": "site"'])
+def test_a_file_system_without_locks(
+    world: World, state: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """The lock is recorded, read and released as elsewhere; a line that is none of ours is left alone."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    state.write_bytes(content)
+    kill(world)
+    assert NAMES_LOCK in world.run(lock_timeout=0).log
+    assert "released now" in clean_up(world)
+    assert world.run().exit_code == 0
+    assert state.read_bytes().startswith(content)

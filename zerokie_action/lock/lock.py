@@ -4,7 +4,6 @@ Only finalize releases the lock. So every deploy that holds the lock ends with f
 and finalize reports the changes that were really made.
 """
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,8 @@ from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
-from zerokie_action.lock.record import LockRecords, expiry
-from zerokie_action.lock.session import DeploySession, Ended, Held, Pending, Released
+from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
+from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
@@ -30,7 +29,7 @@ Ask = Callable[[], Awaitable[None]]
 
 @dataclass(eq=False)
 class DeployLock:
-    """The deploy lock of a run.
+    """The deploy lock of a run, or of an ended run that the cleanup releases.
 
     Attributes:
         client: sends the requests.
@@ -39,7 +38,6 @@ class DeployLock:
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
         released: what is known after the release; set once, before `hold` ends.
-        problem: why the lock may still be held after a failed run, and when it expires; empty if it is not.
     """
 
     client: Client
@@ -48,7 +46,6 @@ class DeployLock:
     shutdown: Shutdown
     log: Log
     released: Released = field(default_factory=Released)
-    problem: str = ""
     _next_heartbeat: float = 0.0
     """When the next heartbeat is due (event loop)."""
 
@@ -72,28 +69,30 @@ class DeployLock:
             DeployError: when the lock may still be held after a block that succeeded; the hint says when it
                 expires. When both the block and the release fail, the error is the block's.
         """
-        self.records.add(self.session.app, self.session.id)
+        app, failure = self.session.app, None
+        older = [record.session for record in self.records.held() if record.app == app]
+        if older:
+            self.log.info(
+                f"`state-file` names a run that ended without releasing the lock on {app!r}: it may be held. "
+                f"To release it at once, end this run, call {CLEANUP_COMMANDS} with the same inputs, and "
+                "run this again"
+            )
+        self.records.add(app, self.session.id)
+        acquiring = self.client.guarded(self.shutdown.shielded_request)
         try:
-            await in_turn(self._acquire)
+            await in_turn(lambda: self.session.acquire(acquiring))
+            self.records.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats, heartbeat)
                 yield self
                 tasks.cancel_scope.cancel()
-        except BaseException as failure:
-            error = unwrap(failure)
-            await self._release_after_failure(error, counts())
-            if error is not failure:
-                raise error from failure
+        except BaseException as error:
+            failure = unwrap(error)
+            if failure is not error:
+                raise failure from error
             raise
-        else:
-            if isinstance(self.session.state, Held):
-                await self._release_after_success(counts())
         finally:
-            if not self.session.may_be_held:
-                self.records.mark_released(self.session.id)
-
-    async def _acquire(self) -> None:
-        await self.session.acquire(self.client.guarded(self.shutdown.shielded_request))
+            await self._release_after(failure, counts())
 
     async def _send_heartbeats(self, interval: float) -> None:
         """Send heartbeats until the lock has ended.
@@ -139,38 +138,14 @@ class DeployLock:
 
     # The release
 
-    async def _release_after_success(self, counts: Counts) -> None:
-        """Release the lock: try as long as for any request, and at least as long as after a failure.
-
-        `timeout` does not end an attempt, and a signal leaves it `limits.RELEASE.grace`. Both end a pause
-        between two attempts; from then on, the lock is released as after a failure. If that works, the deploy
-        is done, and its report says so: the cancellation takes effect at the next checkpoint. Before each
-        attempt, the lock is checked, because another deploy may hold it.
-        """
-        until_answered = limits.RELEASE._replace(seconds=math.inf)
-
-        def guard() -> AbstractContextManager[object]:
-            self.session.check()
-            return self.shutdown.shielded_scope(until_answered)
-
-        budget = max(self.client.http.retry_timeout, limits.RELEASE.seconds)
+    async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
+        """Release the lock after the block; after a success, try for as long as for any other request."""
+        allowance = limits.RELEASE
+        if failure is None:
+            failing = max(self.client.http.retry_timeout, allowance.seconds)
+            allowance = allowance._replace(seconds=limits.FINALIZE_SILENCE + failing)
         try:
-            self.released = await self.session.finalize(self.client.guarded(guard).retrying(budget), counts)
-        except LockLost:
-            raise
-        except DeployError as error:
-            error.hint = _when_it_expires(error)
-            raise
-        except anyio.get_cancelled_exc_class():
-            await self._release_after_failure(None, counts)
-            if self.problem:
-                raise
-
-    async def _release_after_failure(self, failure: BaseException | None, counts: Counts) -> None:
-        """Release the lock after a failure, or after a cancellation of `_release_after_success` (None)."""
-        try:
-            released = await release(self.session, self.client, self.shutdown, counts, limits.RELEASE)
-            if released:
+            if released := await self.release(counts, allowance):
                 self.released = released
                 if failure:
                     self.log.info("Deploy lock released")
@@ -180,41 +155,33 @@ class DeployLock:
             if not isinstance(failure, LockLost):
                 self.log.warning(str(loss))
         except DeployError as error:
-            self.problem = f"{error}. {_when_it_expires(error)}"
-            self.log.warning(self.problem)
+            expires = f"The lock expires by itself {expiry()}, if it was not released."
+            error.hint = f"{expires} {CLEANUP_COMMANDS} can release it at once. {error.hint}".strip()
+            if failure is None:
+                raise
+            self.released = Released(problem=f"{error}. {error.hint}")
+            self.log.warning(self.released.problem)
+        finally:
+            if not self.session.may_be_held:
+                self.records.mark_released([self.session.id])
 
+    async def release(self, counts: Counts, allowance: Allowance) -> Released | None:
+        """Release the lock within an allowance, shielded from cancellation.
 
-async def release(
-    session: DeploySession, client: Client, shutdown: Shutdown, counts: Counts, allowance: Allowance
-) -> Released | None:
-    """Release the lock of a session within an allowance, shielded from cancellation.
+        If it is not known whether the session holds the lock, a heartbeat asks first.
 
-    If it is not known whether the session holds the lock, a heartbeat asks first, and leaves
-    `limits.FINALIZE` for finalize.
+        Returns:
+            What is known after the release; None if the session does not hold the lock.
 
-    Returns:
-        What is known after the release; None if the session does not hold the lock.
-
-    Raises:
-        LockLost: when the session held the lock, and no longer does.
-        DeployError: when the lock may still be held.
-    """
-    client = client.retrying(UNTIL_DEADLINE)
-    with shutdown.shielded_scope(allowance):
-        match session.state:
-            case Pending():
-                with shutdown.shielded_scope(allowance.without(limits.FINALIZE)):
-                    if not (session.asking.may_come_late and await session.confirm(client)):
-                        return None
-            case Ended():
+        Raises:
+            LockLost: when the session held the lock, and no longer does.
+            DeployError: when the lock may still be held.
+        """
+        session, client = self.session, self.client.retrying(UNTIL_DEADLINE)
+        with self.shutdown.shielded_scope(allowance):
+            if isinstance(session.state, Pending) and session.asking.may_come_late:
+                await session.confirm(client)
+            if isinstance(session.state, Pending | Ended):
                 return None
-        if not isinstance(session.state, Pending):  # otherwise, the heartbeat was not answered in time
-            session.check()
             return await session.finalize(client, counts)
-    raise PlatformUnavailable("The deploy lock could not be released in time")
-
-
-def _when_it_expires(error: DeployError) -> str:
-    """The hint of an error after which the lock may still be held."""
-    expires = f"The lock expires by itself {expiry()}, if it was not released."
-    return f"{expires} `zerokie-cleanup` can release it at once. {error.hint}".strip()
+        raise PlatformUnavailable("The deploy lock could not be released in time")

@@ -3,18 +3,18 @@
 A run writes the record before it requests the lock: to GitHub's own state, and to the `state-file`. The
 record has no secret and no URL: the cleanup sends the API key only to the `api-url` of its own inputs.
 
-The file has a line of JSON for each lock that was requested, and another line after its release. Lines are
-only appended, so several runs may use one file. Each run holds a shared `flock` on it while it is alive, and
-the cleanup touches nothing meanwhile. The last user removes a file that records no lock.
+The file has a line of JSON for each lock that was requested, and another line after its release. One run, or
+one cleanup, uses the file at a time, and holds a `flock` on it until its end. Then it empties a file that
+records no lock: if it removed the file, two runs could lock two files of the same name.
 """
 
+import errno
 import fcntl
 import json
 import os
-import stat
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +23,11 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.formats import check_app
 from zerokie_action.limits import LOCK_EXPIRY
 
+CLEANUP_COMMANDS = "`zerokie-cleanup` (in a checkout `python entrypoint.py cleanup`)"
 _READ = 64 * 1024
 """How many bytes are read, at the end of a state file. Our lines come last, whatever else is in the file."""
+_BEGINNING = b'\n{"app": '
+"""How a file begins in which a run wrote first."""
 # O_NOFOLLOW: somebody else may have put a link there. O_NONBLOCK: no waiting for a FIFO's other end.
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -42,17 +45,34 @@ def expiry() -> str:
 
 
 class LockRecords:
-    """Writes lock records to the CI system's own state and to a file, which is in use until `close`.
+    """Reads and writes the lock records of a run, or of a cleanup, which uses the state file until `close`.
 
     Args:
         save: keeps keys and values in the CI system's own state.
         file: the state file; None for no file.
+
+    Raises:
+        ConfigurationError: when the file is in use, or can't be opened.
     """
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
         self._save = save
         self._file = file
-        self._descriptor: int | None = None
+        with self._explained():
+            self._descriptor = _open(file) if file else os.open(os.devnull, os.O_RDWR)
+
+    def held(self) -> list[LockRecord]:
+        """The locks that the state file records as held, the newest first. Other lines are skipped."""
+        held: dict[str, LockRecord] = {}
+        size = os.fstat(self._descriptor).st_size
+        for line in os.pread(self._descriptor, _READ, max(0, size - _READ)).splitlines():
+            with suppress(ValueError, RecursionError):
+                match json.loads(line):
+                    case {"app": str(app), "session": str(session)}:
+                        held[session] = LockRecord(check_app(app), session)
+                    case {"released": str(session)}:
+                        held.pop(session, None)
+        return [*reversed(held.values())]
 
     def add(self, app: str, session: str) -> None:
         """Record that the session may hold the lock from now on.
@@ -60,66 +80,52 @@ class LockRecords:
         Raises:
             ConfigurationError: when the state file can't be written.
         """
-        lock = LockRecord(app, session)
-        self._save(lock._asdict())
-        try:
-            if self._file is not None and self._descriptor is None:
-                self._descriptor = _open_shared(self._file)
-            self._append(lock._asdict())
-        except OSError as error:
-            raise ConfigurationError(
-                f"`state-file`: {str(self._file)!r} can't be written ({error.strerror})",
-                hint="Set `state-file` to a path that the job may write; the cleanup needs the file. "
-                "A GitLab job that sets none keeps the file in the project's directory.",
-            ) from error
+        lock = LockRecord(app, session)._asdict()
+        self._save(lock)
+        with self._explained():
+            self._append(lock)
 
-    def mark_released(self, session: str) -> None:
-        """Record that the session holds no lock.
+    def mark_released(self, sessions: Iterable[str]) -> None:
+        """Record that the sessions hold no lock.
 
         A line that can't be written does no harm, because the cleanup asks the platform first.
         """
-        self._save({"released": session})
-        with suppress(OSError):
-            self._append({"released": session, "at": 0})
-
-    def mark_expiring(self, session: str) -> None:
-        """Record that a lock that the session may still hold expires within `LOCK_EXPIRY` from now."""
-        with suppress(OSError):
-            self._append({"released": session, "at": time.time() + LOCK_EXPIRY})
-
-    def claim(self) -> list[LockRecord]:
-        """Use the file for a cleanup, and return the locks that it records as held, the newest first.
-
-        Raises:
-            BlockingIOError: when a run that uses the file is alive, or another cleanup.
-            OSError: when the file can't be read.
-        """
-        if self._file is None or not self._file.exists():
-            return []
-        try:
-            self._descriptor = os.open(self._file, os.O_RDWR | _FLAGS)
-        except OSError:  # reading is enough to release the locks
-            self._descriptor = os.open(self._file, os.O_RDONLY | _FLAGS)
-        _flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = _held(self._descriptor)
-        _flock(self._descriptor, fcntl.LOCK_SH)  # a run that starts now may use the file as well
-        return held
+        for session in sessions:
+            self._save({"released": session})
+            with suppress(OSError):
+                self._append({"released": session})
 
     def close(self) -> None:
-        """End the use of the file. The last user removes it if it records no lock."""
-        if self._file is None or self._descriptor is None:
-            return
-        with suppress(OSError):
-            _flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(self._file, self._descriptor) and not _held(self._descriptor):
-                self._file.unlink()
-        os.close(self._descriptor)
-        self._descriptor = None
+        """End the use of the file, and empty it if it records no lock as held.
 
-    def _append(self, line: Mapping[str, object]) -> None:
-        if self._descriptor is not None:
-            # A killed run, or somebody else, may have left a line without its end.
-            os.write(self._descriptor, f"\n{json.dumps(line)}\n".encode())
+        A file that began with other content is not emptied: its path may be a slip.
+        """
+        with suppress(OSError):
+            if not self.held() and os.pread(self._descriptor, len(_BEGINNING), 0) == _BEGINNING:
+                os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def _append(self, line: Mapping[str, str]) -> None:
+        # A killed run, or somebody else, may have left a line without its end.
+        text = f"\n{json.dumps(line)}\n".encode()
+        if os.write(self._descriptor, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                f"`state-file`: a run that uses {str(self._file)!r} has not ended",
+                hint="Wait for its end, or give each run a `state-file` of its own.",
+            ) from error
+        except OSError as error:
+            raise ConfigurationError(
+                f"`state-file`: {str(self._file)!r} can't be used ({error.strerror})",
+                hint="Set `state-file` to a path that the job may write; the cleanup needs the file. "
+                "A GitLab job that sets none keeps the file in the project's directory.",
+            ) from error
 
 
 def saved_locks(env: Mapping[str, str]) -> list[LockRecord]:
@@ -138,44 +144,19 @@ def default_state_file(env: Mapping[str, str]) -> Path | None:
     return None
 
 
-def _open_shared(file: Path) -> int:
-    """Open a state file for appending, and show the cleanup that its user is alive."""
-    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | _FLAGS, 0o644)
-    _flock(descriptor, fcntl.LOCK_SH)  # others hold an exclusive lock for a moment only
-    if stat.S_ISREG(os.fstat(descriptor).st_mode) and not _is_still(file, descriptor):
-        os.close(descriptor)  # its last user has just removed it
-        return _open_shared(file)
-    return descriptor
-
-
-def _is_still(file: Path, descriptor: int) -> bool:
-    """Whether the open file is still the regular file of that name."""
-    status = os.fstat(descriptor)
-    with suppress(FileNotFoundError):
-        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, file.lstat())
-    return False
-
-
-def _flock(descriptor: int, operation: int) -> None:
-    """Lock an open file; does nothing on a file system without such locks."""
+def _open(file: Path) -> int:
+    """Open a regular file, and lock it if its file system has such locks."""
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file")
     try:
-        fcntl.flock(descriptor, operation)
+        descriptor = os.open(file, os.O_CREAT | os.O_RDWR | _FLAGS, 0o644)
+    except OSError:  # to release the locks, reading is enough
+        descriptor = os.open(file, os.O_RDONLY | _FLAGS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
         raise
     except OSError:
         pass
-
-
-def _held(descriptor: int) -> list[LockRecord]:
-    """The locks that an open file records as held, the newest first. Other lines are skipped."""
-    held: dict[str, LockRecord] = {}
-    released: set[str] = set()
-    size = os.fstat(descriptor).st_size
-    for line in os.pread(descriptor, _READ, max(0, size - _READ)).splitlines():
-        with suppress(ValueError, RecursionError):
-            match json.loads(line):
-                case {"app": str(app), "session": str(session)}:
-                    held[session] = LockRecord(check_app(app), session)
-                case {"released": str(session), "at": int() | float() as at} if at <= time.time():
-                    released.add(session)
-    return [lock for session, lock in reversed(held.items()) if session not in released]
+    return descriptor

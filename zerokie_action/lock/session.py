@@ -9,12 +9,13 @@ expires.
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.outcome import Write
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
@@ -33,10 +34,15 @@ class Held(NamedTuple):
     """The platform has confirmed that the session holds the lock.
 
     Attributes:
-        since: when the request was sent that was confirmed last, by `_boot_time`.
+        since: when the request was sent that was confirmed last, by `_clocks`.
     """
 
-    since: float
+    since: tuple[float, float]
+
+    @property
+    def age(self) -> float:
+        """The seconds since the confirmation, by the clock that shows more."""
+        return max(now - since for now, since in zip(_clocks(), self.since, strict=True))
 
 
 class Lost(NamedTuple):
@@ -50,15 +56,17 @@ class Ended(NamedTuple):
 
 
 class Released(NamedTuple):
-    """What is known after the lock was released.
+    """What is known after the release of the lock.
 
     Attributes:
         answer: the platform's answer to finalize; None if it was lost, or was no JSON object.
         lost: why an answer to finalize, which would have had the deploy ID, was lost; empty if none was lost.
+        problem: why the lock may still be held after a failed run, and when it expires; empty if it is not.
     """
 
     answer: Finalized | None = None
     lost: str = ""
+    problem: str = ""
 
 
 @dataclass(eq=False)
@@ -77,7 +85,11 @@ class DeploySession:
     id: str
     asking: Write = field(default_factory=Write)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
-    _finalizing: Write = field(default_factory=Write)
+
+    @classmethod
+    def recorded(cls, app: str, session: str) -> Self:
+        """The session of an ended run, which may hold the lock."""
+        return cls(app, session, asking=Write(Outcome.UNKNOWN))
 
     @property
     def may_be_held(self) -> bool:
@@ -87,7 +99,7 @@ class DeploySession:
     @property
     def may_write(self) -> bool:
         """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
-        return isinstance(self.state, Held) and _boot_time() < self.state.since + limits.LAST_WRITE
+        return isinstance(self.state, Held) and self.state.age < limits.LAST_WRITE
 
     def check(self) -> None:
         """Allow a write only while the lock is held. Threads that read files call this as well.
@@ -108,7 +120,7 @@ class DeploySession:
         Raises:
             RequestRejected: with status 409 when another session holds the lock.
         """
-        asked_at = _boot_time()
+        asked_at = _clocks()
         try:
             await client.acquire_lock(self.app, self.id, write=self.asking)
             self._confirmed(asked_at)
@@ -119,7 +131,7 @@ class DeploySession:
 
     async def confirm(self, client: Client) -> bool:
         """Send a heartbeat ("PUT …/deploy/lock"); return whether the session holds the lock."""
-        asked_at = _boot_time()
+        asked_at = _clocks()
         try:
             await client.heartbeat(self.app, self.id)
         except RequestRejected as error:
@@ -134,13 +146,19 @@ class DeploySession:
         """Release the lock, purge the CDN's cache, record the deploy ("POST …/deploy/finalize").
 
         Raises:
-            LockLost: when the session no longer held the lock.
+            LockLost: when the session no longer holds the lock.
             PlatformUnavailable: when the lock is still held.
         """
-        answer, write = None, self._finalizing
+        answer, write = None, Write()
+
+        def guard() -> AbstractContextManager[None]:
+            self.check()  # since the attempt before, the lock may have become another deploy's
+            return nullcontext()
+
+        finalizing = client.guarded(guard)
         for _ in range(2):
             try:
-                answer = await client.finalize(self.app, self.id, counts, write=write)
+                answer = await finalizing.finalize(self.app, self.id, counts, write=write)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
@@ -163,7 +181,7 @@ class DeploySession:
         self.end()
         return Released(answer, write.lost)
 
-    def _confirmed(self, asked_at: float) -> None:
+    def _confirmed(self, asked_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):
             self.state = Held(asked_at)
 
@@ -180,6 +198,9 @@ class DeploySession:
         )
 
 
-def _boot_time() -> float:
-    """Seconds on a clock that never goes back and also runs while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+def _clocks() -> tuple[float, float]:
+    """Two clocks, in seconds: one that never goes back, and runs while the machine is suspended; wall time.
+
+    While a virtual machine is paused, only wall time may go on.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)), time.time()

@@ -12,7 +12,7 @@ from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecords, expiry
+from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession
 from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change, was_created
@@ -31,7 +31,7 @@ _READY_WITHIN = 60.0
 _HINT_BUSY = "Wait for that deploy to end, or raise `lock-timeout`."
 _HINT_LOCK = (
     f"{_HINT_BUSY} If it was killed, its lock ends 30 minutes later: to wait for that, set "
-    "`lock-timeout: 31m` and `timeout: 1h`. `zerokie-cleanup` releases the lock at once, but only with the "
+    f"`lock-timeout: 31m` and `timeout: 1h`. {CLEANUP_COMMANDS} releases the lock at once, but only with the "
     "`state-file` of the killed run."
 )
 _HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
@@ -127,7 +127,7 @@ class Job:
             if answer := lock.released.answer:  # a failed deploy is finalized as well
                 self.result.deploy_id = answer.deploy_id
                 self.result.cache_purged = answer.cache_purged
-            if problem := lock.problem:  # it is in the log already
+            if problem := lock.released.problem:  # it is in the log already
                 self.result.warnings.append(problem)
                 self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
 

@@ -1,7 +1,7 @@
 """Polling: asks again and again, with pauses, and logs a line every half minute."""
 
+import math
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import TypeVar
 
 import anyio
@@ -24,8 +24,8 @@ class Polling:
     """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    time limit counts from the first look in `until`. In `repeat` it counts from the first refusal: an outage
-    before that is no wait for the event.
+    time limit counts from `start`: in `until` from the first look, elsewhere from the first pause. So in
+    `repeat`, an outage before the first refusal is no wait for the event.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
@@ -44,19 +44,20 @@ class Polling:
         self._longest_pause = pause or _LONGEST_PAUSE
         self._next_line = 0.0
         self._told: set[str] = {""}
+        self._began = math.inf
 
-    @cached_property
-    def _began(self) -> float:
-        return anyio.current_time()
+    def start(self) -> None:
+        """Start the clock, if it has not started."""
+        self._began = min(self._began, anyio.current_time())
 
     @property
     def waited(self) -> float:
-        """Seconds on the clock, which starts now if it has not started."""
-        return anyio.current_time() - self._began
+        """Seconds on the clock; 0 before it has started."""
+        return max(0.0, anyio.current_time() - self._began)
 
     @property
     def left(self) -> float:
-        """Seconds until the time limit; 0 after it."""
+        """Seconds until the time limit; 0 after it, and infinite before the clock has started."""
         # Not `seconds - waited`: rounded, that may stay above 0 however often it is waited for.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
@@ -84,6 +85,7 @@ class Polling:
         Returns:
             Why the event did not come before the time limit; empty if it came.
         """
+        self.start()
         why = "no answer in time"
         while True:
             retry_after = 0.0
@@ -108,6 +110,7 @@ class Polling:
             why: the reason for waiting, for the log.
             retry_after: the wait in seconds that the server asked for.
         """
+        self.start()
         now, left = anyio.current_time(), self.left
         if left <= 0:
             return False

@@ -1,0 +1,197 @@
+"""Random histories of two to five deploys of one app, at once and one after the other, that are killed.
+
+Each deploy has a folder and a state file, and is run again until it is done; some share the state file of
+another one. Between two rounds the cleanup comes for some of the killed runs. What must hold:
+
+lock     every write was made under the lock of the run that made it
+cleanup  no lock is left where it came, and no other lock is released
+green    the zone is the folder when a deploy that succeeds finalizes it
+end      with a cleanup and a rerun for all, every deploy is done, and all records are gone
+"""
+
+import asyncio
+import random
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import timewarp
+from tests.support.cleanup import clean_up
+from tests.support.world import World, close_signals, open_world, stored
+from zerokie_action.sandbox.platform import EXPIRY
+from zerokie_action.sandbox.records import Record
+
+ROUNDS = 6
+NAMES_LOCK = "`state-file` names a run that ended without releasing the lock on 'site'"
+
+
+class Deploy:
+    """One deploy, with its folder and its state file, that may be killed."""
+
+    def __init__(self, world: World, state: Path, ended: Counter[int | str]) -> None:
+        self.world = world
+        self.ended = ended
+        self.kill_at = -1
+        """The number of the request at which the next run is killed; negative for none."""
+        self.is_done = False
+        self.is_killed = False
+        world.env["ZEROKIE_STATE_FILE"] = str(state)
+
+    @property
+    def host(self) -> str:
+        """Where this run, and no other, finds the platform."""
+        assert self.world.server is not None
+        return self.world.server.url.partition("//")[2]
+
+    async def run(self, after: float) -> None:
+        """Run the deploy, in so many seconds."""
+        await asyncio.sleep(after)
+        self.world.reset_signals()
+        self.is_killed = False
+        outcome = await self.world.arun(lock_timeout="10m", max_deletes=99)
+        self.is_done = outcome.exit_code == 0
+        self.ended["killed" if self.is_killed else outcome.exit_code] += 1
+        if NAMES_LOCK in outcome.log:
+            self.ended["told of a killed run"] += 1
+        assert self.is_done or self.is_killed or outcome.exit_code in {2, 6}, outcome.log
+
+    def kill(self) -> None:
+        """Nothing that this run sends from now on arrives."""
+        self.is_killed = True
+        self.world.go_away(1e6)
+        self.world.signals._record(signal.SIGTERM, None)
+        self.world.signals._wake.send(b"\0")
+
+
+class History:
+    """The deploys of one app, and what is wrong."""
+
+    def __init__(self, dice: random.Random, world: World) -> None:
+        self.dice = dice
+        self.platform, self.loop = world.platform, world.loop
+        self.problems: list[str] = []
+        self.counts: defaultdict[str, int] = defaultdict(int)
+        self.sessions: defaultdict[str, set[str]] = defaultdict(set)
+        self.ended: Counter[int | str] = Counter()
+        self.deploys: list[Deploy] = []
+        for number in range(dice.randint(2, 5)):
+            folder = world.folder.parent / f"{number}" / "folder"
+            folder.mkdir(parents=True)
+            new = World(folder, self.platform, self.loop)
+            names = [f"{name}.txt" for name in dice.sample(range(12), 6)]
+            new.write({"index.html": b"."} | dict.fromkeys(names, bytes([number])))
+            shared = number if dice.random() < 0.8 else 0
+            state = world.folder.parent / f"state-{shared}.json"
+            self.deploys.append(Deploy(new, state, self.ended))
+        self.platform.on_request, self.platform.on_response = self.look, self.check
+
+    def of(self, record: Record) -> Deploy | None:
+        """The deploy whose run has sent this request; None for a cleanup."""
+        hosts = {one.host: one for one in self.deploys if one.world.server}
+        return hosts.get(record.headers["host"])
+
+    def look(self, record: Record) -> None:
+        """Kill the run whose request this is, if its time has come."""
+        host = record.headers["host"]
+        if record.session:
+            self.sessions[host].add(record.session)
+        self.counts[host] += 1
+        deploy = self.of(record)
+        if deploy and self.counts[host] == deploy.kill_at:
+            deploy.kill()
+
+    def check(self, record: Record) -> None:
+        """Note a write that was not under its run's lock, and a zone that is wrong when it is finalized."""
+        if record.status not in {200, 201, 204} or record.method == "GET":
+            return
+        sessions = self.sessions[record.headers["host"]]
+        is_finalize = record.path.endswith("/finalize")
+        if ("/files/" in record.path or is_finalize) and record.lock_holder not in {*sessions, None}:
+            self.problems.append(f"lock: {record} under {record.lock_holder}")
+        if "/files/" in record.path and record.lock_holder is None:
+            self.problems.append(f"lock: {record} without a lock")
+        deploy = self.of(record)
+        if is_finalize and deploy and not deploy.is_killed and stored(self.platform) != deploy.world.read():
+            self.problems.append(f"green: {record}")
+
+    async def round(self) -> None:
+        """Run what is not done, together."""
+        dice = self.dice
+        await asyncio.gather(
+            *(
+                one.run(dice.choice([0, 1, 60]))
+                for one in self.deploys
+                if not one.is_done and dice.random() < 0.8
+            )
+        )
+
+    def clean_up(self, deploy: Deploy) -> None:
+        """The cleanup comes for a deploy."""
+        before = self.platform.lock("site")
+        state = Path(deploy.world.env["ZEROKIE_STATE_FILE"])
+        recorded = state.read_text() if state.exists() else ""
+        deploy.world.reset_signals()
+        said = clean_up(deploy.world)
+        self.ended["cleanups"] += "released now" in said
+        after = self.platform.lock("site")
+        if before and before in recorded and after:
+            self.problems.append(f"cleanup: {before} is left: {said}")
+        if before and before not in recorded and after != before:
+            self.problems.append(f"cleanup: {before} was somebody else's: {said}")
+
+    def play(self) -> Iterator[str]:
+        """Six rounds, and the end; yields what does not hold."""
+        for _ in range(ROUNDS):
+            for deploy in self.deploys:
+                deploy.kill_at = self.dice.randint(1, 25) if self.dice.random() < 0.6 else -1
+            timewarp.run(self.loop, self.round())
+            for deploy in self.deploys:
+                if deploy.is_killed and self.dice.random() < 0.6:
+                    self.clean_up(deploy)
+            if self.dice.random() < 0.2:
+                self.loop.jump(EXPIRY)
+        yield from self.end()
+        yield from self.problems
+
+    def end(self) -> Iterator[str]:
+        """A cleanup and a rerun for all."""
+        for deploy in self.deploys:
+            deploy.kill_at = -1
+            self.clean_up(deploy)
+        if self.platform.lock("site"):
+            yield "end: the lock is held"
+        for deploy in self.deploys:
+            timewarp.run(self.loop, deploy.run(0))
+            if not deploy.is_done or stored(self.platform) != deploy.world.read():
+                yield "end: not done"
+            if Path(deploy.world.env["ZEROKIE_STATE_FILE"]).read_bytes():
+                yield "end: a record is left"
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(4), id="a sample"),
+        pytest.param(range(4, 204), id="many", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_histories(seeds: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it holds, and the histories have kills, cleanups and reruns in them."""
+    monkeypatch.chdir(tmp_path)
+    problems: list[str] = []
+    ended: Counter[int | str] = Counter()
+    for seed in seeds:
+        (tmp_path / str(seed)).mkdir()
+        with timewarp.warped(monkeypatch) as loop, open_world(tmp_path / str(seed), loop) as world:
+            world.platform.apps.create_static("site")
+            history = History(random.Random(seed), world)  # noqa: S311
+            problems += [f"{seed}: {problem}" for problem in history.play()]
+            for deploy in history.deploys:
+                close_signals(deploy.world.signals)
+            ended += history.ended
+    assert problems == []
+    assert all(ended[what] for what in ("killed", "cleanups", "told of a killed run", 0, 2)), ended
+    print(dict(ended))  # noqa: T201 - shown with `-s`
