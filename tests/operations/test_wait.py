@@ -128,7 +128,7 @@ def test_likely_causes(world: World, status: str, hint: str) -> None:
     says(world, image=NEW, status=status, port="80", times=None)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.outputs["hint"].startswith(hint)
-    back = "To go back, deploy 'nginx:1' again, or set `rollback: true` for the next time."
+    back = "To go back, deploy 'nginx:1', or set `rollback: true` for the next time."
     assert outcome.outputs["hint"].endswith(back)
 
 
@@ -230,6 +230,29 @@ def test_a_request_that_is_always_lost(world: World) -> None:
     assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_lost_answer_beside_somebody_elses_deploy(world: World, *, wait: bool) -> None:
+    """Their image stays: the deploy is not requested again. Once it runs for certain, that is said."""
+
+    def other() -> None:
+        world.platform.apps.deploy("web", image="nginx:9", private=False)
+        world.platform.apps.set_status("web", "running")
+
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.loop.call_later(3, other)
+    outcome = deploy(world, rollback=True, wait=wait, health_check=None if wait else "/")
+    assert (outcome.exit_code, asked(outcome)) == (8 if wait else 5, 1), outcome.log
+    assert outcome.outputs["status"] == ("superseded" if wait else "failed")
+    assert world.platform.apps.get("web").image == outcome.outputs["image"] == "nginx:9"
+    said = (
+        "Another deploy has replaced 'nginx:2': "
+        if wait
+        else "requested, and the app shows another image, 'nginx:9': "
+    )
+    assert said in outcome.outputs["error"]
+    assert outcome.seconds == pytest.approx(3 + 15 if wait else 3, abs=2)
 
 
 def test_a_refusal_after_a_request_that_was_lost(world: World) -> None:
