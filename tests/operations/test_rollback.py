@@ -209,11 +209,8 @@ def test_a_signal_before_the_failure_is_known(world: World) -> None:
     assert outcome.seconds == pytest.approx(20)
     assert asked(outcome) == 1
     assert runs(world)[0] == NEW
-    assert lines(outcome)[-2:] == [
-        "Error: Cancelled by SIGTERM; 'web' was left with 'nginx:2' and the status 'deploying'; "
-        "to go back, deploy 'nginx:1'",
-        "  Run the deploy again.",
-    ]
+    state = "'web' was left with 'nginx:2' and the status 'deploying'; to go back, deploy 'nginx:1'"
+    assert lines(outcome)[-2:] == [f"Error: Cancelled by SIGTERM; {state}", "  Run the deploy again."]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["lost", "accepted"])

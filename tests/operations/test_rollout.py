@@ -103,21 +103,21 @@ an image that is not healthy: running web:1 | web:2 | running web:2 | unhealthy 
 another digest: running web@1 | web@2 | failed web@2 | failed | back
 the same digest: running web@1 | web@1 | failed web@1 | failed | back
 a tag and then its digest: running web:1 | web:2 | deploying web:2, failed web@2 | failed | back
-a tag and then its digest at a mirror: running web:1 | web:2 | deploying web:2, failed r.io/web@2 | failed | back
+then its digest at a mirror: running web:1 | web:2 | deploying web:2, failed r.io/web@2 | failed | back
 a refusal hides the failure: running web:1 | web:2 | deploying web:2 | refused | back
 it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image was running
 the same name: running r.io/web:1 | web:1 | failed web:1 | failed | the same name, 'r.io/web:1'
 a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy
 a third image: running web:1 | web:2 | deploying web:2, failed web:9 | failed | another deploy has changed
 a third image that runs: running web:1 | web:2 | running web:9 | replaced | another deploy has changed
-a third image that was shown once: running web:1 | web:2 | deploying web:9, failed web:2 | failed | another deploy has
+a third image was shown: running web:1 | web:2 | deploying web:9, failed web:2 | failed | another deploy
 two digests: running web:1 | web:2 | deploying web@2, failed web@3 | failed | another deploy has changed
-two digests and the old image: running web:1 | web:2 | deploying web@2, deploying web@3, failed web:1 | failed | another
+two, and the old one: running web:1 | web:2 | failed web@2, failed web@3, failed web:1 | failed | another
 it runs by now: running web:1 | web:2 | deploying web:2, running web:2 | too late | the new image runs by now
 it runs by now under a digest: running web:1 | web:2 | running web:2, running web@2 | too late | runs by now
 it runs during a refusal: running web:1 | web:2 | running web:2 | refused | the new image runs by now
 another status: running web:1 | web:2 | deploying web:2 | failed | no failure any more
-it went back by itself: running web:1 | web:2 | deploying web:2, running web:1 | went back | runs the previous image
+it went back by itself: running web:1 | web:2 | deploying web:2, running web:1 | went back | runs the previous
 """)
 
 
@@ -128,11 +128,10 @@ def test_a_reason_against_a_rollback(case: str) -> None:
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown))
     rollout.note_request(0)
-    now = 0
-    for state in timeline.split(", "):
+    for number, state in enumerate(timeline.split(", "), 1):
         status, _, shown = state.partition(" ")
-        for now in (now + 5, now + 15):
-            rollout.note_answer(App(status=status, image=shown), now)
+        for seconds in (0, 10):
+            rollout.note_answer(App(status=status, image=shown), 20 * number + seconds)
     assert reason in (rollout.why_no_rollback(FAILURES[failure]) or "back")
 
 
