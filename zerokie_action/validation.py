@@ -24,6 +24,7 @@ _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
     ("registry_server", *_LOGIN, "wait"): {"image", "operation: restart"},
+    ("wait_timeout",): {*_SOURCES, "operation: restart"},
     ("health_check", "health_check_text", "health_check_timeout"): {*_SOURCES, "operation: restart"},
     ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},

@@ -133,8 +133,12 @@ class Client:
             raise
 
     async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        return await self._delete(f"Deleting app {name!r}", (name,), write)
+        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name.
+
+        The request is not repeated once it may have taken effect, because somebody may have created the app
+        anew since. Then `write.lost` says why the answer was lost.
+        """
+        return await self._delete(f"Deleting app {name!r}", (name,), write, is_repeatable=False)
 
     async def deploy(
         self,
@@ -273,11 +277,21 @@ class Client:
 
     # What all endpoints share
 
-    async def _delete(self, purpose: str, path: Iterable[str], write: Write | None) -> bool:
+    async def _delete(
+        self, purpose: str, path: Iterable[str], write: Write | None, *, is_repeatable: bool = True
+    ) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
         write = write or Write()
         try:
-            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=DELETIONS)
+            return await self._send(
+                parse_any,
+                purpose,
+                "DELETE",
+                path,
+                write=write,
+                group=DELETIONS,
+                is_repeatable=is_repeatable,
+            )
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
