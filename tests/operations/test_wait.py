@@ -145,22 +145,32 @@ LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
 
 
 @pytest.mark.parametrize(
-    ("image", "server", "said"),
+    ("image", "server", "host"),
     [
-        ("ghcr.io/o/web:2", "registry.gitlab.com", "is 'registry.gitlab.com', and the image is on 'ghcr.io'"),
-        ("ghcr.io/o/web:2", None, "is not set, which means Docker Hub, and the image is on 'ghcr.io'"),
-        ("ghcr.io/o/web:2", "GHCR.io", ""),
+        ("ghcr.io/o/web:2", None, "ghcr.io"),
+        ("GHCR.io/o/web:2", None, "ghcr.io"),
+        ("localhost:5000/web", None, "localhost:5000"),
+        ("ghcr.io/o/web:2", "proxy.example.com", ""),
         ("o/web:2", None, ""),
-        ("o/web:2", "index.docker.io", ""),
-        ("localhost:5000/web", "localhost:5000", ""),
+        ("docker.io/o/web:2", None, ""),
+        ("index.docker.io/o/web:2", None, ""),
     ],
 )
-def test_the_login_of_another_registry(world: World, image: str, server: str | None, said: str) -> None:
-    """A warning, in a dry run too: it may not get to the registry that has the image."""
+def test_a_login_without_its_registry(world: World, image: str, server: str | None, host: str) -> None:
+    """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
     outcome = deploy(world, image, dry_run=True, registry_server=server, **LOGIN)
-    warnings = outcome.outputs["warnings"]
-    assert outcome.exit_code == 0
-    assert (len(warnings), said in "".join(warnings)) == (bool(said), True)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2 if host else 0, []), outcome.log
+    assert bool(host) is (outcome.requests == [])
+    if host:
+        assert outcome.outputs["error"].endswith(f"is on {host!r}: add `registry-server: {host}`")
+        assert "pass-word" not in outcome.log
+
+
+def test_a_login_of_a_restart(world: World) -> None:
+    """It names no image, so nobody can tell which registry is meant."""
+    world.platform.apps.deploy("web", image="ghcr.io/o/web:2", private=True)
+    outcome = restart(world, dry_run=True, **LOGIN)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
 
 
 @pytest.mark.parametrize("answer", ["refused", "back-off"])
