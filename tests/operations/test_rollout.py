@@ -54,6 +54,7 @@ a re-tagged image: running web@1 | web:2 | 2 deploying web@1, 4 running web@1 | 
 a re-tag in silence: running web@1 | web:2 | 0 running web@1 | runs 60, the same
 a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker.io/library/web:1 | runs 15
 a restart with another digest: running web@1 | restart | 2 running web@2 | runs 15
+a restart that shows the tag first: running web:1@1 | restart | 0 deploying web:1, 3 running web:1@1 | runs 10
 another tag than the digest: running web:1 | web@2 | 0 deploying web:9, 3 running web:9 | replaced 18
 a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
 a loop with digests: running web@1 | web:2 | 0 running web@1, 13 running web@2, 16 crashed web@2 | failed 31

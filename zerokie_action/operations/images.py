@@ -47,6 +47,11 @@ class Images(NamedTuple):
         is_name_alone = image.endswith(name)  # without tag and digest: no reason to doubt a wanted digest
         return name == wanted_name and (tag in {"", wanted_tag} or bool(wanted_digest and is_name_alone))
 
+    def may_be_previous(self, image: str) -> bool:
+        """Whether an image in an answer may be the previous one: with or without its digest, or a host."""
+        (name, tag, digest), (old_name, old_tag, old_digest) = _parts(image), _parts(self.previous)
+        return image == self.previous or ((name, tag) == (old_name, old_tag) and not (digest and old_digest))
+
     @property
     def have_same_name(self) -> bool:
         """Whether the previous image had the same name, and neither name has a digest."""

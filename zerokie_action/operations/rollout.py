@@ -234,7 +234,7 @@ class Rollout:
     def _new_images(self) -> list[str]:
         """The images that the app has shown and did not have before, in this order."""
         images = dict.fromkeys(shown.image for shown in self.seen)
-        return [image for image in images if image not in {"", self.images.previous}]
+        return [image for image in images if image and not self.images.may_be_previous(image)]
 
     @property
     def _shown_ours(self) -> list[str]:
