@@ -91,11 +91,13 @@ class Changes(Change):
         uploads = (len(self.uploaded), self.to_upload, "uploaded")
         deletions = (len(self.deleted), self.to_delete, "deleted")
         # `done` is larger than `planned` if unchanged files had to be sent again.
-        return ", ".join(
+        counts = ", ".join(
             f"{done:,} of {human_files(max(done, planned))} {verb}"
             for done, planned, verb in (uploads, deletions)
             if planned
         )
+        is_half_new = len(self.uploaded) < self.to_upload
+        return f"{counts}; the site may be half new" if is_half_new else counts
 
 
 @dataclass
