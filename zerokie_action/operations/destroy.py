@@ -9,13 +9,10 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import read_zone
-from zerokie_action.outcome import Outcome, Write
+from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 from zerokie_action.text import human_files
-
-_HINT = "Run the job again. If it fails again, check `api-url` and proxies."
 
 
 async def destroy(job: Job) -> None:
@@ -72,8 +69,15 @@ async def deletion(job: Job, app: App) -> AsyncIterator[Callable[[], Awaitable[N
             lock = await _acquire(job, app, stack)
 
             async def delete() -> None:
-                client = lock.writing(job.client) if lock else job.shielded_client
-                await _delete(job, client, change.write())
+                client, write = lock.writing(job.client) if lock else job.shielded_client, change.write()
+                try:
+                    await client.delete_app(job.app, write=write)
+                except PlatformUnavailable:
+                    # A second request could delete an app that somebody has created anew since, under a lock
+                    # of their own. So one look tells what became of the first.
+                    if not (write.lost and await _is_going(job)):
+                        raise
+                    write.outcome = Outcome.DONE
                 if lock:
                     lock.session.end()
 
@@ -85,26 +89,6 @@ async def deletion(job: Job, app: App) -> AsyncIterator[Callable[[], Awaitable[N
         for write in change.writes:
             if write.outcome is Outcome.UNKNOWN:  # our own deletion has ended the lock
                 write.outcome = Outcome.DONE
-
-
-async def _delete(job: Job, client: Client, write: Write) -> None:
-    """Request the deletion once. After a lost answer, one look tells whether it was carried out.
-
-    A second request could delete an app that somebody has created anew since, under a lock of their own.
-    """
-    try:
-        if await client.delete_app(job.app, write=write):
-            return
-    except PlatformUnavailable:
-        if not (write.lost and await _is_going(job)):
-            raise
-        write.outcome = Outcome.DONE
-        return
-    raise RequestRejected(
-        f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-        status=NOT_FOUND,
-        hint=_HINT,
-    )
 
 
 async def _acquire(job: Job, app: App, stack: AsyncExitStack) -> DeployLock | None:

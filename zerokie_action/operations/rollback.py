@@ -77,7 +77,6 @@ async def _require_allowed(failed: Deploy, failure: DeployError | None) -> None:
     while image and rollout.is_starting and anyio.current_time() <= ends_at:
         await anyio.sleep(apps.LOOK_PAUSE)
         image = await look_up_image(job, rollout, change, _OWN_TIME)
-    if not image:
-        raise _NotAllowed("nobody can tell which image the app has")
-    if reason := rollout.why_no_rollback(failure):
+    reason = rollout.why_no_rollback(failure) if image else "nobody can tell which image the app has"
+    if reason:
         raise _NotAllowed(reason)

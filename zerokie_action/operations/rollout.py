@@ -30,7 +30,6 @@ RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference names only "deploying" and "running". Any status other than `running` and these failures
 means "not yet"."""
-_FINAL = FAILURES | {RUNNING}
 
 
 class Verdict(Enum):
@@ -59,6 +58,7 @@ class Rollout:
 
     Attributes:
         before: the app right before the first request; None for an app that this run creates.
+        status_before: its status, in lower case; empty for such an app.
         images: the new and the previous image.
         asked_at: when the platform accepted the last request, or when its answer was lost.
         accepted_image: the image in the platform's answer to that request; empty if it has none.
@@ -71,6 +71,7 @@ class Rollout:
         """Begin with the image to deploy, None for a restart, and the app as it is before the request."""
         self.before = before
         self.app = before or App()
+        self.status_before = self.app.status.lower()
         self.images = Images(requested, self.app.image)
         self.asked_at = self.seen_at = -math.inf
         self.accepted_image = ""
@@ -94,19 +95,20 @@ class Rollout:
     def judge(self, *, is_last: bool = False) -> Verdict | None:
         """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
         is_believed = self.seen_at >= self._believed_from
-        shows_failure = is_believed and any(map(self._is_failure, self.seen[-1:]))
-        another_runs = self._has_lasted(self._another_runs_since, SETTLING_TIME)
-        goes_back = self.app.image == self.images.previous
+        shows_failure = any(map(self._is_failure, self.seen[-1:]))
+        another_runs = self.seen_at >= self._another_runs_since + SETTLING_TIME
         rules = (
-            # The new image runs, for long enough, and it can't be the status from before the deploy.
+            # It runs: `running` beside the new image for 7 s without a break, and believed. Where the image
+            # reads as before, under whatever name, also another status, or a minute, or the end.
             (Verdict.RUNS, self._runs and is_believed and (is_last or not self._may_have_gone_back)),
-            # A failure may be over in a moment: an old instance that stops, a restart after a crash.
-            (Verdict.FAILED, self._has_lasted(self._failing_since, SETTLING_TIME)),
-            # At the time limit, a failure counts however short it is.
-            (Verdict.FAILED, is_last and shows_failure),
-            # The previous image runs, and the new one was shown before: the platform has gone back.
-            (Verdict.WENT_BACK, another_runs and goes_back),
-            # A third image runs: somebody else's deploy, which stays.
+            # It failed: a failure that is believed for 15 s without a break, beside any image but a third. A
+            # shorter one may be an old instance that stops, or a restart after a crash.
+            (Verdict.FAILED, self.seen_at >= self._failing_since + SETTLING_TIME),
+            # It failed: at the time limit, a failure that is believed counts however short it is.
+            (Verdict.FAILED, is_last and is_believed and shows_failure),
+            # It went back: the previous image runs for 15 s, and the new one was shown before.
+            (Verdict.WENT_BACK, another_runs and self.app.image == self.images.previous),
+            # It was replaced: a third image runs for 15 s. That is somebody else's deploy, which stays.
             (Verdict.REPLACED, another_runs),
         )
         return next((verdict for verdict, applies in rules if applies), None)
@@ -123,7 +125,7 @@ class Rollout:
         runs = self._runs and self.app.image != self.images.previous
         is_told = type(failure) is DeployFailed  # the platform has reported the failure
         reasons = (
-            ("no other image was running", not self.was_running),
+            ("no other image was running", self.status_before != RUNNING),
             (self.images.why_not_redeployable, bool(self.images.why_not_redeployable)),
             ("the app runs the previous image again", isinstance(failure, WentBack)),
             # Where a GET shows what runs, a third image may be gone from sight, and still be the wanted one.
@@ -146,27 +148,25 @@ class Rollout:
 
     @property
     def _believed_from(self) -> float:
-        """From when on a status is believed: it can't be the status from before the deploy any more."""
+        """From when on a status is believed: it can't be the status from before the deploy any more.
+
+        That is once another status than before was seen, or 15 s after the acceptance, whichever is first.
+        """
         return min(self._status_changed_at, self.asked_at + SETTLING_TIME)
 
     @property
     def _status_changed_at(self) -> float:
-        """When the app first showed another status than before; a new app has no status from before."""
+        """When the app first showed another status than before, if that was `running` or a failure.
+
+        A new app has no status from before, so its first status is believed.
+        """
         if self.before is None:
             return -math.inf
         # Any other status changes by itself, at the end of an earlier deploy.
-        if not self._was(*_FINAL):
+        if self.status_before not in FAILURES | {RUNNING}:
             return math.inf
-        return self._first(lambda shown: not self._was(shown.status))
-
-    @property
-    def was_running(self) -> bool:
-        """Whether the app was running before the deploy."""
-        return self._was(RUNNING)
-
-    def _was(self, *statuses: str) -> bool:
-        """Whether the app had one of these statuses before the deploy."""
-        return self.before is not None and self.before.status.lower() in statuses
+        changed = (shown.since for shown in self.seen if shown.status != self.status_before)
+        return next(changed, math.inf)
 
     # Since when the app has shown something that must last
 
@@ -184,7 +184,8 @@ class Rollout:
 
     @property
     def _runs(self) -> bool:
-        return self._has_lasted(self._runs_since, STEADY_TIME)
+        """Whether the app has run the new image for long enough; the status may still be unbelieved."""
+        return self.seen_at >= self._runs_since + STEADY_TIME
 
     @property
     def _runs_since(self) -> float:
@@ -201,9 +202,13 @@ class Rollout:
 
     @property
     def _failing_since(self) -> float:
-        """Since when the failure counts; a failure that has shown since before the deploy proves nothing."""
+        """Since when the failure counts: not before it is believed.
+
+        If the app had failed before, the same failure may show on. So it counts only once another status or
+        the new image was seen; else at the time limit.
+        """
         counts_from = self._believed_from
-        if self._was(*FAILURES):
+        if self.status_before in FAILURES:
             counts_from = max(counts_from, min(self._status_changed_at, self._ours_shown_at))
         return max(counts_from, self._since(self._is_failure))
 
@@ -213,6 +218,7 @@ class Rollout:
 
     @property
     def _another_runs_since(self) -> float:
+        """Since when the app has run another image than the new one; see `_is_another`."""
         return self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
 
     # Whose image the app shows
@@ -232,7 +238,10 @@ class Rollout:
 
     @property
     def _new_images(self) -> list[str]:
-        """The images that the app has shown and did not have before, in this order."""
+        """The images that the app has shown and did not have before, in this order.
+
+        The previous image with its digest, or without it, is no new one.
+        """
         images = dict.fromkeys(shown.image for shown in self.seen)
         return [image for image in images if image and not self.images.may_be_previous(image)]
 
@@ -244,7 +253,7 @@ class Rollout:
     @property
     def _ours_shown_at(self) -> float:
         ours = self._shown_ours
-        return self._first(lambda shown: shown.image in ours)
+        return next((shown.since for shown in self.seen if shown.image in ours), math.inf)
 
     @property
     def _has_shown_third(self) -> bool:
@@ -283,15 +292,6 @@ class Rollout:
         """Whether it is too early to believe that both names stand for the same image."""
         has_changed = self._status_changed_at < math.inf
         return self.shows_same and not has_changed and self.seen_at < self.asked_at + UNCHANGED_TIME
-
-    # What the rules share
-
-    def _has_lasted(self, since: float, seconds: float) -> bool:
-        return self.seen_at >= since + seconds
-
-    def _first(self, holds: Callable[[Observation], bool]) -> float:
-        """When the app first showed something for which `holds` is true; infinity if never."""
-        return next((shown.since for shown in self.seen if holds(shown)), math.inf)
 
     def _since(self, holds: Callable[[Observation], bool]) -> float:
         """Since when `holds` has been true without a break; infinity if it is not true now."""

@@ -3,8 +3,7 @@
 The second half words the errors, with their likely causes, and the state that the app was left with.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 
 import anyio
@@ -116,16 +115,13 @@ async def _look(job: Job, rollout: Rollout) -> str:
 
 async def _get_app(name: str, client: Client) -> tuple[App, float]:
     """The app, and the time when the attempt that was answered was sent: an outage may come before it."""
-    sent_at = 0.0
+    times: list[float] = []
 
-    @contextmanager
-    def note_time() -> Iterator[None]:
-        nonlocal sent_at
-        sent_at = anyio.current_time()
-        yield
+    def note_time() -> AbstractContextManager[None]:
+        times.append(anyio.current_time())
+        return nullcontext()
 
-    app = await client.guarded(note_time).get_app(name)
-    return app, sent_at
+    return await client.guarded(note_time).get_app(name), times[-1]
 
 
 def _must_last(rollout: Rollout) -> str:
@@ -163,7 +159,7 @@ def how_to_go_back(rollout: Rollout) -> str:
     """
     images = rollout.images
     runs_again = rollout.shows_same and rollout.app.status.lower() == RUNNING
-    if not (rollout.was_running and images.requested) or runs_again or rollout.shows_third:
+    if not (rollout.status_before == RUNNING and images.requested) or runs_again or rollout.shows_third:
         return ""
     if images.why_not_redeployable:
         return f"the previous version can't be deployed again: {images.why_not_redeployable}"

@@ -132,13 +132,19 @@ class Client:
                 error.args = (f"There is no app {name!r} ({error.answer})",)
             raise
 
-    async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name.
+    async def delete_app(self, name: str, *, write: Write | None = None) -> None:
+        """Delete an app ("DELETE /v1/apps/:name").
 
         The request is not repeated once it may have taken effect, because somebody may have created the app
         anew since. Then `write.lost` says why the answer was lost.
+
+        Raises:
+            RequestRejected: with status 404 when no app has this name.
         """
-        return await self._delete(f"Deleting app {name!r}", (name,), write, is_repeatable=False)
+        purpose = f"Deleting app {name!r}"
+        await self._send(
+            parse_any, purpose, "DELETE", (name,), write=write, group=DELETIONS, is_repeatable=False
+        )
 
     async def deploy(
         self,
@@ -277,21 +283,11 @@ class Client:
 
     # What all endpoints share
 
-    async def _delete(
-        self, purpose: str, path: Iterable[str], write: Write | None, *, is_repeatable: bool = True
-    ) -> bool:
+    async def _delete(self, purpose: str, path: Iterable[str], write: Write | None) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
         write = write or Write()
         try:
-            return await self._send(
-                parse_any,
-                purpose,
-                "DELETE",
-                path,
-                write=write,
-                group=DELETIONS,
-                is_repeatable=is_repeatable,
-            )
+            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=DELETIONS)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
