@@ -51,7 +51,6 @@ _OF_THE_STOP_JOB = {
     "skip-without-key",
     "take-over",
     "timeout",
-    "wait-timeout",
 }
 """Inputs that mean something when an app is destroyed."""
 

@@ -125,7 +125,7 @@ def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
     assert (seen.returncode, seen.stdout) == (2, "")
     assert seen.stderr.startswith(
         "Error: '--api-key': there are no arguments; "
-        "set inputs in the environment, such as `api-key` (ZEROKIE_API_KEY); `--help` lists all inputs\n"
+        "set inputs in the environment, such as `app` (ZEROKIE_APP); `--help` lists all inputs\n"
         "Error: `api-key` is required"
     )
     document = json.loads(result.read_text("utf-8"))

@@ -90,6 +90,14 @@ class DeployFailed(DeployError):
     exit_code = 8
 
 
+class Replaced(DeployFailed):
+    """The app runs the image of another deploy."""
+
+
+class WentBack(DeployFailed):
+    """The app runs the previous image again: the platform, or another deploy, went back."""
+
+
 class DeployTimedOut(DeployError):
     """`wait-timeout` or `timeout` has expired."""
 

@@ -266,7 +266,8 @@ class Settings(BaseSettings):
     )
     wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(
-        300.0, description="Time limit of `wait`, and of waiting for an app that is being deleted."
+        300.0,
+        description="Time limit of `wait`, and with `create` of waiting for an app that is being deleted.",
     )
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,

@@ -11,7 +11,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import DOCKER_HUB, parse_lines, problem_with_preview, registry_host, registry_of
+from zerokie_action.formats import DOCKER_HUB, parse_lines, problem_with_preview, registry_of
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
@@ -24,6 +24,7 @@ _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
     ("registry_server", *_LOGIN, "wait"): {"image", "operation: restart"},
+    ("wait_timeout",): {*_SOURCES, "operation: restart"},
     ("health_check", "health_check_text", "health_check_timeout"): {*_SOURCES, "operation: restart"},
     ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
@@ -46,31 +47,21 @@ def unknown_names(environment: Environment) -> list[str]:
 
 
 def input_warnings(settings: Settings, environment: Environment) -> Iterator[str]:
-    """Warnings about inputs that `check` accepts: those without effect, and a login for another registry."""
+    """A warning about the inputs that `check` accepts, and that have no effect."""
     task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
     unused = set().union(*(fields for fields, users in _USED_WITH.items() if task not in users))
     # An input that is set to its default needs no warning.
     given = [name for name, value in settings if name in unused and value != INPUTS[name].default]
     if given:
         yield f"{_given(environment, *given)}: no effect with `{task}`; leave out"
-    if settings.image and settings.registry_username:
-        server, host = settings.registry_server, registry_of(settings.image)
-        if registry_host(server or DOCKER_HUB) != host:
-            is_set = f"is {server!r}" if server else "is not set, which means Docker Hub"
-            yield (
-                f"`registry-server` {is_set}, and the image is on {host!r}, which may not get the login; set "
-                f"`registry-server` to {host!r}"
-            )
 
 
 def wrong_argument(argument: str) -> str:
-    """The error for a command-line argument; it names the input to set instead."""
+    """The error for a command-line argument."""
     name = argument.partition("=")[0]  # without the value, which may be a secret: `--api-key=…`
-    close = get_close_matches(name.lstrip("-").replace("-", "_").lower(), INPUTS)
-    field = close[0] if close else "app"
     return (
-        f"{name!r}: there are no arguments; set inputs in the environment, such as `{input_name(field)}` "
-        f"({spellings(field)[-1]}); `--help` lists all inputs"
+        f"{name!r}: there are no arguments; set inputs in the environment, such as `app` "
+        f"({spellings('app')[-1]}); `--help` lists all inputs"
     )
 
 
@@ -87,7 +78,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
             "(pull requests from forks, branches that are not protected) need `skip-without-key: true`"
         )
     if settings.operation == "deploy":
-        yield from _problems_of_a_deploy(environment)
+        yield from _problems_of_a_deploy(settings, environment)
     elif given := _given(environment, *_SOURCES):
         yield f"{given}: only `operation: deploy` uses it; remove it"
     if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
@@ -110,7 +101,7 @@ def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[s
         yield f"{label}: {app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
 
 
-def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
+def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Iterator[str]:
     label, image, directory = environment.label, environment.text("image"), environment.text("directory")
     if image and directory:
         yield (
@@ -121,6 +112,12 @@ def _problems_of_a_deploy(environment: Environment) -> Iterator[str]:
         yield "`image` or `directory` is required: what should be deployed?"
     elif image and (given := _given(environment, "domains", "remove_domains")):
         yield f"{given}: the platform has custom domains for static apps only"
+    login, server = _given(environment, *_LOGIN), environment.text("registry_server")
+    if settings.image and login and not server and (host := registry_of(settings.image)) != DOCKER_HUB:
+        yield (
+            f"{login} without `registry-server`, which means Docker Hub, and {label('image')} is on "
+            f"{host!r}: add `registry-server: {host}`"
+        )
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
     elif directory and (name := environment.text("ignore_file")):

@@ -246,8 +246,7 @@ def test_a_name_that_is_taken_for_a_while(
         assert {record.path for record in outcome.writes} == {"/v1/apps"}
 
 
-@pytest.mark.parametrize("inputs", [{"app": "web"} | IMAGE, {"app": "web", "operation": "destroy"}])
-def test_an_app_that_is_there_again(world: World, inputs: dict[str, object]) -> None:
+def test_an_app_that_is_there_again(world: World) -> None:
     """Somebody has created it between two looks: it is an existing app, and no deletion to wait for."""
     world.platform.dialect.speak("app-deletion=Terminating")
     world.platform.delete_app("web")
@@ -258,7 +257,7 @@ def test_an_app_that_is_there_again(world: World, inputs: dict[str, object]) -> 
         world.platform.apps.set_status("web", "running")
 
     world.loop.call_later(14.7, create)  # the deletion ends at 14.5
-    outcome = world.run(create=True, **inputs)
+    outcome = deploy(world, create=True)
     assert outcome.exit_code == 0, outcome.log
     assert 29 <= outcome.seconds < 45
 

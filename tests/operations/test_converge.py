@@ -312,7 +312,7 @@ def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
     assert " for the next deploy to skip" in outcome.log
     if code == 143:
         uploaded = f"{outcome.outputs['files_uploaded']} of {count} files uploaded"
-        assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {uploaded}"
+        assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {uploaded}; the site may be half new"
         assert outcome.outputs["hint"] == "Run the deploy again."
     assert world.platform.lock("site") is None
     world.platform.faults.clear()

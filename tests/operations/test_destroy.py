@@ -8,6 +8,7 @@ import pytest
 from tests.operations.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.records import Record
 
 KINDS = pytest.mark.parametrize("app", ["site", "web"])
 
@@ -33,7 +34,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
     assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
-    assert asked == ["GET site", "POST lock", "GET files", "GET ", "DELETE site", "GET site"]
+    assert asked == ["GET site", "POST lock", "GET files", "GET ", "DELETE site"]
     assert state.read_bytes() == b""
 
 
@@ -41,7 +42,7 @@ def test_a_container_app(world: World) -> None:
     """The outputs keep what it ran. It has no lock, and none is asked for."""
     running_web(world)
     outcome = destroy(world, "web")
-    assert [record.method for record in outcome.requests] == ["GET", "DELETE", "GET"]
+    assert [record.method for record in outcome.requests] == ["GET", "DELETE"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 
@@ -215,33 +216,108 @@ def test_a_deletion_that_is_refused_in_an_outage(world: World) -> None:
 
 def test_the_lock_is_lost(world: World) -> None:
     """While the deletion waits for the platform: the app belongs to somebody else now."""
-    world.fault(Kind.STATUS, "DELETE", status=503, times=None)
+    world.fault(Kind.STATUS, "DELETE", status=429, times=None)
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
     outcome = destroy(world, lock_heartbeat="10s")
     assert outcome.exit_code == 7, outcome.log
-    assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
+    assert outcome.outputs["nothing_changed"], "what was refused is not unknown"
     assert world.platform.lock("site") == "somebody"
     assert outcome.sent("POST", "/finalize$") == []
+
+
+# --- the answer is lost
 
 
 @pytest.mark.parametrize(
     "lost",
     [
-        Fault(Kind.STATUS, "DELETE", status=502, after=True, times=None),
         Fault(Kind.STATUS, "DELETE", status=502, after=True),
-        Fault(Kind.HANG, "DELETE", after=True, times=6),
+        Fault(Kind.RESET, "DELETE", after=True),
+        Fault(Kind.HANG, "DELETE", after=True),
         Fault(Kind.DELAY, "DELETE", seconds=25, after=True),
     ],
-    ids=["errors", "an error, then 404", "silence", "late"],
+    ids=["an error", "a reset", "silence", "late"],
 )
-def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault) -> None:
-    """Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
+@KINDS
+def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault, app: str) -> None:
+    """One look tells. Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
+    running_web(world)
     world.platform.faults.add(lost)
-    outcome = destroy(world, lock_heartbeat=5)
+    outcome = destroy(world, app, lock_heartbeat=5)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert outcome.outputs["warnings"] == []
-    assert world.platform.apps.list() == []
+    assert app not in {found.name for found in world.platform.apps.list()}
     assert "Warning" not in outcome.log
+    assert len(outcome.sent("DELETE", "")) == 1
+
+
+@pytest.mark.parametrize(("app", "dialect"), [("site", "deleting"), ("web", "Terminating")])
+def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) -> None:
+    """An app that is being deleted is as good as gone."""
+    running_web(world)
+    world.platform.dialect.speak(f"app-deletion={dialect}")
+    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
+    outcome = destroy(world, app)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert len(outcome.sent("DELETE", "")) == 1
+
+
+@KINDS
+@pytest.mark.parametrize("kind", [Kind.RESET, Kind.STATUS, Kind.HANG])
+def test_an_app_that_is_created_anew_after_a_lost_answer(world: World, app: str, kind: Kind) -> None:
+    """It is somebody else's, under a lock of their own: it stays, and a rerun decides."""
+    running_web(world)
+    world.run()
+    world.fault(kind, "DELETE", f"/{app}$", after=True, status=502)
+
+    def create() -> None:
+        if app == "web":
+            world.platform.apps.create_container("web", image="nginx:theirs", port=80)
+        else:
+            world.platform.apps.create_static("site")
+            world.platform.take_lock("site", "somebody")
+            world.platform.put_file("site", "theirs.html", b"x")
+
+    def look(record: Record) -> None:
+        if record.method == "DELETE":
+            world.once("GET", f"/v1/apps/{app}$", create)
+
+    world.platform.on_request = look
+    outcome = destroy(world, app)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
+    assert outcome.outputs["changed"] is True
+    assert outcome.outputs["error"].endswith(f"it is not known whether app {app!r} was deleted")
+    assert len(outcome.sent("DELETE", "")) == 1
+    if app == "web":
+        assert world.platform.apps.get("web").image == "nginx:theirs"
+    else:
+        assert world.stored() == {"theirs.html": b"x"}
+        assert world.platform.lock("site") == "somebody"
+
+
+@KINDS
+def test_nobody_answers_after_a_lost_answer(world: World, app: str) -> None:
+    """Then nobody can tell, which is said; the rerun does."""
+    running_web(world)
+    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
+    world.once("DELETE", f"/{app}$", lambda: world.fault(Kind.HANG, "GET", times=None))
+    outcome = destroy(world, app, retry_timeout=20)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
+    assert outcome.outputs["error"].endswith(f"it is not known whether app {app!r} was deleted")
+    world.platform.faults.clear()
+    assert destroy(world, app).exit_code == 0
+
+
+@KINDS
+def test_a_deletion_that_was_never_sent(world: World, app: str) -> None:
+    """It is sent again until it is answered: a refusal for now has no effect."""
+    running_web(world)
+    world.fault(Kind.STATUS, "DELETE", f"/{app}$", status=429, times=3)
+    outcome = destroy(world, app)
+    assert (outcome.exit_code, len(outcome.sent("DELETE", ""))) == (0, 4), outcome.log
+
+
+# --- what ends it
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
@@ -297,28 +373,16 @@ def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) 
 
 
 @KINDS
-def test_it_takes_too_long(world: World, app: str) -> None:
-    """A warning: the platform has accepted the deletion. The next run sends nothing."""
+def test_the_accepted_deletion_is_the_end(world: World, app: str) -> None:
+    """Who creates the app again waits until it is gone. The next run sends nothing."""
     running_web(world)
     world.platform.dialect.speak("app-deletion=deleting")
-    outcome = destroy(world, app, wait_timeout="5s")
+    outcome = destroy(world, app)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    (warning,) = outcome.outputs["warnings"]
-    assert "still shows it, with the status 'deleting'" in warning
+    assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)
     again = destroy(world, app)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}
-
-
-@pytest.mark.parametrize(("app", "dialect"), [("site", "deleting"), ("web", "Terminating")])
-def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) -> None:
-    """The second DELETE is answered with 404 or 409: it is done."""
-    running_web(world)
-    world.platform.dialect.speak(f"app-deletion={dialect}")
-    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
-    outcome = destroy(world, app)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert app not in {found.name for found in world.platform.apps.list()}
 
 
 def test_another_repository_and_a_reader_that_is_behind(world: World) -> None:

@@ -6,6 +6,14 @@ shows and how soon, and in what becomes of a broken deploy.
 
 import pytest
 
+from zerokie_action.errors import (
+    DeployError,
+    DeployFailed,
+    DeployTimedOut,
+    HealthCheckFailed,
+    Replaced,
+    WentBack,
+)
 from zerokie_action.operations.rollout import Rollout, Verdict
 from zerokie_action.platform.models import App
 
@@ -46,6 +54,7 @@ a re-tagged image: running web@1 | web:2 | 2 deploying web@1, 4 running web@1 | 
 a re-tag in silence: running web@1 | web:2 | 0 running web@1 | runs 60, the same
 a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker.io/library/web:1 | runs 15
 a restart with another digest: running web@1 | restart | 2 running web@2 | runs 15
+a restart that shows the tag first: running web:1@1 | restart | 0 deploying web:1, 3 running web:1@1 | runs 10
 another tag than the digest: running web:1 | web@2 | 0 deploying web:9, 3 running web:9 | replaced 18
 a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
 a loop with digests: running web@1 | web:2 | 0 running web@1, 13 running web@2, 16 crashed web@2 | failed 31
@@ -78,40 +87,78 @@ def test_a_timeline(case: str) -> None:
     assert said + same == expected
 
 
-# Status and image before | the deployed image | what the last look shows | the verdict | why not, in part
+FAILURES: dict[str, DeployError | None] = {
+    "failed": DeployFailed(""),
+    "replaced": Replaced(""),
+    "went back": WentBack(""),
+    "too late": DeployTimedOut(""),
+    "unhealthy": HealthCheckFailed(""),
+    "refused": None,
+}
+# Status and image before | the deployed image | what a GET shows | what failed | why not back, in part
 BACK = table("""
 after a failure: running web:1 | web:2 | failed web:2 | failed | back
 the old image shows: running web:1 | web:2 | failed web:1 | failed | back
-after a time limit: running web:1 | web:2 | deploying web:2 | none | back
-an image that is not healthy: running web:1 | web:2 | running web:2 | runs | back
+after a time limit: running web:1 | web:2 | deploying web:2 | too late | back
+an image that is not healthy: running web:1 | web:2 | running web:2 | unhealthy | back
 another digest: running web@1 | web@2 | failed web@2 | failed | back
 the same digest: running web@1 | web@1 | failed web@1 | failed | back
+a tag and then its digest: running web:1 | web:2 | deploying web:2, failed web@2 | failed | back
+then its digest at a mirror: running web:1 | web:2 | deploying web:2, failed r.io/web@2 | failed | back
+a refusal hides the failure: running web:1 | web:2 | deploying web:2 | refused | back
 it did not run: failed web:1 | web:2 | failed web:2 | failed | no other image was running
 the same name: running r.io/web:1 | web:1 | failed web:1 | failed | the same name, 'r.io/web:1'
 a bare digest: running sha256:1 | web:2 | failed sha256:2 | failed | which image to deploy
-a third image: running web:1 | web:2 | failed web:9 | failed | another deploy has
-a third image where GET shows what runs: running web:1 | web:2 | running web:9 | replaced | another deploy has
-a second image: running web:1 | web:2 | failed web@2 | failed | another deploy has changed
-it runs by now: running web:1 | web:2 | running web:2 | none | the new image runs by now
+a third image: running web:1 | web:2 | deploying web:2, failed web:9 | failed | another deploy has changed
+a third image that runs: running web:1 | web:2 | running web:9 | replaced | another deploy has changed
+a third image was shown: running web:1 | web:2 | deploying web:9, failed web:2 | failed | another deploy
+two digests: running web:1 | web:2 | deploying web@2, failed web@3 | failed | another deploy has changed
+two, and the old one: running web:1 | web:2 | failed web@2, failed web@3, failed web:1 | failed | another
+it runs by now: running web:1 | web:2 | deploying web:2, running web:2 | too late | the new image runs by now
+it runs by now under a digest: running web:1 | web:2 | running web:2, running web@2 | too late | runs by now
+it runs during a refusal: running web:1 | web:2 | running web:2 | refused | the new image runs by now
 another status: running web:1 | web:2 | deploying web:2 | failed | no failure any more
-it went back by itself: running web:1 | web:2 | running web:1 | went_back | runs the previous image
+it went back by itself: running web:1 | web:2 | deploying web:2, running web:1 | went back | runs the previous
 """)
 
 
 @pytest.mark.parametrize("case", BACK)
 def test_a_reason_against_a_rollback(case: str) -> None:
     """It is not carried out over somebody else's deploy, over an image that runs, or to a name that moves."""
-    before, image, shows, verdict, reason = BACK[case]
+    before, image, timeline, failure, reason = BACK[case]
     status, _, shown = before.partition(" ")
     rollout = Rollout(image, App(status=status, image=shown))
     rollout.note_request(0)
-    rollout.verdict = None if verdict == "none" else Verdict[verdict.upper()]
-    shows_what_runs = rollout.verdict in {Verdict.WENT_BACK, Verdict.REPLACED}
-    rollout.note_answer(App(status="deploying", image=shown if shows_what_runs else image), 1)
-    status, _, shown = shows.partition(" ")
-    for now in (20, 28):
+    for number, state in enumerate(timeline.split(", "), 1):
+        status, _, shown = state.partition(" ")
+        for seconds in (0, 10):
+            rollout.note_answer(App(status=status, image=shown), 20 * number + seconds)
+    assert reason in (rollout.why_no_rollback(FAILURES[failure]) or "back")
+
+
+# Status and image before | what a GET shows | whether the deploy was begun, by us or by somebody else
+LOST = table("""
+nothing shows: running web:1 | running web:1 | no
+no image shows: running | running | no
+the end of an earlier deploy: deploying web:1 | running web:1 | no
+another status: running web:1 | deploying web:1 | yes
+the new image: running web:1 | running web:2 | yes
+a third image: running web:1 | running web:9 | yes
+a third image for a moment: running web:1 | running web:9, running web:1 | yes
+""")
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_a_lost_answer(case: str) -> None:
+    """The deploy is requested again only while nothing but the image from before was shown."""
+    before, timeline, expected = LOST[case]
+    status, _, shown = before.partition(" ")
+    rollout = Rollout("web:2", App(status=status, image=shown))
+    rollout.note_request(0)
+    for now, state in enumerate(timeline.split(", ")):
+        status, _, shown = state.partition(" ")
         rollout.note_answer(App(status=status, image=shown), now)
-    assert reason in (rollout.why_no_rollback or "back")
+    assert rollout.has_begun is (expected == "yes")
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_likely_causes(world: World, status: str, hint: str) -> None:
     says(world, image=NEW, status=status, port="80", times=None)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.outputs["hint"].startswith(hint)
-    back = "To go back, deploy 'nginx:1' again, or set `rollback: true` for the next time."
+    back = "To go back, deploy 'nginx:1', or set `rollback: true` for the next time."
     assert outcome.outputs["hint"].endswith(back)
 
 
@@ -145,22 +145,32 @@ LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
 
 
 @pytest.mark.parametrize(
-    ("image", "server", "said"),
+    ("image", "server", "host"),
     [
-        ("ghcr.io/o/web:2", "registry.gitlab.com", "is 'registry.gitlab.com', and the image is on 'ghcr.io'"),
-        ("ghcr.io/o/web:2", None, "is not set, which means Docker Hub, and the image is on 'ghcr.io'"),
-        ("ghcr.io/o/web:2", "GHCR.io", ""),
+        ("ghcr.io/o/web:2", None, "ghcr.io"),
+        ("GHCR.io/o/web:2", None, "ghcr.io"),
+        ("localhost:5000/web", None, "localhost:5000"),
+        ("ghcr.io/o/web:2", "proxy.example.com", ""),
         ("o/web:2", None, ""),
-        ("o/web:2", "index.docker.io", ""),
-        ("localhost:5000/web", "localhost:5000", ""),
+        ("docker.io/o/web:2", None, ""),
+        ("index.docker.io/o/web:2", None, ""),
     ],
 )
-def test_the_login_of_another_registry(world: World, image: str, server: str | None, said: str) -> None:
-    """A warning, in a dry run too: it may not get to the registry that has the image."""
+def test_a_login_without_its_registry(world: World, image: str, server: str | None, host: str) -> None:
+    """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
     outcome = deploy(world, image, dry_run=True, registry_server=server, **LOGIN)
-    warnings = outcome.outputs["warnings"]
-    assert outcome.exit_code == 0
-    assert (len(warnings), said in "".join(warnings)) == (bool(said), True)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2 if host else 0, []), outcome.log
+    assert bool(host) is (outcome.requests == [])
+    if host:
+        assert outcome.outputs["error"].endswith(f"is on {host!r}: add `registry-server: {host}`")
+        assert "pass-word" not in outcome.log
+
+
+def test_a_login_of_a_restart(world: World) -> None:
+    """It names no image, so nobody can tell which registry is meant."""
+    world.platform.apps.deploy("web", image="ghcr.io/o/web:2", private=True)
+    outcome = restart(world, dry_run=True, **LOGIN)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
 
 
 @pytest.mark.parametrize("answer", ["refused", "back-off"])
@@ -230,6 +240,27 @@ def test_a_request_that_is_always_lost(world: World) -> None:
     assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_lost_answer_beside_somebody_elses_deploy(world: World, *, wait: bool) -> None:
+    """Their image stays: the deploy is not requested again. Once it runs for certain, that is said."""
+
+    def other() -> None:
+        world.platform.apps.deploy("web", image="nginx:9", private=False)
+        world.platform.apps.set_status("web", "running")
+
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.loop.call_later(3, other)
+    outcome = deploy(world, rollback=True, wait=wait, health_check=None if wait else "/")
+    assert (outcome.exit_code, asked(outcome)) == (8 if wait else 5, 1), outcome.log
+    assert outcome.outputs["status"] == ("superseded" if wait else "failed")
+    assert world.platform.apps.get("web").image == outcome.outputs["image"] == "nginx:9"
+    said = (
+        "Another deploy has replaced 'nginx:2': " if wait else "requested, and the app shows no sign of it: "
+    )
+    assert said in outcome.outputs["error"]
+    assert outcome.seconds == pytest.approx(3 + 15 if wait else 3, abs=2)
 
 
 def test_a_refusal_after_a_request_that_was_lost(world: World) -> None:

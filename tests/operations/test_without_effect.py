@@ -28,17 +28,19 @@ DESTROY = {"app": "web", "operation": "destroy"}
 @pytest.mark.parametrize(
     ("run", "used", "unused", "what"),
     [
-        pytest.param({}, {**FOLDER, "take_over": True}, CONTAINER, "`directory`", id="folder"),
+        pytest.param(
+            {}, {**FOLDER, "take_over": True, "wait_timeout": "1m"}, CONTAINER, "`directory`", id="folder"
+        ),
         pytest.param(
             IMAGE,
-            {**CONTAINER, **CHECKED, "create": True},
+            {**CONTAINER, **CHECKED, "create": True, "wait_timeout": "1m"},
             {**FOLDER, "take_over": True},
             "`image`",
             id="image",
         ),
         pytest.param(
             RESTART,
-            {**REGISTRY, **CHECKED, "wait": False},
+            {**REGISTRY, **CHECKED, "wait": False, "wait_timeout": "1m"},
             {"create": True, **CREATION, **FOLDER, "take_over": True, "domains": "a.b.c", "rollback": True},
             "`operation: restart`",
             id="restart",
@@ -46,7 +48,7 @@ DESTROY = {"app": "web", "operation": "destroy"}
         pytest.param(
             DESTROY,
             {"take_over": True},
-            {"create": True, **CONTAINER, **FOLDER, **CHECKED, "domains": "a.b.c"},
+            {"create": True, **CONTAINER, **FOLDER, **CHECKED, "domains": "a.b.c", "wait_timeout": "1m"},
             "`operation: destroy`",
             id="destroy",
         ),
@@ -67,7 +69,6 @@ def test_inputs_without_effect(
         "lock_timeout": "1m",
         "timeout": "10m",
         "retry_timeout": "3s",
-        "wait_timeout": "1m",
         "concurrency": 8,
         "dry_run": True,
     }

@@ -89,7 +89,7 @@ ENDPOINTS = {
         seen(cpu=256, memory=512),
     ),
     "delete app": Endpoint(
-        lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=True
+        lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=None
     ),
     "deploy": Endpoint(
         lambda client: client.deploy("my-app", "my-registry.com/my-app:v2", LOGIN),

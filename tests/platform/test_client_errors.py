@@ -33,7 +33,6 @@ from zerokie_action.platform.models import RemoteFile
 MISSING = object()
 NOTHING_TO_DO: dict[tuple[str, int], Any] = {
     ("find app", 404): None,
-    ("delete app", 404): False,
     ("delete file", 404): False,
     ("remove domain", 404): False,
 }

@@ -1,6 +1,5 @@
 """Finds and creates the app, checks its kind, and waits for the end of an app that is being deleted."""
 
-import math
 import re
 from contextlib import suppress
 
@@ -98,19 +97,15 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     return await polling.repeat(attempt, is_conflict), change
 
 
-async def wait_until_gone(job: Job, app: App) -> App | None:
-    """Wait until the app is not found any more, through outages too, for `wait-timeout`.
+async def _wait_for_name(job: Job, app: App) -> App | None:
+    """Wait until an app that is being deleted is gone. Return the app if somebody has created it again.
 
-    Args:
-        job: the run.
-        app: the app, as the last answer showed it.
-
-    Returns:
-        None if the app is gone; else the last answer: the app is being deleted, or is there again.
+    Raises:
+        DeployTimedOut: when the app is still being deleted after `wait-timeout`.
     """
     polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout, LOOK_PAUSE)
     left: App | None = app
-    last_deleting = anyio.current_time() if app.is_being_deleted else math.inf
+    last_deleting = anyio.current_time()
 
     async def look() -> str:
         nonlocal left, last_deleting
@@ -122,12 +117,6 @@ async def wait_until_gone(job: Job, app: App) -> App | None:
         return f"its status is {shown_status(job, left)}"
 
     await polling.until(look)
-    return left
-
-
-async def _wait_for_name(job: Job, app: App) -> App | None:
-    """Wait until an app that is being deleted is gone. Return the app if somebody has created it again."""
-    left = await wait_until_gone(job, app)
     if left is not None and left.is_being_deleted:
         after = human_seconds(job.settings.wait_timeout)
         raise DeployTimedOut(

@@ -1,17 +1,16 @@
 """Deploys an image to a container app, or restarts the app with its current image: the order of the steps.
 
-`deploy` requests it, `watch` looks at the app by the rules of `rollout`, `diagnosis` words a failure, and
-`rollback` deploys the previous image again.
+`deploy` requests it, `watch` looks at the app by the rules of `rollout` and words a failure, and `rollback`
+deploys the previous image again.
 """
 
-from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
-from zerokie_action.operations import apps
+from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed, Replaced
+from zerokie_action.operations import apps, watch
 from zerokie_action.operations.deploy import Deploy
 from zerokie_action.operations.health import NoURL, check_health
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.rollback import roll_back
-from zerokie_action.operations.rollout import Rollout, Verdict
-from zerokie_action.operations.watch import require_same_version, wait_until_running
+from zerokie_action.operations.rollout import Rollout
 from zerokie_action.platform.models import App
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
@@ -34,9 +33,9 @@ async def deploy_image(job: Job) -> None:
         with job.time_limit():
             await _deploy_and_check(deploy)
         if settings.wait and settings.health_check and not settings.health_check_text:
-            await require_same_version(job, deploy.rollout)
+            await watch.require_same_version(job, deploy.rollout)
     except BaseException as failure:
-        if deploy.rollout.verdict is Verdict.REPLACED:
+        if isinstance(failure, Replaced):
             job.result.status = "superseded"
         if deploy.change.may_be_made:
             await _conclude(deploy, failure)
@@ -60,12 +59,12 @@ def _announce(deploy: Deploy) -> None:
     job, settings, rollout = deploy.job, deploy.job.settings, deploy.rollout
     if login := apps.login(job):
         job.log.info(f"The platform gets {login}, to pull the image")
-    if not _may_roll_back(job):
+    if not (settings.rollback and settings.image):  # a restart has no other image to go back to
         return
     if not settings.wait and settings.health_check is None:
         job.warn("`rollback` has no effect without `wait` or `health-check`: nothing is checked")
-    elif rollout.before and rollout.why_not_redeployable:
-        job.warn(f"`rollback` can't go back: {rollout.why_not_redeployable}")
+    elif rollout.before and rollout.images.why_not_redeployable:
+        job.warn(f"`rollback` can't go back: {rollout.images.why_not_redeployable}")
 
 
 async def _deploy_and_check(deploy: Deploy) -> None:
@@ -75,7 +74,7 @@ async def _deploy_and_check(deploy: Deploy) -> None:
     # The platform gives the deploy of an image no ID, so the session ID stands for it.
     job.result.deploy_id = job.session
     if settings.wait:
-        await wait_until_running(job, deploy.rollout, settings.wait_timeout)
+        await watch.wait_until_running(job, deploy.rollout, settings.wait_timeout)
     elif not settings.health_check_text:
         what = "which version answers" if settings.health_check else "whether the app runs"
         job.note(f"`wait` is off: it was not checked {what}")
@@ -87,13 +86,15 @@ async def _conclude(deploy: Deploy, failure: BaseException) -> None:
     """Roll back if that is asked for, or say how to. Note which image the app was left with."""
     job, rollout = deploy.job, deploy.rollout
     if isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL):
-        if _may_roll_back(job):
+        if job.settings.rollback and job.settings.image:
             await roll_back(deploy, failure)
             return
-        failure.advise(rollout.rollback_hint)
-    deploy.change.seen = await deploy.look_up_final_state()
-
-
-def _may_roll_back(job: Job) -> bool:
-    """Whether a failure is a reason for a rollback. A restart has no other image to go back to."""
-    return job.settings.rollback and job.settings.image is not None
+        if advice := watch.how_to_go_back(rollout):
+            or_else = (
+                "" if rollout.images.why_not_redeployable else ", or set `rollback: true` for the next time"
+            )
+            failure.advise(f"{advice[0].upper()}{advice[1:]}{or_else}.")
+    state = await watch.look_up_final_state(job, rollout, deploy.change)
+    if not isinstance(failure, Exception) and (advice := watch.how_to_go_back(rollout)):  # a cancellation
+        state = f"{state}; {advice}"
+    deploy.change.seen = state

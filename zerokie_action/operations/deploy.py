@@ -1,14 +1,11 @@
-"""Requests the deploy of an image, and tells which image the app has in the end."""
+"""Requests the deploy of an image."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
 
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.retry import is_too_long
-from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.rollout import Rollout
@@ -21,8 +18,6 @@ _HINT_LOST = (
     "Look at the app on the platform before you run the job again: a request may still take effect. "
     "Check `api-url`, and whether a gateway answers in the platform's place."
 )
-_LOOK_TIME = 2.0
-"""Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""
 
 
 @dataclass
@@ -47,11 +42,11 @@ class Deploy:
             LockHeld: when another deploy of the app outlasts `lock-timeout`.
             DeployError: as `request`, and as `apps.create_or_find`.
         """
-        job, rollout = self.job, self.rollout
-        if rollout.before is None:
+        job = self.job
+        if self.rollout.before is None:
             app, creation = await apps.create_or_find(job)
             # If the answer was lost, an app with our image is most likely our own.
-            is_ours = creation.outcome is Outcome.UNKNOWN and app.image and rollout.is_ours(app.image)
+            is_ours = creation.outcome is Outcome.UNKNOWN and app.image and self.rollout.is_ours(app.image)
             if creation.outcome is Outcome.DONE or is_ours:
                 self.change = creation
                 self._note_acceptance(app)
@@ -64,8 +59,9 @@ class Deploy:
             await self.request()
 
         await job.in_turn(attempt)
-        was = f" (was {rollout.previous!r})" if rollout.previous else ""
-        what = f"Deploying {rollout.requested!r}{was}" if rollout.requested else f"Restarting {job.app!r}"
+        images = self.rollout.images
+        was = f" (was {images.previous!r})" if images.previous else ""
+        what = f"Deploying {images.requested!r}{was}" if images.requested else f"Restarting {job.app!r}"
         job.log.info(what)
 
     async def request(self) -> None:
@@ -76,24 +72,25 @@ class Deploy:
 
         Raises:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
-            PlatformUnavailable: when the platform gave no answer, or the app shows no effect of the requests.
+            PlatformUnavailable: when the platform gave no answer, and the app does not show the deploy.
         """
-        job, write = self.job, self.change.write()
-        is_accepted = await self._request_once(write)
-        if not is_accepted and job.client.http.retry_timeout:
+        job, rollout, write = self.job, self.rollout, self.change.write()
+        has_begun = await self._request_once(write)
+        if not has_begun and job.client.http.retry_timeout:
             job.log.info("Requesting the deploy again: the app shows no sign of the first request")
-            is_accepted = await self._request_once(write)
-        if not is_accepted:
+            has_begun = await self._request_once(write)
+        # Beside another deploy's image, only the watch can tell what became of this one.
+        if not has_begun or (rollout.shows_third and not job.settings.wait):
             raise PlatformUnavailable(
                 f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
             )
-        write.outcome = Outcome.DONE
+        write.outcome = Outcome.UNKNOWN if rollout.shows_third else Outcome.DONE
 
     async def _request_once(self, write: Write) -> bool:
-        """Request the deploy. Return whether the platform has accepted it, by its answer or by the app."""
+        """Request the deploy. Return whether it has begun: the platform's answer says so, or the app."""
         job, rollout, answer = self.job, self.rollout, App()
         try:
-            image, login = rollout.requested, apps.registry_auth(job)
+            image, login = rollout.images.requested, apps.registry_auth(job)
             answer = await job.shielded_client.deploy(job.app, image, login, write=write)
         except RequestRejected as error:
             if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
@@ -111,32 +108,10 @@ class Deploy:
     def _note_acceptance(self, answer: App) -> None:
         """Note that the platform has accepted the deploy, and its answer; a lost answer is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), answer.image)
-        self.job.result.image = self.rollout.image
+        self.job.result.image = self.rollout.images.new
         apps.note_url(self.job, answer)
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
-        self.rollout.note_before(before)
+        self.rollout = Rollout(self.rollout.images.requested, before)
         self.job.result.previous_image = before.image
-
-    async def look_up_image(self, seconds: float) -> str:
-        """Look at the app once more. Return its image; empty if it is not certain after these seconds."""
-        job, rollout = self.job, self.rollout
-        with job.shutdown.shielded_scope(Allowance(seconds, _LOOK_TIME)), suppress(DeployError):
-            app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app)
-            rollout.note_answer(app, anyio.current_time())
-            # A request whose answer was lost may still change the image.
-            is_accepted = self.change.outcome is Outcome.DONE or rollout.has_begun
-            return app.image if is_accepted and not rollout.may_be_behind else ""
-        return ""
-
-    async def look_up_final_state(self) -> str:
-        """Put the app's image into the result. Return what the app was left with, as a clause."""
-        job = self.job
-        if image := await self.look_up_image(_LOOK_TIME):
-            job.result.image = image
-            status = apps.shown_status(job, self.rollout.app)
-            return f"{job.app!r} was left with {image!r} and the status {status}"
-        if self.change.outcome is Outcome.UNKNOWN:
-            job.result.image = None
-        return f"it is not known which image {job.app!r} was left with"

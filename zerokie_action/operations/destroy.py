@@ -1,33 +1,22 @@
 """Deletes an app for good. If the app does not exist, the operation succeeds."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-
-import anyio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from zerokie_action.doubts import about_destroying, require_no_doubt
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import read_zone
-from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
-from zerokie_action.platform.client import Client
+from zerokie_action.outcome import Outcome
+from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.text import human_files
 
-_HINT = "Run the job again. If it fails again, check `api-url` and proxies."
-_LOOK_TIME = 10.0
-"""Seconds for a look at the app after its deletion failed."""
-
-Check = Callable[[], Awaitable[str]]
-"""Looks at the app right before the DELETE, under the lock if the app has one, and raises to keep the app.
-
-Returns what goes with the app, for log and reports: ` with 214 files`; empty if that is not known.
-"""
-
 
 async def destroy(job: Job) -> None:
-    """Delete the app, and wait until it is gone. A static app is deleted under its deploy lock.
+    """Delete the app. The accepted deletion is the end: who creates the app again waits until it is gone.
 
     Raises:
         ConfigurationError: when the app, or a file in it, may be somebody else's.
@@ -38,24 +27,17 @@ async def destroy(job: Job) -> None:
         job.result.seen = "absent"
         return
     note_app(job, app)
-    what = ""
     if app.is_being_deleted:
         job.note(f"App {job.app!r} is being deleted already")
     elif job.settings.dry_run:
         job.preview(f"would destroy app {job.app!r}{await _require_intended(job, app)}")
     else:
-        what = await delete(job, app, lambda: _require_intended(job, app))
-    if job.settings.dry_run:
-        return
-    left = await apps.wait_until_gone(job, app)
-    job.result.url = None
-    if left is None:
+        what = ""
+        async with deletion(job, app) as delete:
+            what = await _require_intended(job, app)
+            await delete()
         job.note(f"Destroyed app {job.app!r}{what}")
-    else:
-        job.warn(
-            f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "
-            f"{apps.shown_status(job, left)}: the deletion takes longer, or somebody has created it again"
-        )
+        job.result.url = None
 
 
 def note_app(job: Job, app: App) -> None:
@@ -65,56 +47,72 @@ def note_app(job: Job, app: App) -> None:
     apps.note_url(job, app)
 
 
-async def delete(job: Job, app: App, check: Check) -> str:
-    """Delete the app, and return what `check` returned.
+@asynccontextmanager
+async def deletion(job: Job, app: App) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A context for the deletion of an app, which yields the function that requests it.
 
-    Another run may delete the app at the same time, and the deletion takes the lock along.
+    A static app's lock is held in the block, and ends with the accepted deletion. Another run may delete the
+    app at the same time: then a refusal in the block, or of the lock, is no error.
+
+    Raises:
+        RequestRejected: when the platform refuses the deletion.
+        PlatformUnavailable: when nobody can tell whether the app was deleted.
+        LockHeld: when somebody else's lock outlasts `lock-timeout`.
+        LockLost: when the lock is lost.
     """
     change = job.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     )
-
-    async def request_deletion(client: Client) -> str:
-        what = await check()
-        if not await client.delete_app(job.app, write=change.write()):
-            raise RequestRejected(
-                f"Deleting app {job.app!r} was answered with 404, but the app is still there",
-                status=NOT_FOUND,
-                hint=_HINT,
-            )
-        return what
-
     try:
-        if app.kind == "container":
-            return await request_deletion(job.shielded_client)
-        return await _delete_static(job, app, request_deletion)
-    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost):  # after a doubt, nothing was sent
-        with anyio.move_on_after(_LOOK_TIME), suppress(DeployError):
-            left = await job.client.find_app(job.app)
-            if left is None or left.is_being_deleted:
-                change.seen = change.done
-                return ""
-        raise
+        async with AsyncExitStack() as stack:
+            lock = await _acquire(job, app, stack)
 
+            async def delete() -> None:
+                client, write = lock.writing(job.client) if lock else job.shielded_client, change.write()
+                try:
+                    await client.delete_app(job.app, write=write)
+                except PlatformUnavailable:
+                    # A second request could delete an app that somebody has created anew since, under a lock
+                    # of their own. So one look tells what became of the first.
+                    if not (write.lost and await _is_going(job)):
+                        raise
+                    write.outcome = Outcome.DONE
+                if lock:
+                    lock.session.end()
 
-async def _delete_static(job: Job, app: App, request_deletion: Callable[[Client], Awaitable[str]]) -> str:
-    """Delete a static app under its lock, which ends with the accepted deletion.
-
-    If the platform refuses a lock to an app of unknown kind, the app is deleted as a container app.
-    """
-    is_locked = False
-    try:
-        async with job.deploy_lock() as lock:
-            is_locked = True
-            what = await request_deletion(lock.writing(job.client))
-            lock.session.end()
-            return what
-    except RequestRejected as error:
-        if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
+            yield delete
+    except (RequestRejected, LockHeld, LockLost) as error:
+        is_about_app = not isinstance(error, RequestRejected) or error.status in {NOT_FOUND, CONFLICT}
+        if not (is_about_app and await _is_going(job)):
             raise
-        job.result.kind = "container"
-        return await request_deletion(job.shielded_client)
+        for write in change.writes:
+            if write.outcome is Outcome.UNKNOWN:  # our own deletion has ended the lock
+                write.outcome = Outcome.DONE
+
+
+async def _acquire(job: Job, app: App, stack: AsyncExitStack) -> DeployLock | None:
+    """Acquire the lock of a static app; None for a container app, which has none.
+
+    If the platform refuses a lock to an app of unknown kind, the app is a container app.
+    """
+    if app.kind == "container":
+        return None
+    try:
+        return await stack.enter_async_context(job.deploy_lock())
+    except RequestRejected as error:
+        if not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:
+            raise
+    job.result.kind = "container"
+    return None
+
+
+async def _is_going(job: Job) -> bool:
+    """Whether the app is gone or is being deleted; False if nobody answers."""
+    with suppress(DeployError):
+        app = await job.client.find_app(job.app)
+        return app is None or app.is_being_deleted
+    return False
 
 
 def what_goes(files: int, foreign: int = 0) -> str:
@@ -124,7 +122,7 @@ def what_goes(files: int, foreign: int = 0) -> str:
 
 
 async def _require_intended(job: Job, app: App) -> str:
-    """The `Check` of this operation."""
+    """Raise an error if the deletion is not clearly intended. Return what goes with the app."""
     if job.result.kind == "container":
         return ""
     zone, repository = await read_zone(job, app.address), job.ci.repository

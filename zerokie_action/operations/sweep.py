@@ -7,7 +7,6 @@ because somebody may have opened the request again. Any other answer than "close
 
 import re
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio
@@ -19,16 +18,14 @@ from zerokie_action.doubts import about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
-from zerokie_action.operations import apps
-from zerokie_action.operations.destroy import delete, note_app, what_goes
+from zerokie_action.operations.destroy import deletion, note_app, what_goes
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
-from zerokie_action.platform.models import App
 from zerokie_action.report.files import rendered
 from zerokie_action.report.result import Result, redact_result
 from zerokie_action.report.summary import render_comment
-from zerokie_action.text import human_files, human_paths, human_seconds
+from zerokie_action.text import human_files
 
 
 class _Kept(Exception):  # noqa: N818 - not an error
@@ -49,7 +46,6 @@ async def sweep(job: Job) -> None:
     result = job.result
     requests = await _find_previews(job)
     result.left = [*requests]
-    deleted: list[tuple[Job, App]] = []
     failures: list[DeployError] = []
     for name, request in requests.items():
         try:
@@ -61,7 +57,7 @@ async def sweep(job: Job) -> None:
         if state.is_over:
             app_job = _job_for(job, name)
             try:
-                deleted += await _destroy(job, app_job, forge, request)
+                await _destroy(job, app_job, forge, request)
             except _Kept:
                 pass
             except LockHeld:
@@ -73,7 +69,6 @@ async def sweep(job: Job) -> None:
             finally:
                 _report(job, app_job)
         result.left.remove(name)
-    await _wait_until_gone(job, deleted)
     result.seen = "swept" if result.apps else "nothing to sweep"
     if failures:
         raise combine(failures)
@@ -120,13 +115,13 @@ def _job_for(job: Job, name: str) -> Job:
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> list[tuple[Job, App]]:
-    """Delete an app, and comment on its request; return its job and the app, to wait for its end."""
+async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> None:
+    """Delete an app, and comment on its request."""
     began = anyio.current_time()
     app = await app_job.client.find_app(app_job.app)
     if app is None or app.is_being_deleted:
         app_job.note(f"App {app_job.app!r} is being deleted already, or is gone")
-        return []
+        return
     note_app(app_job, app)
 
     async def check() -> str:
@@ -147,15 +142,18 @@ async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -
 
     if app_job.settings.dry_run:
         app_job.preview(f"would destroy app {app_job.app!r}{await check()}")
-        return []
-    app_job.note(f"Deleted app {app_job.app!r}{await delete(app_job, app, check)}")
+        return
+    what = ""
+    async with deletion(app_job, app) as delete:
+        what = await check()
+        await delete()
+    app_job.note(f"Deleted app {app_job.app!r}{what}")
     if app_job.settings.comment:
         app_job.result.status, app_job.result.exit_code, app_job.result.url = "destroyed", 0, None
         app_job.result.duration_seconds = anyio.current_time() - began
         text = rendered(render_comment, redact_result(app_job.result, job.log.redact), job.ci)
         comment = Comment(app_job.app, job.settings.api_key.get_secret_value(), text)
         await update_comment(forge, request, comment)
-    return [(app_job, app)]
 
 
 def _report(job: Job, app_job: Job) -> None:
@@ -170,18 +168,3 @@ def _report(job: Job, app_job: Job) -> None:
         result.apps.append(app_job.app)
     # A deleted app is in `apps`, so its changes count, and need no words in the final state.
     job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in app_job.changes)
-
-
-async def _wait_until_gone(job: Job, deleted: Sequence[tuple[Job, App]]) -> None:
-    """Wait until the apps are gone, for `wait-timeout` in all; then only warn: the platform accepted that."""
-    left = [app_job.app for app_job, _ in deleted]
-    with anyio.move_on_after(job.settings.wait_timeout):
-        for app_job, app in deleted:
-            if await apps.wait_until_gone(app_job, app) is None:
-                left.remove(app_job.app)
-    if left:
-        after = human_seconds(job.settings.wait_timeout)
-        job.warn(
-            f"The platform accepted the deletion of {human_paths(left)}, but its end was not seen within "
-            f"{after}: it takes longer, or somebody has created the apps again"
-        )

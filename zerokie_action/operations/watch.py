@@ -1,32 +1,33 @@
-"""Watches the app while an image is deployed: looks at it until the rollout's rules give a verdict."""
+"""Watches the app while an image is deployed: looks at it until the rollout's rules give a verdict.
 
-from contextlib import suppress
+The second half words the errors, with their likely causes, and the state that the app was left with.
+"""
+
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 
 import anyio
 
-from zerokie_action.errors import DeployError
-from zerokie_action.operations import apps, diagnosis
+from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
+from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.limits import Allowance
+from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import SETTLING_TIME, Rollout, Verdict
+from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, Verdict
+from zerokie_action.outcome import Change, Outcome
+from zerokie_action.platform.client import Client
+from zerokie_action.platform.models import App
 from zerokie_action.text import human_seconds
 
-
-async def look(job: Job, rollout: Rollout) -> str:
-    """Look at the app once. Return its status as a clause, for the log and for errors."""
-    app = await job.once_ready(partial(job.client.get_app, job.app))
-    apps.note_url(job, app)
-    is_new = rollout.note_answer(app, anyio.current_time())
-    status, image = apps.shown_status(job, app), job.client.redact(app.image)
-    if is_new:
-        job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
-    other = "" if rollout.is_ours(app.image) else f", its image {image!r}"
-    return f"its status is {status}{other}{rollout.must_last}"
+LOOK_TIME = 2.0
+"""Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""
+_HINT_REPLACED = "If that deploy is newer, there is nothing to do. If not, run this deploy again."
+_HINT_UNSEEN = "Look at the app on the platform. If it does not run, run the job again."
 
 
 async def wait_until_begun(job: Job, rollout: Rollout, seconds: float) -> bool:
-    """Look at the app until it shows the deploy. Return False if it does not in time.
+    """Look at the app until it shows a deploy. Return False if it does not in time.
 
     Args:
         job: the run.
@@ -34,9 +35,9 @@ async def wait_until_begun(job: Job, rollout: Rollout, seconds: float) -> bool:
         seconds: the time limit; `SETTLING_TIME` if that is longer.
     """
     polling = Polling(job.log, "a sign of the deploy", max(seconds, SETTLING_TIME), apps.LOOK_PAUSE)
-    seen = await look(job, rollout)
+    seen = await _look(job, rollout)
     while not rollout.has_begun and await polling.again(seen):
-        seen = await look(job, rollout)
+        seen = await _look(job, rollout)
     return rollout.has_begun
 
 
@@ -51,18 +52,18 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
     """
     polling = Polling(job.log, f"{job.app!r} to run", seconds, apps.LOOK_PAUSE)
     why = await _until_judged(job, rollout, polling)
-    rollout.verdict, after = rollout.judge(is_last=True), human_seconds(polling.waited)
-    if rollout.verdict is None:
-        raise diagnosis.timeout(job, rollout, after, why)
-    if rollout.verdict is not Verdict.RUNS:
-        raise diagnosis.failure(job, rollout)
-    shown = rollout.app.image or rollout.image
-    if not rollout.requested or rollout.shows_same:
+    verdict, after = rollout.judge(is_last=True), human_seconds(polling.waited)
+    if verdict is None:
+        raise _timeout(job, rollout, after, why)
+    if verdict is not Verdict.RUNS:
+        raise _failure(job, rollout, verdict)
+    images, shown = rollout.images, rollout.app.image or rollout.images.new
+    if not images.requested or rollout.shows_same:
         job.result.image = shown
     if rollout.shows_same:
         job.warn(
             f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
-            f"{rollout.image!r} is the same image, or the platform went back to the previous one. "
+            f"{images.new!r} is the same image, or the platform went back to the previous one. "
             "`health-check-text` can tell"
         )
         return
@@ -79,22 +80,136 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
     Raises:
         DeployFailed: when the deploy failed, or the app runs another image.
     """
-    goal = f"{job.app!r} to show {rollout.quoted_image} again"
+    goal = f"{job.app!r} to show {rollout.images.quoted} again"
     # The verdict needs `SETTLING_TIME` from the first answer on.
     polling = Polling(job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
     with suppress(DeployError):  # a firewall's 403 proves nothing either
         await _until_judged(job, rollout, polling)
-    rollout.verdict = rollout.judge() or Verdict.RUNS
-    if rollout.verdict is not Verdict.RUNS:
-        raise diagnosis.failure(job, rollout)
+    verdict = rollout.judge()
+    if verdict not in {None, Verdict.RUNS}:
+        raise _failure(job, rollout, verdict)
 
 
 async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
     """Look at the app until there is a verdict. Return what was seen last, as a clause."""
 
     async def why_undecided() -> str:
-        seen = await look(job, rollout)
-        polling.log_next(rollout.must_last)
+        seen = await _look(job, rollout)
+        polling.log_next(_must_last(rollout))
         return "" if rollout.judge() else seen
 
     return await polling.until(why_undecided)
+
+
+async def _look(job: Job, rollout: Rollout) -> str:
+    """Look at the app once. Return its status as a clause, for the log and for errors."""
+    app, sent_at = await job.once_ready(partial(_get_app, job.app, job.client))
+    apps.note_url(job, app)
+    is_new = rollout.note_answer(app, sent_at)
+    status, image = apps.shown_status(job, app), job.client.redact(app.image)
+    if is_new:
+        job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
+    other = "" if rollout.is_ours(app.image) else f", its image {image!r}"
+    return f"its status is {status}{other}{_must_last(rollout)}"
+
+
+async def _get_app(name: str, client: Client) -> tuple[App, float]:
+    """The app, and the time when the attempt that was answered was sent: an outage may come before it."""
+    times: list[float] = []
+
+    def note_time() -> AbstractContextManager[None]:
+        times.append(anyio.current_time())
+        return nullcontext()
+
+    return await client.guarded(note_time).get_app(name), times[-1]
+
+
+def _must_last(rollout: Rollout) -> str:
+    """For how long the status has to last, to follow the status; empty for "not yet"."""
+    return f", which has to last for {rollout.must_last:.0f} s" if rollout.must_last else ""
+
+
+# The end of the watch: what went wrong, and what the app was left with
+
+
+async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: float) -> str:
+    """Look at the app once more. Return its image; empty if it is not certain after these seconds."""
+    with job.shutdown.shielded_scope(Allowance(seconds, LOOK_TIME)), suppress(DeployError):
+        rollout.note_answer(*await _get_app(job.app, job.client.retrying(UNTIL_DEADLINE)))
+        # A request whose answer was lost may still change the image.
+        is_accepted = change.outcome is Outcome.DONE or rollout.has_begun
+        return rollout.app.image if is_accepted and not rollout.may_be_behind else ""
+    return ""
+
+
+async def look_up_final_state(job: Job, rollout: Rollout, change: Change) -> str:
+    """Put the app's image into the result. Return what the app was left with, as a clause."""
+    if image := await look_up_image(job, rollout, change, LOOK_TIME):
+        job.result.image = image
+        return f"{job.app!r} was left with {image!r} and the status {apps.shown_status(job, rollout.app)}"
+    if change.outcome is Outcome.UNKNOWN:
+        job.result.image = None
+    return f"it is not known which image {job.app!r} was left with"
+
+
+def how_to_go_back(rollout: Rollout) -> str:
+    """How to deploy the previous image again, or why nobody can, as a clause.
+
+    It is empty if the previous image did not run, or runs again, and if another deploy has replaced it.
+    """
+    images = rollout.images
+    runs_again = rollout.shows_same and rollout.app.status.lower() == RUNNING
+    if not (rollout.status_before == RUNNING and images.requested) or runs_again or rollout.shows_third:
+        return ""
+    if images.why_not_redeployable:
+        return f"the previous version can't be deployed again: {images.why_not_redeployable}"
+    return f"to go back, deploy {images.previous!r}"
+
+
+def _failure(job: Job, rollout: Rollout, verdict: Verdict) -> DeployFailed:
+    """The error when the deploy has failed, or when the app runs another image."""
+    app, new = rollout.app, rollout.images.new
+    shown = job.client.redact(app.image)
+    if verdict is Verdict.REPLACED:
+        what = f"Another deploy has replaced {new!r}: {job.app!r} runs {shown!r}"
+        return Replaced(what, hint=_HINT_REPLACED)
+    hint = _likely_causes(job, rollout)
+    if verdict is Verdict.WENT_BACK:
+        what = f"{job.app!r} runs {shown!r} again, after it showed {new!r}"
+        return WentBack(f"{what}: the platform, or another deploy, went back", hint=hint)
+    reason = job.client.redact(app.error or app.message)
+    quote = f': "{reason}"' if reason else ""
+    return DeployFailed(
+        f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}", hint=hint
+    )
+
+
+def _timeout(job: Job, rollout: Rollout, after: str, why: str) -> DeployTimedOut:
+    """The error when the app does not run in time.
+
+    Args:
+        job: the run.
+        rollout: what the platform shows.
+        after: the time limit, in words.
+        why: what speaks against a running app, as a clause.
+    """
+    outage = job.client.http.outages()
+    hint = _HINT_UNSEEN if outage else _likely_causes(job, rollout)
+    return DeployTimedOut(
+        f"{job.app!r} does not run {rollout.images.quoted} after {after}: {outage or why}",
+        hint=hint if rollout.shows_third else f"{hint} Or raise `wait-timeout`.",
+    )
+
+
+def _likely_causes(job: Job, rollout: Rollout) -> str:
+    """A hint: what to look at, the most frequent cause first; the status may rule causes out."""
+    if rollout.shows_third:
+        return "Another deploy has changed the image: run this deploy again."
+    status, port = rollout.app.status.lower(), rollout.app.port or job.settings.port
+    login = apps.login(job) or "no login"
+    pull = f"Can the platform pull {rollout.images.quoted} (it got {login})?"
+    listens = f"Does the container listen on {f'port {port:g}' if port else '`port`'}"
+    start = f"{listens}, and does it get all that it needs in `env`?"
+    has_pulled = "crash" in status or rollout.is_starting
+    causes = [pull] if "pull" in status else [start] if has_pulled else [pull, start]
+    return " ".join((*causes, apps.HINT_LOG))

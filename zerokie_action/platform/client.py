@@ -132,9 +132,19 @@ class Client:
                 error.args = (f"There is no app {name!r} ({error.answer})",)
             raise
 
-    async def delete_app(self, name: str, *, write: Write | None = None) -> bool:
-        """Delete an app ("DELETE /v1/apps/:name"); False when no app had this name."""
-        return await self._delete(f"Deleting app {name!r}", (name,), write)
+    async def delete_app(self, name: str, *, write: Write | None = None) -> None:
+        """Delete an app ("DELETE /v1/apps/:name").
+
+        The request is not repeated once it may have taken effect, because somebody may have created the app
+        anew since. Then `write.lost` says why the answer was lost.
+
+        Raises:
+            RequestRejected: with status 404 when no app has this name.
+        """
+        purpose = f"Deleting app {name!r}"
+        await self._send(
+            parse_any, purpose, "DELETE", (name,), write=write, group=DELETIONS, is_repeatable=False
+        )
 
     async def deploy(
         self,

@@ -90,11 +90,13 @@ class Changes(Change):
             return super().state
         uploads = (len(self.uploaded), self.to_upload, "uploaded")
         deletions = (len(self.deleted), self.to_delete, "deleted")
-        return ", ".join(
+        counts = ", ".join(
             f"{done:,} of {human_files(planned)} {verb}"
             for done, planned, verb in (uploads, deletions)
             if planned
         )
+        is_half_new = len(self.uploaded) < self.to_upload
+        return f"{counts}; the site may be half new" if is_half_new else counts
 
 
 @dataclass

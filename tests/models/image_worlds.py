@@ -1,0 +1,684 @@
+"""Platforms that the reference allows, and what becomes of an image's deploy on each of them.
+
+A platform is a log of what happened, and an answer to a GET is a view of that log: late, cached, from one of
+two replicas; with the wanted image, or with the one that runs; with the image's name written in one of many
+ways. Somebody else may deploy as well. The client is the real one, from `deploy_image` down to the methods of
+`Client`, whose answers come from here; time is virtual. `flaws` judges the run by what really happened.
+"""
+
+import io
+import itertools
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import anyio
+
+from tests.support.settings import load
+from tests.support.timewarp import TimeWarpLoop
+from zerokie_action.ci import CI, Log
+from zerokie_action.errors import (
+    DeployError,
+    DeployFailed,
+    DeployTimedOut,
+    PlatformUnavailable,
+    Replaced,
+    RequestRejected,
+    WentBack,
+)
+from zerokie_action.operations.container import deploy_image
+from zerokie_action.operations.job import Job
+from zerokie_action.outcome import Outcome, Write
+from zerokie_action.platform.models import App
+from zerokie_action.report.result import Result
+from zerokie_action.shutdown import Shutdown
+
+OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
+
+
+class Colleague(NamedTuple):
+    """A deploy of somebody else, so many seconds after our request, or `at` our first rollback."""
+
+    after: float
+    image: str = THEIRS
+    ends: str = "running"
+    takes: float = 1.0
+
+
+@dataclass(frozen=True)
+class World:
+    """A platform, and what becomes of a deploy on it.
+
+    Attributes:
+        was: the status before; `flapping` and `flapping up` for a crash loop, `none` for no app.
+        writes: how a GET writes an image: see `Platform.written`.
+        view: the image that a GET shows: `wanted` or `runs`.
+        is_torn: whether the image shows at once, and the status with `lag`.
+        lag: how far behind a GET is, in seconds; in turns with a reader that is not (`turns`), or cached.
+        slow: how long a GET takes, in seconds; it shows the state when it was sent.
+        stops: whether the old instance shows as stopped for two seconds first.
+        takes: how long the deploy takes, in seconds, and which status shows meanwhile.
+        ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status goes on), `back 8` (the
+            platform goes back 8 s after the failure), `crash loop`, `back-off` (with growing pauses).
+        wanted: the image to deploy; None for a restart.
+        is_same: whether the new image has the digest of the old one.
+        pulls_another: whether a tag means another digest now.
+        lost: how many answers to our requests are lost; `arrives`: whether these are carried out.
+        colleague: somebody else's deploy.
+        refuses: the 409 of a rollback: never, while a deploy is in progress (`busy`), or `always`.
+        word: the platform's word for `running`.
+        wait: the input `wait-timeout`, in seconds.
+    """
+
+    was: str = "running"
+    writes: str = "given"
+    view: str = "wanted"
+    is_torn: bool = False
+    lag: float = 0.0
+    reader: str = ""
+    slow: float = 0.05
+    stops: bool = False
+    takes: float = 6.0
+    meanwhile: str = "deploying"
+    ends: str = "running"
+    wanted: str | None = NEW
+    is_same: bool = False
+    pulls_another: bool = False
+    lost: int = 0
+    arrives: bool = True
+    colleague: Colleague | None = None
+    refuses: str = ""
+    word: str = "running"
+    wait: float = 300.0
+
+    @property
+    def names_another(self) -> bool:
+        """Whether the deployed image has another name than the old one."""
+        return self.wanted not in {OLD, None}
+
+
+class Image(NamedTuple):
+    name: str
+    digest: str
+    owner: str
+
+
+class State(NamedTuple):
+    """What is true from a time on: the status, the wanted image, and the image that runs."""
+
+    at: float
+    status: str
+    wanted: Image
+    runs: Image | None
+
+
+@dataclass
+class Platform:
+    """The log, and what the client has seen of it.
+
+    Attributes:
+        states: the log, oldest first.
+        posts: the requests that were carried out: when, and whose.
+        asked: how many requests of ours were sent.
+        answers: what GETs have shown: when they were sent, the status and the image.
+        overwritten: a request of ours that was carried out after a GET had shown the colleague's image.
+        rolled_back_ours: a rollback that was carried out while our image ran, as GETs had shown for 8 s.
+        asked_at: when our first request was sent.
+    """
+
+    world: World
+    loop: TimeWarpLoop
+    began: float = 0.0
+    states: list[State] = field(default_factory=list)
+    posts: list[tuple[float, str]] = field(default_factory=list)
+    asked: int = 0
+    answers: list[tuple[float, str, str]] = field(default_factory=list)
+    cached_at: float | None = None
+    overwritten: bool = False
+    rolled_back_ours: bool = False
+    asked_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.began = self.loop.now
+        old = Image(OLD, self._digest(OLD), "old")
+        status = {"running": self.world.word}.get(self.world.was, self.world.was)
+        if self.world.was.startswith("flapping"):
+            status = "failed"
+            for number in range(400):
+                up = (number % 2 == 0) == (self.world.was == "flapping")
+                begins = self.began - 8 + 5 * number
+                self.states.append(State(begins, self.world.word if up else "failed", old, old))
+        self.states.insert(0, State(0.0, status, old, old))
+        if self.world.was == "deploying":  # an earlier deploy, which ends while ours begins
+            self.states.append(State(self.began + 2, self.world.word, old, old))
+        if self.world.was == "none":
+            self.states = []
+
+    def _digest(self, image: str, version: int = 0) -> str:
+        if "@" in image:
+            return image.partition("@")[2]
+        same = OLD if self.world.is_same and image == NEW else image
+        return f"sha256:{sum(map(ord, same)) + 1000 * version:064d}"
+
+    def state(self, at: float) -> State | None:
+        return next((state for state in reversed(self.states) if state.at <= at), None)
+
+    def written(self, image: Image | None) -> str:
+        """The image in an answer to GET."""
+        if image is None:
+            return ""
+        name, last = image.name.partition("@")[0], image.name.partition(":")[0].partition("@")[0]
+        return {
+            "given": image.name,
+            "full": f"docker.io/library/{image.name}",
+            "full in GET": f"docker.io/library/{image.name}",
+            "mirror": f"mirror.local/hub/{image.name}",
+            "tag and digest": f"{name}@{image.digest}",
+            "tag, then digest": f"{name}@{image.digest}" if self._is_pulled(image) else image.name,
+            "digest": f"docker.io/library/{last}@{image.digest}",
+            "bare digest": image.digest,
+            "none": "",
+            "before in POST": image.name,
+        }[self.world.writes]
+
+    def _is_pulled(self, image: Image) -> bool:
+        return image.owner == "old" or self.loop.now >= self.posts[-1][0] + 3
+
+    def get(self) -> tuple[str, str] | None:
+        """A status and an image; None for no app. Also lets the colleague deploy when it is time."""
+        world, sent_at = self.world, self.loop.now
+        self._let_colleague_deploy(sent_at)
+        late = world.lag
+        if world.reader in {"turns", "turns, late first"}:
+            late *= (len(self.answers) % 2 == 0) == (world.reader == "turns")
+        if world.reader == "cached":
+            if self.cached_at is None or sent_at >= self.cached_at + world.lag:
+                self.cached_at = sent_at
+            late = sent_at - self.cached_at
+        state, now = self.state(sent_at - late), self.state(sent_at)
+        self.loop.now += world.slow
+        if state is None or now is None:
+            return None
+        images = now if world.is_torn else state
+        image = self.written(images.wanted if world.view == "wanted" else images.runs or images.wanted)
+        self.answers.append((sent_at, state.status, image))
+        return state.status, image
+
+    def _let_colleague_deploy(self, now: float) -> None:
+        theirs = self.world.colleague
+        if theirs and self.asked and not any(owner == "theirs" for _, owner in self.posts):
+            at = self.asked_at + theirs.after
+            if now >= at:
+                self._carry_out(at, theirs.image, "theirs", theirs.ends, theirs.takes)
+
+    def post(self, image: str | None) -> int:
+        """A request of ours, or a rollback. Returns the status; 0 if the answer is lost."""
+        self.loop.now += 0.05
+        self._let_colleague_deploy(self.loop.now)
+        world, now = self.world, self.loop.now
+        current = self.state(now)
+        owner = "back" if self.asked and image not in {None, world.wanted} else "ours"
+        busy = current is not None and current.status in {"deploying", "provisioning"}
+        if owner == "back" and (world.refuses == "always" or (world.refuses == "busy" and busy)):
+            return 409
+        self.asked += owner == "ours"
+        self.asked_at = self.asked_at or now
+        is_lost = owner == "ours" and self.asked <= world.lost
+        if is_lost and not world.arrives:
+            return 0
+        if self.posts and self.posts[-1][1] == "theirs" and self._has_shown_theirs():
+            self.overwritten = True
+        if (
+            owner == "back"
+            and world.ends == "running"
+            and current
+            and current.runs
+            and current.runs.owner == "ours"
+        ):
+            ours = self.written(current.runs)
+            last = [answer for answer in self.answers if answer[0] >= now - 8]
+            old = self.written(Image(OLD, self._digest(OLD), "old"))
+            self.rolled_back_ours |= ours != old and all(answer[1:] == ("running", ours) for answer in last)
+        ends, takes = ("running", world.takes) if owner == "back" else (world.ends, world.takes)
+        self._carry_out(now, image or (current.wanted.name if current else NEW), owner, ends, takes)
+        return 0 if is_lost else 200
+
+    def _has_shown_theirs(self) -> bool:
+        """Whether a GET has shown the colleague's image, where it can be told from ours."""
+        theirs = next(state.wanted for state in reversed(self.states) if state.wanted.owner == "theirs")
+        shown = {image for _, _, image in self.answers}
+        by_digest = self.world.writes in {"digest", "bare digest"}
+        ours = {self.written(state.wanted) for state in self.states if state.wanted.owner == "ours"}
+        return self.written(theirs) in shown - {""} and (not by_digest or bool(ours & shown))
+
+    def _carry_out(self, at: float, image: str, owner: str, ends: str, takes: float) -> None:
+        world, before = self.world, self.state(at)
+        version = int(world.pulls_another and owner == "ours" and not world.names_another)
+        name = image.removeprefix("docker.io/library/").removeprefix("mirror.local/hub/")
+        new = Image(name, self._digest(name, version), owner)
+        old = before.runs if before else None
+        is_flapping = self.world.was.startswith("flapping") and old and old.owner == "old"
+        flapping = [state for state in self.states if state.at > at] if is_flapping else []
+        self.states = [state for state in self.states if state.at <= at]
+        self.posts.append((at, owner))
+        begins = at
+        if world.stops and owner == "ours":
+            self.states.append(State(begins, "stopped", new, old))
+            begins += 2
+        done = begins + takes
+        was = before.status if before else ""
+        if flapping and world.view == "runs":  # the old instance's status goes on until ours takes over
+            self.states.append(State(begins, was, new, old))
+            self.states += [State(state.at, state.status, new, old) for state in flapping if state.at < done]
+        else:
+            meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
+            self.states.append(State(begins, meanwhile if old else "deploying", new, old))
+        self.states += self._end(ends, done, new, old, was)
+
+    def _end(self, ends: str, done: float, new: Image, old: Image | None, was: str) -> Iterator[State]:
+        match ends.split():
+            case ["running"]:
+                yield State(done, self.world.word, new, new)
+            case ["failed" | "degraded"]:
+                yield State(done, ends, new, old)
+            case ["stays"]:
+                yield State(done, was, new, old)
+            case ["back", seconds]:
+                if float(seconds):
+                    yield State(done, "failed", new, old)
+                yield State(done + float(seconds), self.world.word, old or new, old)
+            case ["crash", "loop"]:
+                for number in range(80):
+                    yield State(done + 5 * number, ("running", "failed")[number % 2], new, new)
+            case ["back-off"]:
+                for number in range(7):
+                    yield State(done, "running", new, new)
+                    yield State(done + 3, "crashed", new, new)
+                    done += 3 + min(160, 10 * 2**number)
+
+
+@lru_cache(maxsize=4096)
+def _app(status: str, image: str) -> App:
+    return App(name="web", type="container", status=status, image=image)
+
+
+@dataclass(frozen=True)
+class _Client:
+    """The methods of the client that a deploy of an image calls."""
+
+    platform: Platform
+    guard: Callable[[], AbstractContextManager[object]] = nullcontext
+    http: Any = field(default_factory=lambda: SimpleNamespace(retry_timeout=120.0, outages=str))
+
+    def guarded(self, guard: Callable[[], AbstractContextManager[object]]) -> "_Client":
+        return replace(self, guard=guard)
+
+    def retrying(self, _budget: float) -> "_Client":
+        return self
+
+    def redact(self, text: str) -> str:
+        return text
+
+    async def find_app(self, _name: str) -> App | None:
+        with self.guard():
+            seen = self.platform.get()
+        return _app(*seen) if seen else None
+
+    async def get_app(self, name: str) -> App:
+        if app := await self.find_app(name):
+            return app
+        raise RequestRejected("There is no app", status=404)
+
+    async def create_app(self, _name: str, _kind: str, *, write: Write, image: str, **_fields: object) -> App:
+        self.platform.post(image)
+        write.outcome = Outcome.DONE
+        return _app("deploying", image)
+
+    async def deploy(self, _name: str, image: str | None, _login: object, *, write: Write) -> App:
+        status = self.platform.post(image)
+        if status == 409:
+            raise RequestRejected("A deploy is in progress", status=status)
+        if not status:
+            write.outcome, write.lost = Outcome.UNKNOWN, "502"
+            raise PlatformUnavailable("502")
+        write.outcome = Outcome.DONE
+        answered = {"full": f"docker.io/library/{image}", "none": "", "before in POST": OLD}
+        return _app("deploying", answered.get(self.platform.world.writes, image or ""))
+
+
+class Seen(NamedTuple):
+    """What the run said, and when.
+
+    Attributes:
+        said: the verdict.
+        seconds: how long the run took.
+        warns: whether it warned that the image may be the old one.
+        is_back: whether it requested a rollback.
+    """
+
+    said: str
+    seconds: float
+    warns: bool
+    is_back: bool
+    platform: Platform
+
+
+async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
+    """Deploy on a platform, with `rollback`."""
+    platform = Platform(world, loop)
+    settings = _settings(world.wanted, world.wait)
+    job = Job(
+        settings=settings,
+        client=cast(Any, _Client(platform)),
+        ci=cast(CI, SimpleNamespace(log=Log(io.StringIO(), "error"))),
+        result=Result(settings.operation, "web"),
+        shutdown=Shutdown(),
+        records=cast(Any, None),
+        session="session",
+        ends_at=loop.now + 100_000,
+    )
+    said = "green"
+    try:
+        await deploy_image(job)
+    except DeployError as error:
+        said = _SAID[type(error)]
+    warns = any("the same image as before" in warning for warning in job.result.warnings)
+    is_back = any(owner == "back" for _, owner in platform.posts)
+    return Seen(said, loop.now - platform.began, warns, is_back, platform)
+
+
+_SAID: dict[type[DeployError], str] = {
+    DeployFailed: "failed",
+    Replaced: "replaced",
+    WentBack: "went back",
+    DeployTimedOut: "timed out",
+    PlatformUnavailable: "unknown",
+}
+
+
+@lru_cache(maxsize=64)
+def _settings(wanted: str | None, wait: float) -> Any:
+    env = {"ZEROKIE_APP": "web", "ZEROKIE_API_KEY": "k", "ZEROKIE_WAIT_TIMEOUT": f"{wait:.0f}"}
+    if wanted is None:
+        return load(env | {"ZEROKIE_OPERATION": "restart"})
+    settings = load(env | {"ZEROKIE_IMAGE": NEW, "ZEROKIE_ROLLBACK": "true", "ZEROKIE_CREATE": "true"})
+    return settings.model_copy(update={"image": wanted})  # a digest that is no SHA-256
+
+
+# What became of it
+
+
+def flaws(world: World, seen: Seen) -> list[str]:
+    """What the run said or did, and should not have, as far as answers to GET can tell."""
+    platform = seen.platform
+    green = _flaws_of_a_green(world, seen) if seen.said == "green" else {}
+    all_flaws = green | _flaws_of_a_red(world, seen)
+    all_flaws |= {
+        "overwrites a colleague's deploy": platform.overwritten,
+        "rolls back what runs": platform.rolled_back_ours,
+        "asks more than twice": platform.asked > 2,
+    }
+    return [flaw for flaw, applies in all_flaws.items() if applies]
+
+
+def _shows_names(world: World) -> bool:
+    return world.writes not in {"none", "digest", "bare digest"}
+
+
+def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
+    fate, theirs, end = _fate(world), world.colleague, seen.platform.state(seen.platform.loop.now)
+    # A platform that goes back to the same name, or without showing one, can't be told from a success.
+    is_hidden = not world.names_another or world.writes == "none"
+    is_wrong = fate in {"fails", "hangs"} or (fate == "goes back" and not is_hidden)
+    is_ours = bool(end and end.runs and end.runs.owner == "ours")
+    is_other = is_ours and world.names_another and not world.is_same and world.writes != "none"
+    is_over = bool(theirs and seen.seconds > theirs.after + 30)
+    return {
+        "a wrong green": is_wrong and not seen.warns,
+        "a warned green of what failed": is_wrong and seen.warns,
+        "an early green": fate == "runs" and not is_ours,
+        "a wrong warning": fate == "runs" and is_other and seen.warns,
+        "a green of a colleague's deploy": is_over and world.ends != "running" and _shows_names(world),
+        "a green of what was never carried out": fate == "never begins" and _shows_names(world),
+    }
+
+
+def _flaws_of_a_red(world: World, seen: Seen) -> dict[str, bool]:
+    said, fate = seen.said, _fate(world)
+    is_alone = not (world.colleague or world.refuses or world.lost)
+    can_go_back = world.was == "running" and world.names_another
+    shows_tags = _shows_names(world) and "digest" not in world.writes
+    is_red = fate == "runs" and (said not in {"green", "timed out", "unknown"} or _is_late(world, said))
+    may_be_unknown = world.lost > 1 or (world.lost and world.colleague)
+    is_left = said != "green" and not seen.is_back and world.writes not in {"none", "bare digest"}
+    return {
+        f"a wrong red: {said}": is_red,
+        "a late red": fate in {"fails", "goes back"} and said == "timed out",
+        "unknown, though an answer came": said == "unknown" and not may_be_unknown,
+        "rolls back to the name that failed": seen.is_back and not world.names_another and shows_tags,
+        "left broken": fate in {"fails", "hangs"} and is_alone and can_go_back and is_left,
+    }
+
+
+def _is_late(world: World, said: str) -> bool:
+    return said == "timed out" and world.takes < world.wait - 20
+
+
+def _fate(world: World) -> str:
+    if world.lost > 1 and not world.arrives:
+        return "never begins"
+    if world.colleague and world.colleague.after < world.wait:
+        return "is replaced"
+    kind = {"running": "runs", "hangs": "hangs"}.get(world.ends, "fails")
+    return "goes back" if world.ends.startswith("back ") else kind
+
+
+def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> tuple[Counter[str], dict[str, World]]:
+    """How many worlds have each flaw, and the first of them."""
+    counts: Counter[str] = Counter()
+    first: dict[str, World] = {}
+
+    async def deploy_all() -> None:
+        for world in worlds:
+            seen = await deploy(world, loop)
+            for flaw in flaws(world, seen):
+                counts[flaw] += 1
+                first.setdefault(flaw, world)
+            await anyio.lowlevel.checkpoint()
+
+    loop.run_until_complete(deploy_all())
+    return counts, first
+
+
+# The worlds
+
+
+def _grid(**axes: object) -> Iterator[World]:
+    """All combinations of the values of each field; a value that is no list is the only one."""
+    lists = [values if isinstance(values, list) else [values] for values in axes.values()]
+    for values in itertools.product(*lists):
+        world = World(**dict(zip(axes, values, strict=True)))
+        if not (world.is_torn and world.view == "runs"):
+            yield world
+
+
+WRITES = ["given", "full", "digest", "tag and digest", "none", "bare digest"]
+BOTH = ["wanted", "runs"]
+ENDS = ["running", "failed", "hangs"]
+NAMES: list[str | None] = [NEW, OLD, None]
+
+
+def _rules() -> Iterator[World]:
+    """Each kind of name, lag, duration and end; with lost answers, or a colleague 4 s later."""
+    common: dict[str, object] = {
+        "was": ["running", "failed", "deploying"],
+        "writes": [*WRITES, "full in GET", "mirror", "before in POST"],
+        "view": BOTH,
+        "is_torn": [False, True],
+        "stops": [False, True],
+        "lag": [0.0, 3.0, 10.0],
+        "takes": [0.0, 0.4, 6.0, 90.0],
+    }
+    wanted = [*NAMES, PINNED]
+    alone = _grid(**common, ends=ENDS, wanted=wanted)
+    lost = _grid(**common, ends=ENDS, lost=[1, 9], arrives=[True, False], wanted=wanted)
+    back = _grid(**common | {"was": "running", "view": "wanted"}, ends=["back 8", "back 20"], wanted=wanted)
+    for world in itertools.chain(alone, lost, back, _grid(**common, colleague=Colleague(4.0), wanted=NAMES)):
+        shows_digest = world.writes in {"given", "full", "mirror", "digest"}
+        hangs_at_once = world.ends == "hangs" and not world.takes
+        if not hangs_at_once and (shows_digest or world.wanted != PINNED):
+            yield world
+
+
+WORLDS: dict[str, Callable[[], Iterator[World]]] = {
+    "the rules": _rules,
+    "a colleague while ours waits": lambda: _grid(
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 10.0],
+        takes=[6.0, 90.0],
+        ends=ENDS,
+        wanted=[NEW, None, PINNED],
+        colleague=[
+            Colleague(after, THEIRS, ends, takes)
+            for after, ends, takes in itertools.product((1.0, 10.0, 30.0, 100.0), ENDS, (6.0, 60.0))
+        ],
+    ),
+    "a colleague just before the rollback": lambda: _grid(
+        writes=WRITES[:4],
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0],
+        ends=["failed", "hangs"],
+        colleague=[
+            Colleague(after, THEIRS, ends, 30.0) for after in (18.0, 20.0, 24.0, 40.0) for ends in ENDS
+        ],
+    ),
+    "a lost answer beside a colleague": lambda: _grid(
+        was=["running", "failed"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0],
+        takes=[0.4, 6.0],
+        ends=["running", "failed"],
+        lost=[1, 9],
+        arrives=[True, False],
+        wanted=[NEW, None, PINNED],
+        colleague=[
+            Colleague(after, THEIRS, ends, takes)
+            for after, ends, takes in itertools.product((0.1, 3.0, 12.0), ("running", "failed"), (0.0, 6.0))
+        ],
+    ),
+    "slow answers": lambda: _grid(
+        was=["running", "failed", "deploying"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0, 14.0],
+        slow=[3.0, 8.0, 14.0],
+        takes=[0.4, 6.0, 30.0],
+        ends=ENDS,
+        wanted=NAMES,
+    ),
+    "a tag and then its digest": lambda: _grid(
+        was=["running", "failed"],
+        writes="tag, then digest",
+        view=BOTH,
+        is_torn=[False, True],
+        lag=[0.0, 3.0],
+        takes=[0.4, 6.0, 30.0],
+        ends=[*ENDS, "crash loop"],
+        wanted=NAMES,
+    ),
+    "digests, and a new tag for one": lambda: _grid(
+        writes=["digest", "bare digest", "tag and digest"],
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0],
+        takes=[0.4, 6.0, 30.0, 90.0],
+        ends=[*ENDS, "back 0", "back 8", "back 20"],
+        is_same=[True, False],
+    ),
+    "tags, and the platform goes back": lambda: _grid(
+        writes=["given", "full", "none"],
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0],
+        takes=[6.0, 30.0, 90.0],
+        ends=["back 0", "back 8", "back 20"],
+    ),
+    "the status of what serves": lambda: _grid(
+        was=["running", "failed"],
+        writes=["given", "full", "digest", "tag and digest", "bare digest"],
+        view="runs",
+        lag=[0.0, 3.0],
+        takes=[20.0, 90.0, 200.0],
+        meanwhile="old",
+        ends=["running", "stays"],
+    ),
+    "the new image crashes again and again": lambda: _grid(
+        was=["running", "failed"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 3.0],
+        ends=["crash loop", "back-off"],
+        wanted=[NEW, None],
+    ),
+    "the old image crashes again and again": lambda: _grid(
+        was=["flapping", "flapping up"],
+        writes=WRITES,
+        view=BOTH,
+        is_torn=[False, True],
+        lag=[0.0, 3.0, 10.0],
+        takes=[6.0, 30.0, 90.0],
+        ends=ENDS,
+        wanted=[NEW, None],
+    ),
+    "late, cached, and in turns": lambda: _grid(
+        was=["running", "failed"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[5.0, 10.0, 14.0],
+        reader=["", "turns", "turns, late first", "cached"],
+        takes=[0.4, 6.0, 30.0, 90.0],
+        ends=ENDS,
+        wanted=NAMES,
+    ),
+    "a rollback that is refused": lambda: _grid(
+        writes=["given", "digest"], view=BOTH, ends=["failed", "hangs"], refuses=["busy", "always"]
+    ),
+    "other words": lambda: itertools.chain(
+        _grid(was="", writes=["given", "digest"], word="", ends=["running", "failed"]),
+        _grid(was="healthy", writes=["given", "digest"], word="healthy", ends=["running", "failed"]),
+        _grid(writes=["given", "digest"], view=BOTH, ends="degraded"),
+    ),
+    "a new app": lambda: _grid(
+        was="none", writes=WRITES, lag=[0.0, 3.0], takes=[0.4, 6.0, 90.0], ends=[*ENDS, "stays"]
+    ),
+    "a name that means another digest now": lambda: _grid(
+        was=["running", "failed"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 3.0, 10.0],
+        takes=[0.4, 6.0, 90.0],
+        ends=["running", "failed"],
+        wanted=[None, OLD],
+        pulls_another=True,
+    ),
+    "short time limits": lambda: _grid(
+        was=["running", "failed"],
+        writes=WRITES,
+        view=BOTH,
+        lag=[0.0, 3.0],
+        takes=[0.0, 0.4, 3.0],
+        ends=["running", "failed"],
+        wanted=NAMES,
+        wait=[5.0, 10.0, 20.0],
+    ),
+}
+"""Sets of worlds, by what they are about."""
+
+
+def sample(worlds: Sequence[World], count: int) -> Collection[World]:
+    """So many worlds, evenly spread; all of them if there are fewer."""
+    return worlds[:: max(1, len(worlds) // count)]
