@@ -1,6 +1,7 @@
 """A forge in memory: pull requests and their comments on GitHub's API, or merge requests on GitLab's."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ _REQUEST = re.compile(r"/repos/o/r/pulls/([0-9]+)|/projects/7/merge_requests/([0
 _ALL = re.compile(r"/repos/o/r/issues/([0-9]+)/comments|/projects/7/merge_requests/([0-9]+)/notes")
 _ONE = re.compile(r"/(?:repos/o/r/issues/comments|projects/7/merge_requests/[0-9]+/notes)/([0-9]+)")
 _EDIT = {"/repos": "PATCH", "/proje": "PUT"}
+_MORE = {"link": '<https://else.where/?page=2>; rel="next"'}
+
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers under lower-case names, and body."""
 
 
 @dataclass
@@ -44,6 +49,8 @@ class Forge:
         states: what becomes of requests, by number; there are no others.
         answers: status and body for a request, in place of its state.
         refuse: method -> status and body; all requests of that method get it.
+        allowance: how many requests are answered; then the token has reached its limit.
+        is_endless: whether each page of comments is full, and names another one.
         requests: method and target of each request.
         received: headers and bodies of all requests.
         on_request: called after each request is answered.
@@ -54,20 +61,18 @@ class Forge:
     states: dict[int, str] = field(default_factory=dict)
     answers: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     refuse: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    allowance: float = math.inf
+    is_endless: bool = False
     requests: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
     on_request: Callable[[str], object] = lambda _line: None
 
-    def respond(
-        self, method: str, target: str, body: bytes, headers: dict[str, str]
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers under lower-case names, and body."""
+    def respond(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """What a forge would answer."""
         self.requests.append(f"{method} {target}")
         parts = urlsplit(target)
-        if headers.get("authorization") != f"Bearer {TOKEN}":
-            return 401, {}, b'{"message": "Bad credentials"}'
-        if answer := self.refuse.get(method):
-            return answer[0], {}, answer[1]
+        if refused := self._refused(method, headers):
+            return refused
         if method == "GET" and (request := _REQUEST.fullmatch(parts.path)):
             return self._state(int(request[1] or request[2]))
         if found := _ALL.fullmatch(parts.path):
@@ -76,7 +81,15 @@ class Forge:
             return self._edit(int(one[1]), body)
         return 404, {}, b'{"message": "Not Found"}'
 
-    def _state(self, number: int) -> tuple[int, dict[str, str], bytes]:
+    def _refused(self, method: str, headers: dict[str, str]) -> Answer | None:
+        if headers.get("authorization") != f"Bearer {TOKEN}":
+            return 401, {}, b'{"message": "Bad credentials"}'
+        if len(self.requests) > self.allowance:
+            return 403, {"x-ratelimit-remaining": "0"}, b'{"message": "API rate limit exceeded"}'
+        status, body = self.refuse.get(method, (0, b""))
+        return (status, {}, body) if status else None
+
+    def _state(self, number: int) -> Answer:
         if number in self.answers:
             status, body = self.answers[number]
             return status, {}, body
@@ -85,9 +98,7 @@ class Forge:
         found = {"id": 9000 + number, "number": number, "iid": number, "state": self.states[number]}
         return 200, {}, json.dumps(found).encode()
 
-    def _all(
-        self, request: int, method: str, query: dict[str, list[str]], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def _all(self, request: int, method: str, query: dict[str, list[str]], body: bytes) -> Answer:
         if method == "POST":
             number = max(self.comments, default=100) + 1
             self.comments[number] = json.loads(body)["body"]
@@ -100,15 +111,11 @@ class Forge:
             for number, text in self.comments.items()
             if self.about.get(number, request) == request
         ]
-        some = listed[(page - 1) * size : page * size]
-        more = (
-            {"link": f'<https://else.where/?page={page + 1}>; rel="next"'}
-            if page * size < len(listed)
-            else {}
-        )
-        return 200, more, json.dumps(some).encode()
+        if self.is_endless:
+            return 200, _MORE, json.dumps([{"id": 1, "body": "hello"}] * size).encode()
+        return _page(listed, size, page)
 
-    def _edit(self, number: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _edit(self, number: int, body: bytes) -> Answer:
         self.comments[number] = json.loads(body)["body"]
         return 200, {}, b"{}"
 
@@ -123,6 +130,12 @@ class Forge:
             lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
             await peer.send("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def _page(listed: list[dict[str, Any]], size: int, page: int) -> Answer:
+    """One page of a list."""
+    some = listed[(page - 1) * size : page * size]
+    return 200, _MORE if page * size < len(listed) else {}, json.dumps(some).encode()
 
 
 def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:

@@ -48,6 +48,7 @@ class CI:
         log: the log of the run.
 
     Attributes:
+        env: the same environment.
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
     """
 
@@ -56,7 +57,7 @@ class CI:
         self.links: dict[str, str] = {}
         self._page = ""
         """The URL of the repository, if the system's variables have one."""
-        self._env = env
+        self.env = env
 
     @cached_property
     def repository(self) -> str:

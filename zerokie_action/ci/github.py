@@ -76,8 +76,8 @@ class GitHub(CI):
         found = number or self._number
         if not found:
             return None
-        api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
-        repository = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}"
+        api = self.env.get("GITHUB_API_URL") or "https://api.github.com"
+        repository = f"{api}/repos/{self.env.get('GITHUB_REPOSITORY', '')}"
         return PullRequest(
             name=f"pull request #{found}",
             number=found,
@@ -92,7 +92,7 @@ class GitHub(CI):
 
     def _append(self, variable: str, text: str) -> None:
         try:
-            with Path(self._env[variable]).open("ab") as file:
+            with Path(self.env[variable]).open("ab") as file:
                 file.write(text.encode(errors="backslashreplace"))
         except (KeyError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not set"

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 
@@ -19,15 +20,24 @@ _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
 _LOOK_TIME = 10.0
 """Seconds for a look at the app after its deletion failed."""
 
-Check = Callable[[], Awaitable[str]]
-"""Looks at the app right before the DELETE, under the lock if the app has one, and raises to keep the app.
+Check = Callable[[], Awaitable[str | None]]
+"""Looks at the app right before the DELETE, under the lock if the app has one.
 
-Returns what goes with the app, for log and reports: ` with 214 files`; empty if that is not known.
+Returns what goes with the app, for log and reports: ` with 214 files`; empty if that is not known. None keeps
+the app; the log has said why.
 """
 
 
-async def destroy(job: Job) -> None:
+async def destroy(job: Job, check: Check | None = None) -> bool:
     """Delete the app, and wait until it is gone. A static app is deleted under its deploy lock.
+
+    Args:
+        job: the run.
+        check: whether the app goes. Without it, an app that may be somebody else's stops the run, and the end
+            of the deletion is waited for.
+
+    Returns:
+        Whether the app is gone, or is going; after a dry run, whether it would go.
 
     Raises:
         ConfigurationError: when the app, or a file in it, may be somebody else's.
@@ -36,18 +46,19 @@ async def destroy(job: Job) -> None:
     if app is None:
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         job.result.seen = "absent"
-        return
+        return True
     note_app(job, app)
-    what = ""
+    look = check or partial(_require_intended, job, app)
+    what: str | None = ""
     if app.is_being_deleted:
         job.note(f"App {job.app!r} is being deleted already")
-    elif job.settings.dry_run:
-        job.preview(f"would destroy app {job.app!r}{await _require_intended(job, app)}")
-    else:
-        what = await delete(job, app, lambda: _require_intended(job, app))
-    if job.settings.dry_run:
-        return
-    left = await apps.wait_until_gone(job, app)
+    elif not job.settings.dry_run:
+        what = await delete(job, app, look)
+    elif (what := await look()) is not None:
+        job.preview(f"would destroy app {job.app!r}{what}")
+    if job.settings.dry_run or what is None:
+        return what is not None
+    left = None if check else await apps.wait_until_gone(job, app)
     job.result.url = None
     if left is None:
         job.note(f"Destroyed app {job.app!r}{what}")
@@ -56,6 +67,7 @@ async def destroy(job: Job) -> None:
             f"The platform accepted the deletion of app {job.app!r}, and still shows it, with the status "
             f"{apps.shown_status(job, left)}: the deletion takes longer, or somebody has created it again"
         )
+    return True
 
 
 def note_app(job: Job, app: App) -> None:
@@ -65,7 +77,7 @@ def note_app(job: Job, app: App) -> None:
     apps.note_url(job, app)
 
 
-async def delete(job: Job, app: App, check: Check) -> str:
+async def delete(job: Job, app: App, check: Check) -> str | None:
     """Delete the app, and return what `check` returned.
 
     Another run may delete the app at the same time, and the deletion takes the lock along.
@@ -75,9 +87,9 @@ async def delete(job: Job, app: App, check: Check) -> str:
         unknown=f"it is not known whether app {job.app!r} was deleted",
     )
 
-    async def request_deletion(client: Client) -> str:
+    async def request_deletion(client: Client) -> str | None:
         what = await check()
-        if not await client.delete_app(job.app, write=change.write()):
+        if what is not None and not await client.delete_app(job.app, write=change.write()):
             raise RequestRejected(
                 f"Deleting app {job.app!r} was answered with 404, but the app is still there",
                 status=NOT_FOUND,
@@ -98,7 +110,9 @@ async def delete(job: Job, app: App, check: Check) -> str:
         raise
 
 
-async def _delete_static(job: Job, app: App, request_deletion: Callable[[Client], Awaitable[str]]) -> str:
+async def _delete_static(
+    job: Job, app: App, request_deletion: Callable[[Client], Awaitable[str | None]]
+) -> str | None:
     """Delete a static app under its lock, which ends with the accepted deletion.
 
     If the platform refuses a lock to an app of unknown kind, the app is deleted as a container app.
@@ -108,7 +122,8 @@ async def _delete_static(job: Job, app: App, request_deletion: Callable[[Client]
         async with job.deploy_lock() as lock:
             is_locked = True
             what = await request_deletion(lock.writing(job.client))
-            lock.session.end()
+            if what is not None:
+                lock.session.end()
             return what
     except RequestRejected as error:
         if is_locked or not app.can_be("container") or error.status not in {BAD_REQUEST, NOT_FOUND}:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import anyio
+
 from zerokie_action.errors import DeployError, Interrupted
 from zerokie_action.formats import is_image
 from zerokie_action.outcome import Change, was_created
@@ -106,6 +108,7 @@ class Result:
 
     Attributes:
         status: the status, as in `docs/result.schema.json`.
+        began: when the run began, by the event loop's time.
         seen: what the run saw of the app, if that says more than the status of a success: a key of
             `OUTCOMES`.
         requested: the changes that the run has asked for; the final state is derived from them.
@@ -124,6 +127,7 @@ class Result:
     dry_run: bool = False
     status: str = "failed"
     exit_code: int = 1
+    began: float = 0.0
     seen: str = ""
     kind: str | None = None
     deploy_id: str | None = None
@@ -166,20 +170,23 @@ class Result:
         return self.seen if self.seen and self.status in DONE.values() else self.status
 
     def conclude(self, error: DeployError | None) -> None:
-        """Set the exit code, the error if there is one, and what was changed."""
+        """Set the exit code, the status, the error if there is one, the duration, and what was changed."""
+        self.duration_seconds = anyio.current_time() - self.began
+        if error is None and self.status != "skipped":
+            self.status = "planned" if self.dry_run else DONE[self.operation]
+        elif isinstance(error, Interrupted):
+            self.status = "cancelled"
         made = self.changes
         if self.operation == "deploy":
             self.created = was_created(self.requested)
         is_changed = any(change.may_be_made for change in self.requested)
         self.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
-        self.nothing_changed = self.status == "failed" and not (is_changed or self.lock_state)
+        self.nothing_changed = error is not None and not (is_changed or self.lock_state)
         if self.nothing_changed:  # a lock that was held is finalized all the same
             self.deploy_id = self.cache_purged = self.changes = None
         if error is None:
             self.exit_code = 0
             return
-        if isinstance(error, Interrupted):
-            self.status = "cancelled"
         left = [app for app in self.left if app not in self.apps]
         for_later = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
         *others, last = error.args
