@@ -7,6 +7,7 @@ import anyio
 
 from zerokie_action.ci import CI, Log, PullRequest
 from zerokie_action.ci.comment import COMMENTING, Comment, update_comment
+from zerokie_action.ci.deployments import PERMISSION, UPDATING, Deployment, update_deployments
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
 from zerokie_action.http.retry import RetryingClient
@@ -17,10 +18,17 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Settings
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import human_seconds
+from zerokie_action.text import human_seconds, is_web_url
 
 _TIME = 20.0
 """Seconds to tell the forge about a run."""
+_STATES = {
+    ("deploy", "deployed"): "success",
+    ("deploy", "failed"): "failure",
+    ("deploy", "rolled-back"): "failure",
+    ("destroy", "destroyed"): "inactive",
+}
+"""The state of a run's deployment by operation and status. No other run changes a deployment."""
 
 
 async def conclude(
@@ -68,9 +76,9 @@ def _log_end(result: Result, log: Log) -> None:
 
 
 async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
-    """Comment on the run's request, within 20 seconds.
+    """Comment on the run's request, and show the app there as a deployment, within 20 seconds.
 
-    A failure becomes one warning. A run for no request, as after a push, tells nothing.
+    Each failure becomes one warning. A run for no request, as after a push, tells nothing.
 
     Args:
         result: the result of a run for one app; its secrets are removed already.
@@ -79,8 +87,9 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
     """
     if result.status in {"skipped", "cancelled"}:
         return
+    environment = settings.preview_environment
     text = rendered(render_comment, result, ci) if settings.comment else ""
-    if not text:
+    if not (text or environment):
         return
     about = ci.pull_request(settings.pull_request)
     if about is None:
@@ -89,11 +98,19 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
             "set `pull-request`"
         )
         return
-    async with Transport(ci.env) as transport:
+    async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
         forge = Forge(RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens, ci.log)
-        comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-        work = partial(update_comment, forge, about, comment)
-        await _tell(forge, about, COMMENTING, about.permission, work)
+        if text:
+            comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
+            work = partial(update_comment, forge, about, comment)
+            tasks.start_soon(_tell, forge, about, COMMENTING, about.permission, work)
+        state = _STATES.get((result.operation, result.status))
+        if environment and state and about.deployments:
+            url = result.url if state == "success" and is_web_url(result.url or "") else None
+            log_url = result.links.get("Log", "")
+            deployment = Deployment(result.app, environment, state, url or "", log_url)
+            work = partial(update_deployments, forge, about, deployment)
+            tasks.start_soon(_tell, forge, about, UPDATING, PERMISSION, work)
 
 
 async def _tell(

@@ -37,6 +37,7 @@ _NO_KEY = (
     "`api-key` is empty: nothing was done. Pull requests from forks and by Dependabot get no secrets; in any "
     "other run the secret is missing or has another name"
 )
+_NO_DEPLOYMENTS = "`preview-environment` has no effect outside GitHub; on GitLab, use the job's `environment`"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 
 
@@ -119,6 +120,8 @@ async def _work(
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
+            if settings.preview_environment and not ci.has_deployments:
+                job.warn(_NO_DEPLOYMENTS)
             try:
                 await _operate(job)
             finally:

@@ -28,6 +28,7 @@ _USED_WITH = {
     ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "operation: destroy"},
+    ("preview_environment",): {*_SOURCES, "operation: destroy", "operation: sweep"},
     ("lock_timeout",): {*_SOURCES, "operation: restart", "operation: destroy"},
 }
 """Groups of inputs, with what uses them: the deploy of an `image` or a `directory`, or another operation."""

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
 def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
-    return run_on_forge(world, forge, ci, **{"comment": True, **inputs})
+    given: dict[str, Any] = {"comment": True, **inputs}
+    return run_on_forge(world, forge, ci, **given)
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:

@@ -38,9 +38,9 @@ def fill(world: World, name: str, files: int) -> None:
         world.platform.put_file(name, f"{number}.html", b"by hand")
 
 
-def sweep(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
-    inputs = {"operation": "sweep", "app": "my-site-pr-*", "comment": True} | inputs
-    outcome = run(world, forge, ci, **inputs)
+def sweep(world: World, forge: Forge | Handler, ci: str = "github", **inputs: Any) -> Outcome:
+    given: dict[str, Any] = {"operation": "sweep", "app": "my-site-pr-*", "comment": True, **inputs}
+    outcome = run(world, forge, ci, **given)
     check_result(outcome.outputs)
     assert [outcome.outputs[name] for name in ("app", "url", "kind")] == [None] * 3
     return outcome

@@ -42,12 +42,14 @@ class GitHub(CI):
     If a file is missing or can't be written, a warning is logged, and the run goes on.
     """
 
+    has_deployments = True
+
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)
-        head, self._number = _read_event(env)
+        self._head, self._number = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
-        commit = head or env.get("GITHUB_SHA", "")
+        commit = self._head or env.get("GITHUB_SHA", "")
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
@@ -88,6 +90,8 @@ class GitHub(CI):
             token_input="github-token",  # noqa: S106 an input's name
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
             reading="`github-token` needs `permissions: pull-requests: read`",
+            deployments=f"{repository}/deployments",
+            commit=self._head,
         )
 
     def _append(self, variable: str, text: str) -> None:

@@ -107,7 +107,7 @@ async def _destroy(job: Job, name: str, forge: Forge, request: PullRequest) -> l
     try:
         if await destroy(app_job, partial(_check, app_job, forge, request)):
             app_job.result.conclude(None)
-            # The request of an app that was gone already needs no comment.
+            # An app that was gone already may have deployments, but its request needs no comment.
             told = app_job.settings.model_copy(
                 update={"comment": job.settings.comment and bool(app_job.changes)}
             )
