@@ -14,6 +14,7 @@ from zerokie_action.operations.zone import read_zone
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
+from zerokie_action.report.result import Seen
 from zerokie_action.text import human_files
 
 _HINT = "Run the job again. If it fails again, check `api-url` and proxies."
@@ -45,7 +46,7 @@ async def destroy(job: Job, check: Check | None = None) -> bool:
     app = await job.client.find_app(job.app)
     if app is None:
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
-        job.result.seen = "absent"
+        job.result.seen = Seen.ABSENT
         return True
     note_app(job, app)
     look = check or partial(_require_intended, job, app)

@@ -54,7 +54,6 @@ async def sweep(job: Job) -> None:
             failures.append(error)
             break
         result.left.remove(name)
-    result.seen = "swept" if result.apps else "nothing to sweep"
     if failures:
         raise combine(failures)
 

@@ -10,6 +10,7 @@ from zerokie_action.operations import apps, diagnosis
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.operations.rollout import SETTLING_TIME, Rollout, Verdict
+from zerokie_action.report.result import Seen
 from zerokie_action.text import human_seconds
 
 
@@ -66,7 +67,7 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
             "`health-check-text` can tell"
         )
         return
-    job.result.seen = "running"
+    job.result.seen = Seen.RUNNING
     job.log.info(f"{job.app!r} runs {f'{shown!r} ' if shown else ''}after {after}")
 
 

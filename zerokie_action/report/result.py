@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import anyio
@@ -37,6 +38,17 @@ OUTCOMES = {
     "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
 }
 """By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
+
+
+class Seen(StrEnum):
+    """What a run has seen of its app, if that says more than the status of a success. Keys of `OUTCOMES`."""
+
+    ACCEPTED = "accepted"
+    ANSWERING = "answering"
+    RUNNING = "running"
+    LIVE = "live"
+    ABSENT = "absent"
+
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 """The status after a success, by operation."""
@@ -109,8 +121,7 @@ class Result:
     Attributes:
         status: the status, as in `docs/result.schema.json`.
         began: when the run began, by the event loop's time.
-        seen: what the run saw of the app, if that says more than the status of a success: a key of
-            `OUTCOMES`.
+        seen: what the run saw of the app, if that says more than the status of a success.
         requested: the changes that the run has asked for; the final state is derived from them.
         changes: the changes of files that the run made, or that a dry run would make.
         problems: why the run failed, one sentence each; empty after a success.
@@ -128,7 +139,7 @@ class Result:
     status: str = "failed"
     exit_code: int = 1
     began: float = 0.0
-    seen: str = ""
+    seen: Seen | None = None
     kind: str | None = None
     deploy_id: str | None = None
     url: str | None = None
@@ -167,7 +178,11 @@ class Result:
     @property
     def outcome(self) -> str:
         """The key of `OUTCOMES`."""
-        return self.seen if self.seen and self.status in DONE.values() else self.status
+        if self.status not in DONE.values():
+            return self.status
+        if self.operation == "sweep":
+            return "swept" if self.apps else "nothing to sweep"
+        return self.seen or self.status
 
     def conclude(self, error: DeployError | None) -> None:
         """Set the exit code, the status, the error if there is one, the duration, and what was changed."""
@@ -216,7 +231,9 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
         return value
 
     redacted: Result = clean(replace(result, requested=[]))  # which no report shows
-    return replace(redacted, operation=result.operation, status=result.status, kind=result.kind)
+    redacted.operation, redacted.status, redacted.kind = result.operation, result.status, result.kind
+    redacted.seen = result.seen
+    return redacted
 
 
 def output_values(result: Result) -> dict[str, object]:
