@@ -49,8 +49,8 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             await _preview(job, scanned, hashing, existing)
             return
         app = existing or (await apps.create_or_find(job))[0]
-        hashes = await _update(job, scanned, hashing, app)
-    await _complete(job, hashes)
+        plan, hashes = await _update(job, scanned, hashing, app)
+    await _complete(job, plan, hashes)
 
 
 async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> None:
@@ -69,11 +69,11 @@ async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
 
 async def _update(
     job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App
-) -> Mapping[str, str]:
+) -> tuple[Plan, Mapping[str, str]]:
     """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
 
     Returns:
-        SHA-256 of each file that the app has now, in hex by path.
+        The plan, and SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
     job.changes.append(changes)
@@ -89,7 +89,7 @@ async def _update(
     changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
-    return update.deployed_hashes()
+    return plan, update.deployed_hashes()
 
 
 async def _carry_out(job: Job, scanned: Scan, plan: Plan, update: Update) -> None:
@@ -108,7 +108,7 @@ async def _carry_out(job: Job, scanned: Scan, plan: Plan, update: Update) -> Non
         raise
 
 
-async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
+async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job)
@@ -118,7 +118,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
-    if _NO_FRONT_PAGE in job.result.warnings:  # in the log, the warning is far above
+    if _lacks_front_page(plan):  # in the log, the warning is far above
         job.log.info(_NO_FRONT_PAGE)
 
 
@@ -227,9 +227,14 @@ def _log_plan(job: Job, plan: Plan) -> None:
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
-    if is_first or FRONT_PAGE in plan.delete:
+    if _lacks_front_page(plan):
         job.warn(_NO_FRONT_PAGE)
+
+
+def _lacks_front_page(plan: Plan) -> bool:
+    """Whether a first deploy has no front page, or a deploy deletes it."""
+    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
+    return is_first or FRONT_PAGE in plan.delete
 
 
 def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
