@@ -43,12 +43,12 @@ async def update_comment(forge: Forge, about: PullRequest, comment: Comment) -> 
     """Create or update the app's comment, and log that.
 
     Raises:
-        DeployError: as `Forge.send` and `Forge.list`.
+        DeployError: as `Forge.send` and `Forge.list_records`.
     """
     send = partial(forge.send, about, COMMENTING)
     ours = [
         found["id"]
-        async for found in forge.list(about, COMMENTING, about.comments)
+        async for found in forge.list_records(about, COMMENTING, about.comments)
         if f"{found.get('body')}".startswith(comment.first_line(about, found["id"]))
     ]
     if not ours:

@@ -48,7 +48,7 @@ async def update_deployments(forge: Forge, about: PullRequest, deployment: Deplo
     A failed deploy leaves the others as they are: the app is still what it was before.
 
     Raises:
-        DeployError: as `Forge.send` and `Forge.list`.
+        DeployError: as `Forge.send` and `Forge.list_records`.
     """
     newest = 0
     if deployment.state != _INACTIVE:
@@ -93,7 +93,7 @@ async def _find_stale(forge: Forge, about: PullRequest, task: str, newest: int) 
     older: list[int] = []
     superseded: list[int] = []
     url = f"{about.deployments}?task={quote(task, safe='')}"
-    async with aclosing(forge.list(about, UPDATING, url)) as listed:  # the newest first
+    async with aclosing(forge.list_records(about, UPDATING, url)) as listed:  # the newest first
         async for found in listed:
             number = found["id"]
             if found.get("task") != task or number == newest:

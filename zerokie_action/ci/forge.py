@@ -137,7 +137,9 @@ class Forge(NamedTuple):
         request = self._request(about, purpose, method, url, body)
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
 
-    async def list(self, about: PullRequest, purpose: str, url: str) -> AsyncGenerator[dict[str, Any]]:
+    async def list_records(
+        self, about: PullRequest, purpose: str, url: str
+    ) -> AsyncGenerator[dict[str, Any]]:
         """The records of a list, page by page. Close it after an early end.
 
         Raises:
