@@ -5,9 +5,9 @@ from functools import partial
 
 import anyio
 
-from zerokie_action.ci import CI, Log, PullRequest
-from zerokie_action.ci.comment import COMMENTING, Comment, update_comment
-from zerokie_action.ci.deployments import PERMISSION, UPDATING, Deployment, update_deployments
+from zerokie_action.ci import CI, Log
+from zerokie_action.ci.comment import Comment, update_comment
+from zerokie_action.ci.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
 from zerokie_action.http.retry import RetryingClient
@@ -99,34 +99,34 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
         )
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        forge = Forge(RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens, ci.log)
+        http, token = RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens[about.token_input]
+        forge = Forge(http, token, ci.log, about, "Commenting")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            work = partial(update_comment, forge, about, comment)
-            tasks.start_soon(_tell, forge, about, COMMENTING, about.permission, work)
+            tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
         state = _STATES.get((result.operation, result.status))
         if environment and state and about.deployments:
             url = result.url if state == "success" and is_web_url(result.url or "") else None
             log_url = result.links.get("Log", "")
             deployment = Deployment(result.app, environment, state, url or "", log_url)
-            work = partial(update_deployments, forge, about, deployment)
-            tasks.start_soon(_tell, forge, about, UPDATING, PERMISSION, work)
+            forge = forge._replace(purpose="Updating the deployment")
+            tasks.start_soon(_tell, forge, PERMISSION, partial(update_deployments, forge, deployment))
 
 
-async def _tell(
-    forge: Forge, about: PullRequest, purpose: str, permission: str, work: Callable[[], Awaitable[None]]
-) -> None:
+async def _tell(forge: Forge, permission: str, work: Callable[[], Awaitable[None]]) -> None:
     """Call `work`, which may take 20 seconds. A failure becomes one warning."""
-    log = forge.log
-    if not forge.tokens[about.token_input]:
-        log.warning(f"{purpose} is not possible: `{about.token_input}` is not set; {permission}")
+    if not forge.token:
+        name = forge.about.token_input
+        forge.log.warning(f"{forge.purpose} is not possible: `{name}` is not set; {permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
-        log.warning(f"{error}; {permission}")
+        forge.log.warning(f"{error}; {permission}")
+    except DeployError as error:
+        forge.log.warning(str(error))
     except TimeoutError:
-        log.warning(f"{purpose} failed: no answer within {human_seconds(_TIME)}")
+        forge.log.warning(f"{forge.purpose} failed: no answer within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
-        log.warning(str(error) if isinstance(error, DeployError) else f"{purpose} failed: {error!r}")
+        forge.log.warning(f"{forge.purpose} failed: {error!r}")

@@ -192,7 +192,7 @@ FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
         "Commenting failed: the API's answer has no IDs",
     ),
     "nothing": ("github", hang, {}, "Commenting failed: no answer within 20 s"),
-    "endless pages": ("github", Forge(is_endless=True), {}, "the list of 127.0.0.1 has more than 30 pages"),
+    "endless pages": ("github", Forge(is_endless=True), {}, "127.0.0.1 lists more than 30 pages"),
     "the limit": ("github", Forge(allowance=0), {}, "127.0.0.1 answers no more requests with `github-token`"),
 }
 

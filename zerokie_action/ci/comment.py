@@ -7,15 +7,11 @@ whose author can change the report. Nobody else can compute the MAC, and a copy 
 """
 
 import hmac
-from functools import partial
 from typing import NamedTuple
 
-from zerokie_action.ci.forge import Forge, records
+from zerokie_action.ci.forge import Forge
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.http import URL
-
-COMMENTING = "Commenting"
-"""The requests of this module in messages."""
 
 
 class Comment(NamedTuple):
@@ -39,23 +35,23 @@ class Comment(NamedTuple):
         return f"<!-- zerokie-action: {digest.hex()} -->"
 
 
-async def update_comment(forge: Forge, about: PullRequest, comment: Comment) -> None:
+async def update_comment(forge: Forge, comment: Comment) -> None:
     """Create or update the app's comment, and log that.
 
     Raises:
         DeployError: as `Forge.send` and `Forge.list_records`.
     """
-    send = partial(forge.send, about, COMMENTING)
+    about = forge.about
     ours = [
         found["id"]
-        async for found in forge.list_records(about, COMMENTING, about.comments)
+        async for found in forge.list_records(about.comments)
         if f"{found.get('body')}".startswith(comment.first_line(about, found["id"]))
     ]
     if not ours:
         # If only the answer was lost, a second POST would create a second comment.
-        created = await send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
-        ours = [found["id"] for found in records(created, COMMENTING)]
+        created = await forge.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
+        ours = [found["id"] for found in forge.records(created)]
     number = max(ours)
     text = f"{comment.first_line(about, number)}\n\n{comment.text}"
-    await send(about.edit, f"{about.comment}{number}", {"body": text})
+    await forge.send(about.edit, f"{about.comment}{number}", {"body": text})
     forge.log.info(f"Commented on {about.name}")

@@ -6,15 +6,11 @@ in the same environment. That is also why GitHub must not choose which deploymen
 """
 
 from contextlib import aclosing
-from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote
 
-from zerokie_action.ci.forge import Forge, records
-from zerokie_action.ci.generic import PullRequest
+from zerokie_action.ci.forge import Forge
 
-UPDATING = "Updating the deployment"
-"""The requests of this module in messages."""
 PERMISSION = "`github-token` needs `permissions: deployments: write`; Gitea and Forgejo have no deployments"
 _INACTIVE = "inactive"
 
@@ -42,7 +38,7 @@ class Deployment(NamedTuple):
         return f"zerokie:{self.app}"
 
 
-async def update_deployments(forge: Forge, about: PullRequest, deployment: Deployment) -> None:
+async def update_deployments(forge: Forge, deployment: Deployment) -> None:
     """Add the deployment of this run, and make those inactive that show a version which is not live any more.
 
     A failed deploy leaves the others as they are: the app is still what it was before.
@@ -52,20 +48,20 @@ async def update_deployments(forge: Forge, about: PullRequest, deployment: Deplo
     """
     newest = 0
     if deployment.state != _INACTIVE:
-        newest = await _create(forge, about, deployment)
+        newest = await _create(forge, deployment)
         urls = {"environment_url": deployment.url, "log_url": deployment.log_url}
-        await _set_state(forge, about, newest, deployment.state, **urls)
+        await _set_state(forge, newest, deployment.state, **urls)
     if deployment.state != "failure":
-        for number in await _find_stale(forge, about, deployment.task, newest):
-            await _set_state(forge, about, number, _INACTIVE)
-    forge.log.info(f"Updated the deployment of {deployment.app!r} on {about.name}")
+        for number in await _find_stale(forge, deployment.task, newest):
+            await _set_state(forge, number, _INACTIVE)
+    forge.log.info(f"Updated the deployment of {deployment.app!r} on {forge.about.name}")
 
 
-async def _create(forge: Forge, about: PullRequest, deployment: Deployment) -> int:
+async def _create(forge: Forge, deployment: Deployment) -> int:
     """Create a deployment of the commit that was deployed. Returns its ID."""
-    send = partial(forge.send, about, UPDATING)
+    about = forge.about
     body: dict[str, object] = {
-        "ref": about.commit or records(await send("GET", about.url), UPDATING)[0]["head"]["sha"],
+        "ref": about.commit or forge.records(await forge.send("GET", about.url))[0]["head"]["sha"],
         "task": deployment.task,
         "environment": deployment.environment,
         "transient_environment": True,
@@ -74,16 +70,16 @@ async def _create(forge: Forge, about: PullRequest, deployment: Deployment) -> i
         "required_contexts": [],
     }
     # If only the answer was lost, a second POST would create a second deployment.
-    created = await send("POST", about.deployments, body, is_repeatable=False)
-    return int(records(created, UPDATING)[0]["id"])
+    created = await forge.send("POST", about.deployments, body, is_repeatable=False)
+    return int(forge.records(created)[0]["id"])
 
 
-async def _set_state(forge: Forge, about: PullRequest, number: int, state: str, **urls: str) -> None:
+async def _set_state(forge: Forge, number: int, state: str, **urls: str) -> None:
     status = {"state": state, "auto_inactive": False, **urls}
-    await forge.send(about, UPDATING, "POST", f"{about.deployments}/{number}/statuses", status)
+    await forge.send("POST", f"{forge.about.deployments}/{number}/statuses", status)
 
 
-async def _find_stale(forge: Forge, about: PullRequest, task: str, newest: int) -> list[int]:
+async def _find_stale(forge: Forge, task: str, newest: int) -> list[int]:
     """The deployments that have to become inactive, the oldest first.
 
     These are the deployments of the task before `newest` (0 for all), and `newest` itself if another run has
@@ -92,8 +88,9 @@ async def _find_stale(forge: Forge, about: PullRequest, task: str, newest: int) 
     """
     older: list[int] = []
     superseded: list[int] = []
-    url = f"{about.deployments}?task={quote(task, safe='')}"
-    async with aclosing(forge.list_records(about, UPDATING, url)) as listed:  # the newest first
+    url = forge.about.deployments
+    # The newest deployments and statuses come first.
+    async with aclosing(forge.list_records(f"{url}?task={quote(task, safe='')}")) as listed:
         async for found in listed:
             number = found["id"]
             if found.get("task") != task or number == newest:
@@ -101,8 +98,7 @@ async def _find_stale(forge: Forge, about: PullRequest, task: str, newest: int) 
             if newest and number > newest:
                 superseded = [newest]
                 continue
-            newest_status = f"{about.deployments}/{number}/statuses?per_page=1"
-            statuses = records(await forge.send(about, UPDATING, "GET", newest_status), UPDATING)
+            statuses = forge.records(await forge.send("GET", f"{url}/{number}/statuses?per_page=1"))
             if statuses and statuses[0].get("state") == _INACTIVE:
                 break
             older.append(number)

@@ -49,34 +49,39 @@ class State(NamedTuple):
 
 
 class Forge(NamedTuple):
-    """Makes and sends requests to the forge.
+    """The forge's API, for one purpose about one pull or merge request.
 
     Attributes:
         http: sends the requests.
-        tokens: the API tokens, by the names of their inputs; empty for an input that is not set.
+        token: the API token.
         log: the log; it redacts the answers' words.
+        about: the pull or merge request.
+        purpose: the beginning of a sentence about the requests: `Commenting`.
     """
 
     http: RetryingClient
-    tokens: Mapping[str, str]
+    token: str
     log: Log
+    about: PullRequest
+    purpose: str
 
-    async def read_state(self, about: PullRequest) -> State:
-        """Ask whether a pull or merge request is open.
+    async def read_state(self) -> State:
+        """Ask whether the pull or merge request is open.
 
         Raises:
             ConfigurationError: when the forge refuses the token, or sends it elsewhere.
             LimitReached: when the token has used up its requests.
             PlatformUnavailable: when there is no answer, or no JSON in it.
         """
+        about = self.about
 
         def read(response: Response) -> State | Failure | DeployError:
             said = f"{about.host} answered {self._quote(response)}"
-            if failed := self._limit_reached(about, response) or of_status(response, said):
+            if failed := self._limit_reached(response) or of_status(response, said):
                 return failed
             if response.status_code in _REFUSED or response.is_redirect:
                 return ConfigurationError(
-                    f"Asking about {about.name} was refused: {said}",
+                    f"{self.purpose} was refused: {said}",
                     hint=f"Check the token in `{about.token_input}`. {about.reading}.",
                 )
             if not response.is_success:
@@ -93,28 +98,18 @@ class Forge(NamedTuple):
             return State(state in _OVER, f"{about.name} is {state}")
 
         try:
-            request = self._request(about, f"Asking about {about.name}", "GET", about.url)
-            return await self.http.send(request, read)
+            return await self.http.send(self._request("GET", about.url), read)
         except GaveUp as error:
             if not error.hint:
                 error.advise(_HINT.format(host=about.host))
             raise
 
     async def send(
-        self,
-        about: PullRequest,
-        purpose: str,
-        method: str,
-        url: str,
-        body: Mapping[str, object] | None = None,
-        *,
-        is_repeatable: bool = True,
+        self, method: str, url: str, body: Mapping[str, object] | None = None, *, is_repeatable: bool = True
     ) -> Response:
         """Send a request until it is answered, or until the deadline of the enclosing scope.
 
         Args:
-            about: the pull or merge request.
-            purpose: the request in messages.
             method: the HTTP method.
             url: the URL.
             body: the JSON body.
@@ -130,74 +125,56 @@ class Forge(NamedTuple):
             if response.is_success:
                 return response
             said = self._quote(response)
-            refused = RequestRejected(f"{purpose} was refused ({said})", status=response.status_code)
-            failed = of_status(response, f"{about.host} answered {said}")
-            return self._limit_reached(about, response) or failed or refused
+            refused = RequestRejected(f"{self.purpose} was refused ({said})", status=response.status_code)
+            failed = of_status(response, f"{self.about.host} answered {said}")
+            return self._limit_reached(response) or failed or refused
 
-        request = self._request(about, purpose, method, url, body)
+        request = self._request(method, url, body)
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
 
-    async def list_records(
-        self, about: PullRequest, purpose: str, url: str
-    ) -> AsyncGenerator[dict[str, Any]]:
+    async def list_records(self, url: str) -> AsyncGenerator[dict[str, Any]]:
         """The records of a list, page by page. Close it after an early end.
 
         Raises:
-            DeployError: as `send`, and when the list is no list, or has more than 30 pages.
+            DeployError: as `send` and `records`, and when the list has more than 30 pages.
         """
         query = "&" if "?" in url else "?"
         for page in range(1, _MOST_PAGES + 1):
-            response = await self.send(about, purpose, "GET", f"{url}{query}per_page=100&page={page}")
-            for record in records(response, purpose):
+            response = await self.send("GET", f"{url}{query}per_page=100&page={page}")
+            for record in self.records(response):
                 yield record
             if 'rel="next"' not in response.headers.get("link", ""):
                 return
-        raise DeployError(f"{purpose} failed: the list of {about.host} has more than {_MOST_PAGES} pages")
+        raise DeployError(f"{self.purpose} failed: {self.about.host} lists more than {_MOST_PAGES} pages")
 
-    def _request(
-        self,
-        about: PullRequest,
-        purpose: str,
-        method: str,
-        url: str,
-        body: Mapping[str, object] | None = None,
-    ) -> Request:
-        return Request(
-            method,
-            url,
-            headers={
-                **HEADERS,
-                "Accept": "application/json",
-                "Authorization": f"Bearer {self.tokens[about.token_input]}",
-            },
-            json=body,
-            extensions=extensions(purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE),
-        )
+    def records(self, response: Response) -> list[dict[str, Any]]:
+        """The records in an answer, which is a list or one record. Each has a whole number as its `id`.
 
-    def _limit_reached(self, about: PullRequest, response: Response) -> LimitReached | None:
+        Raises:
+            DeployError: when the answer is something else.
+        """
+        try:
+            found = json.loads(response.content)
+            listed = found if isinstance(found, list) else [found]
+            return [{**record, "id": int(record["id"])} for record in listed]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            raise DeployError(f"{self.purpose} failed: the API's answer has no IDs") from None
+
+    def _request(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Request:
+        headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
+        limits = extensions(self.purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE)
+        return Request(method, url, headers=headers, json=body, extensions=limits)
+
+    def _limit_reached(self, response: Response) -> LimitReached | None:
         """The error for an answer to a token that has used up its requests; None for any other answer."""
         if response.status_code not in _LIMITED or response.headers.get("x-ratelimit-remaining") != "0":
             return None
+        host, name = self.about.host, self.about.token_input
         return LimitReached(
-            f"{about.host} answers no more requests with `{about.token_input}` for now "
-            f"({self._quote(response)})"
+            f"{host} answers no more requests with `{name}` for now ({self._quote(response)})"
         )
 
     def _quote(self, response: Response) -> str:
         """The status and the answer's own words."""
         said = words(response.content, self.log.redact)
         return f"{response.status_code}: {said}" if said else f"{response.status_code}"
-
-
-def records(response: Response, purpose: str) -> list[dict[str, Any]]:
-    """The records in an answer, which is a list or one record. Each has a whole number as its `id`.
-
-    Raises:
-        DeployError: when the answer is something else.
-    """
-    try:
-        found = json.loads(response.content)
-        listed = found if isinstance(found, list) else [found]
-        return [{**record, "id": int(record["id"])} for record in listed]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        raise DeployError(f"{purpose} failed: the API's answer has no IDs") from None

@@ -12,7 +12,6 @@ from functools import partial
 
 import anyio
 
-from zerokie_action.ci import PullRequest
 from zerokie_action.ci.forge import Forge, LimitReached
 from zerokie_action.conclusion import tell_forge
 from zerokie_action.doubts import about_sweeping
@@ -37,16 +36,16 @@ async def sweep(job: Job) -> None:
         DeployError: the first error, with all problems: of apps that could not be destroyed, and of a forge
             that refuses the token or gives no answer, which ends the sweep.
     """
-    forge, result = _connect(job), job.result
-    previews = await _find_previews(job)
+    _require_forge(job)
+    previews, result = await _find_previews(job), job.result
     result.left = [*previews]
     failures: list[DeployError] = []
-    for name, request in previews.items():
+    for name, forge in previews.items():
         try:
-            state = await forge.read_state(request)
+            state = await forge.read_state()
             job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
             if state.is_over:
-                failures += await _destroy(job, name, forge, request)
+                failures += await _destroy(job, name, forge)
         except LimitReached as limit:
             job.warn(f"{limit}; left for the next sweep: {human_paths(result.left, 50)}")
             break
@@ -58,8 +57,8 @@ async def sweep(job: Job) -> None:
         raise combine(failures)
 
 
-def _connect(job: Job) -> Forge:
-    """The forge of this run, whose token has to be set."""
+def _require_forge(job: Job) -> None:
+    """Require that the run has a forge, and a token for it."""
     request = job.ci.pull_request(1)
     if request is None:
         raise ConfigurationError(
@@ -67,18 +66,16 @@ def _connect(job: Job) -> Forge:
             "neither",
             hint="Run the sweep in a workflow or a pipeline of the repository whose previews it destroys.",
         )
-    forge = Forge(job.client.http, job.settings.forge_tokens, job.log)
-    if not forge.tokens[request.token_input]:
+    if not job.settings.forge_tokens[request.token_input]:
         raise ConfigurationError(
             f"`{request.token_input}` is not set: `operation: sweep` needs it to ask {request.host} which "
             "requests are closed",
             hint=f"Set it. {request.reading}.",
         )
-    return forge
 
 
-async def _find_previews(job: Job) -> dict[str, PullRequest]:
-    """The previews, each with its request.
+async def _find_previews(job: Job) -> dict[str, Forge]:
+    """The previews, each with the forge's API for its request.
 
     With the input `pull-request`, these are the names of the previews of that request: whether such an app
     exists is asked later, because its deployments may be left.
@@ -92,19 +89,23 @@ async def _find_previews(job: Job) -> dict[str, PullRequest]:
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
     if not number:
         job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
-    requests = ((name, job.ci.pull_request(number)) for number, name in numbers)
-    return {name: request for name, request in requests if request}
+    tokens, previews = job.settings.forge_tokens, {}
+    for number, name in numbers:
+        if request := job.ci.pull_request(number):
+            purpose, token = f"Asking about {request.name}", tokens[request.token_input]
+            previews[name] = Forge(job.client.http, token, job.log, request, purpose)
+    return previews
 
 
-async def _destroy(job: Job, name: str, forge: Forge, request: PullRequest) -> list[DeployError]:
+async def _destroy(job: Job, name: str, forge: Forge) -> list[DeployError]:
     """Destroy one preview as a run of its own, and tell the forge. Returns the errors, at most one.
 
     Raises:
         LimitReached: when the forge answers no more requests; the app stays.
     """
-    app_job = _job_for(job, name, request)
+    app_job = _job_for(job, name, forge.about.number)
     try:
-        if await destroy(app_job, partial(_check, app_job, forge, request)):
+        if await destroy(app_job, partial(_check, app_job, forge)):
             app_job.result.conclude(None)
             # An app that was gone already may have deployments, but its request needs no comment.
             told = app_job.settings.model_copy(
@@ -124,15 +125,15 @@ async def _destroy(job: Job, name: str, forge: Forge, request: PullRequest) -> l
     return []
 
 
-def _job_for(job: Job, name: str, request: PullRequest) -> Job:
+def _job_for(job: Job, name: str, number: int) -> Job:
     """The job of a `destroy` of one app, with a session and a result of its own."""
-    given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": request.number}
+    given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": number}
     settings = job.settings.model_copy(update=given)
     result = Result("destroy", name, settings.dry_run, began=anyio.current_time(), links=job.result.links)
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _check(job: Job, forge: Forge, request: PullRequest) -> str | None:
+async def _check(job: Job, forge: Forge) -> str | None:
     """The `Check` of a sweep: whose app it is, and whether the request is still closed."""
     what = ""
     if job.result.kind != "container":
@@ -143,7 +144,7 @@ async def _check(job: Job, forge: Forge, request: PullRequest) -> str | None:
             job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
             return None
         what = what_goes(len(zone.files))
-    state = await forge.read_state(request)
+    state = await forge.read_state()
     if not state.is_over:
         job.log.info(f"App {job.app!r} stays: {state.said} by now")
         return None
