@@ -30,6 +30,7 @@ OUTPUTS: dict[str, str] = {
 
 _NOT_OF_THE_COMPONENT = {
     "operation",  # each of its jobs has its own
+    "preview-environment",  # GitLab has environments of its own
     "dotenv-file",  # its artifacts name these two
     "annotations-file",
     "state-file",  # GitLab has a default, which the cleanup knows

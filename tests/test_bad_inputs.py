@@ -226,14 +226,26 @@ def test_runs_without_a_key_are_skipped(world: World, inputs: dict[str, object],
     assert ("::warning::`api-key` is empty" in outcome.log) is not bool(code)
 
 
-def test_a_report_that_has_no_room(world: World) -> None:
-    """The deploy is done; the exit code says that not everything is, and the JSON result says the same."""
-    outcome = world.run(dotenv_file="/dev/full")
-    problem = "`dotenv-file`: '/dev/full' can't be written (No space left on device)"
-    assert outcome.exit_code == outcome.outputs["exit_code"] == 2
-    assert (outcome.outputs["status"], outcome.outputs["error"]) == ("deployed", problem)
-    assert outcome.outputs["hint"] == "Choose a path that can be written. Only this report is missing."
+@pytest.mark.parametrize("path", ["/dev/full", "a link"])
+@pytest.mark.parametrize("name", ["dotenv_file", "annotations_file", "summary_file", "output_file"])
+def test_a_report_that_can_t_be_written(world: World, name: str, path: str, tmp_path: Path) -> None:
+    """The deploy is done; the exit code says that not everything is, and all reports say the same."""
+    if path == "a link":  # somebody puts it there while the deploy goes on
+        path = str(tmp_path / "report")
+        world.once("PUT", "/files/index.html$", lambda: Path(path).symlink_to("elsewhere"))
+    files = {field: f"{field}.txt" for field in ("dotenv_file", "summary_file", "output_file")}
+    outcome = world.run(**{**files, name: path})
+    problem = f"`{name.replace('_', '-')}`: {path!r} can't be written ("
+    assert outcome.exit_code == 2
     assert problem in outcome.log
     told = file_command(Path("output").read_text("utf-8"))
-    assert (told["status"], told["error"]) == ("deployed", problem)
-    assert "'/dev/full' can't be written" in Path("summary").read_text("utf-8")
+    assert (told["status"], told["exit-code"]) == ("deployed", "2")
+    assert told["error"].startswith(problem)
+    assert "can't be written" in Path("summary").read_text("utf-8")
+    says_so = {
+        "dotenv_file": "ZEROKIE_RESULT_EXIT_CODE=2\n",
+        "summary_file": "Choose a path that can be written. Only this report is missing",
+        "output_file": '"exit_code": 2,',
+    }
+    for other in files.keys() - {name}:
+        assert says_so[other] in Path(files[other]).read_text("utf-8"), other

@@ -18,6 +18,7 @@ NOT_INPUTS = {
     "registry_password",
     "github_token",
     "gitlab_token",
+    "preview_environment",  # GitLab has environments of its own
     "dotenv_file",  # the job's artifacts name them
     "annotations_file",
     "state_file",  # GitLab has a default that the cleanup knows

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from tests.ci.forge import TOKEN, Forge, run
+from tests.ci.forge import TOKEN, Deployment, Forge, run
 from tests.support.world import API_KEY, World
 from tests.test_examples import commands
 
@@ -212,14 +212,15 @@ def test_the_sweep_on_github(world: World, event: str) -> None:
     _, gone = EVENTS[event]
     inputs = cleanup_inputs(event, API_KEY)
     deployed(world, "pr")
-    forge = Forge(states={1: "closed", 2: "closed", 3: "open"})
+    shown = {number: Deployment({"task": f"zerokie:my-site-pr-{number}"}) for number in (1, 2, 3)}
+    forge = Forge(states={1: "closed", 2: "closed", 3: "open"}, deployments=shown)
     outcome = run(world, forge, "github", **inputs)
     assert outcome.exit_code == 0, outcome.log
     assert {name for name in left(world) if name.startswith("my")} == {
         f"my-site-pr-{number}" for number in {1, 2, 3} - gone
     }
     assert sum(name.startswith("docs") for name in left(world)) == 3
-    assert {*forge.about.values()} == gone
+    assert {number for number, deployment in shown.items() if deployment.state == "inactive"} == gone
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -244,6 +245,22 @@ def test_the_sweep_on_gitlab(world: World) -> None:
     assert outcome.exit_code == 0, outcome.log
     assert left(world) == ["docs-mr-3", "my-site-mr-3"]
     assert sorted(forge.about.values()) == [1, 1, 2, 2]
+
+
+def test_no_job_has_the_environment_of_the_previews() -> None:
+    """Its deployments would make those of all other pull requests inactive. Each site has one of its own."""
+    jobs = [
+        job for path in (EXAMPLES / "github").glob("*.yml") for job in workflow(path.name)["jobs"].values()
+    ]
+    environments = {json.dumps(job["environment"]) for job in jobs if "environment" in job}
+    given = {
+        step["with"]["preview-environment"]
+        for name in ("preview.yml", "preview-fork.yml")
+        for step in workflow(name)["jobs"]["deploy"]["steps"]
+        if "preview-environment" in step.get("with", {})
+    }
+    assert given == {"previews-${{ matrix.site }}"}
+    assert not [name for name in environments if '"previews' in name]
 
 
 def test_a_closed_pull_request_is_not_checked_out() -> None:

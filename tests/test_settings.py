@@ -80,6 +80,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "timeout": ("1h", 3600.0),
     "retry_timeout": ("0", 0.0),
     "comment": ("true", True),
+    "preview_environment": ("previews", "previews"),
     "pull_request": ("12", 12),
     "github_token": ("ghs_x", SecretStr("ghs_x")),
     "gitlab_token": ("glpat-x", SecretStr("glpat-x")),

@@ -41,6 +41,10 @@ class ConfigurationError(DeployError):
     exit_code = 2
 
 
+class WrongInputs(ConfigurationError):
+    """Inputs are wrong or missing, so the run has not begun."""
+
+
 class AuthenticationError(DeployError):
     """The platform does not accept the API key (401)."""
 

@@ -1,4 +1,4 @@
-"""One run from inputs to exit code: do the work, then write the reports, even after errors."""
+"""One run from inputs to exit code: prepare, do the work, and conclude, even after errors."""
 
 import traceback
 import uuid
@@ -12,9 +12,8 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import CI, Log, detect
-from zerokie_action.ci.comment import Comment, update_comment
-from zerokie_action.ci.forge import Forge
-from zerokie_action.errors import DeployError, Interrupted, RequestRejected, unwrap
+from zerokie_action.conclusion import conclude
+from zerokie_action.errors import DeployError, RequestRejected, unwrap
 from zerokie_action.formats import advice_for_app, parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -26,13 +25,11 @@ from zerokie_action.operations.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
-from zerokie_action.report.files import rendered, write_reports
-from zerokie_action.report.result import DONE, NOTHING_CHANGED, OUTCOMES, Result, redact_result
-from zerokie_action.report.summary import render_comment
+from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import Redactor, human_seconds
+from zerokie_action.text import Redactor
 from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument
 
 _THREADS = 8
@@ -41,6 +38,7 @@ _NO_KEY = (
     "`api-key` is empty: nothing was done. Pull requests from forks and by Dependabot get no secrets; in any "
     "other run the secret is missing or has another name"
 )
+_NO_DEPLOYMENTS = "`preview-environment` has no effect outside GitHub; on GitLab, use the job's `environment`"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 
 
@@ -65,41 +63,34 @@ async def run_async(
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
+    is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
+    result = _new_result(settings, environment, ci, began, is_skipped=is_skipped)
+    error: DeployError | None = None
+    try:
+        if not is_skipped:
+            check(settings, environment, problems)
+            async with cancel_on_signal(signals) as shutdown:
+                await _work(settings, environment, ci, result, shutdown)
+    except Exception as caught:  # noqa: BLE001 - the reports have every error
+        error = _deploy_error(caught, ci.log)
+        _suggest_name(error, result.app)
+    return await conclude(result, ci, settings, error, signals)
+
+
+def _new_result(
+    settings: Settings, environment: Environment, ci: CI, began: float, *, is_skipped: bool
+) -> Result:
+    """The result of a run that begins, with the warnings about its inputs, which are logged."""
     app = "" if settings.operation == "sweep" else environment.text("app")
-    result = Result(settings.operation, app, settings.dry_run, links=ci.links)
+    result = Result(settings.operation, app, settings.dry_run, began=began, links=ci.links)
     result.requested_image = settings.image
     result.warnings = unknown_names(environment)
-    if settings.skip_without_key and not (environment.text("api_key") or problems):
+    if is_skipped:
         result.status = "skipped"
         result.warnings += [*environment.problems, _NO_KEY]
     for warning in result.warnings:
         ci.log.warning(warning)
-    error: DeployError | None = None
-    may_comment = False
-    try:
-        if result.status != "skipped":
-            check(settings, environment, problems)
-            # A sweep comments on the request of each app.
-            may_comment = settings.comment and settings.operation != "sweep"
-            async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, environment, ci, result, shutdown)
-                result.status = "planned" if settings.dry_run else DONE[settings.operation]
-    except Exception as caught:  # noqa: BLE001 - the reports have every error
-        error = _deploy_error(caught, ci.log)
-        _suggest_name(error, result.app)
-    if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
-    result.conclude(error)
-    result.duration_seconds = anyio.current_time() - began
-    _log_end(result, ci.log)
-    result = redact_result(result, ci.log.redact)
-    write_reports(result, ci, settings.own_files)
-    if may_comment and signals.first is None and (text := rendered(render_comment, result, ci)):
-        comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-        async with cancel_on_signal(signals), Transport(env) as transport:
-            forge = Forge(RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens, ci.log)
-            await update_comment(forge, ci.pull_request(settings.pull_request), comment)
-    return result.exit_code
+    return result
 
 
 async def _work(
@@ -132,6 +123,8 @@ async def _work(
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
+            if settings.preview_environment and not ci.has_deployments:
+                job.warn(_NO_DEPLOYMENTS)
             try:
                 await _operate(job)
             finally:
@@ -179,22 +172,3 @@ def _suggest_name(error: DeployError, app: str) -> None:
     advice = advice_for_app(app) if app else ""
     if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
         error.advise(f"`app`: {advice}.")
-
-
-def _log_end(result: Result, log: Log) -> None:
-    """Log the last line of a successful run, or the error."""
-    _, line = OUTCOMES[result.outcome]
-    line = line.format(
-        url=result.url or result.app,
-        time=human_seconds(result.duration_seconds),
-        What=result.what.capitalize(),
-        Status=result.status.capitalize(),
-    )
-    if not result.problems:
-        log.info(line)
-        return
-    *others, last = result.problems
-    for problem in others:
-        log.error(problem, title=line)
-    nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
-    log.error(last, *filter(None, (nothing_changed, result.hint)), title=line)

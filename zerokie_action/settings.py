@@ -300,6 +300,11 @@ class Settings(BaseSettings):
         description="GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs "
         "`github-token` or `gitlab-token`.",
     )
+    preview_environment: str | None = Field(
+        None,
+        description="GitHub: show the app in the pull request as a deployment in this environment, such as "
+        "`previews`, with the button *View deployment*. Needs `github-token`.",
+    )
     pull_request: int | None = Field(
         None,
         ge=1,
@@ -307,8 +312,8 @@ class Settings(BaseSettings):
     )
     github_token: Token = Field(
         SecretStr(""),
-        description="Token for `comment` on GitHub, with `pull-requests: write`, and for `sweep`, with "
-        "`pull-requests: read`; never printed.",
+        description="Token for `comment` on GitHub, with `pull-requests: write`, for `preview-environment`, "
+        "with `deployments: write`, and for `sweep`, with `pull-requests: read`; never printed.",
     )
     gitlab_token: Token = Field(
         SecretStr(""),

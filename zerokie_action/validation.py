@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from zerokie_action.errors import ConfigurationError
+from zerokie_action.errors import WrongInputs
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
@@ -29,15 +29,16 @@ _USED_WITH = {
     ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "operation: destroy"},
+    ("preview_environment",): {*_SOURCES, "operation: destroy", "operation: sweep"},
     ("lock_timeout",): {*_SOURCES, "operation: restart", "operation: destroy"},
 }
 """Groups of inputs, with what uses them: the deploy of an `image` or a `directory`, or another operation."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise a `ConfigurationError` with `problems`, and those of key files and combined inputs, if any."""
+    """Raise `WrongInputs` with `problems`, and those of key files and combined inputs, if any."""
     if all_problems := [*problems, *environment.problems, *_problems(settings, environment)]:
-        raise ConfigurationError(*all_problems, hint="Correct the inputs and run again.")
+        raise WrongInputs(*all_problems, hint="Correct the inputs and run again.")
 
 
 def unknown_names(environment: Environment) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
 def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
-    return run_on_forge(world, forge, ci, **{"comment": True, **inputs})
+    given: dict[str, Any] = {"comment": True, **inputs}
+    return run_on_forge(world, forge, ci, **given)
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
@@ -33,7 +35,7 @@ def comment(forge: Forge) -> str:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    return [line for line in outcome.log.splitlines() if "arning" in line and "omment" in line]
+    return [line for line in outcome.log.splitlines() if "arning" in line]
 
 
 @BOTH
@@ -89,7 +91,7 @@ def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.
     forge = Forge()
     outcome = run(world, forge, ci)
     assert outcome.log.splitlines()[-1] == (
-        "Not commenting: this run is not for a pull or merge request on GitHub or GitLab; "
+        "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; "
         "to name one, set `pull-request`"
     )
     assert forge.requests == []
@@ -164,7 +166,12 @@ def refuse(status: int, body: bytes = b"") -> Forge:
 NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
 FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
     # name: CI, forge, inputs, words of the warning
-    "no token": ("github", Forge(), {"github_token": None}, "Not commenting: `github-token` is not set; "),
+    "no token": (
+        "github",
+        Forge(),
+        {"github_token": None},
+        "Commenting is not possible: `github-token` is not set; ",
+    ),
     "no token on GitLab": ("gitlab", Forge(), {"gitlab_token": None}, "`gitlab-token` is not set; "),
     "no permission": (
         "github",
@@ -178,8 +185,15 @@ FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
     # The answer to a new comment may be lost, and there would be two: it is asked for once.
     "an error": ("github", refuse(502), {}, "Commenting failed after 1 attempt: "),
     # No comment is made of nonsense: there may be one already.
-    "a page": ("github", always(200, b"<html>Sign in</html>"), {}, "the API's answer is no list of comments"),
+    "a page": (
+        "github",
+        always(200, b"<html>Sign in</html>"),
+        {},
+        "Commenting failed: the API's answer has no IDs",
+    ),
     "nothing": ("github", hang, {}, "Commenting failed: no answer within 20 s"),
+    "endless pages": ("github", Forge(is_endless=True), {}, "127.0.0.1 lists more than 30 pages"),
+    "the limit": ("github", Forge(allowance=0), {}, "127.0.0.1 answers no more requests with `github-token`"),
 }
 
 
@@ -193,6 +207,9 @@ def test_it_never_fails_the_deploy(world: World, case: str) -> None:
     (line,) = warnings(outcome)
     assert words in line
     assert outcome.seconds <= 20
+    if isinstance(forge, Forge):
+        assert len(forge.requests) <= 30
+        assert ("`permissions:" in line) is (case in {"no token", "no permission"})
     assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.ci.forge import TOKEN, Forge
 from tests.e2e.conftest import PUBLISHED, ROOT
 from tests.e2e.engine import Image, call, succeed
 from tests.e2e.repository import commit, extract_archive
@@ -320,6 +321,9 @@ class Previews:
     """A repository with the examples as its workflows, for two sites.
 
     `gh` and the actions for artifacts are stand-ins, which read and write files.
+
+    Attributes:
+        hub: the forge's comments and deployments.
     """
 
     SITES = ("shop-web", "shop-docs")
@@ -327,6 +331,10 @@ class Previews:
 
     def __init__(self, act: str, action: Path, platform: Platform, folder: Path, api: Rest) -> None:
         self._act, self._action, self._folder, self._api = act, action, folder, api
+        self.hub = Forge()
+        api.respond = lambda method, target, body, headers: self.hub.respond(
+            method, target.replace("/repos/example/site/", "/repos/o/r/"), body, headers
+        )
         self._forge = folder.parent / "forge"
         programs = self._forge / "programs"
         programs.mkdir(parents=True)
@@ -352,7 +360,7 @@ class Previews:
             self._folder,
             f"--workflows=.github/workflows/{workflow}",
             f"--eventpath={file}",
-            "--secret=GITHUB_TOKEN=token",
+            f"--secret=GITHUB_TOKEN={TOKEN}",
             f"--env=GITHUB_API_URL={self._api.url}",
             *self._options,
             event=event,
@@ -363,23 +371,19 @@ class Previews:
         )
 
     def comments(self, number: int) -> str:
-        """All that was written on a pull request, which has no comment of ours before."""
-        asked = f"POST {_comments(number)}"
-        requests = zip(self._api.requests, self._api.bodies, strict=True)
-        return "\n".join(json.loads(body)["body"] for request, body in requests if request == asked)
+        """All that was written on a pull request."""
+        written = self.hub.comments.items()
+        return "\n".join(text for comment, text in written if self.hub.about[comment] == number)
 
-    def closed(self, number: int) -> None:
-        """Let the forge say that the pull request was closed."""
-        answer = {"number": number, "state": "closed"}
-        self._api.answers[f"GET /repos/example/site/pulls/{number}"] = (answer, {})
+    def shown(self, app: str) -> list[tuple[str, str, str]]:
+        """The deployments of an app: environment, commit and state."""
+        assert self.hub.deployments is not None
+        of_app = [each for each in self.hub.deployments.values() if each.fields["task"] == f"zerokie:{app}"]
+        return [(each.fields["environment"], each.fields["ref"], each.state) for each in of_app]
 
     def pulls(self, *pulls: dict[str, Any]) -> None:
         """The open pull requests that the forge knows."""
         (self._forge / "pulls.json").write_text(json.dumps(pulls), "utf-8")
-
-
-def _comments(number: int) -> str:
-    return f"/repos/example/site/issues/{number}/comments"
 
 
 @pytest.fixture
@@ -388,12 +392,6 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
     for program in ("jq", "curl"):
         find_program(program, from_="install the system's package")
     with rest() as api:
-        for number in (7, 12, 30):
-            api.answers |= {
-                f"GET {_comments(number)}?per_page=100&page=1": ([], {}),
-                f"POST {_comments(number)}": ({"id": number}, {}),
-                f"PATCH /repos/example/site/issues/comments/{number}": ({"id": number}, {}),
-            }
         previews = Previews(act, action, platform, workspace, api)
         commit(workspace)
         call("git", "remote", "set-url", "origin", "git@github.com:example/site.git", folder=workspace)
@@ -401,7 +399,7 @@ def previews(act: str, action: Path, platform: Platform, workspace: Path) -> Ite
 
 
 def pull_request(number: int, repository: str = "example/site") -> dict[str, Any]:
-    head = {"ref": "topic", "repo": {"full_name": repository}}
+    head = {"ref": "topic", "sha": "c0ffee", "repo": {"full_name": repository}}
     request = {"number": number, "head": head, "user": {"login": "somebody"}}
     return {"number": number, "pull_request": request}
 
@@ -412,15 +410,16 @@ def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> N
     assert set(platform.state()["apps"]) == {f"{site}-pr-12" for site in previews.SITES}
     for site in previews.SITES:
         assert platform.site(f"{site}-pr-12") == {"index.html": f"{site}\n".encode()}
-        assert f"`{site}-pr-12` is deployed" in previews.comments(12)
+        assert previews.shown(f"{site}-pr-12") == [(f"previews-{site}", "c0ffee", "success")]
 
     platform.create("shop-web-pr-13")
-    previews.closed(12)
+    previews.hub.states[12] = "closed"
     previews.run(
         "preview-cleanup.yml", "pull_request_target", ON_THIS_MACHINE, action="closed", **pull_request(12)
     )
     assert set(platform.state()["apps"]) == {"shop-web-pr-13"}
-    assert "`shop-docs-pr-12` is deleted" in previews.comments(12)
+    for site in previews.SITES:
+        assert previews.shown(f"{site}-pr-12") == [(f"previews-{site}", "c0ffee", "inactive")]
 
 
 def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
@@ -459,4 +458,4 @@ def test_previews_of_a_fork(previews: Previews, platform: Platform) -> None:
     deploy("fork/site")
     for site in previews.SITES:
         assert platform.site(f"{site}-pr-7") == {"index.html": f"{site}\n".encode()}
-        assert f"`{site}-pr-7` is deployed" in previews.comments(7)
+        assert previews.shown(f"{site}-pr-7") == [(f"previews-{site}", "c0ffee", "success")]

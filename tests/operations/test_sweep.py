@@ -39,9 +39,9 @@ def fill(world: World, name: str, files: int) -> None:
         world.platform.put_file(name, f"{number}.html", b"by hand")
 
 
-def sweep(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
-    inputs = {"operation": "sweep", "app": "my-site-pr-*", "comment": True} | inputs
-    outcome = run(world, forge, ci, **inputs)
+def sweep(world: World, forge: Forge | Handler, ci: str = "github", **inputs: Any) -> Outcome:
+    given: dict[str, Any] = {"operation": "sweep", "app": "my-site-pr-*", "comment": True, **inputs}
+    outcome = run(world, forge, ci, **given)
     check_result(outcome.outputs)
     assert [outcome.outputs[name] for name in ("app", "url", "kind")] == [None] * 3
     return outcome
@@ -89,12 +89,12 @@ def test_two_sites(world: World, ci: str) -> None:
     require(outcome, go)
     assert left(world) == stay
     assert f"App 'docs-{kind}-12' stays: {request}12 is opened" in lines(outcome)
-    assert f"Deleted app 'my-site-{kind}-2' with 2 files: {request}2 is {states[2]}" in lines(outcome)
+    assert f"Destroyed app 'my-site-{kind}-2' with 2 files: {request}2 is {states[2]}" in lines(outcome)
     locks = [record.session for record in outcome.sent("POST", "/deploy/lock$")]
     assert len(set(locks)) == len(go)
     texts = {number: text for number, text in forge.comments.items() if "is deleted" in text}
     assert sorted(forge.about[number] for number in texts) == [1, 1, 2, 120]
-    assert f"- Deleted app 'docs-{kind}-120' with 2 files: " in outcome.summary
+    assert f"- Destroyed app 'docs-{kind}-120' with 2 files: " in outcome.summary
     assert outcome.log.count("Commented on") == len(go)
 
 
@@ -310,6 +310,23 @@ def test_a_forge_that_gives_no_answer(world: World, ci: str, case: str) -> None:
     if case in {"500", "401", "403"}:  # which API that is: the platform has one, too
         assert f"127.0.0.1 answered {case}" in outcome.outputs["error"]
     assert outcome.seconds < 60
+
+
+@pytest.mark.parametrize("allowance", [0, 1, 3, 4], ids=lambda left: f"{left} left")
+def test_the_limit_of_a_token(world: World, allowance: int) -> None:
+    """Each app takes two requests, the second under its lock. The rest is left for the next sweep, exit 0."""
+    names = [f"my-site-pr-{number}" for number in (1, 2, 3)]
+    for name in names:
+        preview(world, name)
+    forge = Forge(states=dict.fromkeys((1, 2, 3), "closed"), allowance=allowance)
+    outcome = sweep(world, forge, comment=False)
+    require(outcome, names[: allowance // 2])
+    (warning,) = outcome.outputs["warnings"]
+    assert "answers no more requests with `github-token` for now (403: " in warning
+    assert warning.endswith(", ".join(map(repr, names[allowance // 2 :])))
+    assert [world.platform.lock(name) for name in left(world)] == [None] * len(left(world))
+    assert len(forge.requests) == allowance + 1
+    require(sweep(world, Forge(states=forge.states)), names[allowance // 2 :])
 
 
 def test_an_outage_of_the_forge(world: World) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.report.result import Changes, Result, Uploaded
+from zerokie_action.report.result import Changes, Result, Seen, Uploaded
 from zerokie_action.text import one_line
 
 
@@ -86,7 +86,7 @@ def hostile() -> st.SearchStrategy[Result]:
         changes=changes,
         **dict.fromkeys(("notes", "warnings", "problems"), some),
         **dict.fromkeys(("dry_run", "created"), st.booleans()),
-        seen=st.sampled_from(["", "accepted", "answering", "running", "live"]),
+        seen=st.none() | st.sampled_from(Seen),
         links=st.dictionaries(HOSTILE, HOSTILE, max_size=2),
         domains=st.lists(domain, max_size=1),
         duration_seconds=st.floats(0, 1e6),

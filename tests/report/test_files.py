@@ -6,19 +6,21 @@ import sys
 
 import pytest
 
-from zerokie_action.report.files import write_report_file
+from zerokie_action.report.files import open_report_file, write_report
 
 WRITE = (
-    "import pathlib, sys; from zerokie_action.report.files import write_report_file as w; "
-    "w(pathlib.Path(sys.argv[1]), 'report\\n')"
+    "import pathlib, sys; from zerokie_action.report.files import open_report_file, write_report; "
+    "write_report(open_report_file(pathlib.Path(sys.argv[1])), 'report\\n')"
 )
 
 
 def test_a_file(tmp_path):
-    """It is UTF-8, and nothing of an old one is left; a stray surrogate is an escape."""
+    """It is UTF-8, and nothing of an old text is left; a stray surrogate is an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
-    write_report_file(path, "é ✅ \udc80\n")
+    with open_report_file(path) as file:
+        write_report(file, "a text that is written again")
+        write_report(file, "é ✅ \udc80\n")
     assert path.read_bytes() == "é ✅ \\udc80\n".encode()
 
 
@@ -26,7 +28,7 @@ def test_nobody_reads(tmp_path):
     """Of a pipe that nobody reads: an error of the system's, at once."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):
-        write_report_file(tmp_path / "pipe", "report")
+        open_report_file(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/proc/self/fd/1", "/dev/../dev/stdout"])

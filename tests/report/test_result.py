@@ -9,7 +9,7 @@ import pytest
 from tests.report import results
 from tests.support.schema import SCHEMA
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
-from zerokie_action.report.result import Changes, Result, Uploaded, redact_result
+from zerokie_action.report.result import Changes, Result, Seen, Uploaded, redact_result
 from zerokie_action.text import Redactor
 
 
@@ -33,6 +33,7 @@ def test_redact_result():
         "deploy",
         app=secret,
         status="deployed",
+        seen=Seen.LIVE,
         url=f"https://{secret}",
         changes=changes,
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
@@ -41,9 +42,10 @@ def test_redact_result():
         problems=[f"unknown: {secret}"],
         hint=secret,
     )
-    clean = redact_result(result, Redactor(secret, "deployed").redact)
+    clean = redact_result(result, Redactor(secret, "deployed", "live").redact)
     assert secret not in render_json(clean)
-    assert (clean.status, clean.url, clean.warnings) == ("deployed", "https://***", ["a *** b"])
+    assert (clean.status, clean.outcome) == ("deployed", "live")
+    assert (clean.url, clean.warnings) == ("https://***", ["a *** b"])
     assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
 
 

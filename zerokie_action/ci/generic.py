@@ -22,6 +22,8 @@ class PullRequest(NamedTuple):
         token_input: the input that has the API token.
         permission: the permission that the token needs to comment, for messages.
         reading: the permission that the token needs to read the request, for messages.
+        deployments: the URL of all deployments of the repository; empty on a forge without them.
+        commit: the commit of the event that started the run; empty if the event has none.
     """
 
     name: str
@@ -33,6 +35,8 @@ class PullRequest(NamedTuple):
     token_input: Literal["github-token", "gitlab-token"]
     permission: str
     reading: str
+    deployments: str = ""
+    commit: str = ""
 
     @property
     def host(self) -> str:
@@ -48,15 +52,19 @@ class CI:
         log: the log of the run.
 
     Attributes:
+        env: the same environment.
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
+        has_deployments: whether the system's forge can show an app as a deployment.
     """
+
+    has_deployments = False
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log
         self.links: dict[str, str] = {}
         self._page = ""
         """The URL of the repository, if the system's variables have one."""
-        self._env = env
+        self.env = env
 
     @cached_property
     def repository(self) -> str:

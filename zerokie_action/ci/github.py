@@ -42,12 +42,14 @@ class GitHub(CI):
     If a file is missing or can't be written, a warning is logged, and the run goes on.
     """
 
+    has_deployments = True
+
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)
-        head, self._number = _read_event(env)
+        self._head, self._number = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
         # For a pull request, `GITHUB_SHA` is a temporary merge commit.
-        commit = head or env.get("GITHUB_SHA", "")
+        commit = self._head or env.get("GITHUB_SHA", "")
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
@@ -76,8 +78,8 @@ class GitHub(CI):
         found = number or self._number
         if not found:
             return None
-        api = self._env.get("GITHUB_API_URL") or "https://api.github.com"
-        repository = f"{api}/repos/{self._env.get('GITHUB_REPOSITORY', '')}"
+        api = self.env.get("GITHUB_API_URL") or "https://api.github.com"
+        repository = f"{api}/repos/{self.env.get('GITHUB_REPOSITORY', '')}"
         return PullRequest(
             name=f"pull request #{found}",
             number=found,
@@ -88,11 +90,13 @@ class GitHub(CI):
             token_input="github-token",  # noqa: S106 an input's name
             permission="`github-token` needs `permissions: pull-requests: write`, which forks don't get",
             reading="`github-token` needs `permissions: pull-requests: read`",
+            deployments=f"{repository}/deployments",
+            commit=self._head,
         )
 
     def _append(self, variable: str, text: str) -> None:
         try:
-            with Path(self._env[variable]).open("ab") as file:
+            with Path(self.env[variable]).open("ab") as file:
                 file.write(text.encode(errors="backslashreplace"))
         except (KeyError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not set"

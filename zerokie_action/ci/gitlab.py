@@ -45,13 +45,13 @@ class GitLab(CI):
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""
-        given = self._env.get("CI_MERGE_REQUEST_IID", "")
+        given = self.env.get("CI_MERGE_REQUEST_IID", "")
         iid = number or (int(given) if given.isdecimal() else 0)
         if not iid:
             return None
         # In a fork's pipeline, the merge request is not in the pipeline's project.
-        project = self._env.get("CI_MERGE_REQUEST_PROJECT_ID") or self._env.get("CI_PROJECT_ID", "")
-        api = f"{self._env.get('CI_API_V4_URL', '')}/projects/{project}"
+        project = self.env.get("CI_MERGE_REQUEST_PROJECT_ID") or self.env.get("CI_PROJECT_ID", "")
+        api = f"{self.env.get('CI_API_V4_URL', '')}/projects/{project}"
         url = f"{api}/merge_requests/{iid}"
         return PullRequest(
             name=f"merge request !{iid}",

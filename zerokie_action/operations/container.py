@@ -12,6 +12,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.rollback import roll_back
 from zerokie_action.operations.rollout import Rollout
 from zerokie_action.platform.models import App
+from zerokie_action.report.result import Seen
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 
@@ -78,7 +79,7 @@ async def _deploy_and_check(deploy: Deploy) -> None:
     elif not settings.health_check_text:
         what = "which version answers" if settings.health_check else "whether the app runs"
         job.note(f"`wait` is off: it was not checked {what}")
-        job.result.seen = "answering" if settings.health_check else "accepted"
+        job.result.seen = Seen.ANSWERING if settings.health_check else Seen.ACCEPTED
     await check_health(job, await apps.find_url(job), {})
 
 

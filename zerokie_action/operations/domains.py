@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.operations.job import Job
+from zerokie_action.operations.job import HINT_LOCK, Job
 from zerokie_action.platform.answers import BAD_REQUEST, is_conflict
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ async def _in_turn(job: Job, domain: str, ask: Callable[[], Awaitable[T]], ends_
     def is_busy(error: RequestRejected) -> bool:
         return _meaning(job, domain, error) is Refusal.BUSY
 
-    return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time())
+    return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time(), hint=HINT_LOCK)
 
 
 def _meaning(job: Job, domain: str, error: RequestRejected) -> Refusal:

@@ -19,6 +19,7 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND, words
 from zerokie_action.platform.pages import PageError, read_page, shown_url
+from zerokie_action.report.result import Seen
 from zerokie_action.text import human_seconds
 
 _SILENCE = 20.0
@@ -67,8 +68,8 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
             f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}", hint=check.advice
         )
     # Any other answer may come from the old version, or from another site.
-    if proofs or (path and job.result.seen == "running"):
-        job.result.seen = "live"
+    if proofs or (path and job.result.seen is Seen.RUNNING):
+        job.result.seen = Seen.LIVE
     after = human_seconds(polling.waited)
     job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
 

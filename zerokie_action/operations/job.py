@@ -29,7 +29,7 @@ T = TypeVar("T")
 _READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
 _HINT_BUSY = "Wait for that deploy to end, or raise `lock-timeout`."
-_HINT_LOCK = (
+HINT_LOCK = (
     f"{_HINT_BUSY} If it was killed, its lock ends 30 minutes later: to wait for that, set "
     f"`lock-timeout: 31m` and `timeout: 1h`. {CLEANUP_COMMANDS} releases the lock at once, but only with the "
     "`state-file` of the killed run."
@@ -115,8 +115,9 @@ class Job:
         lock = DeployLock(self.client, session, self.records, self.shutdown, self.log)
 
         async def in_turn(acquire: Callable[[], Awaitable[None]]) -> None:
-            await self.in_turn(partial(self.once_ready, acquire))
-            waited = self.result.lock_wait_seconds
+            asked_at = anyio.current_time()
+            await self.in_turn(partial(self.once_ready, acquire), hint=HINT_LOCK)
+            waited = anyio.current_time() - asked_at
             after = f" after {human_seconds(waited)}" if waited >= 1 else ""
             self.log.info(f"Deploy lock acquired{after}")
 
@@ -146,6 +147,7 @@ class Job:
         is_busy: Callable[[RequestRejected], bool] = is_conflict,
         *,
         seconds: float | None = None,
+        hint: str = _HINT_BUSY,
     ) -> T:
         """Call `ask` until no other deploy of the app is in progress.
 
@@ -153,6 +155,7 @@ class Job:
             ask: sends the request.
             is_busy: whether a refusal means that another deploy is in progress.
             seconds: the time limit; `lock-timeout` by default.
+            hint: what to do when the other deploy outlasts the time limit.
 
         Raises:
             LockHeld: when the other deploy outlasts the time limit.
@@ -167,7 +170,7 @@ class Job:
             after = human_seconds(polling.waited)
             raise LockHeld(
                 f"Another deploy of {self.app!r} is still in progress after {after}: {error}",
-                hint=_HINT_BUSY if self.result.kind == "container" else _HINT_LOCK,
+                hint=hint,
             ) from error
         finally:
             self.result.lock_wait_seconds += polling.waited

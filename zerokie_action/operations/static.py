@@ -56,9 +56,9 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         app = existing or (await apps.create_or_find(job))[0]
         # While the lock is asked for and the zone is listed. A new app has no manifest.
         ahead = tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
-        hashes = await _update(job, scanned, hashing, app)
+        plan, hashes = await _update(job, scanned, hashing, app)
         ahead.cancel()
-    await _complete(job, hashes)
+    await _complete(job, plan, hashes)
 
 
 async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> None:
@@ -77,11 +77,11 @@ async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
 
 async def _update(
     job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App
-) -> Mapping[str, str]:
+) -> tuple[Plan, Mapping[str, str]]:
     """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
 
     Returns:
-        SHA-256 of each file that the app has now, in hex by path.
+        The plan, and SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
     job.changes.append(changes)
@@ -97,7 +97,7 @@ async def _update(
     changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
-    return update.deployed_hashes()
+    return plan, update.deployed_hashes()
 
 
 async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
@@ -132,7 +132,7 @@ async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: B
             job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
 
-async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
+async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job)
@@ -142,7 +142,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
-    if _NO_FRONT_PAGE in job.result.warnings:  # in the log, the warning is far above
+    if _lacks_front_page(plan):  # in the log, the warning is far above
         job.log.info(_NO_FRONT_PAGE)
 
 
@@ -247,9 +247,14 @@ def _log_plan(job: Job, plan: Plan) -> None:
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
-    if is_first or FRONT_PAGE in plan.delete:
+    if _lacks_front_page(plan):
         job.warn(_NO_FRONT_PAGE)
+
+
+def _lacks_front_page(plan: Plan) -> bool:
+    """Whether a first deploy has no front page, or a deploy deletes it."""
+    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
+    return is_first or FRONT_PAGE in plan.delete
 
 
 def _waits_until(job: Job, plan: Plan, *paths: str) -> float:

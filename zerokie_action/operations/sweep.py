@@ -8,28 +8,22 @@ because somebody may have opened the request again. Any other answer than "close
 import re
 import uuid
 from dataclasses import replace
+from functools import partial
 
 import anyio
 
-from zerokie_action.ci import PullRequest
-from zerokie_action.ci.comment import Comment, update_comment
-from zerokie_action.ci.forge import Forge
+from zerokie_action.ci.forge import Forge, LimitReached
+from zerokie_action.conclusion import tell_forge
 from zerokie_action.doubts import about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
-from zerokie_action.operations.destroy import deletion, note_app, what_goes
+from zerokie_action.operations.destroy import destroy, what_goes
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.zone import list_zone
 from zerokie_action.outcome import Change
-from zerokie_action.report.files import rendered
 from zerokie_action.report.result import Result, redact_result
-from zerokie_action.report.summary import render_comment
-from zerokie_action.text import human_files
-
-
-class _Kept(Exception):  # noqa: N818 - not an error
-    """The app stays. The log has said why."""
+from zerokie_action.text import human_files, human_paths
 
 
 async def sweep(job: Job) -> None:
@@ -42,40 +36,29 @@ async def sweep(job: Job) -> None:
         DeployError: the first error, with all problems: of apps that could not be destroyed, and of a forge
             that refuses the token or gives no answer, which ends the sweep.
     """
-    forge = _connect(job)
-    result = job.result
-    requests = await _find_previews(job)
-    result.left = [*requests]
+    _require_forge(job)
+    previews, result = await _find_previews(job), job.result
+    result.left = [*previews]
     failures: list[DeployError] = []
-    for name, request in requests.items():
+    for name, forge in previews.items():
         try:
-            state = await forge.read_state(request)
+            state = await forge.read_state()
+            job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
+            if state.is_over:
+                failures += await _destroy(job, name, forge)
+        except LimitReached as limit:
+            job.warn(f"{limit}; left for the next sweep: {human_paths(result.left, 50)}")
+            break
         except DeployError as error:
             failures.append(error)
             break
-        job.log.info(f"App {name!r} {'goes' if state.is_over else 'stays'}: {state.said}")
-        if state.is_over:
-            app_job = _job_for(job, name)
-            try:
-                await _destroy(job, app_job, forge, request)
-            except _Kept:
-                pass
-            except LockHeld:
-                job.note(f"App {name!r} is left for the next sweep: another deploy holds its lock")
-            except DeployError as error:
-                error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
-                job.log.info(str(error))
-                failures.append(error)
-            finally:
-                _report(job, app_job)
         result.left.remove(name)
-    result.seen = "swept" if result.apps else "nothing to sweep"
     if failures:
         raise combine(failures)
 
 
-def _connect(job: Job) -> Forge:
-    """The forge of this run, whose token has to be set."""
+def _require_forge(job: Job) -> None:
+    """Require that the run has a forge, and a token for it."""
     request = job.ci.pull_request(1)
     if request is None:
         raise ConfigurationError(
@@ -83,77 +66,89 @@ def _connect(job: Job) -> Forge:
             "neither",
             hint="Run the sweep in a workflow or a pipeline of the repository whose previews it destroys.",
         )
-    forge = Forge(job.client.http, job.settings.forge_tokens, job.log)
-    if not forge.tokens[request.token_input]:
+    if not job.settings.forge_tokens[request.token_input]:
         raise ConfigurationError(
             f"`{request.token_input}` is not set: `operation: sweep` needs it to ask {request.host} which "
             "requests are closed",
             hint=f"Set it. {request.reading}.",
         )
-    return forge
 
 
-async def _find_previews(job: Job) -> dict[str, PullRequest]:
-    """The previews, each with its request; with the input `pull-request` only those of that request."""
+async def _find_previews(job: Job) -> dict[str, Forge]:
+    """The previews, each with the forge's API for its request.
+
+    With the input `pull-request`, these are the names of the previews of that request: whether such an app
+    exists is asked later, because its deployments may be left.
+    """
     prefixes, number = job.settings.previews, job.settings.pull_request
     if number:
-        names = [name for prefix in prefixes if await job.client.find_app(name := f"{prefix}{number}")]
+        names = [f"{prefix}{number}" for prefix in prefixes]
     else:
         names = [app.name for app in await job.client.list_apps()]
     preview = re.compile(f"(?:{'|'.join(map(re.escape, prefixes))})([1-9][0-9]{{0,8}})")
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
-    where = f"with the number {number}" if number else f"among {human_files(len(names), 'app')}"
-    job.log.info(f"Found {human_files(len(numbers), 'preview')} {where}")
-    requests = ((name, job.ci.pull_request(number)) for number, name in numbers)
-    return {name: request for name, request in requests if request}
+    if not number:
+        job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
+    tokens, previews = job.settings.forge_tokens, {}
+    for number, name in numbers:
+        if request := job.ci.pull_request(number):
+            purpose, token = f"Asking about {request.name}", tokens[request.token_input]
+            previews[name] = Forge(job.client.http, token, job.log, request, purpose)
+    return previews
 
 
-def _job_for(job: Job, name: str) -> Job:
+async def _destroy(job: Job, name: str, forge: Forge) -> list[DeployError]:
+    """Destroy one preview as a run of its own, and tell the forge. Returns the errors, at most one.
+
+    Raises:
+        LimitReached: when the forge answers no more requests; the app stays.
+    """
+    app_job = _job_for(job, name, forge.about.number)
+    try:
+        if await destroy(app_job, partial(_check, app_job, forge)):
+            app_job.result.conclude(None)
+            # An app that was gone already may have deployments, but its request needs no comment.
+            told = app_job.settings.model_copy(
+                update={"comment": job.settings.comment and bool(app_job.changes)}
+            )
+            await tell_forge(redact_result(app_job.result, job.log.redact), job.ci, told)
+    except LimitReached:
+        raise
+    except LockHeld:
+        job.note(f"App {name!r} is left for the next sweep: another deploy holds its lock")
+    except DeployError as error:
+        error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
+        job.log.info(str(error))
+        return [error]
+    finally:
+        _report(job, app_job)
+    return []
+
+
+def _job_for(job: Job, name: str, number: int) -> Job:
     """The job of a `destroy` of one app, with a session and a result of its own."""
-    settings = job.settings.model_copy(update={"operation": "destroy", "app": name, "lock_timeout": 0.0})
-    result = Result("destroy", name, settings.dry_run, links=job.result.links)
+    given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": number}
+    settings = job.settings.model_copy(update=given)
+    result = Result("destroy", name, settings.dry_run, began=anyio.current_time(), links=job.result.links)
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _destroy(job: Job, app_job: Job, forge: Forge, request: PullRequest) -> None:
-    """Delete an app, and comment on its request."""
-    began = anyio.current_time()
-    app = await app_job.client.find_app(app_job.app)
-    if app is None or app.is_being_deleted:
-        app_job.note(f"App {app_job.app!r} is being deleted already, or is gone")
-        return
-    note_app(app_job, app)
-
-    async def check() -> str:
-        what = ""
-        if app_job.result.kind != "container":
-            listed, not_found = await list_zone(app_job)
-            newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
-            zone = make_zone(listed, newest, Manifest(), app_job.keep)._replace(not_found=not_found)
-            if doubt := about_sweeping(app_job.app, zone, app_job.ci.repository):
-                job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
-                raise _Kept
-            what = what_goes(len(zone.files))
-        state = await forge.read_state(request)
-        if not state.is_over:
-            job.log.info(f"App {app_job.app!r} stays: {state.said} by now")
-            raise _Kept
-        return f"{what}: {state.said}"
-
-    if app_job.settings.dry_run:
-        app_job.preview(f"would destroy app {app_job.app!r}{await check()}")
-        return
+async def _check(job: Job, forge: Forge) -> str | None:
+    """The `Check` of a sweep: whose app it is, and whether the request is still closed."""
     what = ""
-    async with deletion(app_job, app) as delete:
-        what = await check()
-        await delete()
-    app_job.note(f"Deleted app {app_job.app!r}{what}")
-    if app_job.settings.comment:
-        app_job.result.status, app_job.result.exit_code, app_job.result.url = "destroyed", 0, None
-        app_job.result.duration_seconds = anyio.current_time() - began
-        text = rendered(render_comment, redact_result(app_job.result, job.log.redact), job.ci)
-        comment = Comment(app_job.app, job.settings.api_key.get_secret_value(), text)
-        await update_comment(forge, request, comment)
+    if job.result.kind != "container":
+        listed, not_found = await list_zone(job)
+        newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
+        zone = make_zone(listed, newest, Manifest(), job.keep)._replace(not_found=not_found)
+        if doubt := about_sweeping(job.app, zone, job.ci.repository):
+            job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
+            return None
+        what = what_goes(len(zone.files))
+    state = await forge.read_state()
+    if not state.is_over:
+        job.log.info(f"App {job.app!r} stays: {state.said} by now")
+        return None
+    return f"{what}: {state.said}"
 
 
 def _report(job: Job, app_job: Job) -> None:

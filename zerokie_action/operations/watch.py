@@ -18,6 +18,7 @@ from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, V
 from zerokie_action.outcome import Change, Outcome
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
+from zerokie_action.report.result import Seen
 from zerokie_action.text import human_seconds
 
 LOOK_TIME = 2.0
@@ -67,7 +68,7 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
             "`health-check-text` can tell"
         )
         return
-    job.result.seen = "running"
+    job.result.seen = Seen.RUNNING
     job.log.info(f"{job.app!r} runs {f'{shown!r} ' if shown else ''}after {after}")
 
 

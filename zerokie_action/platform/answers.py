@@ -72,15 +72,15 @@ def read_answer(
     if response.is_success:
         with suppress(Malformed):
             return parse(response)
-    status, said = response.status_code, words(response.content, redact)
+    status, error = response.status_code, _error_text(response.content)
+    said = _quote(error, response.content, redact)
     answer = f"answered {status} ({said})" if said else f"answered {status}"
     if failed := of_status(response, f"the platform {answer}"):
         return failed
     # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
     conflicts = status == CONFLICT and not is_web_page(response.content)
-    is_refused = response.is_client_error and bool(_error_text(response.content))
-    if status in final or conflicts or is_refused:
-        return _refusal(request, response, f"{status}: {said}" if said else f"{status}")
+    if status in final or conflicts or (response.is_client_error and error):
+        return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
     # Another server may have answered, and the platform may have carried out the request all the same.
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
     return Failure(f"{origin} {answer}, but not in the API's format", Cause.WRONG_ANSWER)
@@ -95,7 +95,11 @@ def words(body: bytes, redact: Callable[[str], str]) -> str:
         body: the response's body.
         redact: removes the secrets before the text is shortened: half a secret would not be recognised.
     """
-    error = _error_text(body)
+    return _quote(_error_text(body), body, redact)
+
+
+def _quote(error: str, body: bytes, redact: Callable[[str], str]) -> str:
+    """The words of a body whose error text is known."""
     kind, text = "", error or body[:MEGABYTE].decode("utf-8", "replace")
     if not error and is_web_page(body):
         title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
@@ -114,11 +118,14 @@ def _error_text(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def _refusal(request: Request, response: Response, answer: str) -> DeployError:
-    """The error for a refusal; `answer` is the status and the answer's own words."""
+def _refusal(request: Request, response: Response, answer: str, *, is_ours: bool) -> DeployError:
+    """The error for a refusal.
+
+    `answer` is the status and the answer's own words; `is_ours` tells the platform's answer from a gateway's.
+    """
     status = response.status_code
     of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
-    hint = _HINTS.get(status, _HINT if _error_text(response.content) else of_gateway)
+    hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(

@@ -2,7 +2,10 @@
 
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 
 from zerokie_action.ci import CI
@@ -22,26 +25,41 @@ _HINT = "Choose a path that can be written. Only this report is missing."
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
     """Write the report files, then the outputs and the summary for the CI system.
 
-    If the run succeeded but a file can't be written, the result's exit code becomes 2.
+    If the run succeeded but a file can't be written, the result's exit code becomes 2. All reports have the
+    same exit code: no file is written before all are open, and after a file that has no room, the others are
+    written again.
 
     Args:
         result: the result; its secrets are removed already.
         ci: gets errors, outputs and summary.
         files: the paths, by the field names of the settings.
     """
-    for field, render in REPORTS.items():
-        if field not in files or not (text := rendered(render, result, ci)):
-            continue
-        try:
-            write_report_file(files[field], text)
-        except OSError as error:
-            name, why = field.replace("_", "-"), error.strerror or error
-            problem = f"`{name}`: {str(files[field])!r} can't be written ({why})"
-            ci.log.error(problem, _HINT)
-            if not result.exit_code:
-                result.exit_code = ConfigurationError.exit_code
-                result.problems, result.hint = [ci.log.redact(problem)], _HINT
-    # After the files, so that outputs and summary have the error of a file that can't be written.
+
+    def note(field: str, error: OSError) -> None:
+        name, why = field.replace("_", "-"), error.strerror or error
+        problem = f"`{name}`: {str(files[field])!r} can't be written ({why})"
+        ci.log.error(problem, _HINT)
+        if not result.exit_code:
+            result.exit_code = ConfigurationError.exit_code
+            result.problems, result.hint = [ci.log.redact(problem)], _HINT
+
+    with ExitStack() as stack:
+        opened: dict[str, FileIO] = {}
+        for field in filter(files.__contains__, REPORTS):
+            try:
+                opened[field] = stack.enter_context(open_report_file(files[field]))
+            except OSError as error:
+                note(field, error)
+        for _ in range(2):
+            exit_code = result.exit_code
+            for field, file in [*opened.items()]:
+                try:
+                    write_report(file, rendered(REPORTS[field], result, ci))
+                except OSError as error:
+                    del opened[field]
+                    note(field, error)
+            if exit_code == result.exit_code:
+                break
     ci.write_outputs(outputs(result))
     ci.write_summary(rendered(render_summary, result, ci))
 
@@ -99,8 +117,8 @@ def render_json(result: Result) -> str:
     return harmless_json(json.dumps(document, indent=2)) + "\n"
 
 
-def write_report_file(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, in a folder that exists.
+def open_report_file(path: Path) -> FileIO:
+    """Open a report file, in a folder that exists.
 
     A stream such as `/dev/stdout` is appended to. Any other symbolic link is refused, because somebody else
     may have put the link there.
@@ -112,14 +130,27 @@ def write_report_file(path: Path, text: str) -> None:
     # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode(errors="backslashreplace"))
+    return FileIO(descriptor, "ab" if is_stream(path) else "wb")
+
+
+def write_report(file: FileIO, text: str) -> None:
+    """Write `text` as UTF-8, in place of what the file has.
+
+    Raises:
+        OSError: when the file can't be written.
+    """
+    if file.mode == "wb" and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.seek(0)
+        file.truncate()
+    left = text.encode(errors="backslashreplace")
+    while left:
+        left = left[file.write(left) :]
 
 
 REPORTS: dict[str, Callable[[Result], str]] = {
     "dotenv_file": render_dotenv,
     "annotations_file": render_annotations,
     "summary_file": render_summary,
-    "output_file": render_json,  # last: a file that can't be written changes the exit code
+    "output_file": render_json,
 }
 """The report of each input that names a file, in the order in which the files are written."""

@@ -3,7 +3,10 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, NamedTuple
+
+import anyio
 
 from zerokie_action.errors import DeployError, Interrupted
 from zerokie_action.formats import is_image
@@ -35,6 +38,17 @@ OUTCOMES = {
     "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
 }
 """By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
+
+
+class Seen(StrEnum):
+    """What a run has seen of its app, if that says more than the status of a success. Keys of `OUTCOMES`."""
+
+    ACCEPTED = "accepted"
+    ANSWERING = "answering"
+    RUNNING = "running"
+    LIVE = "live"
+    ABSENT = "absent"
+
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 """The status after a success, by operation."""
@@ -107,8 +121,8 @@ class Result:
 
     Attributes:
         status: the status, as in `docs/result.schema.json`.
-        seen: what the run saw of the app, if that says more than the status of a success: a key of
-            `OUTCOMES`.
+        began: when the run began, by the event loop's time.
+        seen: what the run saw of the app, if that says more than the status of a success.
         requested: the changes that the run has asked for; the final state is derived from them.
         changes: the changes of files that the run made, or that a dry run would make.
         problems: why the run failed, one sentence each; empty after a success.
@@ -125,7 +139,8 @@ class Result:
     dry_run: bool = False
     status: str = "failed"
     exit_code: int = 1
-    seen: str = ""
+    began: float = 0.0
+    seen: Seen | None = None
     kind: str | None = None
     deploy_id: str | None = None
     url: str | None = None
@@ -164,23 +179,30 @@ class Result:
     @property
     def outcome(self) -> str:
         """The key of `OUTCOMES`."""
-        return self.seen if self.seen and self.status in DONE.values() else self.status
+        if self.status not in DONE.values():
+            return self.status
+        if self.operation == "sweep":
+            return "swept" if self.apps else "nothing to sweep"
+        return self.seen or self.status
 
     def conclude(self, error: DeployError | None) -> None:
-        """Set the exit code, the error if there is one, and what was changed."""
+        """Set the exit code, the status, the error if there is one, the duration, and what was changed."""
+        self.duration_seconds = anyio.current_time() - self.began
+        if error is None and self.status != "skipped":
+            self.status = "planned" if self.dry_run else DONE[self.operation]
+        elif isinstance(error, Interrupted):
+            self.status = "cancelled"
         made = self.changes
         if self.operation == "deploy":
             self.created = was_created(self.requested)
         is_changed = any(change.may_be_made for change in self.requested)
         self.changed |= is_changed or bool(made and (made.uploaded or made.deleted))
-        self.nothing_changed = self.status == "failed" and not (is_changed or self.lock_state)
+        self.nothing_changed = error is not None and not (is_changed or self.lock_state)
         if self.nothing_changed:  # a lock that was held is finalized all the same
             self.deploy_id = self.cache_purged = self.changes = None
         if error is None:
             self.exit_code = 0
             return
-        if isinstance(error, Interrupted):
-            self.status = "cancelled"
         left = [app for app in self.left if app not in self.apps]
         for_later = f"left for the next sweep: {human_paths(left, 50)}" if left else ""
         *others, last = error.args
@@ -210,7 +232,9 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
         return value
 
     redacted: Result = clean(replace(result, requested=[]))  # which no report shows
-    return replace(redacted, operation=result.operation, status=result.status, kind=result.kind)
+    redacted.operation, redacted.status, redacted.kind = result.operation, result.status, result.kind
+    redacted.seen = result.seen
+    return redacted
 
 
 def output_values(result: Result) -> dict[str, object]:

@@ -1,0 +1,132 @@
+"""The end of every run: its result becomes the exit code, the reports, and what the forge shows."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+
+from zerokie_action.ci import CI, Log
+from zerokie_action.ci.comment import Comment, update_comment
+from zerokie_action.ci.deployments import PERMISSION, Deployment, update_deployments
+from zerokie_action.ci.forge import Forge
+from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
+from zerokie_action.http.retry import RetryingClient
+from zerokie_action.http.transport import Transport
+from zerokie_action.report.files import rendered, write_reports
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
+from zerokie_action.report.summary import render_comment
+from zerokie_action.settings import Settings
+from zerokie_action.shutdown import cancel_on_signal
+from zerokie_action.signals import Signals
+from zerokie_action.text import human_seconds, is_web_url
+
+_TIME = 20.0
+"""Seconds to tell the forge about a run."""
+_STATES = {
+    ("deploy", "deployed"): "success",
+    ("deploy", "failed"): "failure",
+    ("deploy", "rolled-back"): "failure",
+    ("destroy", "destroyed"): "inactive",
+}
+"""The state of a run's deployment by operation and status. No other run changes a deployment."""
+
+
+async def conclude(
+    result: Result, ci: CI, settings: Settings, error: DeployError | None, signals: Signals
+) -> int:
+    """End a run: complete its result, write the reports, then tell the forge. Returns the exit code.
+
+    Args:
+        result: the result, as far as the run has filled it.
+        ci: the environment of the run.
+        settings: the inputs, with defaults in place of wrong inputs.
+        error: why the run failed; None after a success.
+        signals: a signal has ended the run, or ends the requests to the forge.
+    """
+    if signals.first is not None:
+        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
+    result.conclude(error)
+    _log_end(result, ci.log)
+    result = redact_result(result, ci.log.redact)
+    write_reports(result, ci, settings.own_files)
+    # A sweep has told the forge about each app.
+    if result.operation != "sweep" and not isinstance(error, WrongInputs):
+        async with cancel_on_signal(signals):
+            await tell_forge(result, ci, settings)
+    return result.exit_code
+
+
+def _log_end(result: Result, log: Log) -> None:
+    """Log the last line of a successful run, or the error."""
+    _, line = OUTCOMES[result.outcome]
+    line = line.format(
+        url=result.url or result.app,
+        time=human_seconds(result.duration_seconds),
+        What=result.what.capitalize(),
+        Status=result.status.capitalize(),
+    )
+    if not result.problems:
+        log.info(line)
+        return
+    *others, last = result.problems
+    for problem in others:
+        log.error(problem, title=line)
+    nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
+    log.error(last, *filter(None, (nothing_changed, result.hint)), title=line)
+
+
+async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
+    """Comment on the run's request, and show the app there as a deployment, within 20 seconds.
+
+    Each failure becomes one warning. A run for no request, as after a push, tells nothing.
+
+    Args:
+        result: the result of a run for one app; its secrets are removed already.
+        ci: the environment of the run.
+        settings: the inputs.
+    """
+    if result.status in {"skipped", "cancelled"}:
+        return
+    environment = settings.preview_environment
+    text = rendered(render_comment, result, ci) if settings.comment else ""
+    if not (text or environment):
+        return
+    about = ci.pull_request(settings.pull_request)
+    if about is None:
+        ci.log.info(
+            "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; to name one, "
+            "set `pull-request`"
+        )
+        return
+    async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
+        http, token = RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens[about.token_input]
+        forge = Forge(http, token, ci.log, about, "Commenting")
+        if text:
+            comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
+            tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
+        state = _STATES.get((result.operation, result.status))
+        if environment and state and about.deployments:
+            url = result.url if state == "success" and is_web_url(result.url or "") else None
+            log_url = result.links.get("Log", "")
+            deployment = Deployment(result.app, environment, state, url or "", log_url)
+            forge = forge._replace(purpose="Updating the deployment")
+            tasks.start_soon(_tell, forge, PERMISSION, partial(update_deployments, forge, deployment))
+
+
+async def _tell(forge: Forge, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Call `work`, which may take 20 seconds. A failure becomes one warning."""
+    if not forge.token:
+        name = forge.about.token_input
+        forge.log.warning(f"{forge.purpose} is not possible: `{name}` is not set; {permission}")
+        return
+    try:
+        with anyio.fail_after(_TIME):
+            await work()
+    except RequestRejected as error:
+        forge.log.warning(f"{error}; {permission}")
+    except DeployError as error:
+        forge.log.warning(str(error))
+    except TimeoutError:
+        forge.log.warning(f"{forge.purpose} failed: no answer within {human_seconds(_TIME)}")
+    except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
+        forge.log.warning(f"{forge.purpose} failed: {error!r}")
