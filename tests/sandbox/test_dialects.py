@@ -67,7 +67,7 @@ LOOKS = {
     "hidden": "put=.x/a files visit=site/.x/a",
     "firewall": "put=a.php",
     "file-limit": "put=large",
-    "last-modified": "put=a files",
+    "last-modified": "put=a 30s put=a files",
     "same-content": "put=a 30s put=a files",
     "listed-paths": "put=a/b/c put=a/d put=e files delete=a files",
     "listing": "files put=a put=b put=c files 5s files 7s files 8s delete=b files 5s files",

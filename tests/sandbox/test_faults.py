@@ -33,6 +33,18 @@ async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
     assert platform.files("site") == {"a": b"old"}
 
 
+async def test_an_upload_that_lands_late(dial, platform):
+    """A gateway gives up; the upload takes effect although the connection has ended."""
+    platform.put_file("site", "a", b"old")
+    platform.faults.add(Fault(Kind.LATE, status=504, seconds=0.05))
+    wire = await dial()
+    wire.send("PUT", FILE, b"new")
+    assert (await wire.answer())[0] == 504
+    await wire.close()
+    assert platform.files("site") == {"a": b"old"}
+    await until(lambda: platform.files("site") == {"a": b"new"})
+
+
 @pytest.mark.parametrize("kind", Kind)
 async def test_the_platform_survives_every_fault(dial, platform, kind):
     """Whatever happened to one request, the next one on a new connection is answered."""
@@ -80,6 +92,7 @@ def test_which_requests_are_hit():
         ("POST finalize$ hang skip=2", Fault(Kind.HANG, method="POST", path="finalize$", skip=2)),
         ("PUT files reset-upload=1000", Fault(Kind.RESET_UPLOAD, method="PUT", path="files", size=1000)),
         ("GET /v1 delay=1.5", Fault(Kind.DELAY, method="GET", path="/v1", seconds=1.5)),
+        ("PUT /files/ late=20", Fault(Kind.LATE, method="PUT", path="/files/", seconds=20)),
         (
             "* /v1 502 10% for=1.5",
             Fault(Kind.STATUS, None, "/v1", times=None, percent=10, lasts=1.5, status=502),

@@ -188,6 +188,7 @@ _TIMES: dict[str, Callable[[float], object]] = {
     "fractions": lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}Z",
     "offset": lambda seconds: datetime.fromtimestamp(int(seconds), _ELSEWHERE).isoformat(),
     "rfc1123": lambda seconds: formatdate(seconds, usegmt=True),
+    "minutes": lambda seconds: f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:00Z}",
     "number": int,
     "numbers": int,
     "null": lambda _seconds: None,
@@ -283,7 +284,8 @@ def detail(platform: Platform, app: App) -> dict[str, Any]:
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
     """Return the entries of an app's listing."""
-    write = _TIMES.get(platform.dialect["last-modified"])
+    answer = platform.dialect["last-modified"]
+    write = _TIMES.get("seconds" if answer == "created" else answer)
     rows: dict[str, dict[str, Any]] = {}
     for file in platform.zone.listed(app):
         if platform.dialect["hidden"] == "unlisted" and is_hidden(file.path):

@@ -64,6 +64,8 @@ class Connection(H11Protocol):
         self._unset_keepalive_if_required()
 
 
+_landing: set[asyncio.Task[None]] = set()
+"""Requests that take effect now, because asyncio itself would forget them."""
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
 _MISSING_BYTES = 100
 _DRIPS = {
@@ -95,12 +97,9 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         await app(scope, receive, send)
         return
     answer = _Answer()
-    if fault.after:
-        await app(scope, receive, answer.keep)
-    else:
-        await _read(receive, fault.size if fault.kind is Kind.RESET_UPLOAD else float("inf"))
+    await _take_effect(fault, app, scope, receive, answer.keep)
     match fault.kind:
-        case Kind.STATUS:
+        case Kind.STATUS | Kind.LATE:
             error = json.dumps({"error": HTTPStatus(fault.status).phrase}).encode()
             headers = {"content-type": "application/json"} | fault.headers
             body = error if fault.body is None else fault.body
@@ -120,13 +119,41 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
             await connection.drip(*_DRIPS[fault.kind])
 
 
-async def _read(receive: Receive, limit: float) -> None:
+async def _take_effect(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the request take effect before the answer, after it, or never; its body is read in any case."""
+    if fault.after:
+        await app(scope, receive, send)
+        return
+    body = await _read(receive, fault.size or float("inf"))
+    if fault.kind is Kind.LATE:
+        _land(fault.seconds, app, scope, body, send)
+
+
+async def _read(receive: Receive, limit: float) -> bytes:
     """Read the request's body until its end, or until `limit` bytes have arrived."""
-    size, more = 0, True
-    while more and size < limit:
+    body, more = bytearray(), True
+    while more and len(body) < limit:
         message = await receive()
-        size += len(message.get("body", b""))
+        body += message.get("body", b"")
         more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _land(seconds: float, app: ASGIApp, scope: Scope, body: bytes, send: Send) -> None:
+    """Let a request take effect later, also if its connection has ended by then."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def land() -> None:
+        await app(scope, receive, send)
+
+    def begin() -> None:
+        task = asyncio.create_task(land())
+        _landing.add(task)
+        task.add_done_callback(_landing.discard)
+
+    asyncio.get_running_loop().call_later(seconds, begin)
 
 
 async def _send_half(send: Send, answer: _Answer) -> None:

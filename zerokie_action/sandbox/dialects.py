@@ -67,8 +67,9 @@ QUESTIONS: Mapping[str, Question] = {
     "firewall": Question("none page",
         "Does a firewall refuse some files? `page`: `.php` files, with a 403 page."),
     "file-limit": Question("none 1MB", "How large may a file be? `1MB`: a larger file is a 413 in JSON."),
-    "last-modified": Question("seconds fractions offset rfc1123 number absent null",
-        "How does the list of files write `lastModified`?"),
+    "last-modified": Question("seconds fractions offset rfc1123 number absent null minutes created",
+        "How does the list of files write `lastModified`? `minutes`: whole minutes; `created`: the time at"
+        " which the path was new."),
     "same-content": Question("new-time old-time", "Does PUT of the same content change `lastModified`?"),
     "listed-paths": Question("plain slash directories bare-directories",
         "How does the list of files write paths? `slash`: as `/a/b`; `directories` and `bare-directories`:"

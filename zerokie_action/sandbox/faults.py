@@ -34,7 +34,9 @@ class Kind(StrEnum):
     PROCESSING = "processing"
     """A 102 each second, and no other answer."""
     DELAY = "delay"
-    """The request takes effect after `seconds`, even if the client has gone."""
+    """The request takes effect after `seconds`, and is answered then."""
+    LATE = "late"
+    """The answer is that of STATUS; the request takes effect after `seconds`, even if the client has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,10 @@ class Fault:
         times: the number of requests to hit; `None` for all.
         percent: the percentage of these requests that are really hit, evenly spread.
         lasts: seconds after which the fault ends; `None` for never.
-        after: whether the request takes effect first (all kinds but RESET_UPLOAD and DELAY).
-        status, headers, body: the answer of STATUS.
+        after: whether the request takes effect first (all kinds but RESET_UPLOAD, DELAY and LATE).
+        status, headers, body: the answer of STATUS and LATE.
         size: the bytes of RESET_UPLOAD.
-        seconds: the time of DELAY.
+        seconds: the time of DELAY and LATE.
     """
 
     kind: Kind
@@ -162,7 +164,9 @@ class Faults:
 
 
 GRAMMAR = "METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]"
-_WHAT = "html, empty, truncated, reset, reset-upload=BYTES, hang, drip, processing, delay=SECONDS"
+_WHAT = (
+    "html, empty, truncated, reset, reset-upload=BYTES, hang, drip, processing, delay=SECONDS, late=SECONDS"
+)
 HELP = (
     f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
     " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
@@ -174,7 +178,7 @@ _KINDS: dict[str, Callable[..., dict[str, Any]]] = {
     r"(\d+)": lambda code: {"kind": Kind.STATUS, "status": int(code)},
     r"(html|empty|truncated|reset|hang|drip|processing)": lambda kind: {"kind": Kind(kind)},
     r"reset-upload=(\d+)": lambda size: {"kind": Kind.RESET_UPLOAD, "size": int(size)},
-    rf"delay={_NUMBER}": lambda seconds: {"kind": Kind.DELAY, "seconds": float(seconds)},
+    rf"(delay|late)={_NUMBER}": lambda kind, seconds: {"kind": Kind(kind), "seconds": float(seconds)},
 }
 _MODIFIERS: dict[str, Callable[..., dict[str, Any]]] = {
     r"after": lambda: {"after": True},

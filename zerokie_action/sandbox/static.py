@@ -65,14 +65,17 @@ class Zone(Part):
             yield stream
             length = stream.tell()
         self._note_change(app, path)
-        modified, keeps = self._clock(), self._dialect["same-content"] == "old-time"
-        old = self._store.get(File, app, path)
-        if old and keeps and self._content(old.blob) == self._content(blob):
+        modified, old = self._clock(), self._store.get(File, app, path)
+        if old and self._keeps_time(old.blob, blob):
             modified = old.modified
         self._store.save(File(app, path, blob, length, content_type, modified))
 
-    def _content(self, blob: int) -> bytes:
-        return self._store.blob_path(blob).read_bytes()
+    def _keeps_time(self, *blobs: int) -> bool:
+        """Whether a file keeps its time when the second blob replaces the first blob."""
+        if self._dialect["same-content"] != "old-time":
+            return self._dialect["last-modified"] == "created"
+        old, new = (self._store.blob_path(blob).read_bytes() for blob in blobs)
+        return old == new or self._dialect["last-modified"] == "created"
 
     def delete(self, app: str, path: str) -> None:
         """Delete a file, or all below an entry for a directory; 404 when there is none."""
