@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 
+import anyio
 import pytest
 
 from tests.operations.containers import tell
+from tests.support import timewarp
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE, World
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
@@ -149,6 +151,46 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
     world.write(SITE)
     assert world.run().outputs["files_uploaded"] == 1
     assert world.stored() == SITE
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("times", ["seconds", "created"])
+def test_an_upload_of_a_killed_run_that_lands_after_the_next_deploy(world: World, times: str) -> None:
+    """The deploy after that replaces it; where no time ever changes, only one that compares nothing does."""
+    world.platform.dialect.speak(f"last-modified={times}")
+    world.run()
+    world.loop.jump(60)
+    killed, wanted = (SITE | {PAGE: content} for content in (b"killed", b"wanted"))
+    world.write(killed)
+    world.fault(Kind.LATE, "PUT", "/files/index.html", seconds=20.0)
+    world.die(lambda record: record.path.endswith("/files/index.html"))
+    world.run()
+    world.revive()
+    world.write(wanted)
+    require_equal(world)
+    timewarp.run(world.loop, anyio.sleep(20))
+    assert world.stored() == killed
+    if times == "created":
+        assert world.run().exit_code == 0
+        assert world.stored() == killed
+        assert world.run(incremental=False).exit_code == 0
+    require_equal(world)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_kill_on_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> None:
+    """Nothing proves the killed run's file until its content changes: each deploy sends it."""
+    world.platform.dialect.speak("same-content=old-time")
+    world.run()
+    world.loop.jump(60)
+    world.write(upper(PAGE))
+    world.die(lambda record: record.path.endswith("/files/index.html"))
+    world.run()
+    world.revive()
+    assert [world.run().uploads for _ in range(3)] == [[PAGE]] * 3
+    world.loop.jump(60)
+    world.write(SITE)
+    assert [world.run().uploads for _ in range(2)] == [[PAGE], []]
 
 
 def test_a_site_that_does_not_answer(world: World) -> None:
