@@ -35,7 +35,7 @@ from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 T = TypeVar("T")
 
 _NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
-_NOT_PROVED = "the platform's listing has no length, or no new time, for them"
+_NOT_PROVED = "the platform lists no length, or no new time"
 _MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
