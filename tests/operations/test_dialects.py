@@ -110,6 +110,7 @@ def folder_story(world: World, dialect: Collection[str]) -> None:
     step(world, 6, app="new", lock_timeout=0)
     world.platform.expire_lock("new")
     step(world, app="new", operation="destroy")
+    world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
     assert "new" not in {app.name for app in world.platform.apps.list()}
 
 
@@ -142,6 +143,7 @@ def image_story(world: World, dialect: Collection[str]) -> None:
         assert (image == "nginx:broken") is is_left
         assert status == ("failed" if is_left else "running") or CRASHES in dialect
     step(world, app="web", operation="destroy")
+    world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
     assert "web" not in {app.name for app in world.platform.apps.list()}
 
 
