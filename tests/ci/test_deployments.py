@@ -478,6 +478,7 @@ FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
     "Gitea": (Forge(deployments=None), "Gitea and Forgejo have no deployments", True),
     "the limit": (Forge(allowance=1), "answers no more requests with `github-token` for now", False),
     "500": (Forge(answer_deployments=says_no(500, b"oops")), "failed after 1 attempt: ", False),
+    "500 to a GET": (Forge(refuse={"GET": (500, b"oops")}), "Updating the deployment failed", False),
     "HTML": (Forge(answer_deployments=says_no(200, b"<html>Sign in</html>")), "has no IDs", False),
     "null": (Forge(answer_deployments=says_no(200, b"null")), "has no IDs", False),
     "an empty list": (
