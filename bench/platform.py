@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It reads again."""
         self._is_paused = False
-        self._pour()
+        self._loop.call_soon(self._pour)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
