@@ -5,6 +5,7 @@ record, asks the platform with a heartbeat whether the session still holds the l
 Every error is a warning: the exit code is always 0.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,6 @@ import anyio
 
 from zerokie_action.ci import Log, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
-from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
@@ -41,7 +41,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
         with closing(LockRecords(ci.save_state, file if file and file.exists() else None)) as records:
             if held := dict.fromkeys([*saved_locks(env), *records.held()]):
                 _require_inputs(environment, problems)
-                http = RetryingClient(Transport(env), UNTIL_DEADLINE, log=ci.log.info, trace=ci.log.debug)
+                http = RetryingClient(Transport(env), math.inf, log=ci.log.info, trace=ci.log.debug)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
                 anyio.run(_release_all, held, client, records, ci.log, signals)
             else:

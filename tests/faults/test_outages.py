@@ -60,10 +60,9 @@ def test_waited_for(scenario: Scenario, at_each_request: AtEachRequest) -> None:
 
 
 def waits_longer(scenario: Scenario, record: Record) -> bool:
-    """Whether a run can do without this request, or asks again until `wait-timeout`, or for four minutes."""
+    """Whether a run can do without this request, or asks again until `wait-timeout`."""
     is_poll = "image" in scenario.inputs or "operation" in scenario.inputs
-    is_finalize = record.path.endswith("/finalize")
-    return is_poll or is_finalize or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
+    return is_poll or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
 
 
 def hangs(outcome: Outcome) -> bool:

@@ -317,7 +317,7 @@ class _Client:
     def guarded(self, guard: Callable[[], AbstractContextManager[object]]) -> "_Client":
         return replace(self, guard=guard)
 
-    def retrying(self, _budget: float) -> "_Client":
+    def retrying(self, _patience: object) -> "_Client":
         return self
 
     def redact(self, text: str) -> str:

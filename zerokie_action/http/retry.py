@@ -1,6 +1,6 @@
 """Sends each request until it is answered, or has failed for too long.
 
-A request that fails is sent again, after growing pauses, until it has failed for its budget: the input
+A request that fails is sent again, after growing pauses, until its budget is spent: by default, the input
 `retry-timeout`. The requests of a `Group` share one thing, the number of requests that may be sent at once.
 """
 
@@ -18,7 +18,7 @@ import httpx
 
 from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, longest_wait
+from zerokie_action.http.budget import Budget, Patience, longest_wait
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import Group, after_attempts, asked_to_wait
 from zerokie_action.http.transport import Transport
@@ -39,7 +39,7 @@ class RetryingClient:
 
     Attributes:
         transport: sends a request once.
-        retry_timeout: the budget: seconds for which a request that fails is sent again.
+        retry_timeout: seconds for which a request that fails is sent again.
         log: gets the lines about failures.
         concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
         trace: gets one line for every attempt; the line may have secrets.
@@ -58,7 +58,7 @@ class RetryingClient:
         self,
         request: httpx.Request,
         read: Reader[T],
-        budget: float | None = None,
+        patience: Patience | None = None,
         guard: Guard = nullcontext,
         *,
         write: Write | None = None,
@@ -69,18 +69,18 @@ class RetryingClient:
         Args:
             request: the request to send.
             read: see `Reader`.
-            budget: in place of the client's `retry_timeout`; `UNTIL_DEADLINE` for a deadline.
+            patience: in place of the client's `retry_timeout`.
             guard: see `Guard`.
             write: follows what becomes of the request.
             is_repeatable: whether to send the request again after an attempt that may have taken effect.
 
         Raises:
             DeployError: the refusal that `read` returns.
-            GaveUp: when another attempt can't help, or the budget is allowed.
+            GaveUp: when another attempt can't help, or the budget is spent.
         """
         group, write = self._group(request), write or Write()
         allowed = Budget(
-            self.retry_timeout if budget is None else budget,
+            patience or Patience(self.retry_timeout),
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
         called_at, answered_before = anyio.current_time(), group.answered
@@ -103,7 +103,7 @@ class RetryingClient:
             pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
                 purpose = request.extensions["purpose"]
-                if allowed.seconds < UNTIL_DEADLINE and is_too_long(answer.retry_after):
+                if not allowed.patience.is_prompt and is_too_long(answer.retry_after):
                     raise asked_to_wait(purpose, answer)
                 others = group.answered - answered_before
                 raise after_attempts(purpose, answer, allowed.attempts, now - called_at, others)

@@ -4,6 +4,7 @@ Only finalize releases the lock. So every deploy that holds the lock ends with f
 and finalize reports the changes that were really made.
 """
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
-from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.budget import UNTIL_DEADLINE, Patience
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
@@ -100,7 +101,7 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost.
         """
-        client, logged = self.client.retrying(0), ""
+        client, logged = self.client.retrying(Patience(0)), ""
         self._next_heartbeat = anyio.current_time() + interval
         while not isinstance(self.session.state, Ended):
             self.session.check()
@@ -140,12 +141,12 @@ class DeployLock:
 
     async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
         """Release the lock after the block; after a success, try for as long as for any other request."""
-        allowance = limits.RELEASE
+        allowance, patience = limits.RELEASE, UNTIL_DEADLINE
         if failure is None:
             failing = max(self.client.http.retry_timeout, allowance.seconds)
-            allowance = allowance._replace(seconds=limits.FINALIZE_SILENCE + failing)
+            allowance, patience = allowance._replace(seconds=math.inf), Patience(failing, is_prompt=True)
         try:
-            if released := await self.release(counts, allowance):
+            if released := await self.release(counts, allowance, patience):
                 self.released = released
                 if failure:
                     self.log.info("Deploy lock released")
@@ -165,7 +166,9 @@ class DeployLock:
             if not self.session.may_be_held:
                 self.records.mark_released([self.session.id])
 
-    async def release(self, counts: Counts, allowance: Allowance) -> Released | None:
+    async def release(
+        self, counts: Counts, allowance: Allowance, patience: Patience = UNTIL_DEADLINE
+    ) -> Released | None:
         """Release the lock within an allowance, shielded from cancellation.
 
         If it is not known whether the session holds the lock, a heartbeat asks first.
@@ -177,7 +180,7 @@ class DeployLock:
             LockLost: when the session held the lock, and no longer does.
             DeployError: when the lock may still be held.
         """
-        session, client = self.session, self.client.retrying(UNTIL_DEADLINE)
+        session, client = self.session, self.client.retrying(patience)
         with self.shutdown.shielded_scope(allowance):
             if isinstance(session.state, Pending) and session.asking.may_come_late:
                 await session.confirm(client)

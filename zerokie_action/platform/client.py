@@ -18,6 +18,7 @@ from urllib.parse import quote
 from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http import URL, Request, Response
+from zerokie_action.http.budget import Patience
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
@@ -63,7 +64,7 @@ class Client:
         api_key: the key, sent with every request.
         http: sends the requests.
         redact: removes the secrets from an answer's text.
-        budget: seconds for which a request that fails is sent again; None for the default of `http`.
+        patience: for how long a request is sent again that fails; None for the default of `http`.
         guard: see `http.retry.Guard`.
         on_missing: called when an upload is answered with 404: the app may be gone.
     """
@@ -72,13 +73,13 @@ class Client:
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    budget: float | None = None
+    patience: Patience | None = None
     guard: Guard = nullcontext
     on_missing: Callable[[], None] = lambda: None
 
-    def retrying(self, budget: float) -> Client:
-        """A copy of this client with another budget for requests that fail."""
-        return replace(self, budget=budget)
+    def retrying(self, patience: Patience) -> Client:
+        """A copy of this client with another patience."""
+        return replace(self, patience=patience)
 
     def guarded(self, guard: Guard) -> Client:
         """A copy of this client that enters `guard`, and no other guard, around each attempt."""
@@ -353,7 +354,7 @@ class Client:
 
         try:
             return await self.http.send(
-                request, read, self.budget, self.guard, write=write, is_repeatable=is_repeatable
+                request, read, self.patience, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
             if not error.hint:
