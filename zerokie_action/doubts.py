@@ -1,4 +1,4 @@
-"""Every reason to stop a deploy before it changes anything, because the change may not be intended.
+"""Only judges a deploy: every reason to stop before it changes anything, because it may not be intended.
 
 Each `Doubt` below is a row of the table in docs/static.md. All functions are pure. What is wrong with the
 folder itself, whatever the app has, is found by `files.scan`.
