@@ -85,15 +85,30 @@ def test_a_fork_s_pipeline_leaves_the_component_out(name: str) -> None:
         assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"]
 
 
-@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml"])
-def test_a_run_by_hand(name: str) -> None:
-    """Each input of the run reaches the job that deploys; a dry run is not recorded as deployed."""
-    document = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))
-    job = document["jobs"]["deploy"]
-    asked = document[True]["workflow_dispatch"]["inputs"]
-    assert "dry-run" in asked
-    assert [name for name in asked if f"inputs.{name}" not in json.dumps(job)] == []
-    assert job["environment"]["deployment"] == "${{ !inputs.dry-run }}"
+@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml", "plan.yml", "reusable.yml"])
+def test_each_job_on_github_has_a_limit(name: str) -> None:
+    """GitHub's own is six hours. A `timeout` of an hour fits into that of a deploy."""
+    jobs = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))["jobs"]
+    assert all(5 <= job["timeout-minutes"] <= 90 for job in jobs.values())
+    assert jobs.get("deploy", {"timeout-minutes": 75})["timeout-minutes"] > 65
+
+
+def test_a_placeholder_deploys_nothing() -> None:
+    """Who forgets to replace the build of three sites does not publish their sources."""
+    build = yaml.safe_load((ROOT / "examples" / "github" / "monorepo.yml").read_text("utf-8"))["jobs"][
+        "build"
+    ]
+    assert [step["run"] for step in build["steps"] if "run" in step] == ["exit 1"]
+
+
+@pytest.mark.parametrize(
+    ("forge", "name"), [("github", "image.yml"), ("gitlab", "image.yml"), ("gitlab", "staging.yml")]
+)
+def test_images_are_deployed_by_digest(forge: str, name: str) -> None:
+    """Whoever may push a branch can overwrite a tag."""
+    text = (ROOT / "examples" / forge / name).read_text("utf-8")
+    assert "docker inspect --format '{{index .RepoDigests 0}}'" in text
+    assert "workflow_dispatch" not in text
 
 
 ELSEWHERE = [path for path in EXAMPLES if path.parent.name not in {"github", "gitlab"}]
@@ -108,11 +123,19 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["component.yml", "image.yml", "staging.yml"])
 def test_a_schedule_on_gitlab_deploys_nothing(name: str) -> None:
-    """It runs on the default branch: the first rule of what deploys that branch keeps it out."""
+    """It runs on the default branch: each rule keeps it out."""
     jobs = [job for job in gitlab(name).values() if isinstance(job, dict) and "stage" in job]
-    rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
-    never = {"if": '$CI_PIPELINE_SOURCE == "schedule"', "when": "never"}
-    assert all(found[0] == never for found in rules)
+    rules = [*(rule for job in jobs for rule in job["rules"]), *component_inputs()["rules"]["default"]]
+    assert rules
+    assert all(rule["if"].endswith(' && $CI_PIPELINE_SOURCE != "schedule"') for rule in rules)
+
+
+@pytest.mark.parametrize("name", ["review.yml", "monorepo.yml"])
+def test_a_merge_train_has_no_review_app(name: str) -> None:
+    """Its pipelines are those of merge requests too."""
+    rules = [rule for include in gitlab(name)["include"] for rule in include["inputs"].get("rules", [])]
+    assert rules
+    assert all(rule["if"].endswith(' && $CI_MERGE_REQUEST_EVENT_TYPE != "merge_train"') for rule in rules)
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:
