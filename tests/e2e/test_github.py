@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import PUBLISHED, ROOT
+from tests.e2e.conftest import ROOT
 from tests.e2e.engine import Image, call, succeed
 from tests.e2e.repository import commit, extract_archive
 from tests.support.platform import API_KEY, Platform, contents
@@ -231,7 +231,7 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
 
 
 def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
-    """Built and pushed under the commit's own name in lower case, and deployed by digest by the job after it."""
+    """Built and pushed under the commit's own name in lower case, then deployed by digest."""
     save_workflow(workspace, "image.yml", of_this_platform(as_act_reads_it("image.yml"), platform))
     (workspace / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
     commit(workspace)

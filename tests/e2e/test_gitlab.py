@@ -181,13 +181,14 @@ def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
             "GET /projects/7/merge_requests/3": ({"iid": 3, "state": "merged"}, {}),
             "GET /projects/7/merge_requests/4": ({"iid": 4, "state": "opened"}, {}),
         }
-        run_jobs(
-            repository,
-            CI_PIPELINE_SOURCE="schedule",
-            CI_PIPELINE_SCHEDULE_DESCRIPTION="sweep review apps",
-            CI_API_V4_URL=api.url,
-            CI_JOB_TOKEN="job-token",
-        )
+        schedule = {
+            "CI_PIPELINE_SOURCE": "schedule",
+            "CI_PIPELINE_SCHEDULE_DESCRIPTION": "sweep review apps",
+            "CI_API_V4_URL": api.url,
+            "CI_JOB_TOKEN": "job-token",
+        }
+        run_jobs(repository, **schedule)
+        assert {headers["authorization"] for headers in api.headers} == {"Bearer job-token"}
     assert set(platform.state()["apps"]) == {"my-site-mr-4"}
 
 
