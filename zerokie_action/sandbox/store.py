@@ -83,7 +83,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class ImageDeploy:
-    """A container app's creation or deploy. The platform has no ID for it: `number` counts those of the app."""
+    """A container app's creation or deploy, which has no ID: `number` counts those of the app."""
 
     app: str
     number: str
