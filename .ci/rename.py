@@ -43,7 +43,7 @@ def release() -> None:
 
 def _rewrite(change: Callable[[str], str], *patterns: str) -> None:
     """Change the files that git knows."""
-    command = ("git", "-C", ROOT, "ls-files", "-z", *patterns)
+    command = ("git", "-C", str(ROOT), "ls-files", "-z", *patterns)
     listed = subprocess.run(command, check=True, capture_output=True)
     for path in (ROOT / name.decode() for name in listed.stdout.split(b"\0") if name):
         before = path.read_bytes().decode("utf-8", "surrogateescape")  # pictures stay what they are
