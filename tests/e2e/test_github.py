@@ -291,14 +291,14 @@ def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tm
 def test_a_workflow_for_many_repositories(
     act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path
 ) -> None:
-    """A repository calls the workflow of the team as docs/pinning.md shows."""
+    """A repository calls the workflow of the team as its first lines show."""
     team = tmp_path / "team"
-    reusable = save_workflow(team, "zerokie.yml", as_act_reads_it("reusable.yml"))
-    page = (ROOT / "docs" / "pinning.md").read_text("utf-8")
-    (call_of_it,) = re.findall(r"^```yaml\n(deploy:\n(?:.*\n)*?)```", page, re.MULTILINE)
+    text = as_act_reads_it("reusable.yml")
+    reusable = save_workflow(team, "zerokie.yml", text)
+    (call_of_it,) = re.findall(r"^#   deploy:\n(?:#   .*\n)+", text, re.MULTILINE)
     (pin,) = set(re.findall(r"uses: (\S+?)/\.github\S+(@\w+)", call_of_it))
-    call_of_it = call_of_it.replace("with:\n", f"with:\n    api-url: {platform.url}\n", 1)
-    deploy = "".join(f"  {line}\n" for line in call_of_it.splitlines())
+    deploy = re.sub(r"^# ", "", call_of_it, flags=re.MULTILINE)
+    deploy = deploy.replace("with:\n", f"with:\n      api-url: {platform.url}\n", 1)
     build = as_act_reads_it("deploy.yml").split("  deploy:\n")[0]
     workflow = save_workflow(monorepo, "deploy.yml", build + deploy)
     platform.create("my-site")
