@@ -239,10 +239,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/gitlab.md": {"inputs of the component": _component_table},
     "docs/inputs.md": {"inputs": _all_inputs, "outputs": _output_table},
     "docs/troubleshooting.md": {"exit codes": _exit_code_table},
-    "README.md": {
-        "GitHub": lambda: _example("github/deploy.yml"),
-        "GitLab": lambda: _example("gitlab/component.yml"),
-    },
+    "README.md": {"GitHub": lambda: _example("github/deploy.yml")},
     "tests/README.md": {"dialects": _dialect_table},
 }
 """The generated parts of each document, by the name in their markers."""

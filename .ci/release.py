@@ -2,19 +2,20 @@
 
     python .ci/release.py check VERSION               is the checkout ready to be released as this?
     python .ci/release.py try VERSION IMAGE           does the image start wherever it should?
-    python .ci/release.py publish VERSION IMAGE       IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
+    python .ci/release.py draft VERSION IMAGE         IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
+    python .ci/release.py follow VERSION              the release is published: the moving names follow
 
-`check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `publish` talks
-to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. It can be run again after a
-failure, with the same image: what is done already is left as it is. docs/contributing/releasing.md tells the
-whole story.
+`check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `draft` and
+`follow` talk to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. Both can be run
+again after a failure, with the same image: what is done already is left as it is. Between them, an owner
+publishes the draft in the browser: only there is the box that lists it in the Marketplace, and a release that
+is published can't be listed later. docs/contributing/releasing.md tells the whole story.
 """
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,13 +69,6 @@ def notes(changelog: str, version: str) -> str:
     return text
 
 
-def newer_majors(version: str, tags: Iterable[str]) -> set[int]:
-    """The major versions of all tags `vX.Y.Z` that are newer than a version."""
-    versions = [tag.removeprefix("v") for tag in tags]
-    numbers = [_numbers(other) for other in versions if _VERSION.fullmatch(other)]
-    return {other[0] for other in numbers if other > _numbers(version)}
-
-
 def check(version: str) -> None:
     """Look whether the checkout is ready to be released, and the version still free.
 
@@ -123,8 +117,8 @@ def try_out(version: str, image: str) -> None:
             raise NotReadyError(f"the image for {architecture} says that it is {said!r}, not {version}")
 
 
-def publish(version: str, image: str, commit: str) -> None:
-    """Tag the release commit, publish the release, and let the moving tags follow.
+def draft(version: str, image: str, commit: str) -> None:
+    """Tag the release commit and its image, and draft the release.
 
     Args:
         image: the pushed image, by digest.
@@ -136,9 +130,8 @@ def publish(version: str, image: str, commit: str) -> None:
     """
     _check_texts(version)
     _check_public(image)
-    refs = _api("GET", "git/matching-refs/tags/v")
-    tags = {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
     tag = f"v{version}"
+    tags = _tags()
     released = tags[tag] if tag in tags else _tag_release_commit(tag, image, commit)
     made = _api("GET", f"git/commits/{released}")
     if [parent["sha"] for parent in made["parents"]] != [commit]:
@@ -146,20 +139,49 @@ def publish(version: str, image: str, commit: str) -> None:
     if made["message"].strip() != _message(tag, image):
         raise NotReadyError(
             f"the tag {tag} exists already and does not pin {image}. A version is built once: run the job "
-            "`Publish` of the run that built its image again, or release the next version"
+            "`Draft` of the run that built its image again, or release the next version"
         )
-    name = image.partition("@")[0]
-    _name_image(f"{name}:{version}", image)
-    newer = newer_majors(version, tags)
+    _name_image(f"{image.partition('@')[0]}:{version}", image)
     if not _runs("gh", "release", "view", tag):
         text = notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
-        latest = "--latest=false" if newer else "--latest"
-        create = ("gh", "release", "create", tag, "--verify-tag", latest, "--title", version)
+        create = ("gh", "release", "create", tag, "--draft", "--verify-tag", "--title", version)
         _run(*create, "--notes-file", "-", given=text)
+
+
+def follow(version: str) -> None:
+    """Let `vX`, the image's tag `X` and the mark *Latest* lead to the newest release that is not withdrawn.
+
+    Raises:
+        NotReadyError: the version is not published, or was withdrawn.
+    """
+    tag = f"v{version}"
+    listed = ("gh", "release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease")
+    releases = [release["tagName"] for release in json.loads(_run(*listed)) if _is_live(release)]
+    if tag not in releases:
+        raise NotReadyError(f"{tag} is no release, still a draft, or was withdrawn (a pre-release)")
+    versions = sorted(_numbers(name.removeprefix("v")) for name in releases)
+    _run("gh", "release", "edit", f"v{_text(versions[-1])}", "--latest")
     major = _numbers(version)[0]
-    if major not in newer:
-        _name_image(f"{name}:{major}", image)
-        _tag(f"v{major}", released, exists=f"v{major}" in tags)
+    if _numbers(version) != max(other for other in versions if other[0] == major):
+        return
+    tags = _tags()
+    made = _api("GET", f"git/commits/{tags[tag]}")
+    image = made["message"].strip().rpartition("The image is ")[2].removesuffix(".")
+    if made["message"].strip() != _message(tag, image):
+        raise NotReadyError(f"the tag {tag} does not lead to a commit that pins an image")
+    _name_image(f"{image.partition('@')[0]}:{major}", image)
+    _tag(f"v{major}", tags[tag], exists=f"v{major}" in tags)
+
+
+def _is_live(release: dict[str, Any]) -> bool:
+    is_version = _VERSION.fullmatch(release["tagName"].removeprefix("v"))
+    return bool(is_version) and not release["isDraft"] and not release["isPrerelease"]
+
+
+def _tags() -> dict[str, str]:
+    """All tags that begin with `v`, and the commits that they lead to."""
+    refs = _api("GET", "git/matching-refs/tags/v")
+    return {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
 
 
 def _check_public(image: str) -> None:
@@ -248,6 +270,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("."))
 
 
+def _text(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
+
+
 def main(arguments: list[str]) -> int:
     """Run a command. Returns the exit code."""
     try:
@@ -256,8 +282,10 @@ def main(arguments: list[str]) -> int:
                 check(version)
             case ["try", version, image]:
                 try_out(version, image)
-            case ["publish", version, image]:
-                publish(version, image, _run("git", "-C", str(ROOT), "rev-parse", "HEAD").strip())
+            case ["draft", version, image]:
+                draft(version, image, _run("git", "-C", str(ROOT), "rev-parse", "HEAD").strip())
+            case ["follow", version]:
+                follow(version)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

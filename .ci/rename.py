@@ -1,6 +1,7 @@
 """Give this repository its owner, for releases of their own, in every file that names one.
 
     python .ci/rename.py OWNER [GITLAB_GROUP]         the group is OWNER unless given
+    python .ci/rename.py --released                   documents say that there is a release
 
 It can't register the names, move what is published, or change the LICENSE and the pictures. The repository is
 still called `zerokie-action`; inputs, variables and commands keep their names, which are the platform's.
@@ -9,6 +10,7 @@ still called `zerokie-action`; inputs, variables and commands keep their names, 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,16 +30,37 @@ def rename(owner: str, group: str) -> None:
         replaced[lead + old] = lead + new
     old_names = "|".join(re.escape(old) for old in sorted(replaced, key=len, reverse=True))
     named = re.compile(rf"(?<![\w.$-])(?:{old_names})(?=/zerokie-action\b)")
-    command = ("git", "-C", ROOT, "ls-files", "-z")
+    _rewrite(lambda text: named.sub(lambda found: replaced[found[0]], text))
+
+
+_TEXTS = re.compile(r"<!-- before the release -->\n.*?<!-- after the release\n(.*?)-->\n", re.DOTALL)
+
+
+def release() -> None:
+    """Choose the second of two texts, which stands in a comment, wherever a document has both."""
+    _rewrite(lambda text: _TEXTS.sub(r"\1", text), "*.md")
+
+
+def _rewrite(change: Callable[[str], str], *patterns: str) -> None:
+    """Change the files that git knows."""
+    command = ("git", "-C", str(ROOT), "ls-files", "-z", *patterns)
     listed = subprocess.run(command, check=True, capture_output=True)
     for path in (ROOT / name.decode() for name in listed.stdout.split(b"\0") if name):
         before = path.read_bytes().decode("utf-8", "surrogateescape")  # pictures stay what they are
-        after = named.sub(lambda found: replaced[found[0]], before)
-        path.write_bytes(after.encode("utf-8", "surrogateescape"))
+        path.write_bytes(change(before).encode("utf-8", "surrogateescape"))
+
+
+def main(arguments: list[str]) -> None:
+    """Run a command."""
+    match arguments:
+        case ["--released"]:
+            release()
+        case [owner] | [owner, _] if re.fullmatch("[A-Za-z0-9-]+", owner):
+            rename(owner, arguments[-1])
+            print(__doc__.split("\n\n")[2].strip())
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in {2, 3} or not re.fullmatch("[A-Za-z0-9-]+", sys.argv[1]):
-        sys.exit(__doc__)
-    rename(sys.argv[1], sys.argv[-1])
-    print(__doc__.split("\n\n")[2].strip())
+    main(sys.argv[1:])

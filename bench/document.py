@@ -16,7 +16,7 @@ from bench.lab import ACTION, AWS, CURL, PROGRAMS, RCLONE, RCLONE_CHECKSUM, Size
 from bench.measure import Usage
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENT = ROOT / "docs" / "performance.md"
+DOCUMENT = ROOT / "docs" / "contributing" / "figures.md"
 
 _BEGIN, _END = "<!-- begin figures -->", "<!-- end figures -->"
 _MB = 1_000_000

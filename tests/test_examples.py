@@ -85,15 +85,30 @@ def test_a_fork_s_pipeline_leaves_the_component_out(name: str) -> None:
         assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"]
 
 
-@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml"])
-def test_a_run_by_hand(name: str) -> None:
-    """Each input of the run reaches the job that deploys; a dry run is not recorded as deployed."""
-    document = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))
-    job = document["jobs"]["deploy"]
-    asked = document[True]["workflow_dispatch"]["inputs"]
-    assert "dry-run" in asked
-    assert [name for name in asked if f"inputs.{name}" not in json.dumps(job)] == []
-    assert job["environment"]["deployment"] == "${{ !inputs.dry-run }}"
+@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml", "plan.yml", "reusable.yml"])
+def test_each_job_on_github_has_a_limit(name: str) -> None:
+    """GitHub's own is six hours. A `timeout` of an hour fits into that of a deploy."""
+    jobs = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))["jobs"]
+    assert all(5 <= job["timeout-minutes"] <= 90 for job in jobs.values())
+    assert jobs.get("deploy", {"timeout-minutes": 75})["timeout-minutes"] > 65
+
+
+def test_a_placeholder_deploys_nothing() -> None:
+    """Who forgets to replace the build of three sites does not publish their sources."""
+    build = yaml.safe_load((ROOT / "examples" / "github" / "monorepo.yml").read_text("utf-8"))["jobs"][
+        "build"
+    ]
+    assert [step["run"] for step in build["steps"] if "run" in step] == ["exit 1"]
+
+
+@pytest.mark.parametrize(
+    ("forge", "name"), [("github", "image.yml"), ("gitlab", "image.yml"), ("gitlab", "staging.yml")]
+)
+def test_images_are_deployed_by_digest(forge: str, name: str) -> None:
+    """Whoever may push a branch can overwrite a tag."""
+    text = (ROOT / "examples" / forge / name).read_text("utf-8")
+    assert "docker inspect --format '{{index .RepoDigests 0}}'" in text
+    assert "workflow_dispatch" not in text
 
 
 ELSEWHERE = [path for path in EXAMPLES if path.parent.name not in {"github", "gitlab"}]
@@ -108,11 +123,19 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["component.yml", "image.yml", "staging.yml"])
 def test_a_schedule_on_gitlab_deploys_nothing(name: str) -> None:
-    """It runs on the default branch: the first rule of what deploys that branch keeps it out."""
+    """It runs on the default branch: each rule keeps it out."""
     jobs = [job for job in gitlab(name).values() if isinstance(job, dict) and "stage" in job]
-    rules = [*(job["rules"] for job in jobs), component_inputs()["rules"]["default"]]
-    never = {"if": '$CI_PIPELINE_SOURCE == "schedule"', "when": "never"}
-    assert all(found[0] == never for found in rules)
+    rules = [*(rule for job in jobs for rule in job["rules"]), *component_inputs()["rules"]["default"]]
+    assert rules
+    assert all(rule["if"].endswith(' && $CI_PIPELINE_SOURCE != "schedule"') for rule in rules)
+
+
+@pytest.mark.parametrize("name", ["review.yml", "monorepo.yml"])
+def test_a_merge_train_has_no_review_app(name: str) -> None:
+    """Its pipelines are those of merge requests too."""
+    rules = [rule for include in gitlab(name)["include"] for rule in include["inputs"].get("rules", [])]
+    assert rules
+    assert all(rule["if"].endswith(' && $CI_MERGE_REQUEST_EVENT_TYPE != "merge_train"') for rule in rules)
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:
@@ -126,47 +149,83 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
     return {"PATH": f"{programs}:/usr/bin:/bin"}
 
 
-@pytest.mark.parametrize(
-    ("client", "left", "code"), [(0, "", 0), (6, "", 6), (137, "", 137), (137, "0", 0), (1, "5", 5)]
-)
-def test_shell_script_cleans_up_after_a_failure(client: int, left: str, code: int, tmp_path: Path) -> None:
-    """Its exit code is the deploy's, whatever the cleanup does; the API key is in no argument.
+SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
 
-    A container that outlives its client (`left`) is waited for, and has the exit code.
+
+def docker(client: str, left: str = "", created: str = "true") -> str:
+    """A `docker` whose client ends so; a container that it `created`, and only that, may outlive it (`left`).
+
+    Another job's container, which has any other name, always ends well.
     """
-    docker = f"wait*) echo {left}; [ '{left}' ] ;; *zerokie-cleanup*) exit 0 ;; *) exit {client}"
-    env = commands(tmp_path, docker=f'case "$*" in {docker} ;; esac')
-    script = ROOT / "examples" / "shell" / "deploy.sh"
+    return f"""
+case "$*" in
+  "wait mine") echo "{left}"; [ "{left}" ] ;;
+  wait*) echo 0 ;;
+  *zerokie-cleanup*) ;;
+  *)
+    while [ "$1" != --cidfile ]; do shift; done
+    {created} && echo mine > "$2"
+    {client} ;;
+esac"""
 
-    run = subprocess.run([script], cwd=tmp_path, env=env, check=False)
+
+@pytest.mark.parametrize(
+    ("client", "left", "created", "code"),
+    [
+        pytest.param("exit 0", "", "true", 0, id="deployed"),
+        pytest.param("exit 6", "", "true", 6, id="failed"),
+        pytest.param("exit 125", "", "false", 125, id="no container"),
+        pytest.param("kill -9 $$", "", "true", 137, id="client and container killed"),
+        pytest.param("kill -9 $$", "0", "true", 0, id="client killed, then deployed"),
+        pytest.param("kill -9 $$", "5", "true", 5, id="client killed, then failed"),
+        pytest.param("exit 1", "5", "true", 5, id="without the daemon, then failed"),
+        pytest.param("exit 125", "", "true", 125, id="daemon killed"),
+    ],
+)
+def test_shell_script_ends_as_the_deploy(
+    client: str, left: str, created: str, code: int, tmp_path: Path
+) -> None:
+    """A container that outlives its client is waited for, and that of nobody else: no green without a deploy.
+
+    After a failure the cleanup runs, whose exit code does not count. The API key is in no argument.
+    """
+    env = commands(tmp_path, docker=docker(client, left, created)) | {"ZEROKIE_APP": "my-site"}
+    run = subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=False)
 
     lines = (tmp_path / "calls").read_text("utf-8").splitlines()
     assert run.returncode == code
-    assert [line.split()[1] for line in lines] == ["run", "wait", "run"][: 3 if code else 2]
-    assert ["--entrypoint zerokie-cleanup" in line for line in lines[2:]] == [True][:code]
-    assert all("ZEROKIE_STATE_FILE=.zerokie-state.json" in line for line in lines if " wait " not in line)
+    waits = ["docker wait mine"] if created == "true" and client != "exit 0" else []
+    assert [line for line in lines if " wait " in line] == waits
+    runs = [line for line in lines if line not in waits]
+    assert ["--entrypoint zerokie-cleanup" in line for line in runs] == [False, True][: 2 if code else 1]
+    assert ["--cidfile" in line for line in runs] == [True, False][: 2 if code else 1]
+    assert all("ZEROKIE_STATE_FILE=.zerokie-state-my-site.json" in line for line in runs)
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
 
 
 def test_shell_script_passes_inputs_on(tmp_path: Path) -> None:
-    """By name, so that no secret is in an argument; a value may have several lines."""
+    """By name, so that no secret is in an argument; a value may have several lines.
+
+    Two apps side by side have a state file and a result each.
+    """
     inputs = {"ZEROKIE_API_KEY": "key", "ZEROKIE_KEEP": "/a b/\n/c/", "ZEROKIE_IMAGE": "nginx:1"}
-    env = commands(tmp_path, docker='[ "$1" = run ]') | inputs | {"OTHER": "x"}
-    subprocess.run([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env, check=True)
+    inputs["ZEROKIE_APP"] = "my-api"
+    env = commands(tmp_path, docker=docker("exit 0")) | inputs | {"OTHER": "x"}
+    subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=True)
     line = (tmp_path / "calls").read_text("utf-8").splitlines()[0]
     assert {name for name in line.split() if name.startswith("ZEROKIE_")} == {
         *inputs,
-        "ZEROKIE_STATE_FILE=.zerokie-state.json",
-        "ZEROKIE_OUTPUT_FILE=zerokie.json",
+        "ZEROKIE_STATE_FILE=.zerokie-state-my-api.json",
+        "ZEROKIE_OUTPUT_FILE=zerokie-my-api.json",
     }
 
 
 def test_shell_script_removes_an_old_result(tmp_path: Path) -> None:
     """Otherwise a deploy that does not start would leave the outputs of the one before."""
-    (tmp_path / "zerokie.json").touch()
-    env = commands(tmp_path, docker="exit 125")
-    subprocess.run([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env, check=False)
-    assert not (tmp_path / "zerokie.json").exists()
+    (tmp_path / "zerokie-site.json").touch()
+    env = commands(tmp_path, docker=docker("exit 125", created="false")) | {"ZEROKIE_APP": "site"}
+    subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=False)
+    assert not (tmp_path / "zerokie-site.json").exists()
 
 
 def test_tekton_reads_no_older_result(tmp_path: Path) -> None:
@@ -195,11 +254,9 @@ def test_kubernetes_cleans_up_when_the_deploy_has_ended(tmp_path: Path) -> None:
 
 def test_shell_script_passes_a_cancel_on(tmp_path: Path) -> None:
     """Only the script gets the signal, as from a CI; the deploy ends by itself, then comes the cleanup."""
-    deploy = f"trap 'echo told >> {tmp_path}/calls; exit 143' TERM; : > {tmp_path}/runs"
-    waits = "for _ in $(seq 1000); do sleep 0.01; done"
-    docker = f"wait*) exit 1 ;; *zerokie-cleanup*) ;; *) {deploy}; {waits}"
-    env = commands(tmp_path, docker=f'case "$*" in {docker} ;; esac')
-    with subprocess.Popen([ROOT / "examples" / "shell" / "deploy.sh"], cwd=tmp_path, env=env) as script:
+    trap = f"trap 'echo told >> {tmp_path}/calls; exit 143' TERM; : > {tmp_path}/runs"
+    env = commands(tmp_path, docker=docker(f"{trap}; for _ in $(seq 1000); do sleep 0.01; done"))
+    with subprocess.Popen([SCRIPT], cwd=tmp_path, env=env) as script:
         while not (tmp_path / "runs").exists():
             assert script.poll() is None
         script.terminate()

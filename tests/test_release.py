@@ -63,9 +63,14 @@ match sys.argv[1:]:
         github["calls"].append([*call, body])
     case ["release", "view", tag]:
         code = tag not in github["releases"]
-    case ["release", "create", tag, *_]:
-        github["releases"][tag] = sys.stdin.read()
-        github["latest"] += [] if "--latest=false" in sys.argv else [tag]
+    case ["release", "create", tag, "--draft", "--verify-tag", *_] if tag in github["tags"]:
+        github["releases"][tag] = {{"isDraft": True, "isPrerelease": False, "notes": sys.stdin.read()}}
+    case ["release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease"]:
+        answer = [{{"tagName": tag, **release}} for tag, release in github["releases"].items()]
+    case ["release", "edit", tag, "--latest"] if not github["releases"][tag]["isPrerelease"]:
+        github["latest"] = tag
+    case ["release", "edit", tag, "--prerelease", "--notes", text]:
+        github["releases"][tag] |= {{"isPrerelease": True, "notes": text}}
     case ["--config", folder, "buildx", "imagetools", "inspect", image] if not os.listdir(folder):
         code = github["private"]
     case ["buildx", "imagetools", "create", "--tag", moving, image]:
@@ -97,7 +102,7 @@ class Repository:
 
     @property
     def github(self) -> dict[str, Any]:
-        """Tags, releases, images, and the calls that were made."""
+        """Tags, releases, images, and the API calls that were made."""
         state: dict[str, Any] = json.loads((self.folder.parent / "github.json").read_text("utf-8"))
         return state
 
@@ -111,6 +116,12 @@ class Repository:
         command = ["git", *who, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    def publish(self, tag: str) -> None:
+        """Publish a draft, as an owner does in the browser."""
+        releases = self.github["releases"]
+        assert releases[tag]["isDraft"]
+        self.set(releases=releases | {tag: releases[tag] | {"isDraft": False}})
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script, to its end."""
         path = f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"
@@ -118,6 +129,11 @@ class Repository:
         return subprocess.run(
             command, env=os.environ | {"PATH": path}, capture_output=True, check=False, text=True
         )
+
+    def sh(self, commands: str) -> None:
+        """Run commands of the documents in the checkout; they succeed."""
+        env = os.environ | {"PATH": f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"}
+        subprocess.run(["bash", "-e", "-c", commands], cwd=self.folder, env=env, check=True)
 
 
 @pytest.fixture
@@ -134,8 +150,9 @@ def repository(tmp_path: Path) -> Repository:
         repository.git(*command)
     state = tmp_path / "github.json"
     maps: dict[str, Any] = {key: {} for key in ("tags", "commits", "releases", "images")}
-    state.write_text(json.dumps(maps | {"latest": [], "calls": [], "private": False}), "utf-8")
+    state.write_text(json.dumps(maps | {"latest": "", "calls": [], "private": False}), "utf-8")
     (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
     for name in ("gh", "docker"):
         program = tmp_path / "bin" / name
         program.write_text(GITHUB.format(python=sys.executable, state=str(state)), "utf-8")
@@ -143,14 +160,28 @@ def repository(tmp_path: Path) -> Repository:
     return repository
 
 
-def test_the_release(repository: Repository) -> None:
-    """The tags lead to a commit after that on main, whose action and component pin the image by digest.
+OLD = IMAGE.replace("5", "4")
 
-    `v1` leaves the last release for this one.
+
+def live(*versions: str) -> dict[str, Any]:
+    """GitHub after releases of these versions, the newest last: each commit has the name of its version."""
+    tags = {f"v{version}": version for version in versions}
+    return {
+        "tags": {**tags, **{f"v{version[0]}": version for version in versions}},
+        "commits": {v: {"message": f"Release v{v}\n\nThe image is {OLD}.", "parents": []} for v in versions},
+        "releases": {tag: {"isDraft": False, "isPrerelease": False} for tag in tags},
+        "latest": f"v{versions[-1]}",
+    }
+
+
+def test_the_draft(repository: Repository) -> None:
+    """The tag leads to a commit after that on main, whose action and component pin the image by digest.
+
+    No name that moves has moved: the release is not published.
     """
-    repository.set(tags={"v1.1.0": "last", "v1": "last"})
+    repository.set(**live("1.1.0"))
 
-    done = repository.run("publish", "1.2.0", IMAGE)
+    done = repository.run("draft", "1.2.0", IMAGE)
 
     assert done.returncode == 0, done.stderr
     github = repository.github
@@ -161,22 +192,78 @@ def test_the_release(repository: Repository) -> None:
     assert next(files["templates/deploy.yml"])["spec"]["inputs"]["action-image"]["default"] == IMAGE
     assert bodies["commits"]["parents"] == [repository.git("rev-parse", "HEAD")]
     assert bodies["commits"]["tree"] == "tree"
-    assert github["tags"] == {"v1.1.0": "last", "v1.2.0": "made", "v1": "made"}
-    assert github["releases"] == {"v1.2.0": "### Added\n\n- Something."}
-    assert github["latest"] == ["v1.2.0"]
-    assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
+    assert github["releases"]["v1.2.0"] == {
+        "isDraft": True,
+        "isPrerelease": False,
+        "notes": "### Added\n\n- Something.",
+    }
+    assert github["latest"] == "v1.1.0"
+    assert github["images"] == {f"{NAME}:1.2.0": IMAGE}
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    assert repository.github["tags"] == github["tags"]
+
+
+def test_published_and_withdrawn(repository: Repository) -> None:
+    """Moving names follow what an owner publishes, and the last good release after a withdrawal."""
+    repository.set(**live("1.1.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    early = repository.run("follow", "1.2.0")
+    assert (early.returncode, repository.github["tags"]["v1"]) == (1, "1.1.0")
+    assert "still a draft" in early.stderr
+
+    repository.publish("v1.2.0")
+    for _ in range(2):
+        done = repository.run("follow", "1.2.0")
+        assert done.returncode == 0, done.stderr
+        github = repository.github
+        assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "made"}
+        assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+        assert github["latest"] == "v1.2.0"
+
+    repository.sh(withdrawal().replace("1.2.3", "1.2.0").replace("1.2.2", "1.1.0"))
+    github = repository.github
+    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
+    assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": OLD}
+    assert github["latest"] == "v1.1.0"
+    again = repository.run("follow", "1.2.0")
+    assert (again.returncode, repository.github) == (1, github)
+    assert "withdrawn" in again.stderr
+
+
+def withdrawal() -> str:
+    """The commands that docs/contributing/releasing.md has for it."""
+    page = (ROOT / "docs" / "contributing" / "releasing.md").read_text("utf-8")
+    page = page[page.index("## Withdrawing one") :]
+    return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
 
 
 def test_a_late_fix_of_an_old_version_moves_nothing(repository: Repository) -> None:
-    """Users of `v1` do not go back."""
-    repository.set(tags={"v1.10.0": "newer", "v1": "newer"})
+    """Users of `v1` do not go back, and *Latest* is the newest of all."""
+    repository.set(**live("1.10.0", "2.0.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    repository.publish("v1.2.0")
+    repository.set(latest="v1.2.0")  # as the browser suggests
 
-    done = repository.run("publish", "1.2.0", IMAGE)
+    done = repository.run("follow", "1.2.0")
 
     assert done.returncode == 0, done.stderr
-    assert repository.github["tags"] == {"v1.10.0": "newer", "v1": "newer", "v1.2.0": "made"}
+    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "1.10.0", "v2": "2.0.0"}
     assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE}
-    assert repository.github["latest"] == []
+    assert repository.github["latest"] == "v2.0.0"
+
+
+def test_a_fix_of_the_major_version_before_moves_its_own_names(repository: Repository) -> None:
+    """`v1` follows, `v2` and *Latest* stay."""
+    repository.set(**live("1.1.0", "2.0.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    repository.publish("v1.2.0")
+
+    assert repository.run("follow", "1.2.0").returncode == 0
+
+    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "made", "v2": "2.0.0"}
+    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+    assert repository.github["latest"] == "v2.0.0"
 
 
 def test_a_version_is_released_once(repository: Repository) -> None:
@@ -185,7 +272,7 @@ def test_a_version_is_released_once(repository: Repository) -> None:
     other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
     repository.set(tags=tags, commits={"other": other})
 
-    done = repository.run("publish", "1.2.0", IMAGE)
+    done = repository.run("draft", "1.2.0", IMAGE)
 
     assert done.returncode == 1
     assert "v1.2.0 exists already" in done.stderr
@@ -196,16 +283,16 @@ def test_a_version_is_released_once(repository: Repository) -> None:
 def test_a_private_image_is_not_released(repository: Repository) -> None:
     """No tag is made that could not be taken back; when the package is public, the same job goes on."""
     repository.set(private=True)
-    refused = repository.run("publish", "1.2.0", IMAGE)
+    refused = repository.run("draft", "1.2.0", IMAGE)
     assert refused.returncode == 1
     assert "can't be pulled without a login" in refused.stderr
     assert repository.github["calls"] == []
     assert (repository.github["tags"], repository.github["images"]) == ({}, {})
 
     repository.set(private=False)
-    done = repository.run("publish", "1.2.0", IMAGE)
+    done = repository.run("draft", "1.2.0", IMAGE)
     assert done.returncode == 0, done.stderr
-    assert repository.github["tags"] == {"v1.2.0": "made", "v1": "made"}
+    assert repository.github["tags"] == {"v1.2.0": "made"}
 
 
 @pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
@@ -219,7 +306,7 @@ def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, ver
 @pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
 def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
     """Anything else could change later."""
-    done = repository.run("publish", "1.2.0", image)
+    done = repository.run("draft", "1.2.0", image)
     assert done.returncode == 1
     assert "by its digest" in done.stderr
     assert repository.github["tags"] == {}

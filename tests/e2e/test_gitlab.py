@@ -151,11 +151,16 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
             "CI_MERGE_REQUEST_IID": 3,
             "CI_API_V4_URL": api.url,
             "ZEROKIE_GITLAB_TOKEN": "token",
+            "ZEROKIE_COMMENT": "true",
         }
 
         log = run_jobs(repository, **merge_request | {"CI_PROJECT_ID": PROJECT + 1})
         assert "build-review" in log  # a fork's pipeline, which has no other job
         assert "deploy-review" not in log
+
+        train = run_jobs(repository, **merge_request | {"CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"})
+        assert "build-review" in train
+        assert "deploy-review" not in train
 
         run_jobs(repository, "deploy-review", **merge_request)
         assert platform.site("my-site-mr-3") == contents(repository / "dist")
@@ -164,6 +169,27 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
         run_jobs(repository, "deploy-review-stop", **merge_request)
         assert platform.state()["apps"] == {}
         assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
+
+
+def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
+    """With the job's own token, in the schedule of that description alone; other schedules deploy nothing."""
+    use_example(repository, "sweep.yml", platform, image)
+    for number in (3, 4):
+        platform.create(f"my-site-mr-{number}")
+    with rest() as api:
+        api.answers = {
+            "GET /projects/7/merge_requests/3": ({"iid": 3, "state": "merged"}, {}),
+            "GET /projects/7/merge_requests/4": ({"iid": 4, "state": "opened"}, {}),
+        }
+        schedule = {
+            "CI_PIPELINE_SOURCE": "schedule",
+            "CI_PIPELINE_SCHEDULE_DESCRIPTION": "sweep review apps",
+            "CI_API_V4_URL": api.url,
+            "CI_JOB_TOKEN": "job-token",
+        }
+        run_jobs(repository, **schedule)
+        assert {headers["authorization"] for headers in api.headers} == {"Bearer job-token"}
+    assert set(platform.state()["apps"]) == {"my-site-mr-4"}
 
 
 def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Image) -> None:
@@ -224,7 +250,7 @@ def use_image_example(repository: Path, name: str, platform: Platform, image: Im
     pipeline = repository / ".gitlab-ci.yml"
     text = re.sub(r"^  (image: docker|services): ?.*\n", "", pipeline.read_text("utf-8"), flags=re.MULTILINE)
     text = text.replace('docker login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"', "cat")
-    text = text.replace("docker buildx build --push", "docker build").replace("docker push", "echo")
+    text = text.replace("docker push", "echo")
     pipeline.write_text(text, "utf-8")
     succeed("git", "add", "--all", folder=repository)
 
@@ -242,13 +268,13 @@ def test_staging(platform: Platform, repository: Path, image: Image) -> None:
 
 
 def test_image(platform: Platform, repository: Path, image: Image) -> None:
-    """Built and pushed under the commit's own name, then deployed, without the component."""
+    """Built and pushed under the commit's own name, then deployed by digest, without the component."""
     use_image_example(repository, "image.yml", platform, image)
 
     log = run_jobs(repository, **REGISTRY)
 
     name = platform.app("my-api")["image"]
+    assert re.fullmatch("registry.example/my-api@sha256:[0-9a-f]{64}", name)
     head = succeed("git", "rev-parse", "HEAD", folder=repository).strip()
-    assert name == f"registry.example/my-api:{head}"
-    succeed("docker", "image", "rm", name)
+    succeed("docker", "image", "rm", f"registry.example/my-api:{head}")
     assert "environment: { name: production/my-api" in log

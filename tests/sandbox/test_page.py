@@ -50,6 +50,33 @@ async def test_names_are_escaped(client, platform):
     assert "alert('" not in text
 
 
+async def test_last_deploys(client, platform, clock):
+    """Those of images too, in their order; an app's go with it."""
+    platform.apps.deploy("api", image="nginx:2", private=False)
+    clock.now += 1
+    platform.take_lock("site", "mine")
+    deploy = platform.finalize("site", "mine", files_uploaded=1, files_deleted=0, total_bytes=5)
+    clock.now += 1
+    platform.apps.deploy("api", image=None, private=False)
+
+    def rows(text: str) -> list[str]:
+        return re.findall(r'<tr id="deploy-(.+?)">', text)
+
+    assert rows(await page(client))[:3] == ["api-3", deploy.deploy_id, "api-2"]
+    assert (await page(client)).count("<td><code>nginx:2</code></td>") == 2
+    platform.delete_app("api")
+    assert rows(await page(client)) == [deploy.deploy_id]
+
+
+async def test_records_of_deploys_are_no_files_of_the_site(client, platform):
+    """Neither listed nor counted."""
+    platform.put_file("site", "index.html", b"1234")
+    platform.put_file("site", "_zerokie/1-a.json", b"x" * 1000)
+    text = await page(client)
+    assert "_zerokie" not in text
+    assert "<summary>1, 4\N{NO-BREAK SPACE}bytes</summary>" in text
+
+
 async def test_nothing_is_loaded_from_elsewhere(client):
     """The page names no other host, and all it refers to is there, as the policy wants it."""
     answer = await client.get("/", headers=BROWSER)

@@ -23,7 +23,7 @@ from zerokie_action.sandbox.addresses import is_same_origin, site_url
 from zerokie_action.sandbox.faults import ArmedFault, Fault, Kind
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import App, Deployment
+from zerokie_action.sandbox.store import App, Deployment, ImageDeploy
 
 
 async def _platform(request: Request) -> Platform:
@@ -165,6 +165,9 @@ def _seconds_left(seconds: float) -> str:
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
 """The most rows that the page shows of each table."""
 
+_RECORDS = "_zerokie/"
+"""Where clients keep records of their deploys: no visitor looks for them, so the page counts no such file."""
+
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
 people = APIRouter(include_in_schema=False)
@@ -201,14 +204,24 @@ def _page(request: Request, platform: Platform, error: FieldError | None = None)
         apps=[_app(request, platform, app) for app in platform.apps.list()],
         troubles=_troubles(platform),
         defaults=Trouble(trouble="outage"),
-        deployments=platform.store.all(Deployment)[: -_DEPLOYMENTS - 1 : -1],
+        deploys=_deploys(platform)[:_DEPLOYMENTS],
         requests=platform.requests[: -_REQUESTS - 1 : -1],
         request_count=len(platform.requests),
     )
 
 
+def _deploys(platform: Platform) -> list[Deployment | ImageDeploy]:
+    """Return the deploys of all apps, newest first."""
+    rows: list[Deployment | ImageDeploy] = [*platform.store.all(Deployment), *platform.store.all(ImageDeploy)]
+    return sorted(rows, key=_deployed_at)[::-1]
+
+
+def _deployed_at(deploy: Deployment | ImageDeploy) -> float:
+    return deploy.accepted_at if isinstance(deploy, ImageDeploy) else deploy.finished_at
+
+
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
-    files = platform.zone.list(app.name)
+    files = [file for file in platform.zone.list(app.name) if not file.path.startswith(_RECORDS)]
     return asdict(app) | {
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),

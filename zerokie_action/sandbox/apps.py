@@ -9,7 +9,16 @@ from http import HTTPStatus
 from operator import attrgetter
 
 from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import CRASHED, DEPLOYING, FAILED, RUNNING, STOPPED, App, Part
+from zerokie_action.sandbox.store import (
+    CRASHED,
+    DEPLOYING,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    App,
+    ImageDeploy,
+    Part,
+)
 
 PORT, CPU, MEMORY = 80, 256, 512
 """A container app's defaults."""
@@ -148,7 +157,13 @@ class Apps(Part):
         app = App(
             name, "container", DEPLOYING, now, now, now, image, port, cpu, memory, env or {}, private, pull
         )
-        return self._create(app)
+        return self._record(self._create(app))
+
+    def _record(self, app: App) -> App:
+        """Record that an image is deployed. Return the app."""
+        number = str(len(self._store.all(ImageDeploy, app.name)) + 1)
+        self._store.save(ImageDeploy(app.name, number, app.image or "", app.deployed_at))
+        return app
 
     def _pull(self, *, private: bool) -> str:
         """Pull an image: return the status at the end of the deploy if that fails, else an empty text."""
@@ -199,7 +214,7 @@ class Apps(Part):
             updated_at=max(now, math.floor(app.updated_at) + 1) if moves else app.updated_at,
         )
         self._deploys.setdefault(name, [app])
-        return self._set(deployed)
+        return self._record(self._set(deployed))
 
     def status(self, app: App, seconds_ago: float = 0.0) -> str:
         """Return the app's status now, or some seconds ago."""

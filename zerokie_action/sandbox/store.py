@@ -20,7 +20,7 @@ from zerokie_action.sandbox.dialects import Dialect
 
 DEPLOYING, RUNNING, FAILED, CRASHED, STOPPED = "deploying", "running", "failed", "crashed", "stopped"
 
-_Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "Domain")
+_Row = TypeVar("_Row", "App", "File", "Lock", "Deployment", "ImageDeploy", "Domain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,16 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageDeploy:
+    """A container app's creation or deploy, which has no ID: `number` counts those of the app."""
+
+    app: str
+    number: str
+    image: str
+    accepted_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A custom domain."""
 
@@ -89,7 +99,7 @@ class Domain:
     name: str
 
 
-_KEYS = {App: 1, File: 2, Lock: 1, Deployment: 2, Domain: 2}
+_KEYS = {App: 1, File: 2, Lock: 1, Deployment: 2, ImageDeploy: 2, Domain: 2}
 """The number of fields in a row's key. The first field is the app's name."""
 
 
