@@ -18,10 +18,10 @@ from zerokie_action.formats import advice_for_app, parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
-from zerokie_action.operations.container import deploy_image
 from zerokie_action.operations.destroy import destroy
+from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.static import deploy_directory
+from zerokie_action.operations.site.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client

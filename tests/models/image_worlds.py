@@ -30,7 +30,7 @@ from zerokie_action.errors import (
     RequestRejected,
     WentBack,
 )
-from zerokie_action.operations.container import deploy_image
+from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.models import App

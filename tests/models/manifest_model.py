@@ -49,7 +49,7 @@ STRANGER = "a stranger's"
 OWNER, THIEF = "github.com/acme/shop", "github.com/acme/docs"
 SHORT, LONG = 60.0, 300.0
 LAG = 25.0
-"""Seconds for which a deploy waits for a listing, as in `operations.zone`."""
+"""Seconds for which a deploy waits for a listing, as in `operations.site.zone`."""
 
 
 class Mutation(NamedTuple):
@@ -356,7 +356,7 @@ def in_the_way(path: str, folder: Collection[str]) -> bool:
 
 
 class Deploy:
-    """One deploy: the order of the steps, as in `operations.static`. `folder` has hash and length by path."""
+    """One deploy: the order of the steps, as in `operations.site.static`. `folder` has hash and length by path."""
 
     def __init__(
         self,

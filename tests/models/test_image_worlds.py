@@ -7,8 +7,8 @@ import pytest
 
 from tests.models.image_worlds import WORLDS, sample, tried
 from tests.support.timewarp import TimeWarpLoop, warped
-from zerokie_action.operations import rollout
-from zerokie_action.operations.rollout import Rollout
+from zerokie_action.operations.image import rollout
+from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.platform.models import App
 
 LIMITS = {

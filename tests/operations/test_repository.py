@@ -60,7 +60,7 @@ def test_a_token_in_origin_is_seen_nowhere(
     inputs: dict[str, object] = {"dotenv_file": dotenv, "log_level": "debug"}
     outcomes = [run(world, SHOP), run(world, origin, {}, **inputs)]
     with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
-        broken.setattr("zerokie_action.operations.zone.find_manifests", None)
+        broken.setattr("zerokie_action.operations.site.zone.find_manifests", None)
         outcomes.append(run(world, origin, {}, **inputs))
     assert "Traceback" in outcomes[-1].log
     said = [str((outcome.log, outcome.outputs, outcome.summary)) for outcome in outcomes]

@@ -14,7 +14,7 @@ from zerokie_action.errors import (
     Replaced,
     WentBack,
 )
-from zerokie_action.operations.rollout import Rollout, Verdict
+from zerokie_action.operations.image.rollout import Rollout, Verdict
 from zerokie_action.platform.models import App
 
 OLD, TAG, PINNED = "web:1", "web:2", "web@sha256:2"

@@ -7,9 +7,9 @@ import anyio
 
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, RequestRejected
+from zerokie_action.operations.image.rollout import SETTLING_TIME
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import SETTLING_TIME
 from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import CONFLICT, is_conflict
 from zerokie_action.platform.models import App

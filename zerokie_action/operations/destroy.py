@@ -9,7 +9,7 @@ from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnava
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.zone import read_zone
+from zerokie_action.operations.site.zone import read_zone
 from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import App

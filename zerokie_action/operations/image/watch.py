@@ -12,9 +12,9 @@ from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Rep
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
 from zerokie_action.operations import apps
+from zerokie_action.operations.image.rollout import RUNNING, SETTLING_TIME, Rollout, Verdict
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.operations.rollout import RUNNING, SETTLING_TIME, Rollout, Verdict
 from zerokie_action.outcome import Change, Outcome
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App

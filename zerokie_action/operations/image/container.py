@@ -5,12 +5,13 @@ deploys the previous image again.
 """
 
 from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed, Replaced
-from zerokie_action.operations import apps, watch
-from zerokie_action.operations.deploy import Deploy
+from zerokie_action.operations import apps
 from zerokie_action.operations.health import NoURL, check_health
+from zerokie_action.operations.image import watch
+from zerokie_action.operations.image.deploy import Deploy
+from zerokie_action.operations.image.rollback import roll_back
+from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.rollback import roll_back
-from zerokie_action.operations.rollout import Rollout
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Seen
 

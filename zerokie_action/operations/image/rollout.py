@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from zerokie_action.errors import DeployError, DeployFailed, HealthCheckFailed, WentBack
-from zerokie_action.operations.images import Images, digest_of
+from zerokie_action.operations.image.images import Images, digest_of
 from zerokie_action.platform.models import App
 
 SETTLING_TIME = 15.0

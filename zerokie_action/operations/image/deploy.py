@@ -7,9 +7,9 @@ import anyio
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.retry import is_too_long
 from zerokie_action.operations import apps
+from zerokie_action.operations.image.rollout import Rollout
+from zerokie_action.operations.image.watch import wait_until_begun
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.rollout import Rollout
-from zerokie_action.operations.watch import wait_until_begun
 from zerokie_action.outcome import Change, Outcome, Write
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App

@@ -21,11 +21,11 @@ from zerokie_action.files.zone import Zone
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.operations import apps
-from zerokie_action.operations.domains import preview_domains, update_domains
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.update import Update
-from zerokie_action.operations.zone import read_zone, require_listed
+from zerokie_action.operations.site.domains import preview_domains, update_domains
+from zerokie_action.operations.site.update import Update
+from zerokie_action.operations.site.zone import read_zone, require_listed
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.platform.pages import connect_ahead

@@ -4,9 +4,9 @@ import anyio
 
 from zerokie_action.errors import DeployError, HealthCheckFailed
 from zerokie_action.operations import apps
-from zerokie_action.operations.deploy import Deploy
-from zerokie_action.operations.rollout import STEADY_TIME, Rollout
-from zerokie_action.operations.watch import look_up_final_state, look_up_image, wait_until_running
+from zerokie_action.operations.image.deploy import Deploy
+from zerokie_action.operations.image.rollout import STEADY_TIME, Rollout
+from zerokie_action.operations.image.watch import look_up_final_state, look_up_image, wait_until_running
 from zerokie_action.outcome import Change
 
 _OWN_TIME = 60.0
