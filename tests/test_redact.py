@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zerokie_action.text import Redactor
+from zerokie_action.redaction import Redactor
 
 SECRETS = (
     st.text(st.sampled_from("&<>\"'/+~. a") | st.characters(codec="utf-8"), min_size=4, max_size=40)

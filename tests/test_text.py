@@ -8,16 +8,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.text import (
+from zerokie_action.escapes import (
     cut_markdown,
-    human_bytes,
-    human_seconds,
     log_line,
     markdown_code,
     markdown_link,
     markdown_text,
     one_line,
 )
+from zerokie_action.numbers import human_bytes, human_seconds
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufeff]")

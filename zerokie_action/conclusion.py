@@ -10,15 +10,16 @@ from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.ci.forge import Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
+from zerokie_action.escapes import is_web_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.numbers import human_seconds
 from zerokie_action.report.files import rendered, write_reports
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Settings
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import human_seconds, is_web_url
 
 _TIME = 20.0
 """Seconds to tell the forge about a run."""

@@ -14,7 +14,7 @@ from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.plan import FRONT_PAGE, Plan
 from zerokie_action.files.zone import Owner, Zone
-from zerokie_action.text import human_files, human_paths
+from zerokie_action.numbers import human_files, human_paths
 
 _FEW = 3
 """Up to this many files or pages raise no doubt."""

@@ -5,13 +5,11 @@ says what is wrong and what to write instead. No message quotes a text that may 
 a URL's query).
 """
 # os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
-# ruff: noqa: PTH112, PTH113, PTH114, PTH120
+# ruff: noqa: PTH113
 
-import ipaddress
 import os.path
 import re
 from contextlib import suppress
-from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -40,11 +38,9 @@ _IMAGE = re.compile(
 """An image reference, by the grammar of registries (distribution's `reference`)."""
 _REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
 """The host (group 1) that begins an image reference. Without a dot or a port it is part of the name."""
-_PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
 
 
 def parse_duration(text: str) -> float:
@@ -143,16 +139,6 @@ def check_app(text: str) -> str:
     return text
 
 
-def problem_with_preview(text: str) -> str:
-    """Why a text is no pattern of previews such as `my-site-pr-*`, as a sentence; empty if it is one."""
-    if _PREVIEWS.fullmatch(text):
-        return ""
-    return (
-        f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
-        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
-    )
-
-
 def advice_for_app(name: str) -> str:
     """Advice for an app's name that can't be part of a host name; empty for a good name."""
     if _HOST_LABEL.fullmatch(name):
@@ -217,40 +203,6 @@ def check_token(text: str) -> str:
             "the value has white space or other characters that no token has; pass the token and nothing else"
         )
     return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is a loopback address."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host name or address means this machine, or the host of this container."""
-    # Docker's and Podman's names for the machine that runs the container.
-    return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}
-
-
-def check_report_file(path: str) -> str:
-    """Check that a report can be written to the path."""
-    parent = os.path.dirname(path) or "."
-    if not os.path.isdir(parent):
-        raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
-        raise ValueError(f"{path!r} is a folder or a symbolic link; give the path of a file")
-    if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
-        raise ValueError(f"{path!r} can't be written (Permission denied); choose another path")
-    return path
-
-
-def is_stream(path: str | Path) -> bool:
-    """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
-    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
-    return _STREAM.fullmatch(os.path.normpath(path)) is not None
 
 
 def _refuse_unexpanded(text: str) -> None:

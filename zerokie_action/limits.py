@@ -72,3 +72,17 @@ EXIT = 4.8
 """From the first signal to the forced end of the process."""
 CLEANUP = Allowance(120.0, RELEASE.grace)
 """For the cleanup of a lock that a killed run has left."""
+
+
+# The deploy of an image, judged by what the app shows
+
+SETTLING_TIME = 15.0
+"""Seconds within which a GET shows an accepted deploy.
+
+A failure or another image counts once it has lasted for the same time."""
+
+STEADY_TIME = 7.0
+"""Seconds that an app has to run without a break: an instance that crashes at once shows as running, too."""
+
+UNCHANGED_TIME = 60.0
+"""Seconds after which an app may show the same image as before, though another image was deployed."""

@@ -25,11 +25,11 @@ from zerokie_action.operations.site.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
+from zerokie_action.redaction import Redactor
 from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.text import Redactor
 from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument
 
 _THREADS = 8

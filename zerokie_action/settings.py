@@ -24,7 +24,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
-from zerokie_action.http.url import web_url
+from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.report.files import check_report_file
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 _API_URL = re.compile(
@@ -123,7 +124,7 @@ def check_api_url(text: str) -> str:
             "the value is not the URL of an API: write scheme, host and path, and nothing else, "
             "such as https://api.example.com"
         )
-    if url.scheme == "http" and not formats.is_this_machine(url.host):
+    if url.scheme == "http" and not is_this_machine(url.host):
         raise ValueError(
             f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
             "a loopback host, host.docker.internal or host.containers.internal)"
@@ -150,7 +151,7 @@ Domains = Annotated[
     tuple[Domain, ...], BeforeValidator(formats.parse_lines), AfterValidator(_without_repetitions)
 ]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
-ReportFile = Annotated[Path, BeforeValidator(formats.check_report_file)]
+ReportFile = Annotated[Path, BeforeValidator(check_report_file)]
 
 
 class Settings(BaseSettings):

@@ -3,6 +3,7 @@
 The checks read the inputs' texts, so that one run lists all problems, even if some inputs are invalid.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +12,7 @@ from zerokie_action.errors import WrongInputs
 from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import DOCKER_HUB, parse_lines, problem_with_preview, registry_of
+from zerokie_action.formats import DOCKER_HUB, parse_lines, registry_of
 from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
@@ -144,3 +145,16 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
 
 def _letters(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
+
+
+_PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
+
+
+def problem_with_preview(text: str) -> str:
+    """Why a text is no pattern of previews such as `my-site-pr-*`, as a sentence; empty if it is one."""
+    if _PREVIEWS.fullmatch(text):
+        return ""
+    return (
+        f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
+        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
+    )

@@ -8,9 +8,9 @@ import pytest
 
 from tests.report import results
 from tests.support.schema import SCHEMA
+from zerokie_action.redaction import Redactor
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
 from zerokie_action.report.result import Changes, Result, Seen, Uploaded, redact_result
-from zerokie_action.text import Redactor
 
 
 def test_json_of_a_static_deploy():

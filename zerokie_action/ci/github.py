@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
-from zerokie_action.text import secret_values
+from zerokie_action.redaction import secret_values
 
 
 class GitHubLog(Log):

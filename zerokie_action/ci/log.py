@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import ClassVar, Literal, TextIO, get_args
 
-from zerokie_action.text import Redactor, log_line
+from zerokie_action.escapes import log_line
+from zerokie_action.redaction import Redactor
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)

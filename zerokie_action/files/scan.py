@@ -16,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.escapes import shorten
 from zerokie_action.files.ignore import IGNORE_FILE, Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.files.manifest import MANIFEST_FOLDER
@@ -31,7 +32,7 @@ from zerokie_action.files.rules import (
     read_ignore_file,
     resolve,
 )
-from zerokie_action.text import human_paths, shorten
+from zerokie_action.numbers import human_paths
 
 _LISTED_PROBLEMS = 20
 _SHOWN_PATH = 200

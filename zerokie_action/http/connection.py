@@ -17,7 +17,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from zerokie_action.errors import unwrap
 from zerokie_action.http.response import IncomingResponse
-from zerokie_action.text import human_seconds
+from zerokie_action.numbers import human_seconds
 
 Fields = Sequence[tuple[bytes, bytes]]
 

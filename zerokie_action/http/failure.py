@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import httpx
 
-from zerokie_action.formats import is_loopback
-from zerokie_action.text import shorten
+from zerokie_action.escapes import shorten
+from zerokie_action.http.url import is_loopback
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500

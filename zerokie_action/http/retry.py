@@ -22,8 +22,8 @@ from zerokie_action.http.budget import Budget, Patience, longest_wait
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import Group, after_attempts, asked_to_wait
 from zerokie_action.http.transport import Transport
+from zerokie_action.numbers import human_seconds
 from zerokie_action.outcome import Outcome, Write
-from zerokie_action.text import human_seconds
 
 T = TypeVar("T")
 

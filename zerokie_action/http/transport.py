@@ -22,12 +22,11 @@ from anyio.streams.tls import TLSStream
 
 from zerokie_action import limits
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.formats import is_this_machine
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 from zerokie_action.http.request import extensions
-from zerokie_action.http.url import web_url
-from zerokie_action.text import human_seconds
+from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PORTS = {"http": 80, "https": 443}

@@ -24,3 +24,19 @@ def web_url(text: str) -> URL | None:
         return None
     is_web = url.scheme in {"http", "https"} and (url.port or 0) <= _LARGEST_PORT
     return url if is_web and _HOST.fullmatch(url.raw_host) else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is a loopback address."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address means this machine, or the host of this container."""
+    # Docker's and Podman's names for the machine that runs the container.
+    return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}

@@ -7,14 +7,14 @@ import anyio
 
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, RequestRejected
-from zerokie_action.operations.image.rollout import SETTLING_TIME
+from zerokie_action.limits import SETTLING_TIME
+from zerokie_action.numbers import human_seconds
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import CONFLICT, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
-from zerokie_action.text import human_seconds
 
 _HOW_TO_CHANGE = f"{DOCS}/image.md#how-to-change-env"
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."

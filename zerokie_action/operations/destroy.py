@@ -7,6 +7,7 @@ from functools import partial
 from zerokie_action.doubts import about_destroying, require_no_doubt
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.numbers import human_files
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import read_zone
@@ -14,7 +15,6 @@ from zerokie_action.outcome import Outcome
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Seen
-from zerokie_action.text import human_files
 
 Check = Callable[[], Awaitable[str | None]]
 """Looks at the app right before the DELETE, under the lock if the app has one.

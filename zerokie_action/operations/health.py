@@ -14,13 +14,13 @@ from urllib.parse import unquote
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.numbers import human_seconds
 from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND, words
 from zerokie_action.platform.pages import PageError, read_page, shown_url
 from zerokie_action.report.result import Seen
-from zerokie_action.text import human_seconds
 
 _SILENCE = 20.0
 """Seconds without a byte after which a request fails."""

@@ -14,6 +14,7 @@ from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession
+from zerokie_action.numbers import human_seconds
 from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import NOT_FOUND, is_conflict
@@ -22,7 +23,6 @@ from zerokie_action.platform.models import Counts
 from zerokie_action.report.result import Result
 from zerokie_action.settings import Settings
 from zerokie_action.shutdown import Shutdown
-from zerokie_action.text import human_seconds
 
 T = TypeVar("T")
 

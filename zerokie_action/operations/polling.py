@@ -8,7 +8,7 @@ import anyio
 
 from zerokie_action.ci import Log
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.text import human_seconds
+from zerokie_action.numbers import human_seconds
 
 T = TypeVar("T")
 

@@ -23,6 +23,7 @@ from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
 from zerokie_action.http.retry import Guard, RetryingClient
+from zerokie_action.numbers import human_bytes
 from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
 from zerokie_action.platform.models import (
@@ -38,7 +39,6 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
-from zerokie_action.text import human_bytes
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
-from zerokie_action.text import human_seconds
+from zerokie_action.numbers import human_seconds
 
 _LONGEST = 60.0
 """Seconds for a whole page: a large page over a slow line must not delay the run."""

@@ -1,7 +1,11 @@
 """Writes the reports to files: dotenv, GitLab's annotations, summary and JSON."""
+# os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
+# ruff: noqa: PTH112, PTH114, PTH120
 
 import json
 import os
+import os.path
+import re
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -10,10 +14,9 @@ from pathlib import Path
 
 from zerokie_action.ci import CI
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.formats import is_stream
+from zerokie_action.escapes import dotenv_json, dotenv_value, is_web_url, output_line
 from zerokie_action.report.result import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
-from zerokie_action.text import dotenv_json, dotenv_value, is_web_url, output_line
 
 SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
@@ -154,3 +157,24 @@ REPORTS: dict[str, Callable[[Result], str]] = {
     "output_file": render_json,
 }
 """The report of each input that names a file, in the order in which the files are written."""
+
+
+_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
+
+
+def check_report_file(path: str) -> str:
+    """Check that a report can be written to the path."""
+    parent = os.path.dirname(path) or "."
+    if not os.path.isdir(parent):
+        raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
+    if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
+        raise ValueError(f"{path!r} is a folder or a symbolic link; give the path of a file")
+    if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
+        raise ValueError(f"{path!r} can't be written (Permission denied); choose another path")
+    return path
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
+    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
+    return _STREAM.fullmatch(os.path.normpath(path)) is not None

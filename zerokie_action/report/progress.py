@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import anyio
 
 from zerokie_action.ci import Log
-from zerokie_action.text import human_bytes, human_files, human_seconds
+from zerokie_action.numbers import human_bytes, human_files, human_seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

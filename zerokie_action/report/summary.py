@@ -3,22 +3,15 @@
 A document begins with the status and the link to the app; then come one line of counts and the changes.
 Details are folded.
 
-Foreign text goes through `zerokie_action.text`.
+Foreign text goes through `zerokie_action.escapes`.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
+from zerokie_action.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
+from zerokie_action.numbers import human_bytes, human_files, human_seconds
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Changes, Result
-from zerokie_action.text import (
-    cut_markdown,
-    human_bytes,
-    human_files,
-    human_seconds,
-    markdown_code,
-    markdown_link,
-    markdown_text,
-)
 
 _SUMMARY_LIMIT = 1_000_000
 """Bytes. GitHub allows 1 MiB for all summaries of a step."""

@@ -3,9 +3,10 @@
 import anyio
 
 from zerokie_action.errors import DeployError, HealthCheckFailed
+from zerokie_action.limits import STEADY_TIME
 from zerokie_action.operations import apps
 from zerokie_action.operations.image.deploy import Deploy
-from zerokie_action.operations.image.rollout import STEADY_TIME, Rollout
+from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.operations.image.watch import look_up_final_state, look_up_image, wait_until_running
 from zerokie_action.outcome import Change
 

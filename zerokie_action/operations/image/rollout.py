@@ -15,17 +15,10 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from zerokie_action.errors import DeployError, DeployFailed, HealthCheckFailed, WentBack
+from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, UNCHANGED_TIME
 from zerokie_action.operations.image.images import Images, digest_of
 from zerokie_action.platform.models import App
 
-SETTLING_TIME = 15.0
-"""Seconds within which a GET shows an accepted deploy.
-
-A failure or another image counts once it has lasted for the same time."""
-STEADY_TIME = 7.0
-"""Seconds that an app has to run without a break: an instance that crashes at once shows as running, too."""
-UNCHANGED_TIME = 60.0
-"""Seconds after which an app may show the same image as before, though another image was deployed."""
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
 """The reference names only "deploying" and "running". Any status other than `running` and these failures

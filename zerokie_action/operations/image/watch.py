@@ -10,16 +10,16 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
 from zerokie_action.http.budget import UNTIL_DEADLINE
-from zerokie_action.limits import Allowance
+from zerokie_action.limits import SETTLING_TIME, Allowance
+from zerokie_action.numbers import human_seconds
 from zerokie_action.operations import apps
-from zerokie_action.operations.image.rollout import RUNNING, SETTLING_TIME, Rollout, Verdict
+from zerokie_action.operations.image.rollout import RUNNING, Rollout, Verdict
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change, Outcome
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Seen
-from zerokie_action.text import human_seconds
 
 LOOK_TIME = 2.0
 """Seconds for looking up the app's final state after a failure, and the grace for it after a signal."""

@@ -20,6 +20,7 @@ from zerokie_action.files.scan import Scan, scan
 from zerokie_action.files.zone import Zone
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.numbers import human_bytes, human_files, human_paths, utc_time
 from zerokie_action.operations import apps
 from zerokie_action.operations.health import check_health
 from zerokie_action.operations.job import Job
@@ -30,7 +31,6 @@ from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_bytes, human_files, human_paths, utc_time
 
 T = TypeVar("T")
 

@@ -21,12 +21,12 @@ from zerokie_action.files.proofs import Listing, judge_listing, next_manifest
 from zerokie_action.files.zone import Listed
 from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
+from zerokie_action.numbers import human_files
 from zerokie_action.operations.job import Job
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import MANIFESTS
 from zerokie_action.report.progress import Progress
 from zerokie_action.report.result import Changes, Uploaded
-from zerokie_action.text import human_files
 
 T = TypeVar("T")
 

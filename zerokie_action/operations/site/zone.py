@@ -9,13 +9,13 @@ from zerokie_action.files.manifest import Manifest, find_manifests, parse_manife
 from zerokie_action.files.proofs import Listing
 from zerokie_action.files.zone import Listed, Zone, make_zone
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.numbers import human_paths
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.client import HIDDEN_HINT, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
-from zerokie_action.text import human_paths
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _SILENCE = 10.0

@@ -13,21 +13,12 @@ or writes foreign text passes it through the function for the output, once, righ
 
 All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
-
-`human_files`, `human_bytes` and `human_seconds` format numbers, sizes and durations. `Redactor` removes
-secrets from raw text, before the text goes through these functions: a secret in shortened or escaped text may
-not be recognised.
+Secrets are removed before (`redaction`): a secret in shortened or escaped text may not be recognised.
 """
 
-import html
-import json
 import re
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
-_SHORTEST_SECRET = 4
 LINE_LIMIT = 2_000
 """The longest line of a log, in characters. Longer lines end in an ellipsis."""
 
@@ -72,8 +63,11 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$#@{}!^]")
+
 _REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|//|www\.|\bGH-\d", re.IGNORECASE)
+
 _BREAKS_CODE = re.compile(r"[`|]|(?<=#)#|^ | $")
+
 _AROUND_WORDS = "()[]\"'.,;:"
 
 
@@ -162,104 +156,3 @@ def dotenv_json(text: str) -> str:
     Characters other than JSON's punctuation, letters and digits can only be inside strings.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def human_files(count: int, what: str = "file") -> str:
-    """A number of files: `1 file`, `12,000 files`, `3 stale files`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def human_paths(paths: Sequence[str], shown: int = 3) -> str:
-    """The first paths, and the number of the others: `'a', 'b', 'c' and 1,200 more`."""
-    more = f" and {len(paths) - shown:,} more" if len(paths) > shown else ""
-    return ", ".join(map(repr, paths[:shown])) + more
-
-
-_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
-
-
-def utc_time(seconds: float) -> str:
-    """A time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def human_bytes(count: float) -> str:
-    """A size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
-    unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
-    number = count / _UNITS[unit]
-    return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
-
-
-def human_seconds(seconds: float) -> str:
-    """A duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
-    if seconds < 9.95:  # noqa: PLR2004 rounds to 10
-        digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 rounds to 0.1
-        return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} m"
-    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
-
-
-class Redactor:
-    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them."""
-
-    def __init__(self, *secrets: str) -> None:
-        patterns: set[str] = set()
-        for value in secret_values(secrets):
-            patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
-        longest_first = sorted(patterns, key=len, reverse=True)
-        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
-
-    def redact(self, text: str) -> str:
-        """`text` without the secrets. Secrets that overlap become one `***`."""
-        shown, end = "", 0
-        match = self._pattern.search(text)
-        while match:
-            start, stop = match.span()
-            shown += f"{text[end:start]}***" if start >= end else ""
-            end = max(end, stop)
-            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
-        return shown + text[end:]
-
-
-def secret_values(secrets: Iterable[str]) -> set[str]:
-    """The texts that must not be shown: each secret, and each of its lines, stripped.
-
-    Values of fewer than four characters are left out, because masking them would garble the log.
-    """
-    values = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
-    return {value for value in values if len(value) >= _SHORTEST_SECRET}
-
-
-def _in_base64(value: str) -> set[str]:
-    """The texts that Base64 makes of a secret: alone, or in a longer text, such as after a user's name.
-
-    Base64 turns three bytes into four characters. So there is a form for each place of the secret's first
-    byte in its group of three, without the characters that depend on the bytes beside the secret.
-    """
-    data = value.encode(errors="surrogatepass")
-    texts = set()
-    for encode in (b64encode, urlsafe_b64encode):
-        texts.add(encode(data).decode().rstrip("="))
-        for before in range(3):
-            bits = 8 * (before + len(data))
-            texts.add(encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6])
-    return texts
-
-
-def _spelled(char: str) -> str:
-    """A regular expression for a character: as it is, and as texts and URLs encode it."""
-    if char.isascii() and char.isalnum():
-        return char
-    code = ord(char)
-    forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
-    # Some encoders leave `~` and the like as they are, and some do not.
-    forms |= {
-        quote_plus(char, errors="surrogatepass"),
-        "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass")),
-    }
-    expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
-    return f"(?i:{'|'.join(expressions)})"

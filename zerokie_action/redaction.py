@@ -1,0 +1,75 @@
+"""Removes secrets from raw text, before the text is escaped for an output.
+
+A secret in shortened or escaped text may not be recognised.
+"""
+
+import html
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable
+from urllib.parse import quote_plus
+
+_SHORTEST_SECRET = 4
+
+
+class Redactor:
+    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them."""
+
+    def __init__(self, *secrets: str) -> None:
+        patterns: set[str] = set()
+        for value in secret_values(secrets):
+            patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
+        longest_first = sorted(patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
+
+    def redact(self, text: str) -> str:
+        """`text` without the secrets. Secrets that overlap become one `***`."""
+        shown, end = "", 0
+        match = self._pattern.search(text)
+        while match:
+            start, stop = match.span()
+            shown += f"{text[end:start]}***" if start >= end else ""
+            end = max(end, stop)
+            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
+        return shown + text[end:]
+
+
+def secret_values(secrets: Iterable[str]) -> set[str]:
+    """The texts that must not be shown: each secret, and each of its lines, stripped.
+
+    Values of fewer than four characters are left out, because masking them would garble the log.
+    """
+    values = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
+    return {value for value in values if len(value) >= _SHORTEST_SECRET}
+
+
+def _in_base64(value: str) -> set[str]:
+    """The texts that Base64 makes of a secret: alone, or in a longer text, such as after a user's name.
+
+    Base64 turns three bytes into four characters. So there is a form for each place of the secret's first
+    byte in its group of three, without the characters that depend on the bytes beside the secret.
+    """
+    data = value.encode(errors="surrogatepass")
+    texts = set()
+    for encode in (b64encode, urlsafe_b64encode):
+        texts.add(encode(data).decode().rstrip("="))
+        for before in range(3):
+            bits = 8 * (before + len(data))
+            texts.add(encode(bytes(before) + data).decode()[-(-8 * before // 6) : bits // 6])
+    return texts
+
+
+def _spelled(char: str) -> str:
+    """A regular expression for a character: as it is, and as texts and URLs encode it."""
+    if char.isascii() and char.isalnum():
+        return char
+    code = ord(char)
+    forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
+    # Some encoders leave `~` and the like as they are, and some do not.
+    forms |= {
+        quote_plus(char, errors="surrogatepass"),
+        "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass")),
+    }
+    expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
+    return f"(?i:{'|'.join(expressions)})"
