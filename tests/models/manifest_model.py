@@ -356,7 +356,7 @@ def in_the_way(path: str, folder: Collection[str]) -> bool:
 
 
 class Deploy:
-    """One deploy: the order of the steps, as in `operations.site.static`. `folder` has hash and length by path."""
+    """One deploy, in the order of `operations.site.static`. `folder` has hash and length by path."""
 
     def __init__(
         self,
