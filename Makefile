@@ -68,7 +68,7 @@ servers: .venv/.synced ## Run the tests behind real servers (nginx, squid, hapro
 	@$(BIN)/pytest -m servers tests/servers $(ARGS)
 
 browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
-	@$(BIN)/pytest -m browser tests/browser tests/test_pictures.py $(ARGS)
+	@$(BIN)/pytest -m browser tests/browser tests/project/test_pictures.py $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
 	@$(BIN)/pytest -m e2e tests/e2e $(ARGS)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.operations.containers import tell
 from tests.support import cleanup
+from tests.support.containers import tell
 from tests.support.world import API_KEY, World
 from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.faults import Fault, Kind

@@ -1,6 +1,6 @@
 """Which changes are doubtful: rules over what the app has and what the folder has.
 
-`tests/operations/test_intent.py` has what a deploy says and does then.
+`tests/promises/test_no_surprises.py` has what a deploy says and does then.
 """
 
 import hashlib

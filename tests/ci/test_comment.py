@@ -9,7 +9,7 @@ import pytest
 from tests.ci.forge import GITLAB, TOKEN, Forge
 from tests.ci.forge import run as run_on_forge
 from tests.http.servers import Handler, Peer, always
-from tests.operations.containers import tell
+from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
 

@@ -14,7 +14,7 @@ import pytest
 from tests.ci.forge import GITHUB, TOKEN, Answer, Deployment, Forge
 from tests.ci.forge import run as run_on_forge
 from tests.http.servers import Handler, Peer
-from tests.operations.containers import BROKEN, NEW, running_web, says, tell
+from tests.support.containers import BROKEN, NEW, running_web, says, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World, close_signals
 from zerokie_action.sandbox.faults import Kind

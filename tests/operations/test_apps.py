@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web
+from tests.support.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web
 from tests.support.world import World
 from zerokie_action.sandbox.faults import Kind
 

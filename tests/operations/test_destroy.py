@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.containers import OLD, lines, running_web, tell
+from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record

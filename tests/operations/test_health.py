@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.http.servers import always, serve
-from tests.operations.containers import NEW, deploy, lines, running_web
 from tests.support import timewarp
+from tests.support.containers import NEW, deploy, lines, running_web
 from tests.support.world import API_KEY, SITE, Outcome, World
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.records import Record

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ci.forge import GITHUB, TOKEN, Forge, run
 from tests.http.servers import Handler, Peer, always
-from tests.operations.containers import lines, tell
+from tests.support.containers import lines, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.files.manifest import mark_repository, new_manifest_name

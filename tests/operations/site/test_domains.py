@@ -1,0 +1,151 @@
+"""Custom domains: attached after the deploy, each result told."""
+
+import pytest
+
+from tests.support.containers import lines
+from tests.support.schema import check_result
+from tests.support.world import World
+from zerokie_action.sandbox.faults import Kind
+
+WWW = "www.example.com"
+RECORD = f"{WWW} CNAME site.localhost"
+
+
+def attached(world: World) -> list[str]:
+    return world.platform.domains.list("site")
+
+
+def test_attached_after_the_deploy(world: World) -> None:
+    """When the new version is live; with the DNS record to set, in the log, the outputs and the summary."""
+    outcome = world.run(domains=[WWW])
+    assert outcome.exit_code == 0
+    assert attached(world) == [WWW]
+    assert lines(outcome)[-2] == f"Attached '{WWW}' (TLS pending); set the DNS record: {RECORD}"
+    assert outcome.outputs["domains"] == [
+        {"domain": WWW, "cname_target": "site.localhost", "tls_status": "pending", "dns_record": RECORD}
+    ]
+    assert f"| `{WWW}` | `site.localhost` | pending |" in outcome.summary
+    paths = [record.path for record in outcome.requests]
+    assert paths.index("/v1/apps/site/deploy/finalize") < paths.index("/v1/apps/site/domains")
+
+
+def test_attached_already(world: World) -> None:
+    """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot makes another."""
+    world.run(domains=[WWW])
+    outcome = world.run(domains=[WWW, "WWW.Example.com", f"{WWW}."])
+    assert outcome.exit_code == 0
+    check_result(outcome.outputs)
+    assert outcome.outputs["warnings"] == []
+    assert outcome.outputs["domains"] == [
+        {"domain": WWW, "status": "attached already", "answer": '409: "domain already exists"'}
+    ]
+    assert len(outcome.sent("POST", "/domains$")) == 1
+    assert lines(outcome)[-2] == (
+        f"'{WWW}' is attached already, to this app or another: "
+        'the platform said 409: "domain already exists"'
+    )
+    assert f"| `{WWW}` | attached already |  |" in outcome.summary
+
+
+@pytest.mark.parametrize("domain", [WWW, "deploy.lock.example.com"])
+def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
+    """It is waited for: a conflict with it does not say that the domain is attached."""
+    world.platform.dialect.speak("domain-busy=once")
+    outcome = world.run(domains=[domain])
+    assert outcome.exit_code == 0, outcome.log
+    assert attached(world) == [domain]
+    assert "Waiting for another deploy of 'site' to end" in outcome.log
+    world.platform.dialect.speak("domain-busy=no")
+    (again,) = world.run(domains=[domain], lock_timeout=0).outputs["domains"]
+    assert again["status"] == "attached already"
+
+
+def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
+    """The error quotes it. The deploy is done, and the outputs say so."""
+    refusal = b'{"error": "apex domains are not supported"}'
+    world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=refusal)
+    outcome = world.run(domains=["example.co.uk", WWW])
+    check_result(outcome.outputs)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"] == (
+        "Attaching 'example.co.uk' was refused (400: \"apex domains are not supported\"); "
+        "the new version is deployed"
+    )
+    assert attached(world) == [WWW]
+    (deployment,) = world.platform.deployments("site")
+    assert outcome.outputs["deploy_id"] == deployment.deploy_id
+    assert outcome.outputs["files_uploaded"] == 4
+    assert world.platform.lock("site") is None
+    assert [sorted(domain) for domain in outcome.outputs["domains"]] == [
+        ["domain", "error"],
+        ["cname_target", "dns_record", "domain", "tls_status"],
+    ]
+
+
+def test_removed(world: World) -> None:
+    """And what is not there need not be."""
+    world.run(domains=[WWW])
+    outcome = world.run(remove_domains=[WWW, "other.example.com"])
+    assert outcome.exit_code == 0
+    assert attached(world) == []
+    assert outcome.outputs["notes"] == [f"Removed '{WWW}'.", "'other.example.com' was not attached."]
+
+
+ATTACHED, REFUSED, WAITED = 0, 4, 6
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (409, "conflict", ATTACHED),
+        (422, "www.example.com already exists", ATTACHED),
+        (400, "unknown domain", REFUSED),
+        (409, "already in use by another account", REFUSED),
+        (422, "www.example.com exists and belongs to someone else", REFUSED),
+        (409, "domain_claimed", REFUSED),
+        (409, "app is locked", WAITED),
+        (409, "a deploy is in progress.", WAITED),
+        (409, "already attached to app 'site', not to smart-lock", ATTACHED),
+        (400, "lock", REFUSED),
+    ],
+)
+def test_words_of_the_platform(world: World, status: int, said: str, code: int) -> None:
+    """They decide, and are quoted in log and JSON."""
+    body = f'{{"error": "{said}"}}'.encode()
+    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
+    outcome = world.run(domains=[WWW], lock_timeout=0)
+    assert outcome.exit_code == code, outcome.log
+    assert f'{status}: "{said}"' in outcome.log
+    (domain,) = outcome.outputs["domains"]
+    assert said in domain["answer" if code == ATTACHED else "error"]
+
+
+@pytest.mark.parametrize("fault", ["busy", "away"])
+def test_what_a_domain_does_not_stop(world: World, fault: str) -> None:
+    """Neither the other domains nor the health check; `lock-timeout` counts once, for all of them."""
+    status, code = {"busy": (409, 6), "away": (503, 5)}[fault]
+    body = b'{"error": "busy"}'
+    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
+    world.platform.domains.add("site", WWW)
+    outcome = world.run(
+        domains=["a.example.com", "b.example.com"],
+        remove_domains=[WWW],
+        health_check="/",
+        lock_timeout="20s",
+        retry_timeout="20s",
+    )
+    assert outcome.exit_code == code, outcome.log
+    assert attached(world) == []
+    assert "serves 'index.html' as deployed" in outcome.log
+    assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
+    assert outcome.outputs["lock_wait_seconds"] == (20 if fault == "busy" else 0)
+
+
+def test_a_domain_alone_is_a_change(world: World) -> None:
+    """A failure after it does not say that nothing was changed."""
+    world.run()
+    outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")
+    assert outcome.exit_code == 10
+    assert attached(world) == [WWW]
+    assert outcome.outputs["changed"] is True
+    assert "Nothing was changed." not in outcome.log

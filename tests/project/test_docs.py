@@ -1,0 +1,148 @@
+"""The pages in `docs/` show what exists and what happens: code blocks, logs, exit codes, links."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tests.support.schema import SCHEMA
+from tests.support.stories import STORIES, tell, timeless
+from tests.support.world import World
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCS = ROOT / "docs"
+DOCUMENTS = [
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("contributing/*.md")),
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "tests" / "README.md",
+]
+SOURCES = [
+    path
+    for folder in ("examples", "templates")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file() and path.suffix in {".yml", ".sh", ".py", ""}
+]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block, and what the comment right above it says it is: empty, `illustration`, or `log: NAME`."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """Every code block of a page."""
+    mark = ""
+    for token in MarkdownIt().parse(path.read_text("utf-8")):
+        if token.type == "fence":
+            yield Block(path.name, (token.map or [0])[0] + 1, token.info, token.content, mark)
+        comment = re.fullmatch(r"<!-- (illustration|log: .+) -->\n?", token.content)
+        mark = comment[1] if token.type == "html_block" and comment else ""
+
+
+BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
+LOGS = [block for block in BLOCKS if block.mark.startswith("log: ")]
+
+
+def each(found: list[Block]) -> Any:
+    return pytest.mark.parametrize("block", found, ids=str)
+
+
+def test_blocks_are_found() -> None:
+    """The tests below look at something."""
+    assert len(BLOCKS) > 20
+    assert {block.mark.removeprefix("log: ") for block in LOGS} == set(STORIES)
+
+
+# --- code
+
+
+def flat(text: str) -> str:
+    """Lines without what stands before and after them: an excerpt may be indented otherwise."""
+    return "\n" + "\n".join(line.strip() for line in text.strip().splitlines()) + "\n"
+
+
+@each([block for block in BLOCKS if not block.mark and block.language in {"yaml", "sh"}])
+def test_code_is_from_a_file(block: Block) -> None:
+    """Code that is not marked as an illustration is from a file that is tested, or commands of `make`."""
+    is_make = block.language == "sh" and re.fullmatch(r"(make\b.*\n)+", block.text)
+    assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
+
+
+def test_the_readme_shows_how_to_call_the_action_soon() -> None:
+    """In its first 100 lines."""
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()[:100]
+    assert any(re.match(r" +uses: \S+/zerokie-action@", line) for line in lines)
+
+
+@each(LOGS)
+def test_logs_are_what_a_run_prints(
+    block: Block, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word for word, but for the times; `tests/support/stories.py` has the runs."""
+    monkeypatch.chdir(tmp_path)
+    assert timeless(block.text) == timeless(tell(block.mark.removeprefix("log: "), world))
+
+
+# --- facts
+
+
+def headings(page: Path) -> set[str]:
+    """What follows `#` in links to the page's headings."""
+    return set(map(anchor, re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)))
+
+
+def test_addresses_in_messages_lead_somewhere() -> None:
+    """Each address of a page that the package names has the page, and its heading."""
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "zerokie_action").rglob("*.py"))
+    assert code.count("/zerokie-action/blob/") == 1, "`DOCS`"
+    addresses = re.findall(r"\{DOCS\}/([\w/.-]+)#([\w-]+)", code)
+    assert addresses
+    assert [found for found in addresses if found[1] not in headings(ROOT / "docs" / found[0])] == []
+
+
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+LINK = r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)'
+PATH = r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_page_names_exists(path: Path) -> None:
+    """Files that links and pictures lead to, headings, paths in the repository, and `make something`."""
+    text = path.read_text("utf-8")
+    targets = [path.parent / found for found in re.findall(LINK, text)]
+    targets += [ROOT / found for found in re.findall(PATH, text)]
+    assert [target for target in targets if not target.exists()] == []
+    for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+        target = path.parent / page if page else path
+        assert fragment in headings(target), (page, fragment)
+    commands = re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE)
+    assert [name for name in commands if not re.search(rf"^{name}:", MAKEFILE, re.MULTILINE)] == []
+
+
+def test_every_status_is_explained() -> None:
+    """With its exit codes, and whether somebody has to be called."""
+    text = (DOCS / "inputs.md").read_text("utf-8")
+    _, *rows = text[text.index("| `status` | exit code |") : text.index("The text of a not")].splitlines()
+    explained = [
+        status for row in filter(None, rows) for status in re.findall(r"`([a-z-]+)`", row.split("|", 2)[1])
+    ]
+    assert sorted(explained) == sorted(SCHEMA["properties"]["status"]["enum"])

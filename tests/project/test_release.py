@@ -1,0 +1,312 @@
+"""What the release script does, with stand-ins for `gh` and `docker` that remember what they were asked."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = "ghcr.io/your_org/zerokie-action"
+IMAGE = f"{NAME}@sha256:" + "5" * 64
+FILES = ("action.yml", "templates/deploy.yml", ".ci/release.py")
+CHANGELOG = """# Changelog
+
+## [Unreleased]
+
+## [1.2.0] - 2026-03-07
+
+### Added
+
+- Something.
+
+## [1.1.0] - 2026-02-01
+
+### Fixed
+
+- Something else.
+
+[1.2.0]: https://example.com
+"""
+GITHUB = """#!{python} -IS
+import json, os, sys
+from pathlib import Path
+
+state = Path({state!r})
+github = json.loads(state.read_text())
+answer, code = None, 0
+match sys.argv[1:]:
+    case ["api", "--method", method, path, *_]:
+        body = json.loads(sys.stdin.read() or "null")
+        call = [method, path.removeprefix("repos/{{owner}}/{{repo}}/git/")]
+        match call:
+            case ["GET", "matching-refs/tags/v"]:
+                tags = github["tags"].items()
+                answer = [{{"ref": f"refs/tags/{{tag}}", "object": {{"sha": sha}}}} for tag, sha in tags]
+            case ["GET", commit]:
+                answer = github["commits"][commit.removeprefix("commits/")]
+            case ["POST", "trees"]:
+                answer = {{"sha": "tree"}}
+            case ["POST", "commits"]:
+                parents = [{{"sha": parent}} for parent in body["parents"]]
+                github["commits"]["made"] = {{"message": body["message"], "parents": parents}}
+                answer = {{"sha": "made"}}
+            case ["POST", "refs"]:
+                github["tags"][body["ref"].removeprefix("refs/tags/")] = body["sha"]
+            case ["PATCH", ref]:
+                github["tags"][ref.removeprefix("refs/tags/")] = body["sha"]
+        github["calls"].append([*call, body])
+    case ["release", "view", tag]:
+        code = tag not in github["releases"]
+    case ["release", "create", tag, "--draft", "--verify-tag", *_] if tag in github["tags"]:
+        github["releases"][tag] = {{"isDraft": True, "isPrerelease": False, "notes": sys.stdin.read()}}
+    case ["release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease"]:
+        answer = [{{"tagName": tag, **release}} for tag, release in github["releases"].items()]
+    case ["release", "edit", tag, "--latest"] if not github["releases"][tag]["isPrerelease"]:
+        github["latest"] = tag
+    case ["release", "edit", tag, "--prerelease", "--notes", text]:
+        github["releases"][tag] |= {{"isPrerelease": True, "notes": text}}
+    case ["--config", folder, "buildx", "imagetools", "inspect", image] if not os.listdir(folder):
+        code = github["private"]
+    case ["buildx", "imagetools", "create", "--tag", moving, image]:
+        github["images"][moving] = image
+    case ["buildx", "imagetools", "inspect", "--format", "{{{{json .Manifest}}}}", moving]:
+        print(json.dumps({{"digest": github["images"][moving].partition("@")[2]}}))
+        sys.exit()
+    case _:
+        sys.exit("unexpected: " + " ".join(sys.argv[1:]))
+state.write_text(json.dumps(github))
+print(json.dumps(answer))
+sys.exit(int(code))
+"""
+
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(
+        "docker://" in (ROOT / "action.yml").read_text("utf-8"),
+        reason="a release commit is not released again",
+    ),
+]
+
+
+@dataclass
+class Repository:
+    """A checkout that is ready to be released as 1.2.0, and the GitHub that its commands see."""
+
+    folder: Path
+
+    @property
+    def github(self) -> dict[str, Any]:
+        """Tags, releases, images, and the API calls that were made."""
+        state: dict[str, Any] = json.loads((self.folder.parent / "github.json").read_text("utf-8"))
+        return state
+
+    def set(self, **state: Any) -> None:
+        """Change what GitHub has."""
+        (self.folder.parent / "github.json").write_text(json.dumps(self.github | state), "utf-8")
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the checkout. Returns what it printed."""
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.com")
+        command = ["git", *who, "-C", str(self.folder), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def publish(self, tag: str) -> None:
+        """Publish a draft, as an owner does in the browser."""
+        releases = self.github["releases"]
+        assert releases[tag]["isDraft"]
+        self.set(releases=releases | {tag: releases[tag] | {"isDraft": False}})
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the script, to its end."""
+        path = f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"
+        command = [sys.executable, str(self.folder / ".ci" / "release.py"), *arguments]
+        return subprocess.run(
+            command, env=os.environ | {"PATH": path}, capture_output=True, check=False, text=True
+        )
+
+    def sh(self, commands: str) -> None:
+        """Run commands of the documents in the checkout; they succeed."""
+        env = os.environ | {"PATH": f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"}
+        subprocess.run(["bash", "-e", "-c", commands], cwd=self.folder, env=env, check=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    folder = tmp_path / "checkout"
+    for name in FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / "zerokie_action").mkdir()
+    (folder / "zerokie_action" / "__init__.py").write_text('__version__ = "1.2.0"\n', "utf-8")
+    (folder / "CHANGELOG.md").write_text(CHANGELOG, "utf-8")
+    repository = Repository(folder)
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "everything")):
+        repository.git(*command)
+    state = tmp_path / "github.json"
+    maps: dict[str, Any] = {key: {} for key in ("tags", "commits", "releases", "images")}
+    state.write_text(json.dumps(maps | {"latest": "", "calls": [], "private": False}), "utf-8")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    for name in ("gh", "docker"):
+        program = tmp_path / "bin" / name
+        program.write_text(GITHUB.format(python=sys.executable, state=str(state)), "utf-8")
+        program.chmod(0o755)
+    return repository
+
+
+OLD = IMAGE.replace("5", "4")
+
+
+def live(*versions: str) -> dict[str, Any]:
+    """GitHub after releases of these versions, the newest last: each commit has the name of its version."""
+    tags = {f"v{version}": version for version in versions}
+    return {
+        "tags": {**tags, **{f"v{version[0]}": version for version in versions}},
+        "commits": {v: {"message": f"Release v{v}\n\nThe image is {OLD}.", "parents": []} for v in versions},
+        "releases": {tag: {"isDraft": False, "isPrerelease": False} for tag in tags},
+        "latest": f"v{versions[-1]}",
+    }
+
+
+def test_the_draft(repository: Repository) -> None:
+    """The tag leads to a commit after that on main, whose action and component pin the image by digest.
+
+    No name that moves has moved: the release is not published.
+    """
+    repository.set(**live("1.1.0"))
+
+    done = repository.run("draft", "1.2.0", IMAGE)
+
+    assert done.returncode == 0, done.stderr
+    github = repository.github
+    bodies = {path: body for method, path, body in github["calls"] if method == "POST"}
+    assert bodies["trees"]["base_tree"] == repository.git("rev-parse", "HEAD^{tree}")
+    files = {entry["path"]: yaml.safe_load_all(entry["content"]) for entry in bodies["trees"]["tree"]}
+    assert next(files["action.yml"])["runs"]["image"] == f"docker://{IMAGE}"
+    assert next(files["templates/deploy.yml"])["spec"]["inputs"]["action-image"]["default"] == IMAGE
+    assert bodies["commits"]["parents"] == [repository.git("rev-parse", "HEAD")]
+    assert bodies["commits"]["tree"] == "tree"
+    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
+    assert github["releases"]["v1.2.0"] == {
+        "isDraft": True,
+        "isPrerelease": False,
+        "notes": "### Added\n\n- Something.",
+    }
+    assert github["latest"] == "v1.1.0"
+    assert github["images"] == {f"{NAME}:1.2.0": IMAGE}
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    assert repository.github["tags"] == github["tags"]
+
+
+def test_published_and_withdrawn(repository: Repository) -> None:
+    """Moving names follow what an owner publishes, and the last good release after a withdrawal."""
+    repository.set(**live("1.1.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    early = repository.run("follow", "1.2.0")
+    assert (early.returncode, repository.github["tags"]["v1"]) == (1, "1.1.0")
+    assert "still a draft" in early.stderr
+
+    repository.publish("v1.2.0")
+    for _ in range(2):
+        done = repository.run("follow", "1.2.0")
+        assert done.returncode == 0, done.stderr
+        github = repository.github
+        assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "made"}
+        assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+        assert github["latest"] == "v1.2.0"
+
+    repository.sh(withdrawal().replace("1.2.3", "1.2.0").replace("1.2.2", "1.1.0"))
+    github = repository.github
+    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
+    assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": OLD}
+    assert github["latest"] == "v1.1.0"
+    again = repository.run("follow", "1.2.0")
+    assert (again.returncode, repository.github) == (1, github)
+    assert "withdrawn" in again.stderr
+
+
+def withdrawal() -> str:
+    """The commands that docs/contributing/releasing.md has for it."""
+    page = (ROOT / "docs" / "contributing" / "releasing.md").read_text("utf-8")
+    page = page[page.index("## Withdrawing one") :]
+    return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
+
+
+def test_a_late_fix_of_an_old_version_moves_nothing(repository: Repository) -> None:
+    """Users of `v1` do not go back, and *Latest* is the newest of all."""
+    repository.set(**live("1.10.0", "2.0.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    repository.publish("v1.2.0")
+    repository.set(latest="v1.2.0")  # as the browser suggests
+
+    done = repository.run("follow", "1.2.0")
+
+    assert done.returncode == 0, done.stderr
+    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "1.10.0", "v2": "2.0.0"}
+    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE}
+    assert repository.github["latest"] == "v2.0.0"
+
+
+def test_a_fix_of_the_major_version_before_moves_its_own_names(repository: Repository) -> None:
+    """`v1` follows, `v2` and *Latest* stay."""
+    repository.set(**live("1.1.0", "2.0.0"))
+    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    repository.publish("v1.2.0")
+
+    assert repository.run("follow", "1.2.0").returncode == 0
+
+    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "made", "v2": "2.0.0"}
+    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+    assert repository.github["latest"] == "v2.0.0"
+
+
+def test_a_version_is_released_once(repository: Repository) -> None:
+    """A tag that exists stays where it is."""
+    tags = {"v1.2.0": "other"}
+    other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
+    repository.set(tags=tags, commits={"other": other})
+
+    done = repository.run("draft", "1.2.0", IMAGE)
+
+    assert done.returncode == 1
+    assert "v1.2.0 exists already" in done.stderr
+    assert repository.github["tags"] == tags
+    assert repository.github["releases"] == {}
+
+
+def test_a_private_image_is_not_released(repository: Repository) -> None:
+    """No tag is made that could not be taken back; when the package is public, the same job goes on."""
+    repository.set(private=True)
+    refused = repository.run("draft", "1.2.0", IMAGE)
+    assert refused.returncode == 1
+    assert "can't be pulled without a login" in refused.stderr
+    assert repository.github["calls"] == []
+    assert (repository.github["tags"], repository.github["images"]) == ({}, {})
+
+    repository.set(private=False)
+    done = repository.run("draft", "1.2.0", IMAGE)
+    assert done.returncode == 0, done.stderr
+    assert repository.github["tags"] == {"v1.2.0": "made"}
+
+
+@pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
+def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, version: str) -> None:
+    """The package and the changelog both have to say so."""
+    done = repository.run("check", version)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Not released: ")
+
+
+@pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
+def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
+    """Anything else could change later."""
+    done = repository.run("draft", "1.2.0", image)
+    assert done.returncode == 1
+    assert "by its digest" in done.stderr
+    assert repository.github["tags"] == {}

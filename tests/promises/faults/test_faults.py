@@ -1,0 +1,156 @@
+"""Every fault at every request of every reference deploy."""
+
+import os
+import signal
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+
+from tests.promises.faults.conftest import AtEachRequest
+from tests.promises.faults.invariants import broken, broken_next
+from tests.promises.faults.scenarios import SAMPLE, SCENARIOS, Scenario
+from tests.support.world import World
+from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.records import Record
+
+
+class Case(NamedTuple):
+    """A fault, and the exit codes that may follow when it happens once, and when it happens for ever."""
+
+    fault: Fault
+    once: Collection[int]
+    for_ever: Collection[int]
+
+
+UNAVAILABLE = (0, 5, 9)
+UNCLEAR = 2
+"""Where a manifest can't be read, or the zone's listing is not found."""
+FAULTS = {
+    "400": Case(Fault(Kind.STATUS, status=400), (0, 4), (0, 4)),
+    "401": Case(Fault(Kind.STATUS, status=401), (0, 3), (0, 3)),
+    "404": Case(Fault(Kind.STATUS, status=404), (0, 4, 5, 7), (0, 4, 5, 7)),
+    "409": Case(Fault(Kind.STATUS, status=409), (0, 4, 6, 7), (0, 4, 6, 7)),
+    "429": Case(Fault(Kind.STATUS, status=429, headers={"Retry-After": "7"}), (0,), UNAVAILABLE),
+    "500 after the effect": Case(Fault(Kind.STATUS, status=500, after=True), (0,), UNAVAILABLE),
+    "HTML": Case(Fault(Kind.HTML), (0,), UNAVAILABLE),
+    "empty after the effect": Case(Fault(Kind.EMPTY, after=True), (0,), UNAVAILABLE),
+    "reset after the effect": Case(Fault(Kind.RESET, after=True), (0,), UNAVAILABLE),
+    "hang": Case(Fault(Kind.HANG), (0,), UNAVAILABLE),
+    "drip after the effect": Case(Fault(Kind.DRIP, after=True), (0,), UNAVAILABLE),
+    "102 for ever": Case(Fault(Kind.PROCESSING), (0,), UNAVAILABLE),
+}
+"""One for each way that an answer takes through the code."""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+    """The invariants hold; after a failure, the next deploy is right."""
+
+    def attempt(name: str, world: World, record: Record) -> Iterator[str]:
+        world.platform.faults.add(replace(FAULTS[name].fault, index=record.index))
+        yield from deploys(scenario, name, world, record, FAULTS[name].once)
+
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})
+
+
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
+def test_for_ever(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+    """The same when all further requests of this kind meet the fault."""
+    tried = set()
+
+    def attempt(name: str, world: World, record: Record) -> Iterator[str]:
+        method, path = record.method, endpoint(record.path)
+        if (name, method, path) in tried:
+            return
+        tried.add((name, method, path))
+        fault = FAULTS[name].fault
+        world.platform.faults.add(replace(fault, index=record.index, times=None, method=method, path=path))
+        codes = {*FAULTS[name].for_ever, *scenario.more}
+        yield from deploys(scenario, name, world, record, codes)
+
+    at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})
+
+
+def deploys(
+    scenario: Scenario, name: str, world: World, record: Record, codes: Collection[int]
+) -> Iterator[str]:
+    """Run the scenario, and once more after a failure."""
+    if is_taken_at_its_word(scenario, name, record):
+        scenario = replace(scenario, is_right=lambda _world: True)
+    if "/_apps/site/_zerokie/" in record.path or (name == "404" and record.path.endswith("/files")):
+        codes = {*codes, UNCLEAR}
+    outcome = scenario.run(world)
+    found = list(broken(scenario, world, outcome, codes={code or scenario.usual for code in codes}))
+    yield from found
+    if not found and outcome.exit_code != scenario.usual:
+        yield from broken_next(scenario, world)
+
+
+def is_taken_at_its_word(scenario: Scenario, name: str, record: Record) -> bool:
+    """What the platform says is gone, or attached already, is: there is nobody else to ask."""
+    if name == "404":
+        return record.method == "DELETE" or scenario.name == "destroy"
+    return name == "409" and "/domains" in record.path
+
+
+def endpoint(path: str) -> str:
+    """A pattern for all paths of the same kind."""
+    return "/files/" if "/files/" in path else f"{path}$"
+
+
+ENDPOINTS = (
+    ("GET", "/apps/site$"),
+    ("GET", "/files$"),
+    ("GET", "/_apps/"),
+    ("POST", "/lock$"),
+    ("PUT", "/lock$"),
+    ("PUT", "/files/[a-z]"),
+    ("PUT", "/files/_zerokie"),
+    ("DELETE", "/files/[a-z]"),
+    ("POST", "/finalize$"),
+)
+"""What a deploy of a folder asks for, in the order of the requests."""
+ENDLESS = pytest.mark.parametrize("kind", [Kind.DRIP, Kind.PROCESSING])
+
+
+@ENDLESS
+def test_everything_drips_once(world: World, kind: Kind) -> None:
+    """An answer that never ends is silence: the deploy takes longer, and is right."""
+    world.run()
+    world.write({"index.html": b"new", "a.css": b"body{}"})
+    for method, path in ENDPOINTS:
+        world.fault(kind, method, path, after=True)
+    outcome = world.run()
+    assert outcome.exit_code == 0
+    assert world.stored() == world.read()
+    assert world.platform.lock("site") is None
+    assert len([record for record in outcome.requests if record.fault]) == len(ENDPOINTS)
+    assert outcome.seconds < 8 * 60
+
+
+@ENDLESS
+@pytest.mark.parametrize("timeout", [None, "10s"])
+def test_a_finalize_that_drips_for_ever(world: World, kind: Kind, timeout: str | None) -> None:
+    """It is asked again after two minutes, whatever `timeout` says, and given up after four."""
+    world.fault(kind, "POST", "/finalize$", times=None)
+    outcome = world.run(timeout=timeout)
+    assert outcome.exit_code == 5
+    sent = outcome.sent("POST", "/finalize$")
+    assert len(sent) >= 2
+    assert sent[1].received - sent[0].received == pytest.approx(120, abs=6)
+    assert outcome.seconds < 5 * 60
+    assert "lock expires by itself at" in outcome.log
+
+
+@ENDLESS
+def test_a_signal_while_finalize_drips(world: World, kind: Kind) -> None:
+    """The run ends in its time."""
+    world.fault(kind, "POST", "/finalize$", times=None)
+    world.signals.install()
+    world.once("POST", "/finalize$", lambda: world.loop.call_later(30, os.kill, os.getpid(), signal.SIGTERM))
+    outcome = world.run()
+    assert outcome.exit_code == 143
+    assert outcome.seconds == pytest.approx(34.5, abs=0.5)

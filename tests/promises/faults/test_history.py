@@ -1,0 +1,406 @@
+"""Random histories of one app, and what must hold after each step.
+
+Deploys of changing folders, with all options, on platforms of several dialects; faults, signals, kills;
+gateways that answer a PUT or DELETE in the platform's place; manifests that can't be read; strangers who
+write by hand, also where a deploy has deleted something; another repository; a rival's lock; time. The model
+is a dictionary. All contents have one length, and all happens within one second of the platform as long as no
+step lets time pass: what a listing shows tells nothing then.
+
+equal   a deploy that succeeds leaves the folder, and what it may not delete, byte for byte
+ours    a deploy is never refused for what only its own repository's deploys put there
+theirs  nothing that a stranger put there is deleted unasked; another repository changes nothing
+again   the same folder once more uploads nothing but what the deploy before has announced
+lock    it is free at the end, or the log says when it expires; every write was under it
+"""
+
+import math
+import os
+import re
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.promises.faults.invariants import forbidden_writes
+from tests.promises.faults.scenarios import DIALECTS
+from tests.promises.test_no_surprises import OURS, THEIRS
+from tests.support.cleanup import clean_up
+from tests.support.timewarp import wall_clock, warped
+from tests.support.world import Outcome, open_world
+from zerokie_action.errors import PlatformUnavailable
+from zerokie_action.files.manifest import MANIFEST_FOLDER, find_manifests
+from zerokie_action.sandbox.cdn import Page
+from zerokie_action.sandbox.faults import Fault, Kind
+from zerokie_action.sandbox.platform import Platform
+from zerokie_action.sandbox.records import Record
+
+NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
+HASHED = ("a.1.js", "a.2.js", "a.3.js")
+THEIR_NAMES = (*NAMES, "theirs.txt", "a.1.js")
+# One length only: a listing can't tell these apart.
+CONTENTS = (b"aaaa", b"bbbb", b"cccc")
+STRANGE = b"ssss"
+KINDS = (
+    {"kind": Kind.STATUS, "status": 500},
+    {"kind": Kind.STATUS, "status": 503, "after": True},
+    {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "3"}},
+    {"kind": Kind.STATUS, "status": 400},
+    {"kind": Kind.RESET},
+    {"kind": Kind.RESET, "after": True},
+    {"kind": Kind.HANG, "after": True},
+    {"kind": Kind.HTML},
+    {"kind": Kind.EMPTY},
+    {"kind": Kind.EMPTY, "after": True},
+)
+CANT_BE_READ = "can't be read"
+
+paths = st.sampled_from(NAMES)
+contents = st.sampled_from(CONTENTS)
+skips = st.integers(0, 16)
+
+
+def rarely(value: object, usual: object) -> st.SearchStrategy[object]:
+    return st.sampled_from([usual, usual, usual, value])
+
+
+options = st.fixed_dictionaries(
+    {
+        "keep": rarely("a.*.js\ntheirs.txt", ""),
+        "delete_stale": st.sampled_from([True, True, False, "1m", "7d"]),
+        "incremental": rarely(False, True),  # noqa: FBT003
+        "take_over": rarely(True, False),  # noqa: FBT003
+    }
+)
+
+
+class History(RuleBasedStateMachine):
+    """Steps in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = ExitStack()
+        loop = self._open.enter_context(warped(self._open.enter_context(pytest.MonkeyPatch.context())))
+        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
+        self.skipped = 0.0
+        world = open_world(folder, loop, clock=lambda: wall_clock(loop) - self.skipped)
+        self.world = self._open.enter_context(world)
+        self.env = OURS | {"ZEROKIE_STATE_FILE": str(folder / "state.json")}
+        self.world.env = dict(self.env)
+        self.world.signals.install()
+        platform = self.world.platform
+        platform.apps.create_static("site")
+        self._serve_badly(platform)
+        self.files: dict[str, bytes] = {}
+        self.unreadable: float = 0
+        """How often the manifest can't be read from now on."""
+        self.ours: set[str] = set()
+        self.half_deleted: set[str] = set()
+        """What deploys have deleted that failed since the last one that did not."""
+        self.is_calm = True
+        """Whether nothing has happened so far but deploys without `keep`."""
+        self.may_be_refused = False
+        """Whether a gateway's lie has made a stranger's file of ours."""
+        self.last: Outcome | None = None
+        self.last_request = platform.clock()
+        self.abandoned: set[str | None] = set()
+
+    def teardown(self) -> None:
+        self._open.close()
+
+    def _serve_badly(self, platform: Platform) -> None:
+        """Let the CDN hide manifests, and ignore queries: it has old answers until finalize purges it."""
+        get = platform.cdn.get
+
+        def cached(name: str, raw_path: str, query: str) -> tuple[Page, bool]:  # noqa: ARG001
+            if raw_path.startswith(MANIFEST_FOLDER) and self.unreadable:
+                self.unreadable -= 1
+                return Page(404, b""), False
+            return get(name, raw_path, "")
+
+        platform.cdn.get = cached  # type: ignore[method-assign]
+
+    def _name(self, path: str) -> str:
+        """The path, or one that is not hidden where the platform refuses those."""
+        return path.removeprefix(".") if self.world.platform.dialect["hidden"] == "refused" else path
+
+    # The folder
+
+    @initialize(
+        dialect=st.sampled_from(["", *DIALECTS]), path=paths, content=contents, unreadable=rarely(math.inf, 0)
+    )
+    def begin(self, dialect: str, path: str, content: bytes, unreadable: float) -> None:
+        self.world.platform.dialect.speak(*dialect.split())
+        self.unreadable = unreadable
+        self.edit(path, content)
+
+    @rule(path=paths, content=contents)
+    def edit(self, path: str, content: bytes) -> None:
+        self.files[self._name(path)] = content
+        self.world.write(self.files)
+
+    @rule(name=st.sampled_from(HASHED), content=contents)
+    def build(self, name: str, content: bytes) -> None:
+        """The same assets under another hashed name."""
+        self.files = {path: body for path, body in self.files.items() if path not in HASHED}
+        self.edit(name, content)
+
+    @precondition(lambda self: len(self.files) > 1)
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        del self.files[data.draw(st.sampled_from(sorted(self.files)))]
+        self.world.write(self.files)
+
+    # Others
+
+    @rule(path=st.sampled_from(THEIR_NAMES))
+    def a_stranger_writes(self, path: str) -> None:
+        """Without the lock, so not within the second of a deploy: nobody could see that."""
+        self.is_calm = False
+        self.world.loop.jump(1.0)
+        self.world.platform.put_file("site", self._name(path), STRANGE)
+        self.world.loop.jump(1.0)
+
+    @rule(path=st.sampled_from(THEIR_NAMES))
+    def a_stranger_deletes(self, path: str) -> None:
+        if path in self.world.platform.files("site"):
+            self.is_calm = False
+            self.world.platform.delete_file("site", path)
+
+    @rule(path=paths)
+    def a_visitor_fills_the_cache(self, path: str) -> None:
+        self.world.platform.cdn.get("site", quote(path), "")
+
+    @rule(times=st.sampled_from([0, 1, math.inf]))
+    def manifests_become_unreadable(self, times: float) -> None:
+        self.unreadable = times
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 60.0, 1801.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.loop.jump(seconds)
+
+    @rule(seconds=st.sampled_from([10, 20, 1801]))
+    def a_rival_takes_the_lock(self, seconds: int) -> None:
+        if self.world.platform.lock("site") is None:
+            self.world.platform.take_lock("site", "rival")
+            self.world.loop.call_later(seconds, self.the_rival_is_done)
+
+    def the_rival_is_done(self) -> None:
+        if self.world.platform.lock("site") == "rival":
+            self.world.platform.expire_lock("site")
+
+    @precondition(lambda self: bool(find_manifests(self.world.platform.files("site"))))
+    @rule(inputs=options)
+    def another_repository_deploys(self, inputs: dict[str, object]) -> None:
+        before = self.world.platform.files("site")
+        self.world.env = dict(THEIRS)
+        outcome = self.world.run(lock_timeout="30s", **inputs | {"take_over": False})
+        self.world.env = dict(self.env)
+        assert outcome.exit_code in {2, 6}, f"theirs: another repository got in: {outcome.log}"
+        assert self.world.platform.files("site") == before, "theirs: changed before it was refused"
+
+    # Deploys
+
+    @rule(kind=st.sampled_from(KINDS), skip=skips, times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_with_a_fault(
+        self, kind: dict[str, object], skip: int, times: int | None, inputs: dict[str, object]
+    ) -> None:
+        # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
+        times = 1 if kind["kind"] is Kind.EMPTY else times
+        index = len(self.world.platform.requests) + skip
+        fault = Fault(index=index, times=times, **kind)  # type: ignore[arg-type]
+        self._deploy(inputs, fault, may_fail=True)
+
+    @rule(path=paths, times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_through_a_lying_gateway(self, path: str, times: int | None, inputs: dict[str, object]) -> None:
+        """It answers the PUT of one path with 200 in the platform's place."""
+        path = self._name(path)
+        fault = Fault(Kind.STATUS, "PUT", f"/files/{quote(path)}$", status=200, body=b"", times=times)
+        self._deploy(inputs, fault, may_fail=True, may_be_unknown=path)
+
+    @rule(skip=st.integers(0, 2), times=st.sampled_from([1, 2, None]), inputs=options)
+    def deploy_through_a_gateway_that_swallows_manifests(
+        self, skip: int, times: int | None, inputs: dict[str, object]
+    ) -> None:
+        """If none arrives, nobody knows whose the files are."""
+        fault = Fault(
+            Kind.STATUS, "PUT", f"/files/{MANIFEST_FOLDER}", status=200, body=b"", skip=skip, times=times
+        )
+        self._deploy(inputs, fault, may_fail=True)
+        self.may_be_refused |= bool(self.last and self.last.exit_code == PlatformUnavailable.exit_code)
+
+    @rule(path=st.sampled_from([*THEIR_NAMES, *HASHED, MANIFEST_FOLDER]), inputs=options)
+    def deploy_through_a_gateway_that_deletes_nothing(self, path: str, inputs: dict[str, object]) -> None:
+        """It confirms the DELETE of one path, or of all manifests, in the platform's place."""
+        path = self._name(path)
+        fault = Fault(Kind.STATUS, "DELETE", f"/files/{quote(path)}", status=204, body=b"", times=None)
+        self._deploy(inputs, fault, may_fail=self.world.platform.lock("site") is not None, may_stay=path)
+        self.deploy(inputs)
+
+    @rule(skip=skips, number=st.sampled_from([signal.SIGINT, signal.SIGTERM]), inputs=options)
+    def deploy_and_cancel(self, skip: int, number: signal.Signals, inputs: dict[str, object]) -> None:
+        index = len(self.world.platform.requests) + skip
+        self._deploy(inputs, may_fail=True, at=(index, number))
+        self.world.reset_signals()
+
+    @rule(skip=skips, inputs=options)
+    def deploy_and_kill(self, skip: int, inputs: dict[str, object]) -> None:
+        """What a killed process would still have sent has no effect, and takes no time."""
+        index = len(self.world.platform.requests) + skip
+        fault = Fault(Kind.RESET, index=index, times=None)
+        self._deploy(inputs, fault, may_fail=True, at=(index, signal.SIGTERM), until=index)
+        self.world.reset_signals()
+        holder = self.world.platform.lock("site")
+        said = clean_up(self.world)
+        assert self.world.platform.lock("site") == ("rival" if holder == "rival" else None), said
+
+    @rule(path=paths, content=contents, skip=st.integers(4, 10), killed=st.booleans())
+    def an_edit_that_is_deployed_halfway_and_taken_back(
+        self, path: str, content: bytes, skip: int, *, killed: bool
+    ) -> None:
+        """The first manifest must not vouch for what the second deploy has replaced."""
+        before = dict(self.files)
+        self.deploy(inputs={})
+        self.edit(path, content)
+        if killed:
+            self.deploy_and_kill(skip, {})
+        else:
+            self.deploy_and_cancel(skip, signal.SIGTERM, {})
+        self.files = before
+        self.world.write(self.files)
+        self.deploy(inputs={})
+
+    @rule(inputs=options)
+    def deploy(self, inputs: dict[str, object]) -> None:
+        rival = self.world.platform.lock("site")
+        self._deploy(inputs, may_fail=rival is not None)
+        if self.last and self.last.exit_code == 0:
+            announced = re.search(r"The next deploy sends (\d+)", self.last.log)
+            self._deploy(inputs | {"incremental": True}, may_fail=False)
+            if self.last.exit_code == 0 and CANT_BE_READ not in self.last.log:
+                uploaded = self.last.outputs["files_uploaded"]
+                assert uploaded == int(announced[1] if announced else 0), f"again: {self.last.log}"
+
+    def _deploy(
+        self,
+        inputs: dict[str, object],
+        *faults: Fault,
+        may_fail: bool,
+        at: tuple[int, signal.Signals] | None = None,
+        until: int | None = None,
+        may_be_unknown: str = "",
+        may_stay: str = "",
+    ) -> None:
+        """Run a deploy. Its time ends with its last request, or with that before `until`.
+
+        Args:
+            inputs: of the run.
+            faults: what goes wrong meanwhile.
+            may_fail: whether it may end in an error.
+            at: the request at which this process gets a signal.
+            may_be_unknown: what a gateway lies about. Its length and its time say nothing, so the next deploy
+                has to mend it.
+            may_stay: a path whose deletion is confirmed and not done.
+        """
+        self.is_calm &= not may_fail and not may_stay and not inputs.get("keep")
+
+        def note(record: Record) -> None:
+            if until is None or record.index < until:
+                self.last_request = self.world.platform.clock()
+            if at is not None and record.index == at[0]:
+                os.kill(os.getpid(), at[1])
+
+        before = self.world.stored()
+        strange = [path for path, content in before.items() if content == STRANGE]
+        self.last_request = self.world.platform.clock()
+        self.world.platform.on_request = note
+        self.world.platform.faults.add(*faults)
+        self.last = self.world.run(lock_timeout="30s", max_deletes=99, **inputs)
+        self.world.platform.on_request = None
+        self.world.platform.faults.clear()
+        self.skipped += self.world.platform.clock() - self.last_request
+        after, log = self.world.stored(), self.last.log
+        if "expires" in log:
+            self.abandoned |= self.last.sessions
+        if self.last.exit_code == 2:
+            assert after == before, f"theirs: changed before it was refused: {log}"
+            assert not self.is_calm, f"ours: {log}"
+            assert strange or CANT_BE_READ in log or self.may_be_refused, f"ours: {log}"
+            return
+        self.ours |= self.files.keys()
+        # What a deploy deleted that did not end well may still count as ours.
+        known_ours = self.ours | self.half_deleted
+        gone = [path for path in strange if path not in after and path not in known_ours]
+        assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
+        deleted = before.keys() - after.keys()
+        self.ours -= deleted
+        self.half_deleted |= deleted
+        # What stays beside an unreadable manifest may be a stranger's to the next deploy: an accepted limit.
+        self.may_be_refused |= CANT_BE_READ in log and bool(after.keys() - self.files.keys())
+        if self.last.exit_code:
+            assert may_fail, log
+            assert self.last.outputs["error"]
+            return
+        self.half_deleted.clear()
+        wanted = self.files | {path: body for path, body in before.items() if self._stays(path, inputs)}
+        if not isinstance(inputs.get("delete_stale", True), bool):
+            # `test_waiting` says how long a file may wait; a page, or what only strangers had, never does.
+            wanted |= {
+                path: body
+                for path, body in after.items()
+                if path in before and path in known_ours and not path.endswith(".html")
+            }
+            wanted |= self.files
+        if may_stay in before and may_stay not in wanted:
+            self.ours.discard(may_stay)
+            self.may_be_refused = True
+            wanted[may_stay] = before[may_stay]
+        if may_be_unknown and after != wanted:
+            self.world.loop.jump(60)
+            self._deploy(inputs, may_fail=False)
+        else:
+            assert after == wanted, f"equal: {log}"
+
+    def _stays(self, path: str, inputs: dict[str, object]) -> bool:
+        is_kept = bool(inputs.get("keep")) and path in {*HASHED, "theirs.txt"}
+        return path not in self.files and (is_kept or not inputs.get("delete_stale", True))
+
+    @invariant()
+    def the_lock_is_free_or_accounted_for(self) -> None:
+        holder = self.world.platform.lock("site")
+        assert holder in {None, "rival"} | self.abandoned, self.last
+
+    @invariant()
+    def every_write_was_under_the_lock_of_its_run(self) -> None:
+        if self.last:
+            assert list(forbidden_writes(self.last)) == []
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(settings(max_examples=8, stateful_step_count=16, derandomize=True), id="a sample"),
+        pytest.param(
+            settings(max_examples=300, stateful_step_count=50), id="many", marks=pytest.mark.exhaustive
+        ),
+    ],
+)
+def test_history(limits: settings) -> None:
+    """The invariants hold, and every deploy that says so has succeeded."""
+    run_state_machine_as_test(
+        History,
+        settings=settings(limits, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]),
+    )

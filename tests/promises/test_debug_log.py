@@ -1,0 +1,32 @@
+"""What `log-level: debug` shows of the requests: each attempt, how it ended, how long it took."""
+
+import re
+
+from tests.support.containers import tell
+from tests.support.world import API_KEY, Outcome, World
+from zerokie_action.sandbox.faults import Kind
+
+
+def traced(outcome: Outcome) -> list[str]:
+    """The lines about requests."""
+    return re.findall(r"^(?:GET|PUT|POST|DELETE) /v1/.*$", outcome.log, re.MULTILINE)
+
+
+def test_every_attempt_is_shown(world: World) -> None:
+    """With its status, or why there was no answer, in the order in which they ended; the key is nowhere."""
+    world.fault(Kind.STATUS, "PUT", "/files/index.html$", status=503)
+    world.fault(Kind.RESET, "PUT", "/files/index.html$")
+    outcome = world.run(log_level="debug")
+    assert len(traced(outcome)) == len([one for one in outcome.requests if one.path.startswith("/v1/")])
+    about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
+    assert about_it == ["503 after 0 s", "connection reset by peer after 0 s", "200 after 0 s"]
+    assert API_KEY not in outcome.log
+
+
+def test_what_was_under_way_at_the_end(world: World) -> None:
+    """A run that ends early says what it did not wait for."""
+    world.fault(Kind.HANG, "GET", "/files$")
+    tell(world, after=3)
+    outcome = world.run(log_level="debug")
+    assert outcome.exit_code == 143
+    assert "GET /v1/apps/site/files: given up after 3 s" in traced(outcome)

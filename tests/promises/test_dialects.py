@@ -1,0 +1,251 @@
+"""Whole operations on every platform that the reference allows: green if they took effect, and no harm."""
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.support.containers import asked
+from tests.support.world import SITE, Outcome, World, world
+from zerokie_action.sandbox.dialects import QUESTIONS
+
+OF_IMAGES = {
+    "updated-at", "image", "deploying", "before-deploying", "deploy-answer", "get-image", "broken-deploy",
+    "numbers",
+}  # fmt: skip
+OF_BOTH = {"times", "date", "new-app", "url", "conflict", "delete", "at-once", "rate", "app-deletion"}
+"""All other questions are about folders alone."""
+NO_TIMES = {"last-modified=absent", "last-modified=null"}
+NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
+"""The manifest can't be read, or the listing proves nothing: all is uploaded again."""
+OF_NO_STORY = {"above", "app-limit", "firewall", "file-limit", "domain-taken", "pull"}
+"""Questions about what the stories do not do."""
+SHOWS_NO_NAME = {"image=not-in-get", "image=bare-digest"}
+"""Nobody can tell which image to go back to."""
+NEVER_FAILED = {"get-image=runs-degraded", "get-image=runs-progressing"}
+"""GET shows no failure, and never the new image."""
+SHOWS_WHAT_RUNS = NEVER_FAILED | {"get-image=runs"}
+"""GET never shows an image that does not run."""
+BACK_BY_ITSELF = "broken-deploy=8s"
+"""The platform is faster than the client, which waits until a failure has lasted 15 s."""
+CRASHES = "broken-deploy=crash-loop"
+"""The status is `crashed`, and nothing else, whatever the other answers."""
+TIMED_OUT = 9
+NOBODY_CAN_JUDGE = (
+    # The new image shows as `stopped`, then as `running`, then as `failed`.
+    {"deploying=none", "before-deploying=stopped"},
+    # Nothing tells that the same tag was deployed again: it is asked for twice, and that is exit 5.
+    {"deploying=none", "deploy-answer=lost"},
+    {"deploying=none", "deploy-answer=empty"},
+    # GET shows no image, and the platform went back before the failure has shown for 15 s.
+    {"broken-deploy=8s", "image=not-in-get"},
+    # A deploy that failed has a minute to release its lock, and finalize takes longer.
+    {"hidden=refused", "finalize-time=70s"},
+    {"hidden=unlisted", "finalize-time=70s"},
+)
+NO_SIGN_OF_A_ROLLBACK = (
+    # The request was not carried out, and the crash loop's own next status looks like its effect.
+    {"deploy-answer=lost-before", "broken-deploy=crash-loop"},
+    # GET shows the previous image throughout, and a status that would have changed anyway.
+    *(
+        {answer, f"get-image=runs-{status}"}
+        for answer in ("deploy-answer=lost", "deploy-answer=empty")
+        for status in ("degraded", "progressing")
+    ),
+)
+"""The answer to the rollback is lost as well, and nobody can tell whether it took effect."""
+HIDDEN = ".well-known/security.txt"
+EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
+    "index.html": b"<h1>HELLO</h1>",
+    "new/page.html": b"new",
+    HIDDEN: b"mailto:",
+}
+
+
+LATER = {
+    "finalize=no-effect-once",
+    "finalize-time=30s-connected",
+    "finalize-time=70s-connected",
+}
+"""Answers in which the stories do not end well yet."""
+NO_STORY = {"finalize=no-effect"}
+"""The lock stays, whatever the client does."""
+
+
+def step(world: World, code: int = 0, **inputs: object) -> Outcome:
+    """Run it a while after the step before; it ends with this exit code, and soon."""
+    world.loop.jump(90)
+    outcome = world.run(**inputs)
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.seconds < (100 if code != TIMED_OUT else 400), outcome.log
+    assert "Traceback" not in outcome.log
+    return outcome
+
+
+def folder_story(world: World, dialect: Collection[str]) -> None:
+    """Create with a domain, again, change and delete with a hidden name, another deploy's lock, destroy."""
+    skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
+    domain = "www.example.com"
+    created = step(world, app="new", create=True, domains=domain)
+    assert created.outputs["created"] is True
+    again = step(world, app="new", domains=domain)
+    assert again.outputs["files_uploaded"] == (0 if skips else len(SITE))
+    assert "The next deploy sends" in again.log or NO_TIMES.isdisjoint(dialect)
+    assert again.outputs["url"] is None or again.outputs["url"].startswith("http")
+    for done in (created, again):
+        assert [one["domain"] for one in done.outputs["domains"]] == [domain]
+    world.write(EDITED)
+    if refused := next((code for name, code in HIDDEN_NAMES.items() if name in dialect), 0):
+        assert "`ignore`" in step(world, refused, app="new").log
+        (world.folder / HIDDEN).unlink()
+    changed = step(world, app="new")
+    assert {**world.stored("new"), HIDDEN: b""} == {**world.read(), HIDDEN: b""}
+    if not refused:
+        assert "`ignore`" not in changed.log
+        assert changed.outputs["files_uploaded"] == (3 if skips else len(EDITED))
+        assert changed.outputs["files_deleted"] == 1
+    world.platform.take_lock("new", "somebody else")
+    step(world, 6, app="new", lock_timeout=0)
+    world.platform.expire_lock("new")
+    step(world, app="new", operation="destroy")
+    world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
+    assert "new" not in {app.name for app in world.platform.apps.list()}
+
+
+HIDDEN_NAMES = {"hidden=refused": 4, "hidden=unlisted": 5}
+
+
+def image_story(world: World, dialect: Collection[str]) -> None:
+    """Create, another tag, the same tag, restart, a tag that fails with `rollback`, destroy."""
+    step(world, app="web", image="nginx:1", rollback=True, create=True)
+    tag: dict[str, Any] = {"image": "nginx:2", "rollback": True}
+    for inputs in (tag, tag, {"operation": "restart"}):
+        done = step(world, app="web", **inputs)
+        assert asked(done) == (2 if "deploy-answer=lost-before" in dialect else 1)
+        assert runs(world) == ("nginx:2", "running")
+    stays = bool(SHOWS_NO_NAME.intersection(dialect))
+    is_quick, is_hidden = BACK_BY_ITSELF in dialect, bool(SHOWS_WHAT_RUNS.intersection(dialect))
+    # An image that never shows can't be seen to go: the run waits for it until `wait-timeout`.
+    shows_nothing = (is_quick and is_hidden) or (
+        NEVER_FAILED.intersection(dialect) and CRASHES not in dialect
+    )
+    goes_back = is_hidden or not is_quick
+    failed = step(world, TIMED_OUT if shows_nothing else 8, app="web", image="nginx:broken", rollback=True)
+    if set(dialect) in NO_SIGN_OF_A_ROLLBACK:
+        assert failed.outputs["status"] == "failed"
+        assert "the rollback to 'nginx:2' failed as well" in failed.outputs["error"]
+    else:
+        assert failed.outputs["status"] == ("rolled-back" if goes_back and not stays else "failed")
+        image, status = runs(world)
+        is_left = stays and not is_quick
+        assert (image == "nginx:broken") is is_left
+        assert status == ("failed" if is_left else "running") or CRASHES in dialect
+    step(world, app="web", operation="destroy")
+    world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
+    assert "web" not in {app.name for app in world.platform.apps.list()}
+
+
+def runs(world: World) -> tuple[str | None, str]:
+    """The image of the container app, and its status."""
+    app = world.platform.apps.get("web")
+    return app.image, world.platform.apps.status(app)
+
+
+def other_answers(names: Collection[str]) -> list[str]:
+    """All answers to these questions but the sandbox's usual ones."""
+    answers = [f"{name}={answer}" for name in sorted(names) for answer in QUESTIONS[name].answers[1:]]
+    return [answer for answer in answers if answer not in LATER | NO_STORY]
+
+
+ANOTHER_NUMBER = {
+    "at-once=8", "at-once=16", "at-once=32", "rate=10", "rate=10-retry-after", "finalize-time=4s",
+    "finalize-time=30s", "listing=12s", "listing=20s", "broken-deploy=30s",
+}  # fmt: skip
+"""Answers that differ from others only in a number."""
+
+
+def each_answer(names: Collection[str]) -> pytest.MarkDecorator:
+    """All of them, in `make test` one of those that differ only in a number."""
+    rare = [pytest.mark.exhaustive]
+    answers = other_answers(names)
+    marked = [pytest.param(one, marks=rare if one in ANOTHER_NUMBER else []) for one in answers]
+    return pytest.mark.parametrize("dialect", marked)
+
+
+@each_answer(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY)
+def test_a_folder(world: World, dialect: str) -> None:
+    """Each answer to each question, the others as the sandbox has them."""
+    world.platform.dialect.speak(dialect)
+    folder_story(world, [dialect])
+
+
+@each_answer(OF_IMAGES | OF_BOTH)
+def test_an_image(world: World, dialect: str) -> None:
+    """Each answer to each question, the others as the sandbox has them."""
+    world.platform.dialect.speak(dialect)
+    image_story(world, [dialect])
+
+
+OF_STORIES = {name: answers for name in QUESTIONS.keys() - OF_NO_STORY if (answers := other_answers([name]))}
+
+
+@st.composite
+def some_answers(draw: st.DrawFn) -> list[str]:
+    """Answers to two questions."""
+    names = draw(st.lists(st.sampled_from(sorted(OF_STORIES)), min_size=2, max_size=2, unique=True))
+    return [draw(st.sampled_from(answers)) for answers in map(OF_STORIES.__getitem__, names)]
+
+
+@pytest.mark.parametrize(
+    "count", [pytest.param(4, id="a sample"), pytest.param(600, id="many", marks=pytest.mark.exhaustive)]
+)
+def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> None:
+    """Pairs of answers: one may hide what the other needs."""
+
+    @settings(
+        max_examples=count, derandomize=count < 9, suppress_health_check=list(HealthCheck), deadline=None
+    )
+    @given(dialect=some_answers())
+    def of(dialect: list[str]) -> None:
+        assume(set(dialect) not in NOBODY_CAN_JUDGE)
+        folder = tmp_path_factory.mktemp("w")
+        with pytest.MonkeyPatch.context() as monkeypatch, world(folder, monkeypatch) as new:
+            new.platform.dialect.speak(*dialect)
+            folder_story(new, dialect)
+            image_story(new, dialect)
+
+    of()
+
+
+@pytest.mark.parametrize("inputs", [{}, {"dry_run": True}])
+def test_a_listing_that_is_not_found(world: World, inputs: dict[str, object]) -> None:
+    """Some platforms say so of an empty zone: it is believed under `take-over`, once."""
+    world.platform.dialect.speak("empty-zone=404")
+    refused = step(world, 2, **inputs)
+    assert "The platform lists no files of app 'site' (404: " in refused.outputs["error"]
+    assert "`take-over: true` for one run by hand" in refused.outputs["hint"]
+    step(world, take_over=True)
+    step(world)
+    assert world.stored() == SITE
+
+
+def test_a_finalize_whose_purge_failed(world: World) -> None:
+    """Green, with the platform's own words for the CDN."""
+    world.platform.dialect.speak("finalize=502")
+    outcome = step(world)
+    unknown, purge = outcome.outputs["warnings"]
+    assert unknown.startswith("Finalize gave no deploy ID: the platform answered 502 (")
+    assert '502 ("' in unknown
+    assert "The CDN's cache may not have been purged" in purge
+
+
+@pytest.mark.parametrize("answer", ["404", "502"])
+def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
+    """It is said that the app was created; the next deploy goes on."""
+    world.platform.dialect.speak(f"new-app={answer}")
+    outcome = step(world, 9, app="new", create=True, timeout="5s")
+    assert "the app was created" in outcome.outputs["error"]
+    assert world.platform.lock("new") is None
+    step(world, app="new")

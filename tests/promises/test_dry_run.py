@@ -1,0 +1,147 @@
+"""A dry run asks, and says what would be done: not one write, whatever it is about."""
+
+import pytest
+
+from tests.support.containers import NEW, OLD, lines, running_web
+from tests.support.world import World
+
+EVERYTHING: dict[str, object] = {
+    "wait": True,
+    "health_check": "/healthz",
+    "rollback": True,
+    "registry_server": "r.example.com",
+    "registry_username": "u",
+    "registry_password": "pass-word",
+}
+FOLDER = EVERYTHING | {"domains": "www.example.com", "remove_domains": "old.example.com"}
+IMAGE = EVERYTHING | {"image": NEW, "port": 80, "env": "A=1"}
+RESTART = EVERYTHING | {"operation": "restart"}
+DESTROY = EVERYTHING | {"operation": "destroy"}
+
+CASES: dict[str, tuple[dict[str, object], list[str]]] = {
+    # name: inputs, what is said of the plan
+    "folder, deployed before": (
+        FOLDER | {"app": "site"},
+        [
+            "Plan: 2 to upload (23 B), 2 to delete, 2 unchanged",
+            "Plan: would attach 'www.example.com'",
+            "Plan: would remove 'old.example.com'",
+        ],
+    ),
+    "folder, new app": (
+        FOLDER | {"app": "new", "create": True},
+        [
+            "Plan: would create static app 'new'",
+            "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
+            "Plan: would attach 'www.example.com'",
+            "Plan: would remove 'old.example.com'",
+        ],
+    ),
+    "image": (IMAGE | {"app": "web"}, ["Plan: would deploy 'nginx:2' in place of 'nginx:1'"]),
+    "image, new app": (
+        IMAGE | {"app": "new", "create": True},
+        ["Plan: would create container app 'new' with 'nginx:2'"],
+    ),
+    "restart": (RESTART | {"app": "web"}, ["Plan: would restart 'nginx:1'"]),
+    "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site' with 5 files"]),
+    "destroy, no app": (DESTROY | {"app": "new"}, []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_but_get(world: World, name: str) -> None:
+    """Every operation on every kind of app; log, summary and JSON say what would be done."""
+    inputs, plan = CASES[name]
+    running_web(world)
+    site = world.read()
+    world.write(
+        {"index.html": b"old", "stale": b"", "stale too": b""} | {"empty": b"", "assets/style.css": b"body{}"}
+    )
+    world.run()
+    world.write(site)
+    before = _everything(world)
+    outcome = world.run(dry_run=True, **inputs)
+
+    assert {record.method for record in outcome.requests} == {"GET"}
+    assert _everything(world) == before
+    assert outcome.exit_code == 0, outcome.log
+    outputs = outcome.outputs
+    assert (outputs["status"], outputs["image"], outputs["deploy_id"]) == ("planned", None, None)
+    assert outputs["previous_image"] == (OLD if inputs["app"] == "web" else None)
+    assert outputs["created"] in {False, None}
+    assert outputs["changed"] is bool(plan)
+    assert [line for line in lines(outcome) if line.startswith("Plan:")] == plan
+    assert lines(outcome)[-1] == "Dry run: nothing was changed"
+    assert "Dry run for" in outcome.summary
+    for line in plan:
+        if "would" in line:
+            said = line.removeprefix("Plan: ").replace("http://platform", world.platform.base_url)
+            assert f"Dry run: {said}." in outcome.outputs["notes"]
+
+
+def _everything(world: World) -> object:
+    platform = world.platform
+    return [
+        (app, platform.files(app.name), platform.domains.list(app.name), platform.lock(app.name))
+        for app in platform.apps.list()
+    ]
+
+
+SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
+
+
+def test_a_platform_that_shows_no_image(world: World) -> None:
+    """Nothing stands for the image that runs: no empty quotation marks."""
+    running_web(world)
+    world.platform.dialect.speak("image=not-in-get")
+    deploy = world.run(dry_run=True, app="web", image=NEW)
+    assert lines(deploy)[0] == "Plan: would deploy 'nginx:2'"
+    restart = world.run(dry_run=True, app="web", operation="restart")
+    assert lines(restart)[0] == "Plan: would restart 'web'"
+
+
+def test_the_changes_are_named(world: World) -> None:
+    """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
+    world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
+    world.run()
+    world.write(SIXTY | {"index.html": b"x"})
+    plan = "Plan: 60 to upload (60 B), 1 to delete, 1 unchanged"
+    outcome = world.run(dry_run=True)
+    assert (outcome.outputs["changed"], outcome.outputs["files_uploaded"]) == (True, 60)
+    log = lines(outcome)
+    assert log[log.index(plan) + 1 :][:21] == [
+        "  - old.txt",
+        "  ~ 000.txt",
+        *(f"  + {number:03}.txt" for number in range(1, 19)),
+        "  and 41 more (`log-level: debug` names them)",
+    ]
+    log = lines(world.run(log_level="debug"))
+    assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
+        "  - old.txt (not in the directory, or ignored)",
+        "  ~ 000.txt (content differs)",
+        *(f"  + {number:03}.txt (not on the platform)" for number in range(1, 60)),
+    ]
+
+
+def test_the_changes_are_folded(world: World) -> None:
+    """Where the CI can do that; a path is no command there either. Without changes there is no group."""
+    world.write({"old.txt": b""})
+    world.run()
+    world.env["GITHUB_ACTIONS"] = "true"
+    outcome = world.run(dry_run=True)
+    assert "::group::" not in outcome.log
+    assert outcome.outputs["changed"] is False
+    assert (outcome.outputs["files_uploaded"], outcome.outputs["files_unchanged"]) == (0, 1)
+    world.write({"a.html": b"x", "::error::x": b"x"})
+    plan = "::group::Plan: 2 to upload (2 B), 1 to delete, 0 unchanged\n"
+    assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
+
+
+def test_what_a_dry_run_would_refuse(world: World) -> None:
+    """It is the dry run that failed, and no deploy."""
+    world.platform.put_file("site", "theirs", b"")
+    world.env["GITHUB_ACTIONS"] = "true"
+    outcome = world.run(dry_run=True)
+    assert outcome.exit_code == 2
+    assert "\n::error title=Dry run failed::" in outcome.log
+    assert outcome.summary.startswith("## ❌ `site`: dry run failed\n")

@@ -1,0 +1,180 @@
+"""Secrets that come back: the platform, a proxy or the app says them, and every text has an end."""
+
+import html
+import json
+import re
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.http.servers import always, fine, serve
+from tests.support import timewarp
+from tests.support.containers import NEW, deploy, running_web, says
+from tests.support.world import API_KEY, Outcome, World
+from zerokie_action.sandbox.faults import Kind
+
+PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
+LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
+LENGTHS = [0, 72, 192, 492, 992, 1992]
+"""A secret behind so many characters is in the middle of where some text ends."""
+
+
+def seen(outcome: Outcome) -> str:
+    """All that anybody can read."""
+    return "\n".join([outcome.log, json.dumps(outcome.outputs), outcome.summary])
+
+
+@pytest.mark.parametrize(
+    ("status", "form"),
+    [(400, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
+)
+def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) -> None:
+    """Not even a part of it is left."""
+    for length in LENGTHS:
+        world.platform.faults.clear()
+        said = (form % ("A" * length + API_KEY)).encode()
+        world.fault(Kind.STATUS, path="/files$", status=status, body=said, times=None)
+        outcome = world.run(retry_timeout=0, log_level="debug")
+        assert outcome.exit_code != 0
+        assert API_KEY[:4] not in seen(outcome), length
+
+
+def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
+    """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
+    text = json.dumps(
+        {"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in production"}
+    )
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=text.encode())
+    env = f"PASSWORD=hunter2\nDATABASE=me:{API_KEY}:shop\nSTAGE=production"
+    outcome = world.run(app="production", image="a:1", create=True, env=env)
+    assert outcome.exit_code == 4
+    assert "***: '***' and '***' have no effect in ***" in outcome.log
+    assert "hunter2" not in seen(outcome)
+    assert outcome.outputs["app"] == "production"
+
+
+@pytest.mark.parametrize("where", ["error", "status", "page"])
+def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -> None:
+    """By the platform, or by the app itself when its health is checked."""
+    running_web(world)
+    said = "can't reach user:hunter22@db"
+    if where == "page":
+        world.platform.set_page("web", 500, said.encode())
+    else:
+        app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
+        says(world, times=None, **app)
+    env = "DB=user:hunter22@db"
+    outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
+    assert outcome.exit_code == {"error": 8, "status": 9, "page": 10}[where]
+    assert "can't reach ***" in outcome.outputs["error"]
+    assert "hunter22" not in seen(outcome)
+
+
+def test_what_is_in_key_files(world: World) -> None:
+    """It works, is shown nowhere, and the files are not deployed, even from inside of the directory."""
+    world.write({"index.html": b"x", "key.txt": f" {API_KEY}\n".encode()})
+    key = {"api_key": None, "api_key_file": world.folder / "key.txt"}
+    outcome = world.run(**key, log_level="debug")
+    assert outcome.exit_code == 0
+    assert list(world.stored()) == ["index.html"]
+    assert API_KEY not in seen(outcome)
+
+    running_web(world)
+    (world.folder.parent / "password").write_text(f"{PASSWORD}\n", "utf-8")
+    said = json.dumps({"error": f"{PASSWORD} is wrong"}).encode()
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400, body=said)
+    file = world.folder.parent / "password"
+    outcome = deploy(world, **LOGIN, registry_password_file=file)
+    assert "*** is wrong" in seen(outcome)
+    assert PASSWORD not in seen(outcome)
+
+
+def test_what_is_in_the_url_of_a_health_check(world: World) -> None:
+    """The password is masked in every spelling; the user may be any word."""
+    password = "p&ss<w'\"x"  # noqa: S105 - of nothing
+    go = json.dumps(password)[1:-1].replace("&", r"\u0026").replace("<", r"\u003c")
+    echoes = [password, html.escape(password), go]
+    echoes += [b64encode(f"preview:{password}".encode()).decode(), quote(password, safe=""), "preview"]
+    running_web(world)
+    world.env |= {"GITHUB_ACTIONS": "true"}
+
+    async def check(echo: str) -> Outcome:
+        async with serve(always(500, json.dumps({"error": f"seen: {echo}"}).encode())) as app:
+            url = app.url.replace("://", f"://preview:{quote(password, safe='')}@")
+            inputs = {"health_check": f"{url}/up?q=1", "health_check_timeout": 1}
+            return await world.arun(app="web", image=NEW, log_level="debug", **inputs)
+
+    for echo in echoes:
+        outcome = timewarp.run(world.loop, check(echo))
+        assert outcome.exit_code == 10
+        assert "/up is not healthy" in outcome.outputs["error"]
+        assert (echo in seen(outcome)) is (echo == "preview"), echo
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_a_log_that_no_runner_reads(world: World, tmp_path: Path, level: str) -> None:
+    """GitHub's `| tee deploy.log`: no command has a secret, but for that of a key file."""
+    password = "hunter2hunter2"  # noqa: S105 - of nothing
+    (tmp_path / "password").write_text(f"{password}\n")
+    running_web(world)
+    world.env |= {"GITHUB_ACTIONS": "true", "INPUT_GITHUB-TOKEN": "ghs_token"}
+    outcome = deploy(world, log_level=level, **LOGIN, registry_password=password)
+    assert outcome.exit_code == 0
+    assert not re.search(f"{API_KEY}|ghs_token|hunter2|::add-mask::", outcome.log)
+    outcome = deploy(world, log_level=level, **LOGIN, registry_password_file=tmp_path / "password")
+    assert outcome.exit_code == 0
+    assert outcome.log.splitlines()[0] == f"::add-mask::{password}"
+    assert not re.search(f"{API_KEY}|ghs_token|hunter2", outcome.log.split("\n", 1)[1])
+
+
+def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
+    """Nor the one that does not count."""
+    world.env["PLUGIN_API_KEY"] = API_KEY
+    outcome = world.run(api_key="hunter2", app="hunter2")
+    assert outcome.exit_code == 4
+    assert "hunter2" not in seen(outcome)
+
+
+class TestNobodyElseSeesTheKey:
+    """It goes to the API's origin, and only with requests to the API."""
+
+    def test_an_api_of_one_s_own(self, world: World) -> None:
+        """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+        first, second, *_ = world.run().log.splitlines()
+        assert first.startswith("zerokie-action")
+        assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
+
+    def test_where_the_api_redirects_to(self, world: World) -> None:
+        """Nobody follows that."""
+
+        async def deploy_once() -> None:
+            async with serve(fine) as other:
+                world.fault(Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None)
+                outcome = await world.arun()
+                assert outcome.exit_code == 5
+                assert "Check `api-url`" in outcome.outputs["hint"]
+                assert other.requests == []
+
+        timewarp.run(world.loop, deploy_once())
+
+
+class TestWhatMustNotBePublic:
+    """Files of the directory that hold secrets."""
+
+    def test_a_private_key(self, world: World) -> None:
+        """Nothing is written, not even an app is created; `ignore` leaves it out, or says `!path`."""
+        pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
+        world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})
+        for ignore in ("", "!docs", "!docs/"):
+            outcome = world.run(app="new", create=True, ignore=ignore)
+            assert outcome.exit_code == 2
+            assert {record.method for record in outcome.requests} <= {"GET"}
+            assert "'docs/example.pem' holds a private key" in outcome.outputs["error"]
+            assert "hunter2" not in outcome.log
+        assert world.run(ignore="!docs/example.pem\n*.pem\n!docs").exit_code == 0
+        assert world.stored() == {"index.html": b"x"}
+        assert world.run(ignore="!docs/example.pem").exit_code == 0
+        assert world.stored() == {"index.html": b"x", "docs/example.pem": pem}
