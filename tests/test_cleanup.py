@@ -45,7 +45,7 @@ def held(world: World) -> None:
     world.platform.take_lock("site", SESSION)
 
 
-def test_a_lock_that_was_left(world: World) -> None:
+def test_a_killed_runs_lock_is_released(world: World) -> None:
     """It is released, and the user is told to deploy again."""
     said = clean_up(world)
     assert world.platform.lock("site") is None
@@ -54,7 +54,7 @@ def test_a_lock_that_was_left(world: World) -> None:
     assert "released now. The platform recorded the deploy with counts of zero" in said
 
 
-def test_a_key_from_a_file(world: World, tmp_path: Path) -> None:
+def test_the_key_is_read_from_a_file(world: World, tmp_path: Path) -> None:
     """The cleanup reads it as the deploy did, without what editors leave there."""
     (tmp_path / "key").write_text(f"\ufeff  {API_KEY}\r\n\n", "utf-8")
     world.env |= {"INPUT_API-KEY-FILE": str(tmp_path / "key")}
@@ -62,13 +62,13 @@ def test_a_key_from_a_file(world: World, tmp_path: Path) -> None:
     assert world.platform.lock("site") is None
 
 
-def test_names_stop_no_cleanup(world: World) -> None:
+def test_unknown_inputs_stop_no_cleanup(world: World) -> None:
     """What would stop a deploy must not cost a lock."""
     world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
     assert "released now" in clean_up(world)
 
 
-def test_an_answer_that_was_lost(world: World) -> None:
+def test_a_refusal_after_a_lost_answer_is_a_release(world: World) -> None:
     """The second attempt is refused, because the first one worked."""
     world.platform.faults.add(Fault(Kind.RESET, *FINALIZE, after=True))
     said = clean_up(world)
@@ -77,7 +77,7 @@ def test_an_answer_that_was_lost(world: World) -> None:
     assert "released now" in said
 
 
-def test_an_answer_that_quotes_the_key(world: World) -> None:
+def test_an_answer_that_quotes_the_key_is_redacted(world: World) -> None:
     """The log shows why the lock was not released, without the key."""
     body = b'{"error": "no deploys for %s"}' % API_KEY.encode()
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, body=body))
@@ -93,7 +93,7 @@ def test_an_answer_that_quotes_the_key(world: World) -> None:
     ids=["hangs", "is down", "pages"],
 )
 @pytest.mark.parametrize("lasts", [60, None], ids=["for a minute", "for ever"])
-def test_a_platform_that_is_away(
+def test_an_outage_is_asked_through_for_two_minutes(
     world: World,
     path: str,
     arguments: dict[str, Any],
@@ -116,7 +116,7 @@ def test_a_platform_that_is_away(
         assert world.platform.lock("site") == SESSION
 
 
-def test_a_signal(world: World) -> None:
+def test_a_signal_ends_the_cleanup_in_time(world: World) -> None:
     """It ends in time, and says what may be left."""
     world.platform.faults.add(Fault(Kind.HANG, times=None))
     began = world.loop.now
@@ -126,7 +126,7 @@ def test_a_signal(world: World) -> None:
     assert "Cleanup: the lock on 'site' could not be released" in said
 
 
-def test_a_release_that_is_refused(world: World) -> None:
+def test_a_refused_release_is_a_warning(world: World) -> None:
     """The lock is ours, so it is not called released; the warning says when it expires."""
     world.platform.faults.add(Fault(Kind.STATUS, *FINALIZE, status=403, times=None))
     said = clean_up(world)
@@ -136,7 +136,7 @@ def test_a_release_that_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("request_path", ["/deploy/lock", "/finalize"])
-def test_a_lock_of_somebody_else(world: World, request_path: str) -> None:
+def test_somebody_elses_lock_is_left_alone(world: World, request_path: str) -> None:
     """From the start, or since the heartbeat: there is nothing to release, and nothing to warn of."""
 
     def take(record: Record) -> None:
@@ -155,21 +155,21 @@ def test_a_lock_of_somebody_else(world: World, request_path: str) -> None:
         ({"api_key": None}, "`api-key` is not set. "),
     ],
 )
-def test_what_it_needs(world: World, inputs: dict[str, Any], why: str) -> None:
+def test_a_missing_input_is_named(world: World, inputs: dict[str, Any], why: str) -> None:
     """The warning names the input, and says when the lock expires."""
     said = clean_up(world, **inputs)
     assert f"Warning: Cleanup: {why}" in said
     assert "A deploy lock that is still held expires at " in said
 
 
-def test_the_post_step_after_a_deploy(world: World) -> None:
+def test_the_post_step_is_not_told_to_set_state_file(world: World) -> None:
     """GitHub keeps the record, so nobody is told to set `state-file`."""
     world.env["GITHUB_ACTIONS"] = "true"
     said = clean_up(world, STATE_session="")
     assert said.endswith("Cleanup: no deploy lock is recorded as held: nothing to release\n")
 
 
-def test_locks_of_several_killed_runs(world: World, file: Path) -> None:
+def test_the_locks_of_several_killed_runs_are_released(world: World, file: Path) -> None:
     """Those that are still held are released, and no record stays."""
     world.platform.apps.create_static("other")
     world.platform.take_lock("other", "s-2")
@@ -184,7 +184,7 @@ def test_locks_of_several_killed_runs(world: World, file: Path) -> None:
     assert file.read_bytes() == b""
 
 
-def test_a_run_that_is_alive(world: World, file: Path) -> None:
+def test_the_lock_of_a_live_run_is_not_released(world: World, file: Path) -> None:
     """Its lock is not released: nothing is sent until it has ended."""
     with closing(LockRecords(lambda _state: None, file)) as records:
         records.add("site", SESSION)
@@ -198,7 +198,9 @@ def test_a_run_that_is_alive(world: World, file: Path) -> None:
     assert file.read_bytes() == b""
 
 
-def test_a_file_that_may_only_be_read(world: World, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_state_file_is_cleaned_up(
+    world: World, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Reading is enough to release the lock. (These tests may run as root, who may write any file.)"""
     leave(file)
     opened = os.open
@@ -213,7 +215,7 @@ def test_a_file_that_may_only_be_read(world: World, file: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("answer", ["404", "409"])
-def test_the_platforms_no(world: World, file: Path, answer: str) -> None:
+def test_a_lock_that_the_platform_denies_drops_its_record(world: World, file: Path, answer: str) -> None:
     """The lock is not held; the record goes."""
     world.platform.dialect.speak(f"lock-lost={answer}")
     world.platform.expire_lock("site")
@@ -223,7 +225,7 @@ def test_the_platforms_no(world: World, file: Path, answer: str) -> None:
 
 
 @pytest.mark.parametrize("line", [b'{"app": 5, "session": "s"}', b'{"app": "..", "session": "s"}', b"{"])
-def test_lines_of_nonsense(world: World, file: Path, line: bytes) -> None:
+def test_lines_of_nonsense_are_skipped(world: World, file: Path, line: bytes) -> None:
     """A merged change put them there: they are skipped, and the last message is true."""
     file.write_bytes(line)
     said = clean_up(world, STATE_session="")
@@ -236,7 +238,9 @@ def test_lines_of_nonsense(world: World, file: Path, line: bytes) -> None:
 @pytest.mark.parametrize(
     ("what", "why"), [("a link", "Too many levels of symbolic links"), ("a pipe", "it is not a regular file")]
 )
-def test_a_state_file_that_cannot_be_read(world: World, file: Path, what: str, why: str) -> None:
+def test_an_unreadable_state_file_does_not_hide_the_cis_state(
+    world: World, file: Path, what: str, why: str
+) -> None:
     """The warning says why, and that the lock expires; nobody waits."""
     file.symlink_to("/etc/passwd") if what == "a link" else os.mkfifo(file)
     said = clean_up(world)
@@ -244,7 +248,7 @@ def test_a_state_file_that_cannot_be_read(world: World, file: Path, what: str, w
     assert "A deploy lock that is still held expires at " in said
 
 
-def test_a_cleanup_that_crashes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_fails_no_pipeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fails no pipeline: a warning has the reason, and no traceback."""
     monkeypatch.setattr("zerokie_action.cleanup.Transport", None)
     said = clean_up(world)

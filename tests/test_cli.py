@@ -51,7 +51,7 @@ def test_shells_take_the_entrypoints_place(command: list[str], stdin: str, code:
     assert (seen.returncode, seen.stdout, seen.stderr) == (code, output, "")
 
 
-def test_the_shell_is_the_process() -> None:
+def test_the_shell_has_the_process_id_and_the_usual_signals() -> None:
     """It has the process' ID, so that signals reach it and its handlers are the usual ones."""
     script = "echo $$; kill -TERM $$; echo not here"
     with subprocess.Popen([*ENTRYPOINT, "sh", "-c", script], stdout=subprocess.PIPE, text=True) as process:
@@ -72,13 +72,13 @@ def test_the_shell_is_the_process() -> None:
     ],
     ids=["version", "entrypoint.py", "cleanup", "entrypoint.py cleanup"],
 )
-def test_help_and_version(command: list[str], text: str) -> None:
+def test_help_and_version_need_no_input(command: list[str], text: str) -> None:
     """No input is needed; the cleanup has its own."""
     seen = run(*command)
     assert (seen.returncode, seen.stdout, seen.stderr) == (0, text, "")
 
 
-def test_help_shows_everything() -> None:
+def test_help_shows_all_inputs_and_exit_codes() -> None:
     """All inputs with their defaults, all exit codes."""
     text = help_text()
     assert all(name in text for name in spellings("api_key"))
@@ -93,7 +93,7 @@ def test_help_shows_everything() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_without_the_dependencies(arguments: list[str]) -> None:
+def test_missing_dependencies_are_one_line(arguments: list[str]) -> None:
     """A fresh checkout: one line that says what to run, and no traceback."""
     seen = run(sys.executable, "-S", "entrypoint.py", *arguments, app="site")
     assert (seen.returncode, seen.stdout) == (2, "")
@@ -104,7 +104,7 @@ def test_without_the_dependencies(arguments: list[str]) -> None:
     )
 
 
-def test_a_python_that_is_too_old() -> None:
+def test_an_old_python_is_one_line() -> None:
     """One line as well, before anything is imported that an old Python can't read."""
     program = (
         "import runpy, sys; sys.version_info = (3, 10, 13); sys.version = '3.10.13 (main)';"
@@ -118,7 +118,7 @@ def test_a_python_that_is_too_old() -> None:
 # --- other arguments
 
 
-def test_an_argument_is_a_wrong_input(tmp_path: Path) -> None:
+def test_an_argument_is_exit_2_and_not_shown(tmp_path: Path) -> None:
     """Exit code 2, on stderr; the result is written; a value, which may be a secret, shows nowhere."""
     result = tmp_path / "result.json"
     seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
@@ -145,7 +145,7 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
 @pytest.mark.parametrize(
     "command", [ENTRYPOINT, [str(COMMANDS / "zerokie-deploy")], [str(COMMANDS / "zerokie-cleanup")]]
 )
-def test_no_module_of_the_working_directory(tmp_path: Path, command: list[str]) -> None:
+def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command: list[str]) -> None:
     """It may be somebody else's, and the key is in the environment."""
     for name in ("anyio", "certifi", "httpx", "json", "pathspec", "pydantic", "zerokie_action"):
         (tmp_path / f"{name}.py").write_text("open('imported', 'w')\n")
@@ -191,7 +191,7 @@ from zerokie_action.cli import {command}
         ("pydantic", signal.SIGHUP, signal.SIGTERM, 129),
     ],
 )
-def test_a_signal_while_importing(
+def test_a_signal_while_importing_is_a_cancelled_run(
     tmp_path: Path, module: str, first: signal.Signals, second: signal.Signals, code: int
 ) -> None:
     """The run ends as cancelled by the first signal, says so everywhere, and has sent nothing."""
@@ -215,7 +215,7 @@ def test_a_signal_while_importing(
     assert "ZEROKIE_RESULT_STATUS=cancelled\n" in (tmp_path / "r.env").read_text("utf-8")
 
 
-def test_a_signal_while_the_cleanup_imports() -> None:
+def test_a_signal_while_the_cleanup_imports_is_exit_0() -> None:
     """It still ends with 0."""
     program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=15, second=2, command="cleanup")
     seen = run(sys.executable, "-c", program)
@@ -224,7 +224,7 @@ def test_a_signal_while_the_cleanup_imports() -> None:
 
 
 @pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGQUIT])
-def test_what_the_caller_ignores(ignored: signal.Signals) -> None:
+def test_signals_that_the_caller_ignores_stay_ignored(ignored: signal.Signals) -> None:
     """What ignores the end of the terminal, or the quit key as a background job, goes on."""
     program = SIGNAL_WHILE_IMPORTING.format(
         module="anyio", signum=int(ignored), second=int(ignored), command="deploy"

@@ -54,7 +54,7 @@ def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> D
         pytest.param(Zone(not_found="404"), SHOP, "deploy sweep", id="without a list"),
     ],
 )
-def test_who_is_asked_about_an_app(before: Zone, run: str, asked: str) -> None:
+def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: str) -> None:
     made = plan(dict.fromkeys(before.files, b"x"), before)
     doubts = {
         "deploy": about_deploying("site", made, run),
@@ -84,7 +84,7 @@ def test_a_run_that_knows_no_repository_is_told_how_it_would() -> None:
         pytest.param("a b", "a", False, id="a file of ours would go"),
     ],
 )
-def test_files_of_somebody_else(listed: str, deployed: str, *, asked: bool) -> None:
+def test_files_of_somebody_else_are_asked_about(listed: str, deployed: str, *, asked: bool) -> None:
     before = zone(listing(dict.fromkeys(listed.split(), b"x")), {"a": None, "b": None})
     doubt = about_deploying("site", plan(dict.fromkeys(deployed.split(), b"x"), before), UNKNOWN)
     assert bool(doubt) is asked
@@ -194,7 +194,7 @@ def test_wrong_folders_stop(history: str) -> None:
     ("before", "after", "is_stopped"),
     [(5, 1, True), (4, 1, False), (8, 4, False), (9, 4, True)],
 )
-def test_fewer_than_half_of_the_files_and_more_than_three_deletions(
+def test_fewer_than_half_of_the_files_and_more_than_three_deletions_stop(
     before: int, after: int, *, is_stopped: bool
 ) -> None:
     names = [f"{number}.js" for number in range(before)]

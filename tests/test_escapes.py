@@ -39,12 +39,12 @@ ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufe
         ("a" * 2_001, "a" * 1_999 + "…"),
     ],
 )
-def test_log_line(text, line):
+def test_a_log_line_is_no_command(text, line):
     """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
     assert log_line(text) == line
 
 
-def test_one_line():
+def test_line_breaks_become_spaces():
     """Line breaks become spaces, other control characters visible escapes."""
     assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
 
@@ -106,7 +106,7 @@ def test_markdown_reads_well():
     assert markdown_text("word " * 400) == ("word " * 200)[:-1] + "…"
 
 
-def test_markdown_link():
+def test_only_a_web_address_becomes_a_link():
     """Web addresses become links; of anything else only the label is shown."""
     assert markdown_link("https://my_site.dev/?a=1&b", "my_site.dev") == (
         "[my&#95;site.dev](<https://my_site.dev/?a=1&amp;b>)"
@@ -139,7 +139,7 @@ def test_cut_markdown_never_exceeds_its_limit(lines, limit):
         (5e15, "5000 TB"),
     ],
 )
-def test_human_bytes(count, text):
+def test_sizes_are_decimal_with_two_or_three_digits(count, text):
     """Sizes are decimal, with two or three digits, and never 1000 of a unit."""
     assert human_bytes(count) == text
 
@@ -154,6 +154,6 @@ def test_human_bytes(count, text):
         (3_725, "1 h 02 m"),
     ],
 )
-def test_human_seconds(seconds, text):
+def test_durations_have_two_digits(seconds, text):
     """Durations have the precision that somebody cares about."""
     assert human_seconds(seconds) == text

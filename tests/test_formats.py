@@ -141,7 +141,7 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
 @pytest.mark.parametrize(
     ("parse", "text", "value"), [(parse, *row) for parse, rows in READ.items() for row in rows.items()]
 )
-def test_what_is_read(parse: Parse, text: str, value: object) -> None:
+def test_each_format_is_read(parse: Parse, text: str, value: object) -> None:
     assert parse(text) == value
 
 
@@ -149,7 +149,7 @@ def test_what_is_read(parse: Parse, text: str, value: object) -> None:
     ("parse", "sentence", "text"),
     [(parse, words, text) for parse, rows in REFUSED.items() for words in rows for text in rows[words]],
 )
-def test_what_is_refused(parse: Parse, sentence: str, text: str) -> None:
+def test_each_wrong_format_is_refused_with_what_to_write(parse: Parse, sentence: str, text: str) -> None:
     """With two meanings, or none: the sentence says what to write."""
     with pytest.raises(ValueError, match=re.escape(sentence.format(text))) as caught:
         parse(text)
@@ -168,7 +168,7 @@ ITEMS = st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1).m
 
 
 @given(ITEMS, st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\n  \n", " \n\t"]))
-def test_lists_have_one_item_a_line(items: list[str], line_break: str) -> None:
+def test_a_list_has_one_item_a_line(items: list[str], line_break: str) -> None:
     """Blank lines and lines that start with `#` are skipped; no other character separates items."""
     expected = tuple(item for item in items if not item.startswith("#"))
     assert formats.parse_lines(line_break.join(items)) == expected
@@ -187,7 +187,7 @@ def test_lists_have_one_item_a_line(items: list[str], line_break: str) -> None:
         ("../my/site", "my-site"),
     ],
 )
-def test_a_better_name(name: str, better: str) -> None:
+def test_a_better_name_fits_a_host_name(name: str, better: str) -> None:
     """What to write in place of a name that the platform refuses."""
     assert formats.advice_for_app(name) == f"write for example {better!r}: {HOST}"
     assert formats.advice_for_app(better) == ""

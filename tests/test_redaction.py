@@ -55,31 +55,31 @@ def test_no_form_of_a_secret_survives(form, secret, before, after):
     assert form(secret) not in redactor.redact(f"{before} {form(secret)} {after}").replace("***", "\0")
 
 
-def test_bytes_that_are_no_text():
+def test_secret_bytes_that_are_no_text_are_hidden():
     """A variable may have any; they are surrogates here."""
     assert Redactor("caf\udce9-key").redact("caf\udce9-key, caf%ED%B3%A9-key") == "***, ***"
 
 
-def test_base64_of_a_text_with_a_secret():
+def test_base64_of_a_text_hides_the_secret_in_it():
     """Nothing of the secret can be read back, but a part of its last byte."""
     for before in ("", "u:", "us:", "use:"):
         text = b64encode(f"{before}s3cr3t-key!~ more".encode()).decode()
         assert len(Redactor("s3cr3t-key!").redact(text).replace("***", "").rstrip("=")) <= len(before) + 12
 
 
-def test_base64_of_a_secret():
+def test_base64_of_a_secret_is_hidden():
     """All of it is hidden, also of one with several lines."""
     for secret in ("s3cr3t-key", "s3cr3t-key!", "first line\nlast line"):
         assert Redactor(secret).redact(b64encode(secret.encode()).decode()).rstrip("=") == "***"
 
 
-def test_every_line_of_a_secret_is_one():
+def test_each_line_of_a_secret_is_hidden():
     """A key of several lines is hidden also where one of its lines is shown alone."""
     redactor = Redactor("-----BEGIN-----\r\n  first+line\n}\nlast line\n")
     assert redactor.redact("first+line, first%2Bline, last line, }") == "***, ***, ***, }"
 
 
-def test_redaction_reads_well():
+def test_only_the_secret_is_replaced():
     """Only the secret is replaced; one of three characters would turn the whole log into asterisks."""
     redactor = Redactor("s3cr3t/key", "", "abc")
     assert redactor.redact("Bearer s3cr3t/key.") == "Bearer ***."
@@ -90,12 +90,12 @@ def test_redaction_reads_well():
     assert Redactor("key?>~key").redact("a2V5Pz5-a2V5 a2V5Pz5+a2V5") == "*** ***"
 
 
-def test_the_longer_secret_counts():
+def test_the_longer_secret_is_replaced_first():
     """The rest of a long one would be shown if a short one inside it was replaced first."""
     assert Redactor("pass", "password").redact("password, pass") == "***, ***"
 
 
-def test_secrets_that_overlap():
+def test_overlapping_secrets_are_hidden_whole():
     """Neither a part of the one nor a part of the other is shown."""
     assert Redactor("Bearer sand", "sandbox-key").redact("<Bearer sandbox-key>") == "<***>"
     assert Redactor("me:sandbox-key:shop", "sandbox-key").redact("me:sandbox-key:shop") == "***"

@@ -127,7 +127,7 @@ def test_every_input_has_an_example_here() -> None:
 
 
 @pytest.mark.parametrize("field", VALUES)
-def test_every_input_in_every_spelling(field: str) -> None:
+def test_every_input_is_read_in_every_spelling(field: str) -> None:
     """The text in any of its variables becomes the input's value."""
     for variable in spellings(field):
         own = dict.fromkeys(spellings(field), "") | {variable: VALUES[field][0]}
@@ -145,7 +145,7 @@ def test_the_first_spelling_that_is_not_empty_counts(env: dict[str, str]) -> Non
     assert load(given | env).lock_timeout == float(next(filter(None, texts), 600))
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_the_defaults_are_those_of_the_contract() -> None:
     """What a run does that sets nothing but what is required."""
     settings = load(MINIMAL).model_dump(exclude={"api_key", "app", "directory"})
     assert {
@@ -177,7 +177,7 @@ def test_the_defaults_are_the_contracts() -> None:
 # --- what is wrong
 
 
-def test_every_wrong_item_is_told() -> None:
+def test_every_wrong_item_of_a_list_is_told() -> None:
     """Not only an input's first one; a deploy that ignores one more file may delete it."""
     found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b", domains="a..b\nok.a.b\nb c"))
     assert [problem.partition(":")[0] for problem in found] == [
@@ -202,14 +202,14 @@ def test_every_wrong_item_is_told() -> None:
         ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`"),
     ],
 )  # fmt: skip
-def test_contradictions(inputs: dict[str, str], problem: str) -> None:
+def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
     """Also inputs that are right by themselves and wrong together; what a key file holds is not quoted."""
     Path("empty.txt").write_text("\n", "utf-8")
     Path("bytes.txt").write_bytes(b"hunter2\xff")
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
-def test_a_missing_key_beside_a_password_that_can_t_be_read() -> None:
+def test_a_missing_key_and_an_unreadable_password_are_both_told() -> None:
     """Both are told."""
     registry = {"registry_username": "me", "registry_password_file": "no.txt"}
     told = problems(MINIMAL | variables(api_key="", **registry))
@@ -242,7 +242,9 @@ def test_any_environment_gives_settings_or_sentences(before: str, others: dict[s
 # --- places
 
 
-def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_file_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder, a file in a folder that does not exist, a folder of somebody else's; all else is reported to."""
     good = str(tmp_path / "result.json")
     env = MINIMAL | variables(output_file=good, dotenv_file=str(tmp_path), summary_file="x" * 5000 + "/s.md")
@@ -279,7 +281,7 @@ def test_report_files_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
         ),
     ],
 )
-def test_a_missing_folder_and_what_is_there_instead(
+def test_a_missing_folder_names_what_is_there_instead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, advice: str
 ) -> None:
     """First of all it has to be built. Names that are close, then those that build tools use.
@@ -297,7 +299,7 @@ def test_a_missing_folder_and_what_is_there_instead(
 # --- lists that are joined with commas
 
 
-def test_joined_lists_of_woodpecker_and_drone() -> None:
+def test_woodpeckers_and_drones_lists_are_split_at_commas() -> None:
     """Each input that is a list; values of `env` may have commas, and so may patterns, behind a backslash."""
     settings = load(
         MINIMAL
@@ -331,7 +333,7 @@ def test_joined_lists_of_woodpecker_and_drone() -> None:
         ("PLUGIN_HEALTHCHECK", "health-check"),
     ],
 )
-def test_names_that_are_nearly_an_inputs(variable: str, name: str) -> None:
+def test_a_misspelt_input_is_exit_2(variable: str, name: str) -> None:
     """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
     prefix, _, _ = variable.upper().partition("_")
     right = f"{prefix}_{name.upper().replace('-', '_')}"

@@ -54,7 +54,7 @@ DESTROY = {"app": "web", "operation": "destroy"}
         ),
     ],
 )
-def test_inputs_without_effect(
+def test_one_warning_names_all_inputs_without_effect(
     world: World,
     tmp_path: Path,
     run: dict[str, object],
@@ -82,7 +82,7 @@ def test_inputs_without_effect(
 
 
 @pytest.mark.parametrize("run", [{}, IMAGE, RESTART, DESTROY], ids=["folder", "image", "restart", "destroy"])
-def test_what_says_nothing_is_not_named(world: World, run: dict[str, object]) -> None:
+def test_empty_inputs_and_defaults_are_not_named(world: World, run: dict[str, object]) -> None:
     """A reusable workflow hands on all inputs: empty ones, and defaults, which change nothing anywhere."""
     running_web(world)
     empty = dict.fromkeys((*CONTAINER, *FOLDER, *CHECKED, "create", "domains"), "  ")
@@ -93,7 +93,7 @@ def test_what_says_nothing_is_not_named(world: World, run: dict[str, object]) ->
     assert outcome.outputs["warnings"] == []
 
 
-def test_an_image_of_another_registry_without_a_login(world: World) -> None:
+def test_no_login_for_a_public_image_is_fine(world: World) -> None:
     """A public image needs no login, so nothing is said about one."""
     running_web(world)
     outcome = world.run(app="web", image="ghcr.io/o/web:2", dry_run=True)

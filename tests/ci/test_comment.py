@@ -39,7 +39,7 @@ def warnings(outcome: Outcome) -> list[str]:
 
 
 @BOTH
-def test_created_once_and_edited_later(world: World, ci: str) -> None:
+def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
     """What was deployed, from which commit, what changed, and how long it took."""
     forge = Forge()
     outcome = run(world, forge, ci)
@@ -66,7 +66,7 @@ def test_created_once_and_edited_later(world: World, ci: str) -> None:
 
 
 @BOTH
-def test_found_among_hundreds(world: World, ci: str) -> None:
+def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     """The newest counts. Another app's or key's, a quoted one and a copy are not ours."""
     others = ["hello"] * 340
     ours = {7: "an old one of ours", 330: "ours"}
@@ -84,7 +84,9 @@ def test_found_among_hundreds(world: World, ci: str) -> None:
 
 
 @BOTH
-def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_a_request_comments_nothing(
+    world: World, ci: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing wrong; `pull-request` says where to comment, for example after a fork's build."""
     monkeypatch.setattr("tests.ci.forge.EVENT", "{}")
     monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
@@ -99,7 +101,7 @@ def test_a_run_about_no_pull_request(world: World, ci: str, monkeypatch: pytest.
     assert "`site` is deployed" in comment(forge)
 
 
-def test_a_preview_that_is_destroyed(world: World) -> None:
+def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
     """The comment says so; it has no URL any more."""
     forge = Forge()
     run(world, forge)
@@ -109,7 +111,7 @@ def test_a_preview_that_is_destroyed(world: World) -> None:
     assert "http://127" not in comment(forge)
 
 
-def test_a_dry_run(world: World) -> None:
+def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     """What would be done, with as many names as fit: a forge refuses long comments."""
     forge = Forge()
     world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
@@ -123,7 +125,7 @@ def test_a_dry_run(world: World) -> None:
     assert text.endswith("\n</details>\n\n_The rest was cut off: it was too long._\n")
 
 
-def test_hostile_texts_and_secrets(world: World) -> None:
+def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:
     """What the platform says means nothing in Markdown; an answer of the forge issues no command.
 
     No secret is in the comment, nor in the log.
@@ -146,7 +148,9 @@ def test_hostile_texts_and_secrets(world: World) -> None:
 @pytest.mark.parametrize(
     "inputs", [{"comment": False}, {"concurrency": 0}, {"api_key": None, "skip_without_key": True}]
 )
-def test_nothing_to_tell(world: World, inputs: dict[str, object]) -> None:
+def test_nothing_is_asked_of_the_forge_where_there_is_nothing_to_tell(
+    world: World, inputs: dict[str, object]
+) -> None:
     """Off, wrong inputs, a pull request from a fork that is skipped: nothing is asked of the forge."""
     forge = Forge()
     run(world, forge, "github", **inputs)
@@ -198,7 +202,7 @@ FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_it_never_fails_the_deploy(world: World, case: str) -> None:
+def test_a_failed_comment_is_one_warning(world: World, case: str) -> None:
     """One warning, exit 0, and all that the deploy reported, within 20 seconds."""
     ci, forge, inputs, words = FAILURES[case]
     world.loop.jump(60)  # the clock does not begin with the run
@@ -214,7 +218,7 @@ def test_it_never_fails_the_deploy(world: World, case: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_forge_that_is_down_for_a_moment(world: World, method: str) -> None:
+def test_a_short_outage_of_the_forge_is_waited_out(world: World, method: str) -> None:
     """What can be repeated is."""
     forge = Forge()
     run(world, forge)
@@ -225,7 +229,7 @@ def test_a_forge_that_is_down_for_a_moment(world: World, method: str) -> None:
     assert len(forge.comments) == 1
 
 
-def test_a_signal_while_it_is_written(world: World) -> None:
+def test_a_signal_gives_the_comment_up(world: World) -> None:
     """Five seconds are left: the comment is given up at once; the run is what it was."""
 
     async def signalled(peer: Peer) -> None:

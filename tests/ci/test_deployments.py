@@ -78,7 +78,7 @@ def asked(forge: Forge) -> list[str]:
 # --- pushes
 
 
-def test_the_first_deploy(world: World) -> None:
+def test_the_first_deploy_shows_the_button(world: World) -> None:
     """A deployment of the pull request's own commit, and one status with the button's URL."""
     forge = Forge()
     outcome = push(world, forge)
@@ -112,7 +112,7 @@ def test_the_first_deploy(world: World) -> None:
     ]
 
 
-def test_the_second_deploy(world: World) -> None:
+def test_the_second_deploy_makes_the_first_inactive(world: World) -> None:
     """The older one becomes inactive, in whatever environment it is."""
     forge = Forge()
     push(world, forge, "c1")
@@ -123,7 +123,7 @@ def test_the_second_deploy(world: World) -> None:
     assert forge.deployments[501].statuses[-1] == {"state": "inactive", "auto_inactive": False}
 
 
-def test_push_40(world: World) -> None:
+def test_push_40_takes_as_many_requests_as_push_3(world: World) -> None:
     """It takes as many requests as push 3."""
     forge = Forge()
     taken = []
@@ -134,7 +134,7 @@ def test_push_40(world: World) -> None:
     assert taken == [3, 5, *[6] * 38]
 
 
-def test_two_apps_and_a_stranger(world: World) -> None:
+def test_two_apps_and_a_stranger_keep_their_deployments(world: World) -> None:
     """In one environment each app keeps its own deployment, and so does any other task."""
     forge = Forge()
     stranger = {"ref": "main", "task": "deploy", "environment": "previews"}
@@ -150,7 +150,7 @@ def test_two_apps_and_a_stranger(world: World) -> None:
     assert forge.deployments[7] == Deployment(stranger, [{"state": "success"}])
 
 
-def test_a_forge_that_ignores_the_query(world: World) -> None:
+def test_another_task_stays_as_it_is(world: World) -> None:
     """Another task in the list stays as it is."""
     forge = Forge()
     push(world, forge)
@@ -168,7 +168,7 @@ def test_a_forge_that_ignores_the_query(world: World) -> None:
 
 @pytest.mark.parametrize("at", range(1, 7))
 @pytest.mark.parametrize("is_first", [True, False], ids=["the first", "a later"])
-def test_two_runs_at_once(world: World, at: int, *, is_first: bool) -> None:
+def test_two_runs_at_once_leave_the_newest_active(world: World, at: int, *, is_first: bool) -> None:
     """A run waits before its request `at` for the end of another: one deployment is active, the newest."""
     forge = Forge()
     if not is_first:
@@ -198,7 +198,7 @@ def test_two_runs_at_once(world: World, at: int, *, is_first: bool) -> None:
     assert ended == [0] * (at <= (3 if is_first else 6))
 
 
-def test_an_old_run_that_ends_last(world: World) -> None:
+def test_an_old_run_that_ends_last_is_active(world: World) -> None:
     """What it deployed is live, so its deployment is the active one, as that of a run that is run again."""
     forge = Forge()
     push(world, forge, "new")
@@ -208,7 +208,7 @@ def test_an_old_run_that_ends_last(world: World) -> None:
     assert active(forge) == ["new success"]
 
 
-def test_a_run_that_ends_in_the_middle(world: World) -> None:
+def test_the_oldest_becomes_inactive_first(world: World) -> None:
     """The oldest becomes inactive first, so nothing is left behind an inactive one."""
     forge = Forge()
     push(world, forge, "c1")
@@ -230,7 +230,7 @@ def test_a_run_that_ends_in_the_middle(world: World) -> None:
     assert active(forge) == ["c6 success"]
 
 
-def test_a_failed_deploy(world: World) -> None:
+def test_a_failed_deploy_leaves_the_older_one_active(world: World) -> None:
     """It is shown, without a button, and the older one stays active: the button leads to what is live."""
     forge = Forge()
     push(world, forge, "c1")
@@ -245,7 +245,7 @@ def test_a_failed_deploy(world: World) -> None:
     assert active(forge) == ["c3 success"]
 
 
-def test_a_deploy_that_is_not_intended(world: World) -> None:
+def test_a_stop_before_any_change_is_a_failure(world: World) -> None:
     """A stop before anything was changed is a failure."""
     world.platform.put_file("site", "by-hand.html", b"")
     forge = Forge()
@@ -254,7 +254,7 @@ def test_a_deploy_that_is_not_intended(world: World) -> None:
     assert active(forge, "zerokie:site") == ["c1 failure"]
 
 
-def test_a_rollback(world: World) -> None:
+def test_a_rollback_is_a_failure(world: World) -> None:
     running_web(world)
     forge = Forge()
     image = {"app": "web", "image": BROKEN, "rollback": True}
@@ -263,7 +263,7 @@ def test_a_rollback(world: World) -> None:
     assert active(forge, "zerokie:web") == ["c1 failure"]
 
 
-def test_three_pages(world: World) -> None:
+def test_three_pages_are_read_until_one_is_inactive(world: World) -> None:
     """All are looked at until one is inactive. Then the list is read no further."""
     forge = Forge()
     fields = {"ref": "c0", "task": f"zerokie:{APP}", "environment": "previews"}
@@ -289,7 +289,9 @@ def test_three_pages(world: World) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_commit(world: World, given: dict[str, Any], expected: str) -> None:
+def test_the_commit_is_the_head_of_the_event_or_of_the_request(
+    world: World, given: dict[str, Any], expected: str
+) -> None:
     """The head of the run's own event; where it has none, of the request that `pull-request` names."""
     forge = Forge(states={12: "open"}, heads={12: "of-the-request"})
     run(world, forge, json.dumps(given), create=True, pull_request=12)
@@ -299,7 +301,7 @@ def test_the_commit(world: World, given: dict[str, Any], expected: str) -> None:
 # --- the end of a preview
 
 
-def test_destroy(world: World) -> None:
+def test_destroy_makes_all_of_the_app_inactive(world: World) -> None:
     """All deployments of the app become inactive, whatever the input's value is; other apps keep theirs."""
     forge = Forge()
     push(world, forge, "d1", app="docs-pr-12")
@@ -311,7 +313,7 @@ def test_destroy(world: World) -> None:
     assert active(forge, "zerokie:docs-pr-12") == ["d1 success"]
 
 
-def test_destroy_of_an_app_that_is_gone(world: World) -> None:
+def test_destroy_of_an_app_that_is_gone_makes_all_inactive(world: World) -> None:
     forge = Forge()
     push(world, forge)
     run(world, forge, event("c1"), operation="destroy", preview_environment=None)
@@ -320,7 +322,7 @@ def test_destroy_of_an_app_that_is_gone(world: World) -> None:
     assert active(forge) == []
 
 
-def test_a_destroy_that_fails(world: World) -> None:
+def test_a_destroy_that_fails_changes_no_deployment(world: World) -> None:
     """The app is still there, and so is its deployment."""
     forge = Forge()
     push(world, forge)
@@ -336,7 +338,7 @@ def sweep(world: World, forge: Forge, **inputs: Any) -> Outcome:
     return outcome
 
 
-def test_a_sweep_of_30_requests(world: World) -> None:
+def test_a_sweep_makes_deployments_of_closed_requests_inactive(world: World) -> None:
     """Those of closed requests become inactive, on their own; all others stay."""
     forge = Forge()
     for number in range(1, 31):
@@ -348,7 +350,7 @@ def test_a_sweep_of_30_requests(world: World) -> None:
         assert active(forge, f"zerokie:my-site-pr-{number}") == expected
 
 
-def test_a_sweep_of_an_app_that_is_gone(world: World) -> None:
+def test_a_sweep_of_an_app_that_is_gone_makes_all_inactive(world: World) -> None:
     """Somebody deleted it by hand before its request was closed, which needs no comment."""
     forge = Forge(states={12: "closed"})
     push(world, forge)
@@ -359,7 +361,7 @@ def test_a_sweep_of_an_app_that_is_gone(world: World) -> None:
     assert forge.comments == {}
 
 
-def test_a_sweep_dry_run(world: World) -> None:
+def test_a_dry_run_of_a_sweep_sends_nothing(world: World) -> None:
     forge = Forge(states={12: "closed"})
     push(world, forge)
     outcome = sweep(world, forge, dry_run=True)
@@ -367,7 +369,7 @@ def test_a_sweep_dry_run(world: World) -> None:
     assert active(forge) == ["c1 success"]
 
 
-def test_a_request_that_is_reopened(world: World) -> None:
+def test_a_reopened_request_keeps_its_deployment(world: World) -> None:
     """An old run of the cleanup changes nothing. After a cleanup, the next push shows its deployment."""
     forge = Forge(states={12: "open"})
     push(world, forge, "c1")
@@ -383,7 +385,7 @@ def test_a_request_that_is_reopened(world: World) -> None:
 # --- nothing to show
 
 
-def test_a_restart(world: World) -> None:
+def test_a_restart_warns_of_no_effect(world: World) -> None:
     """The input has no effect there, and one warning says so."""
     running_web(world)
     forge = Forge()
@@ -393,7 +395,7 @@ def test_a_restart(world: World) -> None:
     assert forge.requests == []
 
 
-def test_superseded(world: World) -> None:
+def test_a_superseded_deploy_sends_nothing(world: World) -> None:
     """What is live is another deploy's, which shows itself."""
     running_web(world)
     says(world, skip=1, times=None, status="running", image="nginx:9")
@@ -408,13 +410,13 @@ def test_superseded(world: World) -> None:
     [{"concurrency": 0}, {"dry_run": True}, {"api_key": None, "skip_without_key": True}],
     ids=["wrong inputs", "dry run", "skipped"],
 )
-def test_nothing_is_sent(world: World, inputs: dict[str, Any]) -> None:
+def test_wrong_inputs_dry_runs_and_skips_send_nothing(world: World, inputs: dict[str, Any]) -> None:
     forge = Forge()
     push(world, forge, **inputs)
     assert forge.requests == []
 
 
-def test_a_push(world: World) -> None:
+def test_a_push_sends_nothing_and_warns_of_nothing(world: World) -> None:
     """There is no request, and no warning. `pull-request` names one."""
     forge = Forge()
     outcome = run(world, forge, create=True)
@@ -422,7 +424,7 @@ def test_a_push(world: World) -> None:
     assert "to name one, set `pull-request`" in outcome.log
 
 
-def test_a_signal_during_the_deploy(world: World) -> None:
+def test_a_cancelled_deploy_sends_nothing(world: World) -> None:
     forge = Forge()
     world.fault(Kind.HANG, "PUT", "/files/", times=None)
     tell(world, after=2)
@@ -436,7 +438,7 @@ async def hang(peer: Peer) -> None:
     await peer.gone()
 
 
-def test_a_signal_after_the_deploy(world: World) -> None:
+def test_a_signal_gives_the_deployment_up(world: World) -> None:
     """Five seconds are left: the deployment is given up at once; the run is what it was."""
 
     async def signalled(peer: Peer) -> None:
@@ -449,7 +451,7 @@ def test_a_signal_after_the_deploy(world: World) -> None:
 
 
 @pytest.mark.parametrize("env", [{}, {"GITLAB_CI": "true"}], ids=["a shell", "GitLab"])
-def test_elsewhere(world: World, env: dict[str, str]) -> None:
+def test_gitlab_has_its_own_way_in_one_warning(world: World, env: dict[str, str]) -> None:
     """One warning, which names GitLab's own way."""
     world.env = env
     outcome = world.run(preview_environment="previews")
@@ -491,7 +493,7 @@ FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_it_never_fails_the_deploy(world: World, case: str) -> None:
+def test_a_failed_deployment_is_one_warning(world: World, case: str) -> None:
     """One warning within 20 s, exit 0, and all that the deploy reported."""
     forge, words, names_permission = FAILURES[case]
     world.loop.jump(60)
@@ -504,7 +506,7 @@ def test_it_never_fails_the_deploy(world: World, case: str) -> None:
     assert outcome.outputs["warnings"] == []  # the reports are written before
 
 
-def test_no_token(world: World) -> None:
+def test_no_token_is_one_warning(world: World) -> None:
     forge = Forge()
     outcome = push(world, forge, github_token=None)
     (line,) = warnings(outcome)
@@ -513,7 +515,7 @@ def test_no_token(world: World) -> None:
     assert (outcome.exit_code, forge.requests) == (0, [])
 
 
-def test_beside_a_comment(world: World) -> None:
+def test_comment_and_deployment_are_sent_at_once(world: World) -> None:
     """Both at once, 20 s in all, and neither keeps the other from being done."""
     forge = Forge()
     outcome = push(world, forge, comment=True)
@@ -529,7 +531,7 @@ def test_beside_a_comment(world: World) -> None:
     assert silent.ended - began == pytest.approx(20, abs=0.1)
 
 
-def test_what_can_be_repeated_is(world: World) -> None:
+def test_only_what_can_be_repeated_is_sent_again(world: World) -> None:
     """A status and the list; not a deployment, of which there would be two."""
     forge = Forge(refuse={"GET": (503, b"")})
     world.loop.call_later(1.5, forge.refuse.clear)
@@ -540,7 +542,7 @@ def test_what_can_be_repeated_is(world: World) -> None:
 # --- secrets
 
 
-def test_each_secret_goes_to_its_own_origin(world: World) -> None:
+def test_a_deployment_sends_each_secret_to_its_own_origin(world: World) -> None:
     """The key to the platform, the token to the forge; neither is in what the forge keeps, nor in the log."""
     forge = Forge()
     seen: list[str] = []
@@ -555,7 +557,7 @@ def test_each_secret_goes_to_its_own_origin(world: World) -> None:
     assert not [secret for secret in (API_KEY, TOKEN) if secret in said]
 
 
-def test_a_url_with_a_secret(world: World) -> None:
+def test_a_url_with_a_secret_is_not_sent(world: World) -> None:
     """What the platform says is shown without secrets; a URL that is none is not sent."""
     running_web(world)
     forge = Forge()
@@ -567,7 +569,7 @@ def test_a_url_with_a_secret(world: World) -> None:
     assert API_KEY not in f"{forge.deployments}"
 
 
-def test_no_log_is_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_log_no_log_url_is_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(GITHUB, "GITHUB_RUN_ID")
     forge = Forge()
     push(world, forge)

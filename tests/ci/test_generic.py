@@ -9,7 +9,7 @@ from tests.ci.grammar import HOSTILE, workflow_commands
 from zerokie_action.ci import detect
 
 
-def test_a_log():
+def test_every_line_is_plain():
     """Every line is plain; a group is its title and its lines; the other parts of a problem are indented."""
     log = io.StringIO()
     ci = detect({"CI": "woodpecker", "GITHUB_ACTIONS": "false"}, log)
@@ -32,7 +32,7 @@ def test_a_log():
     )
 
 
-def test_levels():
+def test_the_level_decides_what_is_shown():
     """The log has what is at least as important as its level. An empty group is its title."""
     log = io.StringIO()
     for level in ("debug", "info", "warning", "error"):
@@ -52,13 +52,13 @@ def test_levels():
 
 
 @pytest.mark.parametrize(("value", "is_shown"), [("1", True), ("0", False), ("", False)])
-def test_runner_debug(value, is_shown):
+def test_runner_debug_outranks_log_level(value, is_shown):
     """It outranks any level."""
     assert detect({"RUNNER_DEBUG": value}, io.StringIO(), "error").log.shows("debug") is is_shown
 
 
 @given(HOSTILE)
-def test_no_text_is_a_command(text):
+def test_no_text_is_a_command_in_a_plain_log(text):
     """The log of a plain container may still be read by a runner: one line stays one harmless line."""
     log = io.StringIO()
     ci = detect({}, log, "debug")

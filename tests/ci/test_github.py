@@ -26,7 +26,7 @@ class Step:
         return self.stream.getvalue()
 
 
-def test_a_log():
+def test_details_fold_and_problems_are_annotations():
     """Steps are plain lines, details fold into a group, problems become annotations."""
     step = Step({})
     step.ci.log.info("Deploy lock acquired")
@@ -45,7 +45,7 @@ def test_a_log():
     )
 
 
-def test_mask():
+def test_each_line_of_a_key_file_is_masked():
     """Every line of a key file is masked, and the runner knows its encodings; short and empty ones are not.
 
     What came in a variable is only redacted: a command would print it where no runner reads the log.
@@ -72,7 +72,7 @@ def read(path: str) -> str:
     return Path(path).read_bytes().decode()
 
 
-def test_outputs_and_summary(files):
+def test_outputs_have_random_delimiters_and_the_summary_is_appended(files):
     """Outputs have a delimiter that nobody can foresee; the summary is appended to what the step has."""
     step = Step(files)
     for name in ("deploy-id", "url"):
@@ -86,7 +86,7 @@ def test_outputs_and_summary(files):
     assert step.log == ""
 
 
-def test_missing_and_unwritable_files(tmp_path):
+def test_a_missing_file_of_the_runner_is_a_warning(tmp_path):
     """A runner without some file, or with one that cannot be written, gets a warning and no failure."""
     step = Step({"GITHUB_OUTPUT": str(tmp_path / "no" / "file"), "GITHUB_STEP_SUMMARY": "/dev/full"})
     step.ci.write_outputs({"a": "b"})
@@ -102,7 +102,7 @@ def test_missing_and_unwritable_files(tmp_path):
 
 
 @given(HOSTILE, HOSTILE)
-def test_no_text_is_a_command(text, title):
+def test_no_text_is_a_workflow_command(text, title):
     """Whatever is logged, the runner obeys our own commands only, and the text cannot leave them."""
     step = Step({}, "debug")
     step.ci.log.group(title, [text, text])
@@ -118,7 +118,7 @@ def test_no_text_is_a_command(text, title):
 
 
 @given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
-def test_no_value_forges_another(values):
+def test_no_value_of_an_output_forges_another(values):
     """Whatever is in a value, the runner reads back exactly the keys that were written."""
     with tempfile.TemporaryDirectory() as folder:
         output, state = f"{folder}/output", f"{folder}/state"
@@ -144,7 +144,7 @@ def test_no_value_forges_another(values):
         ("no JSON", "abc", None),
     ],
 )
-def test_what_is_known(tmp_path, event, commit, number):
+def test_owner_commit_and_pull_request_are_known(tmp_path, event, commit, number):
     """Whose the run is, and its commit and pull request: the head, as nobody knows the temporary merge."""
     (tmp_path / "event.json").write_text(event)
     env = {

@@ -10,7 +10,7 @@ from zerokie_action.ci import detect
 ENV = {"GITLAB_CI": "true"}
 
 
-def test_a_log(monkeypatch):
+def test_details_are_sections_and_problems_are_coloured(monkeypatch):
     """Details are a collapsed section with its times, problems are coloured, a secret is never printed."""
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
     monkeypatch.setattr("os.urandom", lambda _size: b"\x01\x02")
@@ -43,7 +43,7 @@ def test_sections_have_names_of_their_own():
 
 
 @given(HOSTILE)
-def test_no_text_is_a_marker(text):
+def test_no_text_is_a_marker_of_a_section(text):
     """Whatever is logged, GitLab finds our own sections and colours only."""
     log = io.StringIO()
     ci = detect(ENV, log, "debug")
@@ -56,7 +56,7 @@ def test_no_text_is_a_marker(text):
     assert workflow_commands(log.getvalue()) == []
 
 
-def test_what_is_known():
+def test_owner_commit_and_job_are_known():
     """The commit, the job, and whose they are; a job outside of a project knows nothing."""
     env = {
         "CI_PROJECT_ID": "7",
@@ -75,7 +75,7 @@ def test_what_is_known():
     assert "Commit def" in detect(ENV | merge, io.StringIO()).links
 
 
-def test_the_merge_request():
+def test_the_merge_request_is_the_pipelines_or_the_given_one():
     """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
     env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
     ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
@@ -87,7 +87,7 @@ def test_the_merge_request():
     assert detect(ENV | env, io.StringIO()).pull_request(None) is None
 
 
-def test_the_merge_request_of_a_fork():
+def test_a_forks_merge_request_counts_in_its_target():
     """Its number counts in the project that it is for."""
     env = {"CI_PROJECT_ID": "99", "CI_MERGE_REQUEST_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "3"}
     found = detect(ENV | env, io.StringIO()).pull_request(None)

@@ -94,7 +94,9 @@ def configure(checkout: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize(("url", "made_of_it", "variables"), ORIGINS)
-def test_spellings(checkout: Path, url: str, made_of_it: str, variables: dict[str, str]) -> None:
+def test_each_spelling_of_origin_is_the_cis_repository(
+    checkout: Path, url: str, made_of_it: str, variables: dict[str, str]
+) -> None:
     """Each is the repository that the variables of GitHub or GitLab name in a job."""
     configure(checkout, url)
     assert known() == known({"GITHUB_ACTIONS": "true"}) == made_of_it
@@ -103,26 +105,26 @@ def test_spellings(checkout: Path, url: str, made_of_it: str, variables: dict[st
 
 
 @pytest.mark.parametrize("url", UNKNOWN)
-def test_what_is_no_repository(checkout: Path, url: str) -> None:
+def test_what_is_no_repository_is_unknown(checkout: Path, url: str) -> None:
     """It is not known then which one it is: nobody is asked."""
     configure(checkout, url)
     assert not known()
 
 
-def test_a_server_without_a_domain() -> None:
+def test_a_server_without_a_domain_is_known_from_variables() -> None:
     """Variables are no alias: they name the server as its own jobs reach it."""
     assert known(GITHUB | {"GITHUB_SERVER_URL": "http://gitea:3000"}) == "gitea/acme/site"
     assert known(GITHUB | {"GITHUB_SERVER_URL": "http://[fd00::5]:3000"}) == "[fd00::5]/acme/site"
 
 
 @pytest.mark.parametrize("text", [b"", b"url = x\n", b'[remote "origin"]\n\turl\n', bytes(range(256))])
-def test_a_configuration_without_origin(checkout: Path, text: bytes) -> None:
+def test_a_checkout_without_origin_is_unknown(checkout: Path, text: bytes) -> None:
     """Nor is anything else in it a reason to fail."""
     (checkout / ".git" / "config").write_bytes(text)
     assert not known()
 
 
-def test_the_nearest_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_checkout_counts(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the one that counts, even if it has no configuration; outside of all of them nothing is known."""
     configure(checkout, "https://github.com/acme/site")
     (checkout / "src" / ".git").mkdir()
@@ -144,7 +146,7 @@ def make_fifo(git: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [make_file, make_fifo])
-def test_a_checkout_that_git_writes_otherwise(checkout: Path, make: Callable[[Path], None]) -> None:
+def test_a_worktree_or_a_submodule_is_unknown(checkout: Path, make: Callable[[Path], None]) -> None:
     """Nobody is asked, and nothing is waited for."""
     configure(checkout, "https://github.com/acme/site")
     make(checkout / "src" / ".git")

@@ -26,12 +26,12 @@ OF_ALL_PYTHONS = "92dc78d4674c"
         ("docs/.well-known/webfinger", "application/octet-stream"),
     ],
 )
-def test_what_sites_are_made_of(path, expected):
+def test_text_names_its_charset(path, expected):
     """Text names its charset; JSON and XML, which have their own rules for it, do not."""
     assert content_type(path) == expected
 
 
-def test_pages():
+def test_only_html_is_a_page():
     """Only HTML waits for everything else."""
     pages = [path for path in ("a.html", "a.HTM", "a.xhtml", "a.svg", "a.css", "html") if is_page(path)]
     assert pages == ["a.html", "a.HTM", "a.xhtml"]
@@ -43,7 +43,7 @@ def test_the_version_stands_for_the_tables() -> None:
     assert (VERSION, hashlib.sha256(tables.encode()).hexdigest()[:12]) == (1, "81cf48537194")
 
 
-def test_the_same_with_every_python() -> None:
+def test_the_types_are_the_same_with_every_python() -> None:
     """What Python's own table adds to the module's is the same in each version."""
     theirs = {
         ending: found

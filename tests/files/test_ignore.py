@@ -40,13 +40,13 @@ class TestGit:
 
     @settings(max_examples=8)
     @given(cases=cases)
-    def test_equal_or_refused(self, git, cases):
+    def test_a_line_ignores_what_git_ignores_or_is_refused(self, git, cases):
         self.check(git, cases)
 
     @pytest.mark.exhaustive
     @settings(max_examples=400)
     @given(cases=cases)
-    def test_many(self, git, cases):
+    def test_many_lines_ignore_what_git_ignores(self, git, cases):
         self.check(git, cases)
 
     def check(self, git: Path, cases: list[tuple[list[str], list[str]]]) -> None:
@@ -59,17 +59,17 @@ class TestGit:
 
 
 class TestAccepted:
-    def test_ordinary_patterns(self):
+    def test_ordinary_patterns_are_accepted(self):
         """Hundreds of lines of the templates at github.com/github/gitignore are taken; a comma is one."""
         lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "[b-b]", "*,v"]
         assert [line for line in lines if reason(line)] == []
 
-    def test_everything_but_one_kind_of_file(self):
+    def test_all_but_one_kind_of_file_can_be_ignored(self):
         """`!*/` opens the directories again."""
         assert matched(["*", "!*/", "!*.txt"], "a.txt", "a/b.txt", "a/b") == ["a/b"]
         assert matched(["a/**", "!a/**/", "!a/**/*.txt"], "a/b.txt", "a/c/b.txt", "a/c/b") == ["a/c/b"]
 
-    def test_everything_in_directories(self):
+    def test_everything_in_directories_can_be_ignored(self):
         """Of such a pattern, pathspec's expression has no beginning."""
         assert matched(["**/*/**", "x"], "a/b", "c", "d/x/y") == ["a/b", "d/x/y"]
 
@@ -91,7 +91,7 @@ class TestRefused:
             ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),
         ],
     )
-    def test_with_what_to_write_instead(self, words, patterns):
+    def test_a_refused_line_says_what_to_write(self, words, patterns):
         """A slip of the pen, or what pathspec reads in another way than git."""
         assert {pattern: words in reason(pattern) for pattern in patterns} == dict.fromkeys(patterns, True)
 
@@ -113,12 +113,12 @@ class TestRefused:
             ("[ab],c", "comma"),
         ],
     )
-    def test_in_an_input(self, pattern, words):
+    def test_an_inputs_other_kinds_of_list_are_refused(self, pattern, words):
         """How people write lists elsewhere: each of these was seen to delete what it should have kept."""
         assert words in parse_patterns([pattern])[1][0]
 
     @pytest.mark.parametrize("pattern", ["-a", "a'", "don't", r"a\,b", "[a,b]", "a b", "!a", "#a"])
-    def test_in_an_input_is_fine(self, pattern):
+    def test_an_inputs_ordinary_patterns_are_accepted(self, pattern):
         """Only what looks like another kind of list is refused."""
         assert parse_patterns([pattern]) == ([pattern] if pattern != "#a" else [], [])
 
@@ -138,7 +138,7 @@ def test_slow_patterns_leave_time_for_others():
 @pytest.mark.parametrize(
     "changed", [lambda text: text.replace("ps_d", "directory"), lambda text: text.replace("[^/]*", "[^/]*?")]
 )
-def test_a_pathspec_that_writes_other_expressions(
+def test_a_pathspec_with_other_expressions_is_not_imported(
     changed: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The module does not load: what it would misread could be published."""

@@ -49,7 +49,7 @@ def replace_by_a_link(path: Path) -> None:
         (replace_by_a_link, "'a.bin' (Too many levels of symbolic links)"),
     ],
 )
-def test_a_file_that_is_not_the_one_that_was_scanned(local, change, what):
+def test_a_file_that_changed_since_the_scan_is_named(local, change, what):
     """It is noticed, whatever happened to it, and named."""
     file = local(b"abc")
     change(source(file))
@@ -59,7 +59,7 @@ def test_a_file_that_is_not_the_one_that_was_scanned(local, change, what):
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
 
 
-def test_a_file_that_gets_shorter_while_it_is_read(local):
+def test_a_file_that_gets_shorter_ends_the_upload(local):
     """A body is never completed from something else."""
     file = local(bytes(3 * CHUNK_SIZE))
     sent = 0
@@ -77,6 +77,6 @@ def test_a_file_that_gets_shorter_while_it_is_read(local):
         *("é" * 512 + "a", "a/" * 60_000 + "b"),
     ],
 )
-def test_paths_that_no_url_can_name(path):
+def test_paths_that_no_url_can_name_are_told(path):
     """They would lead somewhere else, or are too long."""
     assert not is_addressable(path)

@@ -42,7 +42,7 @@ PROOF = proof(b"1")
         ),
     ],
 )
-def test_why_a_file_is_uploaded(content, remote, proofs, types, change):
+def test_each_reason_for_an_upload(content, remote, proofs, types, change):
     """Unless hash, length, time and the table of types are those of the manifest."""
     made = plan({"a": content}, zone(remote, proofs, types=types))
     assert [(sign, reason) for sign, _, reason in made.changes()] == change
@@ -73,7 +73,7 @@ OURS = dict.fromkeys([*OLD.keys() - {"theirs.css"}, "index.html"])
     ],
     ids=["at once", "never", "waits from now on", "waits", "has waited", "a time in the future is now"],
 )
-def test_what_is_deleted_and_what_waits(delete_stale, stale, deleted, waits):
+def test_pages_go_and_assets_wait(delete_stale, stale, deleted, waits):
     """Pages, secrets and a stranger's files never wait, and what `keep` matches is not deleted."""
     before = zone(listing(OLD | {"index.html": b"x"}), OURS, stale=stale)
     made = plan({"index.html": b"x"}, before, keep=["kept.css"], delete_stale=delete_stale)
@@ -142,7 +142,9 @@ WAITS = {"delete_stale": 60.0}
         "a file that waited is in the folder again",
     ],
 )
-def test_when_a_deploy_has_something_to_do(files, manifest, repository, options, is_needed):
+def test_a_deploy_has_something_to_do_when_its_manifest_changes(
+    files, manifest, repository, options, is_needed
+):
     """A file has to change, or the next manifest says something new."""
     made = plan(files, zone(listing(SITE), PROOFS, **manifest), **options)
     assert needs_update(made, repository) is is_needed

@@ -64,7 +64,7 @@ class TestUploads:
             "a file that is not listed is missing",
         ],
     )
-    def test_what_is_proved(self, before, known, after, proofs, missing):
+    def test_a_listed_upload_is_proved_missing_or_unproved(self, before, known, after, proofs, missing):
         made = plan(IS, zone(before, known), incremental=False)
         listed = {MANIFEST: (1, NOON)} | ({"a": after} if after else {})
         judged = judge_listing(made, {"a": sha256(b"new")}, listed, MANIFEST)
@@ -123,7 +123,7 @@ def following(
     return next_manifest(made, newest=before.newest, **arguments | more)
 
 
-def test_the_first_names_what_may_be_there_and_proves_what_stays():
+def test_the_first_manifest_names_what_may_be_there_and_proves_what_stays():
     """If the deploy is killed, all of it is ours, and nothing vouches for what was replaced."""
     name, manifest = following(strange=["theirs.css"])
     assert manifest.files == {
@@ -136,7 +136,7 @@ def test_the_first_names_what_may_be_there_and_proves_what_stays():
     assert find_manifests([name.path]) == [name]
 
 
-def test_the_last_proves_what_was_sent_and_names_nothing_that_was_deleted():
+def test_the_last_manifest_proves_what_was_sent_and_names_nothing_deleted():
     """Whoever puts a deleted file there again is a stranger."""
     proofs = {path: proof(b"x") for path in FOLDER}
     _, manifest = following(proofs=proofs, gone={"old.css", "old.html"}, is_finished=True)
@@ -166,7 +166,7 @@ def test_a_deletion_that_did_not_happen_leaves_its_file_ours():
         "what the folder has again, or is not listed, has no time",
     ],
 )
-def test_since_when_files_wait(is_finished, stale, expected):
+def test_times_begin_in_finished_deploys_only(is_finished, stale, expected):
     options = {"delete_stale": 60.0}
     _, manifest = following(
         manifest={"stale": stale}, options=options, gone={"old.html"}, is_finished=is_finished
@@ -203,7 +203,7 @@ def test_proofs_of_another_table_of_types_are_not_carried():
     ],
     ids=["all that is named", "but what `keep` matches", "after a failure, what is listed"],
 )
-def test_its_name_has_a_digest_of_what_is_there(keep, listed, digested):
+def test_a_manifests_name_has_a_digest_of_what_is_there(keep, listed, digested):
     """So the listing tells whose the files are, where the manifest can't be read."""
     name, _ = following(keep=patterns(*keep), listed=listed)
     assert name.digest == new_manifest_name(1, "0", digested).digest
@@ -214,7 +214,7 @@ def test_its_name_has_a_digest_of_what_is_there(keep, listed, digested):
     [(1, 1_000.0, 1_000_000), (2_000_000, 1_000.0, 2_000_001)],
     ids=["the time in milliseconds", "one more than the newest, if the clock is behind it"],
 )
-def test_its_number(number, now, expected):
+def test_a_manifests_number_is_ahead_of_clock_and_listing(number, now, expected):
     """A listing that is late may lack the newest manifest: the clock is ahead of its number as well."""
     name, _ = following(manifest={"number": number}, now=now)
     assert name.number == expected
@@ -222,7 +222,7 @@ def test_its_number(number, now, expected):
 
 @pytest.mark.parametrize("mark", ["0", mark_repository(DOCS)])
 @pytest.mark.parametrize("repository", [SHOP, UNKNOWN])
-def test_its_mark_is_of_the_run(mark, repository):
+def test_a_manifests_mark_is_of_the_run(mark, repository):
     """`0` of a run that knows no repository, whoever deployed before."""
     name, _ = following(manifest={"mark": mark}, repository=repository)
     assert name.repository == mark_repository(repository)

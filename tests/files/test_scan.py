@@ -54,7 +54,7 @@ class TestFiles:
         assert result.files[1] == LocalFile("a.txt", str(site), 5, status.st_mtime_ns)
         assert (result.ignored, result.warnings) == (0, [])
 
-    def test_any_legal_name(self, site):
+    def test_a_legal_name_stays_as_it_is(self, site):
         """A name goes to the platform exactly as it is on disk (test_file_names); an empty file is a file."""
         for name in ODD_NAMES:
             (site / name).touch()
@@ -64,7 +64,7 @@ class TestFiles:
 class TestIgnoring:
     @settings(max_examples=50)
     @given(file_lines=usable, input_lines=usable, files=trees)
-    def test_git_agrees(self, git, file_lines, input_lines, files):
+    def test_the_rules_together_decide_as_git(self, git, file_lines, input_lines, files):
         """Defaults, ignore file, protected names and `ignore`, in this order, decide as git would."""
         lines = [*UNWANTED, *file_lines, *PROTECTED, *input_lines]
         with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ class TestIgnoring:
                 found = set()
         assert found == expected
 
-    def test_defaults(self, site):
+    def test_the_defaults_ignore_secrets_at_any_depth(self, site):
         """What no site wants to publish, and what holds secrets, stays here, at any depth."""
         useless = ["node_modules/a/b", ".DS_Store", "Thumbs.db"]
         useless += [".zerokie-state.json", ".zerokie-state-42.json"]
@@ -173,7 +173,7 @@ class TestOwnFiles:
         assert scan(site, ignore=["_zerokie"]).warnings == []
 
 
-def test_a_whole_repository(site):
+def test_a_whole_repository_is_warned_about(site):
     """`directory: .` is nearly always a mistake; who lists what is left out has thought about it."""
     write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
     (warning,) = scan(site, ignore=["*.css"]).warnings
@@ -182,7 +182,7 @@ def test_a_whole_repository(site):
     assert scan(site).warnings == []
 
 
-def test_files_that_configure_other_hosts(site):
+def test_files_that_configure_other_hosts_are_named_in_one_warning(site):
     """One warning names them: they have no effect, and may hold passwords."""
     names = ["_headers", "_redirects", "CNAME", "netlify.toml", "vercel.json", "staticwebapp.config.json"]
     write_tree(site, ["index.html", "admin/.htaccess", "CNAMES", "headers"])
@@ -207,7 +207,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\n" + "A" * 64 + "\n"
 
 
 class TestRefusals:
-    def test_patterns_that_are_refused(self, site):
+    def test_refused_patterns_are_named_by_file_and_line(self, site):
         """Named by file and line, together with whatever else is wrong."""
         write_tree(site, ["a"])
         os.mkfifo(site / "pipe")
@@ -219,7 +219,7 @@ class TestRefusals:
         ]
 
     @pytest.mark.parametrize("name", ["pipe", "latin-1"])
-    def test_an_ignore_file_that_cannot_be_used(self, site, name):
+    def test_an_unusable_ignore_file_is_refused(self, site, name):
         """A file that should say what is private is never passed over in silence."""
         write_tree(site, ["a"])
         (site / "latin-1").write_bytes(b"caf\xe9\n")
@@ -242,7 +242,7 @@ class TestRefusals:
             *((name, b"") for name in ("AuthKey.P8", "a.p12", "a.pfx", "x/a.jks", "a.keystore")),
         ],
     )
-    def test_private_keys(self, site, name, content):
+    def test_a_private_key_is_refused(self, site, name, content):
         """A file that is named like one and holds one is not published by mistake, unless it is ignored."""
         write_tree(site, ["a", name])
         (site / name).write_bytes(content)
@@ -252,7 +252,7 @@ class TestRefusals:
         assert deployed(site, ignore=[f"/{name}"]) == ["a"]
         assert deployed(site, ignore=[f"!/{name}"]) == sorted(["a", name])
 
-    def test_what_is_no_private_key(self, site):
+    def test_a_certificate_or_a_page_about_keys_is_no_key(self, site):
         """A certificate, a presentation of Keynote (a zip), a page about keys, text behind the first MB."""
         files = {
             "a.pem": CERTIFICATE.encode(),
@@ -304,7 +304,7 @@ class TestPermissions:
         assert isinstance(found, list)
         return found
 
-    def test_files_and_directories(self, shared):
+    def test_unreadable_files_are_named(self, shared):
         """Each that this user cannot read is named, unless it is ignored."""
         write_tree(shared, ["a", "secret", "ignored", "open", "closed/a", "blind/b", "mine"])
         modes = {"secret": 0, "ignored": 0, "open": 0o604, "closed": 0, "blind": 0o444, "mine": 0o044}
@@ -329,7 +329,7 @@ class TestPermissions:
             ("/.zerokieignore", "is not a readable text file (UTF-8) of at most 64 kB"),
         ],
     )
-    def test_the_directory_and_the_ignore_file(self, shared, name, problem):
+    def test_an_unreadable_ignore_file_is_refused(self, shared, name, problem):
         """Patterns that cannot be read could hide anything."""
         write_tree(shared, ["a", ".zerokieignore"])
         Path(f"{shared}{name}").chmod(0)

@@ -92,13 +92,13 @@ def pauses(
         "Retry-After: longer, later",
     ],
 )
-def test_two_minutes(tries: list[Try], expected: list[float | None]) -> None:
+def test_the_budget_begins_with_the_first_failure(tries: list[Try], expected: list[float | None]) -> None:
     """The budget begins with the first failure."""
     assert pauses(tries) == expected
 
 
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
-def test_jitter(jitter: float) -> None:
+def test_a_pause_has_at_least_half_of_its_length(jitter: float) -> None:
     """A pause has at least half of its length; a wait that `Retry-After` asks for is never shorter."""
     tries = [*[Try(REFUSED)] * 5, Try(asks(8)), Try(UNTRUSTED)]
     share = (1 + jitter) / 2
@@ -107,7 +107,7 @@ def test_jitter(jitter: float) -> None:
 
 
 @pytest.mark.parametrize("failed", [REFUSED, SILENT, asks(8), asks(1000), PAGE])
-def test_nothing_is_sent_again(failed: Failure) -> None:
+def test_a_budget_of_0_allows_no_second_attempt(failed: Failure) -> None:
     """A budget of 0 allows no second attempt, whatever `Retry-After` asks for, also of a wrong server."""
     assert pauses([Try(failed, 40)], Patience(0)) == [None]
     assert pauses([Try(failed, 40)], Patience(0), may_be_wrong=True) == [None]
@@ -125,7 +125,7 @@ def test_nothing_is_sent_again(failed: Failure) -> None:
     ],
     ids=["pages", "no host", "both", "after an answer", "an ingress that starts", "one that stops"],
 )
-def test_a_wrong_api_url(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
+def test_a_wrong_api_url_is_given_up_early(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
     """Before the first answer, 15 s of nothing but what a wrong server says is enough."""
     found = pauses([Try(each) for each in failed], may_be_wrong=may_be_wrong)
     assert seconds <= sum(each or 0 for each in found) < seconds + 5
@@ -140,7 +140,9 @@ def test_a_wrong_api_url(failed: list[Failure], may_be_wrong: bool, seconds: flo
         ([Try(REFUSED), Try(asks(1))], 0.3, [0.5, None]),
     ],
 )
-def test_the_deadline(tries: list[Try], deadline: float, expected: list[float | None]) -> None:
+def test_no_wait_begins_that_outlasts_the_deadline(
+    tries: list[Try], deadline: float, expected: list[float | None]
+) -> None:
     """A wait that would outlast it does not begin. A pause may: the caller is cancelled in it."""
     assert pauses(tries, deadline=deadline) == expected
 
@@ -156,7 +158,9 @@ def test_the_deadline(tries: list[Try], deadline: float, expected: list[float | 
     ],
     ids=["short pauses", "whatever Retry-After asks for", "no pause beyond it", "silent", "a certificate"],
 )
-def test_until_the_deadline(tries: list[Try], deadline: float, expected: list[float | None]) -> None:
+def test_nothing_extends_the_time_at_the_end_of_a_run(
+    tries: list[Try], deadline: float, expected: list[float | None]
+) -> None:
     """Nothing extends the time that is left at the end of a run."""
     assert pauses(tries, UNTIL_DEADLINE, deadline=deadline) == expected
 

@@ -116,7 +116,7 @@ def sending(*pieces: bytes, then: str = "keep") -> Handler:
 
 
 class TestSending:
-    async def test_one_packet(self) -> None:
+    async def test_head_and_small_body_are_one_packet(self) -> None:
         """Head and small body go out together."""
         stream = Scripted([FINE])
         await Connection(stream).send(put("http://platform.test"))
@@ -125,7 +125,7 @@ class TestSending:
         assert sent.endswith(b"\r\n\r\nhello")
 
     @pytest.mark.parametrize("value", ["a\r\nX: b", "a\nX: b", "a\rb"])
-    async def test_a_line_break(self, value: str) -> None:
+    async def test_a_line_break_in_a_header_is_refused(self, value: str) -> None:
         """No header can begin another one."""
         stream, request = Scripted([FINE]), put("http://platform.test")
         request.headers["X-File"] = value
@@ -135,7 +135,7 @@ class TestSending:
 
     @pytest.mark.parametrize("size", [10, 2 * LIMIT])
     @pytest.mark.parametrize("more", [-1, 1])
-    async def test_a_wrong_length(self, size: int, more: int) -> None:
+    async def test_a_body_of_another_length_fails(self, size: int, more: int) -> None:
         """The body has the length that was announced, or the request fails, with no byte too many."""
         stream = Scripted()
         with pytest.raises(httpx.LocalProtocolError):
@@ -143,7 +143,7 @@ class TestSending:
         _, _, body = b"".join(stream.sent).partition(b"\r\n\r\n")
         assert len(body) <= size
 
-    async def test_the_target_stays(self) -> None:
+    async def test_the_target_is_sent_as_it_is(self) -> None:
         """Nobody resolves what is encoded: `..` would name another file."""
         stream = Scripted([FINE])
         request = put("http://platform.test/a/%2E%2E/b%2f?c=%20")
@@ -168,7 +168,7 @@ async def reset(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("then", [drain, deaf, reset])
-async def test_refused_in_the_middle(then: Handler, reach: Reach) -> None:
+async def test_an_answer_ends_the_sending(then: Handler, reach: Reach) -> None:
     """An answer ends the sending, and the connection, whatever the server does with the rest of 20 MB."""
 
     async def handle(peer: Peer) -> None:
@@ -186,7 +186,7 @@ async def test_refused_in_the_middle(then: Handler, reach: Reach) -> None:
 
 
 @pytest.mark.parametrize("size", [5, 3 * LIMIT])
-async def test_refused_and_closed(size: int) -> None:
+async def test_an_answer_before_a_broken_connection_is_read(size: int) -> None:
     """An answer that came before the connection broke is read, though nothing more can be sent."""
 
     class Closed(Scripted):
@@ -198,7 +198,7 @@ async def test_refused_and_closed(size: int) -> None:
 
 
 @pytest.mark.parametrize("then", [drain, reset])
-async def test_confirmed_in_the_middle(then: Handler, reach: Reach) -> None:
+async def test_a_2xx_to_half_a_body_is_a_failure(then: Handler, reach: Reach) -> None:
     """A 2xx to a body that was not sent to its end confirms nothing."""
 
     async def handle(peer: Peer) -> None:
@@ -214,7 +214,7 @@ async def test_confirmed_in_the_middle(then: Handler, reach: Reach) -> None:
     assert server.accepted == 2
 
 
-async def test_a_large_body(reach: Reach) -> None:
+async def test_a_large_body_arrives_and_the_connection_is_used_again(reach: Reach) -> None:
     """It arrives as it is, and the connection is used again; a 1xx meanwhile is no answer."""
 
     async def handle(peer: Peer) -> None:
@@ -231,7 +231,7 @@ async def test_a_large_body(reach: Reach) -> None:
     assert server.accepted == 1
 
 
-async def test_the_end_of_a_large_body() -> None:
+async def test_a_body_is_read_to_its_end() -> None:
     """Its source is asked for more after the last byte, whatever has come: it may have changed."""
     answered, ended = threading.Event(), threading.Event()
 
@@ -387,7 +387,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_odd_answers(name: str) -> None:
+async def test_each_odd_answer(name: str) -> None:
     """Each becomes what the table says; the next request is fine, on a new connection where in doubt."""
     odd = ANSWERS[name]
     pieces = odd.answer if isinstance(odd.answer, tuple) else (odd.answer,)
@@ -409,7 +409,7 @@ async def test_odd_answers(name: str) -> None:
         (b"HTTP/1.1 099 ?\r\nContent-Length: 0\r\n\r\n", "status 099"),
     ],
 )
-async def test_why_not(answer: bytes, expected: str) -> None:
+async def test_each_reason_of_a_failure(answer: bytes, expected: str) -> None:
     """The reason is the parser's, or what came."""
     async with serve(sending(answer, then="hang")) as server, transport() as http:
         said = await reason(http, put(server.url))
@@ -417,7 +417,7 @@ async def test_why_not(answer: bytes, expected: str) -> None:
     assert expected in said
 
 
-async def test_headers() -> None:
+async def test_headers_are_those_of_the_response_alone() -> None:
     """Blanks around a value are none of it; those of a 1xx and trailers are not the response's."""
     early = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n"
     stream = Scripted(
@@ -432,14 +432,14 @@ async def test_headers() -> None:
     ("answer", "expected"),
     [(b"", "without a response"), (OK + b"Content-Length: 10\r\n\r\nhello", "in the middle of its response")],
 )
-async def test_a_server_that_goes_away(answer: bytes, expected: str) -> None:
+async def test_the_reason_says_whether_a_response_had_begun(answer: bytes, expected: str) -> None:
     """The reason says whether a response had begun."""
     async with serve(sending(answer, then="close")) as server, transport() as http:
         assert await reason(http, put(server.url)) == f"the server closed the connection {expected}"
 
 
 @pytest.mark.parametrize("size", [5, 3 * LIMIT])
-async def test_a_tls_alert(size: int) -> None:
+async def test_a_tls_alert_may_follow_a_request_that_arrived(size: int) -> None:
     """A server that wants a certificate says so only after the request (TLS 1.3), which may have arrived."""
     alert = ssl.SSLError(1, "alert")
     alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
@@ -454,7 +454,7 @@ async def test_a_tls_alert(size: int) -> None:
 class TestLimits:
     @pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
     @pytest.mark.parametrize("cut", [1, 30_000, LIMIT])
-    async def test_a_head(self, cut: int, more: int, *, fits: bool) -> None:
+    async def test_a_head_has_64_kb_at_most(self, cut: int, more: int, *, fits: bool) -> None:
         """64 kB, however they come."""
         head = OK + b"Content-Length: 0\r\nX: %b\r\n\r\n"
         head %= b"x" * (LIMIT - len(head) + 2 + more)
@@ -478,14 +478,14 @@ class TestLimits:
             (b"", b"HTTP/1.1 102 P\r\n\r\n"),
         ],
     )
-    async def test_while_it_comes(self, start: bytes, repeat: bytes) -> None:
+    async def test_an_endless_answer_is_given_up_while_it_comes(self, start: bytes, repeat: bytes) -> None:
         """What never ends is given up before it takes memory."""
         stream = Scripted([start], repeat=repeat)
         with pytest.raises(httpx.RemoteProtocolError):
             await Connection(stream).send(put("http://platform.test", max_body=MOST))
         assert stream.taken < 3 * LIMIT
 
-    async def test_small_chunks(self) -> None:
+    async def test_sizes_of_chunks_do_not_count_as_head(self) -> None:
         """The body does not count, nor do the sizes of its chunks, of a byte each."""
         size = 50_000
         head = OK + b"X: " + b"x" * 60_000 + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -510,7 +510,7 @@ class TestMemory:
         ],
         ids=["answered", "no HTTP after it", "cut off", "reset", "silent", "cancelled"],
     )
-    async def test_nothing_is_left(self, size: int, rest: bytes, then: str) -> None:
+    async def test_a_failed_exchange_leaves_nothing_behind(self, size: int, rest: bytes, then: str) -> None:
         """Whatever ends an exchange, its response is gone at once, also while a body is being sent."""
 
         async def handle(peer: Peer) -> None:
@@ -548,7 +548,9 @@ class TestTwoAnswers:
 
     @pytest.mark.parametrize("size", [4, 20_000, LIMIT - 100, LIMIT, 100_000, 300_000])
     @pytest.mark.parametrize("apart", [False, True])
-    async def test_at_once(self, size: int, reach: Reach, *, apart: bool) -> None:
+    async def test_two_answers_at_once_close_the_connection(
+        self, size: int, reach: Reach, *, apart: bool
+    ) -> None:
         """In one packet or two, in one TLS record or two, with an answer that just fills a buffer."""
         head = OK + b"Content-Length: %d\r\n\r\n"
         head %= size - (len(head) + 3 if size > 1000 else 0)
@@ -561,7 +563,7 @@ class TestTwoAnswers:
         assert server.accepted == 2
 
     @pytest.mark.parametrize("surplus", [17_000, 60_000])
-    async def test_a_large_second_one(self, surplus: int, reach: Reach) -> None:
+    async def test_a_large_second_answer_closes_the_connection(self, surplus: int, reach: Reach) -> None:
         """The first one fills three TLS records. Of the fourth, TLS has a part, anyio the rest."""
         head = OK + b"Content-Length: 49110\r\n\r\n"
         body = bytes(3 * 16384 - len(head))
@@ -581,7 +583,9 @@ class TestTwoAnswers:
         assert server.accepted == 2
 
     @pytest.mark.parametrize("first_one", [FINE, FINE.replace(b"200", b"504"), FINE.replace(b"200", b"502")])
-    async def test_later(self, first_one: bytes, reach: Reach) -> None:
+    async def test_a_second_answer_while_idle_closes_the_connection(
+        self, first_one: bytes, reach: Reach
+    ) -> None:
         """It comes while the connection is idle."""
 
         async def handle(peer: Peer) -> None:
@@ -597,7 +601,7 @@ class TestTwoAnswers:
             assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
-    async def test_after_the_next_request(self) -> None:
+    async def test_nothing_is_sent_on_a_connection_after_504(self) -> None:
         """Right after a 504 nothing is sent on its connection, so a late answer meets no request."""
 
         async def handle(peer: Peer) -> None:
@@ -627,7 +631,7 @@ class TestTheEnd:
     """An attempt ends, whatever comes."""
 
     @pytest.mark.parametrize("name", DRIPS)
-    async def test_what_drips(self, name: str, reach: Reach) -> None:
+    async def test_an_answer_that_drips_is_silence(self, name: str, reach: Reach) -> None:
         """A byte, a header or a 102 each second is silence."""
         start, again = DRIPS[name]
 
@@ -643,7 +647,7 @@ class TestTheEnd:
             assert await reason(http, put(url, silence=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1.1)
 
-    async def test_a_stall(self) -> None:
+    async def test_thirty_seconds_without_a_byte_are_silence(self) -> None:
         """However much has come, nothing more for 30 s is silence."""
         answer = OK + b"Content-Length: 1000000\r\n\r\n" + bytes(900_000)
         async with serve(sending(answer, then="hang")) as server, transport() as http:
@@ -651,7 +655,7 @@ class TestTheEnd:
             assert await reason(http, put(server.url, silence=30)) == "no answer within 30 s"
             assert anyio.current_time() - began == pytest.approx(30, abs=1)
 
-    async def test_a_slow_line(self) -> None:
+    async def test_a_slow_line_may_take_minutes(self) -> None:
         """15 MB at 50 kB/s are five minutes."""
         size = 15_000_000
 
@@ -667,7 +671,7 @@ class TestTheEnd:
             request = put(server.url, silence=30, max_body=size)
             assert await outcome(http, request) == (200, bytes(size))
 
-    async def test_a_slow_upload(self) -> None:
+    async def test_a_body_that_moves_may_take_as_long_as_it_moves(self) -> None:
         """A body may take as long as it moves: 20 MB at 100 kB/s."""
         size = 20_000_000
 
@@ -686,7 +690,7 @@ class TestTheEnd:
             request.extensions = extensions("Uploading", silence=30, size=size)
             assert await outcome(http, request) == (200, b"fine")
 
-    async def test_an_answer_that_drips_during_an_upload(self) -> None:
+    async def test_an_answer_that_drips_does_not_prolong_an_upload(self) -> None:
         """It moves nothing: a reader that stalls is given up as before."""
 
         async def handle(peer: Peer) -> None:
@@ -742,7 +746,7 @@ class TestAnything:
 
     @pytest.mark.parametrize("size", [5, 3 * LIMIT])
     @given(steps=STEPS, repeat=st.one_of(st.just(b""), TOKENS), cut=st.integers(1, 100))
-    async def test_it_ends(
+    async def test_any_bytes_end_in_a_response_or_an_error(
         self, size: int, steps: list[bytes | float | Exception], repeat: bytes, cut: int
     ) -> None:
         """In a response or a `TransportError`, in the time of an attempt and in bounded memory."""

@@ -57,12 +57,12 @@ FAILURES: list[tuple[httpx.TransportError, Failure]] = [
 
 
 @pytest.mark.parametrize(("error", "expected"), FAILURES, ids=repr)
-def test_no_response(error: httpx.TransportError, expected: Failure) -> None:
+def test_only_a_failed_connect_was_not_sent(error: httpx.TransportError, expected: Failure) -> None:
     """Only a failed connect proves that the request was not sent."""
     assert failure.of_error(API, error) == expected
 
 
-def test_an_error_while_another_is_handled() -> None:
+def test_the_context_of_an_error_is_no_cause() -> None:
     """A release after a certificate error may meet silence, which passes: the context is no cause."""
     silence = because(httpx.ReadTimeout(""), TimeoutError())
     silence.__context__ = GROUP
@@ -82,7 +82,9 @@ def test_an_error_while_another_is_handled() -> None:
         ("", 0.0),
     ],
 )
-def test_retry_after(text: str, expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_seconds_or_a_date(
+    text: str, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seconds or a date; an invalid value asks for nothing."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     assert parse_retry_after({"retry-after": text}) == expected

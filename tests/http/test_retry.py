@@ -50,7 +50,7 @@ async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
 
 class TestBudget:
     @pytest.mark.parametrize("step", [LOST, REFUSED, BUSY, answer(503), answer(408), PAGE])
-    async def test_what_is_sent_again(self, step: Step) -> None:
+    async def test_any_failure_is_sent_again_after_growing_pauses(self, step: Step) -> None:
         """Any failure, after pauses that double from half a second to five seconds, with jitter."""
         script = Script(FINE, *[step] * 8, FINE)
         client = client_of(script)
@@ -61,7 +61,7 @@ class TestBudget:
             assert longest / 2 <= gap <= longest
 
     @pytest.mark.parametrize("budget", [0, 10, 120])
-    async def test_from_the_first_failure(self, budget: float) -> None:
+    async def test_each_request_has_the_whole_budget(self, budget: float) -> None:
         """Each request has the whole budget; 0 sends nothing again, and no line says so."""
         lines: list[str] = []
         client = client_of(Script(REFUSED), retry_timeout=budget, log=lines.append)
@@ -77,7 +77,9 @@ class TestBudget:
             *((answer(408), 300, 5), (answer(425), 300, 5)),
         ],
     )
-    async def test_how_many_attempts(self, step: Step, seconds: float, attempts: int) -> None:
+    async def test_an_attempt_counts_for_30_seconds_at_most(
+        self, step: Step, seconds: float, attempts: int
+    ) -> None:
         """An attempt counts for 30 s at most, unless it was silent. What can't get better has one attempt.
 
         A wait that `Retry-After` asks for changes none of this.
@@ -91,7 +93,9 @@ class TestBudget:
         [([PAGE], 15), ([REFUSED, PAGE], 120), ([FINE, PAGE], 120)],
         ids=["nothing else", "an ingress that starts", "after an answer"],
     )
-    async def test_answers_that_make_no_sense(self, steps: list[Step], budget: float) -> None:
+    async def test_15_seconds_of_nonsense_may_mean_a_wrong_api_url(
+        self, steps: list[Step], budget: float
+    ) -> None:
         """Before the platform has answered once, 15 s of nothing else may mean a wrong `api-url`."""
         client = client_of(Script(*steps))
         if steps[0] is FINE:
@@ -101,13 +105,13 @@ class TestBudget:
 
 
 class TestRetryAfter:
-    async def test_nothing_is_to_be_sent_again(self) -> None:
+    async def test_retry_after_is_not_waited_for_at_retry_timeout_0(self) -> None:
         """Then nobody waits."""
         _, seconds = await gives_up(client_of(Script(answer(503, retry_after="30")), retry_timeout=0))
         assert seconds == 0
 
     @pytest.mark.parametrize("asked", [(30, 30, 30, 30), (250, 250, 90), (90, 250, 250)])
-    async def test_waits_add_up(self, asked: tuple[int, ...]) -> None:
+    async def test_waits_of_ten_minutes_in_all_do_not_count(self, asked: tuple[int, ...]) -> None:
         """None of the waits counts, whatever their order, while all of them together take ten minutes."""
         waits = [answer(429, retry_after=str(seconds)) for seconds in asked]
         script = Script(*waits, FINE)
@@ -116,14 +120,14 @@ class TestRetryAfter:
             assert seconds <= gap <= seconds + 5
 
     @pytest.mark.parametrize("first", ["10", "590"])
-    async def test_ten_minutes_in_all(self, first: str) -> None:
+    async def test_longer_waits_count_against_the_budget(self, first: str) -> None:
         """Longer waits count against the budget, which is spent after that, and no sooner."""
         waits = [answer(503, retry_after=first), answer(503, retry_after="10")]
         _, seconds = await gives_up(client_of(Script(*waits)))
         assert 720 <= seconds <= 735
 
     @pytest.mark.parametrize(("limit", "asked"), [(1800, "601"), (60, "61")])
-    async def test_too_long(self, limit: float, asked: str) -> None:
+    async def test_a_retry_after_that_is_too_long_is_an_error_at_once(self, limit: float, asked: str) -> None:
         """More than ten minutes, or than the time that is left, is an error at once that says until when."""
         with anyio.fail_after(limit):
             error, seconds = await gives_up(client_of(Script(answer(503, retry_after=asked))))
@@ -133,14 +137,14 @@ class TestRetryAfter:
         until = datetime.strptime(f"{told[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
         assert int(asked) - 10 < until.timestamp() - time.time() < int(asked) + 1
 
-    async def test_until_the_deadline(self) -> None:
+    async def test_no_retry_after_is_waited_for_at_the_end_of_a_run(self) -> None:
         """A request that has to be done in the time that is left does not wait so long."""
         with anyio.fail_after(2):
             await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
 
 
 class TestSlots:
-    async def test_how_many_at_once(self) -> None:
+    async def test_concurrent_failures_halve_the_number_once(self) -> None:
         """Concurrent failures halve the number once, and a success adds 4/n to n."""
         script = Script(*[REFUSED] * 8, FINE, takes=10)
         client = client_of(script, concurrency=8)
@@ -151,7 +155,7 @@ class TestSlots:
         sent = [sum(at == began + wave for at in script.attempts) for wave in (0, 10, 20, 30, 40)]
         assert sent == [8, 4, 7, 8, 8]
 
-    async def test_first_come_first_served(self) -> None:
+    async def test_a_pause_holds_no_slot(self) -> None:
         """A request that pauses holds no slot, and waits for another behind the others."""
         script = Script(REFUSED, FINE, takes=1)
         client = client_of(script, concurrency=1)
@@ -162,7 +166,7 @@ class TestSlots:
         assert sent == ["a", "b", "c", "d", "a"]
 
     @pytest.mark.parametrize("seconds", [0.5, 1.1, 2.5])
-    async def test_a_cancellation(self, seconds: float) -> None:
+    async def test_a_cancellation_frees_the_slot(self, seconds: float) -> None:
         """In flight, in a pause, or in the queue: the slot is free for the next request."""
         script = Script(REFUSED, FINE, takes=1)
         client = client_of(script, concurrency=1)
@@ -175,7 +179,7 @@ class TestSlots:
 
 
 class TestWords:
-    async def test_the_log(self) -> None:
+    async def test_an_outage_is_a_line_each_15_seconds(self) -> None:
         """A line at once, and another each 15 s, however many requests fail."""
         lines: list[tuple[str, float]] = []
         began = anyio.current_time()
@@ -195,7 +199,7 @@ class TestWords:
             ("Uploads: connection refused; sending again, for …", 1),
         ]
 
-    async def test_the_error(self) -> None:
+    async def test_the_error_says_which_request_how_often_and_why(self) -> None:
         """It says which request failed, how often, for how long, why, and how many others worked."""
         script, error = Script(REFUSED, FINE, FINE, FINE, REFUSED), ""
         client = client_of(script)
@@ -216,7 +220,7 @@ class TestWords:
         assert found, error
         assert int(found[1]) == len(script.attempts) - 3
 
-    async def test_what_fails_now(self) -> None:
+    async def test_a_time_out_names_what_still_fails(self) -> None:
         """A time-out names the requests that failed until then, and not those that work again."""
         client = client_of(Script(REFUSED, FINE, REFUSED))
         await client.send(request("Reading a page"), read)
@@ -242,7 +246,7 @@ class TestWrite:
             ([PAGE, LOST, REFUSED], Outcome.UNKNOWN, "answered with a page"),
         ],
     )
-    async def test_an_end(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
+    async def test_each_end_is_an_outcome(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
         """The first lost answer stays noted beside what follows."""
         write = Write()
         try:
@@ -261,7 +265,7 @@ class TestWrite:
         ],
         ids=["in flight", "in a pause", "in a pause after a lost answer", "in the second attempt"],
     )
-    async def test_a_cancellation(
+    async def test_a_cancelled_write_is_unknown(
         self, steps: list[Step], seconds: float, outcome: Outcome, lost: str
     ) -> None:
         """The outcome of a request in flight is unknown."""
@@ -274,7 +278,7 @@ class TestWrite:
         ("steps", "outcome"),
         [([], Outcome.REFUSED), ([REFUSED], Outcome.REFUSED), ([LOST], Outcome.UNKNOWN)],
     )
-    async def test_a_guard_that_refuses(self, steps: list[Step], outcome: Outcome) -> None:
+    async def test_a_guard_that_refuses_sends_nothing(self, steps: list[Step], outcome: Outcome) -> None:
         """Nothing is sent then, and only an earlier attempt may have taken effect."""
         write, script = Write(), Script(*steps, FINE)
 
@@ -289,7 +293,7 @@ class TestWrite:
         assert len(script.attempts) == len(steps)
         assert write.outcome is outcome
 
-    async def test_a_guard_that_shields(self) -> None:
+    async def test_a_shielded_attempt_is_not_repeated_after_a_cancellation(self) -> None:
         """An attempt that fails in its shield after a cancellation is neither repeated nor the error."""
         script = Script(REFUSED, takes=2)
         with anyio.move_on_after(1) as scope:
@@ -298,7 +302,7 @@ class TestWrite:
         assert len(script.attempts) == 1
 
     @pytest.mark.parametrize(("step", "attempts"), [(REFUSED, 2), (BUSY, 2), (LOST, 1), (answer(503), 1)])
-    async def test_a_request_that_is_not_repeatable(self, step: Step, attempts: int) -> None:
+    async def test_a_write_that_may_have_arrived_is_not_repeated(self, step: Step, attempts: int) -> None:
         """It is sent again only if it can't have taken effect."""
         script = Script(step, FINE)
         try:

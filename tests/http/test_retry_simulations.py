@@ -142,7 +142,7 @@ DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
 
 @pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", DAYS)
-async def test_a_bad_day(name: str, seeds: int) -> None:
+async def test_each_bad_day_ends_in_time(name: str, seeds: int) -> None:
     """The uploads end soon after an outage; a platform that takes little is slow, and fails nothing."""
     platform, files, seconds, too_many = DAYS[name]
     found = []

@@ -38,13 +38,13 @@ class Large:
 
 
 class TestAnswers:
-    async def test_a_coding_that_nobody_asked_for(self) -> None:
+    async def test_a_coding_that_nobody_asked_for_stays(self) -> None:
         """A small body is not inflated to a large one: it stays as it came."""
         bomb = gzip.compress(bytes(5_000_000))
         async with serve(always(200, bomb, "Content-Encoding: gzip")) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, bomb)
 
-    async def test_a_reason_is_bounded(self) -> None:
+    async def test_a_quoted_reason_is_bounded(self) -> None:
         """What an error quotes of an answer may be anything."""
 
         async def handle(peer: Peer) -> None:
@@ -59,7 +59,7 @@ class TestAnswers:
 
 
 class TestLargeBodies:
-    async def test_a_reader_that_stalls(self) -> None:
+    async def test_a_reader_that_stalls_is_given_up(self) -> None:
         """No more is read than the network takes, and it is given up when nothing moves."""
 
         async def stall(peer: Peer) -> None:
@@ -76,7 +76,9 @@ class TestLargeBodies:
 
 class TestConnections:
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_idle_for_a_while(self, idle: float, accepted: int) -> None:
+    async def test_a_connection_idle_for_4_seconds_is_not_used_again(
+        self, idle: float, accepted: int
+    ) -> None:
         """After four seconds it is not used again: the other side may be about to close it."""
         async with serve(fine) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
@@ -84,7 +86,7 @@ class TestConnections:
             assert await outcome(http, put(server.url)) == (200, b"fine")
         assert server.accepted == accepted
 
-    async def test_closed_while_idle(self, reach: Reach) -> None:
+    async def test_a_connection_closed_while_idle_is_replaced(self, reach: Reach) -> None:
         """It is replaced, and what it said unasked is nobody's answer."""
 
         async def handle(peer: Peer) -> None:
@@ -99,7 +101,7 @@ class TestConnections:
                 await anyio.sleep(2)
         assert server.accepted == 3
 
-    async def test_an_error_drops_the_idle_ones(self) -> None:
+    async def test_an_error_drops_the_idle_connections(self) -> None:
         """They are likely to be dead as well. Those in use go on, and are used again."""
 
         async def handle(peer: Peer) -> None:
@@ -127,7 +129,7 @@ class TestConnections:
         assert server.accepted == 4
 
     @pytest.mark.parametrize("sent", [b"", FINE[:-2]])
-    async def test_cancelled(self, sent: bytes, reach: Reach) -> None:
+    async def test_a_cancelled_request_closes_its_connection(self, sent: bytes, reach: Reach) -> None:
         """A cancelled request takes its connection with it: nobody reads its answer for another's."""
         ended = anyio.Event()
 
@@ -160,7 +162,7 @@ def deaf() -> Iterator[int]:
 class TestConnecting:
     """What fails before the request was sent is known not to have reached the platform."""
 
-    async def test_deaf(self, deaf: int) -> None:
+    async def test_connecting_takes_10_seconds_at_most(self, deaf: int) -> None:
         """Connecting has its own, shorter time."""
         async with transport() as http:
             began = anyio.current_time()
@@ -169,7 +171,7 @@ class TestConnecting:
             assert await outcome(http, put(f"http://127.0.0.1:{deaf}")) == none(sent=False)
 
     @pytest.mark.parametrize("trusted", [False, True])
-    async def test_a_certificate(
+    async def test_an_unknown_authority_or_name_is_refused(
         self, *, trusted: bool, tls: ssl.SSLContext, authority: trustme.CA, bundle: Path
     ) -> None:
         """Its authority has to be known, and its name the host's."""
@@ -181,7 +183,7 @@ class TestConnecting:
             assert await outcome(http, put(server.url)) == untrusted
 
     @pytest.mark.parametrize("then", ["hang", "close", "reset", "garbage"])
-    async def test_no_tls(self, then: str, bundle: Path) -> None:
+    async def test_a_failed_handshake_was_not_sent(self, then: str, bundle: Path) -> None:
         """Whatever happens in the handshake, the request was not sent."""
 
         async def handle(peer: Peer) -> None:

@@ -29,7 +29,7 @@ async def close(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(("idle", "accepted"), [(0, 1), (3, 1), (5, 2)])
-async def test_it_is_used(idle: float, accepted: int, reach: Reach) -> None:
+async def test_a_connection_ahead_is_used(idle: float, accepted: int, reach: Reach) -> None:
     """Also after the tickets that TLS sends. A connection that was idle for too long is opened anew."""
     async with reach(fine) as (server, http, url):
         await http.connect_ahead(httpx.URL(url))
@@ -39,7 +39,7 @@ async def test_it_is_used(idle: float, accepted: int, reach: Reach) -> None:
     assert server.accepted == accepted
 
 
-async def test_closed_meanwhile(reach: Reach) -> None:
+async def test_a_connection_ahead_that_was_closed_is_opened_anew(reach: Reach) -> None:
     """It is opened anew, also where unread tickets came before the end."""
     async with reach(first(close)) as (server, http, url):
         await http.connect_ahead(httpx.URL(url))
@@ -48,7 +48,7 @@ async def test_closed_meanwhile(reach: Reach) -> None:
     assert server.accepted == 2
 
 
-async def test_the_proxy() -> None:
+async def test_a_connection_ahead_goes_through_the_proxy() -> None:
     """The connection goes where the requests go."""
     async with serve(fine) as proxy, transport(HTTP_PROXY=proxy.url, NO_PROXY="127.0.0.2") as http:
         await http.connect_ahead(httpx.URL("http://127.0.0.2:1"))
@@ -58,7 +58,7 @@ async def test_the_proxy() -> None:
         assert proxy.accepted == 1
 
 
-async def test_a_request_waits_for_it(tls: ssl.SSLContext, bundle: Path) -> None:
+async def test_a_request_waits_for_the_connection_ahead(tls: ssl.SSLContext, bundle: Path) -> None:
     """A second connection would be ready later."""
     async with serve(fine, tls=tls) as origin, serve(late(3, tunnel_to(origin))) as proxy:
         env = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(bundle)}
@@ -72,7 +72,9 @@ async def test_a_request_waits_for_it(tls: ssl.SSLContext, bundle: Path) -> None
 
 
 @pytest.mark.parametrize(("cancelled", "seconds", "accepted"), [(False, 10, 1), (True, 14, 2)])
-async def test_silence(*, cancelled: bool, seconds: float, accepted: int) -> None:
+async def test_a_silent_connection_ahead_costs_no_other_ten_seconds(
+    *, cancelled: bool, seconds: float, accepted: int
+) -> None:
     """A request that waits for a silent connection has its failure, and no other ten seconds."""
     async with serve(late(1000, close)) as server, transport() as http:
         url, began = server.url.replace("http:", "https:"), anyio.current_time()
@@ -90,7 +92,7 @@ async def test_silence(*, cancelled: bool, seconds: float, accepted: int) -> Non
 class TestFailures:
     """A failure of the connection ahead changes nothing."""
 
-    async def test_the_next_attempt_works(self, tls: ssl.SSLContext, bundle: Path) -> None:
+    async def test_the_request_connects_by_itself(self, tls: ssl.SSLContext, bundle: Path) -> None:
         """The request connects by itself."""
 
         async def handle(peer: Peer) -> None:
@@ -102,7 +104,7 @@ class TestFailures:
                 assert await outcome(http, put(PLATFORM)) == (200, b"fine")
             assert proxy.accepted == 2
 
-    async def test_a_login(self) -> None:
+    async def test_a_proxys_login_is_the_requests_error(self) -> None:
         """A proxy that requires a login says so to the request."""
 
         async def handle(peer: Peer) -> None:
@@ -113,7 +115,7 @@ class TestFailures:
             await http.connect_ahead(httpx.URL(PLATFORM))
             assert (await outcome(http, put(PLATFORM)))[0] == 407
 
-    async def test_no_proxy(self) -> None:
+    async def test_a_wrong_proxy_is_the_requests_error(self) -> None:
         """A wrong environment is the request's error."""
         async with transport(HTTPS_PROXY="socks5://127.0.0.1:1") as http:
             await http.connect_ahead(httpx.URL(PLATFORM))

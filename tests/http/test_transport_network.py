@@ -24,7 +24,7 @@ API = "https://api.test"
         ({"HTTPS_PROXY": "https://p.test"}, API, ("p.test", 443)),
     ],
 )
-async def test_where_it_connects(
+async def test_the_port_is_the_urls_or_the_schemes(
     env: dict[str, str], url: str, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the port of the URL, or of its scheme."""
@@ -61,13 +61,15 @@ class TestProxies:
             ({"ALL_PROXY": "http://p:1"}, "http://host.docker.internal:8080", None),
         ],
     )
-    def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
+    def test_the_first_variable_names_the_proxy(
+        self, env: dict[str, str], url: str, expected: str | None
+    ) -> None:
         """The scheme's own variable before ALL_PROXY, lower case before upper, NO_PROXY before all."""
         proxy = Network(env).proxy_for(url)
         assert (proxy.name.rpartition(" (")[0] if proxy else None) == (expected and f"the proxy {expected}")
 
     @pytest.mark.parametrize("proxy", ["http://user:secret@", "http://p:x", "socks5://user:secret@p:1080"])
-    def test_no_http_proxy(self, proxy: str) -> None:
+    def test_a_wrong_proxy_is_named_by_its_variable(self, proxy: str) -> None:
         """The error names the variable and the fix, and not the URL: it may hold a password."""
         with pytest.raises(ConfigurationError) as caught:
             Network({"HTTPS_PROXY": proxy}).proxy_for(API)
@@ -78,7 +80,7 @@ class TestProxies:
 
 class TestAuthorities:
     @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-    def test_a_bundle(self, variable: str, bundle: Path) -> None:
+    def test_only_the_named_bundle_is_trusted(self, variable: str, bundle: Path) -> None:
         """The named bundle is all that is trusted; the first variable counts."""
         context = Network({"CURL_CA_BUNDLE": "absent", variable: str(bundle)}).tls
         assert context.cert_store_stats()["x509_ca"] == 1
@@ -86,7 +88,7 @@ class TestAuthorities:
         assert context.check_hostname
 
     @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-    def test_no_bundle(self, content: bytes | None, tmp_path: Path) -> None:
+    def test_an_unreadable_bundle_is_exit_2(self, content: bytes | None, tmp_path: Path) -> None:
         """A bundle that can't be read, or is none, is a configuration error that names the variable."""
         file = tmp_path / "ca.pem"
         if content is not None:
@@ -95,7 +97,9 @@ class TestAuthorities:
         with pytest.raises(ConfigurationError, match=said):
             _ = Network({"SSL_CERT_FILE": str(file)}).tls
 
-    def test_without_a_bundle(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_system_certificates_certifi_is_trusted(
+        self, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A system without certificates is no reason to trust nobody."""
         nothing = ssl.get_default_verify_paths()._replace(cafile="")
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)

@@ -42,7 +42,7 @@ async def tunnelled(tls: ssl.SSLContext) -> AsyncIterator[tuple[Server, Server]]
 
 
 class TestPlainHttp:
-    async def test_whole_url_and_login(self) -> None:
+    async def test_plain_http_sends_the_whole_url_and_the_login(self) -> None:
         """Plain http is asked for by its whole URL; the login is sent along, decoded."""
         async with (
             serve(fine) as proxy,
@@ -56,7 +56,7 @@ class TestPlainHttp:
         assert request.headers["proxy-authorization"] == LOGIN
         assert proxy.accepted == 1
 
-    async def test_a_proxy_with_tls(self, tls: ssl.SSLContext, bundle: Path) -> None:
+    async def test_the_way_to_a_proxy_may_be_encrypted(self, tls: ssl.SSLContext, bundle: Path) -> None:
         """The way to the proxy is encrypted."""
         async with (
             serve(fine, tls=tls) as proxy,
@@ -67,7 +67,9 @@ class TestPlainHttp:
 
 
 class TestTunnel:
-    async def test_what_each_side_sees(self, tls: ssl.SSLContext, bundle: Path) -> None:
+    async def test_neither_side_of_a_tunnel_sees_the_others_secret(
+        self, tls: ssl.SSLContext, bundle: Path
+    ) -> None:
         """The proxy sees host, port and its login, the origin the request; neither the other's secret."""
         async with (
             tunnelled(tls) as (origin, proxy),
@@ -85,7 +87,9 @@ class TestTunnel:
         assert "proxy-authorization" not in origin.requests[0].headers
         assert origin.accepted == 1
 
-    async def test_ipv6_and_a_proxy_with_tls(self, authority: trustme.CA, bundle: Path) -> None:
+    async def test_a_tunnel_to_ipv6_through_tls_checks_both_certificates(
+        self, authority: trustme.CA, bundle: Path
+    ) -> None:
         """The address stands in brackets; both certificates are checked."""
         names = context_for(authority, "127.0.0.1"), context_for(authority, "2001:db8::1")
         async with (
@@ -108,7 +112,7 @@ class TestTunnel:
             assert said == f"no connection within 10 s through the proxy {proxy.url} (HTTPS_PROXY)"
             assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 
-    async def test_why_not(self) -> None:
+    async def test_a_refused_tunnel_is_named(self) -> None:
         """The proxy's refusal is named."""
         refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         async with serve(saying(refusal, "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
@@ -125,7 +129,7 @@ class TestTunnel:
             (GRANTED, "hang"),
         ],
     )
-    async def test_no_tunnel(self, answer: bytes, then: str) -> None:
+    async def test_a_failed_tunnel_never_shows_the_key_to_the_proxy(self, answer: bytes, then: str) -> None:
         """However a tunnel fails, the key never reaches the proxy; one that was refused says so."""
         async with serve(saying(answer, then)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
             expected: Outcome = none(sent=False)
@@ -137,7 +141,9 @@ class TestTunnel:
         assert {request.line for request in proxy.requests} == {"CONNECT platform.test:443 HTTP/1.1"}
         assert all("authorization" not in request.headers for request in proxy.requests)
 
-    async def test_the_origin_goes_away(self, tls: ssl.SSLContext, bundle: Path) -> None:
+    async def test_a_lost_origin_is_ambiguous_and_no_fault_of_the_proxy(
+        self, tls: ssl.SSLContext, bundle: Path
+    ) -> None:
         """Once the request is through the tunnel, its loss is ambiguous, and says nothing about the proxy."""
 
         async def hang_up(peer: Peer) -> None:
@@ -161,7 +167,7 @@ class TestReasons:
             ("http://platform.test", "HTTP_PROXY"),
         ],
     )
-    async def test_the_proxy_is_not_there(self, base: str, variable: str) -> None:
+    async def test_a_missing_proxy_is_named_without_its_password(self, base: str, variable: str) -> None:
         """It is named with the variable that it came from, and without its password."""
         async with transport(**{variable: "http://user:pass-word@127.0.0.1:1"}) as http:
             assert await outcome(http, put(base)) == none(sent=False)

@@ -69,7 +69,7 @@ def test_what_is_accepted_is_sent(text: str) -> None:
         *("http://127.0.0.1/", "HTTPS://A.TEST/", "https://xn--bcher-kva.test/"),
     ],
 )
-def test_accepted(text: str) -> None:
+def test_web_urls_are_accepted(text: str) -> None:
     assert web_url(text)
 
 
@@ -90,6 +90,6 @@ def test_accepted(text: str) -> None:
         *("http://127.1/", "http://1.2.3.256/", "http://2130706433/", "https://a\n/", "https://xn--/"),
     ],
 )
-def test_refused(text: str) -> None:
+def test_urls_that_others_read_otherwise_are_refused(text: str) -> None:
     """Also what some programs read as another host than others."""
     assert web_url(text) is None

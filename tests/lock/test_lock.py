@@ -35,7 +35,7 @@ LOST = [
 ]
 
 
-def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
+def test_heartbeats_keep_the_lock_beyond_30_minutes(world: World) -> None:
     """Heartbeats every 3 minutes, as is the default, keep the lock alive beyond its 30 minutes."""
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
     world.fault(Kind.DELAY, method="PUT", path="/files/", times=None, seconds=25.0)
@@ -47,7 +47,7 @@ def test_a_deploy_that_outlasts_the_lease_keeps_its_lock(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", [503, 400])
-def test_heartbeats_survive_a_platform_that_is_down_for_a_while(world: World, status: int) -> None:
+def test_ten_minutes_of_failed_heartbeats_end_nothing(world: World, status: int) -> None:
     """Ten minutes of refusals end no deploy, and are one line; after them, the lock is confirmed again.
 
     Until then each 15 s, not only after another `lock-heartbeat`.
@@ -94,7 +94,7 @@ def test_a_lost_lock_stops_all_writes(world: World, lost: str, conflict: str, su
     assert world.platform.lock("site") == (successor or None)
 
 
-def test_an_app_that_is_deleted_meanwhile(world: World) -> None:
+def test_a_404_to_an_upload_asks_the_heartbeat_at_once(world: World) -> None:
     """The upload is answered with 404, and the heartbeat is asked at once."""
     world.write(MANY)
     world.once("PUT", "05.txt$", lambda: world.platform.apps.delete("site"))
@@ -106,7 +106,7 @@ def test_an_app_that_is_deleted_meanwhile(world: World) -> None:
     assert outcome.sent("POST", "/finalize$") == []
 
 
-def test_the_wait_for_somebody_elses_lock(world: World) -> None:
+def test_somebody_elses_lock_is_waited_for_at_a_calm_rhythm(world: World) -> None:
     """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
     world.platform.take_lock("site", "other")
     world.loop.call_later(100, world.platform.expire_lock, "site")
@@ -119,7 +119,7 @@ def test_the_wait_for_somebody_elses_lock(world: World) -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_two_deploys_at_once(world: World, tmp_path: Path, first: int) -> None:
+def test_two_deploys_at_once_take_turns(world: World, tmp_path: Path, first: int) -> None:
     """They take turns, whoever is first: no write of one lies between another's, the site is the last's."""
     folder = tmp_path / "other" / "folder"
     folder.mkdir(parents=True)
@@ -152,7 +152,7 @@ def test_two_deploys_at_once(world: World, tmp_path: Path, first: int) -> None:
 
 
 @pytest.mark.parametrize("timeout", ["0", "45s"])
-def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
+def test_a_lock_that_outlasts_lock_timeout_is_exit_6(world: World, timeout: str) -> None:
     """Exit 6 in time, and the other deploy keeps its lock; what waits longer, and what frees it."""
     world.platform.take_lock("site", "other")
     outcome = world.run(lock_timeout=timeout)
@@ -172,7 +172,7 @@ def test_a_lock_that_outlasts_the_timeout(world: World, timeout: str) -> None:
     assert outcome.sent("POST", "/finalize$") == []
 
 
-def test_the_platform_says_when_to_ask_again(world: World) -> None:
+def test_retry_after_of_a_conflict_is_waited_for(world: World) -> None:
     """`Retry-After` of a conflict."""
     world.fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"})
     outcome = world.run()
@@ -182,7 +182,7 @@ def test_the_platform_says_when_to_ask_again(world: World) -> None:
 
 @pytest.mark.parametrize("clock", ["boot", "wall"])
 @pytest.mark.parametrize("content", [FileContent, Bytes])
-def test_a_machine_suspended_in_the_middle_of_an_upload(
+def test_a_suspended_machine_sends_no_more_of_an_upload(
     world: World, monkeypatch: pytest.MonkeyPatch, content: type[Content], clock: str
 ) -> None:
     """The rest of a large file or manifest is not sent: by now the lock may be somebody else's.
@@ -220,7 +220,9 @@ def test_a_machine_suspended_in_the_middle_of_an_upload(
 
 
 @pytest.mark.parametrize("hours", [-1, 0.4])
-def test_a_clock_that_is_set(world: World, monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+def test_a_clock_that_is_set_ahead_ends_all_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
     """By less than the lock's 30 minutes, or back: that ends no deploy."""
     wall_clock = time.time
     world.once(
@@ -231,7 +233,7 @@ def test_a_clock_that_is_set(world: World, monkeypatch: pytest.MonkeyPatch, hour
     assert world.run().exit_code == 0
 
 
-def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
+def test_a_lock_that_was_never_asked_for_is_not_released(world: World) -> None:
     """A connection that is refused each time asks for nothing: no lock may be held, and none is released."""
     world.once("GET", "/v1/apps/site$", lambda: world.go_away(1000))
     outcome = world.run()
@@ -241,7 +243,7 @@ def test_a_lock_that_nobody_was_asked_for(world: World) -> None:
     assert outcome.outputs["warnings"] == []
 
 
-def test_a_storage_that_is_late(world: World) -> None:
+def test_404s_of_a_late_storage_ask_the_heartbeat_once(world: World) -> None:
     """Its 404s make the heartbeat ask, but not each of them."""
     world.write({f"{number:03}.txt": b"x" for number in range(100)})
     world.fault(Kind.STATUS, "PUT", "/files/", status=404, lasts=30, times=None)
@@ -279,7 +281,7 @@ def leave(file: Path, app: str, session: str) -> None:
 NAMES_LOCK = "`state-file` names a run that ended without releasing the lock on 'site'"
 
 
-def test_the_run_after_a_killed_one(world: World, state: Path) -> None:
+def test_the_run_after_a_killed_one_names_the_cleanup(world: World, state: Path) -> None:
     """It says before it waits which commands release the lock; after the cleanup, the rerun is right."""
     kill(world)
     held = world.platform.lock("site")
@@ -299,7 +301,7 @@ def test_the_run_after_a_killed_one(world: World, state: Path) -> None:
     assert state.read_bytes() == b""
 
 
-def test_dead_sessions(world: World, state: Path) -> None:
+def test_twenty_dead_sessions_are_named_and_dropped(world: World, state: Path) -> None:
     """One line for all; a run that gets the lock drops their records, but not another app's."""
     leave(state, "other", "s-1")
     for number in range(20):
@@ -325,7 +327,9 @@ def test_dead_sessions(world: World, state: Path) -> None:
         ({"app": "web", "image": "nginx:2", "create": True}, 0),
     ],
 )
-def test_a_state_file_in_use(world: World, state: Path, inputs: dict[str, Any], code: int) -> None:
+def test_a_state_file_in_use_is_exit_2_before_any_request(
+    world: World, state: Path, inputs: dict[str, Any], code: int
+) -> None:
     """Whoever takes a lock ends before its first request; nobody else opens the file."""
     with closing(LockRecords(lambda _state: None, state)):
         outcome = world.run(**inputs)
@@ -338,7 +342,7 @@ def test_a_state_file_in_use(world: World, state: Path, inputs: dict[str, Any], 
         assert state.read_bytes() == b""
 
 
-def test_a_state_file_that_is_none(world: World, state: Path) -> None:
+def test_what_is_no_state_file_is_exit_2(world: World, state: Path) -> None:
     """A pipe ends the run before its first request."""
     os.mkfifo(state)
     outcome = world.run()
@@ -348,7 +352,7 @@ def test_a_state_file_that_is_none(world: World, state: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00 garbage", b'{"app": "site"'])
-def test_a_file_system_without_locks(
+def test_a_run_without_flock_is_green(
     world: World, state: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     """The lock is recorded, read and released as elsewhere; a line that is none of ours is left alone."""

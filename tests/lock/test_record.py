@@ -67,7 +67,7 @@ def test_a_released_lock_is_recorded_as_released(tmp_path: Path) -> None:
     assert lock.session == "s-2", "what is said of the first says nothing of the next"
 
 
-def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
+def test_a_run_keeps_what_a_killed_one_recorded(tmp_path: Path) -> None:
     """Be it that it waits for that one's lock in vain."""
     file = tmp_path / "state.json"
     ask(file, "killed")
@@ -80,7 +80,7 @@ def test_a_run_leaves_alone_what_a_killed_one_recorded(tmp_path: Path) -> None:
     assert held(file) == ["s-3", "killed"], "the newest first"
 
 
-def test_one_at_a_time(tmp_path: Path) -> None:
+def test_a_file_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     """A second run, or a cleanup, is refused while a run uses the file, and says what to do."""
     file = tmp_path / "state.json"
     with records(file):
@@ -91,7 +91,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     assert held(file) == []
 
 
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_flock_works_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then runs can't see each other, and none loses what another one has recorded."""
 
     def refuse(_descriptor: int, _operation: int) -> None:
@@ -115,7 +115,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         *(b'{"released": 1}', b'{"app": "site", "session": "x"}\n' * 9_000),
     ],
 )
-def test_lines_of_somebody_else(tmp_path: Path, damage: bytes) -> None:
+def test_lines_of_somebody_else_are_skipped(tmp_path: Path, damage: bytes) -> None:
     """Whatever is there, and however much, what a run appends counts, and no error ends the cleanup."""
     file = tmp_path / "state.json"
     file.write_bytes(damage)
@@ -123,7 +123,7 @@ def test_lines_of_somebody_else(tmp_path: Path, damage: bytes) -> None:
     assert held(file)[0] == "s-1"
 
 
-def test_a_slip_in_the_path(tmp_path: Path) -> None:
+def test_a_wrong_path_is_exit_2(tmp_path: Path) -> None:
     """A file of the user's keeps its content."""
     file = tmp_path / "package.json"
     file.write_text("{}\n")
@@ -134,7 +134,7 @@ def test_a_slip_in_the_path(tmp_path: Path) -> None:
     assert held(file) == []
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_ends_the_run_before_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a record is none: the run ends before it asks for the lock."""
     write = os.write
     with records(tmp_path / "state.json") as record:
@@ -144,7 +144,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert held(tmp_path / "state.json") == []
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_file_ends_the_run_before_the_lock(tmp_path: Path) -> None:
     """Then there would be no second chance, so the run does not begin."""
     file = tmp_path / "missing" / "state.json"
     with pytest.raises(ConfigurationError) as caught, records(file):
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         ("a pipe", "it is not a regular file"),
     ],
 )
-def test_no_ordinary_file(tmp_path: Path, what: str, why: str) -> None:
+def test_a_link_as_state_file_is_refused(tmp_path: Path, what: str, why: str) -> None:
     """A link in the workspace makes us write nowhere else; a pipe makes nobody wait, and keeps nothing."""
     precious, file = tmp_path / "precious", tmp_path / "state.json"
     precious.write_text("precious")
@@ -177,7 +177,7 @@ def test_no_ordinary_file(tmp_path: Path, what: str, why: str) -> None:
     assert file.exists()
 
 
-def test_gitlab_keeps_files_below_the_project_only() -> None:
+def test_gitlab_has_a_state_file_below_the_project() -> None:
     """There the state has a file without being asked; jobs that share a folder don't share it."""
     env = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}
     assert default_state_file(env) == Path("/builds/site/.zerokie-state-42.json")

@@ -63,7 +63,7 @@ def is_recorded(world: World, state: Path) -> bool:
 # --- after success
 
 
-def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> None:
+def test_a_cancel_leaves_finalize_all_the_time(world: World, state: Path) -> None:
     """The purge of a cache takes its time: the request in flight has all the time that is left."""
     world.fault(Kind.HANG, *FINALIZE, after=True)
     tell(world, after=3)
@@ -76,7 +76,9 @@ def test_a_cancel_while_finalize_is_not_answered(world: World, state: Path) -> N
 
 
 @pytest.mark.parametrize(("timeout", "code"), [("30m", 143), ("5s", 0)], ids=["signal", "timeout"])
-def test_an_end_between_two_attempts_to_finalize(world: World, state: Path, timeout: str, code: int) -> None:
+def test_a_cancel_in_a_pause_of_finalize_is_a_done_deploy(
+    world: World, state: Path, timeout: str, code: int
+) -> None:
     """The next attempt works: the deploy was done, as if that attempt had been in flight."""
     world.fault(Kind.STATUS, *FINALIZE, times=None, lasts=6)
     if code:
@@ -100,7 +102,7 @@ def test_an_end_between_two_attempts_to_finalize(world: World, state: Path, time
         pytest.param({"status": 200, "body": b"ok"}, 0, 1, id="answers, and does nothing"),
     ],
 )
-def test_a_platform_that_does_not_finalize(
+def test_finalize_is_tried_as_long_as_any_request(
     world: World, state: Path, fault: dict[str, Any], at_least: int, at_most: int
 ) -> None:
     """It is tried as long as any request is, whatever `Retry-After` asks for.
@@ -120,7 +122,7 @@ def test_a_platform_that_does_not_finalize(
         assert ending(outcome) == [("POST finalize", 200), ("PUT lock", 200)] * 2
 
 
-def test_a_finalize_that_fails_until_the_lock_may_expire(world: World, state: Path) -> None:
+def test_finalize_is_not_sent_once_the_lock_may_have_expired(world: World, state: Path) -> None:
     """After that, finalize could release another deploy's lock. The cleanup asks whose it is."""
     world.fault(Kind.STATUS, *FINALIZE, times=None)
     outcome = world.run(retry_timeout="1h", timeout="2h")
@@ -145,7 +147,7 @@ STILL_OURS = Fault(Kind.STATUS, *HEARTBEAT, status=200, body=b"")
         ("ok", [EMPTY], [204, 200, 200], True),
     ],
 )
-def test_the_ways_of_a_finalize(
+def test_each_answer_to_finalize_releases_or_asks_the_heartbeat(
     world: World, state: Path, dialect: str, faults: list[Fault], statuses: list[int], *, is_known: bool
 ) -> None:
     """A deploy ID ends the lock. After a lost answer the next one tells, without an ID the heartbeat."""
@@ -167,7 +169,9 @@ def test_the_ways_of_a_finalize(
     [("failure", Fault(Kind.STATUS, status=404, body=PAGE)), ("timeout", Fault(Kind.HANG))],
     ids=["failure", "timeout"],
 )
-def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: Fault) -> None:
+def test_the_release_after_a_failure_ends_within_a_minute(
+    world: World, state: Path, end: str, away: Fault
+) -> None:
     """A minute, whatever the platform does then. The cleanup finds the lock."""
     ended_at: list[float] = []
 
@@ -188,7 +192,7 @@ def test_the_end_has_a_deadline(world: World, state: Path, end: str, away: Fault
 
 
 @pytest.mark.parametrize(("body", "lost"), [(b"conflict", True), (None, False)])
-def test_a_write_that_is_refused_by_a_conflict(
+def test_a_409_to_a_write_asks_the_heartbeat(
     world: World, state: Path, body: bytes | None, *, lost: bool
 ) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
@@ -204,7 +208,7 @@ def test_a_write_that_is_refused_by_a_conflict(
         assert [record for record in outcome.writes if record.index > refused] == []
 
 
-def test_a_failure_that_cannot_be_recorded(world: World) -> None:
+def test_the_lock_is_released_though_the_failure_is_not_recorded(world: World) -> None:
     """The log says why; the lock is released all the same."""
     world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
     world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
@@ -217,7 +221,7 @@ def test_a_failure_that_cannot_be_recorded(world: World) -> None:
 # --- while it is asked for
 
 
-def test_a_cancelled_run_gives_back_what_may_be_its_own(world: World) -> None:
+def test_a_cancelled_run_releases_a_lock_whose_answer_was_lost(world: World) -> None:
     """The answer is lost for ever; the heartbeat says that the lock is ours."""
     world.fault(Kind.HANG, *LOCK, after=True)
     tell(world, after=3)
@@ -241,7 +245,7 @@ def granted_late(world: World, seconds: float) -> None:
     world.platform.on_request = grant
 
 
-def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
+def test_a_lock_granted_after_the_end_is_left_to_the_cleanup(world: World, state: Path) -> None:
     """A gateway says 504, and the platform carries the request out after our finalize: the cleanup looks."""
     world.fault(Kind.STATUS, *LOCK, status=504)
     granted_late(world, 3)
@@ -257,7 +261,7 @@ def test_a_lock_that_comes_after_a_green_run(world: World, state: Path) -> None:
     [Fault(Kind.STATUS, *HEARTBEAT, status=403), Fault(Kind.HANG, *HEARTBEAT, times=None)],
     ids=["refused", "no answer"],
 )
-def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: Fault) -> None:
+def test_an_unknown_lock_is_a_warning_and_stays_recorded(world: World, state: Path, fault: Fault) -> None:
     """Then a warning says when it expires, and the record stays for the cleanup."""
     world.platform.faults.add(Fault(Kind.HANG, *LOCK, after=True), fault)
     tell(world, after=3)
@@ -267,7 +271,7 @@ def test_whose_lock_it_is_may_remain_unknown(world: World, state: Path, fault: F
     assert is_recorded(world, state)
 
 
-def test_a_refusal_after_a_lost_answer(world: World) -> None:
+def test_a_refusal_after_a_lost_answer_releases_our_lock(world: World) -> None:
     """The lock is ours all the same, and is given back."""
     world.fault(Kind.RESET, *LOCK, after=True)
     world.fault(Kind.STATUS, *LOCK, status=403, body=b'{"error": "no"}')
@@ -278,7 +282,7 @@ def test_a_refusal_after_a_lost_answer(world: World) -> None:
 # --- lost
 
 
-def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
+def test_a_lost_lock_beside_a_failure_is_not_told_as_held(world: World) -> None:
     """The error is the failure's; nobody is told that the lock may still be held."""
     world.once("PUT", "/index.html$", lambda: world.platform.expire_lock("site"))
     world.fault(Kind.STATUS, "PUT", "/files/index.html", status=413, body=b"too large")
@@ -289,7 +293,9 @@ def test_a_lock_that_is_lost_beside_a_failure(world: World) -> None:
 
 
 @pytest.mark.parametrize(("kind", "interval"), [(Kind.STATUS, "30s"), (Kind.HANG, "15m")])
-def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, interval: str) -> None:
+def test_29_minutes_without_a_confirmation_end_all_writes(
+    world: World, state: Path, kind: Kind, interval: str
+) -> None:
     """The work ends a minute before the lock may expire, though a large body is still being sent."""
     world.fault(Kind.DELAY, *UPLOAD, times=None, seconds=25)
     world.fault(kind, *HEARTBEAT, times=None)
@@ -307,7 +313,7 @@ def test_a_lock_that_is_not_confirmed(world: World, state: Path, kind: Kind, int
 
 
 @pytest.mark.parametrize(("end", "code"), [("success", 0), ("failure", 4), ("lost", 7), ("refused", 4)])
-def test_what_the_cleanup_is_told(world: World, state: Path, end: str, code: int) -> None:
+def test_the_cleanup_learns_that_no_lock_is_held(world: World, state: Path, end: str, code: int) -> None:
     """That this session holds no lock, whether it gave it back, lost it, or never got it."""
     file = world.folder.parent / "github-state"
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(file)}
@@ -323,7 +329,7 @@ def test_what_the_cleanup_is_told(world: World, state: Path, end: str, code: int
     assert world.platform.lock("site") == ("other" if end == "lost" else None)
 
 
-def test_a_lock_that_is_lost_in_a_new_app(world: World) -> None:
+def test_a_404_after_the_lock_was_granted_ends_all_writes(world: World) -> None:
     """Once the lock was granted, a 404 is the platform's word: nothing more is written."""
     world.platform.dialect.speak("lock-lost=404")
     world.write({f"{number}.txt": b"x" for number in range(40)})

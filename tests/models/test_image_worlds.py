@@ -33,7 +33,9 @@ def _loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
 
 @pytest.mark.parametrize("count", [8, pytest.param(400, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", WORLDS)
-def test_what_is_said_and_done_is_right(loop: TimeWarpLoop, name: str, count: int) -> None:
+def test_no_world_gets_a_wrong_green_or_overwrites_a_colleague(
+    loop: TimeWarpLoop, name: str, count: int
+) -> None:
     """No wrong green, no rollback over an image that runs, no colleague's deploy overwritten."""
     counts, first = tried(sample([*WORLDS[name]()], count), loop)
     assert not counts.keys() - LIMITS.get(name, set()), first
@@ -44,7 +46,7 @@ def require_flaw(loop: TimeWarpLoop, name: str, flaw: str) -> None:
     assert counts[flaw] > 0, counts
 
 
-def test_without_the_seconds_that_an_app_has_to_run(
+def test_without_the_steady_time_a_crash_loop_is_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image that crashes at once would be green."""
@@ -52,7 +54,9 @@ def test_without_the_seconds_that_an_app_has_to_run(
     require_flaw(loop, "the new image crashes again and again", "a wrong green")
 
 
-def test_with_the_times_of_the_answers(loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_times_of_answers_an_old_image_is_green(
+    loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Answers of a platform that is slow, and behind, would be taken for new ones."""
     note = Rollout.note_answer
 
@@ -63,7 +67,7 @@ def test_with_the_times_of_the_answers(loop: TimeWarpLoop, monkeypatch: pytest.M
     require_flaw(loop, "slow answers", "a wrong green")
 
 
-def test_with_a_second_request_beside_another_image(
+def test_a_second_request_beside_another_image_overwrites_a_colleague(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lost answer would overwrite somebody else's deploy."""
@@ -76,7 +80,9 @@ def test_with_a_second_request_beside_another_image(
     require_flaw(loop, "a lost answer beside a colleague", "overwrites a colleague's deploy")
 
 
-def test_with_a_rollback_whatever_the_app_shows(loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_whatever_the_app_shows_overwrites_a_colleague(
+    loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would overwrite somebody else's deploy."""
     monkeypatch.setattr(Rollout, "why_no_rollback", lambda _self, _failure: "")
     require_flaw(loop, "a colleague just before the rollback", "overwrites a colleague's deploy")

@@ -36,7 +36,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
 
 @each_kind
 @pytest.mark.parametrize(("kind", "created"), [(Kind.RESET, None), (Kind.STATUS, False)])
-def test_whether_it_was_created(
+def test_created_is_no_output_when_nobody_knows(
     world: World, inputs: dict[str, object], kind: Kind, *, created: bool | None
 ) -> None:
     """What is not known is in no output."""
@@ -59,7 +59,7 @@ def test_whether_it_was_created(
         (IMAGE, {"kind": Kind.STATUS, "status": 400}, False),
     ],
 )
-def test_whether_anything_was_changed(
+def test_changed_is_true_also_when_nobody_knows(
     world: World, inputs: dict[str, object], fault: dict[str, Any] | None, *, changed: bool
 ) -> None:
     """Also if nobody can tell."""
@@ -68,7 +68,7 @@ def test_whether_anything_was_changed(
     assert world.run(app="web", **inputs).outputs["changed"] is changed
 
 
-def test_an_app_that_somebody_else_creates(world: World) -> None:
+def test_an_app_created_meanwhile_gets_the_image(world: World) -> None:
     """The image is deployed to it, and what only counts at creation is told as for any other app."""
     world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
     outcome = world.run(app="new", image=NEW, create=True, port=8080)
@@ -81,7 +81,9 @@ def test_an_app_that_somebody_else_creates(world: World) -> None:
 
 
 @each_kind
-def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
+def test_a_name_taken_by_an_unseen_app_is_rejected_after_a_minute(
+    world: World, inputs: dict[str, object]
+) -> None:
     """By an app that this key does not see, also after a minute."""
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
     outcome = world.run(app="new", create=True, **inputs)
@@ -90,7 +92,7 @@ def test_a_name_that_is_taken(world: World, inputs: dict[str, object]) -> None:
     assert "choose another `app`" in outcome.outputs["hint"]
 
 
-def test_a_url_that_only_a_later_answer_has(world: World) -> None:
+def test_the_url_of_a_later_answer_is_an_output(world: World) -> None:
     """It is known also if the app then fails."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", image=BROKEN, create=True)
@@ -99,7 +101,7 @@ def test_a_url_that_only_a_later_answer_has(world: World) -> None:
 
 
 @pytest.mark.parametrize("image", [NEW, f"nginx@sha256:{'2' * 64}"])
-def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> None:
+def test_after_a_lost_answer_our_own_app_is_waited_for(world: World, image: str) -> None:
     """The app that is there then may be our own, if it has our image: it is waited for, and not restarted."""
     world.fault(Kind.RESET, "POST", "/v1/apps$", after=True)
     outcome = world.run(app="new", image=image, create=True)
@@ -108,7 +110,7 @@ def test_an_answer_to_the_creation_that_is_lost(world: World, image: str) -> Non
     assert outcome.outputs["image"] == image
 
 
-def test_a_new_app_that_is_never_found(world: World) -> None:
+def test_a_404_of_a_new_app_is_believed_after_a_minute(world: World) -> None:
     """After a minute, a 404 is the platform's word."""
     world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
     outcome = world.run(app="new", image=NEW, create=True)
@@ -118,7 +120,9 @@ def test_a_new_app_that_is_never_found(world: World) -> None:
 
 @each_kind
 @pytest.mark.parametrize("create", [True, False])
-def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object], *, create: bool) -> None:
+def test_a_refused_name_comes_with_a_better_one(
+    world: World, inputs: dict[str, object], *, create: bool
+) -> None:
     """The error names the input and what to write, also to who has not come as far as creating it."""
     outcome = world.run(app="My_Site", create=create, **inputs)
     assert outcome.exit_code == 4
@@ -135,7 +139,7 @@ def test_a_name_that_the_platform_refuses(world: World, inputs: dict[str, object
         ('"port": 80', "container"),
     ],
 )
-def test_which_kind_it_is(world: World, shows: str, kind: str) -> None:
+def test_type_image_or_port_tells_the_kind(world: World, shows: str, kind: str) -> None:
     """A type that is shown is believed; without one, an image tells, or a port where no image is shown."""
     body = f'{{"name": "web", "status": "running", {shows}}}'.encode()
     world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body)
@@ -144,7 +148,7 @@ def test_which_kind_it_is(world: World, shows: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("app", "server"), [("web", "registry.example.com"), ("new", None)])
-def test_registry_credentials(world: World, app: str, server: str | None) -> None:
+def test_credentials_without_a_server_send_none(world: World, app: str, server: str | None) -> None:
     """Without a server, they are for the platform's default registry."""
     login = {"registry_server": server, "registry_username": "me", "registry_password": "pass-word"}
     outcome = world.run(app=app, image=NEW, create=True, **login)
@@ -152,7 +156,7 @@ def test_registry_credentials(world: World, app: str, server: str | None) -> Non
     assert world.platform.apps.get(app).private
 
 
-def test_inputs_that_only_count_at_creation(world: World) -> None:
+def test_inputs_that_only_count_at_creation_are_warned_about(world: World) -> None:
     """A warning for each one that differs; a note names `env`, which the API does not show."""
     outcome = deploy(world, NEW, dry_run=True, **MACHINE)
     assert outcome.exit_code == 0
@@ -172,7 +176,7 @@ def test_inputs_that_only_count_at_creation(world: World) -> None:
 
 
 @pytest.mark.parametrize("numbers", ["integers", "strings", "floats"])
-def test_inputs_that_are_what_the_app_has(world: World, numbers: str) -> None:
+def test_inputs_equal_to_the_app_are_not_mentioned(world: World, numbers: str) -> None:
     """Nothing is said of them, however numbers are written: a pipeline passes them on every deploy."""
     world.platform.dialect.speak(f"numbers={numbers}")
     outcome = deploy(world, NEW, port=80, cpu=256, memory=512)
@@ -180,7 +184,7 @@ def test_inputs_that_are_what_the_app_has(world: World, numbers: str) -> None:
     assert "no effect" not in outcome.log
 
 
-def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
+def test_files_in_an_app_created_meanwhile_are_not_deleted(world: World) -> None:
     """A lost answer does not make it ours: what they put there is not deleted unasked."""
 
     def create() -> None:
@@ -202,7 +206,9 @@ def test_an_app_that_somebody_else_has_created_meanwhile(world: World) -> None:
 @pytest.mark.parametrize(
     ("app", "inputs", "status"), [("web", IMAGE, "deleting"), ("site", {}, "Terminating")]
 )
-def test_an_app_that_is_being_deleted(world: World, app: str, inputs: dict[str, object], status: str) -> None:
+def test_create_waits_for_the_end_of_an_app_that_is_being_deleted(
+    world: World, app: str, inputs: dict[str, object], status: str
+) -> None:
     """With `create`, a deploy waits for its end, and creates it; without, it says what is going on."""
     world.platform.dialect.speak(f"app-deletion={status}")
     world.platform.delete_app(app)
@@ -223,7 +229,7 @@ def test_an_app_that_is_being_deleted(world: World, app: str, inputs: dict[str, 
     ("inputs", "exists", "code"),
     [(IMAGE, "", 0), ({}, "", 0), ({}, "static", 0), (IMAGE, "static", 2), ({}, "container", 2)],
 )
-def test_a_name_that_is_taken_for_a_while(
+def test_lookup_and_creation_take_turns_for_a_minute(
     world: World, inputs: dict[str, object], exists: str, code: int
 ) -> None:
     """A reader is behind, or the old app on its way out: looked up and created in turn, for a minute.
@@ -246,7 +252,7 @@ def test_a_name_that_is_taken_for_a_while(
         assert {record.path for record in outcome.writes} == {"/v1/apps"}
 
 
-def test_an_app_that_is_there_again(world: World) -> None:
+def test_an_app_that_is_there_again_counts_as_existing(world: World) -> None:
     """Somebody has created it between two looks: it is an existing app, and no deletion to wait for."""
     world.platform.dialect.speak("app-deletion=Terminating")
     world.platform.delete_app("web")
@@ -262,7 +268,7 @@ def test_an_app_that_is_there_again(world: World) -> None:
     assert 29 <= outcome.seconds < 45
 
 
-def test_a_name_whose_app_is_deleted_for_long(world: World) -> None:
+def test_a_deletion_that_shows_after_the_conflict_is_waited_for(world: World) -> None:
     """A reader was behind: the look-up found no app, and only after the 409 does it show the deletion."""
     going = b'{"name": "new", "status": "Terminating", "type": "container", "image": "nginx:1"}'
     world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404)
@@ -274,7 +280,7 @@ def test_a_name_whose_app_is_deleted_for_long(world: World) -> None:
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
-def test_a_url_that_comes_later(world: World, inputs: dict[str, object]) -> None:
+def test_a_missing_url_is_asked_for_once_more(world: World, inputs: dict[str, object]) -> None:
     """POST's answer has none: the app is asked once more before a path can't be checked."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, health_check="/", **inputs)

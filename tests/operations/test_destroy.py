@@ -17,7 +17,7 @@ def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
     return world.run(operation="destroy", app=app, **inputs)
 
 
-def test_a_static_app(world: World, tmp_path: Path) -> None:
+def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
     """With all its files; there is no deploy ID and no URL any more.
 
     The lock is asked for before anything is deleted, and ends with the app: nothing is finalized or left to
@@ -38,7 +38,7 @@ def test_a_static_app(world: World, tmp_path: Path) -> None:
     assert state.read_bytes() == b""
 
 
-def test_a_container_app(world: World) -> None:
+def test_a_container_app_goes_without_a_lock(world: World) -> None:
     """The outputs keep what it ran. It has no lock, and none is asked for."""
     running_web(world)
     outcome = destroy(world, "web")
@@ -47,7 +47,7 @@ def test_a_container_app(world: World) -> None:
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 
 
-def test_what_is_gone_already(world: World) -> None:
+def test_an_app_that_is_gone_is_done(world: World) -> None:
     """A pull request may be closed twice. It is no success of ours that an app is gone."""
     destroy(world)
     outcome = destroy(world)
@@ -86,21 +86,21 @@ def require_asked(world: World, words: str, what: str) -> None:
     assert f"- Destroyed app 'site' with {what}." in outcome.summary
 
 
-def test_files_without_a_manifest(world: World) -> None:
+def test_more_than_three_files_without_a_manifest_stop(world: World) -> None:
     """More than three."""
     put(world, 214)
     words = "has 214 files, of which no deploy of this action has uploaded 214 files ('uploads/0.jpg', "
     require_asked(world, words, "214 files, 214 of them not ours")
 
 
-def test_files_of_others_beside_ours(world: World) -> None:
+def test_foreign_files_stop(world: World) -> None:
     world.run()
     put(world, 1)
     words = "has 5 files, of which no deploy of this action has uploaded 1 file ('uploads/0.jpg')"
     require_asked(world, words, "5 files, 1 of them not ours")
 
 
-def test_files_of_another_repository(world: World) -> None:
+def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
     world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
     world.run()
     world.env = dict(SHOP)
@@ -159,7 +159,7 @@ def killed_beside_a_placeholder(world: World) -> None:
         killed_beside_a_placeholder,
     ],
 )
-def test_what_asks_nothing(world: World, happened: Callable[[World], None]) -> None:
+def test_our_own_app_is_destroyed_unasked(world: World, happened: Callable[[World], None]) -> None:
     """What is ours, may be, or is too little to ask about."""
     world.env = dict(SHOP)
     happened(world)
@@ -168,7 +168,7 @@ def test_what_asks_nothing(world: World, happened: Callable[[World], None]) -> N
     assert world.platform.apps.list() == []
 
 
-def test_a_path_that_no_url_can_name(world: World) -> None:
+def test_a_path_that_no_url_can_name_goes_with_the_app(world: World) -> None:
     """A deploy leaves it alone, and says so; here it goes with the app."""
     world.platform.put_file("site", "a//b", b"x")
     outcome = destroy(world)
@@ -179,7 +179,7 @@ def test_a_path_that_no_url_can_name(world: World) -> None:
 # --- under the lock
 
 
-def test_somebody_elses_lock(world: World) -> None:
+def test_somebody_elses_lock_keeps_the_app(world: World) -> None:
     """It is waited for, and after `lock-timeout` the app is still there."""
     world.platform.take_lock("site", "somebody")
     outcome = destroy(world, lock_timeout="45s")
@@ -191,7 +191,7 @@ def test_somebody_elses_lock(world: World) -> None:
     assert destroy(world).exit_code == 0
 
 
-def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
+def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
     """The lock is finalized with zeros."""
     state = tmp_path / "state.json"
     world.fault(Kind.STATUS, "DELETE", status=400)
@@ -205,7 +205,7 @@ def test_a_deletion_that_is_refused(world: World, tmp_path: Path) -> None:
     assert state.read_bytes() == b""
 
 
-def test_a_deletion_that_is_refused_in_an_outage(world: World) -> None:
+def test_a_refused_deletion_keeps_its_exit_code_in_an_outage(world: World) -> None:
     """The look at the app afterwards has ten seconds, and the refusal keeps its exit code."""
     world.fault(Kind.STATUS, "DELETE", status=400)
     world.fault(Kind.HANG, "GET", "/v1/apps/site$", skip=1, times=None)
@@ -214,7 +214,7 @@ def test_a_deletion_that_is_refused_in_an_outage(world: World) -> None:
     assert outcome.seconds < 15
 
 
-def test_the_lock_is_lost(world: World) -> None:
+def test_a_lost_lock_ends_the_deletion(world: World) -> None:
     """While the deletion waits for the platform: the app belongs to somebody else now."""
     world.fault(Kind.STATUS, "DELETE", status=429, times=None)
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
@@ -239,7 +239,7 @@ def test_the_lock_is_lost(world: World) -> None:
     ids=["an error", "a reset", "silence", "late"],
 )
 @KINDS
-def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault, app: str) -> None:
+def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault, app: str) -> None:
     """One look tells. Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
     running_web(world)
     world.platform.faults.add(lost)
@@ -252,7 +252,7 @@ def test_a_deletion_that_worked_all_the_same(world: World, lost: Fault, app: str
 
 
 @pytest.mark.parametrize(("app", "dialect"), [("site", "deleting"), ("web", "Terminating")])
-def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) -> None:
+def test_after_a_lost_answer_one_look_decides(world: World, app: str, dialect: str) -> None:
     """An app that is being deleted is as good as gone."""
     running_web(world)
     world.platform.dialect.speak(f"app-deletion={dialect}")
@@ -264,7 +264,7 @@ def test_the_answer_is_lost_while_it_goes(world: World, app: str, dialect: str) 
 
 @KINDS
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.STATUS, Kind.HANG])
-def test_an_app_that_is_created_anew_after_a_lost_answer(world: World, app: str, kind: Kind) -> None:
+def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World, app: str, kind: Kind) -> None:
     """It is somebody else's, under a lock of their own: it stays, and a rerun decides."""
     running_web(world)
     world.run()
@@ -296,7 +296,7 @@ def test_an_app_that_is_created_anew_after_a_lost_answer(world: World, app: str,
 
 
 @KINDS
-def test_nobody_answers_after_a_lost_answer(world: World, app: str) -> None:
+def test_no_answer_after_a_lost_deletion_is_exit_5(world: World, app: str) -> None:
     """Then nobody can tell, which is said; the rerun does."""
     running_web(world)
     world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
@@ -309,7 +309,7 @@ def test_nobody_answers_after_a_lost_answer(world: World, app: str) -> None:
 
 
 @KINDS
-def test_a_deletion_that_was_never_sent(world: World, app: str) -> None:
+def test_a_deletion_that_was_never_sent_is_sent_again(world: World, app: str) -> None:
     """It is sent again until it is answered: a refusal for now has no effect."""
     running_web(world)
     world.fault(Kind.STATUS, "DELETE", f"/{app}$", status=429, times=3)
@@ -321,7 +321,9 @@ def test_a_deletion_that_was_never_sent(world: World, app: str) -> None:
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
-def test_a_signal(world: World, *, is_answered: bool) -> None:
+def test_a_signal_waits_briefly_for_the_deletion_and_releases_the_lock(
+    world: World, *, is_answered: bool
+) -> None:
     """The end of a deletion is waited for, for a moment; then the lock is released in time."""
     world.fault(Kind.DELAY if is_answered else Kind.HANG, "DELETE", seconds=5.5)
     tell(world, after=5)
@@ -339,7 +341,7 @@ def test_a_signal(world: World, *, is_answered: bool) -> None:
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 
-def test_a_signal_while_an_app_of_unknown_kind_is_deleted(world: World) -> None:
+def test_a_signal_waits_for_the_deletion_after_a_refused_lock(world: World) -> None:
     """The lock was refused, so this is a container: the end of its deletion is waited for as well."""
     running_web(world)
     world.platform.dialect.speak("image=not-in-get")
@@ -350,7 +352,7 @@ def test_a_signal_while_an_app_of_unknown_kind_is_deleted(world: World) -> None:
     assert outcome.outputs["error"] == "Cancelled by SIGTERM; the deletion of app 'web' was accepted"
 
 
-def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
+def test_timeout_waits_ten_seconds_for_the_deletion(world: World) -> None:
     """Its answer is waited for ten seconds; then the lock is released."""
     world.fault(Kind.HANG, "DELETE")
     outcome = destroy(world, timeout="5s")
@@ -360,7 +362,7 @@ def test_a_deletion_that_hangs_at_the_end_of_timeout(world: World) -> None:
 
 
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
-def test_a_platform_that_finds_nothing(world: World, request_: tuple[str, str]) -> None:
+def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_: tuple[str, str]) -> None:
     """But the app is there, so it is not destroyed, and the lock is released."""
     world.fault(Kind.STATUS, *request_, status=404)
     outcome = destroy(world)
@@ -385,7 +387,7 @@ def test_the_accepted_deletion_is_the_end(world: World, app: str) -> None:
     assert {record.method for record in again.requests} == {"GET"}
 
 
-def test_another_repository_and_a_reader_that_is_behind(world: World) -> None:
+def test_a_doubt_is_no_lost_answer(world: World) -> None:
     """A doubt is no lost answer: nothing was deleted, whatever a later look shows."""
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
     world.env["GITHUB_REPOSITORY"] = "acme/theirs"

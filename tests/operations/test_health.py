@@ -30,7 +30,7 @@ def error(outcome: Outcome) -> str:
 class TestContainers:
     """Any 2xx or 3xx is healthy."""
 
-    def test_healthy(self, world: World) -> None:
+    def test_any_2xx_or_3xx_is_healthy(self, world: World) -> None:
         """Asked once, behind the app's URL, and without the key."""
         outcome = deploy(world, health_check="/healthz?full=1")
         assert outcome.exit_code == 0
@@ -40,7 +40,7 @@ class TestContainers:
         assert API_KEY not in str(record.headers)
         assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
 
-    def test_it_takes_its_time(self, world: World) -> None:
+    def test_errors_at_first_are_asked_again(self, world: World) -> None:
         """Errors at first are nothing: it is asked again, more and more calmly."""
         world.platform.set_page("web", 502)
         world.loop.call_later(30, world.platform.set_page, "web", 200)
@@ -51,7 +51,7 @@ class TestContainers:
         assert "Waiting for http" in outcome.log
         assert "/_apps/web/: it answered 502; 2 m 00 s left\n" in outcome.log
 
-    def test_unhealthy_to_the_end(self, world: World) -> None:
+    def test_an_unhealthy_app_is_exit_10_with_its_last_answer(self, world: World) -> None:
         """Exit 10 at `health-check-timeout`, with the last answer's status and first bytes."""
         world.platform.set_page("web", 503, b'{"error": "no database"}' + b" " * 100_000)
         outcome = deploy(world, health_check="/h", health_check_timeout="45s")
@@ -64,7 +64,7 @@ class TestContainers:
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
-    def test_no_answer(self, world: World) -> None:
+    def test_no_answer_is_told_as_what_came_instead(self, world: World) -> None:
         """What came instead of an answer."""
         world.fault(Kind.HANG, path="/_apps/", times=None)
         outcome = deploy(world, health_check="/", health_check_timeout=60)
@@ -84,7 +84,7 @@ class TestContainers:
 
         timewarp.run(world.loop, check())
 
-    def test_a_full_url_and_its_secrets(self, world: World) -> None:
+    def test_a_full_urls_password_and_query_are_not_shown(self, world: World) -> None:
         """It is asked as it is; user, password and query stay out of the log."""
         outcome = deploy(
             world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
@@ -96,7 +96,7 @@ class TestContainers:
         assert "pass-word" not in outcome.log
 
     @pytest.mark.parametrize("url", ["", "ftp://web.example.com", "https://xn--i-7iq.invalid/"])
-    def test_the_platform_gives_no_usable_url(self, world: World, url: str) -> None:
+    def test_a_path_needs_the_apps_url(self, world: World, url: str) -> None:
         """Then a path can't be checked, and the error says what can."""
         body = f'{{"name": "web", "image": "{NEW}", "status": "running", "url": "{url}"}}'.encode()
         world.fault(Kind.STATUS, path=r"/v1/apps/web(/deploy)?$", status=200, body=body, times=None)
@@ -104,7 +104,7 @@ class TestContainers:
         assert outcome.exit_code == 10
         assert "URL" in outcome.outputs["error"] + outcome.outputs["hint"]
 
-    def test_a_url_that_only_the_answer_to_the_deploy_has(self, world: World) -> None:
+    def test_the_url_in_the_answer_to_the_deploy_is_enough(self, world: World) -> None:
         """It is the app's all the same."""
         shown = {"name": "web", "image": NEW, "status": "running"}
         for method, body in ("GET", shown), ("POST", shown | {"url": "web.example.com"}):
@@ -112,7 +112,7 @@ class TestContainers:
             world.fault(Kind.STATUS, method, "/v1/apps/web", status=200, body=said, times=None)
         assert deploy(world, wait=False).outputs["url"] == "https://web.example.com"
 
-    def test_no_url_is_no_reason_for_a_rollback(self, world: World) -> None:
+    def test_a_missing_url_rolls_nothing_back(self, world: World) -> None:
         """Nothing speaks against the image."""
         world.platform.dialect.speak("url=absent")
         outcome = deploy(world, health_check="/h", rollback=True)
@@ -148,7 +148,7 @@ class TestStatic:
         assert f"serves '{file}' as deployed after 0 s" in outcome.log
 
     @pytest.mark.parametrize("times", [3, None], ids=["for a while", "to the end"])
-    def test_another_version_is_served(self, world: World, times: int | None) -> None:
+    def test_another_version_is_asked_again_past_the_cache(self, world: World, times: int | None) -> None:
         """A green job would say that the new version is live: it is asked again, each time past the cache."""
         world.fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=times)
         outcome = world.run(health_check="/", health_check_timeout=10)
@@ -165,7 +165,7 @@ class TestStatic:
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
 
-    def test_a_path_that_is_no_file(self, world: World) -> None:
+    def test_any_good_answer_will_do_for_a_path_that_is_no_file(self, world: World) -> None:
         """Any good answer will do, and the query is left alone. A 404 is at once said to be no wonder."""
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
@@ -175,7 +175,7 @@ class TestStatic:
         assert outcome.outputs["hint"].startswith("Check the path in `health-check`")
         assert asked(outcome)[0].query == "x=1"
 
-    def test_a_file_that_is_not_served(self, world: World) -> None:
+    def test_a_deployed_file_that_is_not_served_is_unhealthy(self, world: World) -> None:
         """The path is right."""
         world.fault(Kind.STATUS, path="/_apps/site/empty", status=404, times=None)
         outcome = world.run(health_check="/empty", health_check_timeout=3)
@@ -201,7 +201,7 @@ class TestStatic:
         assert "not with 'index.html' as it was deployed" in outcome.outputs["error"]
 
 
-def test_a_page_that_was_not_deployed(world: World) -> None:
+def test_a_page_that_was_not_deployed_proves_nothing(world: World) -> None:
     """It says nothing about the new version."""
     world.run()
     world.platform.put_file("site", "no/such/file", b"x")
@@ -219,7 +219,7 @@ def test_a_page_that_was_not_deployed(world: World) -> None:
         (500, b"abc123", "it answered 500"),
     ],
 )
-def test_a_text_that_proves_the_new_version(world: World, status: int, body: bytes, flaw: str) -> None:
+def test_a_text_proves_that_an_image_is_live(world: World, status: int, body: bytes, flaw: str) -> None:
     """With it, an image is live; a redirect proves nothing."""
     world.platform.set_page("web", status, body)
     outcome = deploy(world, health_check="/v", health_check_text="abc123", health_check_timeout=3, wait=False)
@@ -230,7 +230,7 @@ def test_a_text_that_proves_the_new_version(world: World, status: int, body: byt
     assert ("Does this version print it? An older version" in outcome.log) is (body == b"version abc122")
 
 
-def test_a_text_in_a_file_that_was_deployed(world: World) -> None:
+def test_a_text_in_a_deployed_file_needs_both(world: World) -> None:
     """Both have to be right: the file as it was deployed, and the text in it. Without a page: exit 2."""
     assert world.run(health_check="/", health_check_text="hello").exit_code == 0
     assert world.run(health_check="/", health_check_text="\udcff", health_check_timeout=3).exit_code == 10

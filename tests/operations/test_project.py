@@ -11,7 +11,7 @@ CHECKOUT = {
 BUILD = {f"dist/{path}": b"x" for path in ("index.html", "a.js", "b.js", "c.js", "d.js", "about.html")}
 
 
-def test_a_first_deploy_stops(world: World) -> None:
+def test_a_project_stops_the_first_deploy_too(world: World) -> None:
     """Nothing is created, in a dry run as well, and the directory that the message names is deployed."""
     world.write(CHECKOUT | BUILD)
     for dry_run in (True, False):

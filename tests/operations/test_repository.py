@@ -30,7 +30,7 @@ def run(world: World, origin: str, env: dict[str, str] | None = None, **inputs: 
 
 
 @pytest.mark.parametrize("env", [{}, PIPELINE], ids=["shell", "GitLab"])
-def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
+def test_another_checkout_stops_and_the_same_one_goes_on(world: World, env: dict[str, str]) -> None:
     """A shell in the checkout goes on with what the CI has deployed; another one does not.
 
     `take-over` goes on, and the app is the other's from then on.
@@ -52,7 +52,7 @@ def test_another_checkout_stops(world: World, env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("origin", [f"https://{TOKEN}@github.com/acme/docs", f"https://me:{TOKEN}@/docs"])
-def test_a_token_in_origin_is_seen_nowhere(
+def test_a_token_in_origin_is_shown_nowhere(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
 ) -> None:
     """In no log, error, traceback or report."""

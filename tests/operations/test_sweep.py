@@ -61,7 +61,7 @@ def require(outcome: Outcome, apps: Iterable[str], code: int = 0, status: str = 
 
 
 @BOTH
-def test_two_sites(world: World, ci: str) -> None:
+def test_only_previews_of_closed_requests_go(world: World, ci: str) -> None:
     """Those that are exactly a pattern's text and the number of a request that was closed or merged.
 
     Each deletion has its own session, and says so on its own request. The log tells why an app stays.
@@ -98,7 +98,7 @@ def test_two_sites(world: World, ci: str) -> None:
     assert outcome.log.count("Commented on") == len(go)
 
 
-def test_how_long_a_deletion_took(world: World) -> None:
+def test_each_comment_has_the_time_of_its_own_preview(world: World) -> None:
     """The comment on a request gives the time of its own preview."""
     for number in (1, 2):
         preview(world, f"my-site-pr-{number}")
@@ -110,7 +110,7 @@ def test_how_long_a_deletion_took(world: World) -> None:
     assert "\n4 s\n" in second
 
 
-def test_three_hundred_apps(world: World) -> None:
+def test_only_matching_apps_are_asked_about(world: World) -> None:
     """Nobody is asked about the apps of others, and no list of requests is read."""
     forge = Forge(states=dict.fromkeys(range(1, 41), "open") | {7: "closed"})
     for number in range(1, 301):
@@ -122,7 +122,7 @@ def test_three_hundred_apps(world: World) -> None:
     assert len(left(world)) == 299
 
 
-def test_nothing_to_do(world: World) -> None:
+def test_nothing_to_do_is_a_success(world: World) -> None:
     """That is a success, and changes nothing."""
     preview(world, "my-site-pr-1")
     outcome = sweep(world, Forge(states={1: "open"}))
@@ -131,7 +131,7 @@ def test_nothing_to_do(world: World) -> None:
     assert outcome.writes == []
 
 
-def test_containers(world: World) -> None:
+def test_a_container_is_asked_about_right_before_the_delete(world: World) -> None:
     """They have no lock and no owner: the forge is asked right before the DELETE."""
     for number in (1, 2):
         container(world, f"my-site-pr-{number}")
@@ -150,7 +150,7 @@ def test_containers(world: World) -> None:
     assert outcome.sent("POST", "") == []
 
 
-def test_one_request(world: World) -> None:
+def test_pull_request_limits_the_sweep(world: World) -> None:
     """`pull-request` limits the sweep: its apps are looked up by name, and the forge is asked as well."""
     for name in ("my-site-pr-1", "my-site-pr-12", "docs-pr-1"):
         preview(world, name)
@@ -162,14 +162,14 @@ def test_one_request(world: World) -> None:
     require(sweep(world, forge, pull_request=1), [])
 
 
-def test_an_old_run_after_a_reopening(world: World) -> None:
+def test_a_rerun_after_a_reopening_keeps_the_preview(world: World) -> None:
     """Somebody runs the job of the closing once more."""
     preview(world, "my-site-pr-12")
     require(sweep(world, Forge(states={12: "open"}), pull_request=12), [])
     assert left(world) == {"my-site-pr-12"}
 
 
-def test_it_is_reopened_while_the_lock_is_asked_for(world: World) -> None:
+def test_a_request_reopened_under_the_lock_keeps_its_preview(world: World) -> None:
     """The second answer counts; the lock is released with zeros."""
     preview(world, "my-site-pr-1")
     forge = Forge(states={1: "closed"})
@@ -190,7 +190,7 @@ GITEA = b"""{"id": 8, "url": "https://git.example.com/o/r/pulls/1", "number": 1,
   "allow_maintainer_edit": false, "base": {"label": "main", "ref": "main", "repo_id": 5}}"""
 
 
-def test_gitea(world: World) -> None:
+def test_gitea_and_forgejo_answer_as_github(world: World) -> None:
     """Its answers, and Forgejo's, have GitHub's names."""
     preview(world, "my-site-pr-1")
     require(sweep(world, Forge(answers={1: (200, GITEA)})), ["my-site-pr-1"])
@@ -210,7 +210,7 @@ ANSWERS = {
 
 @BOTH
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_any_other_answer(world: World, ci: str, answer: str) -> None:
+def test_any_other_answer_keeps_the_app(world: World, ci: str, answer: str) -> None:
     """The app stays, and the log says what was answered."""
     preview(world, "my-site-pr-1", f"{HOST[ci]}/o/r")
     outcome = sweep(world, Forge(answers={1: ANSWERS[answer]}), ci)
@@ -220,7 +220,7 @@ def test_any_other_answer(world: World, ci: str, answer: str) -> None:
     assert "locked" in line if answer == "locked" else f"answered {ANSWERS[answer][0]}" in line
 
 
-def test_a_repository_made_from_a_template(world: World) -> None:
+def test_another_repositorys_preview_stays(world: World) -> None:
     """It has the same key and the same names: a static app tells whose it is, a container does not."""
     preview(world, "my-site-pr-1", f"{HOST['github']}/o/template")
     preview(world, "my-site-pr-2", "")
@@ -240,7 +240,7 @@ def test_a_repository_made_from_a_template(world: World) -> None:
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
 
 
-def test_a_list_that_is_not_found(world: World) -> None:
+def test_a_404_listing_keeps_the_app(world: World) -> None:
     """It does not tell that the app has no files of somebody else's: the app stays, with a warning."""
     fill(world, "my-site-pr-1", 40)
     world.fault(Kind.STATUS, "GET", "-pr-1/files$", status=404)
@@ -251,7 +251,7 @@ def test_a_list_that_is_not_found(world: World) -> None:
     assert warning.startswith("The platform lists no files of app 'my-site-pr-1' (")
 
 
-def test_a_run_that_knows_no_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_a_repository_keeps_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing tells that the preview of such a run is its own."""
     monkeypatch.delitem(GITHUB, "GITHUB_SERVER_URL")
     preview(world, "my-site-pr-1", "")
@@ -259,7 +259,7 @@ def test_a_run_that_knows_no_repository(world: World, monkeypatch: pytest.Monkey
 
 
 @BOTH
-def test_a_dry_run(world: World, ci: str) -> None:
+def test_a_dry_run_says_which_and_comments_nothing(world: World, ci: str) -> None:
     """It says which, and comments nothing."""
     for number in (1, 2):
         preview(world, f"my-site-pr-{number}", f"{HOST[ci]}/o/r")
@@ -294,7 +294,7 @@ FAILURES: dict[str, tuple[Forge | Handler, int]] = {
 
 @BOTH
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_forge_that_gives_no_answer(world: World, ci: str, case: str) -> None:
+def test_a_forge_that_refuses_ends_the_sweep(world: World, ci: str, case: str) -> None:
     """The sweep ends, with the token's name where that helps, and destroys nothing."""
     forge, code = FAILURES[case]
     names = [f"my-site-pr-{number}" for number in (1, 2)]
@@ -313,7 +313,7 @@ def test_a_forge_that_gives_no_answer(world: World, ci: str, case: str) -> None:
 
 
 @pytest.mark.parametrize("allowance", [0, 1, 3, 4], ids=lambda left: f"{left} left")
-def test_the_limit_of_a_token(world: World, allowance: int) -> None:
+def test_a_forges_limit_leaves_the_rest_to_the_next_sweep(world: World, allowance: int) -> None:
     """Each app takes two requests, the second under its lock. The rest is left for the next sweep, exit 0."""
     names = [f"my-site-pr-{number}" for number in (1, 2, 3)]
     for name in names:
@@ -329,7 +329,7 @@ def test_the_limit_of_a_token(world: World, allowance: int) -> None:
     require(sweep(world, Forge(states=forge.states)), names[allowance // 2 :])
 
 
-def test_an_outage_of_the_forge(world: World) -> None:
+def test_an_outage_of_the_forge_is_waited_out(world: World) -> None:
     """It is asked again, also under the lock."""
     preview(world, "my-site-pr-1")
     forge = Forge(states={1: "closed"}, refuse={"GET": (502, b"")})
@@ -342,7 +342,7 @@ def test_an_outage_of_the_forge(world: World) -> None:
 
 
 @BOTH
-def test_no_token(world: World, ci: str) -> None:
+def test_no_token_is_exit_2(world: World, ci: str) -> None:
     """Exit 2 before anything is asked."""
     outcome = sweep(world, Forge(), ci, **{f"{ci}_token": None})
     require(outcome, [], 2, "failed")
@@ -350,7 +350,7 @@ def test_no_token(world: World, ci: str) -> None:
     assert outcome.requests == []
 
 
-def test_no_key(world: World) -> None:
+def test_skip_without_key_skips_the_sweep(world: World) -> None:
     """As for a pull request that Dependabot closes."""
     outcome = sweep(world, Forge(), api_key=None, skip_without_key=True)
     require(outcome, [], status="skipped")
@@ -358,13 +358,13 @@ def test_no_key(world: World) -> None:
     assert outcome.requests == []
 
 
-def test_no_forge(world: World) -> None:
+def test_no_forge_is_exit_2(world: World) -> None:
     outcome = world.run(operation="sweep", app="my-site-pr-*", github_token=TOKEN)
     assert (outcome.exit_code, outcome.requests) == (2, [])
     assert "GitHub or GitLab" in outcome.outputs["error"]
 
 
-def test_each_secret_goes_to_its_own_origin(world: World) -> None:
+def test_a_sweep_sends_each_secret_to_its_own_origin(world: World) -> None:
     """The forge never sees the API key, nor the platform, nor whoever a redirect names, the token."""
     preview(world, "my-site-pr-1")
     forge = Forge(states={1: "closed"})
@@ -383,7 +383,7 @@ def test_each_secret_goes_to_its_own_origin(world: World) -> None:
 # --- what goes wrong with an app
 
 
-def test_a_lock_that_is_held(world: World) -> None:
+def test_an_app_whose_lock_is_held_is_left(world: World) -> None:
     """The app is left for the next sweep, at once, and that is no error."""
     for number in (1, 2):
         preview(world, f"my-site-pr-{number}")
@@ -395,7 +395,7 @@ def test_a_lock_that_is_held(world: World) -> None:
     assert any("is left for the next sweep" in note for note in outcome.outputs["notes"])
 
 
-def test_apps_that_can_t_be_deleted(world: World) -> None:
+def test_one_failed_deletion_does_not_stop_the_others(world: World) -> None:
     """The others are; the first error's code counts, all are named, and the next run deletes them."""
     names = [f"my-site-pr-{number}" for number in (1, 2, 3, 4)]
     for name in names:
@@ -416,7 +416,7 @@ def test_apps_that_can_t_be_deleted(world: World) -> None:
     require(sweep(world, forge), [names[0], names[2]])
 
 
-def test_the_forge_refuses_the_token_after_an_error(world: World) -> None:
+def test_a_refused_token_after_an_error_tells_both(world: World) -> None:
     """The sweep ends there, and its error names both problems."""
     names = [f"my-site-pr-{number}" for number in (1, 2, 3)]
     for name in names:
@@ -432,7 +432,7 @@ def test_the_forge_refuses_the_token_after_an_error(world: World) -> None:
     assert error.endswith(f"; left for the next sweep: '{names[2]}'")
 
 
-def test_timeout_in_the_middle(world: World) -> None:
+def test_timeout_names_what_is_left(world: World) -> None:
     """Exit 9 names what is left; what was deleted is in the output, and the lock is free."""
     names = [f"my-site-pr-{number}" for number in (1, 2, 3)]
     for name in names:
@@ -445,7 +445,7 @@ def test_timeout_in_the_middle(world: World) -> None:
     assert world.platform.lock(names[1]) is None
 
 
-def test_a_signal(world: World) -> None:
+def test_a_signal_reports_what_was_destroyed(world: World) -> None:
     """In five seconds the lock is free; the report says what was destroyed, and what is left."""
     names = [f"my-site-pr-{number}" for number in (1, 2)]
     for name in names:
@@ -459,7 +459,7 @@ def test_a_signal(world: World) -> None:
     assert f"left for the next sweep: '{names[1]}'" in outcome.outputs["error"]
 
 
-def test_a_signal_after_a_deletion(world: World) -> None:
+def test_a_signal_after_a_deletion_counts_the_app_as_gone(world: World) -> None:
     """The app that is gone is not left."""
     names = [f"my-site-pr-{number}" for number in (1, 2)]
     for name in names:
@@ -472,7 +472,7 @@ def test_a_signal_after_a_deletion(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["static", "container"])
-def test_an_app_that_is_created_anew_after_a_lost_answer(world: World, kind: str) -> None:
+def test_a_sweep_repeats_no_lost_deletion(world: World, kind: str) -> None:
     """The deploy of a reopened request has created it: it stays, and is not among the deleted."""
     for number in (1, 2):
         (preview if kind == "static" else container)(world, f"my-site-pr-{number}")
@@ -489,7 +489,7 @@ def test_an_app_that_is_created_anew_after_a_lost_answer(world: World, kind: str
     assert "it is not known whether app 'my-site-pr-1' was deleted" in outcome.outputs["error"]
 
 
-def test_apps_that_take_long_to_go(world: World) -> None:
+def test_the_accepted_deletion_is_the_end_of_a_sweep(world: World) -> None:
     """The accepted deletion is the end. The next sweep sends nothing."""
     names = [f"my-site-pr-{number}" for number in range(1, 6)]
     for name in names:
@@ -504,7 +504,7 @@ def test_apps_that_take_long_to_go(world: World) -> None:
     assert again.writes == []
 
 
-def test_the_state_for_the_cleanup(world: World) -> None:
+def test_each_lock_is_recorded_and_no_record_stays(world: World) -> None:
     """Each lock is recorded before it is asked for, and no record is left."""
     for number in (1, 2):
         preview(world, f"my-site-pr-{number}")
@@ -519,7 +519,7 @@ def test_the_state_for_the_cleanup(world: World) -> None:
     assert state.read_bytes() == b""
 
 
-def test_inputs_without_effect(world: World) -> None:
+def test_a_sweep_names_inputs_without_effect(world: World) -> None:
     """One warning names them."""
     unused: dict[str, Any] = {
         "create": True,

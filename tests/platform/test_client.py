@@ -15,7 +15,7 @@ from zerokie_action.http.request import Bytes
 
 class TestRequests:
     @EVERY_ENDPOINT
-    async def test_what_is_sent_and_what_it_gives(self, name: str) -> None:
+    async def test_each_endpoint_sends_the_references_request(self, name: str) -> None:
         """Each endpoint sends one request, as in the reference, and understands the reference's answer."""
         endpoint = ENDPOINTS[name]
         status, content = endpoint.answer
@@ -41,7 +41,7 @@ class TestRequests:
         assert request.headers == expected
 
     @pytest.mark.parametrize("name", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "a/.", "./a"])
-    async def test_what_can_t_be_addressed(self, name: str) -> None:
+    async def test_a_path_that_would_reach_something_else_is_not_sent(self, name: str) -> None:
         """A file, an app or a domain that would reach something else is refused before anything is sent."""
         carrier = Script(answer(200))
         client = client_over(carrier)

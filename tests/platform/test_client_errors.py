@@ -48,7 +48,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("status", "fix"), [(403, "firewall"), (407, "user:password@"), (413, "limit"), (431, "gateway")]
     )
-    async def test_a_status_that_is_final(self, status: int, fix: str) -> None:
+    async def test_a_final_status_is_quoted_with_its_hint(self, status: int, fix: str) -> None:
         """A gateway's page will do, of any length. It is quoted, and the hint says how to correct that."""
         page = b"<html><title>Nothing\n of the API's</title></html>" + b"x" * 500_000
         transport = Script(answer(status, page))
@@ -60,7 +60,7 @@ class TestErrors:
         assert len(transport.requests) == 1
 
     @EVERY_ENDPOINT
-    async def test_a_page_with_403(self, name: str) -> None:
+    async def test_a_403_page_is_final_but_to_heartbeat_and_finalize(self, name: str) -> None:
         """It refuses all requests but heartbeat and finalize: the lock must not depend on a firewall."""
         transport = Script(*[answer(403, b"<html>")] * 2, answer(401))
         error = await error_of(ENDPOINTS[name].call(client_over(transport, retry_timeout=120)))
@@ -69,7 +69,7 @@ class TestErrors:
 
     @EVERY_ENDPOINT
     @pytest.mark.parametrize("status", [404, 409])
-    async def test_not_found_or_a_conflict(self, name: str, status: int) -> None:
+    async def test_404_and_409_are_refusals_in_the_platforms_words(self, name: str, status: int) -> None:
         """Both are refusals in the platform's words, unless nothing is left to do then."""
         if (name, status) == ("put file", 404):
             return  # see below
@@ -84,7 +84,7 @@ class TestErrors:
         assert "its own words" in str(error)
 
     @pytest.mark.parametrize("body", [b'{"error": "no such app"}', b"<html>", b""])
-    async def test_an_upload_that_is_not_found(self, body: bytes) -> None:
+    async def test_a_404_to_an_upload_is_sent_again(self, body: bytes) -> None:
         """The storage may not be ready: it is sent again, and the lock is asked each time."""
         asked: list[str] = []
         transport = Script(*[answer(404, body)] * 2, answer(200))
@@ -110,7 +110,7 @@ class TestErrors:
             (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
         ],
     )
-    def test_the_words_of_an_answer(self, body: bytes, expected: str) -> None:
+    def test_the_words_of_an_answer_are_one_line(self, body: bytes, expected: str) -> None:
         """The platform's own words, or the text of a page's title or of any other body, on one line."""
         assert words(body, str) == expected
 
@@ -118,7 +118,7 @@ class TestErrors:
 class TestOddAnswers:
     @pytest.mark.parametrize("body", [b"", b"null", b"{", b"\xff\xfe", b"<!doctype html>"])
     @pytest.mark.parametrize("name", WITH_RECORDS)
-    async def test_no_record(self, name: str, body: bytes) -> None:
+    async def test_a_2xx_without_the_record_is_a_failure(self, name: str, body: bytes) -> None:
         """A 2xx without the record of the reference may have come from a gateway."""
         if body == b"null" and name.startswith("list "):
             return  # a way of writing an empty list
@@ -133,7 +133,7 @@ class TestOddAnswers:
 
     @pytest.mark.parametrize("value", [MISSING, None, [], {"a": 1}])
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
-    async def test_optional_fields(self, name: str, value: Any) -> None:
+    async def test_optional_fields_may_be_anything(self, name: str, value: Any) -> None:
         """Unknown fields are ignored; those that we can do without may be missing, null or anything else."""
         needed = {"domain", "path"}
         endpoint = ENDPOINTS[name]
@@ -152,7 +152,7 @@ class TestOddAnswers:
             known = {"domain": "www.example.com"} if name == "add domain" else {}
             assert records == [type(record)(**known) for record in records]
 
-    async def test_objects_inside_a_listed_file(self) -> None:
+    async def test_unknown_objects_in_a_listed_file_are_ignored(self) -> None:
         """Unknown fields may hold objects, even such that look like a file."""
         inner = {"path": "inner", "length": 9}
         listing = encoded([{"path": "a", "length": 1, "by": inner, "tags": [inner, {"x": 1}]}])
@@ -173,7 +173,7 @@ class TestOddAnswers:
         ],
         ids=["nested", "one", "an object", "no path", "a list", "a path of objects", "not UTF-8", "digits"],
     )
-    async def test_a_listing_that_is_none(self, listing: bytes) -> None:
+    async def test_anything_else_is_no_listing(self, listing: bytes) -> None:
         """Whatever the answer is, it is either a list of files or refused."""
         error = await error_of(client_over(Script(answer(200, listing))).list_files("site"))
         assert error.exit_code == 5
@@ -186,7 +186,9 @@ class TestOddAnswers:
             (LOCKED | {"deploy_session_id": "another"}, False),
         ],
     )
-    async def test_whose_lock_it_is(self, lock: dict[str, Any], *, ours: bool) -> None:
+    async def test_a_200_of_another_session_is_no_lock_of_ours(
+        self, lock: dict[str, Any], *, ours: bool
+    ) -> None:
         """A 200 that names another session, or no lock, is no lock of ours."""
         client = client_over(Script(answer(200, encoded(lock))))
         for call in (client.acquire_lock("site", SESSION), client.heartbeat("site", SESSION)):
@@ -216,7 +218,9 @@ ODD_BODIES = [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"
     body=st.sampled_from(ODD_BODIES) | st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
     headers=st.dictionaries(st.sampled_from(["date", "retry-after"]), st.text(st.characters(codec="ascii"))),
 )
-def test_any_answer(name: str, status: int, body: bytes, headers: dict[str, str]) -> None:
+def test_any_answer_is_a_value_or_an_error_of_ours(
+    name: str, status: int, body: bytes, headers: dict[str, str]
+) -> None:
     """Whatever comes back: a value, or an error of our own with short, single-line words."""
 
     async def call() -> None:

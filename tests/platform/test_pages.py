@@ -21,7 +21,7 @@ async def page(url: str) -> Response:
         return await read_page(url, http, max_body=1_000_000, silence=10)
 
 
-async def test_what_is_sent() -> None:
+async def test_a_page_gets_its_own_login_and_no_key() -> None:
     """The login of the URL, and nothing of the API's."""
     async with serve(fine) as server:
         assert (await page(server.url.replace("//", "//user:pass%20word@"))).content == b"fine"
@@ -33,14 +33,14 @@ async def test_what_is_sent() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "/path", "my-app.example.com/x", "http://h:99999/", "http://h:x/"])
-async def test_no_url(url: str) -> None:
+async def test_what_is_no_url_is_told(url: str) -> None:
     """What the platform calls a URL need not be one."""
     with pytest.raises(PageError, match="this is not the URL of a page"):
         await page(url)
     assert shown_url(url) == "an invalid URL"
 
 
-async def test_silence() -> None:
+async def test_ten_seconds_of_silence_end_a_page() -> None:
     """Ten seconds are too many, and a byte in between is no page."""
 
     async def silent(peer: Peer) -> None:
@@ -57,7 +57,7 @@ async def test_silence() -> None:
     assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 
 
-async def test_a_page_that_does_not_end() -> None:
+async def test_an_endless_page_is_given_up() -> None:
     """A page that moves, but does not end, does not hold the lock until `timeout`."""
 
     async def trickling(peer: Peer) -> None:
@@ -96,7 +96,9 @@ def silent() -> Iterator[socket.socket]:
 class TestAhead:
     """A deploy opens the connection for the manifest while the lock is asked for and the zone is listed."""
 
-    def test_when(self, world: World, silent: socket.socket) -> None:
+    def test_the_connection_is_opened_while_the_zone_is_listed(
+        self, world: World, silent: socket.socket
+    ) -> None:
         """When the zone is asked for, the connection is there."""
         assert world.run().exit_code == 0
         world.platform.public_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -108,7 +110,9 @@ class TestAhead:
         assert "The manifest of the last deploy can't be read (no answer within 10 s)" in outcome.log
 
     @pytest.mark.parametrize("is_first", [True, False])
-    def test_an_address_that_is_silent(self, world: World, silent: socket.socket, *, is_first: bool) -> None:
+    def test_a_silent_address_ahead_changes_nothing(
+        self, world: World, silent: socket.socket, *, is_first: bool
+    ) -> None:
         """A deploy waits ten seconds for a connection that it needs, and not at all for one without a use."""
         if not is_first:
             world.run()

@@ -23,7 +23,7 @@ def sent(outcome: Outcome, part: str = ".txt") -> int:
     return sum(record.method == "PUT" and part in record.path for record in outcome.requests)
 
 
-def test_types(world: World) -> None:
+def test_each_file_has_the_type_of_its_name(world: World) -> None:
     """Each file is stored with the type of its name."""
     world.write({"index.html": b"", "assets/app.js": b"", "LICENSE": b""})
     assert world.run().exit_code == 0
@@ -35,7 +35,7 @@ def test_types(world: World) -> None:
     }
 
 
-def test_connections(world: World) -> None:
+def test_as_many_requests_at_once_as_concurrency_says(world: World) -> None:
     """As many requests at once as `concurrency` says, for uploads and for deletions."""
     running = {"PUT": 0, "DELETE": 0}
     most = dict(running)
@@ -56,7 +56,7 @@ def test_connections(world: World) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "confirmed"), [(0.8, 7), (60, 4)])
-def test_what_was_sent_before_a_refusal(world: World, seconds: float, confirmed: int) -> None:
+def test_a_refusal_waits_for_what_was_sent(world: World, seconds: float, confirmed: int) -> None:
     """It takes effect whoever waits, so its answer is waited for, but not for ever; nothing more is sent."""
     world.write(MANY)
     refused = Fault(Kind.STATUS, "PUT", ".txt", skip=4, status=400)
@@ -69,7 +69,9 @@ def test_what_was_sent_before_a_refusal(world: World, seconds: float, confirmed:
 
 
 @pytest.mark.parametrize("step", range(0, 40, 4))
-def test_an_end_at_any_moment(world: World, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_a_cancel_at_any_moment_waits_for_what_was_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
     """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
     begun = anyio.Event()
     handle = Transport.handle_async_request
@@ -104,14 +106,16 @@ def test_an_end_at_any_moment(world: World, monkeypatch: pytest.MonkeyPatch, ste
 @pytest.mark.parametrize(
     ("size", "seconds", "attempts"), [(250_000, 40, 2), (LARGE, 100, 1), (LARGE, 120, 2)]
 )
-def test_silence(world: World, size: int, seconds: float, attempts: int) -> None:
+def test_silence_is_noticed_after_30_to_110_seconds(
+    world: World, size: int, seconds: float, attempts: int
+) -> None:
     """It is a failure after 30 s, and after 110 s where a large body may still be on its way."""
     world.write({"film.mp4": bytes(size)} | PAGE)
     world.platform.faults.add(Fault(Kind.DELAY, "PUT", "film", seconds=seconds))
     assert sent(world.run(), "film") == attempts
 
 
-def test_a_large_upload_that_is_cut(world: World) -> None:
+def test_a_large_upload_that_is_cut_is_sent_again(world: World) -> None:
     """It is sent again from the beginning."""
     world.write({"film.mp4": bytes(LARGE)} | PAGE)
     world.platform.faults.add(Fault(Kind.RESET_UPLOAD, path="film", size=LARGE // 2, times=2))

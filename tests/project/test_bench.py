@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_case_runs(case: str) -> None:
+def test_every_case_of_the_benchmark_runs(case: str) -> None:
     """The command measures a small version of it, and prints its tables."""
     command = [sys.executable, "-m", "bench", "--quick", "--only", case]
     tables = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -47,7 +47,7 @@ def as_input(field: str, text: str) -> object:
     return text.split("\n") if kind == "array" else text
 
 
-def test_what_is_no_input_of_the_component() -> None:
+def test_inputs_that_the_component_lacks_are_listed() -> None:
     assert not {input_name(field) for field in NOT_INPUTS} & component_inputs().keys()
 
 
@@ -90,14 +90,14 @@ def test_only_its_own_are_passed_on(tmp_path: Path) -> None:
     assert own_inputs("zerokie-deploy-stop", tmp_path) == {"INPUT_OPERATION": "destroy", "INPUT_APP": "007"}
 
 
-def test_lists(tmp_path: Path) -> None:
+def test_lists_are_passed_on_one_item_a_line(tmp_path: Path) -> None:
     """One item a line, whatever characters are in it."""
     patterns = ["/uploads/", "a b/", "\\#one", r"\,", 'quote"d', "it's", "<&>", "größe: *", "%s"]
     env = passed_on(component(app="site", keep=patterns)["zerokie-deploy"], tmp_path)
     assert env["INPUT_KEEP"].splitlines() == patterns
 
 
-def test_a_list_that_can_t_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_list_deploys_nothing(tmp_path: Path) -> None:
     """For example with a variable that GitLab expands to a quotation mark: nothing is deployed without it."""
     job = component(app="site", keep=["$NAME/"])["zerokie-deploy"]
     assert passed_on(job, tmp_path, NAME="a")["INPUT_KEEP"] == "a/"
@@ -164,7 +164,7 @@ def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["app", "environment", "auto_stop_in", "stage", "action_image"])
-def test_a_name_with_a_quote(name: str) -> None:
+def test_a_name_with_a_quote_creates_no_pipeline(name: str) -> None:
     """GitLab names the input, and creates no pipeline; `$NAME` is a name."""
     for text in ('a"b', "a\\b", "a\nb", ""):
         with pytest.raises(InvalidInputError, match=name.replace("_", "-")):
@@ -173,7 +173,7 @@ def test_a_name_with_a_quote(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_any_line_is_deployed(line: str, world: World, tmp_path: Path) -> None:
+def test_any_line_in_a_free_input_is_deployed(line: str, world: World, tmp_path: Path) -> None:
     """In every free input it is taken; one names a folder, and the page's own text is a health check."""
     require_taken(**dict.fromkeys(FREE, line))
     told = line.replace("$$", "$").strip()
@@ -194,7 +194,7 @@ def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:
     assert passed_on(component(app="site", keep=["/a/"])["zerokie-deploy"], tmp_path)["INPUT_KEEP"] == "/a/"
 
 
-def test_reports_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_of_the_checkout_are_removed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are gone before Python starts, so that a job that dies early reports nothing."""
     monkeypatch.chdir(tmp_path)
     for name in ("zerokie.env", "zerokie-annotations.json"):
@@ -203,7 +203,7 @@ def test_reports_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.glob("zerokie*.*"))
 
 
-def test_the_stop_job(tmp_path: Path) -> None:
+def test_the_stop_job_destroys_with_the_same_key(tmp_path: Path) -> None:
     """It destroys, and knows what the other one was told about the key and the platform."""
     given = {field: as_input(field, VALUES[field][0]) for field in OF_THE_STOP_JOB}
     others = {field: as_input(field, VALUES[field][0]) for field in set(FIELDS) - OF_THE_STOP_JOB}

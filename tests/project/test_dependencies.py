@@ -72,7 +72,9 @@ UNFIXED = {"name": "idna", "version": "3.0", "vulns": [{"id": "PYSEC-1", "fix_ve
         (None, "", 0, "warning: a.txt: nothing could be asked: no route to host"),
     ],
 )
-def test_known_vulnerabilities(tmp_path: Path, answer: object, on_github: str, code: int, said: str) -> None:
+def test_known_vulnerabilities_fail_the_audit(
+    tmp_path: Path, answer: object, on_github: str, code: int, said: str
+) -> None:
     """Those fail; so does an audit that nobody answered, on GitHub, where the network works."""
     program = tmp_path / "pip-audit"
     text = json.dumps({"dependencies": [answer], "fixes": []}) if answer else ""

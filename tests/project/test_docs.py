@@ -82,7 +82,7 @@ def test_code_is_from_a_file(block: Block) -> None:
     assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
 
 
-def test_the_readme_shows_how_to_call_the_action_soon() -> None:
+def test_the_readme_shows_early_how_to_call_the_action() -> None:
     """In its first 100 lines."""
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()[:100]
     assert any(re.match(r" +uses: \S+/zerokie-action@", line) for line in lines)

@@ -78,7 +78,7 @@ def test_each_include_of_the_component_has_a_job_name(names: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("name", ["component.yml", "review.yml", "branch.yml", "monorepo.yml"])
-def test_a_fork_s_pipeline_leaves_the_component_out(name: str) -> None:
+def test_a_forks_pipeline_leaves_the_component_out(name: str) -> None:
     """The fork can't include it: without the rule, its pipeline would run no job at all."""
     for include in gitlab(name)["include"]:
         assert include["rules"] == [{"if": '$CI_PROJECT_ID == "123"'}]

@@ -106,7 +106,7 @@ class TestForkOnGitHub:
         assert ("::notice::" in run.stdout) == (step.outputs() == {"number": ""})
         return step.outputs()["number"]
 
-    def test_found(self, step: Step) -> None:
+    def test_the_forks_pull_request_is_found(self, step: Step) -> None:
         """Asked for by the fork's owner and branch, beside another fork of that owner and a gone one."""
         pulls = ((6, "fork/site-2", "c0ffee"), (7, "fork/site", "c0ffee"), (8, None, "c0ffee"))
         assert self.number(step, *pulls) == "7"
@@ -118,18 +118,20 @@ class TestForkOnGitHub:
         [[], [(7, "fork/site", "newer")], [(7, "fork/site", "c0ffee"), (8, "fork/site", "c0ffee")]],
         ids=["closed", "updated", "two"],
     )
-    def test_none(self, step: Step, pulls: list[tuple[int, str, str]]) -> None:
+    def test_a_closed_or_updated_pull_request_is_not_deployed(
+        self, step: Step, pulls: list[tuple[int, str, str]]
+    ) -> None:
         """What was closed or updated before the approval is not deployed; nor is what is unclear."""
         assert self.number(step, *pulls) == ""
 
     @pytest.mark.parametrize("branch", ['"; $(touch pwned); "', "a&state=all"])
-    def test_a_branch_is_only_text(self, step: Step, branch: str, tmp_path: Path) -> None:
+    def test_a_strangers_branch_name_is_only_text(self, step: Step, branch: str, tmp_path: Path) -> None:
         """A stranger chooses its name."""
         assert self.number(step, (7, "fork/site", "c0ffee"), BRANCH=branch) == "7"
         assert f"head=fork:{branch}" in step.calls()[0]
         assert not (tmp_path / "pwned").exists()
 
-    def test_no_answer(self, step: Step) -> None:
+    def test_no_answer_of_the_forge_fails_the_job(self, step: Step) -> None:
         """The job fails."""
         assert step.run(**self.EVENT).returncode != 0
         assert step.outputs() in ({}, {"number": ""})
@@ -207,7 +209,7 @@ def cleanup_inputs(event: str, key: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_sweep_on_github(world: World, event: str) -> None:
+def test_the_sweep_on_github_deletes_previews_of_closed_requests(world: World, event: str) -> None:
     """It deletes the previews of all closed requests, or of the one that the event is about."""
     _, gone = EVENTS[event]
     inputs = cleanup_inputs(event, API_KEY)
@@ -224,13 +226,13 @@ def test_the_sweep_on_github(world: World, event: str) -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_sweep_on_github_without_a_key(world: World, event: str) -> None:
+def test_the_sweep_on_github_skips_without_a_key(world: World, event: str) -> None:
     """Pull requests that Dependabot closes get none; at night and by hand the secret is missing."""
     outcome = run(world, Forge(), "github", **cleanup_inputs(event, ""))
     assert outcome.exit_code == (0 if event == "closed" else 2), outcome.log
 
 
-def test_the_sweep_on_gitlab(world: World) -> None:
+def test_the_sweep_on_gitlab_deletes_previews_of_closed_requests(world: World) -> None:
     """With the variables of the job, and several sites as its comment shows."""
     job = yaml.safe_load((EXAMPLES / "gitlab" / "sweep.yml").read_text("utf-8"))["sweep-review-apps"]
     assert job["script"] == ["zerokie-deploy"]
@@ -275,7 +277,7 @@ def test_a_closed_pull_request_is_not_checked_out() -> None:
     assert {name for name in given if name.startswith("github.")} == allowed
 
 
-def test_the_same_group() -> None:
+def test_the_cleanup_waits_for_the_previews_workflow() -> None:
     """No preview is deleted while it is deployed: the cleanup waits for the workflow of the pull request."""
     groups = [workflow(name)["concurrency"] for name in ("preview.yml", "preview-cleanup.yml")]
     assert [re.sub(r"\$\{\{ github.event.number.*\}\}", "N", found["group"]) for found in groups] == [

@@ -174,7 +174,7 @@ def live(*versions: str) -> dict[str, Any]:
     }
 
 
-def test_the_draft(repository: Repository) -> None:
+def test_a_release_begins_as_a_draft(repository: Repository) -> None:
     """The tag leads to a commit after that on main, whose action and component pin the image by digest.
 
     No name that moves has moved: the release is not published.
@@ -204,7 +204,7 @@ def test_the_draft(repository: Repository) -> None:
     assert repository.github["tags"] == github["tags"]
 
 
-def test_published_and_withdrawn(repository: Repository) -> None:
+def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Repository) -> None:
     """Moving names follow what an owner publishes, and the last good release after a withdrawal."""
     repository.set(**live("1.1.0"))
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
@@ -238,7 +238,7 @@ def withdrawal() -> str:
     return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
 
 
-def test_a_late_fix_of_an_old_version_moves_nothing(repository: Repository) -> None:
+def test_a_late_fix_of_an_old_version_does_not_move_v1(repository: Repository) -> None:
     """Users of `v1` do not go back, and *Latest* is the newest of all."""
     repository.set(**live("1.10.0", "2.0.0"))
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0

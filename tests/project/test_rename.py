@@ -34,7 +34,7 @@ def test_each_name_gets_its_owner(tmp_path: Path) -> None:
     assert [(tmp_path / name).read_bytes() == (ROOT / name).read_bytes() for name in OTHERS] == [True, True]
 
 
-def test_the_documents_of_a_release(tmp_path: Path) -> None:
+def test_released_documents_are_chosen_by_markers(tmp_path: Path) -> None:
     """Of two texts each document has the second; what leads to its headings still does."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], check=True, capture_output=True, text=True)
     for name in filter(None, listed.stdout.split("\0")):

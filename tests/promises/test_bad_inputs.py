@@ -100,7 +100,7 @@ def everything_written(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
-def test_bad_inputs(world: World, bad: Bad) -> None:
+def test_each_mistake_has_its_exit_code_and_its_fix(world: World, bad: Bad) -> None:
     """The exit code, the fix, the outputs; and nothing has changed anywhere."""
     bad.prepare(world)
     before = (world.platform.apps.list(), world.stored())
@@ -159,7 +159,7 @@ WRONG = {
 }  # fmt: skip
 
 
-def test_all_mistakes_at_once(world: World) -> None:
+def test_all_mistakes_are_told_at_once(world: World) -> None:
     """Each is annotated, in the order of the inputs, with the variable that was read; the way on is told once.
 
     The summary names them all, outputs and JSON as many as fit.
@@ -217,7 +217,7 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_others(world: World, 
         ({}, 2),
     ],
 )
-def test_runs_without_a_key_are_skipped(world: World, inputs: dict[str, object], code: int) -> None:
+def test_skip_without_key_skips(world: World, inputs: dict[str, object], code: int) -> None:
     """Only if they may be; an input that is wrong by itself is a mistake all the same."""
     outcome = world.run(api_key=None, dotenv_file="deploy.env", **inputs)
     assert (outcome.exit_code, outcome.requests) == (code, [])
@@ -228,7 +228,9 @@ def test_runs_without_a_key_are_skipped(world: World, inputs: dict[str, object],
 
 @pytest.mark.parametrize("path", ["/dev/full", "a link"])
 @pytest.mark.parametrize("name", ["dotenv_file", "annotations_file", "summary_file", "output_file"])
-def test_a_report_that_can_t_be_written(world: World, name: str, path: str, tmp_path: Path) -> None:
+def test_a_report_that_can_t_be_written_is_told_by_all_reports(
+    world: World, name: str, path: str, tmp_path: Path
+) -> None:
     """The deploy is done; the exit code says that not everything is, and all reports say the same."""
     if path == "a link":  # somebody puts it there while the deploy goes on
         path = str(tmp_path / "report")

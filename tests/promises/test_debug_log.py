@@ -12,7 +12,7 @@ def traced(outcome: Outcome) -> list[str]:
     return re.findall(r"^(?:GET|PUT|POST|DELETE) /v1/.*$", outcome.log, re.MULTILINE)
 
 
-def test_every_attempt_is_shown(world: World) -> None:
+def test_debug_shows_every_attempt_and_no_key(world: World) -> None:
     """With its status, or why there was no answer, in the order in which they ended; the key is nowhere."""
     world.fault(Kind.STATUS, "PUT", "/files/index.html$", status=503)
     world.fault(Kind.RESET, "PUT", "/files/index.html$")
@@ -23,7 +23,7 @@ def test_every_attempt_is_shown(world: World) -> None:
     assert API_KEY not in outcome.log
 
 
-def test_what_was_under_way_at_the_end(world: World) -> None:
+def test_debug_shows_the_requests_that_nobody_waited_for(world: World) -> None:
     """A run that ends early says what it did not wait for."""
     world.fault(Kind.HANG, "GET", "/files$")
     tell(world, after=3)

@@ -63,7 +63,7 @@ def newest(world: World) -> Manifest:
 # --- what open pages load
 
 
-def test_ten_builds(world: World) -> None:
+def test_chunks_of_the_last_seven_days_stay(world: World) -> None:
     """Each chunk of a version that was live in the last seven days is there, and none of an older one."""
     live_until: dict[str, float] = {}
     for number in range(10):
@@ -85,14 +85,14 @@ def test_ten_builds(world: World) -> None:
     assert [record for record in deploy(world).writes if "_zerokie" in record.path] == []
 
 
-def test_a_page_that_was_removed(world: World) -> None:
+def test_a_removed_page_goes_at_once(world: World) -> None:
     """A page goes at once: nobody should find it any more."""
     deploy(world, build(1, pages=("index.html", "about.html", "old/index.html", "old.xhtml")))
     outcome = deploy(world, build(1))
     assert (extra(world), outcome.outputs["files_deleted"]) == (set(), 2)
 
 
-def test_an_older_commit(world: World) -> None:
+def test_an_older_commit_uploads_only_its_pages(world: World) -> None:
     """Its assets are still there: only its pages are sent. Then those of the newer commit wait."""
     deploy(world, build(1))
     for number, sent in ((2, 10), (1, 2), (2, 2)):
@@ -119,7 +119,7 @@ STEPS: dict[str, Callable[[Record], bool]] = {
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("end", ["failed", "killed"])
-def test_a_deploy_that_ends_between_two(world: World, step: str, end: str) -> None:
+def test_times_begin_in_finished_deploys(world: World, step: str, end: str) -> None:
     """Times begin where a deploy has finished; none is lost, and `true` leaves exactly the folder."""
     deploy(world, build(1))
     world.loop.jump(DAY)
@@ -155,7 +155,7 @@ def test_a_deploy_that_ends_between_two(world: World, step: str, end: str) -> No
 # --- what is deleted at once
 
 
-def test_true(world: World) -> None:
+def test_true_deletes_all_that_waits_unasked(world: World) -> None:
     """It deletes all that waits, without a question. `max-deletes` and the checks do not ask either."""
     for number in range(8):
         deploy(world, build(number))
@@ -169,7 +169,7 @@ def test_true(world: World) -> None:
 # --- what waits is no part of the site
 
 
-def test_half_of_the_site_after_ten_builds(world: World) -> None:
+def test_waiting_files_do_not_hide_lost_pages(world: World) -> None:
     """A build that lost its pages stops; one that lost a single page does not."""
     pages = [f"{number}.html" for number in range(20)] + ["index.html"]
     for number in range(10):
@@ -179,7 +179,7 @@ def test_half_of_the_site_after_ten_builds(world: World) -> None:
     deploy(world, build(10, pages[1:]))
 
 
-def test_max_deletes(world: World) -> None:
+def test_max_deletes_counts_what_becomes_stale(world: World) -> None:
     """It counts what becomes stale, not what waits or is deleted after its wait."""
     deploy(world, build(1))
     assert (
@@ -200,7 +200,7 @@ def unreadable(world: World) -> None:
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_a_site_that_can_never_be_read(world: World) -> None:
+def test_an_unreadable_site_keeps_assets_until_true(world: World) -> None:
     """Pages go; assets wait anew and are not asked about, until `true`. A warning says so."""
     for number in range(5):
         world.loop.jump(8 * DAY)
@@ -218,7 +218,7 @@ def test_a_site_that_can_never_be_read(world: World) -> None:
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_half_of_the_pages(world: World) -> None:
+def test_without_a_manifest_pages_are_compared_with_pages(world: World) -> None:
     """Where the manifest can't be read, pages are compared with pages."""
     pages = ["index.html", *(f"{number}.html" for number in range(20))]
     for number in range(3):
@@ -230,7 +230,7 @@ def test_half_of_the_pages(world: World) -> None:
 
 
 @pytest.mark.usefixtures("unreadable")
-def test_all_that_goes_at_once(world: World) -> None:
+def test_without_a_duration_assets_count_as_well(world: World) -> None:
     """Without a duration nothing waits: assets count as well."""
     deploy(world, build(0))
     gone = sum(map(is_asset, build(0).keys() - build(1).keys()))
@@ -239,7 +239,7 @@ def test_all_that_goes_at_once(world: World) -> None:
     deploy(world, build(1), delete_stale=True, max_deletes=gone)
 
 
-def test_a_stranger_beside_an_unreadable_manifest(world: World) -> None:
+def test_a_stranger_beside_an_unreadable_manifest_stops(world: World) -> None:
     """The listing is not what the manifest's name tells: the deploy stops, as without a duration."""
     deploy(world, SITE | {"a.css": b"x"})
     world.platform.put_file("site", "theirs.css", b"x")
@@ -249,7 +249,7 @@ def test_a_stranger_beside_an_unreadable_manifest(world: World) -> None:
     assert {"a.css", "theirs.css"} <= world.stored().keys()
 
 
-def test_two_repositories(world: World) -> None:
+def test_two_repositories_wait_with_each_others_files(world: World) -> None:
     """Under `take-over`, each waits with the other's files as with its own."""
     for number in range(4):
         world.env = GITHUB | {"GITHUB_REPOSITORY": f"acme/{number % 2}"}
@@ -262,7 +262,7 @@ def test_two_repositories(world: World) -> None:
 # --- what is said
 
 
-def test_what_a_deploy_says(world: World) -> None:
+def test_plan_summary_and_json_say_what_waits(world: World) -> None:
     """Plan line, sentence, summary, JSON; `debug` names each file with its time."""
     deploy(world, build(1))
     outcome = deploy(world, build(2), log_level="debug")
@@ -280,7 +280,7 @@ def test_what_a_deploy_says(world: World) -> None:
     assert "wait;" not in outcome.log
 
 
-def test_the_wait_begins_at_the_end_of_a_deploy(world: World) -> None:
+def test_the_wait_begins_when_the_deploy_ends(world: World) -> None:
     """The time that is told is that of the manifest, also after uploads that took long."""
     deploy(world, build(1))
     world.fault(Kind.DELAY, "PUT", "index.html", seconds=25.0)
@@ -288,7 +288,7 @@ def test_the_wait_begins_at_the_end_of_a_deploy(world: World) -> None:
     assert 0 <= until - 7 * DAY - max(newest(world).stale.values()) <= 1
 
 
-def test_a_dry_run(world: World) -> None:
+def test_a_dry_run_says_what_waits(world: World) -> None:
     """It says the same, and changes nothing."""
     deploy(world, build(1))
     before = world.platform.files("site")
@@ -301,7 +301,7 @@ def test_a_dry_run(world: World) -> None:
     assert world.platform.files("site") == before
 
 
-def test_one_file(world: World) -> None:
+def test_one_waiting_file_has_its_own_sentence(world: World) -> None:
     """The sentence for a single one."""
     deploy(world, SITE | {"a.css": b"x"})
     world.write(SITE)
@@ -311,7 +311,7 @@ def test_one_file(world: World) -> None:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_deploy_that_was_cancelled(world: World) -> None:
+def test_a_cancelled_deploy_says_nothing_of_waiting_files(world: World) -> None:
     """It does not know what waits, and says nothing about it."""
     deploy(world, build(1))
     world.fault(Kind.HANG, "PUT", "index.html")

@@ -175,14 +175,14 @@ def each_answer(names: Collection[str]) -> pytest.MarkDecorator:
 
 
 @each_answer(QUESTIONS.keys() - OF_IMAGES - OF_NO_STORY)
-def test_a_folder(world: World, dialect: str) -> None:
+def test_a_folder_is_deployed_in_each_dialect(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)
     folder_story(world, [dialect])
 
 
 @each_answer(OF_IMAGES | OF_BOTH)
-def test_an_image(world: World, dialect: str) -> None:
+def test_an_image_is_deployed_in_each_dialect(world: World, dialect: str) -> None:
     """Each answer to each question, the others as the sandbox has them."""
     world.platform.dialect.speak(dialect)
     image_story(world, [dialect])
@@ -201,7 +201,7 @@ def some_answers(draw: st.DrawFn) -> list[str]:
 @pytest.mark.parametrize(
     "count", [pytest.param(4, id="a sample"), pytest.param(600, id="many", marks=pytest.mark.exhaustive)]
 )
-def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> None:
+def test_pairs_of_dialects_are_green(tmp_path_factory: pytest.TempPathFactory, count: int) -> None:
     """Pairs of answers: one may hide what the other needs."""
 
     @settings(
@@ -220,7 +220,7 @@ def test_two_answers(tmp_path_factory: pytest.TempPathFactory, count: int) -> No
 
 
 @pytest.mark.parametrize("inputs", [{}, {"dry_run": True}])
-def test_a_listing_that_is_not_found(world: World, inputs: dict[str, object]) -> None:
+def test_a_404_listing_is_believed_under_take_over(world: World, inputs: dict[str, object]) -> None:
     """Some platforms say so of an empty zone: it is believed under `take-over`, once."""
     world.platform.dialect.speak("empty-zone=404")
     refused = step(world, 2, **inputs)
@@ -231,7 +231,7 @@ def test_a_listing_that_is_not_found(world: World, inputs: dict[str, object]) ->
     assert world.stored() == SITE
 
 
-def test_a_finalize_whose_purge_failed(world: World) -> None:
+def test_a_failed_purge_is_green_with_the_platforms_words(world: World) -> None:
     """Green, with the platform's own words for the CDN."""
     world.platform.dialect.speak("finalize=502")
     outcome = step(world)
@@ -242,7 +242,7 @@ def test_a_finalize_whose_purge_failed(world: World) -> None:
 
 
 @pytest.mark.parametrize("answer", ["404", "502"])
-def test_a_new_app_that_is_not_ready_in_time(world: World, answer: str) -> None:
+def test_a_new_app_that_is_never_ready_is_said_to_be_created(world: World, answer: str) -> None:
     """It is said that the app was created; the next deploy goes on."""
     world.platform.dialect.speak(f"new-app={answer}")
     outcome = step(world, 9, app="new", create=True, timeout="5s")

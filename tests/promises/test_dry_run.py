@@ -49,7 +49,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_but_get(world: World, name: str) -> None:
+def test_a_dry_run_sends_nothing_but_gets(world: World, name: str) -> None:
     """Every operation on every kind of app; log, summary and JSON say what would be done."""
     inputs, plan = CASES[name]
     running_web(world)
@@ -90,7 +90,7 @@ def _everything(world: World) -> object:
 SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
 
 
-def test_a_platform_that_shows_no_image(world: World) -> None:
+def test_an_unknown_image_is_not_named(world: World) -> None:
     """Nothing stands for the image that runs: no empty quotation marks."""
     running_web(world)
     world.platform.dialect.speak("image=not-in-get")
@@ -100,7 +100,7 @@ def test_a_platform_that_shows_no_image(world: World) -> None:
     assert lines(restart)[0] == "Plan: would restart 'web'"
 
 
-def test_the_changes_are_named(world: World) -> None:
+def test_the_plan_names_deletions_first(world: World) -> None:
     """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
     world.run()
@@ -123,7 +123,7 @@ def test_the_changes_are_named(world: World) -> None:
     ]
 
 
-def test_the_changes_are_folded(world: World) -> None:
+def test_the_plan_is_folded_where_the_ci_can(world: World) -> None:
     """Where the CI can do that; a path is no command there either. Without changes there is no group."""
     world.write({"old.txt": b""})
     world.run()
@@ -137,7 +137,7 @@ def test_the_changes_are_folded(world: World) -> None:
     assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
 
 
-def test_what_a_dry_run_would_refuse(world: World) -> None:
+def test_a_stopped_dry_run_is_no_failed_deploy(world: World) -> None:
     """It is the dry run that failed, and no deploy."""
     world.platform.put_file("site", "theirs", b"")
     world.env["GITHUB_ACTIONS"] = "true"

@@ -59,7 +59,7 @@ class TestDirectory:
             ("../artifact/out/", "../home", "home"),
         ],
     )
-    def test_a_link_to_another_folder(
+    def test_a_directory_that_leads_out_through_a_link_is_refused(
         self, world: World, work: Path, written: str, target: str, leads_to: str
     ) -> None:
         """However the directory is written: refused before a request, with the path to write instead."""
@@ -77,7 +77,7 @@ class TestDirectory:
         check_nothing_leaked(world, outcome)
 
     @pytest.mark.parametrize("written", [".git/hooks", "dist/../.docker"])
-    def test_no_link(self, world: World, written: str) -> None:
+    def test_a_directory_without_a_link_is_deployed(self, world: World, written: str) -> None:
         """A variable in the input may be somebody else's, too."""
         Path(".git/hooks").mkdir()
         Path(".git/hooks/update").touch()
@@ -85,7 +85,7 @@ class TestDirectory:
         assert outcome.exit_code == 2
         assert "may hold secrets" in outcome.log
 
-    def test_the_root_as_working_directory(
+    def test_a_link_below_the_root_is_the_trees(
         self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A container's job without a checkout: a link in it is the artifact's."""
@@ -95,7 +95,9 @@ class TestDirectory:
         assert outcome.exit_code == 2
         assert f"leads through a link to '{work.parent}/home'; if that is meant" in outcome.log
 
-    def test_right_ones(self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_workspace_behind_a_link_is_deployed(
+        self, world: World, work: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A workspace that is a link, or lies below one, and a folder outside."""
         Path("site/public").mkdir(parents=True)
         for name in ("index.html", "a.css"):
@@ -191,7 +193,7 @@ class TestLinks:
         assert outcome.exit_code == 2
         assert "and 40 more" in outcome.log
 
-    def test_protected_names_in_another_case(self, world: World) -> None:
+    def test_a_secrets_name_in_another_case_stays_out(self, world: World) -> None:
         """Where the file system ignores case, the name is another one of `.git`; here it is a directory."""
         Path("public/.GIT").mkdir()
         for name in (".GIT/config", ".ENV", ".Env.local", "ID_RSA", "Prod.TFVARS"):
@@ -206,14 +208,14 @@ class TestLinks:
 class TestSecrets:
     """What only the input `ignore` can publish."""
 
-    def test_an_ignore_file_brings_no_secret_back(self, world: World) -> None:
+    def test_the_ignore_file_brings_no_secret_back(self, world: World) -> None:
         """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
         Path(".zerokieignore").write_text("!.env\n!.git\n!.git/\n!.aws/\n!gha-*\n!*\n!*/\n!**\n!**/.git/**")
         outcome = world.run(directory=".")
         assert outcome.exit_code == 0
         check_nothing_leaked(world, outcome)
 
-    def test_the_input_does(self, world: World) -> None:
+    def test_the_input_ignore_brings_a_secret_back(self, world: World) -> None:
         """By `!` and the path."""
         outcome = world.run(directory=".", ignore="!/public/.env\n!.docker/\nnode_modules")
         assert outcome.exit_code == 0
@@ -236,7 +238,7 @@ class TestIgnoreFile:
             ("../home/site/.zerokieignore", "../.aws/credentials"),
         ],
     )
-    def test_a_link_to_a_secret(self, world: World, place: str, target: str) -> None:
+    def test_an_ignore_file_that_is_a_link_is_not_read(self, world: World, place: str, target: str) -> None:
         """It is not read: a pattern that was refused was quoted. A fork's artifact may be anywhere."""
         link(place, target)
         outcome = world.run(directory="../home/site" if "home" in place else "public")
@@ -245,7 +247,7 @@ class TestIgnoreFile:
         check_nothing_leaked(world, outcome)
         assert "sandbox-key" not in outcome.log
 
-    def test_its_problems_quote_nothing(self, world: World) -> None:
+    def test_problems_of_the_ignore_file_quote_nothing(self, world: World) -> None:
         """They name the line."""
         Path("public/.zerokieignore").write_text(f"*.map\n{SECRET}//x\n")
         outcome = world.run(directory="public")
@@ -253,14 +255,14 @@ class TestIgnoreFile:
         assert "'public/.zerokieignore' line 2: the pattern can never match" in outcome.log
         check_nothing_leaked(world, outcome)
 
-    def test_a_large_one(self, world: World) -> None:
+    def test_an_ignore_file_of_more_than_64_kb_is_refused(self, world: World) -> None:
         """More than 64 kB is no ignore file, and is not read to its end."""
         Path("public/.zerokieignore").write_bytes(b"a\n" * 40_000)
         outcome = world.run(directory="public")
         assert outcome.exit_code == 2
         assert "'public/.zerokieignore' is not a readable text file (UTF-8) of at most 64 kB" in outcome.log
 
-    def test_right_ones(self, world: World, work: Path) -> None:
+    def test_an_ignore_file_outside_of_the_checkout_is_read(self, world: World, work: Path) -> None:
         """The file that the error about a link names, and a file or a link outside of the checkout."""
         Path(".gitignore").write_bytes(b"# Windows\r\n*.css\r\n")
         link("dist/.cfignore", "../.gitignore")
@@ -278,7 +280,7 @@ class TestIgnoreFile:
 class TestManyFiles:
     """Patterns and pages that are slow to read, and paths that are too long."""
 
-    def test_a_pattern_that_takes_for_ever(self, world: World) -> None:
+    def test_no_pattern_hangs_the_run(self, world: World) -> None:
         """With five stars and a long name ten seconds, with six minutes, in which nothing ends the run."""
         Path("public", "a" * 200).touch()
         Path("public/.zerokieignore").write_text("*a*a*a*a*b\n**/*a?*[a]*a*a*b/**\n")
@@ -287,7 +289,9 @@ class TestManyFiles:
         assert time.process_time() - began < 3
         assert "a" * 200 in world.stored()
 
-    def test_a_long_path(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_path_of_more_than_1024_bytes_is_refused(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """One of 1,024 bytes is deployed; a longer one, or a directory that can only have such, is named."""
         monkeypatch.chdir("public")
         folder = "é" * 100 + "/"
@@ -307,7 +311,7 @@ class TestManyFiles:
         assert outcome.log.count(f"Error: '{folder}") == outcome.log.count(problem) == 2
         assert world.run(directory="../../../../..", ignore="a" * 20 + "*").exit_code == 0
 
-    def test_a_page_that_takes_for_ever(self, world: World) -> None:
+    def test_no_page_hangs_the_run(self, world: World) -> None:
         """The front page beside a project's file is read to 64 kB, and judged in no time."""
         Path("public/package.json").touch()
         for text in ("<script " * 9_000, "<script " + " src" * 20_000, "<link href=" + " " * 70_000):

@@ -76,17 +76,17 @@ class TestFiles:
         put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(3))])
 
     @pytest.mark.parametrize("inputs", [{}, {"keep": "*"}])
-    def test_no_manifest(self, world: World, inputs: dict[str, object]) -> None:
+    def test_files_without_a_manifest_stop_the_deploy(self, world: World, inputs: dict[str, object]) -> None:
         """It may be somebody else's app, whatever would be deleted."""
         require_refused(world, self.words, **inputs)
 
-    def test_taken_over(self, world: World) -> None:
+    def test_take_over_makes_the_app_ours(self, world: World) -> None:
         """Once, and the log names what goes; then the app is ours."""
         outcome = require_done(world, take_over=True)
         assert "has uploaded: 'index.html', 'old.html', 'uploads/0.jpg' and 2 more; continuing" in outcome.log
         require_done(world)
 
-    def test_taken_over_with_keep(self, world: World) -> None:
+    def test_kept_files_stay_foreign_after_take_over(self, world: World) -> None:
         """What was kept stays somebody else's: it is not deleted unasked later."""
         assert world.run(take_over=True, keep="uploads/").exit_code == 0
         require_refused(world, ["3 files", "'uploads/0.jpg'", "`keep`", "`delete-stale: false`", TAKE_OVER])
@@ -94,7 +94,7 @@ class TestFiles:
         assert world.run(delete_stale=False).exit_code == 0
         require_done(world, take_over=True)
 
-    def test_most_of_it_would_go(self, world: World) -> None:
+    def test_one_message_asks_for_take_over_and_max_deletes(self, world: World) -> None:
         """That needs a second answer, and one message asks for both."""
         put(world, [f"{number}.html" for number in range(12)])
         require_refused(world, ["17 files", "`take-over: true` and `max-deletes: 16` for one run by hand"])
@@ -102,7 +102,7 @@ class TestFiles:
         require_done(world, take_over=True, max_deletes=16)
         require_done(world)
 
-    def test_the_lock_stays(self, world: World) -> None:
+    def test_a_lock_that_stays_is_told_beside_the_doubts(self, world: World) -> None:
         """What is left behind is said beside two reasons, too."""
         put(world, [f"{number}.html" for number in range(12)])
         world.fault(Kind.STATUS, "POST", "/finalize$", times=None)
@@ -116,7 +116,7 @@ class TestFiles:
 class TestForeignFiles:
     """Files that appear in an app of ours."""
 
-    def test_they_stop_the_deploy(self, world: World) -> None:
+    def test_foreign_files_stop_the_deploy(self, world: World) -> None:
         """The message names and counts them; each input that it names goes on."""
         world.run()
         put(world, ["a", "b", "c", "d"])
@@ -128,7 +128,7 @@ class TestForeignFiles:
         require_done(world, take_over=True)
         require_done(world)
 
-    def test_what_ours_replace(self, world: World) -> None:
+    def test_a_foreign_file_that_the_folder_replaces_stops_nothing(self, world: World) -> None:
         """A path that the directory has is ours."""
         world.run()
         put(world, ["index.html", "new"])
@@ -146,7 +146,7 @@ class TestUnreadable:
         "`take-over: true` for one run by hand",
     )
 
-    def test_it_stops_what_would_delete(self, world: World) -> None:
+    def test_an_unreadable_manifest_stops_a_deletion(self, world: World) -> None:
         """`delete-stale: false` and `take-over` go on."""
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "empty"})
@@ -157,7 +157,7 @@ class TestUnreadable:
         require_refused(world, self.words)
         require_done(world, take_over=True)
 
-    def test_it_stops_nothing_else(self, world: World) -> None:
+    def test_an_unreadable_manifest_stops_no_upload(self, world: World) -> None:
         """Where nothing would be deleted, it goes on."""
         world.run()
         put(world, ["stranger"])
@@ -165,7 +165,7 @@ class TestUnreadable:
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         assert require_done(world).seconds < 5
 
-    def test_its_name_tells(self, world: World) -> None:
+    def test_the_digest_in_the_name_lets_deletions_go_on(self, world: World) -> None:
         """The zone holds just the paths that the manifest names: none of them is a stranger's."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         for count in (3, 1, 2, 4, 2, 1):
@@ -174,7 +174,7 @@ class TestUnreadable:
 
     @pytest.mark.usefixtures("handlers")
     @pytest.mark.parametrize("delete_stale", [True, False])
-    def test_after_a_kill(self, world: World, *, delete_stale: bool) -> None:
+    def test_the_digest_lets_a_rerun_after_a_kill_go_on(self, world: World, *, delete_stale: bool) -> None:
         """So it does after a deploy that was killed among its uploads, for a rerun."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         world.run()
@@ -185,7 +185,7 @@ class TestUnreadable:
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         require_done(world)
 
-    def test_after_a_failure(self, world: World) -> None:
+    def test_the_digest_of_a_failed_deploy_tells_what_arrived(self, world: World) -> None:
         """The name of a failed deploy's manifest tells what had arrived, also to a deploy of other files."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         world.run()
@@ -196,7 +196,7 @@ class TestUnreadable:
         world.write({path: body for path, body in SITE.items() if path != "empty"})
         require_done(world)
 
-    def test_what_is_kept(self, world: World) -> None:
+    def test_kept_files_are_not_in_the_digest(self, world: World) -> None:
         """Others may put files where `keep` matches: they are no reason to stop, and do not become ours."""
         world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
         world.run(keep="uploads/")
@@ -212,7 +212,7 @@ class TestUnreadable:
 class TestManyDeletions:
     """What a wrong directory does."""
 
-    def test_less_than_half(self, world: World) -> None:
+    def test_fewer_than_half_of_the_files_stops(self, world: World) -> None:
         """The message says how many of how many; `max-deletes` goes on, and the next deploy needs nothing."""
         world.write(bundle(1))
         world.run()
@@ -229,7 +229,7 @@ class TestManyDeletions:
         require_done(world, max_deletes=33)
         require_done(world)
 
-    def test_another_site_of_the_same_size(self, world: World) -> None:
+    def test_another_site_of_the_same_size_stops(self, world: World) -> None:
         """Its pages are not those of the site. The advice of the message goes on."""
         for name in ("x", "y"):
             world.write({"index.html": b"", **{f"{name}{number}/index.html": b"" for number in range(40)}})
@@ -247,14 +247,14 @@ class TestManyDeletions:
         require_done(world, max_deletes=40)
         require_done(world)
 
-    def test_another_format_of_all_pages(self, world: World) -> None:
+    def test_another_format_of_all_pages_stops_nothing(self, world: World) -> None:
         """`about.html`, `about/index.html` and back again: the addresses are the same."""
         names = [f"page{number}" for number in range(9)]
         for form in ("{}.html", "{}/index.html", "{}.htm", "{}/index.html", "{}.html"):
             world.write(dict.fromkeys(["index.html", *map(form.format, names)], b"x"))
             require_done(world)
 
-    def test_what_is_kept_is_no_part_of_the_folder(self, world: World) -> None:
+    def test_kept_files_do_not_count_for_the_half(self, world: World) -> None:
         """A folder of one file is as wrong beside 40 files that are kept."""
         put(world, [f"uploads/{number}" for number in range(40)])
         assert world.run(take_over=True, keep="uploads/").exit_code == 0
@@ -263,7 +263,7 @@ class TestManyDeletions:
         world.write({"index.html": b"the wrong one"})
         require_refused(world, ["1 file, fewer than half of the site's 34", "33 files ("], keep="uploads/")
 
-    def test_the_front_page(self, world: World) -> None:
+    def test_a_front_page_that_would_go_stops(self, world: World) -> None:
         """A build that lost it. The next deploy needs no answer, nor does an app that this run creates."""
         world.run()
         world.write({path: body for path, body in SITE.items() if path != "index.html"})
@@ -273,7 +273,7 @@ class TestManyDeletions:
         require_done(world)
         assert world.run(app="new", create=True).exit_code == 0
 
-    def test_a_page_that_nobody_can_read_about(self, world: World) -> None:
+    def test_without_a_manifest_the_listing_counts(self, world: World) -> None:
         """Without a manifest that can be read, the listing says how many files there were, the kept aside."""
         world.write(bundle(1))
         world.run()
@@ -282,7 +282,7 @@ class TestManyDeletions:
         world.write({"index.html": b"the wrong one"})
         require_refused(world, ["fewer than half of the site's 34"], keep="uploads/")
 
-    def test_max_deletes(self, world: World) -> None:
+    def test_max_deletes_decides_alone(self, world: World) -> None:
         """It decides alone, and what is kept does not count."""
         world.run()
         world.write({"index.html": b"new"})
@@ -291,7 +291,7 @@ class TestManyDeletions:
         assert world.run(max_deletes=0, delete_stale=False).exit_code == 0
         require_done(world, max_deletes=3)
 
-    def test_it_is_not_half_of_what_failed(self, world: World) -> None:
+    def test_the_half_is_not_counted_from_a_failed_deploy(self, world: World) -> None:
         """A deploy that failed has deleted nothing: the site is as large as before."""
         pages = {"index.html": b"x"} | {f"{number}.html": b"x" for number in range(9)}
         world.write(pages)
@@ -302,7 +302,7 @@ class TestManyDeletions:
         world.write(dict(list(pages.items())[:4]))
         require_refused(world, ["4 files, fewer than half of the site's 10"])
 
-    def test_it_is_half_of_what_was_finished(self, world: World) -> None:
+    def test_the_half_is_counted_from_the_last_finished_deploy(self, world: World) -> None:
         """A deploy that has nothing left to do counts, one that failed at its very end does not."""
         world.run()
         world.write(bundle(1, 60))
@@ -324,7 +324,7 @@ class TestAnotherRepository:
     )
 
     @pytest.mark.parametrize("inputs", [{}, {"incremental": False}, {"operation": "destroy"}])
-    def test_it_is_refused(self, world: World, inputs: dict[str, object]) -> None:
+    def test_another_repositorys_app_stops(self, world: World, inputs: dict[str, object]) -> None:
         """Whatever it wants to do, and even if the app's URL can't be read."""
         run(world, OURS)
         world.env = dict(THEIRS)
@@ -335,14 +335,14 @@ class TestAnotherRepository:
         require_refused(world, self.words, **inputs)
         assert world.loop.now - began < 5  # a later listing could not change that
 
-    def test_it_takes_over(self, world: World) -> None:
+    def test_take_over_makes_the_other_repository_a_stranger(self, world: World) -> None:
         """Once and for all, even if not a single file differs; then the former owner is the other one."""
         run(world, OURS)
         assert run(world, THEIRS, take_over=True).outputs["files_uploaded"] == 0
         assert run(world, THEIRS).exit_code == 0
         assert run(world, OURS).exit_code == 2
 
-    def test_it_destroys(self, world: World) -> None:
+    def test_take_over_destroys_another_repositorys_app(self, world: World) -> None:
         """If it is told to; files without a manifest are no reason against that."""
         run(world, OURS)
         assert run(world, THEIRS, take_over=True, operation="destroy").exit_code == 0
@@ -359,7 +359,9 @@ class TestAnotherRepository:
             pytest.param(SHELL, 2, id="not known"),
         ],
     )
-    def test_which_is_the_same(self, world: World, env: dict[str, str], code: int) -> None:
+    def test_host_and_full_name_make_the_repository(
+        self, world: World, env: dict[str, str], code: int
+    ) -> None:
         """One that has the same host and full name; any other run takes over once."""
         run(world, OURS)
         for operation in ({}, {"operation": "destroy", "dry_run": True}):
@@ -367,14 +369,14 @@ class TestAnotherRepository:
         assert run(world, env, take_over=True).exit_code == 0
         assert run(world, env).exit_code == 0
 
-    def test_a_repository_after_a_shell(self, world: World) -> None:
+    def test_a_repository_takes_an_app_of_none_unasked(self, world: World) -> None:
         """The app is its own from then on, even if nothing was to be done."""
         run(world, SHELL)
         assert run(world, OURS).outputs["files_unchanged"] == len(SITE)
         assert run(world, THEIRS).exit_code == 2
 
     @pytest.mark.parametrize("inputs", [{}, {"operation": "destroy"}])
-    def test_a_run_that_knows_none(self, world: World, inputs: dict[str, object]) -> None:
+    def test_a_run_that_knows_no_repository_stops(self, world: World, inputs: dict[str, object]) -> None:
         """`docker run` with a subfolder mounted: the message says what tells a run its repository."""
         run(world, OURS)
         world.env = SHELL
@@ -390,7 +392,7 @@ class TestAnotherRepository:
         )
         assert world.run(take_over=True, **inputs).exit_code == 0
 
-    def test_a_run_that_knows_none_is_asked_once(self, world: World) -> None:
+    def test_take_over_of_a_run_that_knows_none_marks_the_app(self, world: World) -> None:
         """It marks the app as of none; a run of the repository makes the app its own again."""
         run(world, OURS)
         assert run(world, SHELL, take_over=True).outputs["files_uploaded"] == 0
@@ -398,7 +400,7 @@ class TestAnotherRepository:
         assert run(world, OURS).exit_code == 0
         assert run(world, SHELL).exit_code == 2
 
-    def test_container_apps_have_no_owner(self, world: World) -> None:
+    def test_a_container_app_asks_nobody(self, world: World) -> None:
         """They have no storage that could say so."""
         running_web(world)
         for env in (OURS, THEIRS):
@@ -410,7 +412,7 @@ class TestHistories:
     """What ends green without `take-over`, as all that is there is ours."""
 
     @pytest.mark.usefixtures("handlers")
-    def test_a_first_deploy_is_killed(self, world: World) -> None:
+    def test_after_a_killed_first_deploy_the_next_one_goes_on(self, world: World) -> None:
         """Then another folder, with other hashed names; another repository is refused at once."""
         world.write(bundle(1))
         world.die(lambda _: len(world.stored()) >= 15)
@@ -423,7 +425,7 @@ class TestHistories:
         require_done(world)
 
     @pytest.mark.usefixtures("handlers")
-    def test_two_cancelled_deploys_of_a_bundle(self, world: World) -> None:
+    def test_leftovers_of_cancelled_deploys_stop_nothing(self, world: World) -> None:
         """20 of 29 names are new each time: the leftovers do not count for the half."""
         rest = {f"img/{number}.svg": b"x" for number in range(5)}
         world.write(bundle(1, 20) | rest)
@@ -441,7 +443,7 @@ class TestHistories:
 
 
 @pytest.mark.parametrize("written", [".", "dist", "{folder}"])
-def test_a_working_directory_that_is_gone(
+def test_a_working_directory_that_is_gone_is_exit_2(
     world: World, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
     """Somebody has deleted it under the shell: nothing is asked for, and the message says so."""
@@ -457,7 +459,7 @@ def test_a_working_directory_that_is_gone(
     assert outcome.requests == []
 
 
-def test_paths_that_can_t_be_addressed(world: World) -> None:
+def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
     """They are left alone, with one warning for all: the URL of each would name another file."""
     require_done(world)
     put(world, ["a/" * 600 + "b", *(f"a/../{number}.html" for number in range(300))])

@@ -19,7 +19,7 @@ from zerokie_action.sandbox.faults import Fault, Kind
 
 
 @pytest.mark.parametrize("length", ["9" * 400, "-" + "9" * 400, "1e400", "-7", '"' + "9" * 400 + '"', "NaN"])
-def test_a_length_of_any_size(world: World, length: str) -> None:
+def test_a_length_of_any_size_breaks_no_report(world: World, length: str) -> None:
     """A file that is deleted, and has hundreds of digits of bytes."""
     world.platform.put_file("site", "old.html", b"old")
     listed = json.dumps([{"path": "old.html", "length": "L", "lastModified": "x"}]).replace('"L"', length)
@@ -30,7 +30,7 @@ def test_a_length_of_any_size(world: World, length: str) -> None:
     assert "- `-` `old.html`" in outcome.summary
 
 
-def test_a_report_that_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the reason: the others are written, and the deploy is what it was."""
 
     def fail(*_: object) -> str:
@@ -47,7 +47,7 @@ def test_a_report_that_cannot_be_made(world: World, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("url", ["https://xn--i-7iq.invalid/", "http://[::1]x/", "https://a b/"])
-def test_a_url_to_which_nothing_can_be_sent(world: World, url: str) -> None:
+def test_an_unusable_url_is_no_address(world: World, url: str) -> None:
     """The app has no address then: each deploy is done, as where the platform gives none."""
     shown = json.dumps({"name": "site", "type": "static", "status": "running", "url": url}).encode()
     world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=shown, times=None)
@@ -93,7 +93,7 @@ def odd_answer(chance: random.Random) -> bytes:
 @pytest.mark.parametrize(
     "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 100))]
 )
-def test_a_platform_that_answers_anything(world: World, seed: int) -> None:
+def test_a_platform_that_answers_anything_is_never_a_bug(world: World, seed: int) -> None:
     """It ends with a documented exit code, without a bug, and all reports can be read back."""
     chance = random.Random(seed)  # noqa: S311 nothing secret
 
@@ -125,7 +125,7 @@ def test_a_platform_that_answers_anything(world: World, seed: int) -> None:
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
-def test_a_bug(world: World, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+def test_a_bug_is_one_line_in_all_reports(world: World, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """One line, in all reports; the traceback takes memory only where somebody wants to read it."""
 
     async def fail(*_args: object) -> None:

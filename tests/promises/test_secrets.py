@@ -31,7 +31,7 @@ def seen(outcome: Outcome) -> str:
     ("status", "form"),
     [(400, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
 )
-def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) -> None:
+def test_a_cut_text_shows_no_part_of_the_key(world: World, status: int, form: str) -> None:
     """Not even a part of it is left."""
     for length in LENGTHS:
         world.platform.faults.clear()
@@ -42,7 +42,7 @@ def test_the_key_wherever_a_text_is_cut(world: World, status: int, form: str) ->
         assert API_KEY[:4] not in seen(outcome), length
 
 
-def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
+def test_a_value_of_env_is_hidden_in_the_platforms_words(world: World) -> None:
     """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
     text = json.dumps(
         {"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in production"}
@@ -57,7 +57,7 @@ def test_what_the_platform_says_of_a_value_of_env(world: World) -> None:
 
 
 @pytest.mark.parametrize("where", ["error", "status", "page"])
-def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -> None:
+def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: str) -> None:
     """By the platform, or by the app itself when its health is checked."""
     running_web(world)
     said = "can't reach user:hunter22@db"
@@ -73,7 +73,7 @@ def test_what_is_said_of_a_rollout_of_a_value_of_env(world: World, where: str) -
     assert "hunter22" not in seen(outcome)
 
 
-def test_what_is_in_key_files(world: World) -> None:
+def test_a_key_file_is_neither_shown_nor_deployed(world: World) -> None:
     """It works, is shown nowhere, and the files are not deployed, even from inside of the directory."""
     world.write({"index.html": b"x", "key.txt": f" {API_KEY}\n".encode()})
     key = {"api_key": None, "api_key_file": world.folder / "key.txt"}
@@ -92,7 +92,7 @@ def test_what_is_in_key_files(world: World) -> None:
     assert PASSWORD not in seen(outcome)
 
 
-def test_what_is_in_the_url_of_a_health_check(world: World) -> None:
+def test_the_password_of_a_health_check_is_masked(world: World) -> None:
     """The password is masked in every spelling; the user may be any word."""
     password = "p&ss<w'\"x"  # noqa: S105 - of nothing
     go = json.dumps(password)[1:-1].replace("&", r"\u0026").replace("<", r"\u003c")
@@ -115,7 +115,9 @@ def test_what_is_in_the_url_of_a_health_check(world: World) -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "error"])
-def test_a_log_that_no_runner_reads(world: World, tmp_path: Path, level: str) -> None:
+def test_no_command_shows_a_secret_in_a_log_that_no_runner_reads(
+    world: World, tmp_path: Path, level: str
+) -> None:
     """GitHub's `| tee deploy.log`: no command has a secret, but for that of a key file."""
     password = "hunter2hunter2"  # noqa: S105 - of nothing
     (tmp_path / "password").write_text(f"{password}\n")
@@ -130,7 +132,7 @@ def test_a_log_that_no_runner_reads(world: World, tmp_path: Path, level: str) ->
     assert not re.search(f"{API_KEY}|ghs_token|hunter2", outcome.log.split("\n", 1)[1])
 
 
-def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
+def test_no_variable_of_a_secret_is_shown(world: World) -> None:
     """Nor the one that does not count."""
     world.env["PLUGIN_API_KEY"] = API_KEY
     outcome = world.run(api_key="hunter2", app="hunter2")
@@ -141,13 +143,13 @@ def test_no_spelling_of_a_secret_is_shown(world: World) -> None:
 class TestNobodyElseSeesTheKey:
     """It goes to the API's origin, and only with requests to the API."""
 
-    def test_an_api_of_one_s_own(self, world: World) -> None:
+    def test_the_log_names_the_api_that_gets_the_key(self, world: World) -> None:
         """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
         first, second, *_ = world.run().log.splitlines()
         assert first.startswith("zerokie-action")
         assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
 
-    def test_where_the_api_redirects_to(self, world: World) -> None:
+    def test_a_redirect_of_the_api_gets_no_key(self, world: World) -> None:
         """Nobody follows that."""
 
         async def deploy_once() -> None:
@@ -164,7 +166,7 @@ class TestNobodyElseSeesTheKey:
 class TestWhatMustNotBePublic:
     """Files of the directory that hold secrets."""
 
-    def test_a_private_key(self, world: World) -> None:
+    def test_a_private_key_stops_the_deploy(self, world: World) -> None:
         """Nothing is written, not even an app is created; `ignore` leaves it out, or says `!path`."""
         pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
         world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})

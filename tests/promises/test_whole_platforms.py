@@ -23,15 +23,15 @@ def answers(request: pytest.FixtureRequest, world: World) -> list[str]:
     return PLATFORMS[request.param].split()
 
 
-def test_a_folder(world: World, answers: list[str]) -> None:
+def test_a_folder_is_deployed_on_each_platform(world: World, answers: list[str]) -> None:
     folder_story(world, answers)
 
 
-def test_an_image(world: World, answers: list[str]) -> None:
+def test_an_image_is_deployed_on_each_platform(world: World, answers: list[str]) -> None:
     image_story(world, answers)
 
 
-def test_an_app_comes_again(world: World) -> None:
+def test_create_after_a_delete_waits_until_the_app_is_gone(world: World) -> None:
     """A deploy with `create` right after somebody else's DELETE waits until the app has gone."""
     step(world)
     world.platform.delete_app("site")
@@ -41,7 +41,7 @@ def test_an_app_comes_again(world: World) -> None:
     assert world.stored() == world.read()
 
 
-def test_many_files(world: World) -> None:
+def test_more_files_than_the_platform_takes_at_once_are_slower_and_green(world: World) -> None:
     """More than the platform takes at once, or a second: slower, and green."""
     world.write(MANY)
     assert step(world).outputs["files_uploaded"] == len(MANY)
@@ -49,7 +49,7 @@ def test_many_files(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault(world: World, fault: str) -> None:
+def test_a_fault_leaves_site_and_lock_right(world: World, fault: str) -> None:
     """The site is the folder, every write was made under the run's own lock, and the lock is free."""
     step(world)
     world.write({path: content for path, content in EDITED.items() if path != HIDDEN})

@@ -49,7 +49,7 @@ def is_told(outcome: Outcome, world: World, answer: str) -> None:
 @pytest.mark.parametrize(
     ("operation", "answer"), [*((one, "a page") for one in OPERATIONS), ("directory", "an object")]
 )
-def test_all_requests(world: World, operation: str, answer: str) -> None:
+def test_a_wrong_server_is_exit_5_after_one_question(world: World, operation: str, answer: str) -> None:
     """Whatever is asked of it, the run ends with exit code 5 and has asked nothing but its first question."""
     status, body, told = ANSWERS[answer]
     world.fault(Kind.STATUS, status=status, body=body, times=None)
@@ -61,7 +61,7 @@ def test_all_requests(world: World, operation: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/apps/site$", "/deploy/lock$", "/files/about"])
-def test_a_firewall(world: World, path: str) -> None:
+def test_a_firewalls_page_is_final_and_quoted(world: World, path: str) -> None:
     """Its page about one request is final, and its title is quoted; the lock is released."""
     page = PAGE.replace(b"Not Found", b"Blocked by policy")
     world.fault(Kind.STATUS, path=path, status=403, body=page)
@@ -75,7 +75,7 @@ def test_a_firewall(world: World, path: str) -> None:
 
 
 @pytest.mark.parametrize("request_", SINGLE_REQUESTS)
-def test_one_kind_of_request(world: World, request_: str) -> None:
+def test_a_wrong_answer_to_one_kind_of_request_releases_the_lock(world: World, request_: str) -> None:
     """A gateway may let some requests through; the lock is released then."""
     method, path, inputs = SINGLE_REQUESTS[request_]
     status, body, told = ANSWERS["a page"]

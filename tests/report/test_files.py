@@ -14,7 +14,7 @@ WRITE = (
 )
 
 
-def test_a_file(tmp_path):
+def test_a_report_replaces_an_old_one_in_utf_8(tmp_path):
     """It is UTF-8, and nothing of an old text is left; a stray surrogate is an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
@@ -24,7 +24,7 @@ def test_a_file(tmp_path):
     assert path.read_bytes() == "é ✅ \\udc80\n".encode()
 
 
-def test_nobody_reads(tmp_path):
+def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path):
     """Of a pipe that nobody reads: an error of the system's, at once."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):
@@ -32,7 +32,7 @@ def test_nobody_reads(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/proc/self/fd/1", "/dev/../dev/stdout"])
-def test_standard_output(tmp_path, path):
+def test_standard_output_is_appended_to(tmp_path, path):
     """A good place for a report: a log that goes to a file is appended to, neither truncated nor replaced."""
     with (tmp_path / "log").open("wb") as stream:
         for _ in range(2):

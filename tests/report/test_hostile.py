@@ -23,7 +23,7 @@ files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code e
 
 
 @given(results.hostile())
-def test_every_report(result):
+def test_no_text_breaks_a_report(result):
     """Of one result, as generating it takes most of the time."""
     check_outputs(result)
     check_json(render_json(result))

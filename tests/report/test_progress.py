@@ -45,7 +45,9 @@ async def upload(
 
 
 @pytest.mark.parametrize("has_rich", [True, False])
-async def test_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, *, has_rich: bool) -> None:
+async def test_progress_is_a_line_every_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch, *, has_rich: bool
+) -> None:
     """Files, bytes, rate, and the time left at that rate; also on a terminal without the optional rich."""
     if not has_rich:
         monkeypatch.setitem(sys.modules, "rich", None)
@@ -56,7 +58,7 @@ async def test_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, *, has_
     )
 
 
-async def test_what_is_short_and_what_is_large() -> None:
+async def test_short_uploads_show_no_progress() -> None:
     """What takes less than ten seconds needs no progress. What has gone out of a large file counts."""
     assert await upload([MB], 9, (1, MB), io.StringIO()) == ""
     assert await upload([900 * MB], 15, (1, 900 * MB), io.StringIO()) == (
@@ -64,13 +66,13 @@ async def test_what_is_short_and_what_is_large() -> None:
     )
 
 
-async def test_nothing_moves() -> None:
+async def test_no_time_is_told_while_nothing_moves() -> None:
     """Then there is nothing to say, and nobody knows how long it will take. Empty files are files, too."""
     assert await upload([0], 55, (1, 0), io.StringIO()) == ""
     assert await upload([0, 0], 6, (2, 0), io.StringIO()) == "Uploading 1 of 2 files, 0 B of 0 B, 0 B/s\n"
 
 
-async def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """With rich a person sees a bar, which gives way to other lines; none about the progress is written."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")

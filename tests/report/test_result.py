@@ -13,7 +13,7 @@ from zerokie_action.report.files import render_annotations, render_dotenv, rende
 from zerokie_action.report.result import Changes, Result, Seen, Uploaded, redact_result
 
 
-def test_json_of_a_static_deploy():
+def test_the_json_result_follows_its_schema():
     """In the order of the schema, which has every property; numbers are numbers, lists are lists."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render_json(results.static()))
@@ -25,7 +25,7 @@ def test_json_of_a_static_deploy():
     assert document["deleted"] == ["old/a|b.html"]
 
 
-def test_redact_result():
+def test_no_text_of_a_result_has_a_secret():
     """No text of a result, at any depth, has a secret in it; our own words stay."""
     secret = "s3cr3t-key"  # noqa: S105
     changes = Changes(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1)
@@ -49,7 +49,7 @@ def test_redact_result():
     assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
 
 
-def test_dotenv():
+def test_the_dotenv_file_has_a_line_for_each_known_value():
     """Known values, a line each; no error, no empty value."""
     assert render_dotenv(results.static()) == (
         "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
@@ -70,7 +70,7 @@ def test_dotenv():
     )
 
 
-def test_a_dotenv_of_many_domains():
+def test_a_dotenv_file_has_less_than_5_kb():
     """GitLab refuses a file of 5 KB or more, so the list goes, and the rest stays."""
     found = []
     for count in (50, 170):
@@ -87,7 +87,7 @@ def test_a_dotenv_of_many_domains():
         (False, [None, "", "javascript:alert(1)", "https://a.b/ c", "https://a.b/\n", "https://user@a.b"]),
     ],
 )
-def test_annotations(is_link, urls):
+def test_only_a_web_address_is_an_annotation(is_link, urls):
     """Only a plain web address becomes a link."""
     for url in urls:
         found = json.loads(render_annotations(Result("deploy", app="my-site", url=url)))

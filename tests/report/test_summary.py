@@ -7,7 +7,7 @@ from zerokie_action.report.result import Changes, Result, Uploaded
 from zerokie_action.report.summary import render_summary
 
 
-def test_static_deploy():
+def test_the_summary_of_a_static_deploy():
     """The status and its link, a line of facts, what changed; then what somebody may look for."""
     result = results.static()
     result.links = {"Commit 0123456789ab": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
@@ -47,7 +47,7 @@ def test_static_deploy():
     )
 
 
-def test_container_that_failed():
+def test_the_summary_of_a_failed_image():
     """A failure says first what happened and what to do."""
     assert render_summary(results.image()) == (
         """\
@@ -92,7 +92,7 @@ def test_container_that_failed():
         ),
     ],
 )
-def test_the_facts(result, facts):
+def test_the_summary_says_what_was_done_and_how_long(result, facts):
     """What was done, or would be, and how long it took."""
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 

@@ -27,7 +27,7 @@ def runs(world: World) -> tuple[str | None, str]:
     return app.image, world.platform.apps.status(app)
 
 
-def test_after_a_failed_deploy(world: World) -> None:
+def test_a_failed_deploy_goes_back_and_keeps_its_exit_code(world: World) -> None:
     """The old image runs again; the status says so, and the exit code is the failure's."""
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
@@ -45,7 +45,7 @@ def test_after_a_failed_deploy(world: World) -> None:
     ]
 
 
-def test_a_private_image(world: World) -> None:
+def test_the_rollback_hands_the_login_on(world: World) -> None:
     """The old image may be a private one, too: the platform gets the login again, and the log says so."""
     outcome = deploy(world, "r.example.com/web:broken", rollback=True, **LOGIN)
     assert outcome.outputs["status"] == "rolled-back"
@@ -56,7 +56,7 @@ def test_a_private_image(world: World) -> None:
 
 
 @pytest.mark.parametrize("why", ["wait", "health", "health alone", "timeout"])
-def test_after_any_other_failure(world: World, why: str) -> None:
+def test_a_timeout_or_a_failed_health_check_goes_back(world: World, why: str) -> None:
     """`wait-timeout`, the health check, `timeout`: the rollback has time of its own."""
     if why.startswith("health"):
         world.platform.set_page("web", 500)
@@ -74,7 +74,7 @@ def test_after_any_other_failure(world: World, why: str) -> None:
     assert runs(world) == (OLD, "running")
 
 
-def test_nobody_answers_the_rollback(world: World) -> None:
+def test_an_unanswered_rollback_leaves_an_unknown_image(world: World) -> None:
     """Then it is not known which image the app has, and none is an output."""
 
     def hang(record: Record) -> None:
@@ -89,7 +89,7 @@ def test_nobody_answers_the_rollback(world: World) -> None:
     assert outcome.outputs["image"] is None
 
 
-def test_what_is_no_reason_to_go_back(world: World) -> None:
+def test_a_success_and_a_refused_deploy_roll_nothing_back(world: World) -> None:
     """A success, and a deploy that was refused. (One that nobody answered: `test_wait.py`.)"""
     assert asked(deploy(world, rollback=True)) == 1
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
@@ -100,7 +100,7 @@ def test_what_is_no_reason_to_go_back(world: World) -> None:
 
 
 @pytest.mark.parametrize("app", ["new", "web"])
-def test_nothing_to_go_back_to(world: World, app: str) -> None:
+def test_a_new_app_or_one_that_did_not_run_is_not_rolled_back(world: World, app: str) -> None:
     """It is said why, and which image the app has: a new one, or one that did not run."""
     world.platform.apps.set_status("web", "stopped")
     outcome = world.run(app=app, create=True, image=BROKEN, rollback=True)
@@ -110,7 +110,7 @@ def test_nothing_to_go_back_to(world: World, app: str) -> None:
     assert outcome.outputs["error"].endswith(state)
 
 
-def test_nobody_can_tell_what_the_app_has(world: World) -> None:
+def test_an_app_that_shows_nothing_is_left_alone(world: World) -> None:
     """Then it is left alone."""
     takes(world, 1000)
     world.fault(Kind.STATUS, "GET", skip=3, times=None)
@@ -119,7 +119,7 @@ def test_nobody_can_tell_what_the_app_has(world: World) -> None:
     assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
 
 
-def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
+def test_an_image_written_in_two_ways_ends_the_look(world: World) -> None:
     """A tag, and the digest that it stands for, are one image: it runs, and nothing is rolled back."""
     for number in range(120):
         says(world, image=("nginx:2", f"nginx@sha256:{'2' * 64}")[number % 2], status="running")
@@ -127,7 +127,7 @@ def test_an_image_that_is_written_in_turns_in_two_ways(world: World) -> None:
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
 
 
-def test_a_tag_and_then_its_digest(world: World) -> None:
+def test_a_tag_and_then_its_digest_are_one_image(world: World) -> None:
     """The platform shows the digest once it has pulled the image: that is no deploy of somebody else's."""
     says(world, image=BROKEN, status="deploying", times=3)
     says(world, image=f"nginx@sha256:{'2' * 64}", status="failed", times=17)
@@ -136,7 +136,7 @@ def test_a_tag_and_then_its_digest(world: World) -> None:
     assert runs(world) == (OLD, "running")
 
 
-def test_the_image_comes_up_in_an_outage(world: World) -> None:
+def test_an_image_that_came_up_in_an_outage_stays(world: World) -> None:
     """After `wait-timeout`, the first look that is answered shows it running: it is watched, and stays."""
     takes(world, 10)
     world.loop.call_later(5, world.go_away, 40)
@@ -148,7 +148,7 @@ def test_the_image_comes_up_in_an_outage(world: World) -> None:
     assert outcome.outputs["error"].endswith(state)
 
 
-def test_the_rollback_fails_as_well(world: World) -> None:
+def test_a_failed_rollback_is_told_beside_the_first_failure(world: World) -> None:
     """Both are told; the exit code is still that of the first failure."""
     world.fault(Kind.STATUS, "POST", "/deploy$", skip=1, status=400, body=b'{"error": "no"}')
     outcome = deploy(world, BROKEN, rollback=True)
@@ -162,7 +162,7 @@ def test_the_rollback_fails_as_well(world: World) -> None:
     assert outcome.outputs["hint"] == f"{CAUSES} {HINT_LOG}"
 
 
-def test_the_old_image_does_not_come_up_either(world: World) -> None:
+def test_an_old_image_that_does_not_run_is_a_failed_rollback(world: World) -> None:
     """That is a failure of the rollback, told as one."""
     world.platform.apps.rollout = Rollout(fail_images=["*"])
     outcome = deploy(world, rollback=True)
@@ -173,7 +173,7 @@ def test_the_old_image_does_not_come_up_either(world: World) -> None:
     )
 
 
-def test_a_minute_and_no_more(world: World) -> None:
+def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
     """After `timeout`: it is said that the rollback did not end, and what is left."""
     takes(world, 100)
     outcome = deploy(world, rollback=True, timeout=10)
@@ -185,7 +185,7 @@ def test_a_minute_and_no_more(world: World) -> None:
     )
 
 
-def test_a_signal_during_the_rollback(world: World) -> None:
+def test_a_signal_during_the_rollback_says_that_it_is_half_done(world: World) -> None:
     """The run ends at once, and says that the rollback is half done."""
     takes(world, 1)
     world.fault(Kind.HANG, "POST", "/deploy$", skip=1, times=None)
@@ -200,7 +200,7 @@ def test_a_signal_during_the_rollback(world: World) -> None:
     )
 
 
-def test_a_signal_before_the_failure_is_known(world: World) -> None:
+def test_a_cancel_rolls_nothing_back(world: World) -> None:
     """Whoever cancels does not ask for a rollback; the log says what is left."""
     takes(world, 100)
     tell(world, after=20)
@@ -214,7 +214,7 @@ def test_a_signal_before_the_failure_is_known(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["lost", "accepted"])
-def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) -> None:
+def test_a_signal_while_the_deploy_is_asked_for_looks_once(world: World, *, after: bool) -> None:
     """Nobody knows whether it was accepted. One look tells, but that what is not there may still come."""
     world.fault(Kind.HANG, "POST", "/deploy$", after=after)
     tell(world, after=3)
@@ -228,7 +228,7 @@ def test_a_signal_while_the_deploy_is_asked_for(world: World, *, after: bool) ->
 
 
 @pytest.mark.parametrize("seconds", [20, 90])
-def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
+def test_a_conflict_with_the_rollback_is_asked_again_for_a_minute(world: World, seconds: float) -> None:
     """It is asked again for a minute, each time after a look."""
     world.fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
     outcome = deploy(world, BROKEN, rollback=True)
@@ -241,7 +241,7 @@ def test_a_conflict_with_the_rollback(world: World, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("why", ["failed", "unhealthy"])
-def test_a_conflict_that_hides_the_failure(world: World, why: str) -> None:
+def test_a_conflict_that_hides_the_failure_is_no_reason_to_stay(world: World, why: str) -> None:
     """No reason to keep the image: another status, during that deploy, and that an unhealthy app runs."""
     if why == "unhealthy":
         world.platform.set_page("web", 500)
@@ -259,7 +259,7 @@ def test_a_conflict_that_hides_the_failure(world: World, why: str) -> None:
     assert (outcome.outputs["status"], asked(outcome)) == ("rolled-back", 3), outcome.log
 
 
-def test_how_long_it_takes(world: World) -> None:
+def test_a_rollback_ends_after_seven_seconds_of_running(world: World) -> None:
     """The old image counts as soon as it runs for seven seconds: what the app showed before is known."""
     outcome = deploy(world, BROKEN, rollback=True, timeout=1)
     assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
@@ -267,7 +267,7 @@ def test_how_long_it_takes(world: World) -> None:
 
 
 @pytest.mark.parametrize("seconds", [15, 17])
-def test_a_crash_loop_that_runs_at_the_end_of_the_wait(world: World, seconds: float) -> None:
+def test_a_crash_loop_that_runs_at_the_end_is_rolled_back(world: World, seconds: float) -> None:
     """For less than seven seconds: that is no reason to keep it."""
     world.platform.dialect.speak("broken-deploy=crash-loop")
     outcome = deploy(world, BROKEN, rollback=True, wait_timeout=seconds)
@@ -276,7 +276,7 @@ def test_a_crash_loop_that_runs_at_the_end_of_the_wait(world: World, seconds: fl
     assert runs(world) == (OLD, "running")
 
 
-def test_another_deploy_while_the_rollback_is_refused(world: World) -> None:
+def test_another_deploy_during_the_rollback_is_left_alone(world: World) -> None:
     """The 409 was the other deploy's: it is left alone."""
     busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)
     world.platform.faults.add(busy)
@@ -293,7 +293,7 @@ def test_another_deploy_while_the_rollback_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("previous", [f"sha256:{'1' * 64}", "docker.io/library/nginx:broken"])
-def test_nothing_precise_to_go_back_to(world: World, previous: str) -> None:
+def test_a_bare_digest_or_a_moving_name_is_not_gone_back_to(world: World, previous: str) -> None:
     """A bare digest, or a name that may mean another image by now: the run warns, and does not go back."""
     world.platform.apps.deploy("web", image=previous, private=False)
     world.platform.apps.set_status("web", "running")

@@ -64,7 +64,7 @@ nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
 
 
 @pytest.mark.parametrize("case", TIMELINES)
-def test_a_timeline(case: str) -> None:
+def test_each_timeline_has_its_verdict(case: str) -> None:
     """Each rule decides one of these."""
     before, image, timeline, expected = TIMELINES[case]
     timeline = {"LOOPS": LOOPS, "TURNS": TURNS}.get(timeline, timeline)
@@ -123,7 +123,7 @@ it went back by itself: running web:1 | web:2 | deploying web:2, running web:1 |
 
 
 @pytest.mark.parametrize("case", BACK)
-def test_a_reason_against_a_rollback(case: str) -> None:
+def test_each_reason_against_a_rollback(case: str) -> None:
     """It is not carried out over somebody else's deploy, over an image that runs, or to a name that moves."""
     before, image, timeline, failure, reason = BACK[case]
     status, _, shown = before.partition(" ")
@@ -149,7 +149,7 @@ a third image for a moment: running web:1 | running web:9, running web:1 | yes
 
 
 @pytest.mark.parametrize("case", LOST)
-def test_a_lost_answer(case: str) -> None:
+def test_a_lost_answer_is_asked_again_beside_the_old_image_only(case: str) -> None:
     """The deploy is requested again only while nothing but the image from before was shown."""
     before, timeline, expected = LOST[case]
     status, _, shown = before.partition(" ")
@@ -174,7 +174,7 @@ def test_a_lost_answer(case: str) -> None:
         (PINNED, "web:latest"),
     ],
 )
-def test_an_image_that_is_not_ours(image: str, shown: str) -> None:
+def test_another_name_tag_or_digest_is_not_ours(image: str, shown: str) -> None:
     """Another name, tag or digest; nor the image from before, whatever POST's answer says."""
     rollout = Rollout(image, App(image=OLD, status="running"))
     rollout.note_request(0, OLD)

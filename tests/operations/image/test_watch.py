@@ -31,7 +31,7 @@ def _web(world: World) -> None:
     running_web(world)
 
 
-def test_until_it_runs(world: World) -> None:
+def test_green_when_the_platform_says_running(world: World) -> None:
     """Green means that the platform says so; the log says what is waited for, at a calm rhythm."""
     takes(world, 40)
     outcome = deploy(world)
@@ -49,7 +49,7 @@ def test_until_it_runs(world: World) -> None:
 # --- which status counts
 
 
-def test_a_failure_word_that_lasts(world: World) -> None:
+def test_a_failure_that_lasts_is_exit_8_with_the_platforms_words(world: World) -> None:
     """With what the platform says of it; whatever the case of the word."""
     says(world, image=NEW, status="CRASHED", error="exit code 137", times=None)
     outcome = deploy(world)
@@ -62,7 +62,7 @@ def test_a_failure_word_that_lasts(world: World) -> None:
 
 
 @pytest.mark.parametrize("word", ["unhealthy", "", "failing over"])
-def test_any_other_word_means_not_yet(world: World, word: str) -> None:
+def test_an_unknown_status_means_not_yet(world: World, word: str) -> None:
     """The reference lists no words, so an unknown one proves nothing."""
     says(world, image=NEW, status=word, times=None)
     outcome = deploy(world, wait_timeout="20s")
@@ -72,7 +72,7 @@ def test_any_other_word_means_not_yet(world: World, word: str) -> None:
     assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2' and the status {word!r}"
 
 
-def test_the_last_look(world: World) -> None:
+def test_an_app_that_runs_at_the_last_look_is_green(world: World) -> None:
     """An app that runs within `wait-timeout`, however late, is green."""
     takes(world, 92.5)
     outcome = deploy(world, wait_timeout="100s")
@@ -83,7 +83,7 @@ def test_the_last_look(world: World) -> None:
 # --- which image is ours
 
 
-def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
+def test_the_platforms_own_name_of_the_image_is_ours(world: World) -> None:
     """What the platform called it when it accepted the deploy is our image as well."""
     accepted = b'{"name": "web", "image": "apps/web:build-7", "status": "deploying"}'
     world.fault(Kind.STATUS, "POST", "/deploy$", status=200, body=accepted, after=True)
@@ -93,7 +93,7 @@ def test_an_image_with_a_name_of_the_platform_s_own(world: World) -> None:
     assert "'web' runs 'apps/web:build-7'" in outcome.log
 
 
-def test_another_deploy_comes_in_between(world: World) -> None:
+def test_a_third_image_that_runs_is_left_alone_and_told(world: World) -> None:
     """What somebody else deployed is not ours. Once it runs, for certain, it is left alone, and said."""
     world.loop.call_later(20, lambda: world.platform.apps.deploy("web", image="nginx:9", private=False))
     takes(world, 30)
@@ -123,7 +123,7 @@ CAUSES = "Does the container listen on port 80, and does it get all that it need
         ("crashed", f"{CAUSES} The app's own log may "),
     ],
 )
-def test_likely_causes(world: World, status: str, hint: str) -> None:
+def test_the_status_rules_out_likely_causes(world: World, status: str, hint: str) -> None:
     """The status rules some out. How to go back stands beside them."""
     says(world, image=NEW, status=status, port="80", times=None)
     outcome = deploy(world, wait_timeout="20s")
@@ -132,7 +132,7 @@ def test_likely_causes(world: World, status: str, hint: str) -> None:
     assert outcome.outputs["hint"].endswith(back)
 
 
-def test_likely_causes_of_a_crash_loop(world: World) -> None:
+def test_a_crash_loop_was_pulled(world: World) -> None:
     """An image that runs at the end, but not for long enough, was pulled."""
     takes(world, 0)
     outcome = deploy(world, wait_timeout="5s")
@@ -156,7 +156,9 @@ LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
         ("index.docker.io/o/web:2", None, ""),
     ],
 )
-def test_a_login_without_its_registry(world: World, image: str, server: str | None, host: str) -> None:
+def test_a_login_without_its_registry_is_exit_2(
+    world: World, image: str, server: str | None, host: str
+) -> None:
     """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
     outcome = deploy(world, image, dry_run=True, registry_server=server, **LOGIN)
     assert (outcome.exit_code, outcome.outputs["warnings"]) == (2 if host else 0, []), outcome.log
@@ -166,7 +168,7 @@ def test_a_login_without_its_registry(world: World, image: str, server: str | No
         assert "pass-word" not in outcome.log
 
 
-def test_a_login_of_a_restart(world: World) -> None:
+def test_a_restart_asks_nothing_about_its_login(world: World) -> None:
     """It names no image, so nobody can tell which registry is meant."""
     world.platform.apps.deploy("web", image="ghcr.io/o/web:2", private=True)
     outcome = restart(world, dry_run=True, **LOGIN)
@@ -174,7 +176,7 @@ def test_a_login_of_a_restart(world: World) -> None:
 
 
 @pytest.mark.parametrize("answer", ["refused", "back-off"])
-def test_the_platform_can_not_pull_the_image(world: World, answer: str) -> None:
+def test_a_failed_pull_says_with_which_login(world: World, answer: str) -> None:
     """The hint asks about that first, and says with which login."""
     world.platform.dialect.speak(f"pull={answer}")
     outcome = deploy(world, wait_timeout="20s", **LOGIN)
@@ -184,14 +186,14 @@ def test_the_platform_can_not_pull_the_image(world: World, answer: str) -> None:
     assert "pass-word" not in outcome.log
 
 
-def test_the_image_of_another_deploy_at_the_end(world: World) -> None:
+def test_another_image_at_the_end_gets_no_advice_about_time(world: World) -> None:
     """It has changed the image and does not run either: neither more time nor a rollback would help."""
     says(world, image="nginx:9", status="deploying", times=None)
     hint = deploy(world, wait_timeout="20s").outputs["hint"]
     assert hint == "Another deploy has changed the image: run this deploy again."
 
 
-def test_there_is_nothing_to_go_back_to(world: World) -> None:
+def test_no_rollback_is_suggested_where_none_is_possible(world: World) -> None:
     """Both versions have one name, or the platform went back by itself; a restart has one version only."""
     world.platform.set_page("web", 500)
     check: dict[str, Any] = {"health_check": "/", "health_check_timeout": 1}
@@ -203,7 +205,7 @@ def test_there_is_nothing_to_go_back_to(world: World) -> None:
     assert "To go back" not in deploy(world, wait_timeout=15).outputs["hint"]
 
 
-def test_the_status_and_the_image_at_debug(world: World) -> None:
+def test_debug_shows_each_new_status_and_image_once(world: World) -> None:
     """A line when one of them changes, and none for the looks between."""
     takes(world, 5)
     log = deploy(world, log_level="debug").log
@@ -211,7 +213,7 @@ def test_the_status_and_the_image_at_debug(world: World) -> None:
     assert log.count("'web' shows the status 'running' and the image 'nginx:2'") == 1
 
 
-def test_the_image_that_was_asked_for(world: World) -> None:
+def test_requested_image_is_an_output_after_a_rollback(world: World) -> None:
     """An output of its own: after a dry run and after a rollback, `image` is none, or another one."""
     planned = deploy(world, dry_run=True).outputs
     assert (planned["image"], planned["requested_image"]) == (None, NEW)
@@ -223,7 +225,7 @@ def test_the_image_that_was_asked_for(world: World) -> None:
 
 
 @pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
-def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: int) -> None:
+def test_retry_timeout_0_asks_once(world: World, *, arrives: bool, code: int) -> None:
     """`retry-timeout: 0` asks once; the app shows whether that arrived."""
     world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
     outcome = deploy(world, retry_timeout=0)
@@ -231,7 +233,7 @@ def test_a_lost_request_without_retries(world: World, *, arrives: bool, code: in
     assert ("The deploy was requested, and the app shows no sign of it" in outcome.log) is not arrives
 
 
-def test_a_request_that_is_always_lost(world: World) -> None:
+def test_a_lost_request_is_sent_twice_and_no_more(world: World) -> None:
     """Twice, and no more; what was asked for may still come."""
     world.fault(Kind.RESET, "POST", "/deploy$", times=None)
     outcome = deploy(world, rollback=True)
@@ -243,7 +245,7 @@ def test_a_request_that_is_always_lost(world: World) -> None:
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_lost_answer_beside_somebody_elses_deploy(world: World, *, wait: bool) -> None:
+def test_a_lost_answer_overwrites_no_colleagues_deploy(world: World, *, wait: bool) -> None:
     """Their image stays: the deploy is not requested again. Once it runs for certain, that is said."""
 
     def other() -> None:
@@ -263,7 +265,7 @@ def test_a_lost_answer_beside_somebody_elses_deploy(world: World, *, wait: bool)
     assert outcome.seconds == pytest.approx(3 + 15 if wait else 3, abs=2)
 
 
-def test_a_refusal_after_a_request_that_was_lost(world: World) -> None:
+def test_a_refusal_after_a_lost_request_is_no_deploy_of_ours(world: World) -> None:
     """The second request is refused: that is no deploy of ours that is in progress."""
     world.fault(Kind.RESET, "POST", "/deploy$")
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
@@ -271,7 +273,7 @@ def test_a_refusal_after_a_request_that_was_lost(world: World) -> None:
     assert (outcome.exit_code, asked(outcome)) == (4, 2), outcome.log
 
 
-def test_a_conflict_with_our_own_deploy(world: World) -> None:
+def test_a_conflict_after_a_lost_request_is_our_own_deploy(world: World) -> None:
     """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
     takes(world, 30)
     world.fault(Kind.RESET, "POST", "/deploy$", after=True)
@@ -284,7 +286,7 @@ def test_a_conflict_with_our_own_deploy(world: World) -> None:
 # --- what ends it
 
 
-def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
+def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
     """There is no more to wait for."""
     takes(world, 60)
     world.loop.call_later(20, world.platform.delete_app, "web")
@@ -294,7 +296,7 @@ def test_an_app_that_is_destroyed_meanwhile(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.HTML])
-def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
+def test_an_outage_is_asked_through_until_wait_timeout(world: World, kind: Kind) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
     world.fault(kind, "GET", LOOK, skip=4, times=None)
@@ -309,7 +311,9 @@ def test_a_platform_that_stops_answering(world: World, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(("wait", "code", "seconds"), [(20, 0, 27), (500, 9, 307)])
-def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds: int) -> None:
+def test_retry_after_is_waited_for_but_for_the_last_look(
+    world: World, wait: int, code: int, seconds: int
+) -> None:
     """`Retry-After` is honoured, but for the last look, at the end of `wait-timeout`; no rollback."""
     world.fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=1)
     outcome = deploy(world, retry_timeout=0, rollback=True)
@@ -325,7 +329,9 @@ def test_the_platform_asks_for_time(world: World, wait: int, code: int, seconds:
         (NEW, "crashed", "The platform reports that 'web' is 'crashed'"),
     ],
 )
-def test_another_version_answers_the_health_check(world: World, image: str, status: str, why: str) -> None:
+def test_another_version_after_the_health_check_is_told(
+    world: World, image: str, status: str, why: str
+) -> None:
     """The new one ran, and was not healthy; then the platform, or somebody else, has replaced it."""
     world.fault(Kind.STATUS, "GET", "^/_apps/web", status=500, times=5)
     world.loop.call_later(10, lambda: says(world, skip=0, times=None, image=image, status=status))
@@ -338,7 +344,7 @@ def test_another_version_answers_the_health_check(world: World, image: str, stat
     assert outcome.seconds < 60
 
 
-def test_a_version_that_stays(world: World) -> None:
+def test_one_more_look_shows_that_the_version_stays(world: World) -> None:
     """One more look, and no more, shows that the version which runs is the one that has answered."""
     outcome = deploy(world, health_check="/")
     assert outcome.exit_code == 0
@@ -349,7 +355,7 @@ def test_a_version_that_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", ["503", "403", "deploying", "scaling"])
-def test_what_says_nothing_against_a_healthy_version(world: World, status: str) -> None:
+def test_no_answer_after_the_health_check_is_green(world: World, status: str) -> None:
     """After the health check: the platform is away, a firewall refuses, or the status is another."""
 
     def look(record: Record) -> None:
@@ -366,7 +372,7 @@ def test_what_says_nothing_against_a_healthy_version(world: World, status: str) 
     assert outcome.seconds < 30
 
 
-def test_nobody_knows_which_version_answers(world: World) -> None:
+def test_without_wait_the_previous_version_may_have_answered(world: World) -> None:
     """Without `wait`, the previous one may have answered the health check; a text would tell."""
     outcome = deploy(world, wait=False, health_check="/")
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
@@ -376,7 +382,7 @@ def test_nobody_knows_which_version_answers(world: World) -> None:
     assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
 
 
-def test_nothing_was_checked(world: World) -> None:
+def test_wait_false_claims_nothing(world: World) -> None:
     """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
     outcome = deploy(world, BROKEN, wait=False, rollback=True)
     assert outcome.exit_code == 0
@@ -392,7 +398,7 @@ def test_nothing_was_checked(world: World) -> None:
     assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
 
 
-def test_the_run_ends_before_the_wait(world: World) -> None:
+def test_timeout_ends_the_wait(world: World) -> None:
     """`timeout` is for all of it, and says what does not work."""
     takes(world, 1000)
     outcome = deploy(world, timeout="10s")
@@ -406,7 +412,7 @@ def test_the_run_ends_before_the_wait(world: World) -> None:
     assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
 
 
-def test_another_deploy_is_waited_for(world: World) -> None:
+def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -> None:
     """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
     world.platform.hold_deploy("web")
 
@@ -422,7 +428,7 @@ def test_another_deploy_is_waited_for(world: World) -> None:
     assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
 
 
-def test_another_deploy_lasts_too_long(world: World) -> None:
+def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> None:
     """Then nothing was deployed, and the exit code says why."""
     world.platform.hold_deploy("web")
     outcome = deploy(world, lock_timeout="30s")
@@ -433,7 +439,7 @@ def test_another_deploy_lasts_too_long(world: World) -> None:
     assert world.platform.apps.get("web").image == OLD
 
 
-def test_an_answer_that_is_behind(world: World) -> None:
+def test_the_previous_image_says_nothing_for_15_seconds(world: World) -> None:
     """Within 15 s of the deploy, the image from before says nothing."""
     world.platform.dialect.speak("deploying=late")
     tell(world, after=5)
@@ -443,7 +449,7 @@ def test_an_answer_that_is_behind(world: World) -> None:
     assert outcome.outputs["image"] == NEW
 
 
-def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
+def test_a_lost_answer_with_an_hours_retry_after_is_given_up(world: World) -> None:
     """Nobody looks for an hour."""
     wait = {"Retry-After": "3600"}
     world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
@@ -456,7 +462,9 @@ def test_a_lost_answer_that_asks_for_too_long(world: World) -> None:
 
 
 @pytest.mark.parametrize(("text", "wait", "seconds"), [(None, "5m", 60), ("ok", "5m", 60), (None, "20s", 37)])
-def test_the_same_image_under_another_name(world: World, text: str | None, wait: str, seconds: int) -> None:
+def test_the_same_digest_under_another_name_is_green_with_a_warning(
+    world: World, text: str | None, wait: str, seconds: int
+) -> None:
     """Only digests show, and the digest is the one from before: a warning, and no claim, but with a text.
 
     Nothing speaks against it: no failure at the end of the wait, and no rollback to itself.
@@ -478,7 +486,7 @@ def test_the_same_image_under_another_name(world: World, text: str | None, wait:
     assert "Deployed and running" not in outcome.log
 
 
-def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
+def test_a_failure_that_is_over_is_not_told(world: World) -> None:
     """The deploy's answer was lost, and minutes later the app does not run: its status says why."""
     world.platform.dialect.speak("deploy-answer=lost")
     takes(world, 1000)
@@ -487,7 +495,7 @@ def test_a_failure_that_is_over_is_no_reason(world: World) -> None:
     assert "502" not in error
 
 
-def test_the_same_tag_where_only_digests_show(world: World) -> None:
+def test_the_same_tag_where_only_digests_show_claims_nothing(world: World) -> None:
     """Nobody can tell whether the image was pulled again: no claim, though the health check is answered."""
     world.platform.dialect.speak("image=bare-digest")
     outcome = deploy(world, OLD, health_check="/")
@@ -496,7 +504,7 @@ def test_the_same_tag_where_only_digests_show(world: World) -> None:
     assert " is live" not in outcome.log
 
 
-def test_a_status_that_is_a_value_of_env(world: World) -> None:
+def test_a_status_that_is_a_value_of_env_is_shown(world: World) -> None:
     """A word that the platform says of the app's state is no secret; what else it says may be."""
     takes(world, 10)
     says(world, image=NEW, status="deploying", times=2)
@@ -513,7 +521,7 @@ def restart(world: World, app: str = "web", **inputs: object) -> Outcome:
     return world.run(operation="restart", app=app, **inputs)
 
 
-def test_a_restart(world: World) -> None:
+def test_a_restart_waits_for_the_same_image(world: World) -> None:
     """The same image, waited for; what ran before the restart does not count."""
     takes(world, 5)
     outcome = restart(world)
@@ -530,7 +538,7 @@ def test_a_restart(world: World) -> None:
     ]
 
 
-def test_a_restart_that_pulls_another_image(world: World) -> None:
+def test_a_restart_reports_the_image_that_it_pulled(world: World) -> None:
     """The output is the image that runs, not the image of the same name that ran before."""
     says(world, skip=0, image=DIGEST, status="running")
     says(world, skip=0, image=OTHER_DIGEST, status="running", times=None)
@@ -538,7 +546,7 @@ def test_a_restart_that_pulls_another_image(world: World) -> None:
     assert (outputs["previous_image"], outputs["image"]) == (DIGEST, OTHER_DIGEST)
 
 
-def test_a_restart_of_an_image_that_does_not_show(world: World) -> None:
+def test_a_restart_without_an_image_does_without_its_name(world: World) -> None:
     """The error and its hint do without a name."""
     world.platform.dialect.speak("image=not-in-get")
     takes(world, 60)
@@ -547,7 +555,7 @@ def test_a_restart_of_an_image_that_does_not_show(world: World) -> None:
     assert outputs["hint"].startswith("Can the platform pull the image (it got no login)?")
 
 
-def test_a_restart_is_checked_as_well(world: World) -> None:
+def test_a_restart_is_health_checked(world: World) -> None:
     """A restart that brings the app down is no success; there is nothing to roll back to."""
     world.platform.set_page("web", 500)
     outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
@@ -558,7 +566,7 @@ def test_a_restart_is_checked_as_well(world: World) -> None:
 
 
 @pytest.mark.parametrize("app", ["site", "nothing"])
-def test_what_can_not_be_restarted(world: World, app: str) -> None:
+def test_a_static_app_or_none_can_not_be_restarted(world: World, app: str) -> None:
     """A static app (2), and none at all (4)."""
     outcome = restart(world, app)
     assert outcome.exit_code == (2 if app == "site" else 4)

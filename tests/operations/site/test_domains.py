@@ -15,7 +15,7 @@ def attached(world: World) -> list[str]:
     return world.platform.domains.list("site")
 
 
-def test_attached_after_the_deploy(world: World) -> None:
+def test_domains_are_attached_after_the_deploy(world: World) -> None:
     """When the new version is live; with the DNS record to set, in the log, the outputs and the summary."""
     outcome = world.run(domains=[WWW])
     assert outcome.exit_code == 0
@@ -29,7 +29,7 @@ def test_attached_after_the_deploy(world: World) -> None:
     assert paths.index("/v1/apps/site/deploy/finalize") < paths.index("/v1/apps/site/domains")
 
 
-def test_attached_already(world: World) -> None:
+def test_a_domain_that_is_attached_already_is_no_news(world: World) -> None:
     """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot makes another."""
     world.run(domains=[WWW])
     outcome = world.run(domains=[WWW, "WWW.Example.com", f"{WWW}."])
@@ -48,7 +48,7 @@ def test_attached_already(world: World) -> None:
 
 
 @pytest.mark.parametrize("domain", [WWW, "deploy.lock.example.com"])
-def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
+def test_a_deploy_in_progress_is_waited_for(world: World, domain: str) -> None:
     """It is waited for: a conflict with it does not say that the domain is attached."""
     world.platform.dialect.speak("domain-busy=once")
     outcome = world.run(domains=[domain])
@@ -60,7 +60,7 @@ def test_a_deploy_that_is_in_progress(world: World, domain: str) -> None:
     assert again["status"] == "attached already"
 
 
-def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
+def test_a_domain_that_the_platform_refuses_is_quoted_and_the_deploy_is_done(world: World) -> None:
     """The error quotes it. The deploy is done, and the outputs say so."""
     refusal = b'{"error": "apex domains are not supported"}'
     world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=refusal)
@@ -82,7 +82,7 @@ def test_apex_domains_that_only_the_platform_knows(world: World) -> None:
     ]
 
 
-def test_removed(world: World) -> None:
+def test_domains_are_removed_and_need_not_be_there(world: World) -> None:
     """And what is not there need not be."""
     world.run(domains=[WWW])
     outcome = world.run(remove_domains=[WWW, "other.example.com"])
@@ -109,7 +109,7 @@ ATTACHED, REFUSED, WAITED = 0, 4, 6
         (400, "lock", REFUSED),
     ],
 )
-def test_words_of_the_platform(world: World, status: int, said: str, code: int) -> None:
+def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, said: str, code: int) -> None:
     """They decide, and are quoted in log and JSON."""
     body = f'{{"error": "{said}"}}'.encode()
     world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
@@ -121,7 +121,7 @@ def test_words_of_the_platform(world: World, status: int, said: str, code: int) 
 
 
 @pytest.mark.parametrize("fault", ["busy", "away"])
-def test_what_a_domain_does_not_stop(world: World, fault: str) -> None:
+def test_a_refused_domain_stops_neither_the_others_nor_the_health_check(world: World, fault: str) -> None:
     """Neither the other domains nor the health check; `lock-timeout` counts once, for all of them."""
     status, code = {"busy": (409, 6), "away": (503, 5)}[fault]
     body = b'{"error": "busy"}'
@@ -141,7 +141,7 @@ def test_what_a_domain_does_not_stop(world: World, fault: str) -> None:
     assert outcome.outputs["lock_wait_seconds"] == (20 if fault == "busy" else 0)
 
 
-def test_a_domain_alone_is_a_change(world: World) -> None:
+def test_a_domain_alone_counts_as_a_change(world: World) -> None:
     """A failure after it does not say that nothing was changed."""
     world.run()
     outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")

@@ -6,7 +6,7 @@ from tests.support.world import SITE, World
 from zerokie_action.sandbox.faults import Kind
 
 
-def test_pages_come_last(world: World) -> None:
+def test_pages_are_uploaded_last(world: World) -> None:
     """No page goes live before what it refers to; the biggest asset begins first."""
     world.platform.latency = 0.1
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
@@ -30,7 +30,7 @@ MISSING = "The directory has no index.html at its root, so the site's address ma
         (SITE, FEED, {"keep": "index.html"}, []),
     ],
 )
-def test_a_front_page_that_is_missing(
+def test_a_missing_front_page_is_warned_about(
     world: World,
     before: dict[str, bytes],
     now: dict[str, bytes],
@@ -46,7 +46,7 @@ def test_a_front_page_that_is_missing(
     assert outcome.log.splitlines()[-2:-1] == warnings or not warnings
 
 
-def test_patterns_that_name_the_directory(world: World) -> None:
+def test_a_pattern_that_names_the_folder_is_warned_about(world: World) -> None:
     """They start inside of it."""
     outcome = world.run(keep="folder/uploads/", ignore="/folder/*.map")
     why = "begins with the name of `directory`; leave that name out: patterns are relative to `directory`"
@@ -56,7 +56,7 @@ def test_patterns_that_name_the_directory(world: World) -> None:
     ]
 
 
-def test_something_else_changes_an_unchanged_file(world: World) -> None:
+def test_an_unchanged_file_that_something_else_changes_is_exit_5(world: World) -> None:
     """A stranger, or an upload that lands late: exit 5, nothing is deleted, and the rerun is right."""
     style = "assets/style.css"
 
@@ -100,7 +100,9 @@ def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
         (403, b'{"error": "app limit reached"}', ["The answer says why"]),
     ],
 )
-def test_what_to_do_about_a_refusal(world: World, status: int, body: bytes, hints: list[str]) -> None:
+def test_advice_about_gateways_only_where_one_has_answered(
+    world: World, status: int, body: bytes, hints: list[str]
+) -> None:
     """Advice about gateways only where a gateway has answered."""
     path = "/files/index.html"
     world.fault(Kind.STATUS, "PUT", path, status=status, body=body, times=None)
@@ -110,7 +112,7 @@ def test_what_to_do_about_a_refusal(world: World, status: int, body: bytes, hint
     assert ("nginx" in outcome.outputs["hint"]) == ("client_max_body_size" in hints)
 
 
-def test_a_wait_that_is_longer_than_the_run_may_take(world: World) -> None:
+def test_a_retry_after_beyond_timeout_releases_the_lock(world: World) -> None:
     """The platform says when to come back, which is too late: nobody keeps the lock until then."""
     world.fault(Kind.STATUS, "PUT", "/files/", status=503, headers={"retry-after": "3600"}, times=None)
     outcome = world.run(timeout="10m")
@@ -122,7 +124,7 @@ def test_a_wait_that_is_longer_than_the_run_may_take(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/deploy/lock", "/files$"])
-def test_nothing_was_begun(world: World, path: str) -> None:
+def test_a_deploy_that_began_nothing_changed_nothing(world: World, path: str) -> None:
     """Then nothing was changed. A lock that was held had to be finalized, which is no deploy."""
     world.fault(Kind.STATUS, path=path, status=400)
     outcome = world.run()
@@ -133,7 +135,7 @@ def test_nothing_was_begun(world: World, path: str) -> None:
     assert outcome.outputs["deploy_id"] is None
 
 
-def test_nothing_was_to_be_done(world: World) -> None:
+def test_an_error_after_nothing_to_do_counts_no_files(world: World) -> None:
     """Then the state is what was to be reached: no count of no files."""
     world.run()
     world.fault(Kind.STATUS, "POST", "/finalize", status=400)

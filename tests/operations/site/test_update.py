@@ -53,7 +53,7 @@ def require_equal(world: World) -> None:
 # --- whatever the platform's clock says
 
 
-def test_nothing_is_uploaded_twice(world: World) -> None:
+def test_the_second_deploy_uploads_nothing(world: World) -> None:
     """Neither by the second nor by the third deploy, which follow at once; one edit is one upload."""
     count = 12
     world.platform.zone._clock = lambda: wall_clock(world.loop) - 3600
@@ -72,7 +72,7 @@ def test_nothing_is_uploaded_twice(world: World) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
-def test_the_first_redeploy_of_a_vite_site(world: World, seconds: float) -> None:
+def test_the_first_redeploy_of_a_vite_site_is_green_at_once(world: World, seconds: float) -> None:
     """`index.html` keeps its length. Within the same second its time is that of before, which proves nothing.
 
     No time is waited for: the next deploy sends it once more, and then nothing.
@@ -102,7 +102,7 @@ def test_the_first_redeploy_of_a_vite_site(world: World, seconds: float) -> None
     assert world.run().uploads == []
 
 
-def test_without_comparing(world: World) -> None:
+def test_incremental_false_uploads_everything(world: World) -> None:
     """`incremental: false` uploads everything, and leaves a manifest for those who compare."""
     world.run()
     assert world.run(incremental=False).outputs["files_uploaded"] == len(SITE)
@@ -112,7 +112,7 @@ def test_without_comparing(world: World) -> None:
 # --- what an update asks for
 
 
-def test_the_requests_of_an_update(world: World) -> None:
+def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None:
     """One after another as many as there are decisions; manifests around what is written."""
     world.write(SITE | {"old": b""})
     world.run()
@@ -136,7 +136,7 @@ def test_the_requests_of_an_update(world: World) -> None:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
+def test_files_of_a_deploy_killed_within_the_second_are_sent_again(world: World) -> None:
     """What it replaced, by something of the same length, is not taken for what was there before."""
     now = wall_clock(world.loop)
     world.platform.zone._clock = lambda: now
@@ -155,7 +155,7 @@ def test_a_deploy_that_is_killed_within_the_second(world: World) -> None:
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("times", ["seconds", "created"])
-def test_an_upload_of_a_killed_run_that_lands_after_the_next_deploy(world: World, times: str) -> None:
+def test_an_upload_that_lands_after_the_next_deploy_is_noticed(world: World, times: str) -> None:
     """The deploy after that replaces it; where no time ever changes, only one that compares nothing does."""
     world.platform.dialect.speak(f"last-modified={times}")
     world.run()
@@ -178,7 +178,7 @@ def test_an_upload_of_a_killed_run_that_lands_after_the_next_deploy(world: World
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_kill_on_a_platform_that_keeps_the_time_of_the_same_content(world: World) -> None:
+def test_after_a_kill_a_file_with_its_old_time_is_sent_again(world: World) -> None:
     """Nothing proves the killed run's file until its content changes: each deploy sends it."""
     world.platform.dialect.speak("same-content=old-time")
     world.run()
@@ -193,7 +193,7 @@ def test_a_kill_on_a_platform_that_keeps_the_time_of_the_same_content(world: Wor
     assert [world.run().uploads for _ in range(2)] == [[PAGE], []]
 
 
-def test_a_site_that_does_not_answer(world: World) -> None:
+def test_an_unreadable_manifest_is_asked_for_once_and_all_is_uploaded(world: World) -> None:
     """Then all is uploaded: the manifest is asked for once, for 10 seconds at most."""
     world.run()
     world.fault(Kind.HANG, "GET", "_zerokie")
@@ -204,7 +204,7 @@ def test_a_site_that_does_not_answer(world: World) -> None:
     assert world.run().uploads == []
 
 
-def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> None:
+def test_a_strangers_file_at_a_deleted_path_stops_the_next_deploy(world: World) -> None:
     """It is theirs: the next deploy stops. So it does after a deletion that was confirmed and not done."""
     world.write(SITE | {"sitemap.xml": b"old"})
     world.run()
@@ -222,7 +222,9 @@ def test_a_file_that_somebody_puts_where_we_have_deleted_one(world: World) -> No
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("is_killed", [True, False])
-def test_an_end_between_deletions(world: World, *, is_killed: bool) -> None:
+def test_after_an_end_between_deletions_what_was_deleted_is_not_ours(
+    world: World, *, is_killed: bool
+) -> None:
     """What was about to be deleted is ours still, and what was deleted no longer, but after a kill."""
     world.write(SITE | {"a": b"x", "b": b"x"})
     world.run()
@@ -245,7 +247,7 @@ def test_an_end_between_deletions(world: World, *, is_killed: bool) -> None:
 
 
 @pytest.mark.parametrize("skip", [0, 1])
-def test_a_manifest_that_the_platform_refuses(world: World, skip: int) -> None:
+def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World, skip: int) -> None:
     """Without the first one nothing is written; without the last one the site is right all the same."""
     world.run()
     world.write(upper(PAGE))
@@ -260,7 +262,7 @@ def test_a_manifest_that_the_platform_refuses(world: World, skip: int) -> None:
     assert world.run().uploads == []
 
 
-def test_older_manifests_go(world: World) -> None:
+def test_older_manifests_are_deleted(world: World) -> None:
     """Whatever a killed deploy or an earlier version left there."""
     world.run()
     left = ["_zerokie/notes.txt", f"_zerokie/9-0-0-{'0' * 16}-{'0' * 32}.json"]
@@ -272,7 +274,7 @@ def test_older_manifests_go(world: World) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 0), (409, 4), (500, 5)])
-def test_an_old_manifest_that_the_platform_does_not_delete(world: World, status: int, code: int) -> None:
+def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code: int) -> None:
     """The site is deployed: a refusal is a warning that says whose file it is; 409 concerns the lock."""
     world.run()
     (old, *_) = manifests(world)
@@ -295,7 +297,9 @@ def test_an_old_manifest_that_the_platform_does_not_delete(world: World, status:
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(("kind", "code"), [(Kind.STATUS, 4), (Kind.DELAY, 143), (Kind.HANG, 143)])
-def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
+def test_after_half_of_the_uploads_the_next_deploy_sends_the_rest(
+    world: World, kind: Kind, code: int
+) -> None:
     """The next deploy uploads the rest, and at most what was in flight again.
 
     After a signal the answers in flight are waited for, for a second; then there is time to record what
@@ -324,7 +328,7 @@ def test_half_of_an_upload(world: World, kind: Kind, code: int) -> None:
     assert world.stored() == world.read()
 
 
-def test_an_upload_that_did_not_arrive(world: World) -> None:
+def test_a_swallowed_upload_of_a_failed_deploy_is_sent_again(world: World) -> None:
     """A proxy answered 200 in the platform's place, then the deploy failed: nobody relies on that answer."""
     world.run()
     world.write(upper("about/index.html") | {"z.html": b""})
@@ -349,7 +353,9 @@ def test_an_upload_that_did_not_arrive(world: World) -> None:
         (lambda world: world.folder.rename(world.folder.with_name("old")), "does not exist"),
     ],
 )
-def test_a_directory_that_moves(world: World, change: Callable[[World], object], words: str) -> None:
+def test_a_folder_that_changes_while_a_listing_is_waited_for_ends_the_deploy(
+    world: World, change: Callable[[World], object], words: str
+) -> None:
     """While a listing is waited for: files are named, nothing is deleted, and the next deploy is right."""
     world.write(SITE | {"stale": b""})
     world.run()
@@ -375,7 +381,9 @@ def test_a_directory_that_moves(world: World, change: Callable[[World], object],
     ],
     ids=["mode", "seen by nobody"],
 )
-def test_a_directory_that_stays_the_same(world: World, change: Callable[[World], object]) -> None:
+def test_modes_and_the_runs_own_files_are_no_change_of_the_folder(
+    world: World, change: Callable[[World], object]
+) -> None:
     """Modes, files that nobody has seen and the run's own are no reason. On GitLab, its state is there."""
     world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(world.folder), "CI_JOB_ID": "42"}
     assert world.run().exit_code == 0
@@ -388,7 +396,7 @@ def test_a_directory_that_stays_the_same(world: World, change: Callable[[World],
     assert world.stored() == world.read()
 
 
-def test_a_directory_that_moves_while_nothing_is_uploaded(world: World) -> None:
+def test_a_folder_that_changes_without_an_upload_ends_the_deploy(world: World) -> None:
     """A success would not be true."""
     world.run()
     world.once("POST", "/lock$", (world.folder / "added").touch)
@@ -402,7 +410,7 @@ def lie(world: World, path: str) -> None:
     world.fault(Kind.STATUS, "PUT", f"/files/{path}", status=200, body=b"")
 
 
-def test_a_gateway_swallows_an_edit(world: World) -> None:
+def test_a_swallowed_edit_of_equal_length_is_sent_by_the_next_deploy(world: World) -> None:
     """With the length of before, it looks stored. Nothing proves it, so the next deploy sends it, once."""
     world.run()
     world.loop.jump(60)
@@ -419,7 +427,7 @@ def test_a_gateway_swallows_an_edit(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["longer.css", "new.css", "_zerokie"])
-def test_a_gateway_swallows_what_the_listing_misses(world: World, path: str) -> None:
+def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world: World, path: str) -> None:
     """Another length, a new file, the manifest: exit 5, nothing is deleted, and the rest has arrived."""
     world.write(SITE | {"old.css": b"x", "longer.css": b"x"})
     world.run()
@@ -438,7 +446,7 @@ def test_a_gateway_swallows_what_the_listing_misses(world: World, path: str) -> 
     assert world.stored() == world.read()
 
 
-def test_another_spelling(world: World) -> None:
+def test_a_path_in_another_spelling_is_missing_and_nothing_is_deleted(world: World) -> None:
     """Of a platform that stores files under other names: nothing is deleted; the message has ours."""
     world.write(SITE | {"old": b"x"})
     world.run()
@@ -457,7 +465,7 @@ def test_another_spelling(world: World) -> None:
 
 
 @pytest.mark.parametrize("listed", ["plain", "bare-directories"])
-def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
+def test_a_page_may_become_a_file(world: World, listed: str) -> None:
     """`about/index.html` becomes `about`, whether directories are listed or not; also without a manifest."""
     world.platform.dialect.speak(f"listed-paths={listed}")
     flat = {"about": b"x", **{path: body for path, body in SITE.items() if path != "about/index.html"}}
@@ -469,7 +477,7 @@ def test_a_page_that_becomes_a_file(world: World, listed: str) -> None:
         require_equal(world)
 
 
-def test_a_file_that_becomes_a_directory(world: World) -> None:
+def test_a_file_may_become_a_directory(world: World) -> None:
     """Some platforms delete it with the file of its name: exit 5, and the rerun sends what it had."""
     flat = {"index.html": b"x", "about": b"x"}
     for listed in ("plain", "bare-directories"):
@@ -488,7 +496,7 @@ def test_a_file_that_becomes_a_directory(world: World) -> None:
         assert world.run().uploads == []
 
 
-def test_a_file_that_becomes_a_page(world: World) -> None:
+def test_a_named_file_beside_a_directory_of_its_name_is_deleted(world: World) -> None:
     """`about` beside `about/index.html` is no directory if the manifest names it: it is deleted at last."""
     shutil.rmtree(world.folder)
     world.write({"index.html": b"x", "about": b"x"})
@@ -505,7 +513,7 @@ def test_a_file_that_becomes_a_page(world: World) -> None:
 
 
 @pytest.mark.parametrize("listing", ["5s", "12s", "20s", "entries", "cached"])
-def test_a_minute_between_two_deploys(world: World, listing: str) -> None:
+def test_deploys_a_minute_apart_are_right_and_upload_nothing_twice(world: World, listing: str) -> None:
     """However late the listing is: both are green and equal, and nothing is uploaded twice."""
     world.platform.dialect.speak(f"listing={listing}", "listed-paths=bare-directories")
     for files in (SITE | {"old.css": b"x"}, upper(PAGE) | {"new/a.css": b"x"}):
@@ -523,7 +531,7 @@ def test_a_minute_between_two_deploys(world: World, listing: str) -> None:
     [("5s", 0.0, 0), ("5s", 1.0, 10), ("entries", 1.0, 6)],
     ids=["uploads at once", "uploads of 20 s", "every other entry"],
 )
-def test_what_a_listing_that_is_10_s_late_costs(
+def test_a_listing_10_s_late_costs_the_next_deploy_some_uploads(
     world: World, monkeypatch: pytest.MonkeyPatch, listing: str, seconds: float, again: int
 ) -> None:
     """20 edits that keep their length are right; the next deploy sends those of the last 10 s once more."""
@@ -563,7 +571,9 @@ def changed_between(world: World, listing: str, end: str) -> None:
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("listing", ["12s", "cached"])
 @pytest.mark.parametrize("end", ["killed", "failed"])
-def test_a_deploy_that_begins_within_the_lag(world: World, end: str, listing: str) -> None:
+def test_a_deploy_within_the_lag_leaves_files_and_the_next_one_asks(
+    world: World, end: str, listing: str
+) -> None:
     """The first listing is believed: what it lacks stays, and the next deploy asks, once.
 
     What it still shows, and a killed deploy has replaced, is exit 5: something else has changed it.
@@ -589,7 +599,7 @@ def test_a_deploy_that_begins_within_the_lag(world: World, end: str, listing: st
 
 
 @pytest.mark.usefixtures("handlers")
-def test_back_to_the_version_before_within_the_lag(world: World) -> None:
+def test_going_back_within_the_lag_is_right_a_minute_later(world: World) -> None:
     """It is green on what the listing still shows; a minute later it is right."""
     changed_between(world, "12s", "killed")
     world.write(SITE)
@@ -608,7 +618,7 @@ def is_put(path: str, record: Record) -> bool:
 @pytest.mark.parametrize(
     "seed", [seed if seed < 5 else pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(150)]
 )
-def test_any_history_on_a_platform_that_lists_late(world: World, seed: int) -> None:
+def test_no_history_on_a_late_platform_deletes_a_strangers_file(world: World, seed: int) -> None:
     """Whatever failed and was killed, and however soon: no stranger's file goes; later all is right."""
     chance = random.Random(seed)  # noqa: S311
     answers = ["5s", "12s", "20s", "entries", "cached"]
@@ -646,7 +656,7 @@ def test_any_history_on_a_platform_that_lists_late(world: World, seed: int) -> N
     assert world.run().uploads == []
 
 
-def test_a_new_app_whose_listing_is_late(world: World) -> None:
+def test_a_404_of_a_new_apps_listing_is_waited_for(world: World) -> None:
     """A 404 is waited for."""
     world.platform.dialect.speak("listing=5s", "empty-zone=404")
     assert world.run(app="new", create=True).exit_code == 0

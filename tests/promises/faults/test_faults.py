@@ -46,7 +46,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_a_fault_once_at_each_request(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """The invariants hold; after a failure, the next deploy is right."""
 
     def attempt(name: str, world: World, record: Record) -> Iterator[str]:
@@ -57,7 +57,7 @@ def test_once(scenario: Scenario, at_each_request: AtEachRequest) -> None:
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=str)
-def test_for_ever(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_a_fault_for_ever_at_each_endpoint(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """The same when all further requests of this kind meet the fault."""
     tried = set()
 
@@ -117,7 +117,7 @@ ENDLESS = pytest.mark.parametrize("kind", [Kind.DRIP, Kind.PROCESSING])
 
 
 @ENDLESS
-def test_everything_drips_once(world: World, kind: Kind) -> None:
+def test_an_answer_that_drips_once_is_silence(world: World, kind: Kind) -> None:
     """An answer that never ends is silence: the deploy takes longer, and is right."""
     world.run()
     world.write({"index.html": b"new", "a.css": b"body{}"})
@@ -133,7 +133,7 @@ def test_everything_drips_once(world: World, kind: Kind) -> None:
 
 @ENDLESS
 @pytest.mark.parametrize("timeout", [None, "10s"])
-def test_a_finalize_that_drips_for_ever(world: World, kind: Kind, timeout: str | None) -> None:
+def test_a_finalize_that_drips_for_ever_is_given_up(world: World, kind: Kind, timeout: str | None) -> None:
     """It is asked again after two minutes, whatever `timeout` says, and given up after four."""
     world.fault(kind, "POST", "/finalize$", times=None)
     outcome = world.run(timeout=timeout)
@@ -146,7 +146,7 @@ def test_a_finalize_that_drips_for_ever(world: World, kind: Kind, timeout: str |
 
 
 @ENDLESS
-def test_a_signal_while_finalize_drips(world: World, kind: Kind) -> None:
+def test_a_signal_while_finalize_drips_ends_in_time(world: World, kind: Kind) -> None:
     """The run ends in its time."""
     world.fault(kind, "POST", "/finalize$", times=None)
     world.signals.install()

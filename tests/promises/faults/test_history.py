@@ -398,7 +398,7 @@ class History(RuleBasedStateMachine):
         ),
     ],
 )
-def test_history(limits: settings) -> None:
+def test_the_invariants_hold_in_any_history(limits: settings) -> None:
     """The invariants hold, and every deploy that says so has succeeded."""
     run_state_machine_as_test(
         History,

@@ -68,7 +68,9 @@ EVERY = [f"^{number} " for number in range(20)]
         pytest.param(True, False, EVERY, id="update, everywhere", marks=pytest.mark.exhaustive),
     ],
 )
-async def test_killed_at_a_request(tmp_path: Path, *, update: bool, github: bool, where: list[str]) -> None:
+async def test_after_a_kill_at_each_request_the_cleanup_frees_the_lock(
+    tmp_path: Path, *, update: bool, github: bool, where: list[str]
+) -> None:
     """The cleanup frees the lock of a killed deploy, and the next deploy is right."""
     problems = []
     moments = ("on_request", "on_response") if where is EVERY else ("on_response",)

@@ -178,7 +178,9 @@ class History:
         pytest.param(range(4, 204), id="many", marks=pytest.mark.exhaustive),
     ],
 )
-def test_histories(seeds: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_history_of_killed_deploys_breaks_a_promise(
+    seeds: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of it holds, and the histories have kills, cleanups and reruns in them."""
     monkeypatch.chdir(tmp_path)
     problems: list[str] = []

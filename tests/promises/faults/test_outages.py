@@ -36,7 +36,9 @@ def untidy(outcome: Outcome) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_waited_for(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_an_outage_from_each_request_on_is_waited_for(
+    scenario: Scenario, at_each_request: AtEachRequest
+) -> None:
     """Up to 100 s cost time and nothing else: the deploy is right, the lock free, nothing said twice.
 
     More than two minutes end in exit 5, with the lock free, or with the time at which it will be.
@@ -71,7 +73,9 @@ def hangs(outcome: Outcome) -> bool:
 
 
 @each_static_deploy
-def test_with_a_failure_of_our_own(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_a_failed_deploy_releases_its_lock_after_an_outage(
+    scenario: Scenario, at_each_request: AtEachRequest
+) -> None:
     """A failed deploy has a minute to release its lock, and uses it: after 30 s of outage it is free."""
 
     def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
@@ -86,7 +90,9 @@ def test_with_a_failure_of_our_own(scenario: Scenario, at_each_request: AtEachRe
 
 
 @each_static_deploy
-def test_with_a_signal(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_a_cancelled_deploy_releases_its_lock_after_an_outage(
+    scenario: Scenario, at_each_request: AtEachRequest
+) -> None:
     """A cancelled deploy has 5 s: after an outage of two the lock is free."""
 
     def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
@@ -109,7 +115,7 @@ def test_with_a_signal(scenario: Scenario, at_each_request: AtEachRequest) -> No
     [("PUT", "/files/"), ("DELETE", "/files/"), ("POST", "/finalize$")],
     ids=["uploads", "deletions", "finalize"],
 )
-def test_one_kind_of_request_alone(method: str, path: str, world: World) -> None:
+def test_an_outage_of_one_endpoint_is_waited_for(method: str, path: str, world: World) -> None:
     """The reference's own 502 is a CDN that fails behind an API that answers."""
     world.run()
     world.write({"index.html": b"new", "about/index.html": b"new", "new.html": b"new"})
@@ -121,7 +127,7 @@ def test_one_kind_of_request_alone(method: str, path: str, world: World) -> None
     assert 60 < outcome.seconds < 70
 
 
-def test_one_file_that_the_platform_chokes_on(world: World) -> None:
+def test_one_poisoned_file_is_given_up_after_two_minutes(world: World) -> None:
     """It has its two minutes, and the error says that the others worked."""
     others = 100
     world.write(FIRST | {"poison.bin": b"!"} | {f"z{number}.bin": b"z" for number in range(others)})

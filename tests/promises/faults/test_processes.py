@@ -48,7 +48,9 @@ sys.exit(deploy())
 """A deploy that waits for a name in a thread, which nothing can end."""
 
 
-async def test_a_signal_where_no_thread_can_start(real: tuple[Platform, Runner], tmp_path: Path) -> None:
+async def test_a_signal_releases_the_lock_where_no_thread_can_start(
+    real: tuple[Platform, Runner], tmp_path: Path
+) -> None:
     """The handler needs none; the lock is released."""
     platform, runner = real
     fill(runner.site, {"a.css": b"a {}", "index.html": b"<h1>"})
@@ -77,7 +79,7 @@ async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, aft
     assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
 
 
-async def test_a_signal_while_something_blocks_the_end(real: tuple[Platform, Runner]) -> None:
+async def test_a_blocked_end_ends_in_time(real: tuple[Platform, Runner]) -> None:
     """The process ends in time all the same."""
     _, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
@@ -107,7 +109,7 @@ sys.exit(deploy())
 
 
 @pytest.mark.parametrize("work", ["scan", "make_plan", "about_directory"])
-async def test_a_signal_while_the_directory_hangs(real: tuple[Platform, Runner], work: str) -> None:
+async def test_a_directory_that_hangs_keeps_no_lock(real: tuple[Platform, Runner], work: str) -> None:
     """A thread that nothing can end keeps no lock."""
     platform, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
@@ -143,7 +145,7 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
     return process, reader, unread(reader)
 
 
-async def test_a_signal_while_the_terminal_is_paused(real: tuple[Platform, Runner]) -> None:
+async def test_a_paused_terminal_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
     """Ctrl-S while the bar is drawn: nothing else waits for the terminal."""
     platform, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
@@ -163,7 +165,7 @@ async def test_a_signal_while_the_terminal_is_paused(real: tuple[Platform, Runne
         os.close(descriptor)
 
 
-async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) -> None:
+async def test_a_stalled_log_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
     """The lock is released with true counts, in time; what does not fit into the log is lost."""
     platform, runner = real
     fill(runner.site, {f"{number:0100}.css": b"a {}" for number in range(100)})
@@ -179,7 +181,7 @@ async def test_a_signal_while_the_log_is_stalled(real: tuple[Platform, Runner]) 
     assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [0]
 
 
-async def test_a_log_that_stalls_after_the_signal(real: tuple[Platform, Runner]) -> None:
+async def test_a_log_that_stalls_after_the_signal_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
     """The answers to what was sent fill the pipe after the handler has found it empty."""
     platform, runner = real
     fill(runner.site, {f"{number:0200}.css": b"a {}" for number in range(100)})

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_at_every_request(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+def test_a_signal_at_each_request_ends_in_time(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """At most 5 seconds to the end; the lock is free, or its expiry named when the platform is gone."""
 
     def attempt(
@@ -68,7 +68,7 @@ def test_at_every_request(scenario: Scenario, at_each_request: AtEachRequest) ->
     at_each_request(scenario, attempts)
 
 
-def test_while_waiting_for_somebody_elses_lock(world: World) -> None:
+def test_a_signal_ends_the_wait_for_a_lock(world: World) -> None:
     """The wait ends at once, and the other deploy keeps its lock."""
     world.platform.take_lock("site", "somebody else")
     world.signals.install()
