@@ -16,7 +16,6 @@ from zerokie_action.escapes import (
     markdown_text,
     one_line,
 )
-from zerokie_action.numbers import human_bytes, human_seconds
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufeff]")
@@ -127,33 +126,3 @@ def test_cut_markdown_never_exceeds_its_limit(lines, limit):
     assert len(cut.encode()) <= limit
     assert cut.count("\n<details>") <= cut.count("\n</details>")
     assert cut == document or cut.endswith("_The rest was cut off: it was too long._\n")
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (1_000, "1.0 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
-        (8.04e10, "80.4 GB"),
-        (5e15, "5000 TB"),
-    ],
-)
-def test_sizes_are_decimal_with_two_or_three_digits(count, text):
-    """Sizes are decimal, with two or three digits, and never 1000 of a unit."""
-    assert human_bytes(count) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.044, "0.04 s"),
-        (1.44, "1.4 s"),
-        (9.96, "10 s"),
-        (59.6, "1 m 00 s"),
-        (3_725, "1 h 02 m"),
-    ],
-)
-def test_durations_have_two_digits(seconds, text):
-    """Durations have the precision that somebody cares about."""
-    assert human_seconds(seconds) == text

@@ -2,9 +2,7 @@
 # ruff: noqa: E501  sentences that are expected word for word are not wrapped
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,110 +10,26 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from tests.ci.grammar import HOSTILE
-from tests.support.settings import load
+from tests.support.settings import (
+    COMPANY,
+    MINIMAL,
+    VALUES,
+    load,
+    make_what_inputs_name,
+    problems,
+    variables,
+)
 from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.settings import INPUTS, Environment, spellings
-from zerokie_action.validation import unknown_names
 
-MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
-REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
-SECRET_FILE = "hunter2"  # noqa: S105
-
-
-def make_what_inputs_name(folder: Path) -> None:
-    """The folders and files of the inputs here."""
-    for name in ("dist", "public"):
-        (folder / name).mkdir()
-    for name in ("key.txt", "pass.txt"):
-        (folder / name).write_text(SECRET_FILE, "utf-8")
-    (folder / ".deployignore").touch()
 
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_what_inputs_name(tmp_path)
-
-
-# Every input: a text for it, and the value that it becomes.
-VALUES: dict[str, tuple[str, Any]] = {
-    "operation": ("restart", "restart"),
-    "api_key": ("other", SecretStr("other")),
-    "api_key_file": ("key.txt", Path("key.txt")),
-    "api_url": ("https://api.example.com/", "https://api.example.com"),
-    "app": ("my-app", "my-app"),
-    "skip_without_key": ("yes", True),
-    "image": ("nginx:2", "nginx:2"),
-    "directory": ("public", Path("public")),
-    "create": ("on", True),
-    "port": ("80", 80),
-    "cpu": ("256", 256),
-    "memory": ("512", 512),
-    "env": ("A=1\nB=2", {"A": "1", "B": "2"}),
-    "registry_server": ("ghcr.io", "ghcr.io"),
-    "registry_username": ("me", "me"),
-    "registry_password": ("two words", SecretStr("two words")),
-    "registry_password_file": ("pass.txt", Path("pass.txt")),
-    "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
-    "ignore_file": (".deployignore", Path(".deployignore")),
-    "keep": ("uploads/", ("uploads/",)),
-    "delete_stale": ("7d", 604_800),
-    "take_over": ("1", True),
-    "max_deletes": ("0", 0),
-    "incremental": ("off", False),
-    "concurrency": ("8", 8),
-    "dry_run": ("TRUE", True),
-    "domains": ("www.example.com", ("www.example.com",)),
-    "remove_domains": ("old.example.com", ("old.example.com",)),
-    "wait": ("0", False),
-    "wait_timeout": ("1m30s", 90.0),
-    "health_check": ("/healthz", "/healthz"),
-    "health_check_text": ("3f2a9c1", "3f2a9c1"),
-    "health_check_timeout": ("5m", 300.0),
-    "rollback": ("1", True),
-    "lock_timeout": ("0", 0.0),
-    "lock_heartbeat": ("60", 60.0),
-    "timeout": ("1h", 3600.0),
-    "retry_timeout": ("0", 0.0),
-    "comment": ("true", True),
-    "preview_environment": ("previews", "previews"),
-    "pull_request": ("12", 12),
-    "github_token": ("ghs_x", SecretStr("ghs_x")),
-    "gitlab_token": ("glpat-x", SecretStr("glpat-x")),
-    "output_file": ("result.json", Path("result.json")),
-    "dotenv_file": ("deploy.env", Path("deploy.env")),
-    "annotations_file": ("annotations.json", Path("annotations.json")),
-    "summary_file": ("summary.md", Path("summary.md")),
-    "state_file": ("state.json", Path("state.json")),
-    "log_level": ("debug", "debug"),
-}
-# What else an input needs to make sense; "" takes a default away.
-COMPANY: dict[str, dict[str, str]] = {
-    "operation": {"directory": ""},
-    "image": {"directory": ""},
-    "registry_server": REGISTRY,
-    "registry_username": REGISTRY,
-    "registry_password": REGISTRY,
-    "health_check_text": {"health_check": "/"},
-    "api_key_file": {"api_key": ""},
-    "registry_password_file": REGISTRY | {"registry_password": ""},
-}
-
-
-def variables(**inputs: str) -> dict[str, str]:
-    """The inputs, in the spelling that anybody may use."""
-    return {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
-
-
-def problems(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Everything that is wrong with an environment."""
-    with pytest.raises(ConfigurationError) as caught:
-        load(env)
-    assert caught.value.exit_code == 2
-    assert caught.value.hint == "Correct the inputs and run again."
-    return caught.value.args
 
 
 # --- every input
@@ -187,28 +101,6 @@ def test_every_wrong_item_of_a_list_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "problem"),
-    [
-        ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
-        ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
-        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
-        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}': Unable to parse input string as an integer, exceeded maximum size"),
-        # key files
-        ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
-        ({"api_key": "", "api_key_file": "no.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "", "api_key_file": "bytes.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (not UTF-8 text); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "", "api_key_file": "empty.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (it is empty); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`"),
-    ],
-)  # fmt: skip
-def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
-    """Also inputs that are right by themselves and wrong together; what a key file holds is not quoted."""
-    Path("empty.txt").write_text("\n", "utf-8")
-    Path("bytes.txt").write_bytes(b"hunter2\xff")
-    assert problems(MINIMAL | variables(**inputs)) == (problem,)
-
-
 def test_a_missing_key_and_an_unreadable_password_are_both_told() -> None:
     """Both are told."""
     registry = {"registry_username": "me", "registry_password_file": "no.txt"}
@@ -269,33 +161,6 @@ def test_a_report_file_that_cannot_be_written_is_told(
     assert problem.endswith(f"{good!r} can't be written (Permission denied); choose another path")
 
 
-@pytest.mark.parametrize(
-    ("paths", "advice"),
-    [
-        ("public/ src/", ": did you mean 'public'?"),
-        ("build/ out/", ": did you mean 'build' or 'out'?"),
-        ("build/ public/ package.json", ": did you mean 'build'?"),
-        (
-            "public/ package.json",
-            " (in a container: mount the folder, and write the path as the container sees it)",
-        ),
-    ],
-)
-def test_a_missing_folder_names_what_is_there_instead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, advice: str
-) -> None:
-    """First of all it has to be built. Names that are close, then those that build tools use.
-
-    Beside a `package.json`, `public` has a project's own assets.
-    """
-    for path in paths.split():
-        (tmp_path / "checkout" / path).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "checkout")
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in paths else "dist"})
-    fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
-    assert problem.endswith(f"does not exist; {fix}{advice}")
-
-
 # --- lists that are joined with commas
 
 
@@ -318,50 +183,3 @@ def test_woodpeckers_and_drones_lists_are_split_at_commas() -> None:
     assert settings.remove_domains == ("c.example.com", "d.example.com")
     assert settings.env == {"A": "1,2", "B": "3"}
     assert settings.health_check == "/a,b"
-
-
-# --- names
-
-
-@pytest.mark.parametrize(
-    ("variable", "name"),
-    [
-        ("ZEROKIE_DRYRUN", "dry-run"),
-        ("ZEROKIE_DRY-RUN", "dry-run"),
-        ("INPUT_DELETESTALE", "delete-stale"),
-        ("ZEROKIE_MAX_DELETE", "max-deletes"),
-        ("PLUGIN_HEALTHCHECK", "health-check"),
-    ],
-)
-def test_a_misspelt_input_is_exit_2(variable: str, name: str) -> None:
-    """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
-    prefix, _, _ = variable.upper().partition("_")
-    right = f"{prefix}_{name.upper().replace('-', '_')}"
-    assert problems(MINIMAL | {variable: "1"}) == (
-        f"{variable} is not an input; did you mean `{name}` ({right})?",
-    )
-    assert unknown_names(Environment({variable: "1"})) == []
-    load(MINIMAL | {variable: " "})
-    load(
-        MINIMAL
-        | {variable: "1", f"ZEROKIE_{name.upper().replace('-', '_')}": VALUES[name.replace("-", "_")][0]}
-    )
-
-
-def test_other_unknown_names_share_a_warning() -> None:
-    """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
-    env = MINIMAL | {
-        "ZEROKIE_KEY": "k",
-        "INPUT_NAME": "x",
-        "PLUGIN_VERBOSE": "1",
-        "ZEROKIE_EMPTY": " ",
-        "ZEROKIE_RESULT_APP": "api",
-        "ZEROKIE_RESULT_DRY_RUN": "1",
-        "MY_ZEROKIE_DRYRUN": "1",
-        "DRYRUN": "1",
-        "ZEROKIE": "x",
-    }
-    assert unknown_names(Environment(env)) == [
-        "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
-    ]
-    load(env)

@@ -1,4 +1,4 @@
-"""Which folders are projects in place of sites; `tests/operations/test_project.py` has whole deploys."""
+"""Which folders are projects in place of sites; `tests/promises/test_no_surprises.py` has whole deploys."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.component import InvalidInputError, component, component_inputs, passed_on
-from tests.support.settings import load
+from tests.support.settings import COMPANY, VALUES, load, make_what_inputs_name
 from tests.support.world import World
-from tests.test_settings import COMPANY, VALUES, make_what_inputs_name
 from zerokie_action.settings import input_name
 
 NOT_INPUTS = {

@@ -251,3 +251,20 @@ def test_a_report_that_can_t_be_written_is_told_by_all_reports(
     }
     for other in files.keys() - {name}:
         assert says_so[other] in Path(files[other]).read_text("utf-8"), other
+
+
+@pytest.mark.parametrize("written", [".", "dist", "{folder}"])
+def test_a_working_directory_that_is_gone_is_exit_2(
+    world: World, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """Somebody has deleted it under the shell: nothing is asked for, and the message says so."""
+    gone = world.folder.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    outcome = world.run(directory=written.format(folder=world.folder))
+    assert outcome.exit_code == 2, outcome.log
+    assert (
+        "the working directory of this run is gone; start the run in another one" in outcome.outputs["error"]
+    )
+    assert outcome.requests == []

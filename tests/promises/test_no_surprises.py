@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.support.checkouts import DOCS, SHOP, run_in_checkout
 from tests.support.containers import running_web, tell
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
@@ -19,6 +20,17 @@ OURS = {
 }
 THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
 SHELL: dict[str, str] = {}
+PIPELINE = {
+    "GITLAB_CI": "true",
+    "CI_PROJECT_URL": "https://gitlab.com/acme/web/shop",
+}
+CHECKOUT = {
+    "index.html": b'<script type="module" src="/src/main.ts"></script>',
+    "package.json": b"{}",
+    "src/main.ts": b"x",
+    "public/vite.svg": b"x",
+}
+BUILD = {f"dist/{path}": b"x" for path in ("index.html", "a.js", "b.js", "c.js", "d.js", "about.html")}
 TAKE_OVER = "`take-over: true` for one run by hand: https://"
 
 
@@ -442,23 +454,6 @@ class TestHistories:
         require_done(world)
 
 
-@pytest.mark.parametrize("written", [".", "dist", "{folder}"])
-def test_a_working_directory_that_is_gone_is_exit_2(
-    world: World, monkeypatch: pytest.MonkeyPatch, written: str
-) -> None:
-    """Somebody has deleted it under the shell: nothing is asked for, and the message says so."""
-    gone = world.folder.parent / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    outcome = world.run(directory=written.format(folder=world.folder))
-    assert outcome.exit_code == 2, outcome.log
-    assert (
-        "the working directory of this run is gone; start the run in another one" in outcome.outputs["error"]
-    )
-    assert outcome.requests == []
-
-
 def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
     """They are left alone, with one warning for all: the URL of each would name another file."""
     require_done(world)
@@ -469,3 +464,62 @@ def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
     assert warning.startswith("Remote paths that can't be addressed safely are left alone: 'a/../0.html', ")
     assert len(warning) < 300
     assert {record.method for record in outcome.writes} == {"POST"}
+
+
+# --- a checkout tells which repository a run is of
+
+
+@pytest.mark.parametrize("env", [{}, PIPELINE], ids=["shell", "GitLab"])
+def test_another_checkout_stops_and_the_same_one_goes_on(world: World, env: dict[str, str]) -> None:
+    """A shell in the checkout goes on with what the CI has deployed; another one does not.
+
+    `take-over` goes on, and the app is the other's from then on.
+    """
+    assert run_in_checkout(world, "" if env else SHOP, env).exit_code == 0
+    assert run_in_checkout(world, SHOP).exit_code == 0
+    before = world.platform.files("site")
+    for inputs in ({}, {"operation": "destroy"}):
+        outcome = run_in_checkout(world, DOCS, {}, **inputs)
+        assert outcome.exit_code == 2, outcome.log
+        assert "This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
+        assert "`take-over: true` for one run by hand" in outcome.outputs["hint"]
+        assert world.platform.files("site") == before
+        assert world.platform.lock("site") is None
+    assert run_in_checkout(world, DOCS, PIPELINE).exit_code == 0  # the variables say which repository it is
+    assert run_in_checkout(world, DOCS, take_over=True).exit_code == 0
+    assert run_in_checkout(world, SHOP, env).exit_code == 2
+    assert run_in_checkout(world, DOCS, operation="destroy").exit_code == 0
+
+
+# --- a project in place of a site: its sources would be public
+
+
+def test_a_project_stops_the_first_deploy_too(world: World) -> None:
+    """Nothing is created, in a dry run as well, and the directory that the message names is deployed."""
+    world.write(CHECKOUT | BUILD)
+    for dry_run in (True, False):
+        outcome = world.run(app="new", create=True, dry_run=dry_run)
+        assert outcome.exit_code == 2, outcome.log
+        said = outcome.outputs["error"]
+        assert (
+            f"'{world.folder}' is a project, not a site: it has package.json and an index.html that" in said
+        )
+        assert f"`directory: {world.folder / 'dist'}`" in said
+        assert {record.method for record in outcome.requests} <= {"GET"}
+    assert world.run(app="new", create=True, directory=world.folder / "dist").exit_code == 0
+
+
+def test_a_checkout_that_was_not_built_leaves_a_live_site_as_it_is(world: World) -> None:
+    """Whatever is kept. The input that the message names goes on, and `max-deletes` is asked for then."""
+    world.write(CHECKOUT | BUILD)
+    assert world.run(directory=world.folder / "dist").exit_code == 0
+    before = world.stored()
+    world.write(CHECKOUT)
+    for inputs in ({}, {"keep": "*"}, {"max_deletes": 99}, {"take_over": True}):
+        outcome = world.run(**inputs)
+        assert outcome.exit_code == 2
+        assert "name the directory that the build writes" in outcome.outputs["error"]
+    assert world.stored() == before
+    outcome = world.run(ignore="!/package.json", max_deletes=5)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()

@@ -12,12 +12,14 @@ import pytest
 
 from tests.http.servers import always, fine, serve
 from tests.support import timewarp
+from tests.support.checkouts import SHOP, run_in_checkout
 from tests.support.containers import NEW, deploy, running_web, says
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
+TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
 LENGTHS = [0, 72, 192, 492, 992, 1992]
 """A secret behind so many characters is in the middle of where some text ends."""
 
@@ -180,3 +182,19 @@ class TestWhatMustNotBePublic:
         assert world.stored() == {"index.html": b"x"}
         assert world.run(ignore="!docs/example.pem").exit_code == 0
         assert world.stored() == {"index.html": b"x", "docs/example.pem": pem}
+
+
+@pytest.mark.parametrize("origin", [f"https://{TOKEN}@github.com/acme/docs", f"https://me:{TOKEN}@/docs"])
+def test_a_token_in_origin_is_shown_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
+) -> None:
+    """In no log, error, traceback or report."""
+    dotenv = tmp_path / "dotenv"
+    inputs: dict[str, object] = {"dotenv_file": dotenv, "log_level": "debug"}
+    outcomes = [run_in_checkout(world, SHOP), run_in_checkout(world, origin, {}, **inputs)]
+    with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
+        broken.setattr("zerokie_action.operations.site.zone.find_manifests", None)
+        outcomes.append(run_in_checkout(world, origin, {}, **inputs))
+    assert "Traceback" in outcomes[-1].log
+    said = [str((outcome.log, outcome.outputs, outcome.summary)) for outcome in outcomes]
+    assert [text for text in (*said, dotenv.read_text()) if TOKEN in text] == []

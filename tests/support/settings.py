@@ -1,10 +1,84 @@
-"""Settings as a run makes them of its environment."""
+"""Inputs with an example of each, and settings as a run makes them of its environment."""
 
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
 
 from zerokie_action import settings
+from zerokie_action.errors import ConfigurationError
 from zerokie_action.validation import check
+
+MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
+REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
+SECRET_FILE = "hunter2"  # noqa: S105
+
+# Every input: a text for it, and the value that it becomes.
+VALUES: dict[str, tuple[str, Any]] = {
+    "operation": ("restart", "restart"),
+    "api_key": ("other", SecretStr("other")),
+    "api_key_file": ("key.txt", Path("key.txt")),
+    "api_url": ("https://api.example.com/", "https://api.example.com"),
+    "app": ("my-app", "my-app"),
+    "skip_without_key": ("yes", True),
+    "image": ("nginx:2", "nginx:2"),
+    "directory": ("public", Path("public")),
+    "create": ("on", True),
+    "port": ("80", 80),
+    "cpu": ("256", 256),
+    "memory": ("512", 512),
+    "env": ("A=1\nB=2", {"A": "1", "B": "2"}),
+    "registry_server": ("ghcr.io", "ghcr.io"),
+    "registry_username": ("me", "me"),
+    "registry_password": ("two words", SecretStr("two words")),
+    "registry_password_file": ("pass.txt", Path("pass.txt")),
+    "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
+    "ignore_file": (".deployignore", Path(".deployignore")),
+    "keep": ("uploads/", ("uploads/",)),
+    "delete_stale": ("7d", 604_800),
+    "take_over": ("1", True),
+    "max_deletes": ("0", 0),
+    "incremental": ("off", False),
+    "concurrency": ("8", 8),
+    "dry_run": ("TRUE", True),
+    "domains": ("www.example.com", ("www.example.com",)),
+    "remove_domains": ("old.example.com", ("old.example.com",)),
+    "wait": ("0", False),
+    "wait_timeout": ("1m30s", 90.0),
+    "health_check": ("/healthz", "/healthz"),
+    "health_check_text": ("3f2a9c1", "3f2a9c1"),
+    "health_check_timeout": ("5m", 300.0),
+    "rollback": ("1", True),
+    "lock_timeout": ("0", 0.0),
+    "lock_heartbeat": ("60", 60.0),
+    "timeout": ("1h", 3600.0),
+    "retry_timeout": ("0", 0.0),
+    "comment": ("true", True),
+    "preview_environment": ("previews", "previews"),
+    "pull_request": ("12", 12),
+    "github_token": ("ghs_x", SecretStr("ghs_x")),
+    "gitlab_token": ("glpat-x", SecretStr("glpat-x")),
+    "output_file": ("result.json", Path("result.json")),
+    "dotenv_file": ("deploy.env", Path("deploy.env")),
+    "annotations_file": ("annotations.json", Path("annotations.json")),
+    "summary_file": ("summary.md", Path("summary.md")),
+    "state_file": ("state.json", Path("state.json")),
+    "log_level": ("debug", "debug"),
+}
+# What else an input needs to make sense; "" takes a default away.
+COMPANY: dict[str, dict[str, str]] = {
+    "operation": {"directory": ""},
+    "image": {"directory": ""},
+    "registry_server": REGISTRY,
+    "registry_username": REGISTRY,
+    "registry_password": REGISTRY,
+    "health_check_text": {"health_check": "/"},
+    "api_key_file": {"api_key": ""},
+    "registry_password_file": REGISTRY | {"registry_password": ""},
+}
 
 
 def load(env: Mapping[str, str]) -> settings.Settings:
@@ -13,3 +87,26 @@ def load(env: Mapping[str, str]) -> settings.Settings:
     found, problems = settings.load(environment)
     check(found, environment, [*chain.from_iterable(problems.values())])
     return found
+
+
+def make_what_inputs_name(folder: Path) -> None:
+    """The folders and files of the inputs here."""
+    for name in ("dist", "public"):
+        (folder / name).mkdir()
+    for name in ("key.txt", "pass.txt"):
+        (folder / name).write_text(SECRET_FILE, "utf-8")
+    (folder / ".deployignore").touch()
+
+
+def variables(**inputs: str) -> dict[str, str]:
+    """The inputs, in the spelling that anybody may use."""
+    return {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
+
+
+def problems(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Everything that is wrong with an environment."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(env)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint == "Correct the inputs and run again."
+    return caught.value.args

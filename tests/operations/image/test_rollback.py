@@ -90,7 +90,7 @@ def test_an_unanswered_rollback_leaves_an_unknown_image(world: World) -> None:
 
 
 def test_a_success_and_a_refused_deploy_roll_nothing_back(world: World) -> None:
-    """A success, and a deploy that was refused. (One that nobody answered: `test_wait.py`.)"""
+    """A success, and a deploy that was refused. (One that nobody answered: `test_deploy.py`.)"""
     assert asked(deploy(world, rollback=True)) == 1
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
     outcome = deploy(world, "nginx:3", rollback=True)

@@ -1,31 +1,23 @@
 """The second deploy of the same directory uploads nothing, and one after a failure the rest only."""
 
 import os
-import random
-import re
 import shutil
 from collections.abc import Callable
-from functools import partial
 
 import anyio
 import pytest
 
 from tests.support import timewarp
 from tests.support.containers import tell
+from tests.support.sites import many, require_equal, upper
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE, World
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.sandbox import static
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.records import Record
 
 MANIFEST = r"/files/_zerokie/"
 PAGE, ASSET = "index.html", "assets/style.css"
-
-
-def many(count: int) -> dict[str, bytes]:
-    """So many files, a tenth of them pages."""
-    return {f"{number % 7}/{number}.{'css' if number % 10 else 'html'}": b"x" for number in range(count)}
 
 
 def manifests(world: World) -> list[str]:
@@ -37,17 +29,6 @@ def newest(world: World) -> Manifest:
     manifest = parse_manifest(world.platform.files("site")[manifests(world)[-1]])
     assert manifest
     return manifest
-
-
-def upper(*paths: str) -> dict[str, bytes]:
-    """The site, with other bytes of the same length in these files."""
-    return SITE | {path: SITE[path].upper() for path in paths}
-
-
-def require_equal(world: World) -> None:
-    outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored() == world.read()
 
 
 # --- whatever the platform's clock says
@@ -507,160 +488,3 @@ def test_a_named_file_beside_a_directory_of_its_name_is_deleted(world: World) ->
     assert world.run().exit_code == 4
     assert "about" in world.stored()
     require_equal(world)
-
-
-# --- what the first listing does not show yet
-
-
-@pytest.mark.parametrize("listing", ["5s", "12s", "20s", "entries", "cached"])
-def test_deploys_a_minute_apart_are_right_and_upload_nothing_twice(world: World, listing: str) -> None:
-    """However late the listing is: both are green and equal, and nothing is uploaded twice."""
-    world.platform.dialect.speak(f"listing={listing}", "listed-paths=bare-directories")
-    for files in (SITE | {"old.css": b"x"}, upper(PAGE) | {"new/a.css": b"x"}):
-        world.write(files)
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.seconds < 30
-        assert world.stored() == world.read()
-        world.loop.jump(60)
-        assert world.run().uploads == []
-
-
-@pytest.mark.parametrize(
-    ("listing", "seconds", "again"),
-    [("5s", 0.0, 0), ("5s", 1.0, 10), ("entries", 1.0, 6)],
-    ids=["uploads at once", "uploads of 20 s", "every other entry"],
-)
-def test_a_listing_10_s_late_costs_the_next_deploy_some_uploads(
-    world: World, monkeypatch: pytest.MonkeyPatch, listing: str, seconds: float, again: int
-) -> None:
-    """20 edits that keep their length are right; the next deploy sends those of the last 10 s once more."""
-    monkeypatch.setitem(static._LATE, listing, 10.0)
-    files = many(40)
-    world.write(files)
-    world.run()
-    world.loop.jump(60)
-    world.platform.dialect.speak(f"listing={listing}")
-    world.write(files | dict.fromkeys(sorted(files)[:20], b"y"))
-    world.fault(Kind.DELAY, "PUT", "/files/[0-9]", seconds=seconds, times=20)
-    outcome = world.run(concurrency=1)
-    assert (outcome.exit_code, len(outcome.uploads)) == (0, 20), outcome.log
-    assert outcome.seconds < 20 * seconds + 15
-    assert world.stored() == world.read()
-    world.loop.jump(60)
-    assert len(world.run().uploads) == again
-    world.loop.jump(60)
-    assert world.run().uploads == []
-
-
-def changed_between(world: World, listing: str, end: str) -> None:
-    """Deploy the site, and a minute later a version with `new.css`, which ends like this."""
-    world.run()
-    world.loop.jump(60)
-    world.platform.dialect.speak(f"listing={listing}")
-    world.write(upper(PAGE) | {"new.css": b"x"})
-    if end == "killed":
-        world.die(lambda record: record.path.endswith("/files/index.html"))
-    elif end == "failed":
-        world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
-    world.run()
-    world.revive()
-    assert "new.css" in world.stored()
-
-
-@pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize("listing", ["12s", "cached"])
-@pytest.mark.parametrize("end", ["killed", "failed"])
-def test_a_deploy_within_the_lag_leaves_files_and_the_next_one_asks(
-    world: World, end: str, listing: str
-) -> None:
-    """The first listing is believed: what it lacks stays, and the next deploy asks, once.
-
-    What it still shows, and a killed deploy has replaced, is exit 5: something else has changed it.
-    """
-    changed_between(world, listing, end)
-    world.write(upper(ASSET))
-    outcome = world.run()
-    if end == "killed":
-        assert outcome.exit_code == 5
-        assert "Something else has changed the app during this deploy: 'index.html'" in outcome.log
-    else:
-        assert outcome.exit_code == 0
-        assert world.stored() == world.read() | {"new.css": b"x"}
-    world.loop.jump(60)
-    outcome = world.run()
-    assert outcome.exit_code == 2
-    assert "'new.css'" in outcome.outputs["error"]
-    assert world.run(take_over=True).exit_code == 0
-    assert world.stored() == world.read()
-    assert world.run().exit_code == 2, "the listing still shows what was deleted"
-    world.loop.jump(60)
-    require_equal(world)
-
-
-@pytest.mark.usefixtures("handlers")
-def test_going_back_within_the_lag_is_right_a_minute_later(world: World) -> None:
-    """It is green on what the listing still shows; a minute later it is right."""
-    changed_between(world, "12s", "killed")
-    world.write(SITE)
-    outcome = world.run()
-    assert (outcome.exit_code, outcome.uploads) == (0, [])
-    assert "new.css" in world.stored()
-    world.loop.jump(60)
-    require_equal(world)
-
-
-def is_put(path: str, record: Record) -> bool:
-    return record.method == "PUT" and re.search(path, record.path) is not None
-
-
-@pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize(
-    "seed", [seed if seed < 5 else pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(150)]
-)
-def test_no_history_on_a_late_platform_deletes_a_strangers_file(world: World, seed: int) -> None:
-    """Whatever failed and was killed, and however soon: no stranger's file goes; later all is right."""
-    chance = random.Random(seed)  # noqa: S311
-    answers = ["5s", "12s", "20s", "entries", "cached"]
-
-    def vary(_: Record) -> None:
-        world.platform.dialect.speak(f"listing={chance.choice([*answers[:-1], 'now'])}")
-
-    world.platform.dialect.speak(f"listing={chance.choice(answers)}")
-    world.platform.on_response = vary if seed % 3 == 0 else None  # how late it is changes all the time
-    names = [f"{folder}/{name}" for folder in "ab" for name in ("x.css", "y.js", "z.html")]
-    versions = [
-        SITE | {name: chance.choice([b"1", b"2", b"333"]) for name in names if chance.random() < 0.6}
-        for _ in range(3)
-    ]
-    for step in range(8):
-        world.write(chance.choice(versions))
-        at, end = chance.choice(["index.html", "[ab]/", "_zerokie"]), chance.choice(["", "killed", "failed"])
-        if step > 1 and end == "failed":
-            world.fault(Kind.STATUS, "PUT", f"/files/{at}", status=400, skip=chance.randrange(3))
-        elif step > 1 and end == "killed":
-            world.die(partial(is_put, at))
-        if step == 1:
-            world.platform.put_file("site", "a/theirs.css", b"1")
-            world.loop.jump(60)
-        outcome = world.run()
-        world.revive()
-        world.platform.faults.clear()
-        assert outcome.exit_code in {0, 2, 4, 5, 143}, outcome.log
-        world.loop.jump(60 if step < 2 else chance.choice([0, 1, 3, 8, 60]))
-    assert world.stored()["a/theirs.css"] == b"1"
-    world.loop.jump(60)
-    assert world.run(take_over=True).exit_code == 0
-    assert world.stored() == world.read()
-    world.loop.jump(60)
-    assert world.run().uploads == []
-
-
-def test_a_404_of_a_new_apps_listing_is_waited_for(world: World) -> None:
-    """A 404 is waited for."""
-    world.platform.dialect.speak("listing=5s", "empty-zone=404")
-    assert world.run(app="new", create=True).exit_code == 0
-    assert world.stored("new") == world.read()
-    world.loop.jump(20)
-    outcome = world.run(app="new")
-    assert (outcome.exit_code, outcome.uploads) == (0, [])

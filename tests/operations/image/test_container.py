@@ -1,0 +1,190 @@
+"""The order of a container app's deploy and of its restart: wait, health check, and what is claimed."""
+
+import pytest
+
+from tests.support.containers import (
+    BROKEN,
+    LOOK,
+    NEW,
+    OLD,
+    asked,
+    deploy,
+    lines,
+    running_web,
+    says,
+    takes,
+)
+from tests.support.world import Outcome, World
+from zerokie_action.sandbox.faults import Kind
+from zerokie_action.sandbox.records import Record
+
+LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
+DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def test_requested_image_is_an_output_after_a_rollback(world: World) -> None:
+    """An output of its own: after a dry run and after a rollback, `image` is none, or another one."""
+    planned = deploy(world, dry_run=True).outputs
+    assert (planned["image"], planned["requested_image"]) == (None, NEW)
+    rolled_back = deploy(world, BROKEN, rollback=True).outputs
+    assert (rolled_back["image"], rolled_back["requested_image"]) == (OLD, BROKEN)
+
+
+# --- the health check after the wait
+
+
+@pytest.mark.parametrize(
+    ("image", "status", "why"),
+    [
+        (OLD, "running", "'web' runs 'nginx:1' again, after it showed 'nginx:2'"),
+        ("nginx:9", "running", "Another deploy has replaced 'nginx:2': 'web' runs 'nginx:9'"),
+        (NEW, "crashed", "The platform reports that 'web' is 'crashed'"),
+    ],
+)
+def test_another_version_after_the_health_check_is_told(
+    world: World, image: str, status: str, why: str
+) -> None:
+    """The new one ran, and was not healthy; then the platform, or somebody else, has replaced it."""
+    world.fault(Kind.STATUS, "GET", "^/_apps/web", status=500, times=5)
+    world.loop.call_later(10, lambda: says(world, skip=0, times=None, image=image, status=status))
+    outcome = deploy(world, health_check="/")
+    expected = "superseded" if image == "nginx:9" else "failed"
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, expected), outcome.log
+    assert "is healthy after" in outcome.log
+    assert outcome.outputs["error"].startswith(why)
+    assert outcome.outputs["image"] == image
+    assert outcome.seconds < 60
+
+
+def test_one_more_look_shows_that_the_version_stays(world: World) -> None:
+    """One more look, and no more, shows that the version which runs is the one that has answered."""
+    outcome = deploy(world, health_check="/")
+    assert outcome.exit_code == 0
+    asked_last = [record.path for record in outcome.requests if record.method == "GET"][-2:]
+    assert asked_last == ["/_apps/web/", "/v1/apps/web"]
+    assert outcome.log.count("Waiting for 'web' to run") == 2
+    assert "Waiting for 'web' to show" not in outcome.log
+
+
+@pytest.mark.parametrize("status", ["503", "403", "deploying", "scaling"])
+def test_no_answer_after_the_health_check_is_green(world: World, status: str) -> None:
+    """After the health check: the platform is away, a firewall refuses, or the status is another."""
+
+    def look(record: Record) -> None:
+        if record.path == "/_apps/web/":
+            world.platform.on_request = None
+            if status.isdigit():
+                world.fault(Kind.STATUS, "GET", LOOK, status=int(status), times=None)
+            else:
+                says(world, skip=0, times=None, image=NEW, status=status)
+
+    world.platform.on_request = look
+    outcome = deploy(world, health_check="/", rollback=True, timeout=20)
+    assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
+    assert outcome.seconds < 30
+
+
+# --- without `wait`
+
+
+def test_without_wait_the_previous_version_may_have_answered(world: World) -> None:
+    """Without `wait`, the previous one may have answered the health check; a text would tell."""
+    outcome = deploy(world, wait=False, health_check="/")
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
+    assert outcome.seconds < 5, "and no look at the app"
+    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; it was not checked")
+    outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
+    assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
+
+
+def test_wait_false_claims_nothing(world: World) -> None:
+    """`wait: false` asks nothing after the deploy, and claims nothing: not in the log, not in the reports."""
+    outcome = deploy(world, BROKEN, wait=False, rollback=True)
+    assert outcome.exit_code == 0
+    (warning,) = outcome.outputs["warnings"]
+    assert warning == "`rollback` has no effect without `wait` or `health-check`: nothing is checked"
+    assert [record.method for record in outcome.requests] == ["GET", "POST"]
+    assert lines(outcome)[1:] == [
+        "Deploying 'nginx:broken' (was 'nginx:1')",
+        "`wait` is off: it was not checked whether the app runs",
+        "Deploy accepted after 0 s; nothing was checked: http://platform/_apps/web",
+    ]
+    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; nothing was checked")
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
+
+
+# --- a restart
+
+
+def restart(world: World, app: str = "web", **inputs: object) -> Outcome:
+    return world.run(operation="restart", app=app, **inputs)
+
+
+def test_a_restart_waits_for_the_same_image(world: World) -> None:
+    """The same image, waited for; what ran before the restart does not count."""
+    takes(world, 5)
+    outcome = restart(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["status"] == "restarted"
+    assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
+    assert outcome.outputs["deploy_id"]
+    assert lines(outcome) == [
+        "Restarting 'web'",
+        "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
+        "Waiting for 'web' to run: its status is 'running', which has to last for 7 s; 4 m 55 s left",
+        "'web' runs 'nginx:1' after 12 s",
+        "Restarted and running after 12 s: http://platform/_apps/web",
+    ]
+
+
+def test_a_restart_reports_the_image_that_it_pulled(world: World) -> None:
+    """The output is the image that runs, not the image of the same name that ran before."""
+    says(world, skip=0, image=DIGEST, status="running")
+    says(world, skip=0, image=OTHER_DIGEST, status="running", times=None)
+    outputs = restart(world).outputs
+    assert (outputs["previous_image"], outputs["image"]) == (DIGEST, OTHER_DIGEST)
+
+
+def test_a_restart_without_an_image_does_without_its_name(world: World) -> None:
+    """The error and its hint do without a name."""
+    world.platform.dialect.speak("image=not-in-get")
+    takes(world, 60)
+    outputs = restart(world, wait_timeout=20).outputs
+    assert outputs["error"].startswith("'web' does not run the image after 20 s: its status is 'deploying'")
+    assert outputs["hint"].startswith("Can the platform pull the image (it got no login)?")
+
+
+def test_a_restart_is_health_checked(world: World) -> None:
+    """A restart that brings the app down is no success; there is nothing to roll back to."""
+    world.platform.set_page("web", 500)
+    outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
+    assert outcome.exit_code == 10
+    assert outcome.outputs["status"] == "failed"
+    assert len(outcome.writes) == 1
+    assert "rolled back" not in outcome.outputs["error"]
+
+
+@pytest.mark.parametrize("app", ["site", "nothing"])
+def test_a_static_app_or_none_can_not_be_restarted(world: World, app: str) -> None:
+    """A static app (2), and none at all (4)."""
+    outcome = restart(world, app)
+    assert outcome.exit_code == (2 if app == "site" else 4)
+    assert {record.method for record in outcome.requests} == {"GET"}
+    if app == "site":
+        said = "App 'site' is a static app; `operation: restart` is for container apps"
+        assert outcome.outputs["error"] == said
+        assert "destroy" not in outcome.outputs["hint"]
+    else:
+        assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")
+
+
+def test_a_restart_asks_nothing_about_its_login(world: World) -> None:
+    """It names no image, so nobody can tell which registry is meant."""
+    world.platform.apps.deploy("web", image="ghcr.io/o/web:2", private=True)
+    outcome = restart(world, dry_run=True, **LOGIN)
+    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])

@@ -1,0 +1,117 @@
+"""The request for a deploy of an image: another deploy in progress, and an answer that is lost."""
+
+import pytest
+
+from tests.support.containers import (
+    OLD,
+    asked,
+    deploy,
+    running_web,
+    says,
+    takes,
+)
+from tests.support.world import World
+from zerokie_action.sandbox.faults import Kind
+
+
+@pytest.fixture(autouse=True)
+def _web(world: World) -> None:
+    running_web(world)
+
+
+def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -> None:
+    """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
+    world.platform.hold_deploy("web")
+
+    def end() -> None:
+        world.platform.release_deploy("web")
+        world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.loop.call_later(20, end)
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["previous_image"] == "nginx:other"
+    assert 20 <= outcome.outputs["lock_wait_seconds"] < 36
+    assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
+
+
+def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> None:
+    """Then nothing was deployed, and the exit code says why."""
+    world.platform.hold_deploy("web")
+    outcome = deploy(world, lock_timeout="30s")
+    assert outcome.exit_code == 6
+    assert outcome.outputs["lock_wait_seconds"] == pytest.approx(30)
+    assert outcome.outputs["error"].startswith("Another deploy of 'web' is still in progress after 30 s: ")
+    assert "Nothing was changed." in outcome.log
+    assert world.platform.apps.get("web").image == OLD
+
+
+# --- what becomes of an answer that is lost
+
+
+@pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
+def test_retry_timeout_0_asks_once(world: World, *, arrives: bool, code: int) -> None:
+    """`retry-timeout: 0` asks once; the app shows whether that arrived."""
+    world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
+    outcome = deploy(world, retry_timeout=0)
+    assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
+    assert ("The deploy was requested, and the app shows no sign of it" in outcome.log) is not arrives
+
+
+def test_a_lost_request_is_sent_twice_and_no_more(world: World) -> None:
+    """Twice, and no more; what was asked for may still come."""
+    world.fault(Kind.RESET, "POST", "/deploy$", times=None)
+    outcome = deploy(world, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (5, 2)
+    assert outcome.seconds == pytest.approx(15 + 15, abs=1)
+    assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
+    assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
+    assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_lost_answer_overwrites_no_colleagues_deploy(world: World, *, wait: bool) -> None:
+    """Their image stays: the deploy is not requested again. Once it runs for certain, that is said."""
+
+    def other() -> None:
+        world.platform.apps.deploy("web", image="nginx:9", private=False)
+        world.platform.apps.set_status("web", "running")
+
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.loop.call_later(3, other)
+    outcome = deploy(world, rollback=True, wait=wait, health_check=None if wait else "/")
+    assert (outcome.exit_code, asked(outcome)) == (8 if wait else 5, 1), outcome.log
+    assert outcome.outputs["status"] == ("superseded" if wait else "failed")
+    assert world.platform.apps.get("web").image == outcome.outputs["image"] == "nginx:9"
+    said = (
+        "Another deploy has replaced 'nginx:2': " if wait else "requested, and the app shows no sign of it: "
+    )
+    assert said in outcome.outputs["error"]
+    assert outcome.seconds == pytest.approx(3 + 15 if wait else 3, abs=2)
+
+
+def test_a_refusal_after_a_lost_request_is_no_deploy_of_ours(world: World) -> None:
+    """The second request is refused: that is no deploy of ours that is in progress."""
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (4, 2), outcome.log
+
+
+def test_a_conflict_after_a_lost_request_is_our_own_deploy(world: World) -> None:
+    """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
+    takes(world, 30)
+    world.fault(Kind.RESET, "POST", "/deploy$", after=True)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b"")
+    says(world, image=OLD, status="running", times=16)
+    outcome = deploy(world, lock_timeout=0)
+    assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
+
+
+def test_a_lost_answer_with_an_hours_retry_after_is_given_up(world: World) -> None:
+    """Nobody looks for an hour."""
+    wait = {"Retry-After": "3600"}
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
+    outcome = deploy(world)
+    assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
+    assert "it asks to wait until" in outcome.outputs["error"]
