@@ -71,8 +71,10 @@ async def test_a_signal_releases_the_lock_where_no_thread_can_start(
 async def _ends_in_time(process: asyncio.subprocess.Process, number: int, *, after: bytes) -> None:
     """A signal ends it, when it has said so much."""
     assert process.stdout is not None
-    while after not in await process.stdout.readline():
-        pass
+    line = b""
+    while after not in line:
+        line = await process.stdout.readline()
+        assert line, "it has ended"
     began = time.monotonic()
     process.send_signal(number)
     assert await process.wait() == 128 + number
@@ -89,7 +91,7 @@ async def test_a_blocked_end_ends_in_time(real: tuple[Platform, Runner]) -> None
 
 BLOCKED = """
 import sys, time
-from zerokie_action.operations import static
+from zerokie_action.operations.site import static
 
 name, calls = sys.argv.pop(), []
 work = getattr(static, name)
