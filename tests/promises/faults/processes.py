@@ -12,7 +12,7 @@ from tests.support.world import API_KEY
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.server import serve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Runner:
