@@ -195,9 +195,6 @@ def _log_scan(job: Job, scanned: Scan) -> None:
     ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
     size = human_bytes(sum(file.size for file in scanned.files))
     job.log.info(f"Scanned {human_files(len(scanned.files))}, {size}{ignored}")
-    if scanned.secrets:
-        secrets = human_paths(scanned.secrets, 10)
-        job.log.info(f"Ignored as protected: {secrets}; `!pattern` in the input `ignore` deploys one")
     for warning in scanned.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
