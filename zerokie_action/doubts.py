@@ -174,10 +174,15 @@ def _less_than_half(plan: Plan, keep: Patterns) -> str:
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
     addresses = {*map(_address, pages)}
-    found = addresses & {_address(file.path) for file in plan.files}
+    found = addresses & {_address(file.path) for file in plan.files if _may_be_page(file.path)}
     if len(addresses) > _FEW and len(found) < len(addresses) / 2:
         return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"
     return ""
+
+
+def _may_be_page(path: str) -> bool:
+    """Whether the file is a page, or has no extension: some builds write `about` in place of `about.html`."""
+    return is_page(path) or "." not in path.rpartition("/")[2]
 
 
 def _address(path: str) -> str:
