@@ -51,8 +51,7 @@ class Plan(NamedTuple):
     @property
     def replaces_file(self) -> bool:
         """Whether a path to delete is a directory of the folder; a platform may delete what is in it, too."""
-        directories = directories_of(file.path for file in self.files) if self.delete else set()
-        return not directories.isdisjoint(self.delete)
+        return not directories_of(file.path for file in self.files).isdisjoint(self.delete)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.

@@ -28,7 +28,6 @@ from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.report.result import Changes, Uploaded
 
-_NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
 _NOT_PROVED = "the platform lists no length, or no new time"
 _MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
 _SHOWN_PLAIN = 20
@@ -45,8 +44,8 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         await _preview(job, scanned, app)
         return
     app = app or (await apps.create_or_find(job))[0]
-    plan, hashes = await _update(job, scanned, app)
-    await _complete(job, plan, hashes)
+    hashes = await _update(job, scanned, app)
+    await _complete(job, hashes)
 
 
 async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
@@ -63,11 +62,10 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     preview_domains(job)
 
 
-async def _update(job: Job, scanned: Scan, app: App) -> tuple[Plan, Mapping[str, str]]:
+async def _update(job: Job, scanned: Scan, app: App) -> Mapping[str, str]:
     """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
 
-    Returns:
-        The plan, and SHA-256 of each file that the app has now, in hex by path.
+    Returns SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
     job.changes.append(changes)
@@ -83,7 +81,7 @@ async def _update(job: Job, scanned: Scan, app: App) -> tuple[Plan, Mapping[str,
     changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
-    return plan, update.deployed_hashes()
+    return update.deployed_hashes()
 
 
 async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
@@ -118,7 +116,7 @@ async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: B
             job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
 
-async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
+async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job)
@@ -128,8 +126,6 @@ async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
-    if _lacks_front_page(plan):  # in the log, the warning is far above
-        job.log.info(_NO_FRONT_PAGE)
 
 
 async def _scan(job: Job, directory: Path) -> Scan:
@@ -227,14 +223,9 @@ def _log_plan(job: Job, plan: Plan) -> None:
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    if _lacks_front_page(plan):
-        job.warn(_NO_FRONT_PAGE)
-
-
-def _lacks_front_page(plan: Plan) -> bool:
-    """Whether a first deploy has no front page, or a deploy deletes it."""
-    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
-    return is_first or FRONT_PAGE in plan.delete
+    is_first = not plan.zone.files
+    if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
+        job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
