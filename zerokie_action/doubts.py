@@ -130,10 +130,8 @@ def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
         problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
     elif owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
         return None
-    elif owner is Owner.NOBODY:
-        problem = f"App {app!r} has {human_files(files)} that no deploy of this action has uploaded"
     else:
-        problem = f"App {app!r} was last deployed from another repository, or by a run that knew of none"
+        problem = f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
     return Doubt(problem, "To delete it, use `operation: destroy` with this `app`.")
 
 
