@@ -171,15 +171,6 @@ class TestOwnFiles:
         assert scan(site, ignore=["_zerokie"]).warnings == []
 
 
-def test_a_whole_repository_is_warned_about(site):
-    """`directory: .` is nearly always a mistake; who lists what is left out has thought about it."""
-    write_tree(site, ["index.html", "package.json", ".git/config", ".github/workflows/deploy.yml"])
-    (warning,) = scan(site, ignore=["*.css"]).warnings
-    assert warning.startswith("`directory` is the root of a repository, and everything in it")
-    (site / ".zerokieignore").write_text("package.json")
-    assert scan(site).warnings == []
-
-
 def test_files_that_configure_other_hosts_are_named_in_one_warning(site):
     """One warning names them: they have no effect, and may hold passwords."""
     names = ["_headers", "_redirects", "CNAME", "netlify.toml", "vercel.json", "staticwebapp.config.json"]

@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE, Patterns
+from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.plan import FRONT_PAGE
@@ -33,10 +33,6 @@ from zerokie_action.numbers import human_paths
 _LISTED_PROBLEMS = 20
 _FRONT_PAGE_START = 64 * 1024
 """The bytes of a front page that tell whether it is built."""
-_WHOLE_REPOSITORY = (
-    "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
-    f"the folder that has the site, or list the rest in {IGNORE_FILE}"
-)
 
 
 @dataclass
@@ -113,8 +109,6 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
     if problems:
         raise ConfigurationError(*problems)
-    if location is None and (root / ".git").exists():
-        result.warnings.append(_WHOLE_REPOSITORY)
     others = sorted(file.path for file in result.files if file.path.rpartition("/")[2] in FOR_OTHER_HOSTS)
     if others:
         result.warnings.append(
