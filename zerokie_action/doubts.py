@@ -164,14 +164,11 @@ def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doub
 def _less_than_half(plan: Plan, keep: Patterns) -> str:
     """How many of how many files or pages the directory has, if it has fewer than half; else empty."""
     site = keep.unmatched(plan.zone.files) - plan.stale.keys()
-    pages = {*filter(is_page, site)}
     files, before = len(plan.files), plan.zone.manifest.count
-    if plan.wait and plan.zone.is_unread:  # nobody can tell which assets were waiting already
-        files, site = sum(is_page(file.path) for file in plan.files), pages
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
-    addresses = {*map(_address, pages)}
+    addresses = {_address(path) for path in site if is_page(path)}
     found = addresses & {_address(file.path) for file in plan.files if _may_be_page(file.path)}
     if len(addresses) > _FEW and len(found) < len(addresses) / 2:
         return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"

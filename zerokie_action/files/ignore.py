@@ -89,9 +89,9 @@ class Patterns:
         """The paths of files that the patterns do not match."""
         return {path for path in paths if not self.match_path(path)}
 
-    def includes(self, path: str, *, is_directory: bool) -> bool:
-        """Whether the last pattern that matches the entry itself is negated."""
-        return self._judge(path, is_directory=is_directory) is False
+    def includes(self, path: str) -> bool:
+        """Whether the last pattern that matches the file itself is negated."""
+        return self._judge(path, is_directory=False) is False
 
     def _judge(self, path: str, *, is_directory: bool) -> bool | None:
         """Whether the last pattern that matches the entry itself ignores it; None without such a pattern."""

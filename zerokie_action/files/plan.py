@@ -127,7 +127,7 @@ def needs_update(plan: Plan, repository: str) -> bool:
         repository: the run's repository; empty if it is not known.
     """
     zone = plan.zone
-    is_ours = zone.newest is not None and zone.owner == mark_repository(repository)
+    is_ours = zone.newest is not None and zone.newest.repository == mark_repository(repository)
     knows_stale = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
     is_finished = zone.manifest.count == len(plan.files)
     return bool(plan.uploads or plan.delete) or not (is_ours and knows_stale and is_finished)

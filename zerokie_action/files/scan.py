@@ -225,7 +225,7 @@ class _Walk:
 
     def publishes(self, path: str) -> bool:
         """Whether the input `ignore` lets a file through by `!`."""
-        return self.input.includes(path, is_directory=False)
+        return self.input.includes(path)
 
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""

@@ -213,7 +213,6 @@ def _log_plan(job: Job, plan: Plan) -> None:
     )
     if log.shows("debug"):
         names = [f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()]
-        names += [f"  = {path} (waits until {utc_time(_waits_until(job, plan, path))})" for path in plan.wait]
     else:
         shown = _SHOWN_FOLDED if log.folds else _SHOWN_PLAIN
         names = [f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)]
@@ -228,16 +227,12 @@ def _log_plan(job: Job, plan: Plan) -> None:
         job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
-    """When all of these paths have waited long enough, in seconds since 1970."""
-    return max(plan.stale.get(path, time.time()) for path in paths) + job.settings.delete_stale
-
-
 def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
     """Say how many files wait, and until when."""
     changes.waiting = len(plan.wait)
     if plan.wait:
-        changes.waiting_until = utc_time(_waits_until(job, plan, *plan.wait))
+        last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
+        changes.waiting_until = utc_time(last_since + job.settings.delete_stale)
         verb, them = ("waits", "it") if len(plan.wait) == 1 else ("wait", "them")
         files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
         job.note(f"{files} {verb}; the first deploy after {day} deletes {them}")
