@@ -161,6 +161,11 @@ WRONG = {
         ["index.html", "docker-compose.yml", *(f"dist/{path}" for path in PAGES + ASSETS)],
         "1 of the site's 6 pages, fewer than half",
     ),
+    "sources in place of the report about them": (
+        ["index.html", *(f"src/{number}.js.html" for number in range(10))],
+        ["index.html", *(f"src/{number}.js" for number in range(10))],
+        "1 of the site's 11 pages, fewer than half",
+    ),
     "pages are lost": (DOCS_A, [*DOCS_A[:20], *ASSETS], "20 of the site's 41 pages"),
     "index/index.html is no front page": (
         [*PAGES, *ASSETS, "index/index.html"],

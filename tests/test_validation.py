@@ -180,7 +180,7 @@ def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], prob
 def test_a_missing_folder_names_what_is_there_instead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, advice: str
 ) -> None:
-    """First of all it has to be built. Names that are close, then those that build tools use.
+    """First of all it has to be built. Then the names that build tools use.
 
     Beside a `package.json`, `public` has a project's own assets.
     """

@@ -130,10 +130,8 @@ def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
         problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
     elif owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
         return None
-    elif owner is Owner.NOBODY:
-        problem = f"App {app!r} has {human_files(files)} that no deploy of this action has uploaded"
     else:
-        problem = f"App {app!r} was last deployed from another repository, or by a run that knew of none"
+        problem = f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
     return Doubt(problem, "To delete it, use `operation: destroy` with this `app`.")
 
 
@@ -166,18 +164,20 @@ def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doub
 def _less_than_half(plan: Plan, keep: Patterns) -> str:
     """How many of how many files or pages the directory has, if it has fewer than half; else empty."""
     site = keep.unmatched(plan.zone.files) - plan.stale.keys()
-    pages = {*filter(is_page, site)}
     files, before = len(plan.files), plan.zone.manifest.count
-    if plan.wait and plan.zone.is_unread:  # nobody can tell which assets were waiting already
-        files, site = sum(is_page(file.path) for file in plan.files), pages
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
-    addresses = {*map(_address, pages)}
-    found = addresses & {_address(file.path) for file in plan.files}
+    addresses = {_address(path) for path in site if is_page(path)}
+    found = addresses & {_address(file.path) for file in plan.files if _may_be_page(file.path)}
     if len(addresses) > _FEW and len(found) < len(addresses) / 2:
         return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"
     return ""
+
+
+def _may_be_page(path: str) -> bool:
+    """Whether the file is a page, or has no extension: some builds write `about` in place of `about.html`."""
+    return is_page(path) or "." not in path.rpartition("/")[2]
 
 
 def _address(path: str) -> str:

@@ -47,7 +47,7 @@ STOPPED: Mapping[str, tuple[str, str | None, str, str]] = {
     "Create React App": ("package.json public/index.html build/index.html", None, NO_PAGE, "build"),
     "Create React App, not built": ("package.json src/a.js public/index.html", None, NO_PAGE, ""),
     "Eleventy": ("package.json _site/index.html", ELEVENTY, "begins with front matter (---)", "_site"),
-    "Jekyll": ("Gemfile _config.yml _site/index.html", "\ufeff---\n", "Gemfile, _config.yml and an", "_site"),
+    "Jekyll": ("Gemfile _config.yml _site/index.html", "---\n", "Gemfile, _config.yml and an", "_site"),
     "Hugo": ("hugo.toml content/a.md public/index.html", None, f"hugo.toml and {NO_PAGE}", "public"),
     "MkDocs": ("mkdocs.yml docs/index.md site/index.html", None, f"mkdocs.yml and {NO_PAGE}", "site"),
     "Sphinx": ("conf.py index.rst", None, f"conf.py and {NO_PAGE}", ""),

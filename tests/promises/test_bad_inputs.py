@@ -72,7 +72,7 @@ BAD = [
     Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
     Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in", {"ignore_file": ".noignore"}),
     Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
-    Bad("link to itself", "'me' is a broken symbolic link", prepare=link("me", "me")),
+    Bad("link to itself", "'me' is a symbolic link", prepare=link("me", "me")),
     Bad("name that is not UTF-8", "has a path that is not UTF-8, or longer than 1,024 bytes; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),

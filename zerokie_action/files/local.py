@@ -8,7 +8,8 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 import anyio.to_thread
@@ -27,9 +28,6 @@ _KEY_AS_TEXT = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
 _KEY_AS_DER = re.compile(rb"\x30(?:[\0-\x7f]|\x81.|\x82..|\x83...|\x84....)\x02\x01[\0\x01]", re.DOTALL)
 """A sequence that begins with a version, 0 or 1: PKCS #8, PKCS #1, SEC 1; no certificate begins so."""
 _LARGEST_KEY_FILE = 1024 * 1024
-
-# O_NONBLOCK: a FIFO in the file's place would block the open. The flag has no effect on regular files.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
 class LocalFile(NamedTuple):
@@ -84,14 +82,11 @@ def is_private_key(file: LocalFile) -> bool:
     return bool(_KEY_AS_DER.match(content) or _KEY_AS_TEXT.search(text))
 
 
-@contextmanager
-def _opened(file: LocalFile) -> Iterator[int]:
-    """A file descriptor of the file, which is no link; a link may lead out of the directory."""
-    descriptor = os.open(file.source, _FLAGS)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _open(file: LocalFile) -> FileIO:
+    """The file, opened to be read, if it is no link; a link may lead out of the directory."""
+    # O_NONBLOCK: a FIFO in the file's place would block the open. The flag has no effect on regular files.
+    safely = os.O_NOFOLLOW | os.O_NONBLOCK
+    return FileIO(file.source, opener=lambda path, flags: os.open(path, flags | safely))
 
 
 def read_start(file: LocalFile, limit: int) -> bytes:
@@ -100,11 +95,8 @@ def read_start(file: LocalFile, limit: int) -> bytes:
     Raises:
         OSError: when the file can't be read.
     """
-    content = b""
-    with _opened(file) as descriptor:
-        while chunk := os.read(descriptor, limit - len(content)):
-            content += chunk
-    return content
+    with BufferedReader(_open(file)) as content:
+        return content.read(limit)
 
 
 def directory_changed(what: object) -> DeployFailed:
@@ -143,12 +135,12 @@ class FileContent:
         """
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
-            with _opened(file) as descriptor:
-                status = os.fstat(descriptor)
+            with _open(file) as content:
+                status = os.fstat(content.fileno())
                 if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
                     raise directory_changed(repr(file.path))
                 while taken < file.size:
-                    chunk = os.read(descriptor, min(file.size - taken, CHUNK_SIZE))
+                    chunk = content.read(min(file.size - taken, CHUNK_SIZE))
                     if not chunk:
                         raise directory_changed(repr(file.path))
                     digest.update(chunk)

@@ -51,8 +51,7 @@ class Plan(NamedTuple):
     @property
     def replaces_file(self) -> bool:
         """Whether a path to delete is a directory of the folder; a platform may delete what is in it, too."""
-        directories = directories_of(file.path for file in self.files) if self.delete else set()
-        return not directories.isdisjoint(self.delete)
+        return not directories_of(file.path for file in self.files).isdisjoint(self.delete)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -128,7 +127,7 @@ def needs_update(plan: Plan, repository: str) -> bool:
         repository: the run's repository; empty if it is not known.
     """
     zone = plan.zone
-    is_ours = zone.newest is not None and zone.owner == mark_repository(repository)
+    is_ours = zone.newest is not None and zone.newest.repository == mark_repository(repository)
     knows_stale = plan.stale == zone.manifest.stale and plan.stale.keys() >= {*plan.wait}
     is_finished = zone.manifest.count == len(plan.files)
     return bool(plan.uploads or plan.delete) or not (is_ours and knows_stale and is_finished)

@@ -19,9 +19,6 @@ _LOADS_SOURCES = re.compile(
     rb"""<(?:script|link)\b[^<>]*?\s(?:src|href)\s*=\s*["']?(?:\./|/)?src/""", re.IGNORECASE
 )
 """A page of Vite or Parcel before the build: `<script type="module" src="/src/main.ts">`."""
-_FRONT_MATTER = b"---"
-"""The begin of a page that Jekyll or Eleventy has not rendered."""
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def output_directories(names: Container[str]) -> list[str]:
@@ -39,8 +36,8 @@ def why_not_built(front_page: bytes | None) -> str:
     """
     if front_page is None:
         return "no index.html"
-    if front_page.removeprefix(_BYTE_ORDER_MARK).startswith(_FRONT_MATTER):
-        return f"an index.html that begins with front matter ({_FRONT_MATTER.decode()})"
+    if front_page.startswith(b"---"):  # Jekyll or Eleventy has not rendered it
+        return "an index.html that begins with front matter (---)"
     return "an index.html that loads from src/" if _LOADS_SOURCES.search(front_page) else ""
 
 

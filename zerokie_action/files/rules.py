@@ -102,11 +102,6 @@ def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
     return ""
 
 
-def ignore_file_places(directory: Path, ignore_file: Path) -> tuple[Path, Path]:
-    """The two places of the ignore file: the directory, then the working directory."""
-    return directory / ignore_file, ignore_file
-
-
 def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
-    """The ignore file that counts; None if there is none."""
-    return next(filter(os.path.lexists, ignore_file_places(directory, ignore_file)), None)
+    """The ignore file, in the directory or else in the working directory; None if there is none."""
+    return next(filter(os.path.lexists, (directory / ignore_file, ignore_file)), None)

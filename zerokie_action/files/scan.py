@@ -5,19 +5,17 @@ beside a project's file. An entry that can't be deployed (a link, a FIFO, an unr
 before anything changes on the platform. One error names all of them. Ignored entries are not examined.
 """
 # os.path and glob find nothing where a name is too long or a directory can't be entered; pathlib raises.
-# ruff: noqa: PTH110, PTH112, PTH113, PTH207
+# ruff: noqa: PTH112, PTH113, PTH207
 
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from glob import glob
 from operator import attrgetter
 from pathlib import Path
 
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.escapes import shorten
-from zerokie_action.files.ignore import IGNORE_FILE, Patterns
+from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.files.manifest import MANIFEST_FOLDER
 from zerokie_action.files.plan import FRONT_PAGE
@@ -25,9 +23,7 @@ from zerokie_action.files.project import PROJECT_FILES, find_built_site, output_
 from zerokie_action.files.rules import (
     FOR_OTHER_HOSTS,
     PROTECTED,
-    PROTECTED_NAMES,
     UNWANTED,
-    ignore_file_places,
     problem_with_path,
     read_ignore_file,
     resolve,
@@ -35,14 +31,8 @@ from zerokie_action.files.rules import (
 from zerokie_action.numbers import human_paths
 
 _LISTED_PROBLEMS = 20
-_SHOWN_PATH = 200
-"""Characters of a path that no URL can name; it may be long."""
 _FRONT_PAGE_START = 64 * 1024
 """The bytes of a front page that tell whether it is built."""
-_WHOLE_REPOSITORY = (
-    "`directory` is the root of a repository, and everything in it that is not ignored is published. Name "
-    f"the folder that has the site, or list the rest in {IGNORE_FILE}"
-)
 
 
 @dataclass
@@ -54,7 +44,6 @@ class Scan:
         ignore_file: the ignore file; None if there is none.
         files: the files to deploy, sorted by path; never empty.
         ignored: the number of ignored files and directories; an ignored directory counts once.
-        secrets: the ignored paths that have a protected name; a directory's path ends in `/`.
         warnings: sentences for the user.
     """
 
@@ -62,7 +51,6 @@ class Scan:
     ignore_file: Path | None
     files: list[LocalFile] = field(default_factory=list)
     ignored: int = 0
-    secrets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -76,21 +64,17 @@ def problem_with_directory(directory: str | os.PathLike[str]) -> str:
         return "is a file; name the folder that has the site (an archive has to be unpacked first)"
     if not os.path.isdir(directory):
         fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
-        if similar := _similar_directories(Path(directory)):
-            return f"does not exist; {fix}: did you mean {' or '.join(map(repr, similar))}?"
+        if built := _built_directories(Path(directory).parent):
+            return f"does not exist; {fix}: did you mean {' or '.join(map(repr, built))}?"
         in_container = "mount the folder, and write the path as the container sees it"
         return f"does not exist; {fix} (in a container: {in_container})"
-    if not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
-        return "cannot be read (Permission denied); make it readable for the user who runs this"
     return problem_with_path(directory, tree=Path(directory, ".."))
 
 
-def _similar_directories(directory: Path) -> list[str]:
-    """The directories in the place of a missing one that have a similar name, or that of a build's output."""
-    parent = directory.parent
-    directories = {name.rstrip("/") for name in glob("*/", root_dir=parent)}
-    usual = [name for name in output_directories({*glob("*", root_dir=parent)}) if name in directories]
-    return [str(parent / name) for name in get_close_matches(directory.name, sorted(directories)) or usual]
+def _built_directories(parent: Path) -> list[str]:
+    """The directories in `parent` that have the name of a build's output."""
+    places = [parent / name for name in output_directories(glob("*", root_dir=parent))]
+    return [str(place) for place in places if os.path.isdir(place)]
 
 
 def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
@@ -106,14 +90,11 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         ConfigurationError: when the directory can't be deployed; `args` has the first twenty problems and
             the number of the others.
     """
-    # `validation.check` has checked the directory, but a second scan may find it gone.
-    if problem := problem_with_directory(directory):
-        raise ConfigurationError(f"`directory`: {str(directory)!r} {problem}")
     root = resolve(directory)
     location, patterns, problems = read_ignore_file(directory, ignore_file)
     result = Scan(directory, location)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
-    excluded = {os.path.realpath(path) for path in (*exclude, *ignore_file_places(directory, ignore_file))}
+    excluded = {os.path.realpath(path) for path in (*exclude, *([location] if location else []))}
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
     problems += sorted(walk.problems)
@@ -128,8 +109,6 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
         problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
     if problems:
         raise ConfigurationError(*problems)
-    if location is None and (root / ".git").exists():
-        result.warnings.append(_WHOLE_REPOSITORY)
     others = sorted(file.path for file in result.files if file.path.rpartition("/")[2] in FOR_OTHER_HOSTS)
     if others:
         result.warnings.append(
@@ -137,7 +116,6 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
             "and are published as they are, with the passwords that one may hold"
         )
     result.files.sort(key=attrgetter("path"))
-    result.secrets.sort()
     return result
 
 
@@ -196,23 +174,22 @@ class _Walk:
                             pending.append((entry.path, f"{path}/"))
             except OSError as error:
                 what = f"or something in it cannot be read ({error.strerror})"
-                self.refuse(prefix[:-1] or ".", what, fix="make it readable")
+                self.refuse(prefix[:-1] or str(self.result.directory), what, fix="make it readable")
 
     def _visit(self, entry: os.DirEntry[str], path: str) -> bool:
         """Add or refuse an entry; return whether it is a directory to visit."""
         is_link, is_directory = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
         # Nobody knows what a link should be: a pattern for directories ignores it as well.
-        if self.patterns.match_entry(path, is_directory=is_directory or is_link):
-            self.result.ignored += 1
-            if PROTECTED_NAMES.match_entry(path, is_directory=is_directory or is_link):
-                self.result.secrets.append(f"{path}/" if is_directory else path)
-        elif entry.path in self.excluded:
+        if (
+            self.patterns.match_entry(path, is_directory=is_directory or is_link)
+            or entry.path in self.excluded
+        ):
             self.result.ignored += 1
         elif is_link:
             self._refuse_link(entry, path)
         elif not is_addressable(path):
             what = f"has a path that is not UTF-8, or longer than {LONGEST_PATH:,} bytes"
-            self.refuse(shorten(path, _SHOWN_PATH), what, fix="rename it")
+            self.refuse(path, what, fix="rename it")
         elif not os.access(entry.path, os.R_OK | (os.X_OK if is_directory else 0), effective_ids=True):
             self.refuse(path, "cannot be read (Permission denied)", fix="make it readable")
         elif not is_directory:
@@ -228,9 +205,7 @@ class _Walk:
     def _refuse_link(self, entry: os.DirEntry[str], path: str) -> None:
         """Refuse a link, wherever it leads: whoever wrote the tree has chosen that place."""
         target = os.path.realpath(entry.path)
-        if not os.path.exists(target):
-            self.refuse(path, f"is a broken symbolic link (to {target!r})")
-        elif Path(target).is_relative_to(self.root):
+        if Path(target).is_relative_to(self.root):
             self.refuse(path, f"is a symbolic link (to {target!r})", fix="let the build put a copy there")
         else:
             self.refuse(path, f"is a symbolic link that leaves the directory (to {target!r})")
@@ -250,7 +225,7 @@ class _Walk:
 
     def publishes(self, path: str) -> bool:
         """Whether the input `ignore` lets a file through by `!`."""
-        return self.input.includes(path, is_directory=False)
+        return self.input.includes(path)
 
     def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
         """Note a problem."""

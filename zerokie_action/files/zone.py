@@ -80,20 +80,15 @@ class Zone(NamedTuple):
         """Those of the listed paths that are not known to be ours, in the given order."""
         return [path for path in paths if path not in (self.ours or ())]
 
-    @property
-    def owner(self) -> str:
-        """The mark of the repository that stored the newest manifest; `NO_REPOSITORY` if it is not known."""
-        return self.newest.repository if self.newest else NO_REPOSITORY
-
     def owner_for(self, repository: str) -> Owner:
         """Whose the app is, as a run of this repository sees it; the name is empty if it is not known."""
         if self.newest is None:
             return Owner.NOBODY
-        if self.owner == NO_REPOSITORY:
+        if self.newest.repository == NO_REPOSITORY:
             return Owner.UNNAMED
         if not repository:
             return Owner.ANOTHER_PERHAPS
-        return Owner.OURS if self.owner == mark_repository(repository) else Owner.ANOTHER
+        return Owner.OURS if self.newest.repository == mark_repository(repository) else Owner.ANOTHER
 
     def theirs(self, repository: str) -> list[str]:
         """The listed files that are known to be somebody else's: in an app of another repository, all.

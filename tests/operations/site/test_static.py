@@ -37,13 +37,12 @@ def test_a_missing_front_page_is_warned_about(
     inputs: dict[str, object],
     warnings: list[str],
 ) -> None:
-    """A build that went wrong looks like that: the plan says so, and the end of the run."""
+    """A build that went wrong looks like that: a warning says so."""
     world.write(before)
     world.run()
     world.write(now)
     outcome = world.run(**inputs)
     assert outcome.outputs["warnings"] == warnings
-    assert outcome.log.splitlines()[-2:-1] == warnings or not warnings
 
 
 def test_a_pattern_that_names_the_folder_is_warned_about(world: World) -> None:

@@ -1,14 +1,11 @@
 """Only orders the steps of a deploy of a directory, which make the app's storage zone equal to it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-import anyio
 import anyio.to_thread
-from anyio import TaskHandle
 
 from zerokie_action import limits
 from zerokie_action.doubts import about_deploying, about_directory, require_no_doubt
@@ -29,12 +26,8 @@ from zerokie_action.operations.site.update import Update
 from zerokie_action.operations.site.zone import read_zone, require_listed
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
-from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.result import Changes, Uploaded
 
-T = TypeVar("T")
-
-_NO_FRONT_PAGE = f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
 _NOT_PROVED = "the platform lists no length, or no new time"
 _MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
 _SHOWN_PLAIN = 20
@@ -44,28 +37,22 @@ _SHOWN_FOLDED = 50
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
-    async with anyio.create_task_group() as tasks:
-        look_up = tasks.start_soon(apps.look_up, job, "static")
-        scanned = await _scan(job, directory)
-        hashing = tasks.start_soon(hash_files, scanned.files)
-        existing = await look_up
-        _log_scan(job, scanned)
-        if job.settings.dry_run:
-            await _preview(job, scanned, hashing, existing)
-            return
-        app = existing or (await apps.create_or_find(job))[0]
-        # While the lock is asked for and the zone is listed. A new app has no manifest.
-        ahead = tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
-        plan, hashes = await _update(job, scanned, hashing, app)
-        ahead.cancel()
-    await _complete(job, plan, hashes)
+    scanned = await _scan(job, directory)
+    _log_scan(job, scanned)
+    app = await apps.look_up(job, "static")
+    if job.settings.dry_run:
+        await _preview(job, scanned, app)
+        return
+    app = app or (await apps.create_or_find(job))[0]
+    hashes = await _update(job, scanned, app)
+    await _complete(job, hashes)
 
 
-async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> None:
+async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
-    plan = await _compare(job, scanned, hashing, app)
+    plan = await _compare(job, scanned, app)
     job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.zone.files[path][0] for path in plan.delete},
@@ -75,20 +62,17 @@ async def _preview(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
     preview_domains(job)
 
 
-async def _update(
-    job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App
-) -> tuple[Plan, Mapping[str, str]]:
+async def _update(job: Job, scanned: Scan, app: App) -> Mapping[str, str]:
     """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
 
-    Returns:
-        The plan, and SHA-256 of each file that the app has now, in hex by path.
+    Returns SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
     job.changes.append(changes)
     async with job.deploy_lock(
         lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
     ) as lock:
-        plan = await _compare(job, scanned, hashing, app)
+        plan = await _compare(job, scanned, app)
         update = Update(job, lock, plan, changes)
         if needs_update(plan, job.ci.repository):
             await _carry_out(job, scanned, lock, plan, update)
@@ -97,7 +81,7 @@ async def _update(
     changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
-    return plan, update.deployed_hashes()
+    return update.deployed_hashes()
 
 
 async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
@@ -132,7 +116,7 @@ async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: B
             job.log.info(f"Before releasing the lock: {unwrap(error)}")
 
 
-async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
+async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health; an error of either does not stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job)
@@ -142,19 +126,18 @@ async def _complete(job: Job, plan: Plan, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
-    if _lacks_front_page(plan):  # in the log, the warning is far above
-        job.log.info(_NO_FRONT_PAGE)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Call a function that looks at the whole site, while signals, `timeout` and heartbeats go on."""
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 async def _scan(job: Job, directory: Path) -> Scan:
+    """Scan the directory in a thread, while signals, `timeout` and heartbeats go on."""
     settings = job.settings
-    return await _in_thread(
-        lambda: scan(directory, settings.ignore, settings.ignore_file, settings.own_files.values())
+    return await anyio.to_thread.run_sync(
+        scan,
+        directory,
+        settings.ignore,
+        settings.ignore_file,
+        settings.own_files.values(),
+        abandon_on_cancel=True,
     )
 
 
@@ -173,13 +156,12 @@ async def _require_same(job: Job, before: Scan) -> None:
         raise directory_changed(human_paths(sorted(changed), 20))
 
 
-async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]], app: App | None) -> Plan:
+async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     """Read the zone, make a plan and log it.
 
     Args:
         job: the run.
         scanned: the scan of the directory.
-        hashing: the task that hashes the files.
         app: the app; None if it does not exist yet.
 
     Raises:
@@ -187,18 +169,15 @@ async def _compare(job: Job, scanned: Scan, hashing: TaskHandle[dict[str, str]],
     """
     settings = job.settings
     zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
-    can_skip = settings.incremental and zone.manifest.files
-    if not can_skip:
-        hashing.cancel()
-    hashes = await hashing if can_skip else {}
-    keep, delete_stale = job.keep, settings.delete_stale
-    plan = await _in_thread(
-        lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
+    proved = [file for file in scanned.files if zone.proof(file.path)] if settings.incremental else []
+    hashes = await hash_files(proved)
+    plan = make_plan(
+        scanned.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale, now=time.time()
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         owner_doubt = about_deploying(job.app, plan, job.ci.repository)
-        directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
+        directory_doubt = about_directory(plan, job.keep, settings.max_deletes)
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
             job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
@@ -212,9 +191,6 @@ def _log_scan(job: Job, scanned: Scan) -> None:
     ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
     size = human_bytes(sum(file.size for file in scanned.files))
     job.log.info(f"Scanned {human_files(len(scanned.files))}, {size}{ignored}")
-    if scanned.secrets:
-        secrets = human_paths(scanned.secrets, 10)
-        job.log.info(f"Ignored as protected: {secrets}; `!pattern` in the input `ignore` deploys one")
     for warning in scanned.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
@@ -237,7 +213,6 @@ def _log_plan(job: Job, plan: Plan) -> None:
     )
     if log.shows("debug"):
         names = [f"  {sign} {path} ({reason})" for sign, path, reason in plan.changes()]
-        names += [f"  = {path} (waits until {utc_time(_waits_until(job, plan, path))})" for path in plan.wait]
     else:
         shown = _SHOWN_FOLDED if log.folds else _SHOWN_PLAIN
         names = [f"  {sign} {path}" for sign, path, _ in islice(plan.changes(), shown)]
@@ -247,26 +222,17 @@ def _log_plan(job: Job, plan: Plan) -> None:
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    if _lacks_front_page(plan):
-        job.warn(_NO_FRONT_PAGE)
-
-
-def _lacks_front_page(plan: Plan) -> bool:
-    """Whether a first deploy has no front page, or a deploy deletes it."""
-    is_first = not plan.zone.files and FRONT_PAGE not in {file.path for file in plan.files}
-    return is_first or FRONT_PAGE in plan.delete
-
-
-def _waits_until(job: Job, plan: Plan, *paths: str) -> float:
-    """When all of these paths have waited long enough, in seconds since 1970."""
-    return max(plan.stale.get(path, time.time()) for path in paths) + job.settings.delete_stale
+    is_first = not plan.zone.files
+    if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
+        job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
     """Say how many files wait, and until when."""
     changes.waiting = len(plan.wait)
     if plan.wait:
-        changes.waiting_until = utc_time(_waits_until(job, plan, *plan.wait))
+        last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
+        changes.waiting_until = utc_time(last_since + job.settings.delete_stale)
         verb, them = ("waits", "it") if len(plan.wait) == 1 else ("wait", "them")
         files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
         job.note(f"{files} {verb}; the first deploy after {day} deletes {them}")
