@@ -48,17 +48,7 @@ async def test_a_connection_ahead_that_was_closed_is_opened_anew(reach: Reach) -
     assert server.accepted == 2
 
 
-async def test_a_connection_ahead_goes_through_the_proxy() -> None:
-    """The connection goes where the requests go."""
-    async with serve(fine) as proxy, transport(HTTP_PROXY=proxy.url, NO_PROXY="127.0.0.2") as http:
-        await http.connect_ahead(httpx.URL("http://127.0.0.2:1"))
-        assert proxy.accepted == 0
-        await http.connect_ahead(httpx.URL("http://platform.test"))
-        assert await outcome(http, put("http://platform.test")) == (200, b"fine")
-        assert proxy.accepted == 1
-
-
-async def test_a_request_waits_for_the_connection_ahead(tls: ssl.SSLContext, bundle: Path) -> None:
+async def test_a_request_waits_for_it(tls: ssl.SSLContext, bundle: Path) -> None:
     """A second connection would be ready later."""
     async with serve(fine, tls=tls) as origin, serve(late(3, tunnel_to(origin))) as proxy:
         env = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(bundle)}

@@ -25,10 +25,12 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 from zerokie_action.http.request import extensions
-from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.http.url import web_url
 from zerokie_action.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+"""The variables that may name a proxy. The first one that is set counts, even if it is empty."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -41,7 +43,7 @@ class _Opening:
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests to any origin, directly or through the proxy that the environment names."""
+    """Sends requests to any origin: https through the proxy that the environment names, if any."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
@@ -136,37 +138,30 @@ class Proxy(NamedTuple):
 class Network:
     """Proxies and certificate authorities from the usual environment variables.
 
-    The variables are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case
-    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`.
+    The variables are `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case wins), and
+    `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`. Requests in plain http use no proxy.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Read the proxy variables in `env`."""
+        """Use these environment variables."""
         self._env = env
-        by_case = sorted(env, key=str.islower)  # lower case last, so that it wins
-        self._variables = {
-            name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
-        }
-        self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
     def proxy_for(self, origin: str) -> Proxy | None:
         """The proxy for an origin such as `https://host:port`; None for a direct connection.
 
-        urllib's rules apply to `NO_PROXY`. Connections to this machine never use a proxy, which would see the
-        API key in plain http.
+        urllib's rules apply to `NO_PROXY`.
 
         Raises:
             ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
         """
         scheme, _, host = origin.partition("://")
-        kind = scheme if self._proxies.get(scheme) else "all"
-        url = self._proxies.get(kind)
-        is_direct = is_this_machine(_host(httpx.URL(origin)))
-        if not url or is_direct or proxy_bypass_environment(host, self._proxies):
+        variable = next((name for name in _PROXIES if name in self._env), "")
+        url = self._env.get(variable)
+        exceptions = {"no": self._env.get("no_proxy", self._env.get("NO_PROXY", ""))}
+        if not url or scheme == "http" or proxy_bypass_environment(host, exceptions):
             return None
-        variable = self._variables[kind]
         proxy = web_url(url if "://" in url else f"http://{url}")
-        if proxy is None:
+        if proxy is None or proxy.scheme != "http":
             raise ConfigurationError(  # without the URL, which may have a password
                 f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
                 hint="Write it as http://host:port or http://user:password@host:port, "
@@ -193,14 +188,9 @@ class Network:
         with _step():
             stream: ByteStream = await anyio.connect_tcp(_host(hop), hop.port or _PORTS[hop.scheme])
         try:
-            stream = await self._secure(stream, hop)
-            if not proxy:
-                return Connection(stream)
-            if url.scheme == "http":
-                return Connection(stream, prefix=origin.encode(), fields=proxy.login)
-            refusal = await _tunnel(stream, url, proxy)
+            refusal = await _tunnel(stream, url, proxy) if proxy else None
             if refusal is None:
-                return Connection(await self._secure(stream, url))
+                return Connection(stream if url.scheme == "http" else await self._secure(stream, url))
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
@@ -208,9 +198,7 @@ class Network:
         return refusal
 
     async def _secure(self, stream: ByteStream, url: httpx.URL) -> ByteStream:
-        """The stream, with TLS if the URL asks for it."""
-        if url.scheme == "http":
-            return stream
+        """The stream with TLS."""
         tls = self.tls
         with _step():
             return await TLSStream.wrap(
