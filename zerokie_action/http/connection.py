@@ -28,8 +28,8 @@ _SLOWEST = 10_000
 _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
 keeps the rest in a buffer of its own, where `is_fresh` does not see it. TLS may add a record of 16 kB."""
-_TICKETS = 0.001
-"""Seconds to read what a new connection has received; reading waits for more."""
+_ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+"""The server has closed the connection. Linux alone has a flag of its own for this."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -53,7 +53,8 @@ class Connection:
         self._is_new = True
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
         self._arrivals = select.poll()
-        self._arrivals.register(stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - not Django's
+        socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
+        self._arrivals.register(socket, select.POLLIN | _ENDED)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and read the whole response.
@@ -91,15 +92,13 @@ class Connection:
             raise httpx.LocalProtocolError("a line break in the request's head")
         return head + b"\r\n", length
 
-    async def is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
         """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
-        if self._is_new and self._tls and self._arrivals.poll(0):  # the tickets of TLS 1.3, or the end
-            with anyio.move_on_after(_TICKETS, shield=True) as reading, suppress(anyio.EndOfStream, *_BROKEN):
-                await self._stream.receive(1)
-            if not reading.cancelled_caught:
-                return False
+        arrived = self._arrivals.poll(0)
+        if self._is_new:  # no response can have arrived, but the tickets of TLS 1.3
+            return not any(events & _ENDED for _, events in arrived)
         try:
             if self._tls:
                 self._tls.read(1)
@@ -108,7 +107,7 @@ class Connection:
             pass
         except ssl.SSLError:
             return False
-        return not self._arrivals.poll(0)
+        return not arrived
 
     async def aclose(self) -> None:
         """Close the connection, shielded from cancellation."""

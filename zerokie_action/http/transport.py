@@ -9,8 +9,7 @@ import ssl
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
@@ -34,14 +33,6 @@ _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(eq=False)
-class _Opening:
-    """A connection that is being opened ahead of its request."""
-
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    error: Exception | None = None
-
-
 class Transport(httpx.AsyncBaseTransport):
     """Sends requests to any origin: https through the proxy that the environment names, if any."""
 
@@ -49,25 +40,17 @@ class Transport(httpx.AsyncBaseTransport):
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
-        self._opening: dict[str, _Opening] = {}
 
     async def connect_ahead(self, url: httpx.URL) -> None:
         """Open a connection for the next request to the URL's origin.
 
-        A failure changes nothing: the request then connects by itself. A request that comes while the
-        connection is being opened waits for it, and a failure is its own.
+        A failure changes nothing: the request then connects by itself.
         """
         origin = _origin(url)
-        opening = self._opening[origin] = _Opening()
-        try:
+        with suppress(httpx.TransportError, ConfigurationError):
             connection = await self._network.connect(origin)
             if isinstance(connection, Connection):
                 self._idle[origin].append(connection)
-        except (httpx.TransportError, ConfigurationError) as error:
-            opening.error = error
-        finally:
-            self._opening.pop(origin, None)
-            opening.ended.set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and read the whole response.
@@ -104,14 +87,9 @@ class Transport(httpx.AsyncBaseTransport):
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
-            if await connection.is_fresh():
+            if connection.is_fresh():
                 return connection
             await connection.aclose()
-        if opening := self._opening.get(origin):
-            await opening.ended.wait()
-            if opening.error:
-                raise opening.error
-            return await self._take(origin)
         return None
 
     async def _put_back(self, origin: str, connection: Connection) -> None:
@@ -126,13 +104,11 @@ class Proxy(NamedTuple):
 
     Attributes:
         name: its name for messages, without the login.
-        url: its address.
-        login: the header field that logs in, if there is a login.
+        url: its address, and the login, if there is one.
     """
 
     name: str
     url: httpx.URL
-    login: tuple[tuple[bytes, bytes], ...]
 
 
 class Network:
@@ -167,10 +143,7 @@ class Network:
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
-        login = b64encode(f"{proxy.username}:{proxy.password}".encode())
-        fields = ((b"Proxy-Authorization", b"Basic " + login),) if proxy.username else ()
-        where = f"{proxy.scheme}://{proxy.netloc.decode()}"
-        return Proxy(f"the proxy {where} ({variable})", proxy, fields)
+        return Proxy(f"the proxy {_origin(proxy)} ({variable})", proxy)
 
     async def connect(self, origin: str) -> Connection | httpx.Response:
         """A new connection to an origin; `limits.CONNECT` limits each step of connecting.
@@ -236,8 +209,12 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
     """
     host = _host(url)
     address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
+    headers = {b"Host": address}
+    if proxy.url.username:
+        login = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
+        headers[b"Proxy-Authorization"] = b"Basic " + login
     more = {**extensions("Connecting"), "target": address}
-    request = httpx.Request("CONNECT", url, headers=[(b"Host", address), *proxy.login], extensions=more)
+    request = httpx.Request("CONNECT", url, headers=headers, extensions=more)
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
