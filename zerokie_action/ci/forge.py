@@ -100,8 +100,7 @@ class Forge(NamedTuple):
         try:
             return await self.http.send(self._request("GET", about.url), read)
         except GaveUp as error:
-            if not error.hint:
-                error.advise(_HINT.format(host=about.host))
+            error.advise(_HINT.format(host=about.host))
             raise
 
     async def send(

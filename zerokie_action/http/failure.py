@@ -13,6 +13,7 @@ import httpx
 
 from zerokie_action.escapes import shorten
 from zerokie_action.http.url import is_loopback
+from zerokie_action.numbers import human_seconds
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -104,13 +105,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def of_status(response: httpx.Response, answer: str) -> Failure | None:
     """The failure after which the same request may work later (408, 425, 429, 5xx); else None.
 
-    `answer` is the reason.
+    `answer` is the reason, without the wait that the response asks for.
     """
     status = response.status_code
     if status not in _TRY_AGAIN and status < _SERVER_ERROR:
         return None
-    was_refused = status == _TOO_MANY_REQUESTS
-    return Failure(answer, may_have_arrived=not was_refused, retry_after=parse_retry_after(response.headers))
+    was_refused, wait = status == _TOO_MANY_REQUESTS, parse_retry_after(response.headers)
+    asks = f", and asks to wait for {human_seconds(wait)}" if wait else ""
+    return Failure(answer + asks, may_have_arrived=not was_refused, retry_after=wait)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:

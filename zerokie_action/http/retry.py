@@ -20,7 +20,7 @@ from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget, Patience, longest_wait
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.group import Group, after_attempts, asked_to_wait
+from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.transport import Transport
 from zerokie_action.numbers import human_seconds
 from zerokie_action.outcome import Outcome, Write
@@ -102,11 +102,8 @@ class RetryingClient:
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
-                purpose = request.extensions["purpose"]
-                if not allowed.patience.is_prompt and is_too_long(answer.retry_after):
-                    raise asked_to_wait(purpose, answer)
-                others = group.answered - answered_before
-                raise after_attempts(purpose, answer, allowed.attempts, now - called_at, others)
+                purpose, others = request.extensions["purpose"], group.answered - answered_before
+                raise GaveUp(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
             self.retries_used += 1
             await anyio.sleep(pause)

@@ -357,8 +357,7 @@ class Client:
                 request, read, self.patience, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
-            if not error.hint:
-                error.advise(ADVICE[error.failure.cause])
+            error.advise(ADVICE[error.failure.cause])
             raise
 
 
