@@ -10,8 +10,7 @@ from zerokie_action.http.failure import Cause, Failure
 
 REFUSED = Failure("connection refused")
 SILENT = Failure("no answer within 30 s", was_silent=True)
-PAGE = Failure("an HTML page", Cause.WRONG_ANSWER)
-NO_HOST = Failure("no such host", Cause.NO_HOST)
+PAGE = Failure("an HTML page", Cause.WRONG_SERVER)
 UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
 GROWING = [0.5, 1, 2, 4]
 """The first pauses, at their longest; all that follow are five seconds."""
@@ -117,13 +116,11 @@ def test_a_budget_of_0_allows_no_second_attempt(failed: Failure) -> None:
     ("failed", "may_be_wrong", "seconds"),
     [
         ([PAGE], True, 15),
-        ([NO_HOST], True, 15),
-        ([PAGE, NO_HOST], True, 15),
         ([PAGE], False, 120),
         ([REFUSED, PAGE], True, 120),
         ([PAGE, REFUSED], True, 120),
     ],
-    ids=["pages", "no host", "both", "after an answer", "an ingress that starts", "one that stops"],
+    ids=["pages", "after an answer", "an ingress that starts", "one that stops"],
 )
 def test_a_wrong_api_url_is_given_up_early(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
     """Before the first answer, 15 s of nothing but what a wrong server says is enough."""

@@ -31,10 +31,8 @@ class Cause(Enum):
 
     OUTAGE = auto()
     """The server or the network does not work now."""
-    WRONG_ANSWER = auto()
-    """Something else may have answered in the server's place: a gateway in an outage, or a wrong server."""
-    NO_HOST = auto()
-    """There is no host of this name."""
+    WRONG_SERVER = auto()
+    """No host has this name, or something else has answered: a gateway in an outage, or a wrong server."""
     CERTIFICATE = auto()
     """The server's certificate is not trusted."""
     OWN_MACHINE = auto()
@@ -79,11 +77,11 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
             case ssl.SSLError():
                 is_no_tls = cause.reason == "WRONG_VERSION_NUMBER"
                 reason = f"TLS failed ({cause.reason or cause})"
-                return Failure(reason, Cause.WRONG_ANSWER if is_no_tls else Cause.OUTAGE)
+                return Failure(reason, Cause.WRONG_SERVER if is_no_tls else Cause.OUTAGE)
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 reason = f"the host name can't be resolved ({cause.strerror})"
-                return Failure(reason, Cause.NO_HOST if is_unknown else Cause.OUTAGE)
+                return Failure(reason, Cause.WRONG_SERVER if is_unknown else Cause.OUTAGE)
             case ConnectionRefusedError():
                 is_here = is_loopback(request.url.host)
                 return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
