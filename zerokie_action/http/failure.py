@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import httpx
 
-from zerokie_action.escapes import shorten
 from zerokie_action.http.url import is_loopback
 from zerokie_action.numbers import human_seconds
 
@@ -23,7 +22,6 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 
 _HTML_WITHIN = 1000
 """How many bytes at the start of a body are searched for HTML."""
-_LONGEST_REASON = 200
 
 
 class Cause(Enum):
@@ -87,7 +85,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
                 return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
             case OSError(strerror=str(text)):
                 return Failure(text[:1].lower() + text[1:])
-    description = shorten(str(error.__cause__ or error).removesuffix("."), _LONGEST_REASON)
+    description = str(error.__cause__ or error).removesuffix(".")
     return Failure(description[:1].lower() + description[1:] or "the connection broke")
 
 

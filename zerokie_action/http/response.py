@@ -13,8 +13,6 @@ _FIRST_FINAL = 200
 _MAY_COME_TWICE = {408, 502, 504}
 """A gateway sends these when it stops waiting; the server's own response may follow."""
 _FRAMING = {b"content-length", b"transfer-encoding"}
-_QUOTED = 80
-"""Bytes of a response that is not HTTP."""
 
 
 class IncomingResponse:
@@ -52,8 +50,7 @@ class IncomingResponse:
         except (HttpParserError, HttpParserUpgrade) as error:
             self.is_last = True
             if not self.is_complete:  # otherwise, a second response
-                begins = "" if self._parser.get_status_code() else f", beginning with {data[:_QUOTED]!r}"
-                raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error}){begins}") from None
+                raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error})") from None
         if self.size > self._max_body:
             raise httpx.RemoteProtocolError(f"the response is larger than {self._max_body} bytes")
         if self.received > _MOST_FIELDS + _LARGEST_FRAME * self.size:

@@ -1,4 +1,4 @@
-"""The transport for httpx requests, with a simple pool: a stack of idle connections for each origin.
+"""The transport for httpx requests: `Network` opens connections, and `Transport` keeps the idle ones.
 
 httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
 of small uploads (`make bench`). Here a request pops an idle connection, or opens a new connection,
@@ -70,7 +70,10 @@ class Transport(httpx.AsyncBaseTransport):
             try:
                 return await connection.send(request)
             finally:
-                await self._put_back(origin, connection)
+                if connection.is_idle:
+                    self._idle[origin].append(connection)
+                else:
+                    await connection.aclose()
         except httpx.TransportError as error:
             await self.aclose()  # the idle connections are likely to be dead as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
@@ -91,12 +94,6 @@ class Transport(httpx.AsyncBaseTransport):
                 return connection
             await connection.aclose()
         return None
-
-    async def _put_back(self, origin: str, connection: Connection) -> None:
-        if connection.is_idle:
-            self._idle[origin].append(connection)
-        else:
-            await connection.aclose()
 
 
 class Proxy(NamedTuple):
@@ -163,7 +160,7 @@ class Network:
         try:
             refusal = await _tunnel(stream, url, proxy) if proxy else None
             if refusal is None:
-                return Connection(stream if url.scheme == "http" else await self._secure(stream, url))
+                return Connection(await self._secure(stream, url) if url.scheme == "https" else stream)
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
