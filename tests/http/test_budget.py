@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from zerokie_action.http.budget import UNTIL_DEADLINE, Budget, Patience
+from zerokie_action.http.budget import UNTIL_DEADLINE, Budget
 from zerokie_action.http.failure import Cause, Failure
 
 REFUSED = Failure("connection refused")
@@ -31,14 +31,15 @@ class Try(NamedTuple):
 
 def pauses(
     tries: list[Try],
-    patience: Patience = Patience(120),  # noqa: B008 - it can't be changed
+    seconds: float = 120,
     *,
+    is_prompt: bool = False,
     jitter: float = 1,
     deadline: float = math.inf,
     may_be_wrong: bool = False,
 ) -> list[float | None]:
     """The pause after each attempt; the last attempt is repeated until the request is given up."""
-    budget, now, found = Budget(patience, may_be_wrong), 0.0, list[float | None]()
+    budget, now, found = Budget(seconds, is_prompt, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
         began = now + this.queued + this.uncounted
@@ -108,8 +109,9 @@ def test_a_pause_has_at_least_half_of_its_length(jitter: float) -> None:
 @pytest.mark.parametrize("failed", [REFUSED, SILENT, asks(8), asks(1000), PAGE])
 def test_a_budget_of_0_allows_no_second_attempt(failed: Failure) -> None:
     """A budget of 0 allows no second attempt, whatever `Retry-After` asks for, also of a wrong server."""
-    assert pauses([Try(failed, 40)], Patience(0)) == [None]
-    assert pauses([Try(failed, 40)], Patience(0), may_be_wrong=True) == [None]
+    assert pauses([Try(failed, 40)], 0) == [None]
+    assert pauses([Try(failed, 40)], 0, is_prompt=True) == [None]
+    assert pauses([Try(failed, 40)], 0, may_be_wrong=True) == [None]
 
 
 @pytest.mark.parametrize(
@@ -159,12 +161,11 @@ def test_nothing_extends_the_time_at_the_end_of_a_run(
     tries: list[Try], deadline: float, expected: list[float | None]
 ) -> None:
     """Nothing extends the time that is left at the end of a run."""
-    assert pauses(tries, UNTIL_DEADLINE, deadline=deadline) == expected
+    assert pauses(tries, UNTIL_DEADLINE, is_prompt=True, deadline=deadline) == expected
 
 
 @pytest.mark.parametrize("failed", [REFUSED, asks(60)])
 def test_a_prompt_budget_is_spent(failed: Failure) -> None:
     """Its pauses are short, whatever `Retry-After` asks for; the seconds count as for any other request."""
-    prompt = Patience(3, is_prompt=True)
-    assert pauses([Try(failed)], prompt) == [0.2, 0.4, 0.8, 1, 1, None]
-    assert pauses([Try(failed, 40), Try(failed)], prompt) == [0.2, 0.4, 0.8, 1, 1, None]
+    assert pauses([Try(failed)], 3, is_prompt=True) == [0.2, 0.4, 0.8, 1, 1, None]
+    assert pauses([Try(failed, 40), Try(failed)], 3, is_prompt=True) == [0.2, 0.4, 0.8, 1, 1, None]

@@ -18,7 +18,7 @@ import httpx
 
 from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.budget import Budget, Patience, longest_wait
+from zerokie_action.http.budget import Budget, longest_wait
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.transport import Transport
@@ -58,7 +58,7 @@ class RetryingClient:
         self,
         request: httpx.Request,
         read: Reader[T],
-        patience: Patience | None = None,
+        patience: float | None = None,
         guard: Guard = nullcontext,
         *,
         write: Write | None = None,
@@ -69,7 +69,8 @@ class RetryingClient:
         Args:
             request: the request to send.
             read: see `Reader`.
-            patience: in place of the client's `retry_timeout`.
+            patience: seconds in place of the client's `retry_timeout`; the request is sent again promptly
+                then: see `Budget`.
             guard: see `Guard`.
             write: follows what becomes of the request.
             is_repeatable: whether to send the request again after an attempt that may have taken effect.
@@ -80,7 +81,8 @@ class RetryingClient:
         """
         group, write = self._group(request), write or Write()
         allowed = Budget(
-            patience or Patience(self.retry_timeout),
+            self.retry_timeout if patience is None else patience,
+            is_prompt=patience is not None,
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
         called_at, answered_before = anyio.current_time(), group.answered
