@@ -133,22 +133,6 @@ def test_a_wrong_api_url_is_given_up_early(failed: list[Failure], may_be_wrong: 
 @pytest.mark.parametrize(
     ("tries", "deadline", "expected"),
     [
-        ([Try(asks(60))], 60, [60.5, None]),
-        ([Try(asks(61))], 60, [None]),
-        ([Try(REFUSED, 50), Try(asks(11))], 60, [0.5, None]),
-        ([Try(REFUSED), Try(asks(1))], 0.3, [0.5, None]),
-    ],
-)
-def test_no_wait_begins_that_outlasts_the_deadline(
-    tries: list[Try], deadline: float, expected: list[float | None]
-) -> None:
-    """A wait that would outlast it does not begin. A pause may: the caller is cancelled in it."""
-    assert pauses(tries, deadline=deadline) == expected
-
-
-@pytest.mark.parametrize(
-    ("tries", "deadline", "expected"),
-    [
         ([Try(REFUSED)], 4, [0.2, 0.4, 0.8, 1, 1, None]),
         ([Try(asks(60))], 4, [0.2, 0.4, 0.8, 1, 1, None]),
         ([Try(REFUSED)], 1.4, [0.2, 0.4, None]),

@@ -66,7 +66,7 @@ class Budget:
         if self.is_prompt:
             return pause if pause < left and now < self._gives_up_at else None
         early = max(0.0, self.seconds - limits.NO_SENSE) if self.may_be_wrong else 0.0
-        if now >= self._gives_up_at - early or failed.retry_after > longest_wait(left):
+        if now >= self._gives_up_at - early or failed.retry_after > limits.MOST_WAITED:
             return None
         if asked := failed.retry_after:
             # A little longer: otherwise, all requests that were told the same time would come back at once.
@@ -75,8 +75,3 @@ class Budget:
             self._free -= free
             self.extend(free)
         return pause
-
-
-def longest_wait(left: float) -> float:
-    """The longest `Retry-After` that is obeyed, where the caller will be cancelled after `left` seconds."""
-    return max(0.0, min(left, limits.MOST_WAITED))

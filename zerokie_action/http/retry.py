@@ -18,7 +18,7 @@ import httpx
 
 from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.budget import Budget, longest_wait
+from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.transport import Transport
@@ -100,7 +100,8 @@ class RetryingClient:
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             group.failed(began)
-            now, left = anyio.current_time(), _time_left()
+            now = anyio.current_time()
+            left = anyio.current_effective_deadline() - now
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
@@ -158,13 +159,3 @@ class RetryingClient:
             for name, group in self._groups.items()
             if group.reason
         )
-
-
-def is_too_long(retry_after: float) -> bool:
-    """Whether `Retry-After` asks for a longer wait than is obeyed."""
-    return retry_after > longest_wait(_time_left())
-
-
-def _time_left() -> float:
-    """Seconds until the enclosing scopes are cancelled."""
-    return anyio.current_effective_deadline() - anyio.current_time()
