@@ -399,7 +399,7 @@ async def test_each_odd_answer(name: str) -> None:
         (b"HTTP/1.1 099 ?\r\nContent-Length: 0\r\n\r\n", "status 099"),
     ],
 )
-async def test_why_not(answer: bytes, expected: str) -> None:
+async def test_each_reason_of_a_failure(answer: bytes, expected: str) -> None:
     """The reason is the parser's."""
     async with serve(sending(answer, then="hang")) as server, transport() as http:
         said = await reason(http, put(server.url))

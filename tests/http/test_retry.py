@@ -124,7 +124,7 @@ class TestRetryAfter:
         _, seconds = await gives_up(client_of(Script(*waits)))
         assert 720 <= seconds <= 735
 
-    async def test_too_long(self) -> None:
+    async def test_a_retry_after_that_is_too_long_is_an_error_at_once(self) -> None:
         """More than ten minutes is an error at once."""
         error, seconds = await gives_up(client_of(Script(answer(503, retry_after="601"))))
         assert seconds == 0

@@ -58,7 +58,9 @@ class TestProxies:
             ({"ALL_PROXY": "http://p:1", "HTTP_PROXY": "http://p:1"}, "http://api.test", None),
         ],
     )
-    def test_which_one(self, env: dict[str, str], url: str, expected: str | None) -> None:
+    def test_the_first_variable_names_the_proxy(
+        self, env: dict[str, str], url: str, expected: str | None
+    ) -> None:
         """HTTPS_PROXY before ALL_PROXY, lower case before upper, NO_PROXY before all; none for plain http."""
         proxy = Network(env).proxy_for(url)
         assert (proxy.name.rpartition(" (")[0] if proxy else None) == (expected and f"the proxy {expected}")
@@ -66,7 +68,7 @@ class TestProxies:
     @pytest.mark.parametrize(
         "proxy", ["http://user:secret@", "http://p:x", "https://user:secret@p", "socks5://user:secret@p:1080"]
     )
-    def test_no_http_proxy(self, proxy: str) -> None:
+    def test_a_wrong_proxy_is_named_by_its_variable(self, proxy: str) -> None:
         """The error names the variable and the fix, and not the URL: it may hold a password."""
         with pytest.raises(ConfigurationError) as caught:
             Network({"HTTPS_PROXY": proxy}).proxy_for(API)

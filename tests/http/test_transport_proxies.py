@@ -62,12 +62,12 @@ class TestTunnel:
         assert "proxy-authorization" not in origin.requests[0].headers
         assert origin.accepted == 1
 
-    async def test_plain_http(self) -> None:
+    async def test_plain_http_uses_no_proxy(self) -> None:
         """It goes straight to the server: only https has a tunnel."""
         async with serve(fine) as server, transport(ALL_PROXY="http://127.0.0.1:1") as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
 
-    async def test_ipv6(self, authority: trustme.CA, bundle: Path) -> None:
+    async def test_a_tunnel_to_ipv6(self, authority: trustme.CA, bundle: Path) -> None:
         """The address stands in brackets."""
         async with (
             serve(fine, tls=context_for(authority, "2001:db8::1")) as origin,
@@ -137,7 +137,7 @@ class TestTunnel:
 
 class TestReasons:
     @pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY"])
-    async def test_the_proxy_is_not_there(self, variable: str) -> None:
+    async def test_a_missing_proxy_is_named_without_its_password(self, variable: str) -> None:
         """It is named with the variable that it came from, and without its password."""
         async with transport(**{variable: "http://user:pass-word@127.0.0.1:1"}) as http:
             assert await outcome(http, put("https://platform.test")) == none(sent=False)
