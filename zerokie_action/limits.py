@@ -52,10 +52,6 @@ class Allowance(NamedTuple):
     seconds: float
     grace: float
 
-    def without(self, last: Allowance) -> Allowance:
-        """The part before a last step that needs `last`."""
-        return Allowance(self.seconds - last.seconds, self.grace - last.grace)
-
 
 # The end of a run, in this order. All seconds count from the end of the work, so each step leaves time for
 # the next. CI systems kill a run 10 s after the signal.
@@ -66,7 +62,7 @@ RELEASE = Allowance(60.0, 4.3)
 """For the whole end: answers, manifest, and the release of the lock."""
 FINALIZE = Allowance(40.0, 3.0)
 """For finalize, at the end of `RELEASE`: the purge of a CDN's cache takes seconds."""
-RECORD = RELEASE.without(FINALIZE)
+RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
 """For storing the manifest of a failed deploy, after `ANSWERS`."""
 EXIT = 4.8
 """From the first signal to the forced end of the process."""

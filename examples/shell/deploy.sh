@@ -14,7 +14,7 @@ result=zerokie-$ZEROKIE_APP.json
 rm -f "$result"
 files=$(mktemp -d) || exit
 trap 'rm -rf "$files"' EXIT
-set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e HTTPS_PROXY -e HTTP_PROXY -e NO_PROXY -e SSL_CERT_FILE
+set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e HTTPS_PROXY -e NO_PROXY -e SSL_CERT_FILE
 for name in $(env | sed -n 's/^\(ZEROKIE_[A-Z_]*\)=.*/\1/p'); do set -- "$@" -e "$name"; done
 set -- "$@" -e "ZEROKIE_STATE_FILE=.zerokie-state-$ZEROKIE_APP.json" -e "ZEROKIE_OUTPUT_FILE=$result"
 cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; } # the container gets the signal, and releases the lock

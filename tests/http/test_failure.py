@@ -46,9 +46,9 @@ NO_NAME = "the host name can't be resolved (x)"
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(NO_NETWORK), unsent("network is unreachable")),
     (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), unsent(NO_NAME)),
-    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.NO_HOST)),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.WRONG_SERVER)),
     (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE)),
-    (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_ANSWER)),
+    (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_SERVER)),
     (unconnected(ALERT), unsent("TLS failed (ALERT)")),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),

@@ -7,25 +7,16 @@ import anyio
 import httpx
 import pytest
 
-from tests.http.servers import Handler, Peer, fine, first, serve, tunnel_to
-from tests.http.transports import Reach, none, outcome, put, transport
+from tests.http.servers import Peer, fine, first, serve, tunnel_to
+from tests.http.transports import Reach, outcome, put, transport
 from zerokie_action.errors import ConfigurationError
 
 PLATFORM = "https://platform.test"
 
 
-def late(seconds: float, handler: Handler) -> Handler:
-    """Say nothing for some seconds."""
-
-    async def handle(peer: Peer) -> None:
-        await anyio.sleep(seconds)
-        await handler(peer)
-
-    return handle
-
-
 async def close(peer: Peer) -> None:
-    """Close the connection at once, without a word."""
+    """Close the connection at once, without a word, not even of TLS."""
+    peer.reset()
 
 
 @pytest.mark.parametrize(("idle", "accepted"), [(0, 1), (3, 1), (5, 2)])
@@ -46,47 +37,6 @@ async def test_a_connection_ahead_that_was_closed_is_opened_anew(reach: Reach) -
         await anyio.sleep(1)
         assert await outcome(http, put(url)) == (200, b"fine")
     assert server.accepted == 2
-
-
-async def test_a_connection_ahead_goes_through_the_proxy() -> None:
-    """The connection goes where the requests go."""
-    async with serve(fine) as proxy, transport(HTTP_PROXY=proxy.url, NO_PROXY="127.0.0.2") as http:
-        await http.connect_ahead(httpx.URL("http://127.0.0.2:1"))
-        assert proxy.accepted == 0
-        await http.connect_ahead(httpx.URL("http://platform.test"))
-        assert await outcome(http, put("http://platform.test")) == (200, b"fine")
-        assert proxy.accepted == 1
-
-
-async def test_a_request_waits_for_the_connection_ahead(tls: ssl.SSLContext, bundle: Path) -> None:
-    """A second connection would be ready later."""
-    async with serve(fine, tls=tls) as origin, serve(late(3, tunnel_to(origin))) as proxy:
-        env = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(bundle)}
-        async with transport(**env) as http, anyio.create_task_group() as tasks:
-            began = anyio.current_time()
-            tasks.start_soon(http.connect_ahead, httpx.URL(PLATFORM))
-            await anyio.sleep(1)
-            assert await outcome(http, put(PLATFORM)) == (200, b"fine")
-            assert anyio.current_time() - began == pytest.approx(3, abs=0.1)
-        assert proxy.accepted == 1
-
-
-@pytest.mark.parametrize(("cancelled", "seconds", "accepted"), [(False, 10, 1), (True, 14, 2)])
-async def test_a_silent_connection_ahead_costs_no_other_ten_seconds(
-    *, cancelled: bool, seconds: float, accepted: int
-) -> None:
-    """A request that waits for a silent connection has its failure, and no other ten seconds."""
-    async with serve(late(1000, close)) as server, transport() as http:
-        url, began = server.url.replace("http:", "https:"), anyio.current_time()
-        async with anyio.create_task_group() as tasks:
-            ahead = tasks.start_soon(http.connect_ahead, httpx.URL(url))
-            asked = tasks.start_soon(outcome, http, put(url))
-            await anyio.sleep(4)
-            if cancelled:
-                ahead.cancel()
-        assert await asked == none(sent=False)
-        assert anyio.current_time() - began == pytest.approx(seconds, abs=0.1)
-    assert server.accepted == accepted
 
 
 class TestFailures:

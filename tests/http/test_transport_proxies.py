@@ -1,4 +1,4 @@
-"""Through a proxy: plain http, and https through a tunnel."""
+"""Through a proxy's tunnel."""
 
 import base64
 import ssl
@@ -41,31 +41,6 @@ async def tunnelled(tls: ssl.SSLContext) -> AsyncIterator[tuple[Server, Server]]
         yield origin, proxy
 
 
-class TestPlainHttp:
-    async def test_plain_http_sends_the_whole_url_and_the_login(self) -> None:
-        """Plain http is asked for by its whole URL; the login is sent along, decoded."""
-        async with (
-            serve(fine) as proxy,
-            transport(http_proxy=WITH_LOGIN.format(proxy.port)) as http,
-        ):
-            for _ in range(2):
-                assert await outcome(http, put("http://platform.test:8080/prefix")) == (200, b"fine")
-        request, _ = proxy.requests
-        assert request.line == f"PUT http://platform.test:8080/prefix{TARGET} HTTP/1.1"
-        assert request.headers["host"] == "platform.test:8080"
-        assert request.headers["proxy-authorization"] == LOGIN
-        assert proxy.accepted == 1
-
-    async def test_the_way_to_a_proxy_may_be_encrypted(self, tls: ssl.SSLContext, bundle: Path) -> None:
-        """The way to the proxy is encrypted."""
-        async with (
-            serve(fine, tls=tls) as proxy,
-            transport(HTTP_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
-        ):
-            assert await outcome(http, put("http://platform.test")) == (200, b"fine")
-        assert proxy.requests[0].target == f"http://platform.test{TARGET}"
-
-
 class TestTunnel:
     async def test_neither_side_of_a_tunnel_sees_the_others_secret(
         self, tls: ssl.SSLContext, bundle: Path
@@ -87,14 +62,16 @@ class TestTunnel:
         assert "proxy-authorization" not in origin.requests[0].headers
         assert origin.accepted == 1
 
-    async def test_a_tunnel_to_ipv6_through_tls_checks_both_certificates(
-        self, authority: trustme.CA, bundle: Path
-    ) -> None:
-        """The address stands in brackets; both certificates are checked."""
-        names = context_for(authority, "127.0.0.1"), context_for(authority, "2001:db8::1")
+    async def test_plain_http_uses_no_proxy(self) -> None:
+        """It goes straight to the server: only https has a tunnel."""
+        async with serve(fine) as server, transport(ALL_PROXY="http://127.0.0.1:1") as http:
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+
+    async def test_a_tunnel_to_ipv6(self, authority: trustme.CA, bundle: Path) -> None:
+        """The address stands in brackets."""
         async with (
-            serve(fine, tls=names[1]) as origin,
-            serve(tunnel_to(origin), tls=names[0]) as proxy,
+            serve(fine, tls=context_for(authority, "2001:db8::1")) as origin,
+            serve(tunnel_to(origin)) as proxy,
             transport(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
         ):
             for _ in range(2):
@@ -159,17 +136,10 @@ class TestTunnel:
 
 
 class TestReasons:
-    @pytest.mark.parametrize(
-        ("base", "variable"),
-        [
-            ("https://platform.test", "https_proxy"),
-            ("https://platform.test", "ALL_PROXY"),
-            ("http://platform.test", "HTTP_PROXY"),
-        ],
-    )
-    async def test_a_missing_proxy_is_named_without_its_password(self, base: str, variable: str) -> None:
+    @pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY"])
+    async def test_a_missing_proxy_is_named_without_its_password(self, variable: str) -> None:
         """It is named with the variable that it came from, and without its password."""
         async with transport(**{variable: "http://user:pass-word@127.0.0.1:1"}) as http:
-            assert await outcome(http, put(base)) == none(sent=False)
+            assert await outcome(http, put("https://platform.test")) == none(sent=False)
             said = f"connection refused through the proxy http://127.0.0.1:1 ({variable})"
-            assert await reason(http, put(base)) == said
+            assert await reason(http, put("https://platform.test")) == said

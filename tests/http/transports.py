@@ -110,7 +110,7 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
     if failed := failure.of_status(response, f"answered {response.status_code}"):
         return failed
     if response.content.startswith(b"<"):
-        return Failure("answered with a page", Cause.WRONG_ANSWER)
+        return Failure("answered with a page", Cause.WRONG_SERVER)
     return response.content if response.is_success else RequestRejected("no", status=response.status_code)
 
 

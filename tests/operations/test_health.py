@@ -2,7 +2,9 @@
 
 import json
 
+import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from tests.http.servers import always, serve
 from tests.support import timewarp
@@ -182,13 +184,22 @@ class TestStatic:
         assert outcome.outputs["hint"].startswith("'empty' was deployed, but the platform does not serve it.")
 
     @pytest.mark.parametrize("url", ["the app's", "http://www.example.com/"])
-    def test_a_full_url_names_the_file_as_its_path_would(self, world: World, url: str) -> None:
+    def test_a_full_url_names_the_file_as_its_path_would(
+        self, world: World, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Behind the app's own URL, or on a domain that this deploy attaches."""
+        connect_tcp = anyio.connect_tcp
 
         async def run(body: bytes) -> tuple[Outcome, str]:
             async with serve(always(200, body)) as server:
                 world.platform.public_url = server.url
-                world.env["HTTP_PROXY"] = server.url  # leads the domain's name here
+
+                async def connect(host: str, port: int) -> ByteStream:
+                    """The domain's name leads to the server."""
+                    is_domain = host == "www.example.com"
+                    return await connect_tcp("127.0.0.1", server.port if is_domain else port)
+
+                monkeypatch.setattr(anyio, "connect_tcp", connect)
                 check = url if url.startswith("http") else f"{server.url}/_apps/site"
                 inputs = {"health_check": check, "health_check_timeout": 1, "domains": "WWW.EXAMPLE.COM"}
                 return await world.arun(**inputs), server.requests[-1].target

@@ -55,23 +55,6 @@ async def test_ten_seconds_of_silence_end_a_page() -> None:
     assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 
 
-async def test_an_endless_page_is_given_up() -> None:
-    """A page that moves, but does not end, does not hold the lock until `timeout`."""
-
-    async def trickling(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n")
-        while True:
-            await anyio.sleep(1)
-            await peer.send(bytes(12_000))
-
-    began = anyio.current_time()
-    async with serve(trickling) as server:
-        with pytest.raises(PageError, match="no complete answer within 1 m 00 s"):
-            await page(server.url)
-    assert anyio.current_time() - began == pytest.approx(60, abs=1)
-
-
 def test_shown_url_shows_no_secrets() -> None:
     """Neither user nor password nor query nor fragment."""
     assert shown_url("https://u:p@h.example:8443/a?t=1#f") == "https://h.example:8443/a"

@@ -11,7 +11,6 @@ from tests.servers.squid import Squid
 from tests.support.platform import API_KEY, Platform
 
 PASSWORD = "pass-5e1f"  # noqa: S105 - of a proxy that ends with its test
-PAGE = 'location = /health { return 200 "fine"; }'
 
 
 def test_the_api_through_a_proxy(
@@ -28,18 +27,4 @@ def test_the_api_through_a_proxy(
     require_deployed(outcome, platform, small)
     assert set(seen) == {f"200 CONNECT {host}:{nginx.port}"}
     assert len(answered) > len(list(small.iterdir()))
-    assert PASSWORD not in outcome.log
-
-
-def test_a_page_through_a_proxy(platform: Platform, small: Path, start: Start) -> None:
-    """A health check over http goes through the proxy without the API's key; the API on loopback does not."""
-    with Nginx(platform.url, PAGE, host="pages.test") as nginx, Squid("robot", PASSWORD) as squid:
-        network = {"HTTP_PROXY": squid.url.replace("://", f"://robot:{PASSWORD}@")}
-        page = f"{nginx.url}/health"
-        outcome = start(inputs(platform.url, small, health_check=page) | network).wait()
-        seen, answered = squid.seen(), nginx.seen()
-
-    require_deployed(outcome, platform, small)
-    assert seen == [f"200 GET {page}"]
-    assert answered == ["200 GET /health -"]
     assert PASSWORD not in outcome.log

@@ -89,7 +89,7 @@ class Forge(NamedTuple):
             try:
                 found = json.loads(response.content)
             except (ValueError, RecursionError):
-                return Failure(f"{said}, which is no JSON", Cause.WRONG_ANSWER)
+                return Failure(f"{said}, which is no JSON", Cause.WRONG_SERVER)
             answer = found if isinstance(found, dict) else {}
             is_about_it = about.number in (answer.get("number"), answer.get("iid"))
             state = answer.get("state")
@@ -100,8 +100,7 @@ class Forge(NamedTuple):
         try:
             return await self.http.send(self._request("GET", about.url), read)
         except GaveUp as error:
-            if not error.hint:
-                error.advise(_HINT.format(host=about.host))
+            error.advise(_HINT.format(host=about.host))
             raise
 
     async def send(

@@ -2,28 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from zerokie_action import limits
 from zerokie_action.http.failure import Cause, Failure
 
-
-class Patience(NamedTuple):
-    """For how long a request is sent again that fails.
-
-    Attributes:
-        seconds: counted from the first failure.
-        is_prompt: whether the pauses are short, whatever `Retry-After` asks for, and none begins that would
-            outlast the deadline of the enclosing scopes. At the end of a run, a signal may leave no time for
-            another attempt after a longer pause.
-    """
-
-    seconds: float
-    is_prompt: bool = False
-
-
-UNTIL_DEADLINE = Patience(math.inf, is_prompt=True)
-"""Until the deadline of the enclosing scopes."""
+UNTIL_DEADLINE = math.inf
+"""The patience of a request that is sent again until the deadline of the enclosing scopes."""
 _DOUBLINGS = 9  # more would not change the pause, and might overflow
 
 
@@ -32,13 +16,17 @@ class Budget:
     """The budget of one request. All times are in seconds.
 
     Attributes:
-        patience: how long the request may fail.
+        seconds: how long the request may fail, counted from its first failure.
+        is_prompt: whether the pauses are short, whatever `Retry-After` asks for, and none begins that would
+            outlast the deadline of the enclosing scopes. At the end of a run, a signal may leave no time for
+            another attempt after a longer pause.
         may_be_wrong: whether the server may be a wrong one: no request of the run was answered, and each
             failure makes no sense.
         attempts: the number of failed attempts.
     """
 
-    patience: Patience
+    seconds: float
+    is_prompt: bool = False
     may_be_wrong: bool = False
     attempts: int = 0
     _gives_up_at: float = math.inf
@@ -66,19 +54,19 @@ class Budget:
             The seconds to wait before the next attempt; None to give up.
         """
         if not self.attempts:
-            self._gives_up_at = now + self.patience.seconds
+            self._gives_up_at = now + self.seconds
         elif not failed.was_silent:
             self.extend(max(0.0, now - began - limits.LONGEST_ATTEMPT))
-        first, longest = (0.2, 1.0) if self.patience.is_prompt else (0.5, 5.0)
+        first, longest = (0.2, 1.0) if self.is_prompt else (0.5, 5.0)
         pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
         self.attempts += 1
-        self.may_be_wrong &= failed.cause in {Cause.WRONG_ANSWER, Cause.NO_HOST}
+        self.may_be_wrong &= failed.cause is Cause.WRONG_SERVER
         if failed.cause is Cause.CERTIFICATE:  # another attempt can't help
             return None
-        if self.patience.is_prompt:
+        if self.is_prompt:
             return pause if pause < left and now < self._gives_up_at else None
-        early = max(0.0, self.patience.seconds - limits.NO_SENSE) if self.may_be_wrong else 0.0
-        if now >= self._gives_up_at - early or failed.retry_after > longest_wait(left):
+        early = max(0.0, self.seconds - limits.NO_SENSE) if self.may_be_wrong else 0.0
+        if now >= self._gives_up_at - early or failed.retry_after > limits.MOST_WAITED:
             return None
         if asked := failed.retry_after:
             # A little longer: otherwise, all requests that were told the same time would come back at once.
@@ -87,8 +75,3 @@ class Budget:
             self._free -= free
             self.extend(free)
         return pause
-
-
-def longest_wait(left: float) -> float:
-    """The longest `Retry-After` that is obeyed, where the caller will be cancelled after `left` seconds."""
-    return max(0.0, min(left, limits.MOST_WAITED))

@@ -6,20 +6,18 @@ exchange; otherwise, a response that nobody asked for would be taken for the ans
 
 import select
 import ssl
-from collections.abc import AsyncIterable, Iterator, Sequence
+from collections.abc import AsyncIterable
 from contextlib import closing, suppress
 from typing import cast
 
 import anyio
 import httpx
-from anyio.abc import AnyByteStream, ByteStream, SocketAttribute
-from anyio.streams.tls import TLSAttribute, TLSStream
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSAttribute
 
 from zerokie_action.errors import unwrap
 from zerokie_action.http.response import IncomingResponse
 from zerokie_action.numbers import human_seconds
-
-Fields = Sequence[tuple[bytes, bytes]]
 
 _PIECE = 64 * 1024
 """Bytes. A larger request body is sent while the response is awaited."""
@@ -29,10 +27,9 @@ _SLOWEST = 10_000
 """Bytes per second: a response that comes more slowly is given up."""
 _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
-keeps the rest in a buffer of its own, where `is_fresh` does not see it. Each of two TLS layers may hold back
-a record of 16 kB, which leaves 32 kB."""
-_TICKETS = 0.001
-"""Seconds to read what a new connection has received; reading waits for more."""
+keeps the rest in a buffer of its own, where `is_fresh` does not see it. TLS may add a record of 16 kB."""
+_ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+"""The server has closed the connection. Linux alone has a flag of its own for this."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -48,23 +45,16 @@ class Connection:
         is_idle: whether the connection may serve a request: it is new, or the last response is complete.
     """
 
-    def __init__(self, stream: ByteStream, prefix: bytes = b"", fields: Fields = ()) -> None:
-        """Use an open stream.
-
-        Args:
-            stream: the stream; the connection closes it.
-            prefix: what precedes the path in each request: the origin, where a proxy forwards the requests.
-            fields: header fields that precede those of each request.
-        """
+    def __init__(self, stream: ByteStream) -> None:
+        """Use an open stream, and close it in the end."""
         self.is_idle = True
         self._stream = stream
-        self._prefix = prefix
-        self._fields = fields
         self._idle_since = anyio.current_time()
         self._is_new = True
-        self._tls = list(_tls_objects(stream))
+        self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
         self._arrivals = select.poll()
-        self._arrivals.register(stream.extra(SocketAttribute.raw_socket), select.POLLIN)  # noqa: S610 - not Django's
+        socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
+        self._arrivals.register(socket, select.POLLIN | _ENDED)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and read the whole response.
@@ -90,10 +80,10 @@ class Connection:
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
         """The request's head, and the length of its body in bytes."""
-        target = request.extensions.get("target") or self._prefix + request.url.raw_path
+        target = request.extensions.get("target") or request.url.raw_path
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)]
         length = 0
-        for name, value in (*self._fields, *request.headers.raw):
+        for name, value in request.headers.raw:
             lines.append(b"%b: %b\r\n" % (name, value))
             if name.lower() == b"content-length":
                 length = int(value)
@@ -102,36 +92,27 @@ class Connection:
             raise httpx.LocalProtocolError("a line break in the request's head")
         return head + b"\r\n", length
 
-    async def is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
         """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
-        if self._is_new and self._tls and self._arrivals.poll(0):  # the tickets of TLS 1.3, or the end
-            with anyio.move_on_after(_TICKETS, shield=True) as reading, suppress(anyio.EndOfStream, *_BROKEN):
-                await self._stream.receive(1)
-            if not reading.cancelled_caught:
-                return False
-        for tls in self._tls:
-            try:
-                tls.read(1)
-            except ssl.SSLWantReadError:
-                continue
-            except ssl.SSLError:
-                pass
-            return False  # a byte of a response, or the end
-        return not self._arrivals.poll(0)
+        arrived = self._arrivals.poll(0)
+        if self._is_new:  # no response can have arrived, but the tickets of TLS 1.3
+            return not any(events & _ENDED for _, events in arrived)
+        try:
+            if self._tls:
+                self._tls.read(1)
+                return False  # a byte of a response, or the end
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            return False
+        return not arrived
 
     async def aclose(self) -> None:
         """Close the connection, shielded from cancellation."""
         with anyio.CancelScope(shield=True):
             await self._stream.aclose()
-
-
-def _tls_objects(stream: AnyByteStream) -> Iterator[ssl.SSLObject]:
-    """The TLS of a stream: none, one, or two, where a proxy's carries the server's."""
-    while isinstance(stream, TLSStream):
-        yield stream.extra(TLSAttribute.ssl_object)  # noqa: S610 - not Django's
-        stream = stream.transport_stream
 
 
 class _Exchange:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import httpx
 
-from zerokie_action.escapes import shorten
 from zerokie_action.http.url import is_loopback
+from zerokie_action.numbers import human_seconds
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -22,7 +22,6 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 
 _HTML_WITHIN = 1000
 """How many bytes at the start of a body are searched for HTML."""
-_LONGEST_REASON = 200
 
 
 class Cause(Enum):
@@ -30,10 +29,8 @@ class Cause(Enum):
 
     OUTAGE = auto()
     """The server or the network does not work now."""
-    WRONG_ANSWER = auto()
-    """Something else may have answered in the server's place: a gateway in an outage, or a wrong server."""
-    NO_HOST = auto()
-    """There is no host of this name."""
+    WRONG_SERVER = auto()
+    """No host has this name, or something else has answered: a gateway in an outage, or a wrong server."""
     CERTIFICATE = auto()
     """The server's certificate is not trusted."""
     OWN_MACHINE = auto()
@@ -78,17 +75,17 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
             case ssl.SSLError():
                 is_no_tls = cause.reason == "WRONG_VERSION_NUMBER"
                 reason = f"TLS failed ({cause.reason or cause})"
-                return Failure(reason, Cause.WRONG_ANSWER if is_no_tls else Cause.OUTAGE)
+                return Failure(reason, Cause.WRONG_SERVER if is_no_tls else Cause.OUTAGE)
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 reason = f"the host name can't be resolved ({cause.strerror})"
-                return Failure(reason, Cause.NO_HOST if is_unknown else Cause.OUTAGE)
+                return Failure(reason, Cause.WRONG_SERVER if is_unknown else Cause.OUTAGE)
             case ConnectionRefusedError():
                 is_here = is_loopback(request.url.host)
                 return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
             case OSError(strerror=str(text)):
                 return Failure(text[:1].lower() + text[1:])
-    description = shorten(str(error.__cause__ or error).removesuffix("."), _LONGEST_REASON)
+    description = str(error.__cause__ or error).removesuffix(".")
     return Failure(description[:1].lower() + description[1:] or "the connection broke")
 
 
@@ -104,13 +101,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def of_status(response: httpx.Response, answer: str) -> Failure | None:
     """The failure after which the same request may work later (408, 425, 429, 5xx); else None.
 
-    `answer` is the reason.
+    `answer` is the reason, without the wait that the response asks for.
     """
     status = response.status_code
     if status not in _TRY_AGAIN and status < _SERVER_ERROR:
         return None
-    was_refused = status == _TOO_MANY_REQUESTS
-    return Failure(answer, may_have_arrived=not was_refused, retry_after=parse_retry_after(response.headers))
+    was_refused, wait = status == _TOO_MANY_REQUESTS, parse_retry_after(response.headers)
+    asks = f", and asks to wait for {human_seconds(wait)}" if wait else ""
+    return Failure(answer + asks, may_have_arrived=not was_refused, retry_after=wait)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:

@@ -13,8 +13,6 @@ _FIRST_FINAL = 200
 _MAY_COME_TWICE = {408, 502, 504}
 """A gateway sends these when it stops waiting; the server's own response may follow."""
 _FRAMING = {b"content-length", b"transfer-encoding"}
-_QUOTED = 80
-"""Bytes of a response that is not HTTP."""
 
 
 class IncomingResponse:
@@ -33,13 +31,6 @@ class IncomingResponse:
         self._max_body = max_body
         self._ends_with_head = ends_with_head
         self._parser = HttpResponseParser(self)
-        # Small faults that other clients accept too: the end of the response is as clear as without them.
-        self._parser.set_dangerous_leniencies(
-            lenient_chunked_length=True,  # a length beside chunked
-            lenient_keep_alive=True,  # after a 1xx that says close
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-        )
         self.on_message_begin()
 
     @property
@@ -59,8 +50,7 @@ class IncomingResponse:
         except (HttpParserError, HttpParserUpgrade) as error:
             self.is_last = True
             if not self.is_complete:  # otherwise, a second response
-                begins = "" if self._parser.get_status_code() else f", beginning with {data[:_QUOTED]!r}"
-                raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error}){begins}") from None
+                raise httpx.RemoteProtocolError(f"the response is not HTTP/1.1 ({error})") from None
         if self.size > self._max_body:
             raise httpx.RemoteProtocolError(f"the response is larger than {self._max_body} bytes")
         if self.received > _MOST_FIELDS + _LARGEST_FRAME * self.size:
@@ -116,9 +106,7 @@ class IncomingResponse:
         self._has_head = True
         self._status = self._parser.get_status_code()
         self.is_last |= not self._parser.should_keep_alive() or self._status in _MAY_COME_TWICE
-        framing = _FRAMING.intersection(name.lower() for name, _ in self._fields)
-        self._has_length = bool(framing)
-        self.is_last |= framing == _FRAMING  # servers differ in which of the two counts
+        self._has_length = any(name.lower() in _FRAMING for name, _ in self._fields)
         if self._status >= _FIRST_FINAL:
             self.is_complete = self._ends_with_head
 

@@ -18,9 +18,9 @@ import httpx
 
 from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.budget import Budget, Patience, longest_wait
+from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.group import Group, after_attempts, asked_to_wait
+from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.transport import Transport
 from zerokie_action.numbers import human_seconds
 from zerokie_action.outcome import Outcome, Write
@@ -58,7 +58,7 @@ class RetryingClient:
         self,
         request: httpx.Request,
         read: Reader[T],
-        patience: Patience | None = None,
+        patience: float | None = None,
         guard: Guard = nullcontext,
         *,
         write: Write | None = None,
@@ -69,7 +69,8 @@ class RetryingClient:
         Args:
             request: the request to send.
             read: see `Reader`.
-            patience: in place of the client's `retry_timeout`.
+            patience: seconds in place of the client's `retry_timeout`; the request is sent again promptly
+                then: see `Budget`.
             guard: see `Guard`.
             write: follows what becomes of the request.
             is_repeatable: whether to send the request again after an attempt that may have taken effect.
@@ -80,7 +81,8 @@ class RetryingClient:
         """
         group, write = self._group(request), write or Write()
         allowed = Budget(
-            patience or Patience(self.retry_timeout),
+            self.retry_timeout if patience is None else patience,
+            is_prompt=patience is not None,
             may_be_wrong=not any(each.answered for each in self._groups.values()),
         )
         called_at, answered_before = anyio.current_time(), group.answered
@@ -98,15 +100,13 @@ class RetryingClient:
                 return answer
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             group.failed(began)
-            now, left = anyio.current_time(), _time_left()
+            now = anyio.current_time()
+            left = anyio.current_effective_deadline() - now
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
-                purpose = request.extensions["purpose"]
-                if not allowed.patience.is_prompt and is_too_long(answer.retry_after):
-                    raise asked_to_wait(purpose, answer)
-                others = group.answered - answered_before
-                raise after_attempts(purpose, answer, allowed.attempts, now - called_at, others)
+                purpose, others = request.extensions["purpose"], group.answered - answered_before
+                raise GaveUp(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
             self.retries_used += 1
             await anyio.sleep(pause)
@@ -159,13 +159,3 @@ class RetryingClient:
             for name, group in self._groups.items()
             if group.reason
         )
-
-
-def is_too_long(retry_after: float) -> bool:
-    """Whether `Retry-After` asks for a longer wait than is obeyed."""
-    return retry_after > longest_wait(_time_left())
-
-
-def _time_left() -> float:
-    """Seconds until the enclosing scopes are cancelled."""
-    return anyio.current_effective_deadline() - anyio.current_time()

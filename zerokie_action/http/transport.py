@@ -1,4 +1,4 @@
-"""The transport for httpx requests, with a simple pool: a stack of idle connections for each origin.
+"""The transport for httpx requests: `Network` opens connections, and `Transport` keeps the idle ones.
 
 httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
 of small uploads (`make bench`). Here a request pops an idle connection, or opens a new connection,
@@ -9,8 +9,7 @@ import ssl
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
@@ -25,47 +24,33 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 from zerokie_action.http.request import extensions
-from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.http.url import web_url
 from zerokie_action.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+"""The variables that may name a proxy. The first one that is set counts, even if it is empty."""
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(eq=False)
-class _Opening:
-    """A connection that is being opened ahead of its request."""
-
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    error: Exception | None = None
-
-
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests to any origin, directly or through the proxy that the environment names."""
+    """Sends requests to any origin: https through the proxy that the environment names, if any."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
-        self._opening: dict[str, _Opening] = {}
 
     async def connect_ahead(self, url: httpx.URL) -> None:
         """Open a connection for the next request to the URL's origin.
 
-        A failure changes nothing: the request then connects by itself. A request that comes while the
-        connection is being opened waits for it, and a failure is its own.
+        A failure changes nothing: the request then connects by itself.
         """
         origin = _origin(url)
-        opening = self._opening[origin] = _Opening()
-        try:
+        with suppress(httpx.TransportError, ConfigurationError):
             connection = await self._network.connect(origin)
             if isinstance(connection, Connection):
                 self._idle[origin].append(connection)
-        except (httpx.TransportError, ConfigurationError) as error:
-            opening.error = error
-        finally:
-            self._opening.pop(origin, None)
-            opening.ended.set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and read the whole response.
@@ -85,7 +70,10 @@ class Transport(httpx.AsyncBaseTransport):
             try:
                 return await connection.send(request)
             finally:
-                await self._put_back(origin, connection)
+                if connection.is_idle:
+                    self._idle[origin].append(connection)
+                else:
+                    await connection.aclose()
         except httpx.TransportError as error:
             await self.aclose()  # the idle connections are likely to be dead as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
@@ -102,21 +90,10 @@ class Transport(httpx.AsyncBaseTransport):
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
-            if await connection.is_fresh():
+            if connection.is_fresh():
                 return connection
             await connection.aclose()
-        if opening := self._opening.get(origin):
-            await opening.ended.wait()
-            if opening.error:
-                raise opening.error
-            return await self._take(origin)
         return None
-
-    async def _put_back(self, origin: str, connection: Connection) -> None:
-        if connection.is_idle:
-            self._idle[origin].append(connection)
-        else:
-            await connection.aclose()
 
 
 class Proxy(NamedTuple):
@@ -124,58 +101,46 @@ class Proxy(NamedTuple):
 
     Attributes:
         name: its name for messages, without the login.
-        url: its address.
-        login: the header field that logs in, if there is a login.
+        url: its address, and the login, if there is one.
     """
 
     name: str
     url: httpx.URL
-    login: tuple[tuple[bytes, bytes], ...]
 
 
 class Network:
     """Proxies and certificate authorities from the usual environment variables.
 
-    The variables are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case
-    wins), and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`.
+    The variables are `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case wins), and
+    `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`. Requests in plain http use no proxy.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        """Read the proxy variables in `env`."""
+        """Use these environment variables."""
         self._env = env
-        by_case = sorted(env, key=str.islower)  # lower case last, so that it wins
-        self._variables = {
-            name.lower().removesuffix("_proxy"): name for name in by_case if name.lower().endswith("_proxy")
-        }
-        self._proxies = {kind: env[name] for kind, name in self._variables.items()}
 
     def proxy_for(self, origin: str) -> Proxy | None:
         """The proxy for an origin such as `https://host:port`; None for a direct connection.
 
-        urllib's rules apply to `NO_PROXY`. Connections to this machine never use a proxy, which would see the
-        API key in plain http.
+        urllib's rules apply to `NO_PROXY`.
 
         Raises:
             ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
         """
         scheme, _, host = origin.partition("://")
-        kind = scheme if self._proxies.get(scheme) else "all"
-        url = self._proxies.get(kind)
-        is_direct = is_this_machine(_host(httpx.URL(origin)))
-        if not url or is_direct or proxy_bypass_environment(host, self._proxies):
+        variable = next((name for name in _PROXIES if name in self._env), "")
+        url = self._env.get(variable)
+        exceptions = {"no": self._env.get("no_proxy", self._env.get("NO_PROXY", ""))}
+        if not url or scheme == "http" or proxy_bypass_environment(host, exceptions):
             return None
-        variable = self._variables[kind]
         proxy = web_url(url if "://" in url else f"http://{url}")
-        if proxy is None:
+        if proxy is None or proxy.scheme != "http":
             raise ConfigurationError(  # without the URL, which may have a password
                 f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
-        login = b64encode(f"{proxy.username}:{proxy.password}".encode())
-        fields = ((b"Proxy-Authorization", b"Basic " + login),) if proxy.username else ()
-        where = f"{proxy.scheme}://{proxy.netloc.decode()}"
-        return Proxy(f"the proxy {where} ({variable})", proxy, fields)
+        return Proxy(f"the proxy {_origin(proxy)} ({variable})", proxy)
 
     async def connect(self, origin: str) -> Connection | httpx.Response:
         """A new connection to an origin; `limits.CONNECT` limits each step of connecting.
@@ -193,14 +158,9 @@ class Network:
         with _step():
             stream: ByteStream = await anyio.connect_tcp(_host(hop), hop.port or _PORTS[hop.scheme])
         try:
-            stream = await self._secure(stream, hop)
-            if not proxy:
-                return Connection(stream)
-            if url.scheme == "http":
-                return Connection(stream, prefix=origin.encode(), fields=proxy.login)
-            refusal = await _tunnel(stream, url, proxy)
+            refusal = await _tunnel(stream, url, proxy) if proxy else None
             if refusal is None:
-                return Connection(await self._secure(stream, url))
+                return Connection(await self._secure(stream, url) if url.scheme == "https" else stream)
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise
@@ -208,9 +168,7 @@ class Network:
         return refusal
 
     async def _secure(self, stream: ByteStream, url: httpx.URL) -> ByteStream:
-        """The stream, with TLS if the URL asks for it."""
-        if url.scheme == "http":
-            return stream
+        """The stream with TLS."""
         tls = self.tls
         with _step():
             return await TLSStream.wrap(
@@ -248,8 +206,12 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
     """
     host = _host(url)
     address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
+    headers = {b"Host": address}
+    if proxy.url.username:
+        login = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
+        headers[b"Proxy-Authorization"] = b"Basic " + login
     more = {**extensions("Connecting"), "target": address}
-    request = httpx.Request("CONNECT", url, headers=[(b"Host", address), *proxy.login], extensions=more)
+    request = httpx.Request("CONNECT", url, headers=headers, extensions=more)
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:

@@ -15,7 +15,7 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
-from zerokie_action.http.budget import UNTIL_DEADLINE, Patience
+from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
@@ -101,7 +101,7 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost.
         """
-        client, logged = self.client.retrying(Patience(0)), ""
+        client, logged = self.client.retrying(0), ""
         self._next_heartbeat = anyio.current_time() + interval
         while not isinstance(self.session.state, Ended):
             self.session.check()
@@ -143,8 +143,8 @@ class DeployLock:
         """Release the lock after the block; after a success, try for as long as for any other request."""
         allowance, patience = limits.RELEASE, UNTIL_DEADLINE
         if failure is None:
-            failing = max(self.client.http.retry_timeout, allowance.seconds)
-            allowance, patience = allowance._replace(seconds=math.inf), Patience(failing, is_prompt=True)
+            patience = max(self.client.http.retry_timeout, allowance.seconds)
+            allowance = allowance._replace(seconds=math.inf)
         try:
             if released := await self.release(counts, allowance, patience):
                 self.released = released
@@ -167,7 +167,7 @@ class DeployLock:
                 self.records.mark_released([self.session.id])
 
     async def release(
-        self, counts: Counts, allowance: Allowance, patience: Patience = UNTIL_DEADLINE
+        self, counts: Counts, allowance: Allowance, patience: float = UNTIL_DEADLINE
     ) -> Released | None:
         """Release the lock within an allowance, shielded from cancellation.
 

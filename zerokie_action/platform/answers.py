@@ -41,9 +41,8 @@ _HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `c
 ADVICE = {
     Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, proxies and the "
     "platform's status.",
-    Cause.WRONG_ANSWER: "Check `api-url`: it may not lead to the platform's API. If it is right, a gateway "
-    "may have answered in the platform's place: run the job again in a few minutes.",
-    Cause.NO_HOST: "Check the host names in `api-url` and in the proxy's URL, and this job's DNS server.",
+    Cause.WRONG_SERVER: "Check `api-url`, proxies and DNS: the request may not lead to the platform's API. "
+    "If it does, a gateway may have answered in the platform's place: run the job again in a few minutes.",
     Cause.CERTIFICATE: "Check `api-url`. If the certificate comes from a private authority, set "
     "SSL_CERT_FILE to a file with that authority's certificate.",
     Cause.OWN_MACHINE: "Check that the server runs on this port. Inside a container, this address is the "
@@ -83,7 +82,7 @@ def read_answer(
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
     # Another server may have answered, and the platform may have carried out the request all the same.
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    return Failure(f"{origin} {answer}, but not in the API's format", Cause.WRONG_ANSWER)
+    return Failure(f"{origin} {answer}, but not in the API's format", Cause.WRONG_SERVER)
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:

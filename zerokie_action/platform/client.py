@@ -18,7 +18,6 @@ from urllib.parse import quote
 from zerokie_action import limits
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http import URL, Request, Response
-from zerokie_action.http.budget import Patience
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
@@ -64,7 +63,7 @@ class Client:
         api_key: the key, sent with every request.
         http: sends the requests.
         redact: removes the secrets from an answer's text.
-        patience: for how long a request is sent again that fails; None for the default of `http`.
+        patience: see `RetryingClient.send`.
         guard: see `http.retry.Guard`.
         on_missing: called when an upload is answered with 404: the app may be gone.
     """
@@ -73,11 +72,11 @@ class Client:
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    patience: Patience | None = None
+    patience: float | None = None
     guard: Guard = nullcontext
     on_missing: Callable[[], None] = lambda: None
 
-    def retrying(self, patience: Patience) -> Client:
+    def retrying(self, patience: float) -> Client:
         """A copy of this client with another patience."""
         return replace(self, patience=patience)
 
@@ -357,8 +356,7 @@ class Client:
                 request, read, self.patience, self.guard, write=write, is_repeatable=is_repeatable
             )
         except GaveUp as error:
-            if not error.hint:
-                error.advise(ADVICE[error.failure.cause])
+            error.advise(ADVICE[error.failure.cause])
             raise
 
 

@@ -3,17 +3,12 @@
 import base64
 from urllib.parse import quote
 
-import anyio
-
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
-from zerokie_action.numbers import human_seconds
 
-_LONGEST = 60.0
-"""Seconds for a whole page: a large page over a slow line must not delay the run."""
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -28,7 +23,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         url: an `http` or `https` URL; characters that a URL can't have are encoded.
         http: sends the request, once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds of silence after which the request fails; it fails after a minute in any case.
+        silence: seconds of silence after which the request fails.
 
     Raises:
         PageError: when there is no response.
@@ -41,9 +36,7 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
         login = f"{parsed.username}:{parsed.password}"
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     more = extensions("Reading a page", silence=silence, max_body=max_body)
-    response: Response | Failure = Failure(f"no complete answer within {human_seconds(_LONGEST)}")
-    with anyio.move_on_after(_LONGEST):
-        response = await http.fetch(Request("GET", parsed, headers=headers, extensions=more))
+    response = await http.fetch(Request("GET", parsed, headers=headers, extensions=more))
     if isinstance(response, Failure):
         raise PageError(response.reason)
     return response

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.retry import is_too_long
 from zerokie_action.operations import apps
 from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.operations.image.watch import wait_until_begun
@@ -96,7 +96,7 @@ class Deploy:
             if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
                 raise
         except PlatformUnavailable as error:
-            if write.outcome is not Outcome.UNKNOWN or is_too_long(error.retry_after):
+            if write.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
                 raise
             job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
             rollout.note_request(anyio.current_time())
