@@ -154,7 +154,7 @@ class DeployLock:
             if failure is None or is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
-                self.log.warning(str(loss))
+                self.log.info(str(loss))
         except DeployError as error:
             expires = f"The lock expires by itself {expiry()}, if it was not released."
             error.hint = f"{expires} {CLEANUP_COMMANDS} can release it at once. {error.hint}".strip()
