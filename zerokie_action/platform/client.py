@@ -66,7 +66,6 @@ class Client:
         redact: removes the secrets from an answer's text.
         patience: for how long a request is sent again that fails; None for the default of `http`.
         guard: see `http.retry.Guard`.
-        on_missing: called when an upload is answered with 404: the app may be gone.
     """
 
     base_url: str
@@ -75,7 +74,6 @@ class Client:
     redact: Callable[[str], str] = str
     patience: Patience | None = None
     guard: Guard = nullcontext
-    on_missing: Callable[[], None] = lambda: None
 
     def retrying(self, patience: Patience) -> Client:
         """A copy of this client with another patience."""
@@ -189,8 +187,8 @@ class Client:
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
-        A 404 is a failure, and `on_missing` is called: while the lock is held, the app should exist, and only
-        its storage may not be ready.
+        A 404 is a failure: while the lock is held, the app should exist, and only its storage may not be
+        ready.
         """
         try:
             await self._send(
@@ -346,10 +344,8 @@ class Client:
 
         def read(response: Response) -> T | Failure | DeployError:
             answer = read_answer(request, response, parse, self.redact, final)
-            if response.status_code == NOT_FOUND and is_upload:
-                self.on_missing()
-                if isinstance(answer, RequestRejected):
-                    return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
+            if is_upload and isinstance(answer, RequestRejected) and answer.status == NOT_FOUND:
+                return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
             return answer
 
         try:
