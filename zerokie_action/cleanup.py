@@ -28,6 +28,7 @@ from zerokie_action.lock.record import (
     saved_locks,
 )
 from zerokie_action.lock.session import DeploySession
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
@@ -99,7 +100,7 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            session = DeploySession.recorded(*lock)
+            session = DeploySession(*lock, asking=Write(Outcome.UNKNOWN))
             tasks.start_soon(_release, DeployLock(client, session, records, shutdown, log))
 
 
