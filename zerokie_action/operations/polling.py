@@ -24,8 +24,8 @@ class Polling:
     """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    time limit counts from `start`: in `until` from the first look, elsewhere from the first pause. So in
-    `repeat`, an outage before the first refusal is no wait for the event.
+    time limit counts from the clock's start: in `until` from the first look, elsewhere from the first pause.
+    So in `repeat`, an outage before the first refusal is no wait for the event.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
@@ -46,18 +46,14 @@ class Polling:
         self._told: set[str] = {""}
         self._began = math.inf
 
-    def start(self) -> None:
-        """Start the clock, if it has not started."""
-        self._began = min(self._began, anyio.current_time())
-
     @property
     def waited(self) -> float:
         """Seconds on the clock; 0 before it has started."""
         return max(0.0, anyio.current_time() - self._began)
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time limit; 0 after it, and infinite before the clock has started."""
+    def _seconds_left(self) -> float:
+        """Seconds until the time limit; 0 after it. Starts the clock, if it has not started."""
+        self._began = min(self._began, anyio.current_time())
         # Not `seconds - waited`: rounded, that may stay above 0 however often it is waited for.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
@@ -85,11 +81,10 @@ class Polling:
         Returns:
             Why the event did not come before the time limit; empty if it came.
         """
-        self.start()
         why = "no answer in time"
         while True:
             retry_after = 0.0
-            with anyio.move_on_after(max(_LAST_LOOK, self.left)):
+            with anyio.move_on_after(max(_LAST_LOOK, self._seconds_left())):
                 try:
                     why = await look()
                 except PlatformUnavailable as error:
@@ -110,8 +105,7 @@ class Polling:
             why: the reason for waiting, for the log.
             retry_after: the wait in seconds that the server asked for.
         """
-        self.start()
-        now, left = anyio.current_time(), self.left
+        now, left = anyio.current_time(), self._seconds_left()
         if left <= 0:
             return False
         if now >= self._next_line:
