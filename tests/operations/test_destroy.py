@@ -295,7 +295,7 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World, app: str, ki
         assert world.platform.lock("site") == "somebody"
 
 
-def test_a_lock_that_is_taken_after_a_lost_answer(world: World) -> None:
+def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> None:
     """While a slow look tells that the app is there: our lock was given back before, so none is lost."""
     world.fault(Kind.RESET, "DELETE", "/site$")
     world.fault(Kind.DELAY, "GET", "/v1/apps/site$", skip=1, seconds=20)
