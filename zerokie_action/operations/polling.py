@@ -43,7 +43,6 @@ class Polling:
         self._pause = pause or _FIRST_PAUSE
         self._longest_pause = pause or _LONGEST_PAUSE
         self._next_line = 0.0
-        self._told: set[str] = {""}
         self._began = math.inf
 
     @property
@@ -91,12 +90,6 @@ class Polling:
                     why, retry_after = str(error), error.retry_after
             if not why or not await self.again(why, retry_after):
                 return why
-
-    def log_next(self, news: str) -> None:
-        """Log the next line at once if this news was not logged before; an empty text is no news."""
-        if news not in self._told:
-            self._told.add(news)
-            self._next_line = 0.0
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.

@@ -164,13 +164,6 @@ class Rollout:
     # Since when the app has shown something that must last
 
     @property
-    def must_last(self) -> float:
-        """For how many seconds the status must last before it counts; 0 for one that means "not yet"."""
-        if self._runs_since < math.inf:
-            return STEADY_TIME
-        return SETTLING_TIME if min(self._failing_since, self._another_runs_since) < math.inf else 0.0
-
-    @property
     def is_starting(self) -> bool:
         """Whether the app runs the new image, but not for long enough."""
         return self._runs_since < math.inf and not self._runs
