@@ -241,11 +241,17 @@ def test_lines_of_nonsense_are_skipped(world: World, file: Path, line: bytes) ->
 def test_an_unreadable_state_file_does_not_hide_the_cis_state(
     world: World, file: Path, what: str, why: str
 ) -> None:
-    """The warning says why, and that the lock expires; nobody waits."""
+    """The warning says why; nobody waits."""
     file.symlink_to("/etc/passwd") if what == "a link" else os.mkfifo(file)
-    said = clean_up(world)
-    assert f"Warning: Cleanup: `state-file`: {str(file)!r} can't be used ({why}). Set `state-file`" in said
-    assert "A deploy lock that is still held expires at " in said
+    warning = f"Warning: Cleanup: `state-file`: {str(file)!r} can't be used ({why}). Set `state-file`"
+    unnamed = clean_up(world, STATE_session="")
+    assert warning in unnamed
+    assert "A deploy lock that is still held expires at " in unnamed
+    assert world.platform.lock("site") == SESSION
+    named = clean_up(world)
+    assert warning in named
+    assert "released now" in named
+    assert world.platform.lock("site") is None
 
 
 def test_a_crash_fails_no_pipeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

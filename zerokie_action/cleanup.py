@@ -13,14 +13,22 @@ from typing import TextIO
 
 import anyio
 
-from zerokie_action.ci import Log, detect
+from zerokie_action.ci import CI, Log, detect
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import LockRecord, LockRecords, default_state_file, expiry, saved_locks
+from zerokie_action.lock.record import (
+    LockRecord,
+    LockRecords,
+    StateFileInUse,
+    default_state_file,
+    expiry,
+    saved_locks,
+)
 from zerokie_action.lock.session import DeploySession
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
@@ -37,9 +45,10 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     # Not from `settings`, which has the default in place of a wrong input.
     state_file = environment.text("state_file")
     file = Path(state_file) if state_file else default_state_file(env)
+    saved = saved_locks(env)
     try:
-        with closing(LockRecords(ci.save_state, file if file and file.exists() else None)) as records:
-            if held := dict.fromkeys([*saved_locks(env), *records.held()]):
+        with closing(_open_records(ci, file, saved)) as records:
+            if held := dict.fromkeys([*saved, *records.held()]):
                 _require_inputs(environment, problems)
                 http = RetryingClient(Transport(env), math.inf, log=ci.log.info, trace=ci.log.debug)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
@@ -52,6 +61,24 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
         problem = unwrap(error)
         hint = f" {problem.hint}" if isinstance(problem, DeployError) and problem.hint else ""
         ci.log.warning(f"Cleanup: {problem}.{hint} A deploy lock that is still held expires {expiry()}")
+
+
+def _open_records(ci: CI, file: Path | None, saved: Sequence[LockRecord]) -> LockRecords:
+    """The records. A state file that can't be opened does not keep the `saved` locks from their release.
+
+    Raises:
+        ConfigurationError: when a run that has not ended uses the file, or the file can't be opened and no
+            lock is saved elsewhere.
+    """
+    try:
+        return LockRecords(ci.save_state, file if file and file.exists() else None)
+    except StateFileInUse:  # that run may be the one that holds the lock
+        raise
+    except ConfigurationError as error:
+        if not saved:
+            raise
+        ci.log.warning(f"Cleanup: {error}. {error.hint}")
+        return LockRecords(ci.save_state, None)
 
 
 def _require_inputs(environment: Environment, problems: Mapping[str, Sequence[str]]) -> None:
@@ -73,7 +100,7 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            session = DeploySession.recorded(*lock)
+            session = DeploySession(*lock, asking=Write(Outcome.UNKNOWN))
             tasks.start_soon(_release, DeployLock(client, session, records, shutdown, log))
 
 

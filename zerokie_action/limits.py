@@ -37,8 +37,6 @@ LAST_WRITE = LOCK_EXPIRY - 60.0
 """From the last heartbeat to the last moment at which a write may begin: later, it could arrive too late."""
 HEARTBEAT_PAUSE = 15.0
 """Between a heartbeat that failed and the next heartbeat."""
-LEAST_HEARTBEAT_PAUSE = 1.0
-"""Between two heartbeats, however many uploads are answered with 404."""
 
 
 class Allowance(NamedTuple):

@@ -295,6 +295,18 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World, app: str, ki
         assert world.platform.lock("site") == "somebody"
 
 
+def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> None:
+    """While a slow look tells that the app is there: our lock was given back before, so none is lost."""
+    world.fault(Kind.RESET, "DELETE", "/site$")
+    world.fault(Kind.DELAY, "GET", "/v1/apps/site$", skip=1, seconds=20)
+    world.loop.call_later(10, world.platform.take_lock, "site", "somebody")
+    outcome = destroy(world, lock_heartbeat="5s")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
+    (finalized,) = world.platform.deployments("site")
+    assert finalized.files_deleted == 0
+    assert world.platform.lock("site") == "somebody"
+
+
 @KINDS
 def test_no_answer_after_a_lost_deletion_is_exit_5(world: World, app: str) -> None:
     """Then nobody can tell, which is said; the rerun does."""

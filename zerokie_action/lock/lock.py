@@ -7,7 +7,7 @@ and finalize reports the changes that were really made.
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import anyio
@@ -47,8 +47,6 @@ class DeployLock:
     shutdown: Shutdown
     log: Log
     released: Released = field(default_factory=Released)
-    _next_heartbeat: float = 0.0
-    """When the next heartbeat is due (event loop)."""
 
     @asynccontextmanager
     async def hold(
@@ -101,13 +99,10 @@ class DeployLock:
         Raises:
             LockLost: when the lock is lost.
         """
-        client, logged = self.client.retrying(0), ""
-        self._next_heartbeat = anyio.current_time() + interval
+        client, logged, pause = self.client.retrying(0), "", interval
         while not isinstance(self.session.state, Ended):
             self.session.check()
-            await anyio.sleep(limits.LEAST_HEARTBEAT_PAUSE)
-            if anyio.current_time() < self._next_heartbeat:
-                continue
+            await anyio.sleep(pause)
             pause = interval
             try:
                 await self.session.confirm(client)
@@ -115,7 +110,6 @@ class DeployLock:
                 if str(error) != logged:
                     self.log.info(f"Heartbeat: {error}")
                 logged, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
-            self._next_heartbeat = anyio.current_time() + pause
 
     # For the block that holds the lock
 
@@ -126,10 +120,7 @@ class DeployLock:
             self.session.check()
             return self.shutdown.shielded_request()
 
-        def confirm_soon() -> None:  # an upload was answered with 404: the app may be gone
-            self._next_heartbeat = 0.0
-
-        return replace(client, guard=guard, on_missing=confirm_soon)
+        return client.guarded(guard)
 
     async def is_held_after(self, failure: BaseException) -> bool:
         """Whether the session still holds the lock. After a refused write (409), the platform is asked."""
@@ -154,7 +145,7 @@ class DeployLock:
             if failure is None or is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
-                self.log.warning(str(loss))
+                self.log.info(str(loss))
         except DeployError as error:
             expires = f"The lock expires by itself {expiry()}, if it was not released."
             error.hint = f"{expires} {CLEANUP_COMMANDS} can release it at once. {error.hint}".strip()

@@ -32,6 +32,10 @@ _BEGINNING = b'\n{"app": '
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
+class StateFileInUse(ConfigurationError):  # noqa: N818 - named as the errors of `errors`
+    """Another run uses the state file: its locks are not to be released."""
+
+
 class LockRecord(NamedTuple):
     """A lock that a run requested."""
 
@@ -52,7 +56,8 @@ class LockRecords:
         file: the state file; None for no file.
 
     Raises:
-        ConfigurationError: when the file is in use, or can't be opened.
+        StateFileInUse: when another run, or a cleanup, uses the file.
+        ConfigurationError: when the file can't be opened.
     """
 
     def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
@@ -116,7 +121,7 @@ class LockRecords:
         try:
             yield
         except BlockingIOError as error:
-            raise ConfigurationError(
+            raise StateFileInUse(
                 f"`state-file`: a run that uses {str(self._file)!r} has not ended",
                 hint="Wait for its end, or give each run a `state-file` of its own.",
             ) from error

@@ -11,11 +11,11 @@ expires.
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.outcome import Outcome, Write
+from zerokie_action.outcome import Write
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
@@ -76,8 +76,8 @@ class DeploySession:
     Attributes:
         app: the app's name.
         id: the deploy session ID.
-        asking: what became of the request for the lock. If its answer was lost, the platform may carry it
-            out at any later time, even after the release.
+        asking: what became of the request for the lock; unknown for the session of an ended run. If its
+            answer was lost, the platform may carry it out at any later time, even after the release.
         state: what the platform has said. No heartbeat makes a lock that is lost or ended held again.
     """
 
@@ -85,11 +85,6 @@ class DeploySession:
     id: str
     asking: Write = field(default_factory=Write)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
-
-    @classmethod
-    def recorded(cls, app: str, session: str) -> Self:
-        """The session of an ended run, which may hold the lock."""
-        return cls(app, session, asking=Write(Outcome.UNKNOWN))
 
     @property
     def may_be_held(self) -> bool:

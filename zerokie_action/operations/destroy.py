@@ -1,8 +1,7 @@
 """Deletes an app for good. If the app does not exist, the operation succeeds."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 
 from zerokie_action.doubts import about_destroying, require_no_doubt
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
@@ -16,7 +15,7 @@ from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Seen
 
-Check = Callable[[], Awaitable[str | None]]
+Check = Callable[[Job, App], Awaitable[str | None]]
 """Looks at the app right before the DELETE, under the lock if the app has one.
 
 Returns what goes with the app, for log and reports: ` with 214 files`; empty if that is not known. None keeps
@@ -24,56 +23,60 @@ the app; the log has said why.
 """
 
 
-async def destroy(job: Job, check: Check | None = None) -> bool:
-    """Delete the app. The accepted deletion is the end: who creates the app again waits until it is gone.
+async def require_intended(job: Job, app: App) -> str:
+    """The check of a `destroy`: an app that may be somebody else's stops the run.
 
-    Args:
-        job: the run.
-        check: whether the app goes. Without it, an app that may be somebody else's stops the run, and the end
-            of the deletion is waited for.
+    Raises:
+        ConfigurationError: when the app, or a file in it, may be somebody else's.
+    """
+    if job.result.kind == "container":
+        return ""
+    zone, repository = await read_zone(job, app.address), job.ci.repository
+    if not job.settings.take_over:
+        require_no_doubt(about_destroying(job.app, zone, repository))
+    return what_goes(len(zone.files), len(zone.theirs(repository)))
+
+
+def what_goes(files: int, foreign: int = 0) -> str:
+    """What goes with an app: ` with 214 files, 3 of them not ours`; empty without files."""
+    theirs = f", {foreign:,} of them not ours" if foreign else ""
+    return f" with {human_files(files)}{theirs}" if files else ""
+
+
+async def destroy(job: Job, check: Check = require_intended) -> bool:
+    """Delete the app. The accepted deletion is the end: who creates the app again waits until it is gone.
 
     Returns:
         Whether the app is gone, or is going; after a dry run, whether it would go.
 
     Raises:
-        ConfigurationError: when the app, or a file in it, may be somebody else's.
+        DeployError: as `check`, and as `_delete`.
     """
     app = await job.client.find_app(job.app)
     if app is None:
         job.note(f"App {job.app!r} does not exist: nothing to destroy")
         job.result.seen = Seen.ABSENT
         return True
-    note_app(job, app)
-    look = check or partial(_require_intended, job, app)
-    what: str | None = ""
-    if app.is_being_deleted:
-        job.note(f"App {job.app!r} is being deleted already")
-    elif job.settings.dry_run:
-        if (what := await look()) is not None:
-            job.preview(f"would destroy app {job.app!r}{what}")
-    else:
-        async with deletion(job, app) as delete:
-            if (what := await look()) is not None:
-                await delete()
-        if what is not None:
-            job.note(f"Destroyed app {job.app!r}{what}")
-            job.result.url = None
-    return what is not None
-
-
-def note_app(job: Job, app: App) -> None:
-    """Put into the result what the app is before its deletion."""
     job.result.kind = app.kind or "static"
     job.result.previous_image = app.image
     apps.note_url(job, app)
+    if app.is_being_deleted:
+        job.note(f"App {job.app!r} is being deleted already")
+        return True
+    if job.settings.dry_run:
+        what = await check(job, app)
+        if what is not None:
+            job.preview(f"would destroy app {job.app!r}{what}")
+        return what is not None
+    what = await _delete(job, app, check)
+    if what is not None:
+        job.note(f"Destroyed app {job.app!r}{what}")
+        job.result.url = None
+    return what is not None
 
 
-@asynccontextmanager
-async def deletion(job: Job, app: App) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """A context for the deletion of an app, which yields the function that requests it.
-
-    A static app's lock is held in the block, and ends with the accepted deletion. Another run may delete the
-    app at the same time: then a refusal in the block, or of the lock, is no error.
+async def _delete(job: Job, app: App, check: Check) -> str | None:
+    """Check the app and delete it, under its lock if it has one. Returns what `check` returns.
 
     Raises:
         RequestRejected: when the platform refuses the deletion.
@@ -81,35 +84,31 @@ async def deletion(job: Job, app: App) -> AsyncIterator[Callable[[], Awaitable[N
         LockHeld: when somebody else's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    change = job.change(
+    write = job.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
-    )
+    ).write()
+    what: str | None = ""
     try:
         async with AsyncExitStack() as stack:
             lock = await _acquire(job, app, stack)
-
-            async def delete() -> None:
-                client, write = lock.writing(job.client) if lock else job.shielded_client, change.write()
-                try:
-                    await client.delete_app(job.app, write=write)
-                except PlatformUnavailable:
-                    # A second request could delete an app that somebody has created anew since, under a lock
-                    # of their own. So one look tells what became of the first.
-                    if not (write.lost and await _is_going(job)):
-                        raise
-                    write.outcome = Outcome.DONE
+            what = await check(job, app)
+            if what is not None:
+                client = lock.writing(job.client) if lock else job.shielded_client
+                await client.delete_app(job.app, write=write)
                 if lock:
-                    lock.session.end()
-
-            yield delete
-    except (RequestRejected, LockHeld, LockLost) as error:
-        is_about_app = not isinstance(error, RequestRejected) or error.status in {NOT_FOUND, CONFLICT}
-        if not (is_about_app and await _is_going(job)):
+                    lock.session.end()  # with its app
+    except (RequestRejected, PlatformUnavailable, LockHeld, LockLost) as error:
+        # Another run may have deleted the app, or our own request, though its answer was lost. A second
+        # request could delete an app that somebody has created anew since, so one look tells.
+        is_about_app = isinstance(error, LockHeld | LockLost) or (
+            isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
+        )
+        if not ((write.may_come_late or is_about_app) and await _is_going(job)):
             raise
-        for write in change.writes:
-            if write.outcome is Outcome.UNKNOWN:  # our own deletion has ended the lock
-                write.outcome = Outcome.DONE
+        if write.may_come_late:
+            write.outcome = Outcome.DONE
+    return what
 
 
 async def _acquire(job: Job, app: App, stack: AsyncExitStack) -> DeployLock | None:
@@ -134,19 +133,3 @@ async def _is_going(job: Job) -> bool:
         app = await job.client.find_app(job.app)
         return app is None or app.is_being_deleted
     return False
-
-
-def what_goes(files: int, foreign: int = 0) -> str:
-    """What goes with an app: ` with 214 files, 3 of them not ours`; empty without files."""
-    theirs = f", {foreign:,} of them not ours" if foreign else ""
-    return f" with {human_files(files)}{theirs}" if files else ""
-
-
-async def _require_intended(job: Job, app: App) -> str:
-    """Raise an error if the deletion is not clearly intended. Return what goes with the app."""
-    if job.result.kind == "container":
-        return ""
-    zone, repository = await read_zone(job, app.address), job.ci.repository
-    if not job.settings.take_over:
-        require_no_doubt(about_destroying(job.app, zone, repository))
-    return what_goes(len(zone.files), len(zone.theirs(repository)))

@@ -24,8 +24,8 @@ class Polling:
     """Pauses between questions; the last question comes at the time limit.
 
     A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    time limit counts from `start`: in `until` from the first look, elsewhere from the first pause. So in
-    `repeat`, an outage before the first refusal is no wait for the event.
+    time limit counts from the clock's start: in `until` from the first look, elsewhere from the first pause.
+    So in `repeat`, an outage before the first refusal is no wait for the event.
     """
 
     def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
@@ -43,21 +43,16 @@ class Polling:
         self._pause = pause or _FIRST_PAUSE
         self._longest_pause = pause or _LONGEST_PAUSE
         self._next_line = 0.0
-        self._told: set[str] = {""}
         self._began = math.inf
-
-    def start(self) -> None:
-        """Start the clock, if it has not started."""
-        self._began = min(self._began, anyio.current_time())
 
     @property
     def waited(self) -> float:
         """Seconds on the clock; 0 before it has started."""
         return max(0.0, anyio.current_time() - self._began)
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time limit; 0 after it, and infinite before the clock has started."""
+    def _seconds_left(self) -> float:
+        """Seconds until the time limit; 0 after it. Starts the clock, if it has not started."""
+        self._began = min(self._began, anyio.current_time())
         # Not `seconds - waited`: rounded, that may stay above 0 however often it is waited for.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
@@ -85,23 +80,16 @@ class Polling:
         Returns:
             Why the event did not come before the time limit; empty if it came.
         """
-        self.start()
         why = "no answer in time"
         while True:
             retry_after = 0.0
-            with anyio.move_on_after(max(_LAST_LOOK, self.left)):
+            with anyio.move_on_after(max(_LAST_LOOK, self._seconds_left())):
                 try:
                     why = await look()
                 except PlatformUnavailable as error:
                     why, retry_after = str(error), error.retry_after
             if not why or not await self.again(why, retry_after):
                 return why
-
-    def log_next(self, news: str) -> None:
-        """Log the next line at once if this news was not logged before; an empty text is no news."""
-        if news not in self._told:
-            self._told.add(news)
-            self._next_line = 0.0
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
         """Pause before the next question. Return False at once when the time limit has passed.
@@ -110,8 +98,7 @@ class Polling:
             why: the reason for waiting, for the log.
             retry_after: the wait in seconds that the server asked for.
         """
-        self.start()
-        now, left = anyio.current_time(), self.left
+        now, left = anyio.current_time(), self._seconds_left()
         if left <= 0:
             return False
         if now >= self._next_line:

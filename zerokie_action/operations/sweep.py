@@ -23,6 +23,7 @@ from zerokie_action.operations.destroy import destroy, what_goes
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import list_zone
 from zerokie_action.outcome import Change
+from zerokie_action.platform.models import App
 from zerokie_action.report.result import Result, redact_result
 
 
@@ -105,7 +106,7 @@ async def _destroy(job: Job, name: str, forge: Forge) -> list[DeployError]:
     """
     app_job = _job_for(job, name, forge.about.number)
     try:
-        if await destroy(app_job, partial(_check, app_job, forge)):
+        if await destroy(app_job, partial(_check, forge)):
             app_job.result.conclude(None)
             # An app that was gone already may have deployments, but its request needs no comment.
             told = app_job.settings.model_copy(
@@ -133,7 +134,7 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _check(job: Job, forge: Forge) -> str | None:
+async def _check(forge: Forge, job: Job, _app: App) -> str | None:
     """The `Check` of a sweep: whose app it is, and whether the request is still closed."""
     what = ""
     if job.result.kind != "container":

@@ -65,7 +65,6 @@ class Client:
         redact: removes the secrets from an answer's text.
         patience: see `RetryingClient.send`.
         guard: see `http.retry.Guard`.
-        on_missing: called when an upload is answered with 404: the app may be gone.
     """
 
     base_url: str
@@ -74,7 +73,6 @@ class Client:
     redact: Callable[[str], str] = str
     patience: float | None = None
     guard: Guard = nullcontext
-    on_missing: Callable[[], None] = lambda: None
 
     def retrying(self, patience: float) -> Client:
         """A copy of this client with another patience."""
@@ -188,8 +186,8 @@ class Client:
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
-        A 404 is a failure, and `on_missing` is called: while the lock is held, the app should exist, and only
-        its storage may not be ready.
+        A 404 is a failure: while the lock is held, the app should exist, and only its storage may not be
+        ready.
         """
         try:
             await self._send(
@@ -345,10 +343,8 @@ class Client:
 
         def read(response: Response) -> T | Failure | DeployError:
             answer = read_answer(request, response, parse, self.redact, final)
-            if response.status_code == NOT_FOUND and is_upload:
-                self.on_missing()
-                if isinstance(answer, RequestRejected):
-                    return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
+            if is_upload and isinstance(answer, RequestRejected) and answer.status == NOT_FOUND:
+                return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
             return answer
 
         try:

@@ -67,7 +67,7 @@ def test_one_more_look_shows_that_the_version_stays(world: World) -> None:
     assert outcome.exit_code == 0
     asked_last = [record.path for record in outcome.requests if record.method == "GET"][-2:]
     assert asked_last == ["/_apps/web/", "/v1/apps/web"]
-    assert outcome.log.count("Waiting for 'web' to run") == 2
+    assert outcome.log.count("Waiting for 'web' to run") == 1
     assert "Waiting for 'web' to show" not in outcome.log
 
 
@@ -136,7 +136,6 @@ def test_a_restart_waits_for_the_same_image(world: World) -> None:
     assert lines(outcome) == [
         "Restarting 'web'",
         "Waiting for 'web' to run: its status is 'deploying'; 5 m 00 s left",
-        "Waiting for 'web' to run: its status is 'running', which has to last for 7 s; 4 m 55 s left",
         "'web' runs 'nginx:1' after 12 s",
         "Restarted and running after 12 s: http://platform/_apps/web",
     ]

@@ -48,6 +48,7 @@ an old failure to the end: failed web:1 | web:2 | 0 failed web:1 | failed 300
 a third image: running web:1 | web:2 | 2 deploying web:2, 9 running web:9 | replaced 24
 a third image that fails: running web:1 | web:2 | 2 deploying web:2, 9 failed web:9 | timed out
 it went back: running web:1 | web:2 | 2 deploying web:2, 9 running web:1 | went_back 24
+it went back from a tag to both: running web:1 | web:2 | 2 deploying web:2, 9 running web:1@1 | went_back 24
 it went back to a digest: running web@1 | web:2 | 2 deploying web@2, 9 running web@1 | went_back 24
 it went back from a tag to a digest: running web@1 | web:2 | 2 deploying web:2, 9 running web@1 | went_back 24
 a re-tagged image: running web@1 | web:2 | 2 deploying web@1, 4 running web@1 | runs 11, the same

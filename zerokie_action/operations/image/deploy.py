@@ -49,7 +49,7 @@ class Deploy:
             is_ours = creation.outcome is Outcome.UNKNOWN and app.image and self.rollout.is_ours(app.image)
             if creation.outcome is Outcome.DONE or is_ours:
                 self.change = creation
-                self._note_acceptance(app)
+                self._note_begin(app)
                 return
             self._begin_anew(app)
 
@@ -102,11 +102,11 @@ class Deploy:
             rollout.note_request(anyio.current_time())
             if not await wait_until_begun(job, rollout, error.retry_after):
                 return False
-        self._note_acceptance(answer)
+        self._note_begin(answer)
         return True
 
-    def _note_acceptance(self, answer: App) -> None:
-        """Note that the platform has accepted the deploy, and its answer; a lost answer is an empty `App`."""
+    def _note_begin(self, answer: App) -> None:
+        """Note that the deploy has begun, and the platform's answer; a lost answer is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), answer.image)
         self.job.result.image = self.rollout.images.new
         apps.note_url(self.job, answer)

@@ -100,7 +100,7 @@ class Rollout:
             # It failed: at the time limit, a failure that is believed counts however short it is.
             (Verdict.FAILED, is_last and is_believed and shows_failure),
             # It went back: the previous image runs for 15 s, and the new one was shown before.
-            (Verdict.WENT_BACK, another_runs and self.app.image == self.images.previous),
+            (Verdict.WENT_BACK, another_runs and not self.shows_third),
             # It was replaced: a third image runs for 15 s. That is somebody else's deploy, which stays.
             (Verdict.REPLACED, another_runs),
         )
@@ -164,13 +164,6 @@ class Rollout:
     # Since when the app has shown something that must last
 
     @property
-    def must_last(self) -> float:
-        """For how many seconds the status must last before it counts; 0 for one that means "not yet"."""
-        if self._runs_since < math.inf:
-            return STEADY_TIME
-        return SETTLING_TIME if min(self._failing_since, self._another_runs_since) < math.inf else 0.0
-
-    @property
     def is_starting(self) -> bool:
         """Whether the app runs the new image, but not for long enough."""
         return self._runs_since < math.inf and not self._runs
@@ -207,7 +200,7 @@ class Rollout:
 
     def _is_failure(self, shown: Observation) -> bool:
         """Whether the deploy failed. Its image may be the previous one: some platforms show what runs."""
-        return shown.status in FAILURES and (shown.image == self.images.previous or self.is_ours(shown.image))
+        return shown.status in FAILURES and not self._is_third(shown.image)
 
     @property
     def _another_runs_since(self) -> float:
@@ -251,11 +244,12 @@ class Rollout:
     @property
     def _has_shown_third(self) -> bool:
         """Whether the app has ever shown another deploy's image, or a second digest of the new image."""
-        return len(self._shown_ours) < len(self._new_images)
+        return any(map(self._is_third, self._new_images))
 
     def _is_another(self, image: str) -> bool:
         """Whether an image is a third one, or the previous image after the new image was shown."""
-        return bool(self._shown_ours) if image == self.images.previous else not self.is_ours(image)
+        is_previous = image == self.images.previous or not self.is_ours(image)
+        return self._is_third(image) or (is_previous and bool(self._shown_ours))
 
     @property
     def has_begun(self) -> bool:
@@ -268,8 +262,12 @@ class Rollout:
 
     @property
     def shows_third(self) -> bool:
-        """Whether the app shows neither the new nor the previous image: another deploy's."""
-        return self.app.image != self.images.previous and not self.is_ours(self.app.image)
+        """Whether the app shows another deploy's image; see `_is_third`."""
+        return self._is_third(self.app.image)
+
+    def _is_third(self, image: str) -> bool:
+        """Whether an image is neither the new nor the previous one, with its digest or without."""
+        return not (self.images.may_be_previous(image) or self.is_ours(image))
 
     @property
     def shows_same(self) -> bool:

@@ -10,7 +10,7 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
 from zerokie_action.http.budget import UNTIL_DEADLINE
-from zerokie_action.limits import SETTLING_TIME, Allowance
+from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
 from zerokie_action.numbers import human_seconds
 from zerokie_action.operations import apps
 from zerokie_action.operations.image.rollout import RUNNING, Rollout, Verdict
@@ -96,7 +96,6 @@ async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
 
     async def why_undecided() -> str:
         seen = await _look(job, rollout)
-        polling.log_next(_must_last(rollout))
         return "" if rollout.judge() else seen
 
     return await polling.until(why_undecided)
@@ -111,7 +110,8 @@ async def _look(job: Job, rollout: Rollout) -> str:
     if is_new:
         job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
     other = "" if rollout.is_ours(app.image) else f", its image {image!r}"
-    return f"its status is {status}{other}{_must_last(rollout)}"
+    must_last = f", which has to last for {STEADY_TIME:.0f} s" if rollout.is_starting else ""
+    return f"its status is {status}{other}{must_last}"
 
 
 async def _get_app(name: str, client: Client) -> tuple[App, float]:
@@ -123,11 +123,6 @@ async def _get_app(name: str, client: Client) -> tuple[App, float]:
         return nullcontext()
 
     return await client.guarded(note_time).get_app(name), times[-1]
-
-
-def _must_last(rollout: Rollout) -> str:
-    """For how long the status has to last, to follow the status; empty for "not yet"."""
-    return f", which has to last for {rollout.must_last:.0f} s" if rollout.must_last else ""
 
 
 # The end of the watch: what went wrong, and what the app was left with
