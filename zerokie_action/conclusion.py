@@ -29,7 +29,8 @@ _STATES = {
     ("deploy", "rolled-back"): "failure",
     ("destroy", "destroyed"): "inactive",
 }
-"""The state of a run's deployment by operation and status. No other run changes a deployment."""
+"""The state of a run's deployment by operation and status. No other run changes a deployment, nor does a dry
+run, which may fail as well."""
 
 
 async def conclude(
@@ -106,7 +107,7 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
             tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
         state = _STATES.get((result.operation, result.status))
-        if environment and state and about.deployments:
+        if environment and state and about.deployments and not result.dry_run:
             url = result.url if state == "success" and is_web_url(result.url or "") else None
             log_url = result.links.get("Log", "")
             deployment = Deployment(result.app, environment, state, url or "", log_url)
