@@ -1,7 +1,7 @@
 """The log of a run: levels, secrets, and lines that no CI system takes for a command."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar, Literal, TextIO, get_args
 
 from zerokie_action.escapes import log_line
@@ -24,16 +24,13 @@ class Log:
 
     Attributes:
         folds: whether the log can fold groups of lines.
-        terminal: the log's stream, if it is an interactive terminal.
     """
 
     folds = False
     _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
 
     def __init__(self, stream: TextIO, level: Level = "info") -> None:
-        self.terminal = stream if stream.isatty() else None
         self._stream = stream
-        self._write: Callable[[str], object] = self._write_to_stream
         self._threshold = _LEVELS.index(level)
         self._redactor = Redactor()
 
@@ -70,15 +67,6 @@ class Log:
         elif self.shows("info"):
             self._fold(self._safe(title), map(self._safe, lines))
 
-    @contextmanager
-    def written_by(self, write: Callable[[str], object]) -> Iterator[None]:
-        """Pass log lines to `write` while the block draws on the terminal."""
-        self._write = write
-        try:
-            yield
-        finally:
-            self._write = self._write_to_stream
-
     def mask(self, *secrets: str, from_files: Iterable[str] = ()) -> None:  # noqa: ARG002 for subclasses
         """Redact the secrets of the run and their encodings from now on; called once, with all of them.
 
@@ -109,11 +97,8 @@ class Log:
         for line in lines:
             writable = line.encode(encoding, "backslashreplace").decode(encoding)
             with suppress(OSError):
-                self._write(writable)
+                self._stream.write(writable + "\n")
+                self._stream.flush()
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))
-
-    def _write_to_stream(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
