@@ -18,12 +18,8 @@ OUTCOMES = {
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
     "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
     "accepted": (
-        "⏳ {app}: the platform accepted the {what}; nothing was checked",
-        "{What} accepted after {time}; nothing was checked: {url}",
-    ),
-    "answering": (
-        "⏳ {app}: the platform accepted the {what}; it was not checked which version answers",
-        "{What} accepted after {time}; it was not checked which version answers: {url}",
+        "⏳ {app}: the platform accepted the {what}; it was not checked whether the new version runs",
+        "{What} accepted after {time}; it was not checked whether the new version runs: {url}",
     ),
     "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
     "live": ("✅ {app} is live", "{url} is live after {time}"),
@@ -45,7 +41,6 @@ class Seen(StrEnum):
     """What a run has seen of its app, if that says more than the status of a success. Keys of `OUTCOMES`."""
 
     ACCEPTED = "accepted"
-    ANSWERING = "answering"
     RUNNING = "running"
     LIVE = "live"
     ABSENT = "absent"
