@@ -122,7 +122,9 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     assert "would attach" in text
     assert "402 files to upload (3 B)" in text
     assert 50_000 < len(text) < 65_536
-    assert text.endswith("\n</details>\n\n_The rest was cut off: it was too long._\n")
+    assert text.endswith(
+        "\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+    )
 
 
 def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:

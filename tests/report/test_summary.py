@@ -24,12 +24,6 @@ def test_the_summary_of_a_static_deploy():
 
 - The manifest was not readable
 
-### What changed
-
-- `-` `old/a\\x7cb.html` (3.4 kB)
-- `+` `assets/a b.png` (8.0 MB)
-- `~` `index.html` (1.2 kB)
-
 ### Domains
 
 | Domain | CNAME record to set | TLS |
@@ -41,6 +35,14 @@ def test_the_summary_of_a_static_deploy():
 - **Deploy ID:** `d-20260307-170000`
 - **CDN cache:** purged
 - **Retries:** 3
+
+</details>
+
+<details open><summary>What changed (3)</summary>
+
+- `-` `old/a\\x7cb.html` (3.4 kB)
+- `+` `assets/a b.png` (8.0 MB)
+- `~` `index.html` (1.2 kB)
 
 </details>
 """
@@ -104,8 +106,8 @@ def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown; more are in a folded list of a thousand at most: what is deleted first."""
-    assert "<summary>" not in render_summary(many(8, 2))
+    """Ten changes are shown at once. What is deleted is first; what is too long is cut at the end."""
+    assert "<details open><summary>What changed (10)</summary>" in render_summary(many(8, 2))
     assert (
         "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css` (0 B)\n"
         "- `+` `00000.bin` (0 B)\n- `+` `00001.bin` (0 B)\n"
@@ -113,5 +115,7 @@ def test_many_files_are_folded():
     assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"))
     summary = render_summary(many(12_345))
     assert "12,345 files uploaded (0 B), 0 deleted, " in summary
-    assert summary.count("\n- `+`") == 1_000
-    assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
+    assert "<summary>What changed (12,345)</summary>" in summary
+    assert summary.count("\n- `+`") > 1_000
+    assert len(summary) < 60_001
+    assert summary.endswith("The JSON result (`output-file`) has everything._\n")
