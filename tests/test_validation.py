@@ -22,8 +22,7 @@ FOLDER = {
     "max_deletes": 0,
     "incremental": False,
 }
-CONTAINER = {**CREATION, **REGISTRY, "wait": False, "rollback": True}
-CHECKED = {"health_check": "/", "health_check_text": "v1", "health_check_timeout": "1m"}
+CONTAINER = {**CREATION, **REGISTRY, "rollback": True}
 IMAGE = {"app": "web", "image": "nginx:2"}
 RESTART = {"app": "web", "operation": "restart"}
 DESTROY = {"app": "web", "operation": "destroy"}
@@ -42,27 +41,25 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("run", "used", "unused", "what"),
     [
-        pytest.param(
-            {}, {**FOLDER, "take_over": True, "wait_timeout": "1m"}, CONTAINER, "`directory`", id="folder"
-        ),
+        pytest.param({}, {**FOLDER, "take_over": True}, CONTAINER, "`directory`", id="folder"),
         pytest.param(
             IMAGE,
-            {**CONTAINER, **CHECKED, "create": True, "wait_timeout": "1m"},
+            {**CONTAINER, "create": True},
             {**FOLDER, "take_over": True},
             "`image`",
             id="image",
         ),
         pytest.param(
             RESTART,
-            {**REGISTRY, **CHECKED, "wait": False, "wait_timeout": "1m"},
-            {"create": True, **CREATION, **FOLDER, "take_over": True, "domains": "a.b.c", "rollback": True},
+            {**REGISTRY},
+            {**CREATION, **FOLDER, "take_over": True, "rollback": True},
             "`operation: restart`",
             id="restart",
         ),
         pytest.param(
             DESTROY,
             {"take_over": True},
-            {"create": True, **CONTAINER, **FOLDER, **CHECKED, "domains": "a.b.c", "wait_timeout": "1m"},
+            {**CONTAINER, **FOLDER},
             "`operation: destroy`",
             id="destroy",
         ),
@@ -99,7 +96,7 @@ def test_one_warning_names_all_inputs_without_effect(
 def test_empty_inputs_and_defaults_are_not_named(world: World, run: dict[str, object]) -> None:
     """A reusable workflow hands on all inputs: empty ones, and defaults, which change nothing anywhere."""
     running_web(world)
-    empty = dict.fromkeys((*CONTAINER, *FOLDER, *CHECKED, "create", "domains"), "  ")
+    empty = dict.fromkeys((*CONTAINER, *FOLDER, "create", "domains"), "  ")
     nothing = {"env": "# none\n", "keep": "# none\n", "ignore": "\n", "wait": True, "rollback": "no"}
     defaults = {"wait_timeout": "5m", "delete_stale": "yes", "take_over": False, "create": "false"}
     outcome = world.run(dry_run=True, **(empty | nothing | defaults | run))
