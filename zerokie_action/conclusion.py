@@ -60,21 +60,17 @@ async def conclude(
 
 def _log_end(result: Result, log: Log) -> None:
     """Log the last line of a successful run, or the error."""
-    _, line = OUTCOMES[result.outcome]
-    line = line.format(
-        url=result.url or result.app,
-        time=human_seconds(result.duration_seconds),
-        What=result.what.capitalize(),
-        Status=result.status.capitalize(),
-    )
     if not result.problems:
-        log.info(line)
+        _, line = OUTCOMES[result.outcome]
+        time = human_seconds(result.duration_seconds)
+        what, status = result.what.capitalize(), result.status.capitalize()
+        log.info(line.format(url=result.url or result.app, time=time, What=what, Status=status))
         return
     *others, last = result.problems
     for problem in others:
-        log.error(problem, title=line)
+        log.error(problem)
     nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
-    log.error(last, *filter(None, (nothing_changed, result.hint)), title=line)
+    log.error(last, *filter(None, (nothing_changed, result.hint)))
 
 
 async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:

@@ -64,7 +64,7 @@ def test_no_text_is_a_command_in_a_plain_log(text):
     ci = detect({}, log, "debug")
     ci.log.group(text, [text])
     ci.log.warning(text)
-    ci.log.error(text, text, title=text)
+    ci.log.error(text, text)
     assert workflow_commands(log.getvalue()) == []
     lines = log.getvalue().split("\n")
     assert len(lines) == 5 + 1

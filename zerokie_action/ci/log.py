@@ -51,14 +51,11 @@ class Log:
     def warning(self, text: str) -> None:
         """Log a problem that the run survives."""
         if self.shows("warning"):
-            self._problem("warning", [self._safe(text)], "")
+            self._problem("warning", [self._safe(text)])
 
-    def error(self, *lines: str, title: str = "") -> None:
-        """Log the problem that ends the run, with its reason and a hint, one line each.
-
-        `title` is the title of the annotation, if the system has annotations.
-        """
-        self._problem("error", [*map(self._safe, lines)], self._safe(title))
+    def error(self, *lines: str) -> None:
+        """Log the problem that ends the run, with its reason and a hint, one line each."""
+        self._problem("error", [*map(self._safe, lines)])
 
     def group(self, title: str, lines: Sequence[str]) -> None:
         """Log lines under `title`, folded if the system can fold."""
@@ -84,7 +81,7 @@ class Log:
         """Write a group of lines."""
         self._print(title, *lines)
 
-    def _problem(self, level: Level, lines: list[str], title: str) -> None:  # noqa: ARG002 no titles here
+    def _problem(self, level: Level, lines: list[str]) -> None:
         """Write a warning or an error."""
         first, *rest = lines
         before, after = self._colours.get(level, ("", ""))

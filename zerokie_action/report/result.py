@@ -29,12 +29,13 @@ OUTCOMES = {
     "nothing to sweep": ("✅ {app}: nothing to delete", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
-    "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
-    "superseded": ("⚠️ {app} runs another deploy's image", "Superseded by another deploy"),
-    "failed": ("❌ {app}: {what} failed", "{What} failed"),
-    "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
+    "rolled-back": ("⚠️ {app} runs its previous image again", ""),
+    "superseded": ("⚠️ {app} runs another deploy's image", ""),
+    "failed": ("❌ {app}: {what} failed", ""),
+    "cancelled": ("🚫 {app}: {what} cancelled", ""),
 }
-"""By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
+"""By `Result.outcome`: the headline of the summary, and the last line of the log, which is an error after a
+failure."""
 
 
 class Seen(StrEnum):
