@@ -18,7 +18,8 @@ def test_the_summary_of_a_static_deploy():
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
 · [Commit 0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
-2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock
+2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock \
+· deploy `d-20260307-170000` · CDN cache purged · retries: 3
 
 - ⚠️ Input &#96;port&#96; changes nothing
 
@@ -29,14 +30,6 @@ def test_the_summary_of_a_static_deploy():
 | Domain | CNAME record to set | TLS |
 | :--- | :--- | :--- |
 | `www.example.com` | `my-site.zerokie.com` | pending |
-
-<details><summary>Details</summary>
-
-- **Deploy ID:** `d-20260307-170000`
-- **CDN cache:** purged
-- **Retries:** 3
-
-</details>
 
 <details open><summary>What changed (3)</summary>
 
@@ -61,13 +54,7 @@ def test_the_summary_of_a_failed_image():
 
 **[my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>)**
 
-`ghcr.io/o/my-api:v1` · 1 m 01 s
-
-<details><summary>Details</summary>
-
-- **Deploy ID:** `550e8400-e29b-41d4-a716-446655440000`
-
-</details>
+`ghcr.io/o/my-api:v1` · 1 m 01 s · deploy `550e8400-e29b-41d4-a716-446655440000`
 """
     )
 

@@ -21,13 +21,13 @@ _MOST_OPEN = 10
 
 def render_summary(result: Result) -> str:
     """The summary as GitHub-flavoured Markdown."""
-    return _document(_outcome(result), _domains(result), _details(result), _changes(result))
+    return _document(_outcome(result), _domains(result), _changes(result))
 
 
 def render_comment(result: Result) -> str:
     """The comment as Markdown. It names the changed files only after a dry run."""
     changes = _changes(result) if result.status == "planned" else ()
-    return _document(_outcome(result), _domains(result), _details(result), changes)
+    return _document(_outcome(result), _domains(result), changes)
 
 
 def _document(*parts: Iterable[str]) -> str:
@@ -54,7 +54,7 @@ def _outcome(result: Result) -> Iterator[str]:
 
 
 def _facts(result: Result) -> Iterator[str]:
-    """Image, counts and duration."""
+    """Image, counts, duration, and what somebody may look for: deploy ID, cache and retries."""
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
     is_replaced = image and previous and image != previous
     yield f"{image} in place of {previous}" if is_replaced else image
@@ -68,6 +68,9 @@ def _facts(result: Result) -> Iterator[str]:
     waited = human_seconds(result.lock_wait_seconds)
     of_it = f", {waited} of it waiting for the deploy lock" if result.lock_wait_seconds >= 1 else ""
     yield human_seconds(result.duration_seconds) + of_it
+    yield f"deploy {markdown_code(result.deploy_id)}" if result.deploy_id else ""
+    yield "CDN cache purged" if result.cache_purged else ""
+    yield f"retries: {result.retries_used:,}" if result.retries_used else ""
 
 
 def _changes(result: Result) -> Iterator[str]:
@@ -76,7 +79,10 @@ def _changes(result: Result) -> Iterator[str]:
     if changes is None or not (lines := [*_changed_files(changes)]):
         return
     title = "What would change" if result.dry_run else "What changed"
-    yield from _folded(f"{title} ({len(lines):,})", lines, is_open=len(lines) <= _MOST_OPEN)
+    is_open = " open" if len(lines) <= _MOST_OPEN else ""
+    yield f"<details{is_open}><summary>{title} ({len(lines):,})</summary>"
+    yield _bullets(lines)
+    yield "</details>"
 
 
 def _changed_files(changes: Changes) -> Iterator[str]:
@@ -97,22 +103,6 @@ def _domains(result: Result) -> Iterator[str]:
         rows.append(f"| {markdown_code(name)} | {markdown_code(target) or outcome} | {markdown_text(tls)} |")
     yield "### Domains"
     yield "\n".join(rows)
-
-
-def _details(result: Result) -> Iterator[str]:
-    facts = {
-        "Deploy ID": markdown_code(result.deploy_id or ""),
-        "CDN cache": "purged" if result.cache_purged else "",
-        "Retries": f"{result.retries_used:,}" if result.retries_used else "",
-    }
-    if details := [f"**{name}:** {value}" for name, value in facts.items() if value]:
-        yield from _folded("Details", details)
-
-
-def _folded(title: str, lines: Iterable[str], *, is_open: bool = False) -> Iterator[str]:
-    yield f"<details{' open' if is_open else ''}><summary>{title}</summary>"
-    yield _bullets(lines)
-    yield "</details>"
 
 
 def _bullets(items: Iterable[str]) -> str:
