@@ -14,29 +14,20 @@ with the `alt` of `PICTURES`. Addresses of the local platform are shown as the r
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
-import pty
 import random
 import re
 import shutil
-import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
-from rich.console import Console
-from rich.terminal_theme import TerminalTheme
-from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -53,11 +44,6 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "docs" / "pictures"
 SCHEMES = ("light", "dark")
-COLUMNS = 96
-PALETTE = TerminalTheme(
-    (0, 0, 0), (0, 0, 0), [(110, 118, 129), (207, 34, 46), (45, 164, 78), (191, 135, 0)] + [(9, 105, 218)] * 4
-)
-"""Colours that are seen on light and dark alike."""
 
 
 @dataclass(frozen=True)
@@ -156,37 +142,6 @@ def comment(stage: Stage) -> str:
     return framed("<b>github-actions</b> commented on #12", body)
 
 
-def terminal(stage: Stage) -> str:
-    """What a terminal shows while 5,000 files go up, and something is known about the time left."""
-    stage.platform.create("my-docs")
-    source = random.Random(2)  # noqa: S311 - no secret
-    pages = {f"reference/{number:04}/index.html": source.randint(2_000, 20_000) for number in range(1, 5_000)}
-    stage.write({"index.html": 8_400, **pages})
-    stage.platform.clear_faults()
-    stage.platform.fault("delay", method="PUT", path="/files/", seconds=0.15, times=None)
-    main, other = pty.openpty()
-    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
-    env = {**os.environ, "TERM": "xterm-256color", **stage.platform.inputs(app="my-docs", directory="dist")}
-    command = [sys.executable, str(ROOT / "entrypoint.py")]
-    with subprocess.Popen(command, env=env, cwd=stage.folder, stdin=other, stdout=other, stderr=other) as run:
-        os.close(other)
-        seen = b""
-        while not re.search(rb"Uploading 2,[0-9]{3} of.* s left *\r", seen[-4_000:]):
-            seen += os.read(main, 65_536)
-        run.send_signal(signal.SIGINT)  # it releases its lock
-        with suppress(OSError):  # the end of a terminal's output
-            while os.read(main, 65_536):
-                pass
-    os.close(main)
-    screen = seen[: seen.rindex(b"\r")].decode()
-    lines = [line.rpartition("\r\x1b[2K")[2] for line in screen.split("\r\n")]
-    console = Console(record=True, width=COLUMNS, file=StringIO())
-    for line in lines:
-        console.print(Text.from_ansi(line), soft_wrap=True)
-    shown = console.export_html(code_format="{code}", inline_styles=True, theme=PALETTE)
-    return page(f'<pre class="terminal">{shown}</pre>')
-
-
 def sandbox(stage: Stage) -> str:
     """The local platform's own page, after some deploys."""
     stage.platform.clear_faults()
@@ -206,7 +161,6 @@ PICTURES: dict[str, tuple[Callable[[Stage], str], str]] = {
         sandbox,
         "The local platform's page: its apps, trouble to make, the last deploys and requests",
     ),
-    "terminal": (terminal, "A terminal while 5,000 files go up: a bar, the speed, the time left"),
 }
 """Each with what it says to who can't see it."""
 
@@ -227,8 +181,6 @@ body { margin: 0; padding: 16px; font-family: "DejaVu Sans", sans-serif;
 .title { padding: 10px 16px; font-size: 13px; color: light-dark(#59636e, #9198a1);
   background: light-dark(#f6f8fa, #151b23); border-bottom: 1px solid light-dark(#d1d9e0, #3d444d); }
 .markdown-body { padding: 16px; font-family: inherit; font-size: 14px; }
-.terminal { margin: 0; padding: 16px; border-radius: 8px; font: 12px/1.45 "DejaVu Sans Mono", monospace;
-  color: light-dark(#1f2328, #d1d7e0); background: light-dark(#f6f8fa, #151b23); }
 """
 
 

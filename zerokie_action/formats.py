@@ -176,13 +176,7 @@ def check_registry(text: str) -> str:
 def registry_of(image: str) -> str:
     """The registry's host of an image reference; Docker Hub's for a name without a host."""
     match = _REGISTRY.match(image)
-    return registry_host(match[1] if match else DOCKER_HUB)
-
-
-def registry_host(text: str) -> str:
-    """A registry's host, with one name for Docker Hub, to compare two hosts."""
-    host = text.lower()
-    return DOCKER_HUB if host in {"index.docker.io", "registry-1.docker.io"} else host
+    return match[1].lower() if match else DOCKER_HUB
 
 
 def check_api_key(text: str) -> str:

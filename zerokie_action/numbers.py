@@ -17,8 +17,6 @@ def human_paths(paths: Sequence[str], shown: int = 3) -> str:
 
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
-_ROUNDS_UP_TO_THE_NEXT_UNIT = 999.5
-
 
 def utc_time(seconds: float) -> str:
     """A time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
@@ -27,7 +25,7 @@ def utc_time(seconds: float) -> str:
 
 def human_bytes(count: float) -> str:
     """A size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
-    unit = next((u for u, size in _UNITS.items() if count / size < _ROUNDS_UP_TO_THE_NEXT_UNIT), "TB")
+    unit = next((u for u, size in _UNITS.items() if count < 1000 * size), "TB")
     number = count / _UNITS[unit]
     return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
 

@@ -370,15 +370,6 @@ INPUTS: dict[str, FieldInfo] = Settings.model_fields
 _LISTS = [field for field, info in INPUTS.items() if get_origin(info.annotation) in {tuple, dict}]
 _SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
 
-_MESSAGES = {
-    "bool_parsing": "{text!r} is neither true nor false; write true or false",
-    "int_parsing": "{text!r} is not a whole number; write digits only",
-    "literal_error": "{text!r} is not {expected}",
-    "greater_than_equal": "{text!r} is less than the minimum of {ge}",
-    "less_than_equal": "{text!r} is more than the maximum of {le}",
-}
-"""Messages by pydantic's error type."""
-
 
 class Input(NamedTuple):
     """An input for the documents. `default` is the default as text; empty if there is none."""
@@ -402,7 +393,7 @@ def documented_inputs() -> Iterator[Input]:
 
 
 def _written(value: object) -> str:
-    """A default or a bound as users write it; empty for an input that is not set."""
+    """A default as users write it; empty for an input that is not set."""
     if isinstance(value, int):  # or a boolean
         return str(value).lower()
     return formats.written_duration(value) if isinstance(value, float) else str(value or "")
@@ -448,6 +439,5 @@ def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
     """Describe the problems with an input."""
     if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
         return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
-    bounds = {name: _written(bound) for name, bound in detail.get("ctx", {}).items()}
-    message = _MESSAGES.get(detail["type"], "{text!r}: {msg}")
-    return [f"{label}: {message.format(text=text, msg=detail['msg'], **bounds)}"]
+    advice = "Write true or false" if detail["type"] == "bool_parsing" else detail["msg"]
+    return [f"{label}: {text!r} is wrong. {advice}"]

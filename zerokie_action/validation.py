@@ -24,16 +24,13 @@ _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
 _USED_WITH = {
     (*ONLY_AT_CREATION, "rollback"): {"image"},
-    ("registry_server", *_LOGIN, "wait"): {"image", "operation: restart"},
-    ("wait_timeout",): {*_SOURCES, "operation: restart"},
-    ("health_check", "health_check_text", "health_check_timeout"): {*_SOURCES, "operation: restart"},
-    ("create", "domains", "remove_domains"): {*_SOURCES},  # `check` refuses domains with an image
+    ("registry_server", *_LOGIN): {"image", "operation: restart"},
     ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
     ("take_over",): {"directory", "operation: destroy"},
     ("preview_environment",): {*_SOURCES, "operation: destroy", "operation: sweep"},
-    ("lock_timeout",): {*_SOURCES, "operation: restart", "operation: destroy"},
 }
-"""Groups of inputs, with what uses them: the deploy of an `image` or a `directory`, or another operation."""
+"""Groups of inputs that a user may rely on in vain, with what uses them: the deploy of an `image` or a
+`directory`, or another operation."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:

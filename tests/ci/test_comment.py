@@ -49,10 +49,10 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
     (number,) = forge.comments
     assert lines[0] == marker(number, ci)
     assert lines[2] == "## ✅ `site` is deployed"
-    assert f"- **Deploy ID:** `{outcome.outputs['deploy_id']}`" in lines
+    assert f" · deploy `{outcome.outputs['deploy_id']}`" in first
     assert f"](<{outcome.outputs['url']}>)" in lines[4]
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
-    assert lines[6] == "4 files uploaded (29 B), 0 deleted, 0 unchanged · 0 s"
+    assert lines[6].startswith("4 files uploaded (29 B), 0 deleted, 0 unchanged · 0 s · ")
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
     assert [request.partition(" ")[0] for request in forge.requests] == [
         *("GET", "POST", "PATCH" if ci == "github" else "PUT")
@@ -122,7 +122,9 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     assert "would attach" in text
     assert "402 files to upload (3 B)" in text
     assert 50_000 < len(text) < 65_536
-    assert text.endswith("\n</details>\n\n_The rest was cut off: it was too long._\n")
+    assert text.endswith(
+        "\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+    )
 
 
 def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:

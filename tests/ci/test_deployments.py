@@ -254,6 +254,14 @@ def test_a_stop_before_any_change_is_a_failure(world: World) -> None:
     assert active(forge, "zerokie:site") == ["c1 failure"]
 
 
+def test_a_failed_dry_run_shows_nothing(world: World) -> None:
+    """It stops as the deploy would."""
+    world.platform.put_file("site", "by-hand.html", b"")
+    forge = Forge()
+    assert push(world, forge, app="site", dry_run=True).exit_code == 2
+    assert forge.requests == []
+
+
 def test_a_rollback_is_a_failure(world: World) -> None:
     running_web(world)
     forge = Forge()

@@ -20,7 +20,7 @@ def test_details_are_sections_and_problems_are_coloured(monkeypatch):
     ci.log.info("Deploy lock acquired")
     ci.log.group("12 files", ["a.html"])
     ci.log.warning("careful")
-    ci.log.error("failed with s3cr3t", "a reason", title="Title")
+    ci.log.error("failed with s3cr3t", "a reason")
     ci.log.debug("not shown")
     assert log.getvalue() == (
         "Deploy lock acquired\n"
@@ -49,7 +49,7 @@ def test_no_text_is_a_marker_of_a_section(text):
     ci = detect(ENV, log, "debug")
     ci.log.group(text, [text])
     ci.log.warning(text)
-    ci.log.error(text, text, title=text)
+    ci.log.error(text, text)
     assert len(gitlab_sections(log.getvalue())) == 2
     assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
     assert log.getvalue().count("\n") == 1 + 1 + 1 + 2 + 1

@@ -223,7 +223,7 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert f"live at {url}\n" in log
     assert f"with {len(dist)} files\n" in log
     assert "then failure, failed" in log
-    assert log.count("::error title=Deploy failed::") == 1
+    assert log.count("::error::") == 1
     assert "or correct the path: did you mean 'dist'?" in log
     assert f"another job knows {url}" in log
     assert f"Success - Post {ACTION}@v1" in log

@@ -522,11 +522,9 @@ def test_each_lock_is_recorded_and_no_record_stays(world: World) -> None:
 def test_a_sweep_names_inputs_without_effect(world: World) -> None:
     """One warning names them."""
     unused: dict[str, Any] = {
-        "create": True,
         "port": 80,
         "keep": "a",
         "max_deletes": 3,
-        "lock_timeout": "1m",
         "rollback": True,
     }
     outcome = sweep(world, Forge(), **unused)

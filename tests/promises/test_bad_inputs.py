@@ -54,7 +54,7 @@ BAD = [
     Bad("no app", "`app` is required: name the app", {"app": None}),
     Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
     # --- values
-    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is not 'deploy', 'restart', 'destroy' or 'sweep'", {"operation": "::error::x"}),
+    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'", {"operation": "::error::x"}),
     Bad("a pattern for another operation", "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes", {"app": "my-site-pr-*"}),
     Bad("a sweep without a pattern", "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`", {"operation": "sweep", "app": "my-site", "directory": None}),
     Bad("a sweep of everything", "`app` (ZEROKIE_APP): 'my-site-*' is not a pattern of previews for `operation: sweep`; write one per line that ends in -pr-* or -mr-*", {"operation": "sweep", "app": "my-site-*\ndocs-mr-*", "directory": None}),
@@ -134,28 +134,28 @@ def test_each_mistake_has_its_exit_code_and_its_fix(world: World, bad: Bad) -> N
 
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
-    "operation": ("Deploy", "'Deploy' is not 'deploy', 'restart', 'destroy' or 'sweep'"),
+    "operation": ("Deploy", "'Deploy' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
     "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
     "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
     "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),
-    "skip_without_key": ("maybe", "'maybe' is neither true nor false; write true or false"),
+    "skip_without_key": ("maybe", "'maybe' is wrong. Write true or false"),
     "image": ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
-    "port": ("65536", "'65536' is more than the maximum of 65535"),
-    "cpu": ("0", "'0' is less than the minimum of 1"),
-    "memory": ("10%", "'10%' is not a whole number; write digits only"),
+    "port": ("65536", "'65536' is wrong. Input should be less than or equal to 65535"),
+    "cpu": ("0", "'0' is wrong. Input should be greater than or equal to 1"),
+    "memory": ("10%", "'10%' is wrong. Input should be a valid integer, unable to parse string as an integer"),
     "env": ("hunter2", "item 1 is not KEY=VALUE, or repeats a key; write one per line, with a key of letters, digits, _ . and -"),
     "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
     "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' has a comma"),
-    "max_deletes": ("-1", "'-1' is less than the minimum of 0"),
+    "max_deletes": ("-1", "'-1' is wrong. Input should be greater than or equal to 0"),
     "domains": ("example.com\nwww.example.com", "'example.com' can't be a custom domain; write one name per line, with at least three labels, such as www.example.com"),
     "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` for a space"),
-    "lock_heartbeat": ("1h", "'1h' is more than the maximum of 15m"),
-    "timeout": ("0.9", "'0.9' is less than the minimum of 1s"),
+    "lock_heartbeat": ("1h", "'1h' is wrong. Input should be less than or equal to 900"),
+    "timeout": ("0.9", "'0.9' is wrong. Input should be greater than or equal to 1"),
     "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
     "dotenv_file": ("missing/deploy.env", "the folder 'missing' does not exist; create it first or choose another path"),
-    "log_level": ("verbose", "'verbose' is not 'debug', 'info', 'warning' or 'error'"),
+    "log_level": ("verbose", "'verbose' is wrong. Input should be 'debug', 'info', 'warning' or 'error'"),
 }  # fmt: skip
 
 

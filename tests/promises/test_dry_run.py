@@ -143,5 +143,5 @@ def test_a_stopped_dry_run_is_no_failed_deploy(world: World) -> None:
     world.env["GITHUB_ACTIONS"] = "true"
     outcome = world.run(dry_run=True)
     assert outcome.exit_code == 2
-    assert "\n::error title=Dry run failed::" in outcome.log
+    assert "\n::error::" in outcome.log
     assert outcome.summary.startswith("## ❌ `site`: dry run failed\n")

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from zerokie_action.report.files import open_report_file, write_report
+from zerokie_action.report.files import write_report
 
 WRITE = (
-    "import pathlib, sys; from zerokie_action.report.files import open_report_file, write_report; "
-    "write_report(open_report_file(pathlib.Path(sys.argv[1])), 'report\\n')"
+    "import pathlib, sys; from zerokie_action.report.files import write_report; "
+    "write_report(pathlib.Path(sys.argv[1]), 'report\\n')"
 )
 
 
@@ -18,9 +18,7 @@ def test_a_report_replaces_an_old_one_in_utf_8(tmp_path):
     """It is UTF-8, and nothing of an old text is left; a stray surrogate is an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
-    with open_report_file(path) as file:
-        write_report(file, "a text that is written again")
-        write_report(file, "é ✅ \udc80\n")
+    write_report(path, "é ✅ \udc80\n")
     assert path.read_bytes() == "é ✅ \\udc80\n".encode()
 
 
@@ -28,7 +26,7 @@ def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path):
     """Of a pipe that nobody reads: an error of the system's, at once."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):
-        open_report_file(tmp_path / "pipe")
+        write_report(tmp_path / "pipe", "report")
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/proc/self/fd/1", "/dev/../dev/stdout"])

@@ -1,10 +1,8 @@
-"""Progress: silent when short, calm when long, a bar on a terminal."""
+"""Progress: silent when short, calm when long."""
 
 import io
-import sys
 
 import anyio
-import pytest
 
 from zerokie_action.ci import detect
 from zerokie_action.report.progress import Progress
@@ -12,18 +10,9 @@ from zerokie_action.report.progress import Progress
 MB = 10**6
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-async def upload(
-    sizes: list[int], seconds: float, total: tuple[int, int], log: io.StringIO, said: str = ""
-) -> str:
-    """Upload files of these sizes one after the other, each in so many seconds; returns what is shown.
-
-    After each file, `said` is logged.
-    """
+async def upload(sizes: list[int], seconds: float, total: tuple[int, int]) -> str:
+    """Upload files of these sizes one after the other, each in so many seconds; returns the log."""
+    log = io.StringIO()
     ci = detect({}, log)
     progress = Progress(*total, ci.log)
     async with anyio.create_task_group() as tasks:
@@ -38,21 +27,13 @@ async def upload(
             progress.begin(str(number), size, moved)
             await anyio.sleep(seconds)
             progress.end(str(number))
-            if said:
-                ci.log.info(said)
         tasks.cancel_scope.cancel()
     return log.getvalue()
 
 
-@pytest.mark.parametrize("has_rich", [True, False])
-async def test_progress_is_a_line_every_ten_seconds(
-    monkeypatch: pytest.MonkeyPatch, *, has_rich: bool
-) -> None:
-    """Files, bytes, rate, and the time left at that rate; also on a terminal without the optional rich."""
-    if not has_rich:
-        monkeypatch.setitem(sys.modules, "rich", None)
-    log = io.StringIO() if has_rich else Terminal()
-    assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB), log) == (
+async def test_progress_is_a_line_every_ten_seconds() -> None:
+    """Files, bytes, rate, and the time left at that rate."""
+    assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB)) == (
         "Uploading 13 of 30 files, 40.0 MB of 90.0 MB, 4.0 MB/s, 12 s left\n"
         "Uploading 26 of 30 files, 80.0 MB of 90.0 MB, 4.0 MB/s, 2 s left\n"
     )
@@ -60,26 +41,13 @@ async def test_progress_is_a_line_every_ten_seconds(
 
 async def test_short_uploads_show_no_progress() -> None:
     """What takes less than ten seconds needs no progress. What has gone out of a large file counts."""
-    assert await upload([MB], 9, (1, MB), io.StringIO()) == ""
-    assert await upload([900 * MB], 15, (1, 900 * MB), io.StringIO()) == (
+    assert await upload([MB], 9, (1, MB)) == ""
+    assert await upload([900 * MB], 15, (1, 900 * MB)) == (
         "Uploading 0 of 1 file, 600 MB of 900 MB, 60.0 MB/s, 5 s left\n"
     )
 
 
 async def test_no_time_is_told_while_nothing_moves() -> None:
     """Then there is nothing to say, and nobody knows how long it will take. Empty files are files, too."""
-    assert await upload([0], 55, (1, 0), io.StringIO()) == ""
-    assert await upload([0, 0], 6, (2, 0), io.StringIO()) == "Uploading 1 of 2 files, 0 B of 0 B, 0 B/s\n"
-
-
-async def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With rich a person sees a bar, which gives way to other lines; none about the progress is written."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    shown = await upload([1_000] * 2, 5, (4, 4_000), Terminal(), "a [bold]name[/bold] :smile:")
-    assert "Uploading 2 of 4 files \x1b[" in shown
-    assert "2.0/4.0 kB" in shown
-    assert "200 B/s, 10 s left" in shown
-    assert "left\nUploading" not in shown
-    assert shown.count("\r\x1b[2Ka [bold]name[/bold] :smile:\n") == 2
+    assert await upload([0], 55, (1, 0)) == ""
+    assert await upload([0, 0], 6, (2, 0)) == "Uploading 1 of 2 files, 0 B of 0 B, 0 B/s\n"

@@ -18,17 +18,12 @@ def test_the_summary_of_a_static_deploy():
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
 · [Commit 0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
-2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock
+2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock \
+· deploy `d-20260307-170000` · CDN cache purged · retries: 3
 
 - ⚠️ Input &#96;port&#96; changes nothing
 
 - The manifest was not readable
-
-### What changed
-
-- `-` `old/a\\x7cb.html` (3.4 kB)
-- `+` `assets/a b.png` (8.0 MB)
-- `~` `index.html` (1.2 kB)
 
 ### Domains
 
@@ -36,11 +31,11 @@ def test_the_summary_of_a_static_deploy():
 | :--- | :--- | :--- |
 | `www.example.com` | `my-site.zerokie.com` | pending |
 
-<details><summary>Details</summary>
+<details open><summary>What changed (3)</summary>
 
-- **Deploy ID:** `d-20260307-170000`
-- **CDN cache:** purged
-- **Retries:** 3
+- `-` `old/a\\x7cb.html` (3.4 kB)
+- `+` `assets/a b.png` (8.0 MB)
+- `~` `index.html` (1.2 kB)
 
 </details>
 """
@@ -59,13 +54,7 @@ def test_the_summary_of_a_failed_image():
 
 **[my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>)**
 
-`ghcr.io/o/my-api:v1` · 1 m 01 s
-
-<details><summary>Details</summary>
-
-- **Deploy ID:** `550e8400-e29b-41d4-a716-446655440000`
-
-</details>
+`ghcr.io/o/my-api:v1` · 1 m 01 s · deploy `550e8400-e29b-41d4-a716-446655440000`
 """
     )
 
@@ -104,8 +93,8 @@ def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown; more are in a folded list of a thousand at most: what is deleted first."""
-    assert "<summary>" not in render_summary(many(8, 2))
+    """Ten changes are shown at once. What is deleted is first; what is too long is cut at the end."""
+    assert "<details open><summary>What changed (10)</summary>" in render_summary(many(8, 2))
     assert (
         "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css` (0 B)\n"
         "- `+` `00000.bin` (0 B)\n- `+` `00001.bin` (0 B)\n"
@@ -113,5 +102,7 @@ def test_many_files_are_folded():
     assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"))
     summary = render_summary(many(12_345))
     assert "12,345 files uploaded (0 B), 0 deleted, " in summary
-    assert summary.count("\n- `+`") == 1_000
-    assert "\n- and 11,345 more, which the JSON result (`output-file`) names\n\n</details>\n" in summary
+    assert "<summary>What changed (12,345)</summary>" in summary
+    assert summary.count("\n- `+`") > 1_000
+    assert len(summary) < 60_001
+    assert summary.endswith("The JSON result (`output-file`) has everything._\n")

@@ -28,12 +28,12 @@ class GitHubLog(Log):
     def _fold(self, title: str, lines: Iterable[str]) -> None:
         self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
 
-    def _problem(self, level: Level, lines: list[str], title: str) -> None:
+    def _problem(self, level: Level, lines: list[str]) -> None:
         # The runner shows ten annotations of each level. Further annotations are only log lines.
-        self._command(level, "\n".join(lines), f" title={_property(title)}" if title else "")
+        self._command(level, "\n".join(lines))
 
-    def _command(self, name: str, data: str, properties: str = "") -> None:
-        self._print(f"::{name}{properties}::{_data(data)}")
+    def _command(self, name: str, data: str) -> None:
+        self._print(f"::{name}::{_data(data)}")
 
 
 class GitHub(CI):
@@ -122,7 +122,3 @@ def _entries(values: Mapping[str, str]) -> str:
 
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,7 +1,7 @@
 """The log of a run: levels, secrets, and lines that no CI system takes for a command."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import ClassVar, Literal, TextIO, get_args
 
 from zerokie_action.escapes import log_line
@@ -24,16 +24,13 @@ class Log:
 
     Attributes:
         folds: whether the log can fold groups of lines.
-        terminal: the log's stream, if it is an interactive terminal.
     """
 
     folds = False
     _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
 
     def __init__(self, stream: TextIO, level: Level = "info") -> None:
-        self.terminal = stream if stream.isatty() else None
         self._stream = stream
-        self._write: Callable[[str], object] = self._write_to_stream
         self._threshold = _LEVELS.index(level)
         self._redactor = Redactor()
 
@@ -54,14 +51,11 @@ class Log:
     def warning(self, text: str) -> None:
         """Log a problem that the run survives."""
         if self.shows("warning"):
-            self._problem("warning", [self._safe(text)], "")
+            self._problem("warning", [self._safe(text)])
 
-    def error(self, *lines: str, title: str = "") -> None:
-        """Log the problem that ends the run, with its reason and a hint, one line each.
-
-        `title` is the title of the annotation, if the system has annotations.
-        """
-        self._problem("error", [*map(self._safe, lines)], self._safe(title))
+    def error(self, *lines: str) -> None:
+        """Log the problem that ends the run, with its reason and a hint, one line each."""
+        self._problem("error", [*map(self._safe, lines)])
 
     def group(self, title: str, lines: Sequence[str]) -> None:
         """Log lines under `title`, folded if the system can fold."""
@@ -69,15 +63,6 @@ class Log:
             self.info(title)
         elif self.shows("info"):
             self._fold(self._safe(title), map(self._safe, lines))
-
-    @contextmanager
-    def written_by(self, write: Callable[[str], object]) -> Iterator[None]:
-        """Pass log lines to `write` while the block draws on the terminal."""
-        self._write = write
-        try:
-            yield
-        finally:
-            self._write = self._write_to_stream
 
     def mask(self, *secrets: str, from_files: Iterable[str] = ()) -> None:  # noqa: ARG002 for subclasses
         """Redact the secrets of the run and their encodings from now on; called once, with all of them.
@@ -96,7 +81,7 @@ class Log:
         """Write a group of lines."""
         self._print(title, *lines)
 
-    def _problem(self, level: Level, lines: list[str], title: str) -> None:  # noqa: ARG002 no titles here
+    def _problem(self, level: Level, lines: list[str]) -> None:
         """Write a warning or an error."""
         first, *rest = lines
         before, after = self._colours.get(level, ("", ""))
@@ -109,11 +94,8 @@ class Log:
         for line in lines:
             writable = line.encode(encoding, "backslashreplace").decode(encoding)
             with suppress(OSError):
-                self._write(writable)
+                self._stream.write(writable + "\n")
+                self._stream.flush()
 
     def _safe(self, text: str) -> str:
         return log_line(self.redact(text))
-
-    def _write_to_stream(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()

@@ -6,10 +6,7 @@ import json
 import os
 import os.path
 import re
-import stat
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from io import FileIO
 from pathlib import Path
 
 from zerokie_action.ci import CI
@@ -28,43 +25,36 @@ _HINT = "Choose a path that can be written. Only this report is missing."
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
     """Write the report files, then the outputs and the summary for the CI system.
 
-    If the run succeeded but a file can't be written, the result's exit code becomes 2. All reports have the
-    same exit code: no file is written before all are open, and after a file that has no room, the others are
-    written again.
+    If the run succeeded but a file can't be written, the result's exit code becomes 2, and the others are
+    written again: all reports have the same exit code.
 
     Args:
         result: the result; its secrets are removed already.
         ci: gets errors, outputs and summary.
         files: the paths, by the field names of the settings.
     """
-
-    def note(field: str, error: OSError) -> None:
-        name, why = field.replace("_", "-"), error.strerror or error
-        problem = f"`{name}`: {str(files[field])!r} can't be written ({why})"
+    problems = _write_files(result, ci, files)
+    for problem in problems:
         ci.log.error(problem, _HINT)
-        if not result.exit_code:
-            result.exit_code = ConfigurationError.exit_code
-            result.problems, result.hint = [ci.log.redact(problem)], _HINT
-
-    with ExitStack() as stack:
-        opened: dict[str, FileIO] = {}
-        for field in filter(files.__contains__, REPORTS):
-            try:
-                opened[field] = stack.enter_context(open_report_file(files[field]))
-            except OSError as error:
-                note(field, error)
-        for _ in range(2):
-            exit_code = result.exit_code
-            for field, file in [*opened.items()]:
-                try:
-                    write_report(file, rendered(REPORTS[field], result, ci))
-                except OSError as error:
-                    del opened[field]
-                    note(field, error)
-            if exit_code == result.exit_code:
-                break
+    if problems and not result.exit_code:
+        result.exit_code = ConfigurationError.exit_code
+        result.problems, result.hint = [*map(ci.log.redact, problems)], _HINT
+        _write_files(result, ci, files)
     ci.write_outputs(outputs(result))
     ci.write_summary(rendered(render_summary, result, ci))
+
+
+def _write_files(result: Result, ci: CI, files: Mapping[str, Path]) -> list[str]:
+    """Write the report files. Returns a sentence for each file that can't be written."""
+    problems = []
+    for field, render in REPORTS.items():
+        if path := files.get(field):
+            try:
+                write_report(path, rendered(render, result, ci))
+            except OSError as error:
+                name, why = field.replace("_", "-"), error.strerror or error
+                problems.append(f"`{name}`: {str(path)!r} can't be written ({why})")
+    return problems
 
 
 def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
@@ -120,8 +110,8 @@ def render_json(result: Result) -> str:
     return harmless_json(json.dumps(document, indent=2)) + "\n"
 
 
-def open_report_file(path: Path) -> FileIO:
-    """Open a report file, in a folder that exists.
+def write_report(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, in a folder that exists.
 
     A stream such as `/dev/stdout` is appended to. Any other symbolic link is refused, because somebody else
     may have put the link there.
@@ -133,21 +123,8 @@ def open_report_file(path: Path) -> FileIO:
     # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
-    return FileIO(descriptor, "ab" if is_stream(path) else "wb")
-
-
-def write_report(file: FileIO, text: str) -> None:
-    """Write `text` as UTF-8, in place of what the file has.
-
-    Raises:
-        OSError: when the file can't be written.
-    """
-    if file.mode == "wb" and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.seek(0)
-        file.truncate()
-    left = text.encode(errors="backslashreplace")
-    while left:
-        left = left[file.write(left) :]
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode(errors="backslashreplace"))
 
 
 REPORTS: dict[str, Callable[[Result], str]] = {

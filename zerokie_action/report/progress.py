@@ -1,22 +1,14 @@
-"""The progress of an upload: a log line every ten seconds, or a bar on a terminal."""
-
-from __future__ import annotations
+"""The progress of an upload: a log line every ten seconds."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, TextIO
 
 import anyio
 
 from zerokie_action.ci import Log
 from zerokie_action.numbers import human_bytes, human_files, human_seconds
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
 _LINE_EVERY = 10.0
-_REFRESH = 0.5
-"""Seconds between two lines, and between two states of the bar."""
+"""Seconds between two lines."""
 
 
 class Progress:
@@ -49,34 +41,15 @@ class Progress:
         return f"{human_files(self._files)}, {human_bytes(self._bytes)} in {human_seconds(seconds)}"
 
     async def show(self) -> None:
-        """Show the progress until cancelled: as a bar on a terminal if rich is installed, else in the log."""
-        bar = _bar(self._log.terminal)
-        await (self._draw(bar) if bar else self._log_regularly())
-
-    async def _log_regularly(self) -> None:
-        """Log a line every ten seconds if there was progress."""
+        """Log a line every ten seconds if there was progress, until cancelled."""
         before = (0, 0)
         while True:
             await anyio.sleep(_LINE_EVERY)
             if (now := (self._files, self._sent)) > before:
+                files = f"{self._files:,} of {human_files(self._total_files)}"
                 sizes = f"{human_bytes(self._sent)} of {human_bytes(self._total_bytes)}"
-                self._log.info(f"Uploading {self._counted}, {sizes}, {self._rate}")
+                self._log.info(f"Uploading {files}, {sizes}, {self._rate}")
                 before = now
-
-    async def _draw(self, bar: Bar) -> None:
-        """Keep the bar up to date below the log lines. The bar disappears at the end."""
-        task = bar.add_task(self._counted, total=self._total_bytes, rate="")
-        with bar, self._log.written_by(partial(bar.console.out, highlight=False)):
-            while True:
-                bar.update(
-                    task, completed=self._sent, description=self._counted, rate=self._rate, refresh=True
-                )
-                await anyio.sleep(_REFRESH)
-
-    @property
-    def _counted(self) -> str:
-        """How many files are uploaded: `500 of 2,000 files`."""
-        return f"{self._files:,} of {human_files(self._total_files)}"
 
     @property
     def _sent(self) -> int:
@@ -91,21 +64,3 @@ class Progress:
             return "0 B/s"
         left = round(seconds * (self._total_bytes - sent) / sent)
         return f"{human_bytes(sent / seconds)}/s" + (f", {human_seconds(left)} left" if left else "")
-
-
-def _bar(terminal: TextIO | None) -> Bar | None:
-    if terminal is None:
-        return None
-    try:
-        from rich import console, progress  # noqa: PLC0415 rich is optional and slow to import
-    except ImportError:
-        return None
-    return progress.Progress(
-        progress.TextColumn("Uploading {task.description}"),
-        progress.BarColumn(complete_style="green"),
-        progress.DownloadColumn(),
-        progress.TextColumn("{task.fields[rate]}"),
-        console=console.Console(file=terminal),
-        auto_refresh=False,  # a thread that draws on a paused terminal would keep rich's lock for ever
-        transient=True,
-    )

@@ -18,12 +18,8 @@ OUTCOMES = {
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
     "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
     "accepted": (
-        "⏳ {app}: the platform accepted the {what}; nothing was checked",
-        "{What} accepted after {time}; nothing was checked: {url}",
-    ),
-    "answering": (
-        "⏳ {app}: the platform accepted the {what}; it was not checked which version answers",
-        "{What} accepted after {time}; it was not checked which version answers: {url}",
+        "⏳ {app}: the platform accepted the {what}; it was not checked whether the new version runs",
+        "{What} accepted after {time}; it was not checked whether the new version runs: {url}",
     ),
     "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
     "live": ("✅ {app} is live", "{url} is live after {time}"),
@@ -33,19 +29,19 @@ OUTCOMES = {
     "nothing to sweep": ("✅ {app}: nothing to delete", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
-    "rolled-back": ("⚠️ {app} runs its previous image again", "Rolled back"),
-    "superseded": ("⚠️ {app} runs another deploy's image", "Superseded by another deploy"),
-    "failed": ("❌ {app}: {what} failed", "{What} failed"),
-    "cancelled": ("🚫 {app}: {what} cancelled", "Cancelled"),
+    "rolled-back": ("⚠️ {app} runs its previous image again", ""),
+    "superseded": ("⚠️ {app} runs another deploy's image", ""),
+    "failed": ("❌ {app}: {what} failed", ""),
+    "cancelled": ("🚫 {app}: {what} cancelled", ""),
 }
-"""By `Result.outcome`: the headline of the summary, and the last line of the log or the title of an error."""
+"""By `Result.outcome`: the headline of the summary, and the last line of the log, which is an error after a
+failure."""
 
 
 class Seen(StrEnum):
     """What a run has seen of its app, if that says more than the status of a success. Keys of `OUTCOMES`."""
 
     ACCEPTED = "accepted"
-    ANSWERING = "answering"
     RUNNING = "running"
     LIVE = "live"
     ABSENT = "absent"

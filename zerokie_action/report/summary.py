@@ -1,40 +1,37 @@
 """Renders the summary and the comment as Markdown.
 
-A document begins with the status and the link to the app; then come one line of counts and the changes.
-Details are folded.
+A document begins with the status and the link to the app; then comes one line of counts. The changes are
+last, because a document that is too long is cut at its end.
 
 Foreign text goes through `zerokie_action.escapes`.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from zerokie_action.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
 from zerokie_action.numbers import human_bytes, human_files, human_seconds
 from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Changes, Result
 
-_SUMMARY_LIMIT = 1_000_000
-"""Bytes. GitHub allows 1 MiB for all summaries of a step."""
-_COMMENT_LIMIT = 60_000
-"""Bytes. GitHub allows 65,536 characters, including the comment's hidden marker."""
-_MOST_VISIBLE = 10
-_MOST_FOLDED = 1_000
-"""The most changes in a visible list, and in a folded list."""
+_LIMIT = 60_000
+"""Bytes. GitHub allows 65,536 characters in a comment, including the comment's hidden marker."""
+_MOST_OPEN = 10
+"""The most changes in a list that is open at first."""
 
 
 def render_summary(result: Result) -> str:
     """The summary as GitHub-flavoured Markdown."""
-    return _document(_SUMMARY_LIMIT, _outcome(result), _changes(result), _domains(result), _details(result))
+    return _document(_outcome(result), _domains(result), _changes(result))
 
 
 def render_comment(result: Result) -> str:
     """The comment as Markdown. It names the changed files only after a dry run."""
     changes = _changes(result) if result.status == "planned" else ()
-    return _document(_COMMENT_LIMIT, _outcome(result), changes, _domains(result), _details(result))
+    return _document(_outcome(result), _domains(result), changes)
 
 
-def _document(limit: int, *parts: Iterable[str]) -> str:
-    return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", limit)
+def _document(*parts: Iterable[str]) -> str:
+    return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", _LIMIT)
 
 
 def _outcome(result: Result) -> Iterator[str]:
@@ -57,7 +54,7 @@ def _outcome(result: Result) -> Iterator[str]:
 
 
 def _facts(result: Result) -> Iterator[str]:
-    """Image, counts and duration."""
+    """Image, counts, duration, and what somebody may look for: deploy ID, cache and retries."""
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
     is_replaced = image and previous and image != previous
     yield f"{image} in place of {previous}" if is_replaced else image
@@ -71,22 +68,21 @@ def _facts(result: Result) -> Iterator[str]:
     waited = human_seconds(result.lock_wait_seconds)
     of_it = f", {waited} of it waiting for the deploy lock" if result.lock_wait_seconds >= 1 else ""
     yield human_seconds(result.duration_seconds) + of_it
+    yield f"deploy {markdown_code(result.deploy_id)}" if result.deploy_id else ""
+    yield "CDN cache purged" if result.cache_purged else ""
+    yield f"retries: {result.retries_used:,}" if result.retries_used else ""
 
 
 def _changes(result: Result) -> Iterator[str]:
     """The changes: deletions first, then uploads by path, as in the log."""
     changes = result.changes
-    if changes is None or not (count := len(changes.uploaded) + len(changes.deleted)):
+    if changes is None or not (lines := [*_changed_files(changes)]):
         return
     title = "What would change" if result.dry_run else "What changed"
-    if count <= _MOST_VISIBLE:
-        yield f"### {title}"
-        yield _bullets(_changed_files(changes))
-        return
-    lines = [*islice(_changed_files(changes), _MOST_FOLDED)]
-    if count > _MOST_FOLDED:
-        lines.append(f"and {count - _MOST_FOLDED:,} more, which the JSON result (`output-file`) names")
-    yield from _folded(f"{title} ({count:,})", lines)
+    is_open = " open" if len(lines) <= _MOST_OPEN else ""
+    yield f"<details{is_open}><summary>{title} ({len(lines):,})</summary>"
+    yield _bullets(lines)
+    yield "</details>"
 
 
 def _changed_files(changes: Changes) -> Iterator[str]:
@@ -107,22 +103,6 @@ def _domains(result: Result) -> Iterator[str]:
         rows.append(f"| {markdown_code(name)} | {markdown_code(target) or outcome} | {markdown_text(tls)} |")
     yield "### Domains"
     yield "\n".join(rows)
-
-
-def _details(result: Result) -> Iterator[str]:
-    facts = {
-        "Deploy ID": markdown_code(result.deploy_id or ""),
-        "CDN cache": "purged" if result.cache_purged else "",
-        "Retries": f"{result.retries_used:,}" if result.retries_used else "",
-    }
-    if details := [f"**{name}:** {value}" for name, value in facts.items() if value]:
-        yield from _folded("Details", details)
-
-
-def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"<details><summary>{title}</summary>"
-    yield _bullets(lines)
-    yield "</details>"
 
 
 def _bullets(items: Iterable[str]) -> str:

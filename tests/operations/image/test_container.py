@@ -95,7 +95,7 @@ def test_no_answer_after_the_health_check_is_green(world: World, status: str) ->
 def test_without_wait_the_previous_version_may_have_answered(world: World) -> None:
     """Without `wait`, the previous one may have answered the health check; a text would tell."""
     outcome = deploy(world, wait=False, health_check="/")
-    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked which version answers."]
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the new version runs."]
     assert outcome.seconds < 5, "and no look at the app"
     assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; it was not checked")
     outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
@@ -111,11 +111,14 @@ def test_wait_false_claims_nothing(world: World) -> None:
     assert [record.method for record in outcome.requests] == ["GET", "POST"]
     assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
-        "`wait` is off: it was not checked whether the app runs",
-        "Deploy accepted after 0 s; nothing was checked: http://platform/_apps/web",
+        "`wait` is off: it was not checked whether the new version runs",
+        (
+            "Deploy accepted after 0 s; it was not checked whether the new version runs: "
+            "http://platform/_apps/web"
+        ),
     ]
-    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; nothing was checked")
-    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the app runs."]
+    assert outcome.summary.startswith("## ⏳ `web`: the platform accepted the deploy; it was not checked")
+    assert outcome.outputs["notes"] == ["`wait` is off: it was not checked whether the new version runs."]
 
 
 # --- a restart

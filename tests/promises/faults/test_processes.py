@@ -143,26 +143,6 @@ async def write_until_nobody_reads(runner: Runner) -> tuple[asyncio.subprocess.P
     return process, reader, unread(reader)
 
 
-async def test_a_paused_terminal_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
-    """Ctrl-S while the bar is drawn: nothing else waits for the terminal."""
-    platform, runner = real
-    fill(runner.site, {"index.html": b"<h1>"})
-    platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
-    reader, terminal = os.openpty()
-    process = await runner.start(("entrypoint.py",), terminal, TERM="xterm")
-    deadline, shown = time.monotonic() + PATIENCE, b""
-    while b"0 of 1 file" not in shown:
-        assert time.monotonic() < deadline, shown
-        shown += await asyncio.to_thread(os.read, reader, PIPE)
-    termios.tcflow(terminal, termios.TCOOFF)
-    await asyncio.sleep(2)  # the bar is drawn several times
-    process.terminate()
-    assert await process.wait() == 128 + signal.SIGTERM
-    assert platform.lock("site") is None
-    for descriptor in (terminal, reader):
-        os.close(descriptor)
-
-
 async def test_a_stalled_log_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
     """The lock is released with true counts, in time; what does not fit into the log is lost."""
     platform, runner = real
