@@ -85,7 +85,7 @@ def test_a_forks_pipeline_leaves_the_component_out(name: str) -> None:
         assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"]
 
 
-@pytest.mark.parametrize("name", ["deploy.yml", "image.yml", "monorepo.yml", "plan.yml", "reusable.yml"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples" / "github").iterdir()))
 def test_each_job_on_github_has_a_limit(name: str) -> None:
     """GitHub's own is six hours. A `timeout` of an hour fits into that of a deploy."""
     jobs = yaml.safe_load((ROOT / "examples" / "github" / name).read_text("utf-8"))["jobs"]
