@@ -1,5 +1,6 @@
 """Reading public pages: without the key, without following redirects, and telling apart what goes wrong."""
 
+import select
 import socket
 
 import anyio
@@ -10,7 +11,7 @@ from tests.http.transports import transport
 from tests.support.world import World
 from zerokie_action.http import Response
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.pages import PageError, read_page, shown_url
+from zerokie_action.platform.pages import PageError, connect_ahead, read_page, shown_url
 
 
 async def page(url: str) -> Response:
@@ -71,3 +72,31 @@ def test_an_address_that_is_silent(world: World) -> None:
             assert outcome.seconds < 12
             assert outcome.uploads
             assert "The manifest of the last deploy can't be read (" in outcome.log
+
+
+@pytest.mark.parametrize("url", ["", "/path", "ftp://127.0.0.1", "http://h:99999/"])
+async def test_nothing_is_opened_ahead_for_no_url(url: str) -> None:
+    """An address that would not be asked is not connected to."""
+    async with transport(ALL_PROXY="http://127.0.0.1:1") as sends:
+        await connect_ahead(url, RetryingClient(sends, retry_timeout=0, log=print))
+
+
+def test_the_connection_for_the_manifest_is_opened_while_the_zone_is_listed(world: World) -> None:
+    """When the zone is asked for, the connection is there."""
+    assert world.run().exit_code == 0
+    opened: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        world.platform.public_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        world.once("GET", "/files$", lambda: opened.append(bool(select.select([silent], [], [], 0)[0])))
+        outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert opened == [True]
+
+
+def test_a_silent_address_that_is_not_needed_costs_no_time(world: World) -> None:
+    """A first deploy to an app that exists reads no manifest."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        world.platform.public_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.seconds < 2

@@ -42,6 +42,12 @@ async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: f
     return response
 
 
+async def connect_ahead(url: str, http: RetryingClient) -> None:
+    """Open a connection for a page at this URL that may be read within seconds. A failure changes nothing."""
+    if parsed := _parse(url):
+        await http.transport.connect_ahead(parsed)
+
+
 def shown_url(url: str) -> str:
     """The URL without user, password, query and fragment, which may be secrets. Never raises."""
     parsed = _parse(url)

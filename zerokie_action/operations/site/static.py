@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from zerokie_action import limits
@@ -26,6 +27,7 @@ from zerokie_action.operations.site.update import Update
 from zerokie_action.operations.site.zone import read_zone, require_listed
 from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
+from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.result import Changes, Uploaded
 
 _NOT_PROVED = "the platform lists no length, or no new time"
@@ -37,14 +39,20 @@ _SHOWN_FOLDED = 50
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
-    scanned = await _scan(job, directory)
+    async with anyio.create_task_group() as tasks:
+        look_up = tasks.start_soon(apps.look_up, job, "static")
+        scanned = await _scan(job, directory)
+        existing = await look_up
     _log_scan(job, scanned)
-    app = await apps.look_up(job, "static")
     if job.settings.dry_run:
-        await _preview(job, scanned, app)
+        await _preview(job, scanned, existing)
         return
-    app = app or (await apps.create_or_find(job))[0]
-    hashes = await _update(job, scanned, app)
+    app = existing or (await apps.create_or_find(job))[0]
+    async with anyio.create_task_group() as tasks:
+        # While the lock is asked for and the zone is listed. A new app has no manifest.
+        ahead = tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
+        hashes = await _update(job, scanned, app)
+        ahead.cancel()
     await _complete(job, hashes)
 
 
