@@ -133,8 +133,8 @@ def check_app(text: str) -> str:
     A text with a `*` is a list of patterns for `operation: sweep`, which `problem_with_preview` checks.
     """
     _refuse_unexpanded(text)
-    names = parse_lines(text) if "*" in text else (text,)
-    if not all(name.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", name) for name in names):
+    is_name = text.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", text)
+    if not is_name and "*" not in text:
         raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
     return text
 

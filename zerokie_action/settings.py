@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     AliasGenerator,
     BeforeValidator,
@@ -140,16 +139,10 @@ def _parse_patterns(text: str) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _without_repetitions(items: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(items))
-
-
 Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
-Domains = Annotated[
-    tuple[Domain, ...], BeforeValidator(formats.parse_lines), AfterValidator(_without_repetitions)
-]
+Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 ReportFile = Annotated[Path, BeforeValidator(check_report_file)]
 

@@ -30,9 +30,9 @@ def test_domains_are_attached_after_the_deploy(world: World) -> None:
 
 
 def test_a_domain_that_is_attached_already_is_no_news(world: World) -> None:
-    """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot makes another."""
+    """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot changes it."""
     world.run(domains=[WWW])
-    outcome = world.run(domains=[WWW, "WWW.Example.com", f"{WWW}."])
+    outcome = world.run(domains=["WWW.Example.com."])
     assert outcome.exit_code == 0
     check_result(outcome.outputs)
     assert outcome.outputs["warnings"] == []
