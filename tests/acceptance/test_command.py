@@ -26,7 +26,7 @@ MISSING = [
 ]
 
 
-def test_it_could_not_run(acceptance: Acceptance) -> None:
+def test_a_run_that_could_not_begin_says_why(acceptance: Acceptance) -> None:
     """It says what is missing, and nothing is created."""
     for env, what in MISSING:
         code, said = acceptance.run(**env)

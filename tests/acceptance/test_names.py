@@ -35,7 +35,7 @@ def others() -> list[str]:
     ]
 
 
-def test_names_of_this_run() -> None:
+def test_names_of_this_run_are_its_own() -> None:
     """As many as are wanted, each 30 characters long, and no two the same."""
     names = [new_name() for _ in range(100)]
     assert len(set(names)) == len(names)
@@ -45,14 +45,14 @@ def test_names_of_this_run() -> None:
     assert leftovers(names) == []
 
 
-def test_names_of_others() -> None:
+def test_names_of_others_are_left_alone() -> None:
     """They may not be touched."""
     for name in others():
         with pytest.raises(ForbiddenAppError):
             require_own(name)
 
 
-def test_leftovers() -> None:
+def test_leftovers_are_known_by_name() -> None:
     """Exactly such names, and older than an hour."""
     leftover = old()
     assert leftovers([*others(), leftover]) == [leftover]

@@ -38,7 +38,7 @@ def test_the_sandbox_has_the_answers_that_the_report_names() -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "answer"), answers(images=False))
-def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
+def test_each_answer_of_a_site_is_seen(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
     acceptance.platform.speak(**{name: answer})
     report = Report("", {}, questions := open_questions())
@@ -53,7 +53,7 @@ def test_a_site_is_asked(acceptance: Acceptance, name: str, answer: str) -> None
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "answer"), answers(images=True))
-def test_a_container_is_asked(acceptance: Acceptance, name: str, answer: str) -> None:
+def test_each_answer_of_a_container_is_seen(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
     report, app = Report("", {}, questions := open_questions()), new_name()
     created = {"name": app, "image": "nginx:1.27.5-alpine", "port": 80}

@@ -61,7 +61,7 @@ def check_production(acceptance: Acceptance) -> None:
     assert acceptance.platform.app("production")["deployments"] == []
 
 
-def test_a_whole_run(acceptance: Acceptance) -> None:
+def test_a_whole_run_finds_nothing_wrong(acceptance: Acceptance) -> None:
     """All promises hold, and the report names the dialect."""
     acceptance.platform.speak(**MIXED)
     code, said = acceptance.run(ACCEPTANCE_DOMAIN="acceptance.example.org")
@@ -94,7 +94,7 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
     check_production(acceptance)
 
 
-def test_ctrl_c(acceptance: Acceptance) -> None:
+def test_ctrl_c_cleans_up(acceptance: Acceptance) -> None:
     """In the middle of a deploy: its apps are deleted, and there is a report."""
     process = acceptance.start("--static-only")
     acceptance.until(process, promises()["wait_for_lock"].text)
@@ -108,7 +108,7 @@ def test_ctrl_c(acceptance: Acceptance) -> None:
     check_production(acceptance)
 
 
-def test_a_kill(
+def test_a_sweep_deletes_what_a_killed_run_left(
     acceptance: Acceptance,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -76,14 +76,14 @@ def test_a_deploy_waits_for_the_end_of_an_outage(
     assert "sending again" in outcome.log
 
 
-def test_the_sandbox_is_gone(look: Look, platform: Platform) -> None:
+def test_a_page_says_that_the_sandbox_is_gone(look: Look, platform: Platform) -> None:
     """The page says so wherever one looks at it."""
     with look(expected="ERR_") as page:
         platform.stop()
         shows(page, "#gone", "The sandbox does not answer.")
 
 
-def test_without_scripts(look: Look, start: Start) -> None:
+def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
     """The page is whole as it is served, and its switches work."""
     assert start(SITE).wait().code == 0
     with look(java_script_enabled=False, expected="403") as page:
@@ -103,7 +103,7 @@ def test_without_scripts(look: Look, start: Start) -> None:
 
 @SCHEMES
 @WIDTHS
-def test_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int) -> None:
+def test_the_page_is_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int) -> None:
     """axe-core finds nothing, and nothing is wider than the window."""
     fill(platform)
     with look(color_scheme=scheme, viewport={"width": width, "height": 800}) as page:

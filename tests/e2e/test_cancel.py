@@ -41,7 +41,7 @@ def clean_up(image: Image, env: dict[str, str], workspace: Path) -> Outcome:
     return image.run(env=github.post(env, workspace), workspace=workspace, options=CLEANUP)
 
 
-def test_cancel_in_mid_upload(image: Image, platform: Platform, workspace: Path) -> None:
+def test_a_cancel_in_mid_upload_releases_the_lock(image: Image, platform: Platform, workspace: Path) -> None:
     """Process 1 releases the lock with true counts, long before GitHub's SIGTERM; post has nothing to do."""
     env = github.step(platform, workspace, app="site", directory="dist", create="true")
     with deploying(image, platform, workspace, env) as container:
@@ -63,7 +63,9 @@ def test_cancel_in_mid_upload(image: Image, platform: Platform, workspace: Path)
     assert len(platform.app("site")["deployments"]) == 1
 
 
-def test_kill_then_post(image: Image, platform: Platform, workspace: Path) -> None:
+def test_the_post_step_after_a_kill_releases_the_lock(
+    image: Image, platform: Platform, workspace: Path
+) -> None:
     """After a SIGKILL the post step releases the lock with what GitHub kept of the state, and says so."""
     env = github.step(platform, workspace, app="site", directory="dist", create="true")
     with deploying(image, platform, workspace, env) as container:
@@ -83,7 +85,9 @@ def test_kill_then_post(image: Image, platform: Platform, workspace: Path) -> No
 SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
 
 
-def test_cancel_of_the_shell_script(image: Image, platform: Platform, workspace: Path) -> None:
+def test_a_cancel_of_the_shell_script_reaches_the_container(
+    image: Image, platform: Platform, workspace: Path
+) -> None:
     """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
     platform.fault("hang", method="PUT", path=SITES_OWN, skip=UPLOADED, times=None)
     text = SCRIPT.read_text("utf-8").replace(PUBLISHED, image.tag)

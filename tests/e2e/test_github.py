@@ -159,7 +159,9 @@ def stand_ins(forge: Path, *workflows: Path) -> list[str]:
     return options
 
 
-def test_first_workflow(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+def test_the_readmes_workflow_makes_a_site_live(
+    act: str, action: Path, platform: Platform, tmp_path: Path
+) -> None:
     """The one that the README begins with, in a repository that has nothing else: a site is live."""
     folder = tmp_path / "workspace"
     workflow = save_workflow(folder, "deploy.yml", of_this_platform(as_act_reads_it("deploy.yml"), platform))
@@ -186,7 +188,9 @@ def with_a_run_by_hand(example: str) -> str:
     return yaml.safe_dump(document, width=1000)
 
 
-def test_a_run_by_hand(act: str, action: Path, platform: Platform, tmp_path: Path) -> None:
+def test_a_run_by_hand_answers_the_check_that_stopped_a_push(
+    act: str, action: Path, platform: Platform, tmp_path: Path
+) -> None:
     """It answers the check that stopped a push; as a dry run, it changes nothing."""
     folder = tmp_path / "workspace"
     text = of_this_platform(with_a_run_by_hand("deploy.yml"), platform)
@@ -208,7 +212,9 @@ def test_a_run_by_hand(act: str, action: Path, platform: Platform, tmp_path: Pat
     assert set(platform.site("my-site")) == {"index.html"}
 
 
-def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -> None:
+def test_outputs_reach_later_steps_and_jobs(
+    act: str, action: Path, platform: Platform, workspace: Path
+) -> None:
     """Outputs reach later steps and jobs, also of a step that failed; the post step is content."""
     workflow = workspace / ".github/workflows/deploy.yml"
     workflow.parent.mkdir(parents=True)
@@ -231,7 +237,9 @@ def test_workflow(act: str, action: Path, platform: Platform, workspace: Path) -
     assert API_KEY not in log
 
 
-def test_image(act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path) -> None:
+def test_an_image_is_built_and_deployed_by_digest(
+    act: str, action: Path, platform: Platform, workspace: Path, tmp_path: Path
+) -> None:
     """Built and pushed under the commit's own name in lower case, then deployed by digest."""
     save_workflow(workspace, "image.yml", of_this_platform(as_act_reads_it("image.yml"), platform))
     (workspace / "Dockerfile").write_text("FROM scratch\nCOPY dist /\n", "utf-8")
@@ -267,7 +275,9 @@ def monorepo(workspace: Path, platform: Platform) -> Path:
     return workspace
 
 
-def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path) -> None:
+def test_a_monorepo_deploys_each_site_to_its_app(
+    act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path
+) -> None:
     """Each site is deployed to an app of its own; steps after it read what changed, and why it failed."""
     text = of_this_platform(as_act_reads_it("monorepo.yml"), platform)
     text = text.replace("run: exit 1", "run: cp -r sites out")
@@ -289,7 +299,7 @@ def test_monorepo(act: str, action: Path, platform: Platform, monorepo: Path, tm
     assert "Another deploy holds the lock" in log
 
 
-def test_a_workflow_for_many_repositories(
+def test_a_repository_calls_the_workflow_of_its_team(
     act: str, action: Path, platform: Platform, monorepo: Path, tmp_path: Path
 ) -> None:
     """A repository calls the workflow of the team as its first lines show."""
@@ -402,7 +412,7 @@ def pull_request(number: int, repository: str = "example/site") -> dict[str, Any
     return {"number": number, "pull_request": request}
 
 
-def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> None:
+def test_previews_come_and_go_with_the_pull_request(previews: Previews, platform: Platform) -> None:
     """Each site has one. They are created when it is opened, and deleted when it is closed."""
     previews.run("preview.yml", "pull_request", action="opened", **pull_request(12))
     assert set(platform.state()["apps"]) == {f"{site}-pr-12" for site in previews.SITES}
@@ -420,7 +430,9 @@ def test_previews_of_a_pull_request(previews: Previews, platform: Platform) -> N
         assert previews.shown(f"{site}-pr-12") == [(f"previews-{site}", "c0ffee", "inactive")]
 
 
-def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
+def test_a_plan_is_a_comment_and_changes_nothing(
+    previews: Previews, platform: Platform, workspace: Path
+) -> None:
     """It changes nothing; a fork's is not made."""
     platform.create("my-site")
     previews.run("plan.yml", "pull_request", action="opened", **pull_request(12))
@@ -432,7 +444,7 @@ def test_plan(previews: Previews, platform: Platform, workspace: Path) -> None:
     assert previews.comments(7) == ""
 
 
-def test_previews_of_a_fork(previews: Previews, platform: Platform) -> None:
+def test_a_fork_gets_a_preview_and_no_key(previews: Previews, platform: Platform) -> None:
     """Built without the key, deployed with it under the number that the forge knows; only for forks."""
     previews.pulls({"number": 7, "head": {"sha": "c0ffee", "repo": {"full_name": "fork/site"}}})
     # On this machine, act does not show the event to the container: the forge is asked for the commit.

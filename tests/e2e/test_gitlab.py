@@ -69,7 +69,7 @@ def run_jobs(repository: Path, *jobs: str, **variables: str | int) -> str:
     return succeed(runner, *options, *given, *jobs, folder=repository)
 
 
-def test_pipeline(platform: Platform, repository: Path) -> None:
+def test_variables_reach_later_jobs(platform: Platform, repository: Path) -> None:
     """Variables reach later jobs; a later deploy is not led astray by them; after_script is content."""
     log = run_jobs(repository)
 
@@ -95,7 +95,7 @@ zerokie-deploy:
 """
 
 
-def test_what_a_project_has_for_all_jobs(platform: Platform, repository: Path) -> None:
+def test_the_components_jobs_ignore_a_projects_defaults(platform: Platform, repository: Path) -> None:
     """It is not for the component's: no `npm` is in its image. A job of the same name still adds to them."""
     pipeline = repository / ".gitlab-ci.yml"
     pipeline.write_text(pipeline.read_text("utf-8") + DEFAULT, "utf-8")
@@ -124,7 +124,7 @@ def use_example(repository: Path, name: str, platform: Platform, image: Image) -
     (repository / ".gitlab-ci.yml").write_text(text, "utf-8")
 
 
-def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> None:
+def test_the_readmes_pipeline_makes_a_site_live(platform: Platform, repository: Path, image: Image) -> None:
     """The one that the README has, in a project that has nothing else: a site is live."""
     shutil.rmtree(repository / "dist")
     use_example(repository, "component.yml", platform, image)
@@ -136,7 +136,9 @@ def test_first_pipeline(platform: Platform, repository: Path, image: Image) -> N
     assert platform.site("my-site") == {"index.html": f"<h1>This is commit {head}</h1>\n".encode()}
 
 
-def test_review_app_of_a_merge_request(platform: Platform, repository: Path, image: Image) -> None:
+def test_a_review_app_comes_and_goes_with_the_merge_request(
+    platform: Platform, repository: Path, image: Image
+) -> None:
     """Created by its pipeline, with a comment; removed by the job that GitLab runs when it is closed."""
     use_example(repository, "review.yml", platform, image)
     notes = "/projects/7/merge_requests/3/notes"
@@ -171,7 +173,9 @@ def test_review_app_of_a_merge_request(platform: Platform, repository: Path, ima
         assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
 
 
-def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
+def test_the_schedule_of_the_sweep_deletes_closed_previews(
+    platform: Platform, repository: Path, image: Image
+) -> None:
     """With the job's own token, in the schedule of that description alone; other schedules deploy nothing."""
     use_example(repository, "sweep.yml", platform, image)
     for number in (3, 4):
@@ -192,7 +196,9 @@ def test_sweep(platform: Platform, repository: Path, image: Image) -> None:
     assert set(platform.state()["apps"]) == {"my-site-mr-4"}
 
 
-def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Image) -> None:
+def test_a_review_app_of_a_branch_has_a_name_that_fits(
+    platform: Platform, repository: Path, image: Image
+) -> None:
     """Its name fits, however long the branch's is."""
     use_example(repository, "branch.yml", platform, image)
     branch = "feature/A_menu-that-nobody-can-type-in-one-go-and-nobody-wants-to-read-aloud"
@@ -208,7 +214,9 @@ def test_review_app_of_a_branch(platform: Platform, repository: Path, image: Ima
     assert platform.state()["apps"] == {}
 
 
-def test_monorepo(platform: Platform, repository: Path, image: Image) -> None:
+def test_a_monorepo_has_three_sites_and_three_review_apps(
+    platform: Platform, repository: Path, image: Image
+) -> None:
     """Three sites from main; a merge request has three review apps, which their stop jobs remove."""
     use_example(repository, "monorepo.yml", platform, image)
     sites = ("web", "docs", "status")
@@ -255,7 +263,9 @@ def use_image_example(repository: Path, name: str, platform: Platform, image: Im
     succeed("git", "add", "--all", folder=repository)
 
 
-def test_staging(platform: Platform, repository: Path, image: Image) -> None:
+def test_production_gets_the_digest_that_staging_has(
+    platform: Platform, repository: Path, image: Image
+) -> None:
     """One build; the job for production deploys the digest that staging has."""
     use_image_example(repository, "staging.yml", platform, image)
 
@@ -267,7 +277,7 @@ def test_staging(platform: Platform, repository: Path, image: Image) -> None:
     succeed("docker", "image", "rm", "registry.example/my-api:1.2.3")
 
 
-def test_image(platform: Platform, repository: Path, image: Image) -> None:
+def test_an_image_is_built_and_deployed_by_digest(platform: Platform, repository: Path, image: Image) -> None:
     """Built and pushed under the commit's own name, then deployed by digest, without the component."""
     use_image_example(repository, "image.yml", platform, image)
 

@@ -11,7 +11,7 @@ from tests.e2e.repository import extract_archive
 PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
 
 
-def test_has_the_locked_packages_and_no_others(image: Image, workspace: Path) -> None:
+def test_the_image_has_the_locked_packages_and_no_others(image: Image, workspace: Path) -> None:
     """The environment holds what requirements.txt lists for this platform, and the action: no pip."""
     locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
     seen = image.run("sh", "-c", f"cd {PACKAGES} && ls -d *.dist-info", env={}, workspace=workspace)

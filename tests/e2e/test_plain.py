@@ -11,7 +11,7 @@ from tests.support.platform import API_KEY, Platform, contents
 REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
 
 
-def test_deploys_a_folder(image: Image, platform: Platform, workspace: Path) -> None:
+def test_the_image_deploys_a_folder_and_reports(image: Image, platform: Platform, workspace: Path) -> None:
     """The site equals the folder, and all reports tell of it."""
     env = platform.inputs(app="site", directory="dist", create="true", **REPORTS)
     deploy = image.run(env=env, workspace=workspace)
@@ -44,7 +44,7 @@ def test_modules_of_the_checkout_are_not_run(image: Image, platform: Platform, w
     assert platform.site("site") == contents(workspace / "dist")
 
 
-def test_command_of_the_readme(image: Image, platform: Platform, workspace: Path) -> None:
+def test_the_readmes_command_deploys(image: Image, platform: Platform, workspace: Path) -> None:
     """What it says to type, with this image and this platform."""
     (command,) = re.findall(
         r"^docker run (?:.*\\\n)*.*", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
@@ -57,7 +57,7 @@ def test_command_of_the_readme(image: Image, platform: Platform, workspace: Path
     assert platform.site("my-site") == contents(workspace / "dist")
 
 
-def test_any_user_without_home_on_a_read_only_file_system(
+def test_any_user_deploys_without_home_on_a_read_only_file_system(
     image: Image, platform: Platform, workspace: Path
 ) -> None:
     """Kubernetes and Jenkins run images so; nothing outside the workspace is written."""

@@ -35,6 +35,7 @@ def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, mor
     found = make_zone(listing(SITE | more), name, None, patterns(*keep), local)
     assert found.ours == ours
     assert found.is_unread
+    assert found.theirs(UNKNOWN) == []  # nobody can tell
 
 
 def test_a_manifest_that_can_be_read_names_our_files():

@@ -88,3 +88,17 @@ def test_retry_after_is_seconds_or_a_date(
     """Seconds or a date; an invalid value asks for nothing."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     assert parse_retry_after({"retry-after": text}) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *((status, None) for status in (200, 404, 409, 422, 499)),
+        *((status, Failure("said so", retry_after=30)) for status in (408, 425, 500, 503, 599)),
+        (429, Failure("said so", may_have_arrived=False, retry_after=30)),
+    ],
+)
+def test_a_status_may_pass_with_time(status: int, expected: Failure | None) -> None:
+    """Only a 429 says that the request was not carried out. No status is silence."""
+    response = httpx.Response(status, headers={"Retry-After": "30"})
+    assert failure.of_status(response, "said so") == expected

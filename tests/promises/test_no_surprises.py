@@ -259,22 +259,6 @@ class TestManyDeletions:
         require_done(world, max_deletes=40)
         require_done(world)
 
-    def test_another_format_of_all_pages_stops_nothing(self, world: World) -> None:
-        """`about.html`, `about/index.html` and back again: the addresses are the same."""
-        names = [f"page{number}" for number in range(9)]
-        for form in ("{}.html", "{}/index.html", "{}.htm", "{}/index.html", "{}.html"):
-            world.write(dict.fromkeys(["index.html", *map(form.format, names)], b"x"))
-            require_done(world)
-
-    def test_kept_files_do_not_count_for_the_half(self, world: World) -> None:
-        """A folder of one file is as wrong beside 40 files that are kept."""
-        put(world, [f"uploads/{number}" for number in range(40)])
-        assert world.run(take_over=True, keep="uploads/").exit_code == 0
-        world.write(bundle(1))
-        assert world.run(keep="uploads/").exit_code == 0
-        world.write({"index.html": b"the wrong one"})
-        require_refused(world, ["1 file, fewer than half of the site's 34", "33 files ("], keep="uploads/")
-
     def test_a_front_page_that_would_go_stops(self, world: World) -> None:
         """A build that lost it. The next deploy needs no answer, nor does an app that this run creates."""
         world.run()
@@ -367,7 +351,6 @@ class TestAnotherRepository:
         [
             pytest.param(OURS | {"GITHUB_REPOSITORY": "Acme/Shop"}, 0, id="in another case"),
             pytest.param(OURS | {"GITHUB_REPOSITORY": "acme/store"}, 2, id="renamed"),
-            pytest.param(OURS | {"GITHUB_SERVER_URL": "https://git.example.com"}, 2, id="moved"),
             pytest.param(SHELL, 2, id="not known"),
         ],
     )
