@@ -28,6 +28,8 @@ _SLOWEST = 10_000
 _MOST_RECEIVED = 32 * 1024
 """Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
 keeps the rest in a buffer of its own, where `is_fresh` does not see it. TLS may add a record of 16 kB."""
+_ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+"""The server has closed the connection. Linux alone has a flag of its own for this."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS has to send for one task while another sends
@@ -48,10 +50,11 @@ class Connection:
         self.is_idle = True
         self._stream = stream
         self._idle_since = anyio.current_time()
+        self._is_new = True
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
         self._arrivals = select.poll()
         socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
-        self._arrivals.register(socket, select.POLLIN)
+        self._arrivals.register(socket, select.POLLIN | _ENDED)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and read the whole response.
@@ -61,7 +64,7 @@ class Connection:
         Raises:
             httpx.TransportError: when there is no complete response. The request may have arrived.
         """
-        self.is_idle = False
+        self.is_idle = self._is_new = False
         exchange = _Exchange(self._stream, request, *self._head(request))
         with exchange.scope, closing(exchange.response):
             await exchange.run()
@@ -93,6 +96,9 @@ class Connection:
         """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
+        arrived = self._arrivals.poll(0)
+        if self._is_new:  # no response can have arrived, but the tickets of TLS 1.3
+            return not any(events & _ENDED for _, events in arrived)
         try:
             if self._tls:
                 self._tls.read(1)
@@ -101,7 +107,7 @@ class Connection:
             pass
         except ssl.SSLError:
             return False
-        return not self._arrivals.poll(0)
+        return not arrived
 
     async def aclose(self) -> None:
         """Close the connection, shielded from cancellation."""

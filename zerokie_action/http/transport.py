@@ -9,7 +9,7 @@ import ssl
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
@@ -40,6 +40,17 @@ class Transport(httpx.AsyncBaseTransport):
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
+
+    async def connect_ahead(self, url: httpx.URL) -> None:
+        """Open a connection for the next request to the URL's origin.
+
+        A failure changes nothing: the request then connects by itself.
+        """
+        origin = _origin(url)
+        with suppress(httpx.TransportError, ConfigurationError):
+            connection = await self._network.connect(origin)
+            if isinstance(connection, Connection):
+                self._idle[origin].append(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and read the whole response.
