@@ -93,4 +93,9 @@ def test_only_the_secret_is_replaced():
 def test_the_longer_secret_is_replaced_first():
     """The rest of a long one would be shown if a short one inside it was replaced first."""
     assert Redactor("pass", "password").redact("password, pass") == "***, ***"
+
+
+def test_overlapping_secrets_are_hidden_whole():
+    """Neither a part of the one nor a part of the other is shown."""
+    assert Redactor("Bearer sand", "sandbox-key").redact("<Bearer sandbox-key>") == "<***>"
     assert Redactor("me:sandbox-key:shop", "sandbox-key").redact("me:sandbox-key:shop") == "***"

@@ -24,8 +24,15 @@ class Redactor:
         self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
 
     def redact(self, text: str) -> str:
-        """`text` without the secrets."""
-        return self._pattern.sub("***", text)
+        """`text` without the secrets. Secrets that overlap become one `***`."""
+        shown, end = "", 0
+        match = self._pattern.search(text)
+        while match:
+            start, stop = match.span()
+            shown += f"{text[end:start]}***" if start >= end else ""
+            end = max(end, stop)
+            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
+        return shown + text[end:]
 
 
 def secret_values(secrets: Iterable[str]) -> set[str]:
