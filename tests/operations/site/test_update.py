@@ -331,7 +331,7 @@ def test_a_swallowed_upload_of_a_failed_deploy_is_sent_again(world: World) -> No
         (lambda world: (world.folder / "empty").unlink(), "during the deploy: 'empty'"),
         (lambda world: (world.folder / "empty").write_bytes(b"x"), "during the deploy: 'empty'"),
         (lambda world: os.utime(world.folder / "empty", (0, 0)), "during the deploy: 'empty'"),
-        (lambda world: world.folder.rename(world.folder.with_name("old")), "does not exist"),
+        (lambda world: world.folder.rename(world.folder.with_name("old")), "cannot be read (No such file"),
     ],
 )
 def test_a_folder_that_changes_while_a_listing_is_waited_for_ends_the_deploy(
