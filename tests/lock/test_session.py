@@ -12,6 +12,7 @@ from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, Re
 from zerokie_action.limits import LAST_WRITE
 from zerokie_action.lock import session as module
 from zerokie_action.lock.session import DeploySession, Ended, Held, Lost, Pending
+from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.models import Counts
 
 COUNTS = Counts(files_uploaded=3, files_deleted=1, total_bytes=42)
@@ -150,7 +151,7 @@ def test_the_clock_that_shows_more_ends_all_writes(
     session = in_state(Held)
     assert isinstance(session.state, Held)
     since = session.state.since
-    for seconds, may_write in ((0.0, True), (LAST_WRITE - 0.5, True), (LAST_WRITE, False)):
+    for seconds, may_write in ((0.0, True), (LAST_WRITE - 0.1, True), (LAST_WRITE + 0.1, False)):
         clocks = since[0] + boot * seconds, since[1] + wall * seconds
         monkeypatch.setattr(module, "_clocks", lambda clocks=clocks: clocks)
         assert (session.may_write, session.may_be_held) == (may_write, True)
@@ -171,5 +172,5 @@ async def test_a_lock_counts_from_when_the_request_was_sent(monkeypatch: pytest.
 
 def test_the_session_of_an_ended_run_may_hold_the_lock() -> None:
     """The cleanup has to ask."""
-    assert DeploySession.recorded("site", "mine").may_be_held
+    assert DeploySession("site", "mine", asking=Write(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held
