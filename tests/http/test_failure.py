@@ -90,12 +90,15 @@ def test_retry_after_is_seconds_or_a_date(
     assert parse_retry_after({"retry-after": text}) == expected
 
 
+ASKS = "said so, and asks to wait for 30 s"
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
         *((status, None) for status in (200, 404, 409, 422, 499)),
-        *((status, Failure("said so", retry_after=30)) for status in (408, 425, 500, 503, 599)),
-        (429, Failure("said so", may_have_arrived=False, retry_after=30)),
+        *((status, Failure(ASKS, retry_after=30)) for status in (408, 425, 500, 503, 599)),
+        (429, Failure(ASKS, may_have_arrived=False, retry_after=30)),
     ],
 )
 def test_a_status_may_pass_with_time(status: int, expected: Failure | None) -> None:

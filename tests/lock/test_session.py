@@ -151,7 +151,7 @@ def test_the_clock_that_shows_more_ends_all_writes(
     session = in_state(Held)
     assert isinstance(session.state, Held)
     since = session.state.since
-    for seconds, may_write in ((0.0, True), (LAST_WRITE - 0.5, True), (LAST_WRITE, False)):
+    for seconds, may_write in ((0.0, True), (LAST_WRITE - 0.1, True), (LAST_WRITE + 0.1, False)):
         clocks = since[0] + boot * seconds, since[1] + wall * seconds
         monkeypatch.setattr(module, "_clocks", lambda clocks=clocks: clocks)
         assert (session.may_write, session.may_be_held) == (may_write, True)
