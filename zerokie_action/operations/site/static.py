@@ -1,9 +1,10 @@
 """Only orders the steps of a deploy of a directory, which make the app's storage zone equal to it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -29,6 +30,8 @@ from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.result import Changes, Uploaded
+
+T = TypeVar("T")
 
 _NOT_PROVED = "the platform lists no length, or no new time"
 _MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
@@ -136,16 +139,15 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         raise combine(errors)
 
 
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Call a function that looks at the whole site, while signals, `timeout` and heartbeats go on."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
 async def _scan(job: Job, directory: Path) -> Scan:
-    """Scan the directory in a thread, while signals, `timeout` and heartbeats go on."""
     settings = job.settings
-    return await anyio.to_thread.run_sync(
-        scan,
-        directory,
-        settings.ignore,
-        settings.ignore_file,
-        settings.own_files.values(),
-        abandon_on_cancel=True,
+    return await _in_thread(
+        lambda: scan(directory, settings.ignore, settings.ignore_file, settings.own_files.values())
     )
 
 
@@ -179,13 +181,14 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
     proved = [file for file in scanned.files if zone.proof(file.path)] if settings.incremental else []
     hashes = await hash_files(proved)
-    plan = make_plan(
-        scanned.files, zone, hashes, keep=job.keep, delete_stale=settings.delete_stale, now=time.time()
+    keep, delete_stale = job.keep, settings.delete_stale
+    plan = await _in_thread(
+        lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
         owner_doubt = about_deploying(job.app, plan, job.ci.repository)
-        directory_doubt = about_directory(plan, job.keep, settings.max_deletes)
+        directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
             job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
