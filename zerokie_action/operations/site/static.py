@@ -178,9 +178,13 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         ConfigurationError: when it is doubtful whether the changes are intended.
     """
     settings = job.settings
-    zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
-    proved = [file for file in scanned.files if zone.proof(file.path)] if settings.incremental else []
-    hashes = await hash_files(proved)
+    async with anyio.create_task_group() as tasks:
+        hashing = tasks.start_soon(hash_files, scanned.files)  # while the zone is read
+        zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
+        can_skip = settings.incremental and zone.manifest.files
+        if not can_skip:
+            hashing.cancel()
+    hashes = await hashing if can_skip else {}
     keep, delete_stale = job.keep, settings.delete_stale
     plan = await _in_thread(
         lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
