@@ -206,6 +206,7 @@ def test_what_waits_is_no_part_of_the_site() -> None:
     before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=waiting)
     week = {"delete_stale": 7 * 86_400.0}
     assert deploy(before, *PAGES, *(f"c/{path}" for path in ASSETS), **week) is None
+    assert deploy(before, *PAGES, *(f"b/{path}" for path in ASSETS), max_deletes=0) is None  # it has waited
     doubt = deploy(before, "index.html", *(f"c/{number}.js" for number in range(17)), **week)
     assert doubt is not None
     assert "1 of the site's 6 pages, fewer than half" in doubt.problem
