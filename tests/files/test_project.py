@@ -1,5 +1,6 @@
 """Which folders are projects in place of sites; `tests/promises/test_no_surprises.py` has whole deploys."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.files.gitoracle import write_tree
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import IGNORE_FILE
-from zerokie_action.files.project import PROJECT_FILES
+from zerokie_action.files.project import PROJECT_FILES, why_not_built
 from zerokie_action.files.scan import scan
 
 VITE = '<!doctype html><div id="root"></div><script type="module" src="/src/main.tsx"></script>'
@@ -86,9 +87,10 @@ def test_a_site_is_none(folder: Path, name: str) -> None:
     assert not problem(folder, *SITES[name])
 
 
-@pytest.mark.parametrize("name", sorted(PROJECT_FILES))
-def test_each_project_s_file_counts(folder: Path, name: str) -> None:
-    assert problem(folder, name).startswith(f"is a project, not a site: it has {name} and no index.html; ")
+def test_each_projects_file_counts(folder: Path) -> None:
+    names = sorted(PROJECT_FILES)
+    said = problem(folder, " ".join(names))
+    assert said.startswith(f"is a project, not a site: it has {', '.join(names)} and no index.html; ")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,15 @@ def test_only_the_input_lets_a_project_through(
     names = ["deno.json"] if ignore else ["deno.json", "package.json"]
     patterns = ", ".join(f"`!/{name}`" for name in names)
     assert not said or said.endswith(f"({patterns} in the input `ignore` publishes the project)")
+
+
+@pytest.mark.parametrize(
+    "text", ["<script " * 8_000, "<script " + " src" * 16_000, "<link href=" + " " * 64_000]
+)
+def test_no_front_page_hangs_the_run(text: str) -> None:
+    began = time.process_time()
+    assert not why_not_built(text.encode())
+    assert time.process_time() - began < 3
 
 
 def test_a_front_page_that_is_ignored_is_none(folder: Path) -> None:
