@@ -87,9 +87,6 @@ def _everything(world: World) -> object:
     ]
 
 
-SIXTY = {f"{number:03}.txt": b"x" for number in range(60)}
-
-
 def test_an_unknown_image_is_not_named(world: World) -> None:
     """Nothing stands for the image that runs: no empty quotation marks."""
     running_web(world)
@@ -104,7 +101,7 @@ def test_the_plan_names_deletions_first(world: World) -> None:
     """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
     world.run()
-    world.write(SIXTY | {"index.html": b"x"})
+    world.write({"index.html": b"x"} | {f"{number:03}.txt": b"x" for number in range(60)})
     plan = "Plan: 60 to upload (60 B), 1 to delete, 1 unchanged"
     outcome = world.run(dry_run=True)
     assert (outcome.outputs["changed"], outcome.outputs["files_uploaded"]) == (True, 60)
@@ -138,7 +135,6 @@ def test_the_plan_is_folded_where_the_ci_can(world: World) -> None:
 
 
 def test_a_stopped_dry_run_is_no_failed_deploy(world: World) -> None:
-    """It is the dry run that failed, and no deploy."""
     world.platform.put_file("site", "theirs", b"")
     world.env["GITHUB_ACTIONS"] = "true"
     outcome = world.run(dry_run=True)
