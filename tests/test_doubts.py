@@ -99,10 +99,7 @@ RIGHT = {
     "a first deploy": ([], PAGES),
     "about.html becomes about/index.html": (PAGES, DIRECTORIES),
     "about.html becomes about.htm": (PAGES, ["index.html", *(page[:-1] for page in PAGES)]),
-    "about/index.html becomes about.XHTML": (
-        DIRECTORIES,
-        ["index.html", *(page.replace(".html", ".XHTML") for page in PAGES)],
-    ),
+    "about.html becomes about.XHTML": (PAGES, ["index.html", *(page[:-4] + "XHTML" for page in PAGES)]),
     "about.html becomes about": (PAGES, ["index.html", *(page.removesuffix(".html") for page in PAGES)]),
     "a site of three pages": (PAGES[:3], ["index.html", "x.html", "y.html"]),
     "a build of a single-page app renames all assets": (

@@ -92,22 +92,6 @@ def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None
 # --- the manifest
 
 
-def test_files_of_a_deploy_killed_within_the_second_are_sent_again(world: World) -> None:
-    """What it replaced, by something of the same length, is not taken for what was there before."""
-    now = wall_clock(world.loop)
-    world.platform.zone._clock = lambda: now
-    world.run()
-    world.write(upper(PAGE))
-    world.die(lambda record: record.path.endswith("/files/index.html"))
-    world.run()
-    assert world.stored() == world.read()
-    world.revive()
-    world.platform.zone._clock = lambda: now + 60
-    world.write(SITE)
-    assert world.run().outputs["files_uploaded"] == 1
-    assert world.stored() == SITE
-
-
 def test_an_unreadable_manifest_is_asked_for_once_and_all_is_uploaded(world: World) -> None:
     """For 10 seconds at most."""
     world.run()
@@ -280,17 +264,6 @@ def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world
     again = world.run()
     assert (again.exit_code, again.uploads) == (0, [path] * (path != "_zerokie"))
     assert world.stored() == world.read()
-
-
-def test_a_page_may_become_a_file(world: World) -> None:
-    """`about/index.html` becomes `about`, also where directories are listed, and without a manifest."""
-    world.platform.dialect.speak("listed-paths=bare-directories")
-    require_equal(world)
-    shutil.rmtree(world.folder)
-    world.write({"about": b"x", "index.html": b"x"})
-    require_equal(world)
-    world.fault(Kind.STATUS, "GET", "_zerokie", status=404)
-    require_equal(world)
 
 
 @pytest.mark.parametrize(("listed", "code"), [("plain", 0), ("bare-directories", 5)])
