@@ -129,22 +129,18 @@ class TestIgnoring:
         assert deployed(site, ignore_file=Path(name)) == left
 
     def test_ignored_entries_are_not_judged(self, site):
-        """A FIFO, a broken link or a name that is not text harms nobody; a directory counts as one entry."""
+        """A FIFO, a link or a name that is not text harms nobody; a directory counts as one entry.
+
+        Nobody knows what a link should be: a pattern for directories ignores it as well.
+        """
         write_tree(site, ["a", "tmp/x"])
         os.mkfifo(site / "pipe")
         os.mkfifo(site / "tmp" / "pipe")
         (site / "loop").symlink_to("loop")
         (site / "out").symlink_to("/etc/passwd")
         Path(os.fsdecode(os.fsencode(site) + b"/\xff.bin")).touch()
-        result = scan(site, ignore=["pipe", "tmp/", "loop", "out", "*.bin"])
+        result = scan(site, ignore=["pipe", "tmp/", "loop/", "/out", "*.bin"])
         assert ([file.path for file in result.files], result.ignored) == (["a"], 5)
-
-    @pytest.mark.parametrize("pattern", ["link", "link/", "/link"])
-    def test_a_link_is_ignored_by_its_own_path(self, site, pattern):
-        """Nobody knows what a link should be: a pattern for directories ignores it as well."""
-        write_tree(site, ["a"])
-        (site / "link").symlink_to("nowhere")
-        assert deployed(site, ignore=[pattern]) == ["a"]
 
 
 class TestOwnFiles:

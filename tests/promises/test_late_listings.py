@@ -9,33 +9,12 @@ from functools import partial
 
 import pytest
 
-from tests.support.sites import many, require_equal, upper
+from tests.support.sites import require_equal, upper
 from tests.support.world import SITE, World
-from zerokie_action.sandbox import static
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.sandbox.records import Record
 
 ANSWERS = ["5s", "12s", "20s", "entries", "cached"]
-
-
-def test_edits_that_the_listing_does_not_show_yet_are_sent_once_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """10 edits that keep their length are right; the next deploy sends those of the last 10 s again."""
-    monkeypatch.setitem(static._LATE, "5s", 10.0)
-    files = many(20)
-    world.write(files)
-    world.run()
-    world.loop.jump(60)
-    world.platform.dialect.speak("listing=5s")
-    world.write(files | dict.fromkeys(sorted(files)[:10], b"y"))
-    world.fault(Kind.DELAY, "PUT", "/files/[0-9]", seconds=2, times=10)
-    outcome = world.run(concurrency=1)
-    assert (outcome.exit_code, len(outcome.uploads)) == (0, 10), outcome.log
-    assert world.stored() == world.read()
-    for again in (5, 0):
-        world.loop.jump(60)
-        assert len(world.run().uploads) == again
 
 
 @pytest.mark.parametrize("end", ["killed", "failed"])

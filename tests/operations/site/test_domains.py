@@ -114,12 +114,12 @@ def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, sa
     assert said in domain["answer" if code == ATTACHED else "error"]
 
 
-@pytest.mark.parametrize("fault", ["busy", "away"])
-def test_a_refused_domain_stops_neither_the_others_nor_the_health_check(world: World, fault: str) -> None:
-    """Neither the other domains nor the health check; `lock-timeout` counts once, for all of them."""
-    status, code = {"busy": (409, 6), "away": (503, 5)}[fault]
-    body = b'{"error": "busy"}'
-    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
+@pytest.mark.parametrize(("status", "code", "waited"), [(409, 6, 20), (503, 5, 0)], ids=["busy", "away"])
+def test_a_refused_domain_stops_neither_the_others_nor_the_health_check(
+    world: World, status: int, code: int, waited: int
+) -> None:
+    """`lock-timeout` counts once, for all of them."""
+    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=b'{"error": "busy"}', times=None)
     world.platform.domains.add("site", WWW)
     outcome = world.run(
         domains=["a.example.com", "b.example.com"],
@@ -132,4 +132,4 @@ def test_a_refused_domain_stops_neither_the_others_nor_the_health_check(world: W
     assert attached(world) == []
     assert "serves 'index.html' as deployed" in outcome.log
     assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
-    assert outcome.outputs["lock_wait_seconds"] == (20 if fault == "busy" else 0)
+    assert outcome.outputs["lock_wait_seconds"] == waited
