@@ -62,9 +62,10 @@ def test_chunks_of_the_last_seven_days_stay(world: World) -> None:
         world.loop.jump(2 * DAY)
     assert {*deploy(world, build(4)).uploads} == PAGES
     world.loop.jump(7.1 * DAY)
-    outcome = deploy(world, build(4))
-    assert (extra(world), outcome.outputs["files_deleted"]) == (set(), 3 * 3)
-    assert outcome.outputs["files_waiting"] == 0
+    outcome = deploy(world, build(4), log_level="debug")
+    assert (extra(world), outcome.log.count(".js (has waited)\n")) == (set(), 3 * 3)
+    assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
+    assert "wait;" not in outcome.log
     assert [record.method for record in deploy(world, build(4)).writes] == ["POST"]
 
 
@@ -115,17 +116,6 @@ def test_plan_summary_and_json_say_what_waits(world: World, *, dry_run: bool) ->
     assert f"{words}." in outcome.outputs["notes"]
     assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"][:13]) == (3, "2026-09-28T14")
     assert (world.stored().keys() == build(1).keys()) is dry_run
-
-
-def test_what_has_waited_is_deleted_with_that_reason(world: World) -> None:
-    """At `debug`. Nothing is said of what waits."""
-    deploy(world, build(1))
-    deploy(world, build(2))
-    world.loop.jump(7.1 * DAY)
-    outcome = deploy(world, build(2), log_level="debug")
-    assert outcome.log.count(".js (has waited)\n") == 3
-    assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
-    assert "wait;" not in outcome.log
 
 
 def test_the_wait_begins_when_the_deploy_ends(world: World) -> None:

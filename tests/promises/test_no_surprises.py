@@ -1,13 +1,13 @@
 """Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros.
 
 `tests/test_doubts.py` has the rules, as tables; here is a deploy for each message, and what goes on after it.
+`tests/ci/test_repository.py` says which repository a run is of.
 """
 
 from collections.abc import Iterable
 
 import pytest
 
-from tests.support.checkouts import DOCS, SHOP, run_in_checkout
 from tests.support.containers import running_web
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
@@ -19,11 +19,6 @@ OURS = {
     "GITHUB_REPOSITORY": "acme/shop",
 }
 THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
-SHELL: dict[str, str] = {}
-PIPELINE = {
-    "GITLAB_CI": "true",
-    "CI_PROJECT_URL": "https://gitlab.com/acme/web/shop",
-}
 PAGES = {f"{number}.html": b"x" for number in range(8)}
 TAKE_OVER = "`take-over: true` for one run by hand: https://"
 
@@ -209,7 +204,7 @@ def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -
             2,
         ),
         (
-            SHELL,
+            {},
             [
                 "App 'site' was last deployed from a repository, whose name is not kept",
                 "neither variables of GitHub or GitLab nor the remote `origin` of a checkout",
@@ -242,15 +237,3 @@ def test_a_container_app_asks_nobody(world: World) -> None:
         world.env = dict(env)
         assert world.run(app="web", image="nginx:2").exit_code == 0
     assert world.run(app="web", operation="destroy").exit_code == 0
-
-
-def test_another_checkout_stops_and_the_same_one_goes_on(world: World) -> None:
-    """A shell in the checkout goes on with what the CI has deployed; another one does not."""
-    assert run_in_checkout(world, "", PIPELINE).exit_code == 0
-    assert run_in_checkout(world, SHOP).exit_code == 0
-    outcome = run_in_checkout(world, DOCS)
-    assert outcome.exit_code == 2, outcome.log
-    assert "This run is of 'github.com/acme/docs'" in outcome.outputs["error"]
-    assert run_in_checkout(world, DOCS, PIPELINE).exit_code == 0  # the variables say which repository it is
-    assert run_in_checkout(world, DOCS, take_over=True).exit_code == 0
-    assert run_in_checkout(world, "", PIPELINE).exit_code == 2

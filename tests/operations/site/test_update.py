@@ -17,7 +17,6 @@ from tests.support.world import SITE, World
 from zerokie_action.files.manifest import find_manifests
 from zerokie_action.sandbox.faults import Kind
 
-MANIFEST = r"/files/_zerokie/"
 PAGE, ASSET = "index.html", "assets/style.css"
 
 
@@ -125,7 +124,7 @@ def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World,
     """Without the first one nothing is written; without the last one the site is right all the same."""
     world.run()
     world.write(upper(PAGE))
-    world.fault(Kind.STATUS, "PUT", MANIFEST, status=413, skip=skip, times=None)
+    world.fault(Kind.STATUS, "PUT", "/files/_zerokie/", status=413, skip=skip, times=None)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert ("of 1 file uploaded" in outcome.outputs["error"]) is bool(skip)
