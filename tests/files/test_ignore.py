@@ -35,27 +35,21 @@ def reason(pattern: str) -> str:
     return "".join(problems)
 
 
-class TestGit:
-    """Thousands of ignore files: a line is refused, or ignores what it ignores for git."""
+@pytest.mark.parametrize("count", [8, pytest.param(400, marks=pytest.mark.exhaustive)])
+def test_a_line_ignores_what_git_ignores_or_is_refused(git: Path, count: int) -> None:
+    """Thousands of ignore files, a few dozen at once."""
 
-    @settings(max_examples=8)
+    @settings(max_examples=count)
     @given(cases=cases)
-    def test_a_line_ignores_what_git_ignores_or_is_refused(self, git, cases):
-        self.check(git, cases)
-
-    @pytest.mark.exhaustive
-    @settings(max_examples=400)
-    @given(cases=cases)
-    def test_many_lines_ignore_what_git_ignores(self, git, cases):
-        self.check(git, cases)
-
-    def check(self, git: Path, cases: list[tuple[list[str], list[str]]]) -> None:
+    def check(cases: list[tuple[list[str], list[str]]]) -> None:
         cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("error")  # `re` warns of what it may read in another way one day
             expected = ignored(git, Path(folder), *cases)
             found = [set(matched(lines, *files)) for lines, files in cases]
         assert found == expected
+
+    check()
 
 
 class TestAccepted:
@@ -100,11 +94,8 @@ class TestRefused:
         [
             ("- uploads/", "one a line"),
             ('"uploads/"', "quotes"),
-            ("'uploads/'", "quotes"),
             (r"a\nb", "break the line"),
             ("a\u2028b", "line break"),
-            ("a\x85b", "line break"),
-            ("\ufeffuploads/", "invisible"),
             ("\u200buploads/", "invisible"),
             ("uploads/\u200b", "invisible"),
             ("\u00a0uploads/", "invisible"),
@@ -125,14 +116,22 @@ class TestRefused:
 
 def test_slow_patterns_leave_time_for_others():
     """An ignore file of 64 kB can take ten seconds for one path: signals and heartbeats go on meanwhile."""
-    slow = Patterns(["**/a/**/z"] * 1_000)
-    matching = Thread(target=slow.match_entry, args=["a/" * 510 + "b"], kwargs={"is_directory": False})
+    slow = Patterns(["**/a/**/z"] * 300)
+    matching = Thread(target=slow.match_entry, args=["a/" * 350 + "b"], kwargs={"is_directory": False})
     matching.start()
     seen = [time.process_time()]  # a busy machine takes no time of the process
     while matching.is_alive():
         seen.append(time.process_time())
-    assert seen[-1] - seen[0] > 0.5, "patterns that are not slow"
-    assert max(after - before for before, after in pairwise(seen)) < 0.5
+    assert seen[-1] - seen[0] > 0.05, "patterns that are not slow"
+    assert max(after - before for before, after in pairwise(seen)) < (seen[-1] - seen[0]) / 2
+
+
+@pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "**/*a?*[a]*a*a*b/**"])
+def test_no_number_of_stars_hangs_the_run(pattern):
+    """Five stars took ten seconds, six took minutes, in which nothing ends the run."""
+    began = time.process_time()
+    assert matched([pattern], "a" * 200) == []
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(

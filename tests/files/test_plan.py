@@ -89,14 +89,12 @@ def test_a_file_in_the_place_of_a_directory_does_not_wait(old, new):
     assert made.replaces_file is (old == "a")
 
 
-def test_what_the_folder_has_again_has_no_time():
-    """Nor has what is not listed any more."""
-    before = zone(
-        listing({"a.css": b"1", "b.css": b"1"}),
-        dict.fromkeys(["a.css", "b.css", "c.css"]),
-        stale=dict.fromkeys(["a.css", "b.css", "c.css"], 7),
-    )
-    assert plan({"a.css": b"1"}, before, delete_stale=60.0).stale == {"b.css": 7}
+def test_only_what_is_stale_and_listed_has_a_time():
+    """A time in the future is now: a clock may have been ahead."""
+    times = {"again.css": 7, "gone.css": 7, "old.css": 7, "ahead.css": NOW + 999}
+    listed = listing(dict.fromkeys(times.keys() - {"gone.css"}, b"1"))
+    made = plan({"again.css": b"1"}, zone(listed, dict.fromkeys(times), stale=times), delete_stale=60.0)
+    assert made.stale == {"old.css": 7, "ahead.css": NOW}
 
 
 SITE = {"index.html": b"x", "a.css": b"1"}

@@ -70,15 +70,13 @@ class TestUploads:
         judged = judge_listing(made, {"a": sha256(b"new")}, listed, MANIFEST)
         assert (judged.proofs, judged.missing, judged.changed) == (proofs, missing, [])
 
-    def test_a_manifest_that_is_not_listed_is_missing(self):
-        """Its name is new: a gateway that swallows all uploads is found by it."""
-        judged = judge_listing(plan(IS, zone({})), {"a": sha256(b"new")}, listing(IS), MANIFEST)
-        assert judged.missing == [MANIFEST]
+    def test_a_manifest_that_is_not_listed_is_missing_and_an_unsent_file_not_proved(self):
+        """Its name is new: a gateway that swallows all uploads is found by it.
 
-    def test_a_file_that_was_not_sent_is_not_proved(self):
-        """After a failure: what is listed may be anything of this length."""
+        What is listed after a failure may be anything of this length.
+        """
         judged = judge_listing(plan(IS, zone({})), {}, listing(IS), MANIFEST)
-        assert judged.proofs == {}
+        assert judged == ({}, [MANIFEST], [])
 
 
 @pytest.mark.parametrize(
@@ -149,42 +147,42 @@ def test_a_deletion_that_did_not_happen_leaves_its_file_ours():
     assert manifest.files.keys() == {"index.html", "new.css", "old.html"}
 
 
+WEEK = {"delete_stale": 604_800.0}
+KEPT = {"keep": ["*.css"], "delete_stale": 604_800.0}
+
+
 @pytest.mark.parametrize(
-    ("is_finished", "stale", "expected"),
+    ("options", "stale", "gone", "is_finished", "expected"),
     [
-        (False, {}, {}),
-        (True, {}, {"old.css": int(NOW)}),
-        (False, {"old.css": 970}, {"old.css": 970}),
-        (True, {"old.css": 970}, {"old.css": 970}),
-        (True, {"index.html": 970, "gone.css": 970}, {"old.css": int(NOW)}),
+        (WEEK, {}, set(), False, {}),
+        (WEEK, {}, set(), True, {"old.css": int(NOW)}),
+        (WEEK, {"old.css": 970}, set(), False, {"old.css": 970}),
+        (WEEK, {"old.css": 970}, set(), True, {"old.css": 970}),
+        (WEEK, {"old.css": 970}, {"old.css"}, False, {}),
+        (WEEK, {"index.html": 970, "gone.css": 970}, set(), True, {"old.css": int(NOW)}),
+        ({"delete_stale": False}, {}, set(), True, {}),
+        ({"delete_stale": False}, {"old.css": 970}, set(), True, {"old.css": 970}),
+        (KEPT, {}, set(), True, {}),
+        (KEPT, {"old.css": 970}, set(), True, {"old.css": 970}),
     ],
     ids=[
         "no time begins before the deploy is finished",
         "a time begins when it is finished",
         "an unfinished deploy carries earlier times",
         "so does a finished one",
-        "what the folder has again, or is not listed, has no time",
+        "a deleted file has no time",
+        "nor has what is in the folder again, or is not listed",
+        "what is never deleted begins no time",
+        "but it carries an earlier one",
+        "what `keep` matches begins no time",
+        "but it carries an earlier one as well",
     ],
 )
-def test_times_begin_in_finished_deploys_only(is_finished, stale, expected):
-    options = {"delete_stale": 60.0}
+def test_times_begin_in_finished_deploys_only(options, stale, gone, is_finished, expected):
     _, manifest = following(
-        manifest={"stale": stale}, options=options, gone={"old.html"}, is_finished=is_finished
+        manifest={"stale": stale}, options=options, gone={"old.html"} | gone, is_finished=is_finished
     )
     assert manifest.stale == expected
-
-
-def test_a_deleted_file_has_no_time():
-    options = {"delete_stale": 60.0}
-    _, manifest = following(manifest={"stale": {"old.css": 7}}, options=options, gone={"old.css"})
-    assert manifest.stale == {}
-
-
-@pytest.mark.parametrize("options", [{"delete_stale": False}, {"keep": ["*.css"], "delete_stale": 60.0}])
-def test_what_is_kept_begins_no_time_and_carries_an_earlier_one(options):
-    for stale in ({}, {"old.css": 7}):
-        _, manifest = following(manifest={"stale": stale}, options=options, is_finished=True)
-        assert manifest.stale == stale
 
 
 def test_proofs_of_another_table_of_types_are_not_carried():

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.files.zones import NOON, UNKNOWN, listing, patterns, proof, zone
-from zerokie_action.files.content_type import VERSION
+from tests.files.zones import UNKNOWN, listing, patterns, zone
 from zerokie_action.files.manifest import new_manifest_name
 from zerokie_action.files.zone import make_zone
 
@@ -46,10 +45,10 @@ def test_a_manifest_that_can_be_read_names_our_files():
     assert found.theirs(UNKNOWN) == ["theirs"]
 
 
-def test_an_app_without_a_manifest_is_nobodys():
+def test_without_a_manifest_no_file_is_ours():
     found = zone(listing(SITE))
-    assert found.ours == set()
-    assert not found.is_unread
+    assert (found.ours, found.is_unread) == (set(), False)
+    assert found.theirs(UNKNOWN) == sorted(SITE)
 
 
 @pytest.mark.parametrize(("named", "is_file"), [({"about/index.html"}, False), ({"about"}, True)])
@@ -65,17 +64,3 @@ def test_what_no_url_can_name_and_what_is_ours_are_no_files_of_the_site():
     assert found.files.keys() == {"a"}
     assert found.unsafe == ["/", "a/../b"]
     assert found.manifests == ["_zerokie/notes"]
-
-
-@pytest.mark.parametrize(
-    ("listed", "types", "is_proved"),
-    [
-        ((1, NOON), VERSION, True),
-        ((2, NOON), VERSION, False),
-        ((1, "later"), VERSION, False),
-        ((1, NOON), VERSION + 1, False),
-    ],
-)
-def test_a_proof_holds_while_length_time_and_types_are_the_same(listed, types, is_proved):
-    found = zone({"a": listed}, {"a": proof(b"1")}, types=types)
-    assert found.proof("a") == (proof(b"1") if is_proved else None)

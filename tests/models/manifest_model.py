@@ -14,35 +14,24 @@ again    what a manifest has proved is not sent again
 waits    no file goes that a version had which was live within the duration of `delete-stale`
 goes     what has waited for that duration is deleted by the next deploy; pages are deleted at once
 
-Where the platform shows too little, a file may be wrong until the next deploy, or for ever: both are counted.
-Run as a program, it also tries the histories without each of the rules, in a mutated copy of the modules:
-
-    python -m tests.models.manifest_model [HISTORIES]
+Where the platform shows too little, a file may be wrong until the next deploy, or for ever.
 """
 
 import math
 import random
-import sys
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
+from zerokie_action.doubts import about_deploying
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.manifest import MANIFEST_FOLDER, Manifest, directories_of, find_manifests
+from zerokie_action.files.plan import make_plan, needs_update
+from zerokie_action.files.proofs import Listing, judge_listing, next_manifest
+from zerokie_action.files.zone import make_zone
 
-MODULES = (
-    "zerokie_action.files.zone",
-    "zerokie_action.files.plan",
-    "zerokie_action.files.proofs",
-    "zerokie_action.doubts",
-)
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))
 STRANGER = "a stranger's"
@@ -50,121 +39,6 @@ OWNER, THIEF = "github.com/acme/shop", "github.com/acme/docs"
 SHORT, LONG = 60.0, 300.0
 LAG = 25.0
 """Seconds for which a deploy waits for a listing, as in `operations.site.zone`."""
-
-
-class Mutation(NamedTuple):
-    """A text in one of the modules, by the last part of its name, and what stands in its place."""
-
-    module: str
-    old: str
-    new: str
-
-
-RULES: Mapping[str, Collection[Mutation]] = {
-    "a file is ours if the newest manifest names it": [
-        Mutation("zone", "files.keys() & named.keys() if manifest", "files.keys() if manifest")
-    ],
-    "the name of a manifest that can't be read tells whose the files are": [
-        Mutation("zone", "else _ours_by_name(newest, files, keep, local)", "else None")
-    ],
-    "what `keep` matches is not in its digest": [
-        Mutation("zone", "listed = keep.unmatched(files)", "listed = set(files)"),
-        Mutation("proofs", "keep.unmatched(there)", "there"),
-    ],
-    "a file is skipped only if it is listed as the manifest proves it": [
-        Mutation("zone", "if proof and proof[1:] == self.files.get(path)", "if proof and path in self.files")
-    ],
-    "a file is skipped only if its content is what the manifest proves": [
-        Mutation("plan", "if proof and proof[0] == hashes.get(file.path):", "if proof:")
-    ],
-    "pages do not wait": [Mutation("plan", "and not (is_page(path) or", "and not (")],
-    "what a stranger put there does not wait": [
-        Mutation("plan", "_may_wait(ours & delete, local)", "_may_wait(delete, local)")
-    ],
-    "a file in the place of a directory does not wait": [
-        Mutation("plan", "for path in ours - directories_of(local)", "for path in ours"),
-        Mutation("plan", "if directories_of([path]).isdisjoint(local)", "if True"),
-    ],
-    "a time in the future is now": [Mutation("plan", "min(since, int(now))", "since")],
-    "what the folder has again has no time": [
-        Mutation(
-            "plan",
-            "zone.manifest.stale.items() if path in ours}",
-            "zone.manifest.stale.items() if path in (zone.ours or set())}",
-        )
-    ],
-    "a deploy whose only news is a time stores a manifest": [
-        Mutation("plan", "not (is_ours and knows_stale and is_finished)", "not (is_ours and is_finished)")
-    ],
-    "length and time of before prove nothing": [
-        Mutation("proofs", "(remote != before.get(path) or proof == known.get(path))", "True")
-    ],
-    "they prove what the last manifest proved": [Mutation("proofs", " or proof == known.get(path)", "")],
-    "an upload that is not listed with its length ends the deploy": [
-        Mutation("proofs", "            missing.append(path)", "            pass")
-    ],
-    "an unchanged file that is listed otherwise ends the deploy": [
-        Mutation("proofs", "                changed.append(path)", "                pass")
-    ],
-    "a manifest names the folder's paths": [
-        Mutation(
-            "proofs", "named = {*(zone.ours or ()), *local} - gone", "named = {*(zone.ours or ())} - gone"
-        )
-    ],
-    "it names what of ours is still listed": [
-        Mutation("proofs", "named = {*(zone.ours or ()), *local} - gone", "named = {*local} - gone")
-    ],
-    "it never names what no deploy of ours put there": [
-        Mutation(
-            "proofs", "named = {*(zone.ours or ()), *local} - gone", "named = {*zone.files, *local} - gone"
-        )
-    ],
-    "what was deleted is not named any more": [Mutation("proofs", "*local} - gone", "*local}")],
-    "a time begins when a deploy is finished": [
-        Mutation("proofs", "plan.wait if is_finished else ()", "plan.wait")
-    ],
-    "all other manifests carry earlier times": [
-        Mutation("proofs", "), **plan.stale}", "), **(plan.stale if is_finished else {})}")
-    ],
-    "what stays beside the folder stays proved": [Mutation("proofs", "else zone.proof(path)", "else None")],
-    "a manifest's number is higher than that of the newest": [
-        Mutation("proofs", "max(newest.number + 1 if newest else 0, int(now * 1000))", "int(now * 1000)")
-    ],
-    "the first manifest is stored before the first write": [],
-    "the listing is checked before anything is deleted": [],
-}
-"""Each rule, and the mutations that take it away. The last two are rules of the order."""
-FIRST, ORDER = [*RULES][-2:]
-
-
-class Rules(NamedTuple):
-    """The functions that decide, and whether the two rules of the order hold."""
-
-    make_zone: Callable[..., Any]
-    make_plan: Callable[..., Any]
-    about_deploying: Callable[..., Any]
-    needs_update: Callable[..., Any]
-    judge_listing: Callable[..., Any]
-    next_manifest: Callable[..., Any]
-    without: str = ""
-
-
-def load(without: str = "") -> Rules:
-    """The project's rules; without one of them, those of copies of the modules that lack it."""
-    modules: dict[str, Any] = {name: import_module(name) for name in MODULES}
-    mutations = RULES[without] if without else ()
-    if mutations:
-        with patch.dict(sys.modules):
-            for name, module in modules.items():
-                source = Path(module.__file__).read_text("utf-8")
-                for mutation in mutations:
-                    if name.endswith(f".{mutation.module}"):
-                        assert source.count(mutation.old) == 1, f"{without}: {mutation}"
-                        source = source.replace(mutation.old, mutation.new)
-                modules[name] = sys.modules[name] = ModuleType(name)
-                exec(compile(source, name, "exec"), modules[name].__dict__)  # noqa: S102 - our own source
-    found = {name: value for module in modules.values() for name, value in vars(module).items()}
-    return Rules(**{name: found[name] for name in Rules._fields if name != "without"}, without=without)
 
 
 class Killed(Exception):  # noqa: N818 - an end of a deploy, which may be right
@@ -363,14 +237,13 @@ class Deploy:
         storage: Storage,
         folder: Mapping[str, tuple[int, int]],
         owner: str,
-        rules: Rules,
         options: Options,
         *,
         created: bool = False,
         skew: float = 0.0,
     ) -> None:
         self.storage, self.folder, self.owner = storage, folder, owner
-        self.rules, self.options, self.skew = rules, options, skew
+        self.options, self.skew = options, skew
         self.may = options.take_over or created
         self.sent: dict[str, str] = {}
         self.gone: set[str] = set()
@@ -383,19 +256,19 @@ class Deploy:
 
     def run(self) -> None:
         self.make_plan()
-        if self.rules.needs_update(self.plan, self.owner):
+        if needs_update(self.plan, self.owner):
             self.carry_out()
 
     def make_plan(self) -> None:
-        rules, options = self.rules, self.options
+        options = self.options
         listed = self.storage.list()
         newest = max(find_manifests(listed), default=None)
         manifest = self.storage.read(newest.path) if newest else Manifest()
         files = [LocalFile(path, "/", length, 0) for path, (_, length) in sorted(self.folder.items())]
         hashes = {path: str(hash_) for path, (hash_, _) in self.folder.items()}
         self.newest = newest
-        self.zone = rules.make_zone(listed, newest, manifest, options.keep, [*self.folder])
-        self.plan = rules.make_plan(
+        self.zone = make_zone(listed, newest, manifest, options.keep, [*self.folder])
+        self.plan = make_plan(
             files,
             self.zone,
             hashes if options.incremental else {},
@@ -403,19 +276,17 @@ class Deploy:
             delete_stale=options.delete_stale,
             now=self.clock(),
         )
-        if not self.may and (doubt := rules.about_deploying("site", self.plan, self.owner)):
+        if not self.may and (doubt := about_deploying("site", self.plan, self.owner)):
             raise Refused(doubt.problem)
 
     def carry_out(self) -> None:
-        if self.rules.without != FIRST:
-            self.store(self.plan.unchanged)
+        self.store(self.plan.unchanged)
         try:
-            if self.rules.without == ORDER:
-                self.delete()
             self.upload()
             proofs = self.require_listed()
-            if self.rules.without != ORDER:
-                self.delete()
+            for path in self.plan.delete:
+                self.storage.delete(path)
+                self.gone.add(path)
             self.store(proofs, is_finished=True)
             self.is_finished = True
             for path in self.zone.manifests:
@@ -426,7 +297,7 @@ class Deploy:
             raise
 
     def store(self, proofs: Mapping[str, Any], **more: Any) -> None:
-        self.newest, manifest = self.rules.next_manifest(
+        self.newest, manifest = next_manifest(
             self.plan,
             proofs,
             self.newest,
@@ -449,8 +320,8 @@ class Deploy:
                 raise
             self.sent[path] = str(hash_)
 
-    def judge(self, listed: Mapping[str, tuple[int, str]]) -> Any:
-        return self.rules.judge_listing(self.plan, self.sent, listed, self.newest.path if self.newest else "")
+    def judge(self, listed: Mapping[str, tuple[int, str]]) -> Listing:
+        return judge_listing(self.plan, self.sent, listed, self.newest.path if self.newest else "")
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
@@ -463,22 +334,16 @@ class Deploy:
                 raise NotListed(f"{listing.missing}, {listing.changed}")
             self.storage.pass_time(5)
 
-    def delete(self) -> None:
-        for path in self.plan.delete:
-            self.storage.delete(path)
-            self.gone.add(path)
-
 
 class History:
     """A history of one app, and what is known of it by the way: `problem` says what did not hold.
 
     Attributes:
-        noted: what the world makes possible, and happened: a file that is wrong `until the next deploy` or
-            `for ever`, or a deploy that `asked` about files of its own.
+        is_wrong_for_ever: whether some file had other bytes, and the next deploy did not replace it.
     """
 
-    def __init__(self, seed: int, rules: Rules, world: World) -> None:
-        self.rules, self.world = rules, world
+    def __init__(self, seed: int, world: World) -> None:
+        self.world = world
         self.chance = random.Random(seed)  # noqa: S311
         self.storage = Storage(self.chance, world)
         self.lengths = {hash_: self.chance.choice((1, 1, 2)) for hash_ in range(8)}
@@ -488,7 +353,7 @@ class History:
         self.versions: list[dict[str, tuple[int, int]]] = []
         self.ours: set[str] = set()
         self.begun = False
-        self.noted: set[str] = set()
+        self.is_wrong_for_ever = False
         self.wanted: dict[str, tuple[int, int]] = {}
         """What the last deploy that succeeded has left there, and nobody else has changed."""
         self.live: set[str] = set()
@@ -543,7 +408,7 @@ class History:
         if not any(map(is_manifest, before)):
             return ""
         try:
-            Deploy(self.storage, self.folder, THIEF, self.rules, Options()).run()
+            Deploy(self.storage, self.folder, THIEF, Options()).run()
         except Refused:
             return "" if self.storage.files == before else "theirs: changed before it was refused"
         return "theirs: another repository got in"
@@ -578,7 +443,7 @@ class History:
         owner = chance.choice((OWNER, THIEF)) if world.two else OWNER
         is_new = not self.begun and not had
         folder = dict(self.folder)
-        deploy = Deploy(storage, folder, owner, self.rules, options, created=is_new, skew=skew)
+        deploy = Deploy(storage, folder, owner, options, created=is_new, skew=skew)
         began = storage.now
         try:
             deploy.run()
@@ -613,10 +478,7 @@ class History:
         # Only where a gateway said 200 in the platform's place, nobody can know whose the files are.
         nobody_knows = self.storage.lost_manifest or self.storage.lost_delete
         if self.begun and not nobody_knows and "be read" not in why and not strangers:
-            if self.world.is_late or self.world.lands:
-                self.noted.add("asked")
-                return ""
-            return f"ours: refused, {why}"
+            return "" if self.world.is_late or self.world.lands else f"ours: refused, {why}"
         if self.begun and self.world.unreadable == 1 and not self.world.kills:
             return f"ours: refused, {why}"
         return ""
@@ -677,7 +539,7 @@ class History:
         return ""
 
     def wrong(self) -> str:
-        """Whether a file of the last deploy has other bytes, and note whether the next deploy replaces it."""
+        """Whether a file of the last deploy has other bytes; and note if the next deploy leaves it so."""
         files = self.storage.files
         wrong = [
             path
@@ -691,12 +553,10 @@ class History:
         later, folder = self.storage.quiet(), self.last.folder
         try:
             options = self.last.options._replace(incremental=True)
-            Deploy(later, folder, self.last.owner, self.rules, options).run()
+            Deploy(later, folder, self.last.owner, options).run()
         except (Refused, Failed):
-            self.noted.add("until the next deploy")
             return ""
-        still = [path for path in wrong if later.files[path].content != folder[path][0]]
-        self.noted.add("for ever" if still else "until the next deploy")
+        self.is_wrong_for_ever |= any(later.files[path].content != folder[path][0] for path in wrong)
         return ""
 
     def is_left(self, deploy: Deploy, had: Mapping[str, File]) -> str:
@@ -762,7 +622,7 @@ class History:
             return ""
         later, now = self.storage.quiet(), self.storage.files
         options = deploy.options._replace(incremental=True)
-        again = Deploy(later, self.folder, deploy.owner, self.rules, options)
+        again = Deploy(later, self.folder, deploy.owner, options)
         try:
             again.run()
         except (Refused, Failed) as why:
@@ -774,34 +634,3 @@ class History:
             if path not in deploy.sent or not is_as_before or known.get(path) == proof:
                 return f"again: {path} once more"
         return ""
-
-
-def tried(rules: Rules, count: int, *worlds: str) -> Iterator[tuple[str, str, Counter[str]]]:
-    """In each world, the first history that breaks a promise, or nothing; and how often what happened."""
-    for name in worlds or WORLDS:
-        happened: Counter[str] = Counter()
-        first = ""
-        for seed in range(count):
-            history = History(seed, rules, WORLDS[name])
-            if problem := history.problem():
-                first = first or f"seed {seed}: {problem}"
-                happened[problem.partition(":")[0]] += 1
-            happened.update(history.noted)
-        if happened["for ever"] > math.ceil(WORLDS[name].for_ever * count / 3000):
-            first = first or "more files are wrong for ever than are accepted"
-        yield name, first, happened
-
-
-def main() -> None:
-    count = int((sys.argv[1:] or ["3000"])[0])
-    for rule in ("", *RULES):
-        title = f"without '{rule}'" if rule else f"all rules, {count * len(WORLDS):,} histories"
-        sys.stdout.write(f"{title}:\n")
-        for name, first, happened in tried(load(rule), count):
-            if first or (not rule and happened):
-                sys.stdout.write(f"    {name}: {first or 'holds'} {dict(happened)}\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

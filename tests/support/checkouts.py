@@ -5,7 +5,6 @@ import os
 from tests.support.world import Outcome, World
 
 SHOP = "git@gitlab.com:acme/web/shop.git"
-DOCS = "https://github.com/acme/docs.git"
 
 
 def run_in_checkout(
