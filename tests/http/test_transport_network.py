@@ -48,7 +48,6 @@ class TestProxies:
             ({"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"}, API, "http://lower:1"),
             ({"HTTPS_PROXY": "http://p:1", "https_proxy": ""}, API, None),
             ({"HTTP_PROXY": "http://p:1"}, API, None),
-            ({"ALL_PROXY": "http://all:1"}, API, "http://all:1"),
             ({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://p:1"}, API, "http://p:1"),
             ({"HTTPS_PROXY": "p:3128"}, API, "http://p:3128"),
             ({"HTTPS_PROXY": "http://p:1", "no_proxy": "other.test, .test"}, API, None),
