@@ -25,7 +25,7 @@ ODD_NAMES = {
 
 @example(names=ODD_NAMES | {"index.html/..a"})
 @given(names=st.sets(PATHS, min_size=1, max_size=8))
-@settings(max_examples=25)
+@settings(max_examples=5)
 def test_any_name_is_stored_listed_and_deleted(names: set[str]) -> None:
     """Stored, listed, overwritten and deleted under its own name."""
 
