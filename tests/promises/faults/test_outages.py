@@ -3,7 +3,8 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -11,20 +12,63 @@ import pytest
 
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken
-from tests.promises.faults.outages import KINDS, Outage
-from tests.promises.faults.scenarios import FIRST, FIRST_DEPLOY, SCENARIOS, UPDATE, Scenario
+from tests.promises.faults.scenarios import FIRST_DEPLOY, SAMPLE, UPDATE, Scenario
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Kind
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record
 
+KINDS: dict[str, dict[str, object]] = {
+    "refused": {"kind": Kind.RESET},
+    "reset": {"kind": Kind.RESET},
+    "silent": {"kind": Kind.HANG},
+    "503": {"kind": Kind.STATUS, "status": 503},
+    "a page": {"kind": Kind.STATUS, "status": 404, "body": b"<html><title>Not Found</title></html>"},
+    "429": {"kind": Kind.STATUS, "status": 429},
+    "429 with Retry-After": {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "7"}},
+}
+"""The ways in which a platform can be away for a time."""
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160
 """Two minutes, the longest pause between two attempts (30 s, after a 429), and some more."""
 WAITED_FOR = {"silent", "429 with Retry-After"}
 """What is waited for even longer."""
 
-each_static_deploy = pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)
 pytestmark = pytest.mark.usefixtures("handlers")
+
+
+@dataclass
+class Outage:
+    """Every request fails, from one on, for so many seconds.
+
+    Attributes:
+        kind: one of `KINDS`.
+        index: the first request that fails.
+        began: when it did, by the loop's time.
+        at: called when it begins.
+    """
+
+    kind: str
+    seconds: float
+    index: int
+    began: float | None = None
+    at: Callable[[], None] = lambda: None
+
+    def arm(self, world: World) -> None:
+        """Let it happen to the next run."""
+        platform = world.platform
+        fault = Fault(index=self.index, times=None, **KINDS[self.kind])  # type: ignore[arg-type]
+        platform.faults.add(fault)
+
+        def look(record: Record) -> None:
+            if self.began is not None or not fault.matches(record):
+                return
+            self.began = world.loop.now
+            world.loop.call_later(self.seconds, platform.faults.clear)
+            if self.kind == "refused":
+                world.go_away(self.seconds)
+            self.at()
+
+        platform.on_request = look
 
 
 def untidy(outcome: Outcome) -> Iterator[str]:
@@ -35,7 +79,7 @@ def untidy(outcome: Outcome) -> Iterator[str]:
         yield f"{len(lines)} lines"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
 def test_an_outage_from_each_request_on_is_waited_for(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
@@ -72,13 +116,16 @@ def hangs(outcome: Outcome) -> bool:
     return any(record.status is None for record in outcome.sent("POST", "/finalize$"))
 
 
-@each_static_deploy
-def test_a_failed_deploy_releases_its_lock_after_an_outage(
+@pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)
+def test_an_ended_deploy_releases_its_lock_after_an_outage(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
-    """A failed deploy has a minute to release its lock, and uses it: after 30 s of outage it is free."""
+    """After 30 s of outage a failed deploy's lock is free: it has a minute to release it, and uses it.
 
-    def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
+    A cancelled deploy has 5 s, which an outage of two leaves enough of.
+    """
+
+    def fail(kind: str, world: World, record: Record) -> Iterator[str]:
         world.fault(Kind.STATUS, index=record.index, status=400)
         Outage(kind, 30, record.index + 1).arm(world)
         outcome = scenario.run(world)
@@ -86,16 +133,7 @@ def test_a_failed_deploy_releases_its_lock_after_an_outage(
         if world.platform.lock("site") and not (record.path.endswith("/finalize") or hangs(outcome)):
             yield "the lock is held"
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
-
-
-@each_static_deploy
-def test_a_cancelled_deploy_releases_its_lock_after_an_outage(
-    scenario: Scenario, at_each_request: AtEachRequest
-) -> None:
-    """A cancelled deploy has 5 s: after an outage of two the lock is free."""
-
-    def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
+    def cancel(kind: str, world: World, record: Record) -> Iterator[str]:
         world.signals.install()
         outage = Outage(kind, 2, record.index, at=lambda: os.kill(os.getpid(), signal.SIGTERM))
         outage.arm(world)
@@ -107,36 +145,5 @@ def test_a_cancelled_deploy_releases_its_lock_after_an_outage(
         if world.platform.lock("site") and not hangs(outcome):
             yield "the lock is held"
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("PUT", "/files/"), ("DELETE", "/files/"), ("POST", "/finalize$")],
-    ids=["uploads", "deletions", "finalize"],
-)
-def test_an_outage_of_one_endpoint_is_waited_for(method: str, path: str, world: World) -> None:
-    """The reference's own 502 is a CDN that fails behind an API that answers."""
-    world.run()
-    world.write({"index.html": b"new", "about/index.html": b"new", "new.html": b"new"})
-    outage = Outage("503", 60, len(world.platform.requests), {"method": method, "path": path, "status": 502})
-    outage.arm(world)
-    outcome = world.run()
-    assert outage.began is not None
-    assert outcome.exit_code == 0, outcome.log
-    assert 60 < outcome.seconds < 70
-
-
-def test_one_poisoned_file_is_given_up_after_two_minutes(world: World) -> None:
-    """It has its two minutes, and the error says that the others worked."""
-    others = 100
-    world.write(FIRST | {"poison.bin": b"!"} | {f"z{number}.bin": b"z" for number in range(others)})
-    world.fault(Kind.STATUS, path="/files/poison.bin$", status=500, times=None)
-    world.fault(Kind.DELAY, method="PUT", path="/files/", seconds=0.1, times=None)
-    outcome = world.run(concurrency=4)
-    assert world.platform.lock("site") is None
-    assert outcome.exit_code == 5
-    assert "poison.bin" in outcome.outputs["error"]
-    assert f"while {others + 2:,} others worked" in outcome.outputs["error"]
-    assert 120 < outcome.seconds < 135
-    assert len(outcome.sent("PUT", "poison")) < 45
+    failed = {f"failed, {kind}": partial(fail, kind) for kind in KINDS}
+    at_each_request(scenario, failed | {f"cancelled, {kind}": partial(cancel, kind) for kind in KINDS})
