@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.http.servers import FINE
 from zerokie_action.http.response import IncomingResponse
@@ -161,3 +163,26 @@ def test_sizes_of_chunks_do_not_count_as_head() -> None:
     head = OK + b"X: " + b"x" * 60_000 + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
     pieces = (head, b"1\r\nx\r\n" * count, b"0\r\nX: " + b"x" * 5000 + b"\r\n\r\n")
     assert received(*pieces, max_body=count).to_httpx().content == b"x" * count
+
+
+TOKENS = (
+    *(b"HTTP/1.1 200 OK", b"HTTP/1.0 204 X", b"HTTP/1.1 100 C", b"HTTP/1.1 101 S", b"HTTP/1.1 503", b"HTTP/"),
+    *(b"\r\n", b"\r\n\r\n", b"\n", b"\r", b"\0", b" ", b":", b";", b",", b"0\r\n\r\n", b"\xff"),
+    *(b"Content-Length: 4", b"Content-Length: 0", b"Transfer-Encoding: chunked", b"Transfer-Encoding: x"),
+    *(b"Connection: close", b"Connection: Upgrade", b"Upgrade: x", b"Trailer: X", b"X: y", b"X" * 65_000),
+    *(b"4", b"fine", b"ffffffffffffffff", b"4\r\nfine\r\n", FINE, CHUNKED, b"y" * 5000),
+)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(TOKENS) | st.binary(max_size=20), max_size=40), st.integers(1, 100))
+def test_any_bytes_end_in_a_response_or_an_error(tokens: list[bytes], size: int) -> None:
+    """Cut anywhere, in a response or a `RemoteProtocolError`."""
+    answer = b"".join(tokens)
+    pieces = [answer[start : start + size * 300] for start in range(0, len(answer), size * 300)]
+    try:
+        response = received(*pieces).to_httpx()
+    except httpx.RemoteProtocolError:
+        return
+    assert 200 <= response.status_code <= 999
+    assert len(response.content) <= MOST

@@ -18,7 +18,6 @@ from tests.platform.endpoints import (
     EVERY_ENDPOINT,
     FILES,
     FINALIZED,
-    LOCKED,
     SESSION,
     WITH_RECORDS,
     encoded,
@@ -27,7 +26,7 @@ from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.answers import words
-from zerokie_action.platform.models import RemoteFile
+from zerokie_action.platform.models import App, Lock, RemoteFile
 
 MISSING = object()
 NOTHING_TO_DO: dict[tuple[str, int], Any] = {
@@ -195,22 +194,29 @@ class TestOddAnswers:
     @pytest.mark.parametrize(
         ("lock", "ours"),
         [
-            ({"locked": True}, True),
-            ({"locked": False}, False),
-            (LOCKED | {"deploy_session_id": "another"}, False),
+            (Lock(locked=True), True),
+            (Lock(locked=True, deploy_session_id=SESSION), True),
+            (Lock(locked=False), False),
+            (Lock(locked=True, deploy_session_id="another"), False),
         ],
     )
-    async def test_a_200_of_another_session_is_no_lock_of_ours(
-        self, lock: dict[str, Any], *, ours: bool
-    ) -> None:
+    def test_a_lock_without_a_session_is_ours(self, lock: Lock, *, ours: bool) -> None:
         """A 200 that names another session, or no lock, is no lock of ours."""
-        client = client_over(Script(answer(200, encoded(lock))))
-        for call in (client.acquire_lock("site", SESSION), client.heartbeat("site", SESSION)):
-            if ours:
-                await call
-            else:
-                error = await error_of(call)
-                assert (error.exit_code, getattr(error, "status", None)) == (4, 409)
+        assert lock.is_held_by(SESSION) is ours
+
+    @pytest.mark.parametrize(
+        ("url", "address"),
+        [
+            ("https://my-app.example.com", "https://my-app.example.com"),
+            ("my-app.example.com", "https://my-app.example.com"),
+            ("//my-app.example.com", "https://my-app.example.com"),
+            ("", ""),
+            ("https://xn--i-7iq.invalid/", ""),
+        ],
+    )
+    def test_an_unusable_url_is_no_address(self, url: str, address: str) -> None:
+        """An app has no address then, as where the platform gives none."""
+        assert App(url=url).address == address
 
 
 JSON = st.recursive(

@@ -15,7 +15,6 @@ from tests.support.schema import check_result
 from tests.support.world import Outcome, World
 from zerokie_action.errors import exit_codes
 from zerokie_action.report import files
-from zerokie_action.sandbox.faults import Kind
 
 
 def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,18 +31,6 @@ def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: 
         "Warning: A report is missing (fail: ZeroDivisionError()): this is a bug, please report it"
         in outcome.log
     )
-
-
-def test_an_unusable_url_is_no_address(world: World) -> None:
-    """The app has no address then: each deploy is done, as where the platform gives none."""
-    app = {"name": "site", "type": "static", "status": "running", "url": "https://xn--i-7iq.invalid/"}
-    shown = json.dumps(app).encode()
-    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=shown, times=None)
-    for _ in range(2):
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.outputs["url"] is None
-    assert world.stored() == world.read()
 
 
 USUAL: dict[str, object] = {

@@ -12,7 +12,7 @@ import pytest
 
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken
-from tests.promises.faults.scenarios import FIRST_DEPLOY, SAMPLE, UPDATE, Scenario
+from tests.promises.faults.scenarios import SAMPLE, UPDATE, Scenario
 from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record
@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, object]] = {
 """The ways in which a platform can be away for a time."""
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160
-"""Two minutes, the longest pause between two attempts (30 s, after a 429), and some more."""
+"""Two minutes, an attempt that is silent for 30 s, and some more."""
 WAITED_FOR = {"silent", "429 with Retry-After"}
 """What is waited for even longer."""
 
@@ -116,10 +116,7 @@ def hangs(outcome: Outcome) -> bool:
     return any(record.status is None for record in outcome.sent("POST", "/finalize$"))
 
 
-@pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)
-def test_an_ended_deploy_releases_its_lock_after_an_outage(
-    scenario: Scenario, at_each_request: AtEachRequest
-) -> None:
+def test_an_ended_deploy_releases_its_lock_after_an_outage(at_each_request: AtEachRequest) -> None:
     """After 30 s of outage a failed deploy's lock is free: it has a minute to release it, and uses it.
 
     A cancelled deploy has 5 s, which an outage of two leaves enough of.
@@ -128,8 +125,8 @@ def test_an_ended_deploy_releases_its_lock_after_an_outage(
     def fail(kind: str, world: World, record: Record) -> Iterator[str]:
         world.fault(Kind.STATUS, index=record.index, status=400)
         Outage(kind, 30, record.index + 1).arm(world)
-        outcome = scenario.run(world)
-        yield from broken(scenario, world, outcome, codes={0, 4})
+        outcome = UPDATE.run(world)
+        yield from broken(UPDATE, world, outcome, codes={0, 4})
         if world.platform.lock("site") and not (record.path.endswith("/finalize") or hangs(outcome)):
             yield "the lock is held"
 
@@ -137,8 +134,8 @@ def test_an_ended_deploy_releases_its_lock_after_an_outage(
         world.signals.install()
         outage = Outage(kind, 2, record.index, at=lambda: os.kill(os.getpid(), signal.SIGTERM))
         outage.arm(world)
-        outcome = scenario.run(world)
-        yield from broken(scenario, world, outcome, codes={143})
+        outcome = UPDATE.run(world)
+        yield from broken(UPDATE, world, outcome, codes={143})
         assert outage.began is not None
         if (late := outcome.ended - outage.began) > 5:
             yield f"{late:.1f} s from the signal to the end"
@@ -146,4 +143,4 @@ def test_an_ended_deploy_releases_its_lock_after_an_outage(
             yield "the lock is held"
 
     failed = {f"failed, {kind}": partial(fail, kind) for kind in KINDS}
-    at_each_request(scenario, failed | {f"cancelled, {kind}": partial(cancel, kind) for kind in KINDS})
+    at_each_request(UPDATE, failed | {f"cancelled, {kind}": partial(cancel, kind) for kind in KINDS})
