@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from tests.http.servers import GRANTED, Handler, Peer, Server, always, context_for, fine, serve, tunnel_to
-from tests.http.transports import TARGET, Outcome, none, outcome, put, reason, transport
+from tests.http.transports import TARGET, Outcome, none, outcome, put, reached, reason, transport
 
 PLATFORM = "https://platform.test"
 LOGIN = "Basic " + base64.b64encode("user:p@ss w\u00f6rd".encode()).decode()
@@ -116,13 +116,9 @@ async def test_a_lost_origin_is_ambiguous_and_no_fault_of_the_proxy(
     async def hang_up(peer: Peer) -> None:
         await peer.request()
 
-    async with (
-        serve(hang_up, tls=tls) as origin,
-        serve(tunnel_to(origin)) as proxy,
-        transport(HTTPS_PROXY=proxy.url, SSL_CERT_FILE=str(bundle)) as http,
-    ):
-        assert await outcome(http, put(PLATFORM)) == none(sent=True)
-        assert "proxy" not in await reason(http, put(PLATFORM))
+    async with reached("tunnel", tls, bundle, hang_up) as (_, http, url):
+        assert await outcome(http, put(url)) == none(sent=True)
+        assert "proxy" not in await reason(http, put(url))
 
 
 async def test_a_missing_proxy_is_named_without_its_password() -> None:

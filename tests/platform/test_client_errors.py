@@ -1,6 +1,5 @@
 """The REST API: the error that each endpoint raises, and answers that the reference does not describe."""
 
-import json
 from collections.abc import Awaitable
 from typing import Any
 
@@ -12,12 +11,8 @@ from hypothesis import strategies as st
 from tests.http.transports import Script, answer
 from tests.platform.clients import client_over
 from tests.platform.endpoints import (
-    APP,
-    DOMAIN,
     ENDPOINTS,
     EVERY_ENDPOINT,
-    FILES,
-    FINALIZED,
     SESSION,
     WITH_RECORDS,
     encoded,
@@ -219,26 +214,16 @@ class TestOddAnswers:
         assert App(url=url).address == address
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*APP, *FINALIZED, *DOMAIN, *FILES[0], "locked", "error"]), inner)
-    ),
-    max_leaves=10,
-)
-
-
 ODD_BODIES = [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"error": "\\ud800"}']
 
 
+@settings(max_examples=40)
 @given(
     name=st.sampled_from(list(ENDPOINTS)),
     status=st.sampled_from([200, 201, 204, 299, 304, 400, 401, 404, 409, 418, 429, 500, 501, 503]),
-    body=st.sampled_from(ODD_BODIES) | st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
+    body=st.sampled_from(ODD_BODIES) | st.binary(),
     headers=st.dictionaries(st.sampled_from(["date", "retry-after"]), st.text(st.characters(codec="ascii"))),
 )
-@settings(max_examples=40)
 def test_any_answer_is_a_value_or_an_error_of_ours(
     name: str, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
