@@ -36,7 +36,7 @@ class TestRequests:
             "user-agent": f"zerokie-action/{zerokie_action.__version__}",
         }
         if endpoint.body is not None:
-            kind = "text/plain; charset=utf-8" if name == "put file" else "application/json"
+            kind = "text/plain" if name == "put file" else "application/json"
             expected |= {"content-type": kind, "content-length": str(len(request.body))}
         assert request.headers == expected
 

@@ -1,7 +1,6 @@
 """The REST API: the error that each endpoint raises, and answers that the reference does not describe."""
 
 from collections.abc import Awaitable
-from typing import Any
 
 import anyio
 import pytest
@@ -13,18 +12,14 @@ from tests.platform.clients import client_over
 from tests.platform.endpoints import (
     ENDPOINTS,
     EVERY_ENDPOINT,
-    SESSION,
     WITH_RECORDS,
-    encoded,
 )
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.answers import words
-from zerokie_action.platform.models import App, Lock, RemoteFile
 
-MISSING = object()
-NOTHING_TO_DO: dict[tuple[str, int], Any] = {
+NOTHING_TO_DO: dict[tuple[str, int], object] = {
     ("find app", 404): None,
     ("delete file", 404): False,
     ("remove domain", 404): False,
@@ -116,102 +111,12 @@ class TestOddAnswers:
         assert str(error).endswith(said)
         assert "Check `api-url`" in error.hint
 
-    @pytest.mark.parametrize("body", [b"", b"null", b"{", b"\xff\xfe"])
-    @pytest.mark.parametrize("name", WITH_RECORDS)
-    async def test_a_2xx_without_the_record_is_a_failure(self, name: str, body: bytes) -> None:
+    @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "finalize"])
+    async def test_a_2xx_without_the_record_is_a_failure(self, name: str) -> None:
         """A 2xx without the record of the reference may have come from a gateway."""
-        if body == b"null" and name.startswith("list "):
-            return  # a way of writing an empty list
-        call = ENDPOINTS[name].call(client_over(Script(answer(ENDPOINTS[name].answer[0], body))))
-        if name == "finalize":  # it may have released the lock: the heartbeat tells
-            assert await call is None
-            return
-        error = await error_of(call)
+        error = await error_of(ENDPOINTS[name].call(client_over(Script(answer(200, b"fine")))))
         assert isinstance(error, PlatformUnavailable)
-        assert str(error).endswith(", but not in the API's format")
-
-    @pytest.mark.parametrize("value", [MISSING, None, [], {"a": 1}])
-    @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "lock"])
-    async def test_optional_fields_may_be_anything(self, name: str, value: Any) -> None:
-        """Unknown fields are ignored; those that we can do without may be missing, null or anything else."""
-        needed = {"domain", "path"}
-        endpoint = ENDPOINTS[name]
-        status, content = endpoint.answer
-
-        def odd(record: dict[str, Any]) -> dict[str, Any]:
-            fields = {key: own if key in needed else value for key, own in record.items()} | {"unknown": 1}
-            return {key: own for key, own in fields.items() if own is not MISSING}
-
-        changed = [odd(record) for record in content] if isinstance(content, list) else odd(content)
-        result = await endpoint.call(client_over(Script(answer(status, encoded(changed)))))
-        if name == "list files":
-            assert result == dict.fromkeys(endpoint.value, RemoteFile())
-        else:
-            records = result if isinstance(result, list) else [result]
-            known = {"domain": "www.example.com"} if name == "add domain" else {}
-            assert records == [type(record)(**known) for record in records]
-
-    async def test_unknown_objects_in_a_listed_file_are_ignored(self) -> None:
-        """Unknown fields may hold objects, even such that look like a file."""
-        inner = {"path": "inner", "length": 9}
-        listing = encoded([{"path": "a", "length": 1, "by": inner, "tags": [inner, {"x": 1}]}])
-        files = await client_over(Script(answer(200, listing))).list_files("site")
-        assert [(path, file.length) for path, file in files.items()] == [("a", 1)]
-
-    @pytest.mark.parametrize(
-        ("length", "expected"),
-        [("7", 7), ('"7"', 7), ("-7", -1), ("NaN", -1), ("1e400", -1), ("9" * 400, 2**63 - 1)],
-        ids=["a number", "a text", "negative", "NaN", "infinite", "of 400 digits"],
-    )
-    async def test_a_length_of_any_size_is_known_or_not(self, length: str, expected: int) -> None:
-        """A length has 63 bits, or is none."""
-        listing = f'[{{"path": "/a", "length": {length}}}]'.encode()
-        files = await client_over(Script(answer(200, listing))).list_files("site")
-        assert files == {"a": RemoteFile(expected)}
-
-    @pytest.mark.parametrize(
-        "listing",
-        [
-            b"[" * 100_000,
-            b'{"path":"a"}',
-            b'[{"path":"a"},{"length":1}]',
-            b'[{"path":"a"},[{"path":"b"}]]',
-            b'["\xff"]',
-            b'[{"path":"a","length":' + b"9" * 10_000 + b"}]",
-        ],
-        ids=["nested", "one file", "no path", "a list", "not UTF-8", "too many digits"],
-    )
-    async def test_anything_else_is_no_listing(self, listing: bytes) -> None:
-        """Whatever the answer is, it is either a list of files or refused."""
-        error = await error_of(client_over(Script(answer(200, listing))).list_files("site"))
-        assert error.exit_code == 5
-
-    @pytest.mark.parametrize(
-        ("lock", "ours"),
-        [
-            (Lock(locked=True), True),
-            (Lock(locked=True, deploy_session_id=SESSION), True),
-            (Lock(locked=False), False),
-            (Lock(locked=True, deploy_session_id="another"), False),
-        ],
-    )
-    def test_a_lock_without_a_session_is_ours(self, lock: Lock, *, ours: bool) -> None:
-        """A 200 that names another session, or no lock, is no lock of ours."""
-        assert lock.is_held_by(SESSION) is ours
-
-    @pytest.mark.parametrize(
-        ("url", "address"),
-        [
-            ("https://my-app.example.com", "https://my-app.example.com"),
-            ("my-app.example.com", "https://my-app.example.com"),
-            ("//my-app.example.com", "https://my-app.example.com"),
-            ("", ""),
-            ("https://xn--i-7iq.invalid/", ""),
-        ],
-    )
-    def test_an_unusable_url_is_no_address(self, url: str, address: str) -> None:
-        """An app has no address then, as where the platform gives none."""
-        assert App(url=url).address == address
+        assert str(error).endswith('answered 200 ("fine"), but not in the API\'s format')
 
 
 ODD_BODIES = [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"error": "\\ud800"}']

@@ -83,17 +83,13 @@ def test_a_cancel_at_any_moment_waits_for_what_was_sent(
             await checkpoint()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    async def deploy() -> Outcome:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(end)
-            return await world.arun(concurrency=2)
-        raise AssertionError
-
     monkeypatch.setattr(Transport, "handle_async_request", begin)
     world.signals.install()
     world.platform.faults.add(Fault(Kind.DELAY, "PUT", times=None, seconds=0.5))
     world.write(MANY)
-    outcome = world.loop.run_until_complete(deploy())
+    ending = world.loop.create_task(end())
+    outcome = world.run(concurrency=2)
+    world.loop.run_until_complete(ending)
     world.loop.run_until_complete(anyio.sleep(5))
     assert outcome.exit_code == 143
     assert outcome.outputs["files_uploaded"] == len(world.stored())
