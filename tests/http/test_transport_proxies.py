@@ -2,15 +2,13 @@
 
 import base64
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
 import trustme
 
-from tests.http.servers import GRANTED, Handler, Peer, Server, always, context_for, fine, serve, tunnel_to
+from tests.http.servers import GRANTED, Handler, Peer, always, context_for, fine, serve, tunnel_to
 from tests.http.transports import TARGET, Outcome, none, outcome, put, reached, reason, transport
 
 PLATFORM = "https://platform.test"
@@ -31,17 +29,11 @@ def saying(answer: bytes, then: str, rest: bytearray | None = None) -> Handler:
     return handle
 
 
-@asynccontextmanager
-async def tunnelled(tls: ssl.SSLContext) -> AsyncIterator[tuple[Server, Server]]:
-    """An origin, `https://platform.test`, and a proxy to it."""
-    async with serve(fine, tls=tls) as origin, serve(tunnel_to(origin)) as proxy:
-        yield origin, proxy
-
-
 async def test_neither_side_of_a_tunnel_sees_the_others_secret(tls: ssl.SSLContext, bundle: Path) -> None:
     """The proxy sees host, port and its login, the origin the request; neither the other's secret."""
     async with (
-        tunnelled(tls) as (origin, proxy),
+        serve(fine, tls=tls) as origin,
+        serve(tunnel_to(origin)) as proxy,
         transport(HTTPS_PROXY=WITH_LOGIN.format(proxy.port), SSL_CERT_FILE=str(bundle)) as http,
     ):
         for _ in range(2):
