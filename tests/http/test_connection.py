@@ -16,7 +16,7 @@ import httpx
 import pytest
 from anyio.abc import ByteStream, SocketAttribute
 
-from tests.http.servers import FINE, Handler, Peer, first, serve
+from tests.http.servers import FINE, Handler, Peer, first, reset, serve
 from tests.http.transports import Reach, outcome, put, transport
 from zerokie_action.http import failure
 from zerokie_action.http.connection import Connection
@@ -135,22 +135,12 @@ async def test_a_body_of_another_length_fails(size: int, more: int) -> None:
     assert len(body) <= size
 
 
-async def drain(peer: Peer) -> None:
-    """Read on."""
-    await peer.gone()
-
-
 async def deaf(_peer: Peer) -> None:
     """Neither read nor close."""
     await anyio.sleep_forever()
 
 
-async def reset(peer: Peer) -> None:
-    """End the connection at once."""
-    peer.reset()
-
-
-@pytest.mark.parametrize("then", [drain, deaf, reset])
+@pytest.mark.parametrize("then", [Peer.gone, deaf, reset])
 async def test_an_answer_ends_the_sending(then: Handler, reach: Reach) -> None:
     """An answer ends the sending, and the connection, whatever the server does with the rest of 20 MB."""
 

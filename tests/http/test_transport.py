@@ -11,21 +11,11 @@ import httpx
 import pytest
 import trustme
 
-from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, serve
+from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, reset, serve
 from tests.http.transports import Reach, none, outcome, put, reason, transport
 from zerokie_action.errors import ConfigurationError
 
 PLATFORM = "https://platform.test"
-
-
-async def close(peer: Peer) -> None:
-    """Close the connection at once, without a word, not even of TLS."""
-    peer.reset()
-
-
-async def hang(peer: Peer) -> None:
-    """Read, and say nothing."""
-    await peer.gone()
 
 
 async def speak_plain_http(peer: Peer) -> None:
@@ -142,7 +132,7 @@ class TestConnecting:
         async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
             assert await outcome(http, put(server.url)) == untrusted
 
-    @pytest.mark.parametrize("then", [close, hang, speak_plain_http])
+    @pytest.mark.parametrize("then", [reset, Peer.gone, speak_plain_http])
     async def test_a_failed_handshake_was_not_sent(self, then: Handler, bundle: Path) -> None:
         """Whatever happens in the handshake, the request was not sent."""
         async with serve(then) as server, transport(SSL_CERT_FILE=str(bundle)) as http:
@@ -166,7 +156,7 @@ class TestAhead:
 
     async def test_a_connection_ahead_that_was_closed_is_opened_anew(self, reach: Reach) -> None:
         """It is opened anew, also where unread tickets came before the end."""
-        async with reach(first(close)) as (server, http, url):
+        async with reach(first(reset)) as (server, http, url):
             await http.connect_ahead(httpx.URL(url))
             await anyio.sleep(1)
             assert await outcome(http, put(url)) == (200, b"fine")
