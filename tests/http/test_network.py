@@ -155,6 +155,7 @@ async def test_a_tunnel_to_ipv6(authority: trustme.CA, bundle: Path) -> None:
             assert await outcome(http, put("https://[2001:DB8::1]")) == (200, b"fine")
     assert [request.line for request in proxy.requests] == ["CONNECT [2001:db8::1]:443 HTTP/1.1"]
     assert proxy.requests[0].headers["host"] == "[2001:db8::1]:443"
+    assert "proxy-authorization" not in proxy.requests[0].headers
     assert origin.accepted == 1
 
 
