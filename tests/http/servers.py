@@ -136,6 +136,11 @@ async def fine(peer: Peer) -> None:
         await peer.send(FINE)
 
 
+async def reset(peer: Peer) -> None:
+    """End the connection at once, without a word, not even of TLS."""
+    peer.reset()
+
+
 def always(status: int, body: bytes = b"", *headers: str) -> Handler:
     """Give every request the same answer."""
     fields = "".join(f"{header}\r\n" for header in headers)

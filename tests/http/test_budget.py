@@ -53,47 +53,37 @@ def pauses(
     return found
 
 
-@pytest.mark.parametrize(
-    ("tries", "expected"),
-    [
-        ([Try(REFUSED)], [*GROWING, *[5] * 23, None]),
-        ([Try(SILENT, 30)], [*GROWING, None]),
-        ([Try(REFUSED, 30)], [*GROWING, None]),
-        ([Try(REFUSED, 300)], [*GROWING, None]),
-        ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
-        ([Try(REFUSED, 1, queued=100)], [0.5, 1, None]),
-        ([Try(REFUSED, queued=200), Try(REFUSED)], [*GROWING, *[5] * 23, None]),
-        ([Try(REFUSED, 1, uncounted=100)], [*GROWING, *[5] * 19, None]),
-        ([Try(UNTRUSTED)], [None]),
-        ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
-        ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
-        ([Try(asks(0.1)), Try(asks(8)), Try(UNTRUSTED)], [1, 9, None]),
-        ([Try(asks(200)), Try(asks(300)), Try(asks(100)), Try(asks(119))], [200.5, 301, 102, 123, None]),
-        ([Try(asks(600)), Try(UNTRUSTED)], [600.5, None]),
-        ([Try(asks(601))], [None]),
-        ([Try(REFUSED), Try(asks(601))], [0.5, None]),
-    ],
-    ids=[
-        "refused: two minutes",
-        "silent: all of each attempt counts",
-        "attempts of just 30 s",
-        "long uploads: 30 s of each count",
-        "a large upload that is silent",
-        "waits for a slot",
-        "a wait for the first slot does not count",
-        "waits for a slot while others are answered",
-        "a certificate",
-        "a certificate, later",
-        "Retry-After does not count",
-        "Retry-After, shorter and longer than the pause",
-        "Retry-After: ten minutes in all",
-        "Retry-After: just ten minutes",
-        "Retry-After: longer",
-        "Retry-After: longer, later",
-    ],
-)
-def test_the_budget_begins_with_the_first_failure(tries: list[Try], expected: list[float | None]) -> None:
+BUDGETS: dict[str, tuple[list[Try], list[float | None]]] = {
+    "refused: two minutes": ([Try(REFUSED)], [*GROWING, *[5] * 23, None]),
+    "silent: all of each attempt counts": ([Try(SILENT, 30)], [*GROWING, None]),
+    "attempts of just 30 s": ([Try(REFUSED, 30)], [*GROWING, None]),
+    "long uploads: 30 s of each count": ([Try(REFUSED, 300)], [*GROWING, None]),
+    "a large upload that is silent": ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
+    "a wait for the first slot does not count": (
+        [Try(REFUSED, queued=200), Try(REFUSED)],
+        [*GROWING, *[5] * 23, None],
+    ),
+    "waits for a slot": ([Try(REFUSED, 1, queued=100)], [0.5, 1, None]),
+    "waits for a slot while others are answered": (
+        [Try(REFUSED, 1, uncounted=100)],
+        [*GROWING, *[5] * 19, None],
+    ),
+    "a certificate, later": ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
+    "Retry-After does not count": ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
+    "Retry-After, shorter than the pause": ([Try(asks(0.1)), Try(UNTRUSTED)], [1, None]),
+    "Retry-After: ten minutes in all": (
+        [Try(asks(200)), Try(asks(300)), Try(asks(100)), Try(asks(119))],
+        [200.5, 301, 102, 123, None],
+    ),
+    "Retry-After: just ten minutes": ([Try(asks(600)), Try(UNTRUSTED)], [600.5, None]),
+    "Retry-After: longer": ([Try(REFUSED), Try(asks(601))], [0.5, None]),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_the_budget_begins_with_the_first_failure(name: str) -> None:
     """The budget begins with the first failure."""
+    tries, expected = BUDGETS[name]
     assert pauses(tries) == expected
 
 
@@ -130,26 +120,20 @@ def test_a_wrong_api_url_is_given_up_early(failed: list[Failure], may_be_wrong: 
     assert seconds <= sum(each or 0 for each in found) < seconds + 5
 
 
-@pytest.mark.parametrize(
-    ("tries", "deadline", "expected"),
-    [
-        ([Try(REFUSED)], 4, [0.2, 0.4, 0.8, 1, 1, None]),
-        ([Try(asks(60))], 4, [0.2, 0.4, 0.8, 1, 1, None]),
-        ([Try(REFUSED)], 1.4, [0.2, 0.4, None]),
-        ([Try(SILENT, 300)], 1000, [0.2, 0.4, 0.8, None]),
-        ([Try(UNTRUSTED)], 1000, [None]),
-    ],
-    ids=["short pauses", "whatever Retry-After asks for", "no pause beyond it", "silent", "a certificate"],
-)
-def test_nothing_extends_the_time_at_the_end_of_a_run(
-    tries: list[Try], deadline: float, expected: list[float | None]
-) -> None:
-    """Nothing extends the time that is left at the end of a run."""
-    assert pauses(tries, UNTIL_DEADLINE, is_prompt=True, deadline=deadline) == expected
+PROMPT: dict[str, tuple[list[Try], float, float, list[float | None]]] = {
+    # attempts, budget, time that is left
+    "short pauses": ([Try(REFUSED)], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
+    "whatever Retry-After asks for": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
+    "the first attempt does not count": ([Try(SILENT, 40), Try(REFUSED)], 1, math.inf, [0.2, 0.4, 0.8, None]),
+    "as long as there is time": ([Try(asks(60))], UNTIL_DEADLINE, 4, [0.2, 0.4, 0.8, 1, 1, None]),
+    "no pause beyond it": ([Try(REFUSED)], UNTIL_DEADLINE, 1.4, [0.2, 0.4, None]),
+    "silent": ([Try(SILENT, 300)], UNTIL_DEADLINE, 1000, [0.2, 0.4, 0.8, None]),
+    "a certificate": ([Try(UNTRUSTED)], UNTIL_DEADLINE, 1000, [None]),
+}
 
 
-@pytest.mark.parametrize("failed", [REFUSED, asks(60)])
-def test_a_prompt_budget_is_spent(failed: Failure) -> None:
-    """Its pauses are short, whatever `Retry-After` asks for; the seconds count as for any other request."""
-    assert pauses([Try(failed)], 3, is_prompt=True) == [0.2, 0.4, 0.8, 1, 1, None]
-    assert pauses([Try(failed, 40), Try(failed)], 3, is_prompt=True) == [0.2, 0.4, 0.8, 1, 1, None]
+@pytest.mark.parametrize("name", PROMPT)
+def test_nothing_extends_the_time_at_the_end_of_a_run(name: str) -> None:
+    """The pauses are short, and nothing extends the budget, nor the time that is left."""
+    tries, seconds, left, expected = PROMPT[name]
+    assert pauses(tries, seconds, is_prompt=True, deadline=left) == expected

@@ -19,8 +19,6 @@ from zerokie_action.outcome import Outcome, Write
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")
-SILENT = httpx.ReadTimeout("")
-SILENT.__cause__ = TimeoutError()
 FINE, PAGE, BUSY = answer(200, b"fine"), answer(404, b"<html>"), answer(429)
 NAME = "Uploading 'a'"
 
@@ -42,7 +40,9 @@ async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
 
 
 class TestBudget:
-    @pytest.mark.parametrize("step", [LOST, REFUSED, BUSY, answer(503), answer(408), PAGE])
+    """That `Budget` is asked, and with what; its rules are in `test_budget.py`."""
+
+    @pytest.mark.parametrize("step", [REFUSED, answer(503)])
     async def test_any_failure_is_sent_again_after_growing_pauses(self, step: Step) -> None:
         """Any failure, after pauses that double from half a second to five seconds, with jitter."""
         script = Script(FINE, *[step] * 8, FINE)
@@ -63,14 +63,11 @@ class TestBudget:
             assert budget <= seconds <= budget + bool(lines) * 5
         assert bool(lines) is bool(budget)
 
-    @pytest.mark.parametrize(("step", "seconds", "attempts"), [(LOST, 300, 5), (SILENT, 110, 3)])
-    async def test_an_attempt_counts_for_30_seconds_at_most(
-        self, step: Step, seconds: float, attempts: int
-    ) -> None:
+    async def test_an_attempt_counts_for_30_seconds_at_most(self) -> None:
         """An attempt counts for 30 s at most, unless it was silent."""
-        script = Script(step, takes=seconds)
+        script = Script(LOST, takes=300)
         await gives_up(client_of(script))
-        assert len(script.attempts) == attempts
+        assert len(script.attempts) == 5
 
     @pytest.mark.parametrize(
         ("steps", "budget"),
@@ -87,17 +84,6 @@ class TestBudget:
         _, seconds = await gives_up(client)
         assert budget <= seconds <= budget + 5
 
-
-class TestRetryAfter:
-    async def test_waits_of_ten_minutes_in_all_do_not_count(self) -> None:
-        """None of the waits counts, while all of them together take ten minutes."""
-        asked = (90, 250, 250)
-        waits = [answer(429, retry_after=str(seconds)) for seconds in asked]
-        script = Script(*waits, FINE)
-        await client_of(script, retry_timeout=20).send(request(), read)
-        for gap, seconds in zip(script.gaps, asked, strict=True):
-            assert seconds <= gap <= seconds + 5
-
     async def test_a_retry_after_that_is_too_long_is_an_error_at_once(self) -> None:
         """More than ten minutes is an error at once."""
         error, seconds = await gives_up(client_of(Script(answer(503, retry_after="601"))))
@@ -110,82 +96,34 @@ class TestRetryAfter:
             await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
 
 
-class TestSlots:
-    async def test_concurrent_failures_halve_the_number_once(self) -> None:
-        """Concurrent failures halve the number once, and a success adds 4/n to n."""
-        script = Script(*[REFUSED] * 8, FINE, takes=10)
-        client = client_of(script, concurrency=8)
-        began = anyio.current_time()
-        async with anyio.create_task_group() as tasks:
-            for _ in range(40):
-                tasks.start_soon(client.send, request(), read)
-        sent = [sum(at == began + wave for at in script.attempts) for wave in (0, 10, 20, 30, 40)]
-        assert sent == [8, 4, 7, 8, 8]
-
-    async def test_a_pause_holds_no_slot(self) -> None:
-        """A request that pauses holds no slot, and waits for another behind the others."""
-        script = Script(REFUSED, FINE, takes=1)
-        client = client_of(script, concurrency=1)
-        async with anyio.create_task_group() as tasks:
-            for name in "abcd":
-                tasks.start_soon(client.send, request(purpose=name), read)
-        sent = [each.extensions["purpose"] for each in script.requests]
-        assert sent == ["a", "b", "c", "d", "a"]
-
-    @pytest.mark.parametrize("seconds", [0.5, 1.1, 2.5])
-    async def test_a_cancellation_frees_the_slot(self, seconds: float) -> None:
-        """In flight, in a pause, or in the queue: the slot is free for the next request."""
-        script = Script(REFUSED, FINE, takes=1)
-        client = client_of(script, concurrency=1)
-        with anyio.move_on_after(seconds):
-            async with anyio.create_task_group() as tasks:
-                for _ in range(4):
-                    tasks.start_soon(client.send, request(), read)
-        with anyio.fail_after(3):
-            await client.send(request(), read)
+async def test_a_pause_holds_no_slot() -> None:
+    """A request that pauses holds no slot, and waits for another behind the others."""
+    script = Script(REFUSED, FINE, takes=1)
+    client = client_of(script, concurrency=1)
+    async with anyio.create_task_group() as tasks:
+        for name in "abcd":
+            tasks.start_soon(client.send, request(purpose=name), read)
+    sent = [each.extensions["purpose"] for each in script.requests]
+    assert sent == ["a", "b", "c", "d", "a"]
 
 
 class TestWords:
-    async def test_an_outage_is_a_line_each_15_seconds(self) -> None:
-        """A line at once, and another each 15 s, however many requests fail."""
-        lines: list[tuple[str, float]] = []
-        began = anyio.current_time()
-
-        def log(line: str) -> None:
-            lines.append((re.sub(r"\d\d s", "…", line), (anyio.current_time() - began) // 15))
-
-        script = Script(REFUSED)
-        client = client_of(script, log=log)
-        async with anyio.create_task_group() as tasks:
-            for _ in range(64):
-                tasks.start_soon(client.send, request(), read)
-            await anyio.sleep(29)
-            script.steps = [FINE]
-        assert lines == [
-            ("Uploads: connection refused; sending again", 0),
-            ("Uploads: connection refused; sending again, for …", 1),
-        ]
-
     async def test_the_error_says_which_request_how_often_and_why(self) -> None:
         """It says which request failed, how often, for how long, why, and how many others worked."""
-        script, error = Script(REFUSED, FINE, FINE, FINE, REFUSED), ""
-        client = client_of(script)
+        script = Script(REFUSED, FINE, FINE, FINE, REFUSED)
+        client, errors = client_of(script), list[GaveUp]()
 
         async def fail() -> None:
-            nonlocal error
-            error = str((await gives_up(client))[0])
+            errors.append((await gives_up(client))[0])
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(fail)
             await anyio.sleep(0.1)
             for _ in range(3):
                 await client.send(request(), read)
-        found = re.fullmatch(
-            rf"{NAME} failed after (\d\d) attempts in 2 m \d\d s, while 3 others worked: connection refused",
-            error,
-        )
-        assert found, error
-        assert int(found[1]) == len(script.attempts) - 3
+        tried = f"{NAME} failed after {len(script.attempts) - 3} attempts in 2 m "
+        others = ", while 3 others worked: connection refused"
+        assert re.fullmatch(rf"{tried}\d\d s{others}", str(errors[0]))
 
     async def test_a_time_out_names_what_still_fails(self) -> None:
         """A time-out names the requests that failed until then, and not those that work again."""
@@ -206,10 +144,8 @@ class TestWrite:
             ([LOST, FINE], Outcome.DONE, "the connection was reset"),
             ([answer(400)], Outcome.REFUSED, ""),
             ([LOST, answer(400)], Outcome.UNKNOWN, "the connection was reset"),
-            ([BUSY, answer(400)], Outcome.REFUSED, ""),
             ([REFUSED], Outcome.REFUSED, ""),
             ([BUSY], Outcome.REFUSED, ""),
-            ([answer(503), REFUSED], Outcome.UNKNOWN, "answered 503"),
             ([PAGE, LOST, REFUSED], Outcome.UNKNOWN, "answered with a page"),
         ],
     )
@@ -268,7 +204,7 @@ class TestWrite:
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
-    @pytest.mark.parametrize(("step", "attempts"), [(REFUSED, 2), (BUSY, 2), (LOST, 1), (answer(503), 1)])
+    @pytest.mark.parametrize(("step", "attempts"), [(REFUSED, 2), (BUSY, 2), (LOST, 1)])
     async def test_a_write_that_may_have_arrived_is_not_repeated(self, step: Step, attempts: int) -> None:
         """It is sent again only if it can't have taken effect."""
         script = Script(step, FINE)

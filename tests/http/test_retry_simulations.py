@@ -20,7 +20,7 @@ from zerokie_action.http.transport import Transport
 
 Platform = Callable[[], Awaitable[int | httpx.TransportError]]
 
-FINE, UNAVAILABLE, TOO_MANY = 200, 503, 429
+FINE, TOO_MANY = 200, 429
 READ_TIMEOUT = 30.0
 
 
@@ -54,29 +54,14 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
     return seconds, sent - files
 
 
-def away(length: float, how: str) -> Platform:
+def away(length: float) -> Platform:
     """An outage from 0.3 s on."""
     began = anyio.current_time()
 
     async def answer() -> int | httpx.TransportError:
-        if not 0.3 <= anyio.current_time() - began < 0.3 + length:
-            await anyio.sleep(0.02)
-            return FINE
-        if how == "silent":
-            await anyio.sleep(READ_TIMEOUT)
-            return httpx.ReadTimeout("silent")
-        await anyio.sleep(0.001)
-        return httpx.ConnectError("refused")
-
-    return answer
-
-
-def scattered(share: float) -> Platform:
-    """A share of the requests fails."""
-
-    async def answer() -> int:
-        await anyio.sleep(0.02 * random.uniform(0.8, 1.2))  # noqa: S311
-        return UNAVAILABLE if random.random() < share else FINE  # noqa: S311
+        is_away = 0.3 <= anyio.current_time() - began < 0.3 + length
+        await anyio.sleep(0.001 if is_away else 0.02)
+        return httpx.ConnectError("refused") if is_away else FINE
 
     return answer
 
@@ -128,13 +113,8 @@ def bucket(rate: float, burst: float) -> Platform:
 
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, how many uploads, and the expected seconds and requests too many
-    "refused for 1 s": (lambda: away(1, "refused"), 3000, 3.2, 143),
-    "refused for 60 s": (lambda: away(60, "refused"), 3000, 65.1, 1212),
-    "silent for 60 s": (lambda: away(60, "silent"), 3000, 61.7, 96),
-    "8 % scattered": (lambda: scattered(0.08), 3000, 5.8, 271),
-    "500 above 8 at once": (lambda: overload(8, 0.02), 3000, 17.4, 1502),
-    "500 above 8 at once, 1 s": (lambda: overload(8, 1), 1000, 148.2, 284),
-    "500 above 4 at once, 5 s": (lambda: overload(4, 5), 150, 199.0, 147),
+    "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
+    "500 above 4 at once": (lambda: overload(4, 5), 150, 199.0, 147),
     "four at once, the rest waits": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
 }

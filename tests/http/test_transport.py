@@ -1,64 +1,27 @@
-"""The transport, byte by byte: what it sends, what a server may do, and which connections are used again."""
+"""The transport: which connections are used again, and how new ones are opened, also ahead of a request."""
 
-import gzip
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 import trustme
 
-from tests.http.servers import FINE, Peer, always, context_for, fine, first, serve
+from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, reset, serve
 from tests.http.transports import Reach, none, outcome, put, reason, transport
+from zerokie_action.errors import ConfigurationError
 
-OK = b"HTTP/1.1 200 OK\r\n"
-MOST = 1000
-CHUNK = 100_000
-
-
-@dataclass
-class Large:
-    """A large body that notes how much of it was asked for."""
-
-    count: int = 1000
-    drawn: int = 0
-
-    @property
-    def size(self) -> int:
-        return self.count * CHUNK
-
-    def chunks(self) -> Iterator[bytes]:
-        for number in range(self.count):
-            self.drawn += CHUNK
-            yield bytes([number % 256]) * CHUNK
+PLATFORM = "https://platform.test"
 
 
-class TestAnswers:
-    async def test_a_coding_that_nobody_asked_for_stays(self) -> None:
-        """A small body is not inflated to a large one: it stays as it came."""
-        bomb = gzip.compress(bytes(5_000_000))
-        async with serve(always(200, bomb, "Content-Encoding: gzip")) as server, transport() as http:
-            assert await outcome(http, put(server.url)) == (200, bomb)
-
-
-class TestLargeBodies:
-    async def test_a_reader_that_stalls_is_given_up(self) -> None:
-        """No more is read than the network takes, and it is given up when nothing moves."""
-
-        async def stall(peer: Peer) -> None:
-            await peer.head()
-            await anyio.sleep(10_000)
-
-        body = Large(2000)
-        async with serve(stall) as server, transport() as http:
-            began = anyio.current_time()
-            assert await reason(http, put(server.url, body, silence=30)) == "no answer within 30 s"
-            assert anyio.current_time() - began == pytest.approx(30, abs=1)
-        assert body.drawn < 20_000_000
+async def speak_plain_http(peer: Peer) -> None:
+    """Answer as if there were no TLS."""
+    await peer.reader.read(1)
+    await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 class TestConnections:
@@ -89,31 +52,21 @@ class TestConnections:
         assert server.accepted == 3
 
     async def test_an_error_drops_the_idle_connections(self) -> None:
-        """They are likely to be dead as well. Those in use go on, and are used again."""
+        """They are likely to be dead as well."""
 
         async def handle(peer: Peer) -> None:
-            while True:
-                request = await peer.request()
-                await anyio.sleep(1 if request.body == b"slow" else 0)
-                if request.body == b"lost":
-                    return
+            while (await peer.request()).body != b"lost":
+                await anyio.sleep(1)
                 await peer.send(FINE)
 
         async with serve(handle) as server, transport() as http:
             async with anyio.create_task_group() as tasks:
-                for _ in range(3):
-                    tasks.start_soon(outcome, http, put(server.url))
-            assert server.accepted == 3
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(outcome, http, put(server.url, b"slow"))
-                await anyio.sleep(0.1)
-                assert await outcome(http, put(server.url, b"lost")) == none(sent=True)
-            assert await outcome(http, put(server.url)) == (200, b"fine")
-            assert server.accepted == 3
-            async with anyio.create_task_group() as tasks:
                 for _ in range(2):
-                    tasks.start_soon(outcome, http, put(server.url, b"slow"))
-        assert server.accepted == 4
+                    tasks.start_soon(outcome, http, put(server.url))
+            assert await outcome(http, put(server.url, b"lost")) == none(sent=True)
+            assert server.accepted == 2
+            assert await outcome(http, put(server.url)) == (200, b"fine")
+        assert server.accepted == 3
 
     @pytest.mark.parametrize("sent", [b"", FINE[:-2]])
     async def test_a_cancelled_request_closes_its_connection(self, sent: bytes, reach: Reach) -> None:
@@ -169,18 +122,49 @@ class TestConnecting:
         async with serve(fine, tls=context_for(authority, "other.test")) as server, transport(**env) as http:
             assert await outcome(http, put(server.url)) == untrusted
 
-    @pytest.mark.parametrize("then", ["hang", "close", "reset", "garbage"])
-    async def test_a_failed_handshake_was_not_sent(self, then: str, bundle: Path) -> None:
+    @pytest.mark.parametrize("then", [reset, Peer.gone, speak_plain_http])
+    async def test_a_failed_handshake_was_not_sent(self, then: Handler, bundle: Path) -> None:
         """Whatever happens in the handshake, the request was not sent."""
-
-        async def handle(peer: Peer) -> None:
-            await peer.reader.read(1)
-            if then == "hang":
-                await peer.gone()
-            elif then == "reset":
-                peer.reset()
-            elif then == "garbage":
-                await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-        async with serve(handle) as server, transport(SSL_CERT_FILE=str(bundle)) as http:
+        async with serve(then) as server, transport(SSL_CERT_FILE=str(bundle)) as http:
             assert await outcome(http, put(server.url.replace("http:", "https:"))) == none(sent=False)
+
+
+class TestAhead:
+    """A connection that is opened ahead of its request. Its failure changes nothing."""
+
+    @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
+    async def test_a_connection_ahead_is_used_within_4_seconds(
+        self, idle: float, accepted: int, reach: Reach
+    ) -> None:
+        """Also after the tickets that TLS sends."""
+        async with reach(fine) as (server, http, url):
+            await http.connect_ahead(httpx.URL(url))
+            await anyio.sleep(idle)
+            for _ in range(2):
+                assert await outcome(http, put(url)) == (200, b"fine")
+        assert server.accepted == accepted
+
+    async def test_a_connection_ahead_that_was_closed_is_opened_anew(self, reach: Reach) -> None:
+        """It is opened anew, also where unread tickets came before the end."""
+        async with reach(first(reset)) as (server, http, url):
+            await http.connect_ahead(httpx.URL(url))
+            await anyio.sleep(1)
+            assert await outcome(http, put(url)) == (200, b"fine")
+        assert server.accepted == 2
+
+    async def test_a_proxys_login_is_the_requests_error(self) -> None:
+        """A proxy that requires a login says so to the request."""
+        async with serve(always(407)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
+            await http.connect_ahead(httpx.URL(PLATFORM))
+            assert (await outcome(http, put(PLATFORM)))[0] == 407
+
+    @pytest.mark.parametrize(
+        ("proxy", "expected"),
+        [("http://127.0.0.1:1", httpx.ProxyError), ("socks5://127.0.0.1:1", ConfigurationError)],
+    )
+    async def test_a_wrong_proxy_is_the_requests_error(self, proxy: str, expected: type[Exception]) -> None:
+        """A wrong environment is the request's error."""
+        async with transport(HTTPS_PROXY=proxy) as http:
+            await http.connect_ahead(httpx.URL(PLATFORM))
+            with pytest.raises(expected):
+                await http.handle_async_request(put(PLATFORM))

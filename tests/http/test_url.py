@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import anyio
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zerokie_action.http import Request
@@ -16,23 +16,10 @@ from zerokie_action.http.url import web_url
 
 NO_NAME = "https://xn--i-7iq.invalid/"
 """An international name with a character that names can't have."""
-VISIBLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
-LABEL = st.one_of(st.from_regex(r"(xn--)?[A-Za-z0-9_-]{1,8}", fullmatch=True), st.text(VISIBLE, max_size=3))
-HOST = st.one_of(
-    st.lists(LABEL, min_size=1, max_size=3).map(".".join),
-    st.ip_addresses().map(lambda address: f"[{address}]" if address.version == 6 else str(address)),
-    st.from_regex(r"\[[0-9a-f:.%v]{0,8}\][a-z]?", fullmatch=True),
-    st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,4}", fullmatch=True),
-)
-URLS = st.builds(
-    "{}://{}{}{}{}".format,
-    st.sampled_from(["https", "http", "HTTPS"]),
-    st.one_of(st.just(""), st.text(VISIBLE, max_size=5).map("{}@".format)),
-    HOST,
-    st.one_of(st.just(""), st.integers(0, 70_000).map(":{}".format), st.just(":"), st.just(":x")),
-    st.one_of(st.just(""), st.text(VISIBLE, max_size=8).map("/{}".format)),
-)
-SENDS = Transport({})
+USER, PORT, PATH = r"([!-~]{0,5}@)?", r"(:[0-9]{0,5}|:x)?", r"(/[!-~]{0,8})?"
+ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){0,4}|\[[0-9a-f:.%v]{0,8}\][a-z]?"
+HOST = rf"((xn--)?[A-Za-z0-9._-]{{1,12}}|{ADDRESS}|[!-~]{{1,4}})"
+URLS = st.from_regex(f"(https?|HTTPS)://{USER}{HOST}{PORT}{PATH}", fullmatch=True)
 
 
 async def refuse(*_: object, **__: object) -> None:
@@ -40,19 +27,18 @@ async def refuse(*_: object, **__: object) -> None:
 
 
 @given(URLS)
-@example("https://a.test/")
 @example(NO_NAME)
 @example("http://[::1]x/")
 @example("http://user:pass@[::1]:80/a?b#c")
-@example("http://a..b/")
 @example(f"http://{'a' * 64}.test/")
+@settings(max_examples=40)
 def test_what_is_accepted_is_sent(text: str) -> None:
     """No error but those that `fetch` returns as a failure: any other would be a bug in the user's log."""
     url = web_url(text)
     if url is None:
         return
     assert url.host
-    http = RetryingClient(SENDS, retry_timeout=0, log=print)
+    http = RetryingClient(Transport({}), retry_timeout=0, log=print)
     for given_url in (url, text):
         request = Request("GET", given_url, headers=HEADERS, extensions=extensions("Looking"))
         with patch("anyio.connect_tcp", refuse):
@@ -62,34 +48,32 @@ def test_what_is_accepted_is_sent(text: str) -> None:
         assert not found.may_have_arrived
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("https://a.test", "http://a_b.test:8080/c?d=e#f", "https://u:p@a.test/", "http://[::1]:80/"),
-        *("http://127.0.0.1/", "HTTPS://A.TEST/", "https://xn--bcher-kva.test/"),
-    ],
+GOOD = (
+    *("https://a.test", "http://a_b.test:8080/c?d=e#f", "https://u:p@a.test/", "http://[::1]:80/"),
+    *("http://127.0.0.1/", "HTTPS://A.TEST/", "https://xn--bcher-kva.test/"),
 )
+BAD = (
+    *(
+        "",
+        "/path",
+        "ftp://a.test/",
+        "https://",
+        "https://a b/",
+        "https://a\n/",
+        "https://\u00e9.test/",
+        NO_NAME,
+    ),
+    *("http://[::1]x/", "http://[::1", "https://a:b", "http://a:99999/", "https://a\\b/", "https://xn--/"),
+    *("http://127.1/", "http://1.2.3.256/", "http://2130706433/"),
+)
+
+
+@pytest.mark.parametrize("text", GOOD)
 def test_web_urls_are_accepted(text: str) -> None:
     assert web_url(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "",
-            "/path",
-            "a.test",
-            "ftp://a.test/",
-            "https://",
-            "https:///v1",
-            "https://a b/",
-            "https://é.test/",
-        ),
-        *(NO_NAME, "http://[::1]x/", "http://[::1", "https://a:b", "http://a:99999/", "https://a\\b/"),
-        *("http://127.1/", "http://1.2.3.256/", "http://2130706433/", "https://a\n/", "https://xn--/"),
-    ],
-)
+@pytest.mark.parametrize("text", BAD)
 def test_urls_that_others_read_otherwise_are_refused(text: str) -> None:
     """Also what some programs read as another host than others."""
     assert web_url(text) is None

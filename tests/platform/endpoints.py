@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,14 +14,8 @@ Call = Callable[[Client], Awaitable[Any]]
 
 SESSION = "550e8400-e29b-41d4-a716-446655440000"
 LOGIN = {"username": "deploy-token", "password": "glpat-xxxx", "server_address": "registry.gitlab.com"}
-CONTAINER: dict[str, Any] = {
-    "image": "nginx:alpine",
-    "port": 80,
-    "cpu": 256,
-    "memory": 512,
-    "env": {"NODE_ENV": "pr\u00f6duction"},
-    "registry_auth": LOGIN,
-}
+MACHINE: dict[str, Any] = {"port": 80, "cpu": 256, "memory": 512, "env": {"NODE_ENV": "pr\u00f6duction"}}
+CONTAINER: dict[str, Any] = MACHINE | {"image": "nginx:alpine", "registry_auth": LOGIN}
 APP: dict[str, Any] = {
     "name": "my-app",
     "image": "nginx:alpine",
@@ -32,26 +25,22 @@ APP: dict[str, Any] = {
 }
 LOCK = {"deploy_session_id": SESSION}
 LOCKED = {"locked": True} | LOCK
+SUMMARY = {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576}
 FINALIZED = {
     "deploy_id": "d-20260307-170000",
     "timestamp": "2026-03-07T17:00:00Z",
     "cache_purged": True,
-    "summary": {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576},
+    "summary": SUMMARY,
 }
-DOMAIN = {
-    "domain": "www.example.com",
-    "cname_target": "my-site.platform-dev.zerokie.com",
-    "tls_status": "pending",
-}
-FILES = [
+CNAME = "my-site.platform-dev.zerokie.com"
+DOMAIN = {"domain": "www.example.com", "cname_target": CNAME, "tls_status": "pending"}
+FILES: list[dict[str, Any]] = [
     {"path": "index.html", "length": 1024, "lastModified": "2026-03-07T17:00:00Z"},
     {"path": "assets/style.css", "length": 2048, "lastModified": "2026-03-07T17:00:00Z"},
 ]
-COUNTS = Counts(files_uploaded=42, files_deleted=3, total_bytes=1048576)
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One call of one endpoint, as in the reference.
 
     Attributes:
@@ -68,25 +57,23 @@ class Endpoint:
     value: Any
 
 
-def seen(**fields: str | int) -> App:
-    return App(**{name: APP[name] for name in ("name", "image", "port", "status", "url")} | fields)
-
-
 ENDPOINTS = {
     "create app": Endpoint(
         lambda client: client.create_app("my-app", "container", **CONTAINER),
         "POST /v1/apps",
         {"name": "my-app", "type": "container"} | CONTAINER,
         (201, APP),
-        seen(),
+        App(**APP),
     ),
-    "list apps": Endpoint(lambda client: client.list_apps(), "GET /v1/apps", None, (200, [APP]), [seen()]),
+    "list apps": Endpoint(
+        lambda client: client.list_apps(), "GET /v1/apps", None, (200, [APP]), [App(**APP)]
+    ),
     "find app": Endpoint(
         lambda client: client.find_app("my-app"),
         "GET /v1/apps/my-app",
         None,
         (200, APP | {"instances": 1, "cpu": 256, "memory": 512, "updated_at": "2026-01-15T10:30:00Z"}),
-        seen(cpu=256, memory=512),
+        App(**APP, cpu=256, memory=512),
     ),
     "delete app": Endpoint(
         lambda client: client.delete_app("my-app"), "DELETE /v1/apps/my-app", None, (204, None), value=None
@@ -110,15 +97,10 @@ ENDPOINTS = {
         "GET /v1/apps/my-site/files",
         None,
         (200, FILES),
-        {
-            "index.html": RemoteFile(1024, "2026-03-07T17:00:00Z"),
-            "assets/style.css": RemoteFile(2048, "2026-03-07T17:00:00Z"),
-        },
+        {file["path"]: RemoteFile(file["length"], file["lastModified"]) for file in FILES},
     ),
     "put file": Endpoint(
-        lambda client: client.put_file(
-            "my-site", "a b/\u00e9.txt", Bytes(b"[1]"), "text/plain; charset=utf-8"
-        ),
+        lambda client: client.put_file("my-site", "a b/\u00e9.txt", Bytes(b"[1]"), "text/plain"),
         "PUT /v1/apps/my-site/files/a%20b/%C3%A9.txt",
         [1],
         (200, None),
@@ -146,9 +128,9 @@ ENDPOINTS = {
         None,
     ),
     "finalize": Endpoint(
-        lambda client: client.finalize("my-site", SESSION, COUNTS),
+        lambda client: client.finalize("my-site", SESSION, Counts(**SUMMARY)),
         "POST /v1/apps/my-site/deploy/finalize",
-        LOCK | {"files_uploaded": 42, "files_deleted": 3, "total_bytes": 1048576},
+        LOCK | SUMMARY,
         (200, FINALIZED),
         Finalized(deploy_id="d-20260307-170000", cache_purged=True),
     ),
@@ -157,7 +139,7 @@ ENDPOINTS = {
         "POST /v1/apps/my-site/domains",
         {"domain": "www.example.com"},
         (201, DOMAIN),
-        Domain(domain="www.example.com", cname_target=DOMAIN["cname_target"], tls_status="pending"),
+        Domain(**DOMAIN),
     ),
     "remove domain": Endpoint(
         lambda client: client.remove_domain("my-site", "www.example.com"),

@@ -36,9 +36,26 @@ class TestRequests:
             "user-agent": f"zerokie-action/{zerokie_action.__version__}",
         }
         if endpoint.body is not None:
-            kind = "text/plain; charset=utf-8" if name == "put file" else "application/json"
+            kind = "text/plain" if name == "put file" else "application/json"
             expected |= {"content-type": kind, "content-length": str(len(request.body))}
         assert request.headers == expected
+
+    @pytest.mark.parametrize(("name", "silence"), [("find app", 30), ("list files", 120), ("finalize", 120)])
+    async def test_30_seconds_without_a_byte_are_silence(self, name: str, silence: float) -> None:
+        """30 s, but 120 s where a large listing is made, or a purge takes its time."""
+        status, content = ENDPOINTS[name].answer
+        script = Script(answer(status, encoded(content)))
+        await ENDPOINTS[name].call(client_over(script))
+        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
+
+    @pytest.mark.parametrize(
+        ("size", "silence"), [(0, 30), (250_000, 35), (4_000_000, 110), (20_000_000, 110)]
+    )
+    async def test_silence_after_a_large_upload_may_last_110_seconds(self, size: int, silence: float) -> None:
+        """The last four megabytes may still be on their way, at 50 kB/s."""
+        script = Script(answer(200))
+        await client_over(script).put_file("site", "film.mp4", Bytes(bytes(size)), "video/mp4")
+        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
 
     @pytest.mark.parametrize("name", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "a/.", "./a"])
     async def test_a_path_that_would_reach_something_else_is_not_sent(self, name: str) -> None:

