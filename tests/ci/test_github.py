@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command, workflow_commands
@@ -116,6 +116,7 @@ def test_no_text_is_a_workflow_command(text, title):
     assert "\x1b" not in step.log
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
 def test_no_value_of_an_output_forges_another(values):
     """Whatever is in a value, the runner reads back exactly the keys that were written."""
@@ -135,12 +136,10 @@ def test_no_value_of_an_output_forges_another(values):
         ("", "abc", None),
         ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def", 12),
         ('{"workflow_run": {"head_sha": "def"}}', "def", None),
-        ('{"issue": {"number": 6}}', "abc", None),
         ('{"pull_request": null}', "abc", None),
         ("null", "abc", None),
         ('{"pull_request": {"number": 12, "head": {"sha": 1}}}', "1", 12),
         ('{"pull_request": {"number": [], "head": {"sha": null}}}', "abc", None),
-        ("no JSON", "abc", None),
     ],
 )
 def test_owner_commit_and_pull_request_are_known(tmp_path, event, commit, number):

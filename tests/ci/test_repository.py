@@ -25,9 +25,7 @@ NONE: dict[str, str] = {}
 
 ORIGINS = [
     # the spelling, what is made of it, and the variables that must say the same
-    ("https://github.com/acme/site", "github.com/acme/site", GITHUB),
     ("https://github.com/Acme/Site.git", "github.com/acme/site", GITHUB),
-    ("https://user:s3cr3t-token@github.com/acme/site.git", "github.com/acme/site", GITHUB),
     ("https://x-access-token:s3cr3t@token@GitHub.com:443/acme/site", "github.com/acme/site", GITHUB),
     ("git@github.com:acme/site.git", "github.com/acme/site", GITHUB),
     ("ssh://git@github.com/acme/site.git", "github.com/acme/site", GITHUB),
@@ -38,19 +36,16 @@ ORIGINS = [
     ("https://gitlab-ci-token:s3cr3t-token@gitlab.com/acme/web/site.git", "gitlab.com/acme/web/site", GITLAB),
     ("git@gitlab.com:acme/web/site.git", "gitlab.com/acme/web/site", GITLAB),
     ("https://example.com:8443/gitlab/acme/web/site.git", "example.com/gitlab/acme/web/site", ROOTED),
-    ("git@bitbucket.org:acme/site.git", "bitbucket.org/acme/site", NONE),
     ("https://acme@dev.azure.com/acme/My%20Web/_git/site", "dev.azure.com/acme/my web/_git/site", NONE),
 ]
 UNKNOWN = [
     "work:acme/site.git",  # an alias in `ssh_config`
     "git@github.com-work:acme/site.git",
-    "ssh://git@gitea:2222/acme/site.git",
     "http://10.0.0.5:3000/acme/site.git",
     "https://github.com/",
     "https://some.one:s3cr3t/tok@github.com/acme/site.git",  # a password with `/` that was not encoded
     "https://github.com/acme/site.git?private_token=s3cr3t",
     "/srv/git/site.git",
-    "file:///srv/git/site.git",
     "s3://some.bucket/site",
     "",
 ]

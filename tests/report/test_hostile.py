@@ -4,7 +4,7 @@ import json
 import re
 from urllib.parse import unquote
 
-from hypothesis import given
+from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from tests.ci.grammar import workflow_commands
@@ -22,6 +22,7 @@ files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code e
 """.split()  # noqa: SIM905 it reads better
 
 
+@settings(max_examples=40)
 @given(results.hostile())
 def test_no_text_breaks_a_report(result):
     """Of one result, as generating it takes most of the time."""
