@@ -42,7 +42,7 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
         (["sh", "-c", "echo $((20 + 3)); exit 7"], "", 7, "23\n"),
         (["bash", "-c", 'printf "%s\n" "$@"', "-", "a b", "--help"], "", 0, "a b\n--help\n"),
         (["/bin/sh", "-e"], "echo piped\nfalse\necho not here\n", 1, "piped\n"),
-        (["cat", "--", "LICENSE"], "", 0, (ROOT / "LICENSE").read_text("utf-8")),
+        (["cat"], "piped\n", 0, "piped\n"),
     ],
 )
 def test_shells_take_the_entrypoints_place(command: list[str], stdin: str, code: int, output: str) -> None:
@@ -67,13 +67,11 @@ def test_the_shell_has_the_process_id_and_the_usual_signals() -> None:
     [
         ([*ENTRYPOINT, "--version"], VERSION),
         ([*ENTRYPOINT, "-h"], help_text() + "\n"),
-        ([*CLEANUP, "--help"], help_text() + "\n"),
         ([*ENTRYPOINT, "cleanup", "--help"], help_text() + "\n"),
     ],
-    ids=["version", "entrypoint.py", "cleanup", "entrypoint.py cleanup"],
+    ids=["version", "entrypoint.py", "entrypoint.py cleanup"],
 )
 def test_help_and_version_need_no_input(command: list[str], text: str) -> None:
-    """No input is needed; the cleanup has its own."""
     seen = run(*command)
     assert (seen.returncode, seen.stdout, seen.stderr) == (0, text, "")
 
@@ -142,9 +140,7 @@ def test_the_cleanup_goes_on_whatever_its_arguments() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "command", [ENTRYPOINT, [str(COMMANDS / "zerokie-deploy")], [str(COMMANDS / "zerokie-cleanup")]]
-)
+@pytest.mark.parametrize("command", [ENTRYPOINT, [str(COMMANDS / "zerokie-cleanup")]])
 def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command: list[str]) -> None:
     """It may be somebody else's, and the key is in the environment."""
     for name in ("anyio", "certifi", "httpx", "json", "pathspec", "pydantic", "zerokie_action"):
@@ -160,7 +156,7 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command:
 # --- a log that nobody reads
 
 
-@pytest.mark.parametrize("log", [">&- 2>&-", ">/dev/full", "| true; exit ${PIPESTATUS[0]}"])
+@pytest.mark.parametrize("log", [">&- 2>&-", "| true; exit ${PIPESTATUS[0]}"])
 def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
     """Closed, full, or a pipe without a reader: the code is the contract's, and the reports are written."""
     result = tmp_path / "result.json"
@@ -184,22 +180,11 @@ from zerokie_action.cli import {command}
 """
 
 
-@pytest.mark.parametrize(
-    ("module", "first", "second", "code"),
-    [
-        ("zerokie_action.run", signal.SIGTERM, signal.SIGINT, 143),
-        ("pydantic", signal.SIGHUP, signal.SIGTERM, 129),
-    ],
-)
-def test_a_signal_while_importing_is_a_cancelled_run(
-    tmp_path: Path, module: str, first: signal.Signals, second: signal.Signals, code: int
-) -> None:
+def test_a_signal_while_importing_is_a_cancelled_run(tmp_path: Path) -> None:
     """The run ends as cancelled by the first signal, says so everywhere, and has sent nothing."""
     (tmp_path / "index.html").touch()
     reports = {"output_file": str(tmp_path / "r.json"), "dotenv_file": str(tmp_path / "r.env")}
-    program = SIGNAL_WHILE_IMPORTING.format(
-        module=module, signum=int(first), second=int(second), command="deploy"
-    )
+    program = SIGNAL_WHILE_IMPORTING.format(module="pydantic", signum=1, second=15, command="deploy")
     with closing(socket.create_server(("127.0.0.1", 0))) as platform:
         url = f"http://127.0.0.1:{platform.getsockname()[1]}"
         inputs = {"api_key": "k", "api_url": url, "app": "site", "directory": str(tmp_path)}
@@ -207,11 +192,14 @@ def test_a_signal_while_importing_is_a_cancelled_run(
         platform.settimeout(0)
         with pytest.raises(BlockingIOError):
             platform.accept()
-    assert (seen.returncode, seen.stderr) == (code, "")
-    assert f"Cancelled by {first.name}" in seen.stdout
+    assert (seen.returncode, seen.stderr) == (129, "")
+    assert "Cancelled by SIGHUP" in seen.stdout
     result = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    ended = ("cancelled", code, f"Cancelled by {first.name}")
-    assert (result["status"], result["exit_code"], result["error"]) == ended
+    assert (result["status"], result["exit_code"], result["error"]) == (
+        "cancelled",
+        129,
+        "Cancelled by SIGHUP",
+    )
     assert "ZEROKIE_RESULT_STATUS=cancelled\n" in (tmp_path / "r.env").read_text("utf-8")
 
 
@@ -223,11 +211,8 @@ def test_a_signal_while_the_cleanup_imports_is_exit_0() -> None:
     assert "nothing to release" in seen.stdout
 
 
-@pytest.mark.parametrize("ignored", [signal.SIGHUP, signal.SIGQUIT])
-def test_signals_that_the_caller_ignores_stay_ignored(ignored: signal.Signals) -> None:
+def test_signals_that_the_caller_ignores_stay_ignored() -> None:
     """What ignores the end of the terminal, or the quit key as a background job, goes on."""
-    program = SIGNAL_WHILE_IMPORTING.format(
-        module="anyio", signum=int(ignored), second=int(ignored), command="deploy"
-    )
+    program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=1, second=3, command="deploy")
     command = shlex.join([sys.executable, "-c", program])
-    assert run("sh", "-c", f"trap '' {ignored.name[3:]}; exec {command}").returncode == 2
+    assert run("sh", "-c", f"trap '' HUP QUIT; exec {command}").returncode == 2

