@@ -238,9 +238,16 @@ def withdrawal() -> str:
     return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
 
 
-def test_a_late_fix_of_an_old_version_does_not_move_v1(repository: Repository) -> None:
-    """Users of `v1` do not go back, and *Latest* is the newest of all."""
-    repository.set(**live("1.10.0", "2.0.0"))
+@pytest.mark.parametrize(
+    ("before", "v1", "moved"),
+    [("1.10.0", "1.10.0", {}), ("1.1.0", "made", {f"{NAME}:1": IMAGE})],
+    ids=["of an old version", "of the newest before"],
+)
+def test_a_fix_of_the_major_version_before_moves_its_own_names_alone(
+    repository: Repository, before: str, v1: str, moved: dict[str, str]
+) -> None:
+    """Users of `v1` do not go back; `v2` stays, and *Latest* is the newest of all."""
+    repository.set(**live(before, "2.0.0"))
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
     repository.publish("v1.2.0")
     repository.set(latest="v1.2.0")  # as the browser suggests
@@ -248,21 +255,8 @@ def test_a_late_fix_of_an_old_version_does_not_move_v1(repository: Repository) -
     done = repository.run("follow", "1.2.0")
 
     assert done.returncode == 0, done.stderr
-    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "1.10.0", "v2": "2.0.0"}
-    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE}
-    assert repository.github["latest"] == "v2.0.0"
-
-
-def test_a_fix_of_the_major_version_before_moves_its_own_names(repository: Repository) -> None:
-    """`v1` follows, `v2` and *Latest* stay."""
-    repository.set(**live("1.1.0", "2.0.0"))
-    assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
-    repository.publish("v1.2.0")
-
-    assert repository.run("follow", "1.2.0").returncode == 0
-
-    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": "made", "v2": "2.0.0"}
-    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": v1, "v2": "2.0.0"}
+    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE} | moved
     assert repository.github["latest"] == "v2.0.0"
 
 

@@ -2,7 +2,6 @@
 # ruff: noqa: E501  a mistake a line, with sentences that are expected word for word
 
 import html
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -45,10 +44,6 @@ def a_file_instead_of_the_folder(world: World) -> None:
     world.folder.write_text("x")
 
 
-def link(name: str, target: str) -> Callable[[World], None]:
-    return lambda world: (world.folder / name).symlink_to(target)
-
-
 BAD = [
     # --- missing, too much, contradicting
     Bad("no app", "`app` is required: name the app", {"app": None}),
@@ -62,15 +57,9 @@ BAD = [
     Bad("registry's URL", "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'", IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}),
     # --- the folder
     Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact", {"directory": "dist"}),
-    Bad("no folder beside an image", "`directory` (ZEROKIE_DIRECTORY): 'nope' does not exist", IMAGE | {"directory": "nope"}),
     Bad("a file", "is a file; name the folder that has the site (an archive has to be unpacked first)", prepare=a_file_instead_of_the_folder),
     Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
-    Bad("all ignored", "has nothing to deploy (ignored: 4)", {"ignore": ["*"]}),
-    Bad("FIFO", "'fifo' is not a regular file; remove it or add it to `ignore`", prepare=lambda world: os.mkfifo(world.folder / "fifo")),
     Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in", {"ignore_file": ".noignore"}),
-    Bad("link that leaves", "is a symbolic link that leaves the directory (to '/etc/passwd')", prepare=link("p", "/etc/passwd")),
-    Bad("link to itself", "'me' is a symbolic link", prepare=link("me", "me")),
-    Bad("name that is not UTF-8", "has a path that is not UTF-8, or longer than 1,024 bytes; rename it or add it to `ignore`", prepare=lambda world: Path(os.fsdecode(os.fsencode(world.folder) + b"/caf\xe9")).touch()),
     # --- the platform
     Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),
     Bad("unknown app", "There is no app 'sitee' (404", {"app": "sitee"}, code=4),
