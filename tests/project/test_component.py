@@ -30,24 +30,8 @@ OF_THE_STOP_JOB = {
 
 
 IN_YAML = [
-    *(
-        '"',
-        "\\",
-        "a: b",
-        "# b",
-        "|",
-        ">-",
-        "---",
-        "...",
-        "- a",
-        "? a",
-        "&a *b",
-        "!a",
-        "`@%",
-        "null",
-        "a\t",
-        " ",
-    ),
+    *('"', "\\", "a: b", "# b", "|", ">-", "---", "...", "- a", "? a", "&a *b"),
+    *("!a", "`@%", "null", "a\t", " "),
 ]
 ONE_LINE = st.sampled_from(IN_YAML) | st.text(
     st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp"), include_characters="\t")

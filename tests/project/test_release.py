@@ -16,22 +16,13 @@ NAME = "ghcr.io/your_org/zerokie-action"
 IMAGE = f"{NAME}@sha256:" + "5" * 64
 FILES = ("action.yml", "templates/deploy.yml", ".ci/release.py")
 CHANGELOG = """# Changelog
-
 ## [Unreleased]
-
 ## [1.2.0] - 2026-03-07
-
 ### Added
 
 - Something.
 
 ## [1.1.0] - 2026-02-01
-
-### Fixed
-
-- Something else.
-
-[1.2.0]: https://example.com
 """
 GITHUB = """#!{python} -IS
 import json, os, sys
@@ -260,47 +251,37 @@ def test_a_fix_of_the_major_version_before_moves_its_own_names_alone(
     assert repository.github["latest"] == "v2.0.0"
 
 
-def test_a_version_is_released_once(repository: Repository) -> None:
-    """A tag that exists stays where it is."""
-    tags = {"v1.2.0": "other"}
-    other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
-    repository.set(tags=tags, commits={"other": other})
+OTHER = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
 
-    done = repository.run("draft", "1.2.0", IMAGE)
+
+@pytest.mark.parametrize(
+    ("github", "arguments", "said"),
+    [
+        (
+            {"tags": {"v1.2.0": "x"}, "commits": {"x": OTHER}},
+            ["draft", "1.2.0", IMAGE],
+            "v1.2.0 exists already",
+        ),
+        ({"private": True}, ["draft", "1.2.0", IMAGE], "can't be pulled without a login"),
+        *[
+            ({}, ["check", version], "Not released: ")
+            for version in ("v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0")
+        ],
+        *[
+            ({}, ["draft", "1.2.0", image], "by its digest")
+            for image in (f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE)
+        ],
+    ],
+)
+def test_refused_releases_leave_all_as_it_is(
+    repository: Repository, github: dict[str, Any], arguments: list[str], said: str
+) -> None:
+    """A version of another commit, one that is not the checkout's, an image that nobody can pull or pin."""
+    repository.set(**github)
+    before = repository.github
+
+    done = repository.run(*arguments)
 
     assert done.returncode == 1
-    assert "v1.2.0 exists already" in done.stderr
-    assert repository.github["tags"] == tags
-    assert repository.github["releases"] == {}
-
-
-def test_a_private_image_is_not_released(repository: Repository) -> None:
-    """No tag is made that could not be taken back; when the package is public, the same job goes on."""
-    repository.set(private=True)
-    refused = repository.run("draft", "1.2.0", IMAGE)
-    assert refused.returncode == 1
-    assert "can't be pulled without a login" in refused.stderr
-    assert repository.github["calls"] == []
-    assert (repository.github["tags"], repository.github["images"]) == ({}, {})
-
-    repository.set(private=False)
-    done = repository.run("draft", "1.2.0", IMAGE)
-    assert done.returncode == 0, done.stderr
-    assert repository.github["tags"] == {"v1.2.0": "made"}
-
-
-@pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
-def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, version: str) -> None:
-    """The package and the changelog both have to say so."""
-    done = repository.run("check", version)
-    assert done.returncode == 1
-    assert done.stderr.startswith("Not released: ")
-
-
-@pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
-def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
-    """Anything else could change later."""
-    done = repository.run("draft", "1.2.0", image)
-    assert done.returncode == 1
-    assert "by its digest" in done.stderr
-    assert repository.github["tags"] == {}
+    assert said in done.stderr
+    assert {**repository.github, "calls": []} == before
