@@ -12,6 +12,14 @@ from tests.ci.grammar import HOSTILE, file_command, workflow_commands
 from zerokie_action.ci import CI, detect
 
 ENV = {"GITHUB_ACTIONS": "true"}
+JOB = {
+    "GITHUB_SERVER_URL": "https://github.example.com:8443",
+    "GITHUB_REPOSITORY": "o/r",
+    "GITHUB_SHA": "abc",
+    "GITHUB_RUN_ID": "123",
+    "GITHUB_RUN_NUMBER": "7",
+}
+PAGE = "https://github.example.com:8443/o/r"
 
 
 class Step:
@@ -133,37 +141,33 @@ def test_no_value_of_an_output_forges_another(values):
 @pytest.mark.parametrize(
     ("event", "commit", "number"),
     [
-        ("", "abc", None),
-        ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def", 12),
-        ('{"workflow_run": {"head_sha": "def"}}', "def", None),
-        ('{"pull_request": null}', "abc", None),
+        ("no JSON", "abc", None),
         ("null", "abc", None),
-        ('{"pull_request": {"number": 12, "head": {"sha": 1}}}', "1", 12),
+        ('{"pull_request": null}', "abc", None),
+        ('{"pull_request": {"number": 12, "head": {"sha": "def"}}}', "def", 12),
         ('{"pull_request": {"number": [], "head": {"sha": null}}}', "abc", None),
+        ('{"workflow_run": {"head_sha": "def"}}', "def", None),
     ],
 )
-def test_owner_commit_and_pull_request_are_known(tmp_path, event, commit, number):
-    """Whose the run is, and its commit and pull request: the head, as nobody knows the temporary merge."""
+def test_commit_and_pull_request_are_the_events(
+    tmp_path: Path, event: str, commit: str, number: int | None
+) -> None:
+    """The commit is the pull request's head, as nobody knows the temporary merge. A given number counts."""
     (tmp_path / "event.json").write_text(event)
-    env = {
-        "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
-        "GITHUB_SERVER_URL": "https://github.example.com:8443",
-        "GITHUB_REPOSITORY": "o/r",
-        "GITHUB_REPOSITORY_ID": "7",
-        "GITHUB_SHA": "abc",
-        "GITHUB_RUN_ID": "123",
-        "GITHUB_RUN_NUMBER": "7",
-    }
-    repository = "https://github.example.com:8443/o/r"
-    ci = Step(env).ci
-    links = {f"Commit {commit}": f"{repository}/commit/{commit}", "Log": f"{repository}/actions/runs/123"}
-    assert ci.links == links
-    assert ci.repository == "github.example.com/o/r"
-    assert Step(env | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{repository}/actions/runs/7"
-    for missing in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
-        assert Step(env | {missing: ""}).ci.links == {}, "a link would lead nowhere"
-    for asked, expected in ((None, number), (3, 3)):  # the number that is given, else the event's
+    ci = Step(JOB | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")}).ci
+    assert ci.links[f"Commit {commit}"] == f"{PAGE}/commit/{commit}"
+    for asked, expected in ((None, number), (3, 3)):
         found = ci.pull_request(asked)
         comments = f"https://api.github.com/repos/o/r/issues/{expected}/comments"
-        named = (f"pull request #{expected}", comments)
-        assert (found and (found.name, found.comments)) == (expected and named)
+        assert (found and (found.name, found.comments)) == (
+            expected and (f"pull request #{expected}", comments)
+        )
+
+
+def test_links_and_repository_are_those_of_the_job() -> None:
+    """On Gitea and Forgejo, the number of a run is in its address. A link that would lead nowhere is none."""
+    assert Step(JOB).ci.links["Log"] == f"{PAGE}/actions/runs/123"
+    assert Step(JOB | {"GITEA_ACTIONS": "true"}).ci.links["Log"] == f"{PAGE}/actions/runs/7"
+    assert Step(JOB).ci.repository == "github.example.com/o/r"
+    for missing in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
+        assert Step(JOB | {missing: ""}).ci.links == {}

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from hypothesis import given
 
 from tests.ci.grammar import HOSTILE, gitlab_sections, workflow_commands
@@ -56,40 +57,50 @@ def test_no_text_is_a_marker_of_a_section(text):
     assert workflow_commands(log.getvalue()) == []
 
 
-def test_owner_commit_and_job_are_known():
-    """The commit, the job, and whose they are; a job outside of a project knows nothing."""
-    env = {
-        "CI_PROJECT_ID": "7",
-        "CI_PROJECT_URL": "https://gitlab.com/g/s/r",
-        "CI_COMMIT_SHA": "abc",
-        "CI_JOB_URL": "https://gitlab.com/j/1",
-    }
-    ci = detect(ENV | env, io.StringIO())
+JOB = ENV | {
+    "CI_PROJECT_ID": "7",
+    "CI_PROJECT_URL": "https://gitlab.com/g/s/r",
+    "CI_COMMIT_SHA": "abc",
+    "CI_JOB_URL": "https://gitlab.com/j/1",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "commit"), [({}, "abc"), ({"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}, "def")]
+)
+def test_owner_commit_and_job_are_known(more: dict[str, str], commit: str) -> None:
+    """The commit, the job, and whose they are; of a pipeline for merged results, the branch's commit."""
+    ci = detect(JOB | more, io.StringIO())
     assert ci.links == {
-        "Commit abc": "https://gitlab.com/g/s/r/-/commit/abc",
+        f"Commit {commit}": f"https://gitlab.com/g/s/r/-/commit/{commit}",
         "Log": "https://gitlab.com/j/1",
     }
     assert ci.repository == "gitlab.com/g/s/r"
+
+
+def test_a_job_outside_of_a_project_has_no_links() -> None:
     assert detect(ENV, io.StringIO()).links == {}
-    merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
-    assert "Commit def" in detect(ENV | merge, io.StringIO()).links
 
 
-def test_the_merge_request_is_the_pipelines_or_the_given_one():
-    """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
-    env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
-    ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
-    for number, iid in ((None, 3), (5, 5)):
-        found = ci.pull_request(number)
-        assert found is not None
-        assert found.name == f"merge request !{iid}"
-        assert found.comments == f"https://example.com/gitlab/api/v4/projects/7/merge_requests/{iid}/notes"
-    assert detect(ENV | env, io.StringIO()).pull_request(None) is None
-
-
-def test_a_forks_merge_request_counts_in_its_target():
-    """Its number counts in the project that it is for."""
-    env = {"CI_PROJECT_ID": "99", "CI_MERGE_REQUEST_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "3"}
-    found = detect(ENV | env, io.StringIO()).pull_request(None)
+@pytest.mark.parametrize(
+    ("more", "given", "project", "iid"),
+    [
+        ({"CI_MERGE_REQUEST_IID": "3"}, None, 7, 3),
+        ({"CI_MERGE_REQUEST_IID": "3"}, 5, 7, 5),
+        ({"CI_MERGE_REQUEST_IID": "3", "CI_MERGE_REQUEST_PROJECT_ID": "9"}, None, 9, 3),  # of a fork
+    ],
+)
+def test_the_merge_request_is_the_pipelines_or_the_given_one(
+    more: dict[str, str], given: int | None, project: int, iid: int
+) -> None:
+    """A relative URL root is part of the API's address."""
+    found = detect(JOB | more | {"CI_API_V4_URL": "https://a.b/gitlab/api/v4"}, io.StringIO()).pull_request(
+        given
+    )
     assert found is not None
-    assert found.comments == "/projects/7/merge_requests/3/notes"
+    assert found.name == f"merge request !{iid}"
+    assert found.comments == f"https://a.b/gitlab/api/v4/projects/{project}/merge_requests/{iid}/notes"
+
+
+def test_a_pipeline_of_a_branch_has_no_merge_request() -> None:
+    assert detect(JOB, io.StringIO()).pull_request(None) is None
