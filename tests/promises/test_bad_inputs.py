@@ -3,119 +3,78 @@
 
 import html
 import re
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
-from tests.support.world import API_KEY, Outcome, World
+from tests.support.world import API_KEY, World
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
 REPORTS = {"GITHUB_OUTPUT": "output", "GITHUB_STATE": "state", "GITHUB_STEP_SUMMARY": "summary"}
 
 
-@dataclass(frozen=True)
-class Bad:
-    """One mistake.
-
-    Attributes:
-        says: what the log must tell the user.
-        inputs: what differs from a deploy that would succeed.
-        prepare: what differs in the folder.
-    """
-
-    name: str
-    says: str
-    inputs: dict[str, object] = field(default_factory=dict)
-    code: int = 2
-    prepare: Callable[[World], object] = lambda _world: None
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def a_file_instead_of_the_folder(world: World) -> None:
-    shutil.rmtree(world.folder)
-    world.folder.write_text("x")
-
-
-BAD = [
+BAD: dict[str, tuple[int, dict[str, object], str]] = {
+    # name: exit code, inputs, what the log tells
     # --- missing, too much, contradicting
-    Bad("no app", "`app` is required: name the app", {"app": None}),
-    Bad("no key", "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE", {"api_key": None}),
+    "no app": (2, {"app": None}, "`app` is required: name the app"),
+    "no key": (2, {"api_key": None}, "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE"),
     # --- values
-    Bad("operation", "`operation` (ZEROKIE_OPERATION): '::error::x' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'", {"operation": "::error::x"}),
-    Bad("a pattern for another operation", "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes", {"app": "my-site-pr-*"}),
-    Bad("a sweep without a pattern", "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`", {"operation": "sweep", "app": "my-site", "directory": None}),
-    Bad("a sweep of comments", "`app` is required: name the app", {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}),
-    Bad("key with a prefix in a file", "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space", {"api_key": None, "api_key_file": "key.txt"}, prepare=lambda _world: Path("key.txt").write_text(f"Bearer {SECRET}")),
-    Bad("registry's URL", "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'", IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}),
+    "operation": (2, {"operation": "::error::x"}, "`operation` (ZEROKIE_OPERATION): '::error::x' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
+    "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes"),
+    "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`"),
+    "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required: name the app"),
+    "key with a prefix in a file": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space"),
+    "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'"),
     # --- the folder
-    Bad("no folder", "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact", {"directory": "dist"}),
-    Bad("a file", "is a file; name the folder that has the site (an archive has to be unpacked first)", prepare=a_file_instead_of_the_folder),
-    Bad("empty folder", "has nothing to deploy (ignored: 0); is it the right directory", prepare=lambda world: world.write({})),
-    Bad("no ignore file", "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in", {"ignore_file": ".noignore"}),
+    "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact"),
+    "a file": (2, {"directory": "../folder/index.html"}, "is a file; name the folder that has the site (an archive has to be unpacked first)"),
+    "empty folder": (2, {"directory": "empty"}, "has nothing to deploy (ignored: 0); is it the right directory"),
+    "no ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in"),
     # --- the platform
-    Bad("wrong key", "Check that the secret behind `api-key` holds a current key", {"api_key": SECRET}, code=3),
-    Bad("unknown app", "There is no app 'sitee' (404", {"app": "sitee"}, code=4),
-    Bad("image for a static app", "is a static app; `image` is for container apps", {"image": "nginx:2", "app": "site"}),
-    Bad("folder for a container app", "is a container app; `directory` is for static apps", {"app": "web"}),
-]  # fmt: skip
+    "wrong key": (3, {"api_key": SECRET}, "Check that the secret behind `api-key` holds a current key"),
+    "unknown app": (4, {"app": "sitee"}, "There is no app 'sitee' (404"),
+    "image for a static app": (2, {"image": "nginx:2", "app": "site"}, "is a static app; `image` is for container apps"),
+    "folder for a container app": (2, {"app": "web"}, "is a container app; `directory` is for static apps"),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job of GitHub's, so that every kind of output is there."""
-    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "empty").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "job")
+    Path("key.txt").write_text(f"Bearer {SECRET}")
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
     world.env["GITHUB_ACTIONS"] = "true"
 
 
-def everything_written(outcome: Outcome) -> str:
-    """The log without its masks, and all reports."""
-    log = re.sub(r"(?m)^::add-mask::.*\n", "", outcome.log)
-    reports = [path for path in sorted(Path.cwd().iterdir()) if path.name != "key.txt"]
-    return log + "".join(path.read_text("utf-8") for path in reports)
-
-
-@pytest.mark.parametrize("bad", BAD, ids=str)
-def test_each_mistake_has_its_exit_code_and_its_fix(world: World, bad: Bad) -> None:
+@pytest.mark.parametrize("mistake", BAD)
+def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) -> None:
     """The exit code, the fix, the outputs; and nothing has changed anywhere."""
-    bad.prepare(world)
+    code, inputs, says = BAD[mistake]
     before = (world.platform.apps.list(), world.stored())
 
-    outcome = world.run(**{"dotenv_file": "deploy.env", "log_level": "debug"} | bad.inputs)
+    outcome = world.run(**{"dotenv_file": "deploy.env", "log_level": "debug"} | inputs)
 
-    assert outcome.exit_code == bad.code, outcome.log
-    assert bad.says in outcome.log
-    errors = [command for command in workflow_commands(outcome.log) if command.name == "error"]
-    assert any(bad.says in error.data for error in errors)
-    written = everything_written(outcome)
-    assert "Traceback" not in written
-    assert SECRET not in written
-    assert API_KEY not in written
-
+    assert outcome.exit_code == code, outcome.log
+    errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
+    assert any(says in error for error in errors), outcome.log
     assert [record for record in outcome.requests if record.method != "GET"] == []
-    assert world.platform.lock("site") is None
     assert (world.platform.apps.list(), world.stored()) == before
-    assert not Path("state").exists()
 
     check_result(outcome.outputs)
-    assert (outcome.outputs["status"], outcome.outputs["exit_code"]) == ("failed", bad.code)
-    assert outcome.outputs["error"]
+    assert (outcome.outputs["status"], outcome.outputs["exit_code"]) == ("failed", code)
     outputs = file_command(Path("output").read_text("utf-8"))
     assert (outputs["status"], outputs["error"]) == ("failed", outcome.outputs["error"])
-    assert workflow_commands(Path("summary").read_text("utf-8")) == []
-    dotenv = dict(line.split("=", 1) for line in Path("deploy.env").read_text("utf-8").splitlines())
-    assert dotenv["ZEROKIE_RESULT_STATUS"] == "failed"
-    assert all(re.fullmatch(r"ZEROKIE_RESULT_[A-Z_]+", name) for name in dotenv)
+    assert "ZEROKIE_RESULT_STATUS=failed\n" in Path("deploy.env").read_text("utf-8")
+
+    log = re.sub(r"(?m)^::add-mask::.*\n", "", outcome.log)
+    written = log + "".join(Path(name).read_text("utf-8") for name in ("output", "summary", "deploy.env"))
+    assert not [text for text in ("Traceback", SECRET, API_KEY) if text in written]
 
 
 # Every kind of mistake, in the order of the inputs.
