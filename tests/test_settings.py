@@ -1,7 +1,5 @@
 """All inputs together: spellings, defaults, what contradicts what, and every problem at once."""
-# ruff: noqa: E501  sentences that are expected word for word are not wrapped
 
-import os
 from pathlib import Path
 
 import pytest
@@ -110,6 +108,16 @@ def test_a_missing_key_and_an_unreadable_password_are_both_told() -> None:
     assert [problem.split()[0] for problem in told] == [*names]
 
 
+def test_reports_go_to_places_that_are_right_whatever_else_is_wrong(tmp_path: Path) -> None:
+    good = tmp_path / "result.json"
+    env = MINIMAL | variables(output_file=f"{good}", dotenv_file=f"{tmp_path}", log_level="loud")
+    dotenv, level = problems(env)
+    assert dotenv.startswith(f"`dotenv-file` (ZEROKIE_DOTENV_FILE): '{tmp_path}' is a folder")
+    assert "(ZEROKIE_LOG_LEVEL)" in level
+    found, _ = inputs.load(Environment(env))
+    assert (found.own_files, found.log_level) == ({"output_file": good}, "info")
+
+
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
 
 
@@ -131,36 +139,6 @@ def test_any_environment_gives_settings_or_sentences(before: str, others: dict[s
     while seen and (following := seen[-1].__cause__ or seen[-1].__context__):
         seen.append(following)
     assert "hunter2" not in "".join(map(repr, seen)) + "".join(map(str, seen))
-
-
-# --- places
-
-
-def test_a_report_file_that_cannot_be_written_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder, a file in a folder that does not exist, a folder of somebody else's; all else is reported to."""
-    good = str(tmp_path / "result.json")
-    env = MINIMAL | variables(output_file=good, dotenv_file=str(tmp_path), summary_file="x" * 5000 + "/s.md")
-    assert problems(env) == (
-        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): {str(tmp_path)!r} is a folder or a symbolic link; give the path of a file",
-        f"`summary-file` (ZEROKIE_SUMMARY_FILE): the folder '{'x' * 5000}' does not exist; create it first or choose another path",
-    )
-    found, _ = inputs.load(Environment(env | {"ZEROKIE_LOG_LEVEL": "loud"}))
-    assert (found.own_files, found.log_level) == ({"output_file": Path(good)}, "info")
-
-    # A name that is too long is told when it is written; standard output may be named twice.
-    for name in ("x" * 300, "/dev/stdout"):
-        assert load(IMAGE | {"ZEROKIE_OUTPUT_FILE": name, "ZEROKIE_STATE_FILE": "/dev/stdout"}).output_file
-    link = tmp_path / "link"
-    link.symlink_to(good)
-    (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": str(link)})
-    assert problem.endswith("is a folder or a symbolic link; give the path of a file")
-
-    # Root may write everywhere, so the question is answered for it.
-    monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
-    (problem,) = problems(IMAGE | {"ZEROKIE_OUTPUT_FILE": good})
-    assert problem.endswith(f"{good!r} can't be written (Permission denied); choose another path")
 
 
 # --- lists that are joined with commas

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zerokie_action.report.files import write_report
+from zerokie_action.report.files import check_report_file, write_report
 
 
 def test_a_report_replaces_an_old_one_in_utf_8(tmp_path: Path) -> None:
@@ -36,3 +36,29 @@ def test_standard_output_is_appended_to(capfd: pytest.CaptureFixture[str], path:
     os.write(1, b"log\n")
     write_report(Path(path), "report\n")
     assert capfd.readouterr().out == "log\nreport\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("folder", "is a folder or a symbolic link; give the path of a file"),
+        ("link", "is a folder or a symbolic link; give the path of a file"),
+        ("x" * 5000 + "/s.md", "does not exist; create it first or choose another path"),
+    ],
+)
+def test_a_path_that_can_t_be_written_is_told_before_the_deploy(
+    tmp_path: Path, path: str, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("file")
+    with pytest.raises(ValueError, match=problem):
+        check_report_file(f"{tmp_path}/{path}")
+
+
+def test_the_system_is_asked_whether_a_path_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is too long is told when it is written. Root may write everywhere, so it is told here."""
+    for path in ("x" * 300, "/dev/stdout"):
+        assert check_report_file(path) == path
+    monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
+    with pytest.raises(ValueError, match=r"can't be written \(Permission denied\); choose another path"):
+        check_report_file("report.md")
