@@ -5,7 +5,6 @@ import json
 import re
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -58,19 +57,18 @@ def test_a_value_of_env_is_hidden_in_the_platforms_words(world: World) -> None:
     assert outcome.outputs["app"] == "production"
 
 
-@pytest.mark.parametrize("where", ["error", "status", "page"])
-def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: str) -> None:
+@pytest.mark.parametrize(("where", "code"), [("error", 8), ("status", 9), ("page", 10)])
+def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: str, code: int) -> None:
     """By the platform, or by the app itself when its health is checked."""
     running_web(world)
     said = "can't reach user:hunter22@db"
     if where == "page":
         world.platform.set_page("web", 500, said.encode())
     else:
-        app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
-        says(world, times=None, **app)
+        says(world, times=None, **{"image": NEW, "status": "failed", where: said})
     env = "DB=user:hunter22@db"
     outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
-    assert outcome.exit_code == {"error": 8, "status": 9, "page": 10}[where]
+    assert outcome.exit_code == code
     assert "can't reach ***" in outcome.outputs["error"]
     assert "hunter22" not in seen(outcome)
 
@@ -84,11 +82,13 @@ def test_a_key_file_is_neither_shown_nor_deployed(world: World) -> None:
     assert list(world.stored()) == ["index.html"]
     assert API_KEY not in seen(outcome)
 
+
+def test_the_password_in_a_file_is_hidden_in_the_platforms_words(world: World) -> None:
     running_web(world)
-    (world.folder.parent / "password").write_text(f"{PASSWORD}\n", "utf-8")
+    file = world.folder.parent / "password"
+    file.write_text(f"{PASSWORD}\n", "utf-8")
     said = json.dumps({"error": f"{PASSWORD} is wrong"}).encode()
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400, body=said)
-    file = world.folder.parent / "password"
     outcome = deploy(world, **LOGIN, registry_password_file=file)
     assert "*** is wrong" in seen(outcome)
     assert PASSWORD not in seen(outcome)
@@ -142,46 +142,37 @@ def test_no_variable_of_a_secret_is_shown(world: World) -> None:
     assert "hunter2" not in seen(outcome)
 
 
-class TestNobodyElseSeesTheKey:
-    """It goes to the API's origin, and only with requests to the API."""
-
-    def test_the_log_names_the_api_that_gets_the_key(self, world: World) -> None:
-        """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
-        first, second, *_ = world.run().log.splitlines()
-        assert first.startswith("zerokie-action")
-        assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
-
-    def test_a_redirect_of_the_api_gets_no_key(self, world: World) -> None:
-        """Nobody follows that."""
-
-        async def deploy_once() -> None:
-            async with serve(fine) as other:
-                world.fault(Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None)
-                outcome = await world.arun()
-                assert outcome.exit_code == 5
-                assert "Check `api-url`" in outcome.outputs["hint"]
-                assert other.requests == []
-
-        timewarp.run(world.loop, deploy_once())
+def test_the_log_names_the_api_that_gets_the_key(world: World) -> None:
+    """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+    first, second, *_ = world.run().log.splitlines()
+    assert first.startswith("zerokie-action")
+    assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
 
 
-class TestWhatMustNotBePublic:
-    """Files of the directory that hold secrets."""
+def test_a_redirect_of_the_api_gets_no_key(world: World) -> None:
+    async def deploy_once() -> None:
+        async with serve(fine) as other:
+            world.fault(Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None)
+            outcome = await world.arun()
+            assert outcome.exit_code == 5
+            assert "Check `api-url`" in outcome.outputs["hint"]
+            assert other.requests == []
 
-    def test_a_private_key_stops_the_deploy(self, world: World) -> None:
-        """Nothing is written, not even an app is created; `ignore` leaves it out, or says `!path`."""
-        pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
-        world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})
-        for ignore in ("", "!docs", "!docs/"):
-            outcome = world.run(app="new", create=True, ignore=ignore)
-            assert outcome.exit_code == 2
-            assert {record.method for record in outcome.requests} <= {"GET"}
-            assert "'docs/example.pem' holds a private key" in outcome.outputs["error"]
-            assert "hunter2" not in outcome.log
-        assert world.run(ignore="!docs/example.pem\n*.pem\n!docs").exit_code == 0
-        assert world.stored() == {"index.html": b"x"}
-        assert world.run(ignore="!docs/example.pem").exit_code == 0
-        assert world.stored() == {"index.html": b"x", "docs/example.pem": pem}
+    timewarp.run(world.loop, deploy_once())
+
+
+def test_a_private_key_in_the_directory_stops_the_deploy(world: World) -> None:
+    """Nothing is written, not even an app is created. Only the input `ignore` decides, by the file's path."""
+    pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
+    world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})
+    for ignore in ("", "!docs", "!docs/"):
+        outcome = world.run(app="new", create=True, ignore=ignore)
+        assert outcome.exit_code == 2
+        assert {record.method for record in outcome.requests} <= {"GET"}
+        assert "'docs/example.pem' holds a private key" in outcome.outputs["error"]
+        assert "hunter2" not in outcome.log
+    assert world.run(ignore="!docs/example.pem\n*.pem\n!docs").exit_code == 0
+    assert world.stored() == {"index.html": b"x"}
 
 
 @pytest.mark.parametrize("origin", [f"https://{TOKEN}@github.com/acme/docs", f"https://me:{TOKEN}@/docs"])
