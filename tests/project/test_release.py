@@ -251,37 +251,34 @@ def test_a_fix_of_the_major_version_before_moves_its_own_names_alone(
     assert repository.github["latest"] == "v2.0.0"
 
 
-OTHER = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
-
-
-@pytest.mark.parametrize(
-    ("github", "arguments", "said"),
-    [
-        (
-            {"tags": {"v1.2.0": "x"}, "commits": {"x": OTHER}},
-            ["draft", "1.2.0", IMAGE],
-            "v1.2.0 exists already",
-        ),
-        ({"private": True}, ["draft", "1.2.0", IMAGE], "can't be pulled without a login"),
-        *[
-            ({}, ["check", version], "Not released: ")
-            for version in ("v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0")
-        ],
-        *[
-            ({}, ["draft", "1.2.0", image], "by its digest")
-            for image in (f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE)
-        ],
-    ],
-)
-def test_refused_releases_leave_all_as_it_is(
-    repository: Repository, github: dict[str, Any], arguments: list[str], said: str
-) -> None:
-    """A version of another commit, one that is not the checkout's, an image that nobody can pull or pin."""
-    repository.set(**github)
+def require_refused(repository: Repository, said: str, *arguments: str) -> None:
+    """The script says why, and leaves all as it is."""
     before = repository.github
-
     done = repository.run(*arguments)
-
     assert done.returncode == 1
     assert said in done.stderr
     assert {**repository.github, "calls": []} == before
+
+
+def test_a_version_is_released_once(repository: Repository) -> None:
+    other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
+    repository.set(tags={"v1.2.0": "other"}, commits={"other": other})
+    require_refused(repository, "v1.2.0 exists already", "draft", "1.2.0", IMAGE)
+
+
+def test_a_private_image_is_not_released(repository: Repository) -> None:
+    """No tag is made that could not be taken back."""
+    repository.set(private=True)
+    require_refused(repository, "can't be pulled without a login", "draft", "1.2.0", IMAGE)
+
+
+@pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
+def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, version: str) -> None:
+    """The package and the changelog both have to say so."""
+    require_refused(repository, "Not released: ", "check", version)
+
+
+@pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
+def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
+    """Anything else could change later."""
+    require_refused(repository, "by its digest", "draft", "1.2.0", image)
