@@ -29,6 +29,19 @@ def run(world: World, forge: Forge | Handler, **inputs: Any) -> Outcome:
     return forges.run(world, forge, **{**BOTH, "event": EVENT, **inputs})
 
 
+def tell_about(world: World, forge: Forge, result: Result) -> None:
+    """Tell the forge about a run with this result."""
+
+    async def main() -> None:
+        async with forges.job(world, forge, event=EVENT) as env:
+            inputs = {**BOTH, "app": "site", "github_token": TOKEN}
+            env |= {f"ZEROKIE_{name.upper()}": str(value) for name, value in inputs.items()}
+            settings, _ = load(Environment(env))
+            await tell_forge(result, detect(env, io.StringIO()), settings)
+
+    timewarp.run(world.loop, main())
+
+
 # --- which outcome tells what
 
 
@@ -54,19 +67,19 @@ def test_the_button_leads_to_what_is_live(
     """A failed deploy is shown, and leaves the older deployment active. A comment tells of almost any end."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
     forge = Forge(deployments={501: Deployment(old, [{"state": "success"}])})
-
-    async def main() -> None:
-        async with forges.job(world, forge, event=EVENT) as env:
-            inputs = {**BOTH, "app": "site", "github_token": TOKEN}
-            env |= {f"ZEROKIE_{name.upper()}": str(value) for name, value in inputs.items()}
-            settings, _ = load(Environment(env))
-            result = Result(operation, "site", is_dry, status)
-            await tell_forge(result, detect(env, io.StringIO()), settings)
-
-    timewarp.run(world.loop, main())
+    tell_about(world, forge, Result(operation, "site", is_dry, status))
     assert active(forge, "zerokie:site") == expected
     assert any("deployments" in line for line in forge.requests) is (expected != ["old success"])
     assert len(forge.comments) == (status not in {"cancelled", "skipped"})
+
+
+def test_an_address_that_is_none_is_not_sent(world: World) -> None:
+    """Such as one that had a secret, or that of the log of a run that has none."""
+    forge = Forge()
+    tell_about(world, forge, Result("deploy", "site", status="deployed", url="https://***.x/"))
+    assert forge.deployments is not None
+    (status,) = forge.deployments[501].statuses
+    assert (status["environment_url"], status["log_url"]) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import GITHUB, TOKEN, Deployment, Forge, warnings
+from tests.ci.forge import TOKEN, Deployment, Forge, warnings
 from tests.ci.forge import active as active_of
 from tests.ci.forge import run as run_on_forge
-from tests.support.containers import NEW, running_web
-from tests.support.world import API_KEY, Outcome, World, close_signals
+from tests.support.world import Outcome, World, close_signals
 from zerokie_action.sandbox.faults import Kind
 from zerokie_action.signals import Signals
 
@@ -278,26 +277,3 @@ def test_a_sweep_of_an_app_that_is_gone_makes_all_inactive(world: World) -> None
     assert outcome.outputs["apps"] == []
     assert active(forge) == []
     assert forge.comments == {}
-
-
-# --- what is not sent
-
-
-def test_a_url_with_a_secret_is_not_sent(world: World) -> None:
-    """What the platform says is shown without secrets; a URL that is none is not sent."""
-    running_web(world)
-    forge = Forge()
-    body = json.dumps({"name": "web", "status": "running", "image": NEW, "url": f"https://{API_KEY}.x/"})
-    world.fault(Kind.STATUS, "GET", "/apps/web$", skip=1, times=None, status=200, body=body.encode())
-    outcome = run(world, forge, event("c1"), app="web", image=NEW)
-    assert outcome.exit_code == 0, outcome.log
-    assert active(forge, "zerokie:web") == ["c1 success"]
-    assert API_KEY not in f"{forge.deployments}"
-
-
-def test_without_a_log_no_log_url_is_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(GITHUB, "GITHUB_RUN_ID")
-    forge = Forge()
-    push(world, forge)
-    assert forge.deployments is not None
-    assert forge.deployments[501].statuses[0]["log_url"] == ""

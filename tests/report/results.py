@@ -59,10 +59,14 @@ def hostile() -> st.SearchStrategy[Result]:
     """Whatever a platform, a file system and a user could put into a result."""
     optional = st.none() | HOSTILE
     words = HOSTILE.filter(bool)
-    domain = st.fixed_dictionaries(
-        {"domain": HOSTILE},
-        optional=dict.fromkeys(("cname_target", "tls_status", "dns_record"), words)
-        | {"status": st.just("attached already"), "error": words.map(one_line).filter(bool)},
+    domain = st.one_of(
+        st.fixed_dictionaries(
+            {"domain": HOSTILE},
+            optional={"cname_target": words, "tls_status": words},
+        ),
+        st.fixed_dictionaries({"domain": HOSTILE, "cname_target": words, "dns_record": words}),
+        st.fixed_dictionaries({"domain": HOSTILE, "status": st.just("attached already")}),
+        st.fixed_dictionaries({"domain": HOSTILE, "error": words.map(one_line).filter(bool)}),
     )
     changes = st.none() | st.builds(
         Changes,
