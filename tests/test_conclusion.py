@@ -3,7 +3,6 @@
 `tests/ci/test_comment.py` and `test_deployments.py` have what becomes of comments and deployments.
 """
 
-import io
 import json
 from typing import Any
 
@@ -12,13 +11,9 @@ import pytest
 from tests.ci import forge as forges
 from tests.ci.forge import TOKEN, Deployment, Forge, active, hang, warnings
 from tests.http.servers import Handler, Peer, always
-from tests.support import timewarp
 from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.ci import detect
-from zerokie_action.conclusion import tell_forge
 from zerokie_action.report.result import Result
-from zerokie_action.settings import Environment, load
 
 BOTH: dict[str, Any] = {"comment": True, "preview_environment": "previews"}
 EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
@@ -27,19 +22,6 @@ EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
 def run(world: World, forge: Forge | Handler, **inputs: Any) -> Outcome:
     """A deploy that the request gets a comment and a deployment of."""
     return forges.run(world, forge, **{**BOTH, "event": EVENT, **inputs})
-
-
-def tell_about(world: World, forge: Forge, result: Result) -> None:
-    """Tell the forge about a run with this result."""
-
-    async def main() -> None:
-        async with forges.job(world, forge, event=EVENT) as env:
-            inputs = {**BOTH, "app": "site", "github_token": TOKEN}
-            env |= {f"ZEROKIE_{name.upper()}": str(value) for name, value in inputs.items()}
-            settings, _ = load(Environment(env))
-            await tell_forge(result, detect(env, io.StringIO()), settings)
-
-    timewarp.run(world.loop, main())
 
 
 # --- which outcome tells what
@@ -67,7 +49,7 @@ def test_the_button_leads_to_what_is_live(
     """A failed deploy is shown, and leaves the older deployment active. A comment tells of almost any end."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
     forge = Forge(deployments={501: Deployment(old, [{"state": "success"}])})
-    tell_about(world, forge, Result(operation, "site", is_dry, status))
+    forges.tell(world, forge, Result(operation, "site", is_dry, status), EVENT, **BOTH)
     assert active(forge, "zerokie:site") == expected
     assert any("deployments" in line for line in forge.requests) is (expected != ["old success"])
     assert len(forge.comments) == (status not in {"cancelled", "skipped"})
@@ -76,7 +58,7 @@ def test_the_button_leads_to_what_is_live(
 def test_an_address_that_is_none_is_not_sent(world: World) -> None:
     """Such as one that had a secret, or that of the log of a run that has none."""
     forge = Forge()
-    tell_about(world, forge, Result("deploy", "site", status="deployed", url="https://***.x/"))
+    forges.tell(world, forge, Result("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
     assert forge.deployments is not None
     (status,) = forge.deployments[501].statuses
     assert (status["environment_url"], status["log_url"]) == ("", "")
@@ -113,7 +95,7 @@ def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
         "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; "
         "to name one, set `pull-request`"
     )
-    assert (warnings(outcome), forge.requests) == ([], [])
+    assert (warnings(outcome.log), forge.requests) == ([], [])
     run(world, forge, ci=ci, event="{}", preview_environment=None, pull_request=5)
     assert [*forge.about.values()] == [5]
 
@@ -154,7 +136,7 @@ def test_a_forge_that_fails_is_a_warning_each(world: World, case: str) -> None:
     world.loop.jump(60)  # the clock does not begin with the run
     outcome = run(world, forge, **({"github_token": None} if case == "no token" else {}))
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
-    told = sorted(warnings(outcome))
+    told = sorted(warnings(outcome.log))
     assert [words in line for line in told] == [True, True]
     permissions = ("`permissions: pull-requests: write`", "`permissions: deployments: write`")
     assert [name in line for name, line in zip(permissions, told, strict=True)] == [is_permission] * 2
@@ -172,7 +154,7 @@ def test_a_short_outage_of_the_forge_is_waited_out(world: World, method: str) ->
     run(world, forge)
     forge.refuse[method] = (503, b"")
     world.loop.call_later(1.5, forge.refuse.clear)
-    assert warnings(run(world, forge)) == []
+    assert warnings(run(world, forge).log) == []
     assert len(forge.comments) == 1
 
 
@@ -184,7 +166,7 @@ def test_a_signal_gives_comment_and_deployment_up(world: World) -> None:
         await hang(peer)
 
     outcome = run(world, signalled)
-    assert (outcome.exit_code, outcome.outputs["status"], warnings(outcome)) == (0, "deployed", [])
+    assert (outcome.exit_code, outcome.outputs["status"], warnings(outcome.log)) == (0, "deployed", [])
     assert outcome.seconds == pytest.approx(2, abs=0.1)
 
 

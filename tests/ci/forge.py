@@ -1,5 +1,6 @@
 """A forge in memory: pull requests with comments and deployments, or GitLab's merge requests."""
 
+import io
 import json
 import math
 import re
@@ -12,6 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 from tests.http.servers import Handler, Peer, serve
 from tests.support import timewarp
 from tests.support.world import Outcome, World
+from zerokie_action.ci import detect
+from zerokie_action.conclusion import tell_forge
+from zerokie_action.report.result import Result
+from zerokie_action.settings import Environment, load
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {
@@ -224,11 +229,29 @@ def run(
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
 
 
-def warnings(outcome: Outcome) -> list[str]:
-    """The warnings in the log."""
-    return [
-        line for line in outcome.log.splitlines() if re.match("::warning::|(\x1b\\[0;33m)?Warning: ", line)
-    ]
+async def tell_here(env: dict[str, str], result: Result, **inputs: object) -> str:
+    """What the end of a run with this result in a job does with the forge. Returns the log."""
+    given = {"app": result.app, "github_token": TOKEN, "preview_environment": "previews", **inputs}
+    texts = {f"ZEROKIE_{name.upper()}": str(value) for name, value in given.items()}
+    settings, _ = load(Environment(env | texts))
+    log = io.StringIO()
+    await tell_forge(result, detect(env, log), settings)
+    return log.getvalue()
+
+
+def tell(world: World, forge: Forge, result: Result, event: str = "", **inputs: object) -> str:
+    """The same in a job of its own, without the run. Returns the log."""
+
+    async def main() -> str:
+        async with job(world, forge, event=event) as world.env:
+            return await tell_here(world.env, result, **inputs)
+
+    return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
+
+
+def warnings(log: str) -> list[str]:
+    """The warnings in a log."""
+    return [line for line in log.splitlines() if re.match("::warning::|(\x1b\\[0;33m)?Warning: ", line)]
 
 
 def active(forge: Forge, task: str) -> list[str]:

@@ -132,13 +132,13 @@ def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> 
 def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
     """The warning names the scope, which the job's own token does not have."""
     outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
-    (warning,) = warnings(outcome)
+    (warning,) = warnings(outcome.log)
     assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning
     assert outcome.exit_code == 0
 
 
 def test_endless_pages_are_a_warning(world: World) -> None:
     forge = Forge(is_endless=True)
-    (warning,) = warnings(run(world, forge))
+    (warning,) = warnings(run(world, forge).log)
     assert "127.0.0.1 lists more than 30 pages" in warning
     assert len(forge.requests) == 30

@@ -1,4 +1,4 @@
-"""Deployments of a pull request, whole runs against a forge that keeps state: which is active, and when.
+"""Deployments of a pull request on a forge that keeps state: which is active, and when.
 
 A deployment is active while its newest status is not `inactive`. The forge has GitHub's defaults, which would
 merge, wait for checks, and make the deployments of all other pull requests inactive.
@@ -7,47 +7,34 @@ merge, wait for checks, and make the deployments of all other pull requests inac
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.ci.forge import TOKEN, Deployment, Forge, warnings
-from tests.ci.forge import active as active_of
-from tests.ci.forge import run as run_on_forge
-from tests.support.world import Outcome, World, close_signals
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.signals import Signals
+from tests.ci import forge as forges
+from tests.ci.forge import Deployment, Forge, tell_here, warnings
+from tests.support.world import Outcome, World
+from zerokie_action.report.result import Result
 
 APP = "my-site-pr-12"
 TASK = f"zerokie:{APP}"
 
 
-def event(commit: str, number: int = 12) -> str:
-    return json.dumps({"pull_request": {"number": number, "head": {"sha": commit}}})
+def event(commit: str) -> str:
+    return json.dumps({"pull_request": {"number": 12, "head": {"sha": commit}}})
 
 
-def run(world: World, forge: Forge, event: str = "{}", **inputs: object) -> Outcome:
-    given: dict[str, Any] = {"app": APP, "preview_environment": "previews", **inputs}
-    return run_on_forge(world, forge, event=event, **given)
+def deployed(app: str = APP, status: str = "deployed") -> Result:
+    return Result("deploy", app, status=status)
 
 
-def push(world: World, forge: Forge, commit: str = "c1", number: int = 12, **inputs: Any) -> Outcome:
-    """A deploy of a commit of a pull request."""
-    world.write({"index.html": commit.encode()})
-    given: dict[str, Any] = {"create": True, **inputs}
-    return run(world, forge, event(commit, number), **given)
-
-
-def fail(world: World, forge: Forge, commit: str) -> None:
-    """A deploy that the platform refuses, after the lock."""
-    world.fault(Kind.STATUS, "PUT", "/files/", status=400)
-    assert push(world, forge, commit).outputs["status"] == "failed"
-    world.platform.faults.clear()
+def push(world: World, forge: Forge, commit: str, result: Result | None = None, **inputs: Any) -> list[str]:
+    """The end of a deploy of this commit. Returns the warnings."""
+    return warnings(forges.tell(world, forge, result or deployed(), event(commit), **inputs))
 
 
 def active(forge: Forge, task: str = TASK) -> list[str]:
-    return active_of(forge, task)
+    return forges.active(forge, task)
 
 
 def asked(forge: Forge) -> list[str]:
@@ -63,8 +50,9 @@ def asked(forge: Forge) -> list[str]:
 def test_the_first_deploy_shows_the_button(world: World) -> None:
     """A deployment of the pull request's own commit, and one status with the button's URL."""
     forge = Forge()
-    outcome = push(world, forge)
-    assert (outcome.exit_code, warnings(outcome)) == (0, [])
+    inputs: dict[str, Any] = {"app": APP, "create": True, "preview_environment": "previews"}
+    outcome = forges.run(world, forge, event=event("c1"), **inputs)
+    assert (outcome.exit_code, warnings(outcome.log)) == (0, [])
     assert outcome.log.splitlines()[-1] == f"Updated the deployment of '{APP}' on pull request #12"
     assert forge.deployments == {
         501: Deployment(
@@ -114,7 +102,7 @@ def test_two_apps_and_a_stranger_keep_their_deployments(world: World) -> None:
     forge = Forge(deployments={7: stranger})
     for commit in ("c1", "c2"):
         for app in (APP, "docs-pr-12"):
-            push(world, forge, commit, app=app)
+            push(world, forge, commit, deployed(app))
     assert active(forge) == active(forge, "zerokie:docs-pr-12") == ["c2 success"]
     assert stranger.statuses == [{"state": "success"}]
 
@@ -122,7 +110,7 @@ def test_two_apps_and_a_stranger_keep_their_deployments(world: World) -> None:
 def test_another_task_in_the_list_stays_as_it_is(world: World) -> None:
     """A forge may list more than it was asked for."""
     forge = Forge()
-    push(world, forge)
+    push(world, forge, "c1")
     listed = [{"id": 700, "task": "deploy"}, {"id": 501, "task": f"{TASK}x"}]
 
     async def list_all(line: str) -> None:
@@ -130,7 +118,7 @@ def test_another_task_in_the_list_stays_as_it_is(world: World) -> None:
         forge.answer_deployments = (200, {}, json.dumps(listed).encode()) if is_list else None
 
     forge.before = list_all
-    assert warnings(push(world, forge, "c2")) == []
+    assert push(world, forge, "c2") == []
     assert active(forge) == ["c1 success", "c2 success"]
 
 
@@ -141,20 +129,16 @@ def test_two_runs_at_once_leave_the_newest_active(world: World, at: int) -> None
     push(world, forge, "c0")
     push(world, forge, "c1")
     forge.requests.clear()
-    ended = []
+    told = []
 
     async def other_run(_line: str) -> None:
         if len(forge.requests) == at - 1:
             forge.before = None
             (world.folder.parent / "event.json").write_text(event("other"))
-            inputs = {"app": APP, "preview_environment": "previews", "github_token": TOKEN}
-            other = replace(world, signals=Signals())
-            ended.append((await other.arun(**inputs)).exit_code)
-            close_signals(other.signals)
+            told.append(await tell_here(world.env, deployed()))
 
     forge.before = other_run
-    outcome = push(world, forge, "ours")
-    assert (outcome.exit_code, warnings(outcome), ended) == (0, [], [0])
+    assert push(world, forge, "ours") == warnings(told[0]) == []
     # The last one to be created is the last one to end.
     assert active(forge) == ["ours success" if at == 1 else "other success"]
 
@@ -164,7 +148,7 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
     forge = Forge()
     push(world, forge, "c1")
     for commit in ("c2", "c3", "c4"):
-        fail(world, forge, commit)
+        push(world, forge, commit, deployed(status="failed"))
     inactive = 0
 
     def die(line: str) -> None:
@@ -184,12 +168,11 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
 def test_a_failed_deploy_has_no_button(world: World) -> None:
     """The button leads to what is live, so the deployment before is not even looked at."""
     forge = Forge()
-    push(world, forge, "c1")
-    asked(forge)
-    fail(world, forge, "c2")
-    assert asked(forge) == ["POST ", "POST /502/statuses"]
+    result = Result("deploy", APP, url="https://a.b/", status="failed")
+    push(world, forge, "c1", result)
+    assert asked(forge) == ["POST ", "POST /501/statuses"]
     assert forge.deployments is not None
-    (status,) = forge.deployments[502].statuses
+    (status,) = forge.deployments[501].statuses
     assert (status["state"], status["environment_url"]) == ("failure", "")
 
 
@@ -199,7 +182,7 @@ def test_all_pages_are_read_until_one_is_inactive(world: World) -> None:
     failed = [Deployment(fields, [{"state": "failure"}]) for _ in range(102)]
     forge = Forge(deployments=dict(enumerate(failed, 1)))
     for pages in (2, 1):
-        assert warnings(push(world, forge)) == []
+        assert push(world, forge, "c1") == []
         assert active(forge) == ["c1 success"]
         assert sum(line.startswith("GET ?") for line in asked(forge)) == pages
 
@@ -207,13 +190,10 @@ def test_all_pages_are_read_until_one_is_inactive(world: World) -> None:
 def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
     """The warning says so; the comment is there."""
     forge = Forge(deployments=None)
-    (warning,) = warnings(push(world, forge, comment=True))
+    (warning,) = push(world, forge, "c1", comment=True)
     assert "Updating the deployment was refused (404" in warning
     assert "Gitea and Forgejo have no deployments" in warning
     assert len(forge.comments) == 1
-
-
-# --- which commit
 
 
 @pytest.mark.parametrize(
@@ -223,14 +203,13 @@ def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
         ({"pull_request": {"number": 5, "head": {"sha": "of-the-event"}}}, "of-the-event"),
         ({"issue": {"number": 12}}, "of-the-request"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_commit_is_the_head_of_the_event_or_of_the_request(
     world: World, given: dict[str, Any], expected: str
 ) -> None:
     """The head of the run's own event; where it has none, of the request that `pull-request` names."""
     forge = Forge(states={12: "open"}, heads={12: "of-the-request"})
-    run(world, forge, json.dumps(given), create=True, pull_request=12)
+    forges.tell(world, forge, deployed(), json.dumps(given), pull_request=12)
     assert active(forge) == [f"{expected} success"]
 
 
@@ -240,39 +219,39 @@ def test_the_commit_is_the_head_of_the_event_or_of_the_request(
 def test_destroy_makes_all_of_the_app_inactive(world: World) -> None:
     """All deployments of the app become inactive, whatever the input's value is; other apps keep theirs."""
     forge = Forge()
-    push(world, forge, "d1", app="docs-pr-12")
+    push(world, forge, "d1", deployed("docs-pr-12"))
     push(world, forge, "c1")
-    fail(world, forge, "c2")
-    outcome = run(world, forge, event("c2"), operation="destroy", preview_environment="any")
-    assert (outcome.exit_code, warnings(outcome)) == (0, [])
+    push(world, forge, "c2", deployed(status="failed"))
+    assert (
+        push(world, forge, "c2", Result("destroy", APP, status="destroyed"), preview_environment="any") == []
+    )
     assert active(forge) == []
     assert active(forge, "zerokie:docs-pr-12") == ["d1 success"]
 
 
 def sweep(world: World, forge: Forge, **inputs: Any) -> Outcome:
     given: dict[str, Any] = {"app": "my-site-pr-*", "operation": "sweep", **inputs}
-    outcome = run(world, forge, **given)
-    assert (outcome.exit_code, warnings(outcome)) == (0, [])
+    outcome = forges.run(world, forge, preview_environment="previews", **given)
+    assert (outcome.exit_code, warnings(outcome.log)) == (0, [])
     return outcome
 
 
 def test_a_sweep_makes_deployments_of_closed_requests_inactive(world: World) -> None:
     """Those of closed requests become inactive, on their own; all others stay, and all in a dry run."""
     forge = Forge(states={1: "open", 2: "closed", 3: "open"})
-    for number in forge.states:
-        push(world, forge, f"c{number}", number, app=f"my-site-pr-{number}")
-    asked(forge)
-    for is_dry, left in ((True, [1, 2, 3]), (False, [1, 3])):
+    apps = [f"my-site-pr-{number}" for number in forge.states]
+    for app in apps:
+        world.platform.apps.create_static(app)
+        push(world, forge, "c1", deployed(app))
+    for is_dry, left in ((True, apps), (False, [apps[0], apps[2]])):
         sweep(world, forge, dry_run=is_dry)
-        live = [number for number in forge.states if active(forge, f"zerokie:my-site-pr-{number}")]
-        assert live == left
+        assert [app for app in apps if active(forge, f"zerokie:{app}")] == left
 
 
 def test_a_sweep_of_an_app_that_is_gone_makes_all_inactive(world: World) -> None:
     """Somebody deleted it by hand before its request was closed, which needs no comment."""
     forge = Forge(states={12: "closed"})
-    push(world, forge)
-    world.platform.delete_app(APP)
+    push(world, forge, "c1")
     outcome = sweep(world, forge, pull_request=12, comment=True)
     assert outcome.outputs["apps"] == []
     assert active(forge) == []
