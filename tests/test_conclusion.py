@@ -100,13 +100,12 @@ def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
     assert [*forge.about.values()] == [5]
 
 
-@pytest.mark.parametrize("env", [{}, {"GITLAB_CI": "true"}], ids=["a shell", "GitLab"])
-def test_gitlab_has_its_own_way_in_one_warning(world: World, env: dict[str, str]) -> None:
-    """One warning, which names GitLab's own way."""
-    world.env = env
-    outcome = world.run(preview_environment="previews")
+def test_gitlab_has_its_own_way_in_one_warning(world: World) -> None:
+    forge = Forge()
+    outcome = run(world, forge, ci="gitlab", comment=None)
     (warning,) = outcome.outputs["warnings"]
     assert "the job's `environment`" in warning
+    assert (len(warnings(outcome.log)), forge.requests) == (1, [])
 
 
 # --- a forge that does not do it
