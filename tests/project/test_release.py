@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -115,16 +116,13 @@ class Repository:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script, to its end."""
-        path = f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"
-        command = [sys.executable, str(self.folder / ".ci" / "release.py"), *arguments]
-        return subprocess.run(
-            command, env=os.environ | {"PATH": path}, capture_output=True, check=False, text=True
-        )
+        return self.sh(shlex.join(["python", ".ci/release.py", *arguments]))
 
-    def sh(self, commands: str) -> None:
-        """Run commands of the documents in the checkout; they succeed."""
+    def sh(self, commands: str) -> subprocess.CompletedProcess[str]:
+        """Run commands in the checkout."""
         env = os.environ | {"PATH": f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"}
-        subprocess.run(["bash", "-e", "-c", commands], cwd=self.folder, env=env, check=True)
+        command = ["bash", "-e", "-c", commands]
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, check=False, text=True)
 
 
 @pytest.fixture
@@ -212,7 +210,8 @@ def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Reposito
         assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
         assert github["latest"] == "v1.2.0"
 
-    repository.sh(withdrawal().replace("1.2.3", "1.2.0").replace("1.2.2", "1.1.0"))
+    done = repository.sh(withdrawal().replace("1.2.3", "1.2.0").replace("1.2.2", "1.1.0"))
+    assert done.returncode == 0, done.stderr
     github = repository.github
     assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
     assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": OLD}

@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -64,7 +65,8 @@ def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: st
     if where == "page":
         world.platform.set_page("web", 500, said.encode())
     else:
-        says(world, times=None, **{"image": NEW, "status": "failed", where: said})
+        app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
+        says(world, times=None, **app)
     env = "DB=user:hunter22@db"
     outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
     assert outcome.exit_code == code
