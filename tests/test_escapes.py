@@ -18,7 +18,6 @@ from zerokie_action.escapes import (
 )
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufeff]")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,6 @@ ZERO_WIDTH = re.compile("&#(8203|8204|8205|8288|65279);|[\u200b-\u200d\u2060\ufe
         ("\ufe0f::error::x", "\\\ufe0f::error::x"),
         (":\ufe0f:error::x", "\\:\ufe0f:error::x"),
         ("see ##[error]x", r"see #\#[error]x"),
-        ("#\u200b#[error]x", r"#\u200b#[error]x"),
         ("#\ufe0f#[error]x", "#\\\ufe0f#[error]x"),
         ("a\rb\nc\x85d\u2028e", r"a\rb\nc\x85d\u2028e"),
         ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
@@ -48,11 +46,6 @@ def test_line_breaks_become_spaces():
     assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
 
 
-def visible(text: str) -> str:
-    """What is left of foreign text when it is shown on one line."""
-    return one_line(text, 100_000)
-
-
 @given(HOSTILE)
 @example("- a")
 @example("1. a")
@@ -62,17 +55,17 @@ def visible(text: str) -> str:
 def test_markdown_text_is_only_text(text):
     """At the start of a document, foreign text is one paragraph without any markup, and reads as it is."""
     tokens = MARKDOWN.parse(markdown_text(text, 100_000))
-    if not visible(text):
+    visible = one_line(text, 100_000)
+    if not visible:
         assert tokens == []
         return
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     children = tokens[1].children or []
     assert {child.type for child in children} <= {"text", "code_inline"}
     shown = "".join(child.content for child in children)
-    assert unescaped(shown) == unescaped(visible(text))
+    assert unescaped(shown) == unescaped(visible)
     for part in (child.content for child in children if child.type == "text"):
         assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", part), "nothing to link after rendering either"
-    assert not ZERO_WIDTH.search(markdown_text(text)), "it can be copied"
 
 
 def unescaped(text: str) -> str:

@@ -4,9 +4,9 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ SECRETS = (
     .map(str.strip)
     .filter(lambda secret: len(secret) >= 4)
 )
-FORMS = [
+FORMS: list[Callable[[str], str]] = [
     str,
     quote,
     lambda secret: quote(secret, safe=""),
@@ -45,14 +45,15 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=15)
+@settings(max_examples=40)
 @example("a&<>\"'/+~. %\\é", "", "")
 @given(SECRETS, st.text(), st.text())
-def test_no_form_of_a_secret_survives(form, secret, before, after):
+def test_no_form_of_a_secret_survives(secret: str, before: str, after: str) -> None:
     """Whatever is around it and however it is encoded, a secret is not in the text any more."""
     redactor = Redactor(secret)
-    assert form(secret) not in redactor.redact(f"{before} {form(secret)} {after}").replace("***", "\0")
+    for number, form in enumerate(FORMS):
+        shown = redactor.redact(f"{before} {form(secret)} {after}").replace("***", "\0")
+        assert form(secret) not in shown, number
 
 
 def test_secret_bytes_that_are_no_text_are_hidden():
@@ -86,7 +87,6 @@ def test_only_the_secret_is_replaced():
     assert redactor.redact("?key=s3cr3t%2Fkey&a=b") == "?key=***&a=b"
     assert Redactor("pass%").redact("pass%25") == "***"
     assert redactor.redact("nothing to hide, abc") == "nothing to hide, abc"
-    assert Redactor().redact("nothing") == "nothing"
     assert Redactor("key?>~key").redact("a2V5Pz5-a2V5 a2V5Pz5+a2V5") == "*** ***"
 
 

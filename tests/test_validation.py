@@ -6,30 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.containers import deploy, running_web
 from tests.support.settings import MINIMAL, VALUES, load, make_what_inputs_name, problems, variables
 from tests.support.world import World
-from zerokie_action.settings import Environment
-from zerokie_action.validation import unknown_names
+from zerokie_action.settings import Environment, input_name
+from zerokie_action.validation import input_warnings, unknown_names
 
-CREATION = {"port": 80, "cpu": 256, "memory": 512, "env": "A=1"}
-REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password_file": "file"}
-FOLDER = {
-    "ignore": "*.map",
-    "ignore_file": "file",
-    "keep": "/uploads/",
-    "delete_stale": False,
-    "max_deletes": 0,
-    "incremental": False,
-}
-CONTAINER = {**CREATION, **REGISTRY, "rollback": True}
-IMAGE = {"app": "web", "image": "nginx:2"}
-RESTART = {"app": "web", "operation": "restart"}
-DESTROY = {"app": "web", "operation": "destroy"}
+CREATION = ("port", "cpu", "memory", "env", "rollback")
+REGISTRY = ("registry_server", "registry_username", "registry_password_file")
+FOLDER = ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental")
+DEFAULTS = {"env": "# none\n", "keep": "# none\n", "ignore": "\n", "delete_stale": "yes", "rollback": "no"}
 LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_what_inputs_name(tmp_path)
@@ -39,100 +28,63 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "used", "unused", "what"),
+    ("task", "what", "unused"),
     [
-        pytest.param({}, {**FOLDER, "take_over": True}, CONTAINER, "`directory`", id="folder"),
-        pytest.param(
-            IMAGE,
-            {**CONTAINER, "create": True},
-            {**FOLDER, "take_over": True},
-            "`image`",
-            id="image",
+        ({"directory": "dist"}, "directory", [*CREATION, *REGISTRY]),
+        ({"image": "nginx:2"}, "image", [*FOLDER, "take_over"]),
+        (
+            {"operation": "restart"},
+            "operation: restart",
+            [*CREATION, *FOLDER, "take_over", "preview_environment"],
         ),
-        pytest.param(
-            RESTART,
-            {**REGISTRY},
-            {**CREATION, **FOLDER, "take_over": True, "rollback": True},
-            "`operation: restart`",
-            id="restart",
-        ),
-        pytest.param(
-            DESTROY,
-            {"take_over": True},
-            {**CONTAINER, **FOLDER},
-            "`operation: destroy`",
-            id="destroy",
-        ),
+        ({"operation": "destroy"}, "operation: destroy", [*CREATION, *REGISTRY, *FOLDER]),
     ],
 )
 def test_one_warning_names_all_inputs_without_effect(
-    world: World,
-    tmp_path: Path,
-    run: dict[str, object],
-    used: dict[str, object],
-    unused: dict[str, object],
-    what: str,
+    task: dict[str, str], what: str, unused: list[str]
 ) -> None:
-    """Each is named with the variable that was read; those that the run uses are not."""
-    (tmp_path / "file").write_text("s3cr3t")
-    running_web(world)
-    common = {
-        "lock_timeout": "1m",
-        "timeout": "10m",
-        "retry_timeout": "3s",
-        "concurrency": 8,
-        "dry_run": True,
-    }
-    outcome = world.run(**common, **run, **used, **unused)
-    assert outcome.exit_code == 0, outcome.log
-    (warning,) = (text for text in outcome.outputs["warnings"] if f"no effect with {what}; leave out" in text)
+    """Each with the variable that was read. A reusable workflow hands on empty ones, and defaults, too."""
+    fields = (*CREATION, *REGISTRY, *FOLDER, "take_over", "preview_environment")
+    ours = variables(api_key="key", app="web", **task)
+    env = ours | variables(**{field: VALUES[field][0] for field in fields})
+    (warning,) = input_warnings(load(env), Environment(env))
+    named, _, why = warning.partition(": ")
+    assert why == f"no effect with `{what}`; leave out"
+    assert {field for field in fields if f"(ZEROKIE_{field.upper()})" in named} == {*unused}
+
+    env = ours | variables(**dict.fromkeys(fields, "  ") | DEFAULTS)
+    assert [*input_warnings(load(env), Environment(env))] == []
+
+
+def test_the_warning_is_in_log_summary_and_result(world: World) -> None:
+    outcome = world.run(port=80)
+    (warning,) = outcome.outputs["warnings"]
+    assert warning == "`port` (ZEROKIE_PORT): no effect with `directory`; leave out"
     assert f"Warning: {warning}\n" in outcome.log
     assert "no effect with" in html.unescape(outcome.summary)
-    named = {name for name in used | unused | common if f"(ZEROKIE_{name.upper()})" in warning}
-    assert named == unused.keys()
-
-
-@pytest.mark.parametrize("run", [{}, IMAGE, RESTART, DESTROY], ids=["folder", "image", "restart", "destroy"])
-def test_empty_inputs_and_defaults_are_not_named(world: World, run: dict[str, object]) -> None:
-    """A reusable workflow hands on all inputs: empty ones, and defaults, which change nothing anywhere."""
-    running_web(world)
-    empty = dict.fromkeys((*CONTAINER, *FOLDER, "create", "domains"), "  ")
-    nothing = {"env": "# none\n", "keep": "# none\n", "ignore": "\n", "wait": True, "rollback": "no"}
-    defaults = {"wait_timeout": "5m", "delete_stale": "yes", "take_over": False, "create": "false"}
-    outcome = world.run(dry_run=True, **(empty | nothing | defaults | run))
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["warnings"] == []
-
-
-def test_no_login_for_a_public_image_is_fine(world: World) -> None:
-    """A public image needs no login, so nothing is said about one."""
-    running_web(world)
-    outcome = world.run(app="web", image="ghcr.io/o/web:2", dry_run=True)
-    assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
 
 
 @pytest.mark.parametrize(
-    ("image", "server", "host"),
+    ("image", "more", "host"),
     [
-        ("ghcr.io/o/web:2", None, "ghcr.io"),
-        ("GHCR.io/o/web:2", None, "ghcr.io"),
-        ("localhost:5000/web", None, "localhost:5000"),
-        ("ghcr.io/o/web:2", "proxy.example.com", ""),
-        ("o/web:2", None, ""),
-        ("docker.io/o/web:2", None, ""),
+        ("ghcr.io/o/web:2", LOGIN, "ghcr.io"),
+        ("GHCR.io/o/web:2", LOGIN, "ghcr.io"),
+        ("localhost:5000/web", LOGIN, "localhost:5000"),
+        ("ghcr.io/o/web:2", {**LOGIN, "registry_server": "proxy.example.com"}, ""),
+        ("o/web:2", LOGIN, ""),
+        ("docker.io/o/web:2", LOGIN, ""),
+        ("ghcr.io/o/web:2", {}, ""),
     ],
 )
-def test_a_login_without_its_registry_is_exit_2(
-    world: World, image: str, server: str | None, host: str
-) -> None:
+def test_a_login_without_its_registry_is_exit_2(image: str, more: dict[str, str], host: str) -> None:
     """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
-    running_web(world)
-    outcome = deploy(world, image, dry_run=True, registry_server=server, **LOGIN)
-    assert (outcome.exit_code, outcome.outputs["warnings"]) == (2 if host else 0, []), outcome.log
-    assert bool(host) is (outcome.requests == [])
+    env = variables(api_key="key", app="web", image=image, **more)
     if host:
-        assert outcome.outputs["error"].endswith(f"is on {host!r}: add `registry-server: {host}`")
-        assert "pass-word" not in outcome.log
+        (problem,) = problems(env)
+        assert problem.endswith(f"is on {host!r}: add `registry-server: {host}`")
+        assert "pass-word" not in problem
+    else:
+        assert load(env).image == image
 
 
 # --- contradictions
@@ -153,7 +105,6 @@ def test_a_login_without_its_registry_is_exit_2(
         ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`"),
     ],
 )  # fmt: skip
-@pytest.mark.usefixtures("_folders")
 def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
     """Also inputs that are right by themselves and wrong together; what a key file holds is not quoted."""
     Path("empty.txt").write_text("\n", "utf-8")
@@ -162,19 +113,20 @@ def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], prob
 
 
 @pytest.mark.parametrize(
-    ("paths", "advice"),
+    ("paths", "written", "advice"),
     [
-        ("public/ src/", ": did you mean 'public'?"),
-        ("build/ out/", ": did you mean 'build' or 'out'?"),
-        ("build/ public/ package.json", ": did you mean 'build'?"),
+        ("public/ src/", "publik", ": did you mean 'public'?"),
+        ("build/ out/", "dist", ": did you mean 'build' or 'out'?"),
+        ("build/ public/ package.json", "dist", ": did you mean 'build'?"),
         (
             "public/ package.json",
-            " (in a container: mount the folder, and write the path as the container sees it)",
+            "dist",
+            " (in a container: mount the folder, and write the path as the cont",
         ),
     ],
 )
 def test_a_missing_folder_names_what_is_there_instead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, advice: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, written: str, advice: str
 ) -> None:
     """First of all it has to be built. Then the names that build tools use.
 
@@ -183,54 +135,48 @@ def test_a_missing_folder_names_what_is_there_instead(
     for path in paths.split():
         (tmp_path / "checkout" / path).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "checkout")
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": "publik" if "src" in paths else "dist"})
+    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": written})
     fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
-    assert problem.endswith(f"does not exist; {fix}{advice}")
+    assert f"does not exist; {fix}{advice}" in problem
+
+
+@pytest.mark.parametrize("text", ["my-site", "my-site-*", "my-*-pr-*", "*-pr-*", "a/b-pr-*", "my site-pr-*"])
+def test_only_patterns_of_previews_are_swept(text: str) -> None:
+    """One that is wrong stops the sweep of all: `my-site-*` would take production along."""
+    (problem,) = problems(variables(api_key="key", operation="sweep", app=f"docs-mr-*\n{text}"))
+    assert problem.startswith(
+        f"`app` (ZEROKIE_APP): {text!r} is not a pattern of previews for `operation: swee"
+    )
 
 
 # --- names
 
 
 @pytest.mark.parametrize(
-    ("variable", "name"),
+    ("variable", "field"),
     [
-        ("ZEROKIE_DRYRUN", "dry-run"),
-        ("ZEROKIE_DRY-RUN", "dry-run"),
-        ("INPUT_DELETESTALE", "delete-stale"),
-        ("ZEROKIE_MAX_DELETE", "max-deletes"),
-        ("PLUGIN_HEALTHCHECK", "health-check"),
+        ("ZEROKIE_DRYRUN", "dry_run"),
+        ("ZEROKIE_DRY-RUN", "dry_run"),
+        ("INPUT_DELETESTALE", "delete_stale"),
+        ("PLUGIN_MAX_DELETE", "max_deletes"),
     ],
 )
-@pytest.mark.usefixtures("_folders")
-def test_a_misspelt_input_is_exit_2(variable: str, name: str) -> None:
+def test_a_misspelt_input_is_exit_2(variable: str, field: str) -> None:
     """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
-    prefix, _, _ = variable.upper().partition("_")
-    right = f"{prefix}_{name.upper().replace('-', '_')}"
+    right = f"{variable.partition('_')[0]}_{field.upper()}"
     assert problems(MINIMAL | {variable: "1"}) == (
-        f"{variable} is not an input; did you mean `{name}` ({right})?",
+        f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?",
     )
     assert unknown_names(Environment({variable: "1"})) == []
     load(MINIMAL | {variable: " "})
-    load(
-        MINIMAL
-        | {variable: "1", f"ZEROKIE_{name.upper().replace('-', '_')}": VALUES[name.replace("-", "_")][0]}
-    )
+    load(MINIMAL | {variable: "1"} | variables(**{field: VALUES[field][0]}))
 
 
-@pytest.mark.usefixtures("_folders")
 def test_other_unknown_names_share_a_warning() -> None:
     """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
-    env = MINIMAL | {
-        "ZEROKIE_KEY": "k",
-        "INPUT_NAME": "x",
-        "PLUGIN_VERBOSE": "1",
-        "ZEROKIE_EMPTY": " ",
-        "ZEROKIE_RESULT_APP": "api",
-        "ZEROKIE_RESULT_DRY_RUN": "1",
-        "MY_ZEROKIE_DRYRUN": "1",
-        "DRYRUN": "1",
-        "ZEROKIE": "x",
-    }
+    others = ("ZEROKIE_RESULT_APP", "ZEROKIE_RESULT_DRY_RUN", "MY_ZEROKIE_DRYRUN", "DRYRUN", "ZEROKIE")
+    env = MINIMAL | dict.fromkeys(("ZEROKIE_KEY", "INPUT_NAME", "PLUGIN_VERBOSE", *others), "1")
+    env |= {"ZEROKIE_EMPTY": " "}
     assert unknown_names(Environment(env)) == [
         "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
     ]

@@ -1,9 +1,11 @@
 """A forge in memory: pull requests with comments and deployments, or GitLab's merge requests."""
 
+import io
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 from tests.http.servers import Handler, Peer, serve
 from tests.support import timewarp
 from tests.support.world import Outcome, World
+from zerokie_action.ci import detect
+from zerokie_action.conclusion import tell_forge
+from zerokie_action.report.result import Result
+from zerokie_action.settings import Environment, load
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {
@@ -194,23 +200,71 @@ def _page(listed: list[dict[str, Any]], size: int, page: int) -> Answer:
     return 200, _MORE if page * size < len(listed) else {}, json.dumps(some).encode()
 
 
-def run(
-    world: World, forge: Forge | Handler, ci: str = "github", event: str = "", **inputs: object
-) -> Outcome:
-    """A run of the action in a job of the forge, about a pull or merge request."""
-    handler = forge.handle if isinstance(forge, Forge) else forge
+@asynccontextmanager
+async def job(
+    world: World, forge: Forge | Handler, ci: str = "github", event: str = ""
+) -> AsyncIterator[dict[str, str]]:
+    """The environment of a job of the forge, about a pull or merge request."""
     folder = world.folder.parent
     files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
     path = folder / "event.json"
     path.write_text(event or EVENT)
+    async with serve(forge.handle if isinstance(forge, Forge) else forge) as server:
+        yield {
+            "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(path), "GITHUB_API_URL": server.url},
+            "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
+        }[ci]
+
+
+def run(
+    world: World, forge: Forge | Handler, ci: str = "github", event: str = "", **inputs: object
+) -> Outcome:
+    """A run of the action in such a job."""
 
     async def main() -> Outcome:
-        async with serve(handler) as server:
-            world.env = {
-                "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(path), "GITHUB_API_URL": server.url},
-                "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
-            }[ci]
+        async with job(world, forge, ci, event) as world.env:
             tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
             return await world.arun(**{**tokens, **inputs})
 
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
+
+
+async def tell_here(env: dict[str, str], result: Result, **inputs: object) -> str:
+    """What the end of a run with this result in a job does with the forge. Returns the log."""
+    given = {"app": result.app, "github_token": TOKEN, "preview_environment": "previews", **inputs}
+    texts = {f"ZEROKIE_{name.upper()}": str(value) for name, value in given.items()}
+    settings, _ = load(Environment(env | texts))
+    log = io.StringIO()
+    await tell_forge(result, detect(env, log), settings)
+    return log.getvalue()
+
+
+def tell(world: World, forge: Forge, result: Result, event: str = "", **inputs: object) -> str:
+    """The same in a job of its own, without the run. Returns the log."""
+
+    async def main() -> str:
+        async with job(world, forge, event=event) as world.env:
+            return await tell_here(world.env, result, **inputs)
+
+    return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
+
+
+def warnings(log: str) -> list[str]:
+    """The warnings in a log."""
+    return [line for line in log.splitlines() if re.match("::warning::|(\x1b\\[0;33m)?Warning: ", line)]
+
+
+def active(forge: Forge, task: str) -> list[str]:
+    """The commits of the active deployments of a task, the oldest first, with their states."""
+    assert forge.deployments is not None
+    return [
+        f"{found.fields['ref']} {found.state}"
+        for found in forge.deployments.values()
+        if found.fields["task"] == task and found.state != "inactive"
+    ]
+
+
+async def hang(peer: Peer) -> None:
+    """A forge that does not answer."""
+    await peer.request()
+    await peer.gone()

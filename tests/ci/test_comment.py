@@ -1,4 +1,7 @@
-"""`comment: true`, the whole way: what is written on the pull or merge request, and what it can't break."""
+"""`comment: true`, the whole way: what is written on the pull or merge request.
+
+`tests/test_conclusion.py` has when that is, and what a forge can't break.
+"""
 
 import hmac
 import json
@@ -6,17 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import GITLAB, TOKEN, Forge
+from tests.ci.forge import TOKEN, Forge, warnings
 from tests.ci.forge import run as run_on_forge
-from tests.http.servers import Handler, Peer, always
-from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.sandbox.faults import Kind
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
-def run(world: World, forge: Forge | Handler, ci: str = "github", **inputs: object) -> Outcome:
+def run(world: World, forge: Forge, ci: str = "github", **inputs: object) -> Outcome:
     given: dict[str, Any] = {"comment": True, **inputs}
     return run_on_forge(world, forge, ci, **given)
 
@@ -32,10 +33,6 @@ def comment(forge: Forge) -> str:
     """The only comment there is."""
     (text,) = forge.comments.values()
     return text
-
-
-def warnings(outcome: Outcome) -> list[str]:
-    return [line for line in outcome.log.splitlines() if "arning" in line]
 
 
 @BOTH
@@ -81,24 +78,6 @@ def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     run(world, forge, ci)
     assert [number for number, text in enumerate(others) if forge.comments[number] != text] == [330]
     assert len(forge.comments) == len(others)
-
-
-@BOTH
-def test_a_run_without_a_request_comments_nothing(
-    world: World, ci: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing wrong; `pull-request` says where to comment, for example after a fork's build."""
-    monkeypatch.setattr("tests.ci.forge.EVENT", "{}")
-    monkeypatch.setitem(GITLAB, "CI_MERGE_REQUEST_IID", "")
-    forge = Forge()
-    outcome = run(world, forge, ci)
-    assert outcome.log.splitlines()[-1] == (
-        "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; "
-        "to name one, set `pull-request`"
-    )
-    assert forge.requests == []
-    run(world, forge, ci, pull_request=12 if ci == "github" else 3)
-    assert "`site` is deployed" in comment(forge)
 
 
 def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
@@ -148,98 +127,18 @@ def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    "inputs", [{"comment": False}, {"concurrency": 0}, {"api_key": None, "skip_without_key": True}]
+    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "is not possible: `gitlab-token` is not set")]
 )
-def test_nothing_is_asked_of_the_forge_where_there_is_nothing_to_tell(
-    world: World, inputs: dict[str, object]
-) -> None:
-    """Off, wrong inputs, a pull request from a fork that is skipped: nothing is asked of the forge."""
-    forge = Forge()
-    run(world, forge, "github", **inputs)
-    assert forge.requests == []
-
-
-async def hang(peer: Peer) -> None:
-    """A forge that does not answer."""
-    await peer.request()
-    await peer.gone()
-
-
-def refuse(status: int, body: bytes = b"") -> Forge:
-    return Forge(refuse={"POST": (status, body)})
-
-
-NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
-FAILURES: dict[str, tuple[str, Forge | Handler, dict[str, object], str]] = {
-    # name: CI, forge, inputs, words of the warning
-    "no token": (
-        "github",
-        Forge(),
-        {"github_token": None},
-        "Commenting is not possible: `github-token` is not set; ",
-    ),
-    "no token on GitLab": ("gitlab", Forge(), {"gitlab_token": None}, "`gitlab-token` is not set; "),
-    "no permission": (
-        "github",
-        refuse(403, NO_PERMISSION),
-        {},
-        'by integration"}"); `github-token` needs `permissions: pull-requests: write`',
-    ),
-    "no permission on GitLab": ("gitlab", refuse(403), {}, "the scope `api`"),
-    # A redirect is not followed: the token would go along.
-    "a redirect": ("github", always(302, b"", "Location: http://127.0.0.1:9/"), {}, "was refused (302"),
-    # The answer to a new comment may be lost, and there would be two: it is asked for once.
-    "an error": ("github", refuse(502), {}, "Commenting failed after 1 attempt: "),
-    # No comment is made of nonsense: there may be one already.
-    "a page": (
-        "github",
-        always(200, b"<html>Sign in</html>"),
-        {},
-        "Commenting failed: the API's answer has no IDs",
-    ),
-    "nothing": ("github", hang, {}, "Commenting failed: no answer within 20 s"),
-    "endless pages": ("github", Forge(is_endless=True), {}, "127.0.0.1 lists more than 30 pages"),
-    "the limit": ("github", Forge(allowance=0), {}, "127.0.0.1 answers no more requests with `github-token`"),
-}
-
-
-@pytest.mark.parametrize("case", FAILURES)
-def test_a_failed_comment_is_one_warning(world: World, case: str) -> None:
-    """One warning, exit 0, and all that the deploy reported, within 20 seconds."""
-    ci, forge, inputs, words = FAILURES[case]
-    world.loop.jump(60)  # the clock does not begin with the run
-    outcome = run(world, forge, ci, **inputs)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
-    (line,) = warnings(outcome)
-    assert words in line
-    assert outcome.seconds <= 20
-    if isinstance(forge, Forge):
-        assert len(forge.requests) <= 30
-        assert ("`permissions:" in line) is (case in {"no token", "no permission"})
-    assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
-
-
-@pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_short_outage_of_the_forge_is_waited_out(world: World, method: str) -> None:
-    """What can be repeated is."""
-    forge = Forge()
-    run(world, forge)
-    forge.refuse[method] = (503, b"")
-    world.loop.call_later(1.5, forge.refuse.clear)
-    outcome = run(world, forge)
-    assert warnings(outcome) == []
-    assert len(forge.comments) == 1
-
-
-def test_a_signal_gives_the_comment_up(world: World) -> None:
-    """Five seconds are left: the comment is given up at once; the run is what it was."""
-
-    async def signalled(peer: Peer) -> None:
-        tell(world, after=2)
-        await hang(peer)
-
-    outcome = run(world, signalled)
+def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning names the scope, which the job's own token does not have."""
+    outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
+    (warning,) = warnings(outcome.log)
+    assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning
     assert outcome.exit_code == 0
-    assert outcome.outputs["status"] == "deployed"
-    assert outcome.seconds == pytest.approx(2, abs=0.1)
-    assert warnings(outcome) == []
+
+
+def test_endless_pages_are_a_warning(world: World) -> None:
+    forge = Forge(is_endless=True)
+    (warning,) = warnings(run(world, forge).log)
+    assert "127.0.0.1 lists more than 30 pages" in warning
+    assert len(forge.requests) == 30

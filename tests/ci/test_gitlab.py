@@ -1,95 +1,48 @@
-"""GitLab: exact sections and colours, and no marker that is not ours."""
+"""GitLab: what a job's variables say."""
 
 import io
 
-from hypothesis import given
+import pytest
 
-from tests.ci.grammar import HOSTILE, gitlab_sections, workflow_commands
-from zerokie_action.ci import detect
+from zerokie_action.ci import CI, detect
 
-ENV = {"GITLAB_CI": "true"}
-
-
-def test_details_are_sections_and_problems_are_coloured(monkeypatch):
-    """Details are a collapsed section with its times, problems are coloured, a secret is never printed."""
-    monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
-    monkeypatch.setattr("os.urandom", lambda _size: b"\x01\x02")
-    log = io.StringIO()
-    ci = detect(ENV, log)
-    ci.log.mask("s3cr3t")
-    ci.log.info("Deploy lock acquired")
-    ci.log.group("12 files", ["a.html"])
-    ci.log.warning("careful")
-    ci.log.error("failed with s3cr3t", "a reason")
-    ci.log.debug("not shown")
-    assert log.getvalue() == (
-        "Deploy lock acquired\n"
-        "\x1b[0Ksection_start:1700000000:zerokie_0102[collapsed=true]\r\x1b[0K12 files\n"
-        "a.html\n"
-        "\x1b[0Ksection_end:1700000000:zerokie_0102\r\x1b[0K\n"
-        "\x1b[0;33mWarning: careful\x1b[0;m\n"
-        "\x1b[31;1mError: failed with ***\x1b[0;m\n"
-        "\x1b[31;1m  a reason\x1b[0;m\n"
-    )
+JOB = {
+    "CI_PROJECT_ID": "7",
+    "CI_PROJECT_URL": "https://gitlab.com/g/s/r",
+    "CI_COMMIT_SHA": "abc",
+    "CI_JOB_URL": "https://gitlab.com/j/1",
+    "CI_API_V4_URL": "https://a.b/gitlab/api/v4",
+}
 
 
-def test_sections_have_names_of_their_own():
-    """A job may deploy several times; below its level a section would be empty."""
-    log = io.StringIO()
-    for level in ("warning", "info", "info"):
-        detect(ENV, log, level).log.group("files", ["a"])
-    (_, one), (_, end), (_, another), _ = gitlab_sections(log.getvalue())
-    assert one == end != another
+def job(env: dict[str, str]) -> CI:
+    return detect({"GITLAB_CI": "true"} | env, io.StringIO())
 
 
-@given(HOSTILE)
-def test_no_text_is_a_marker_of_a_section(text):
-    """Whatever is logged, GitLab finds our own sections and colours only."""
-    log = io.StringIO()
-    ci = detect(ENV, log, "debug")
-    ci.log.group(text, [text])
-    ci.log.warning(text)
-    ci.log.error(text, text)
-    assert len(gitlab_sections(log.getvalue())) == 2
-    assert log.getvalue().count("\x1b") == 2 + 2 + 2 * 3
-    assert log.getvalue().count("\n") == 1 + 1 + 1 + 2 + 1
-    assert workflow_commands(log.getvalue()) == []
-
-
-def test_owner_commit_and_job_are_known():
+def test_owner_commit_and_job_are_known() -> None:
     """The commit, the job, and whose they are; a job outside of a project knows nothing."""
-    env = {
-        "CI_PROJECT_ID": "7",
-        "CI_PROJECT_URL": "https://gitlab.com/g/s/r",
-        "CI_COMMIT_SHA": "abc",
-        "CI_JOB_URL": "https://gitlab.com/j/1",
-    }
-    ci = detect(ENV | env, io.StringIO())
-    assert ci.links == {
-        "Commit abc": "https://gitlab.com/g/s/r/-/commit/abc",
-        "Log": "https://gitlab.com/j/1",
-    }
-    assert ci.repository == "gitlab.com/g/s/r"
-    assert detect(ENV, io.StringIO()).links == {}
-    merge = env | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
-    assert "Commit def" in detect(ENV | merge, io.StringIO()).links
+    page = "https://gitlab.com/g/s/r/-/commit"
+    assert job(JOB).links == {"Commit abc": f"{page}/abc", "Log": "https://gitlab.com/j/1"}
+    assert job(JOB).repository == "gitlab.com/g/s/r"
+    assert job({}).links == {}
+    merged = JOB | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "def"}  # of a pipeline for merged results
+    assert job(merged).links["Commit def"] == f"{page}/def"
 
 
-def test_the_merge_request_is_the_pipelines_or_the_given_one():
-    """The one of the pipeline, or the one that is given. A relative URL root is part of the API's address."""
-    env = {"CI_API_V4_URL": "https://example.com/gitlab/api/v4", "CI_PROJECT_ID": "7"}
-    ci = detect(ENV | env | {"CI_MERGE_REQUEST_IID": "3"}, io.StringIO())
-    for number, iid in ((None, 3), (5, 5)):
-        found = ci.pull_request(number)
-        assert found is not None
-        assert found.name == f"merge request !{iid}"
-        assert found.comments == f"https://example.com/gitlab/api/v4/projects/7/merge_requests/{iid}/notes"
-    assert detect(ENV | env, io.StringIO()).pull_request(None) is None
-
-
-def test_a_forks_merge_request_counts_in_its_target():
-    """Its number counts in the project that it is for."""
-    env = {"CI_PROJECT_ID": "99", "CI_MERGE_REQUEST_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "3"}
-    found = detect(ENV | env, io.StringIO()).pull_request(None)
+@pytest.mark.parametrize(
+    ("more", "given", "project", "iid"),
+    [
+        ({"CI_MERGE_REQUEST_IID": "3"}, None, 7, 3),
+        ({"CI_MERGE_REQUEST_IID": "3"}, 5, 7, 5),
+        ({"CI_MERGE_REQUEST_IID": "3", "CI_MERGE_REQUEST_PROJECT_ID": "9"}, None, 9, 3),  # of a fork
+    ],
+)
+def test_the_merge_request_is_the_pipelines_or_the_given_one(
+    more: dict[str, str], given: int | None, project: int, iid: int
+) -> None:
+    """A relative URL root is part of the API's address. A pipeline of a branch has none."""
+    assert job(JOB).pull_request(None) is None
+    found = job(JOB | more).pull_request(given)
     assert found is not None
-    assert found.comments == "/projects/7/merge_requests/3/notes"
+    assert found.name == f"merge request !{iid}"
+    assert found.comments == f"https://a.b/gitlab/api/v4/projects/{project}/merge_requests/{iid}/notes"

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.component import InvalidInputError, component, component_inputs, passed_on
-from tests.support.settings import COMPANY, VALUES, load, make_what_inputs_name
+from tests.support.settings import VALUES
 from tests.support.world import World
 from zerokie_action.settings import input_name
 
@@ -23,19 +23,19 @@ NOT_INPUTS = {
     "state_file",  # GitLab has a default that the cleanup knows
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
-OF_THE_STOP_JOB = {
+OF_THE_STOP_JOB = [
     *("api_key_file", "api_url", "app", "comment", "dry_run", "lock_heartbeat", "lock_timeout", "log_level"),
     *("pull_request", "retry_timeout", "skip_without_key", "take_over", "timeout"),
-}
+]
 
 
-ONE_LINE = st.text(st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp"), include_characters="\t"))
-
-
-@pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    make_what_inputs_name(tmp_path)
+IN_YAML = [
+    *('"', "\\", "a: b", "# b", "|", ">-", "---", "...", "- a", "? a", "&a *b"),
+    *("!a", "`@%", "null", "a\t", " "),
+]
+ONE_LINE = st.sampled_from(IN_YAML) | st.text(
+    st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp"), include_characters="\t")
+)
 
 
 def as_input(field: str, text: str) -> object:
@@ -50,43 +50,34 @@ def test_inputs_that_the_component_lacks_are_listed() -> None:
     assert not {input_name(field) for field in NOT_INPUTS} & component_inputs().keys()
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        [field for field in FIELDS if field not in COMPANY],
-        ["image", "registry_server", "registry_username"],
-        ["api_key_file"],
-        ["registry_password_file"],
-    ],
-)
-def test_what_is_set_is_passed_on(fields: list[str], tmp_path: Path) -> None:
-    """With the values that `ZEROKIE_` variables of those texts would have."""
-    others = {"app": "site", "directory": "dist", "api_key": "key"}
-    for field in fields:
-        others |= COMPANY.get(field, {})
-    inputs = {name: as_input(name, text) for name, text in others.items() if name in FIELDS and text}
-    inputs |= {field: as_input(field, VALUES[field][0]) for field in fields}
-    variables = {f"ZEROKIE_{name.upper()}": text for name, text in others.items() if name not in FIELDS}
-    settings = load(passed_on(component(**inputs)["zerokie-deploy"], tmp_path, **variables))
-    assert {field: getattr(settings, field) for field in fields} == {
-        field: VALUES[field][1] for field in fields
-    }
-
-
-def own_inputs(job: str, folder: Path) -> dict[str, str]:
-    """What a job passes on where nothing is set but the app."""
-    env = passed_on(component(app="007")[job], folder)
+def inputs(job: str, folder: Path, given: dict[str, object]) -> dict[str, str]:
+    """The inputs that a job's script hands to `zerokie-deploy`."""
+    env = passed_on(component(**given)[job], folder)
     return {name: text for name, text in env.items() if name.startswith("INPUT_") and text}
 
 
-def test_only_its_own_are_passed_on(tmp_path: Path) -> None:
-    """Nothing but the app and the files of the reports: a `ZEROKIE_` variable counts for everything else."""
-    assert own_inputs("zerokie-deploy", tmp_path) == {
-        "INPUT_APP": "007",
-        "INPUT_DOTENV_FILE": "zerokie.env",
-        "INPUT_ANNOTATIONS_FILE": "zerokie-annotations.json",
+@pytest.mark.parametrize(
+    ("job", "fields", "own"),
+    [
+        (
+            "zerokie-deploy",
+            FIELDS,
+            {"INPUT_DOTENV_FILE": "zerokie.env", "INPUT_ANNOTATIONS_FILE": "zerokie-annotations.json"},
+        ),
+        ("zerokie-deploy-stop", OF_THE_STOP_JOB, {"INPUT_OPERATION": "destroy"}),
+    ],
+)
+def test_what_is_set_is_passed_on(job: str, fields: list[str], own: dict[str, str], tmp_path: Path) -> None:
+    """And nothing else, so that a `ZEROKIE_` variable counts; the stop job has its own inputs."""
+    assert inputs(job, tmp_path, {"app": "007"}) == own | {"INPUT_APP": "007"}
+    texts = {field: VALUES[field][0] for field in FIELDS}
+    given = {field: as_input(field, text) for field, text in texts.items()}
+    told = {
+        field: str(value).lower() if isinstance(value, bool) else texts[field]
+        for field, value in given.items()
     }
-    assert own_inputs("zerokie-deploy-stop", tmp_path) == {"INPUT_OPERATION": "destroy", "INPUT_APP": "007"}
+    expected = {f"INPUT_{field.upper()}": told[field] for field in fields}
+    assert inputs(job, tmp_path, given) == own | expected
 
 
 def test_lists_are_passed_on_one_item_a_line(tmp_path: Path) -> None:
@@ -104,7 +95,7 @@ def test_an_unreadable_list_deploys_nothing(tmp_path: Path) -> None:
     assert passed_on(job, tmp_path, NAME='"') == {}
 
 
-# --- text that means something in YAML
+# --- whatever is in a text
 
 FREE = sorted(
     name.replace("-", "_")
@@ -113,53 +104,19 @@ FREE = sorted(
 )
 USUAL = component(app="site")
 LINES = [
-    'a "b" c',
-    "it's",
-    "C:\\temp\\new",
-    '"',
-    "\\",
-    "a: b",
-    "a #b",
-    "# b",
-    "|",
-    ">-",
-    "---",
-    "...",
-    "- a",
-    "? a",
-    "&a *b",
-    "!a",
-]
-LINES += [
-    "{a: [b",
-    "`@%",
-    "null",
-    "007",
-    "  a",
-    "\ta",
-    "a  ",
-    "größe 🚀 ✓",
-    "5 $",
-    "$$",
-    "$$5",
-    "$[ a ]",
-    " ",
-    "",
+    *('a "b" c', "it's", "C:\\temp\\new", "007", "  a", "größe 🚀 ✓: {", ""),
+    *("5 $", "$$5", "$[ a ]"),  # in GitLab's variables, `$$` is a dollar sign
 ]
 
 
-def require_taken(**texts: str) -> None:
-    """Both jobs have these texts, and are the usual ones in all else."""
+@settings(max_examples=40)
+@given(st.fixed_dictionaries(dict.fromkeys(FREE, ONE_LINE)))
+def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
+    """In each free input, whatever it means in YAML: both jobs have it, and are as usual in all else."""
     for name, job in component(app="site", **texts).items():
         usual = USUAL[name]["variables"]
         told = {f"INPUT_{field.upper()}": text for field, text in texts.items()}
         assert job == USUAL[name] | {"variables": usual | {key: told.get(key, usual[key]) for key in usual}}
-
-
-@given(st.fixed_dictionaries(dict.fromkeys(FREE, ONE_LINE)))
-def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
-    """In each free input, whatever it means in YAML."""
-    require_taken(**texts)
 
 
 @pytest.mark.parametrize("name", ["app", "environment", "auto_stop_in", "stage", "action_image"])
@@ -173,8 +130,7 @@ def test_a_name_with_a_quote_creates_no_pipeline(name: str) -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_any_line_in_a_free_input_is_deployed(line: str, world: World, tmp_path: Path) -> None:
-    """In every free input it is taken; one names a folder, and the page's own text is a health check."""
-    require_taken(**dict.fromkeys(FREE, line))
+    """It names a folder, and as the page's own text it is a health check."""
     told = line.replace("$$", "$").strip()
     folder = tmp_path / (told or "dist")
     folder.mkdir(exist_ok=True)
@@ -200,15 +156,3 @@ def test_reports_of_the_checkout_are_removed_first(tmp_path: Path, monkeypatch: 
         Path(name).write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")
     passed_on(component(app="site")["zerokie-deploy"], tmp_path)
     assert not list(tmp_path.glob("zerokie*.*"))
-
-
-def test_the_stop_job_destroys_with_the_same_key(tmp_path: Path) -> None:
-    """It destroys, and knows what the other one was told about the key and the platform."""
-    given = {field: as_input(field, VALUES[field][0]) for field in OF_THE_STOP_JOB}
-    others = {field: as_input(field, VALUES[field][0]) for field in set(FIELDS) - OF_THE_STOP_JOB}
-    env = passed_on(component(**given, **others)["zerokie-deploy-stop"], tmp_path)
-    assert load(env).operation == "destroy"
-    assert load(env).directory is None
-    assert {field: getattr(load(env), field) for field in OF_THE_STOP_JOB} == {
-        field: VALUES[field][1] for field in OF_THE_STOP_JOB
-    }

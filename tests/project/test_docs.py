@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -54,11 +53,8 @@ def blocks(path: Path) -> Iterator[Block]:
 
 
 BLOCKS = [block for path in DOCUMENTS for block in blocks(path)]
+CODE = [block for block in BLOCKS if not block.mark and block.language in {"yaml", "sh"}]
 LOGS = [block for block in BLOCKS if block.mark.startswith("log: ")]
-
-
-def each(found: list[Block]) -> Any:
-    return pytest.mark.parametrize("block", found, ids=str)
 
 
 def test_blocks_are_found() -> None:
@@ -75,20 +71,14 @@ def flat(text: str) -> str:
     return "\n" + "\n".join(line.strip() for line in text.strip().splitlines()) + "\n"
 
 
-@each([block for block in BLOCKS if not block.mark and block.language in {"yaml", "sh"}])
+@pytest.mark.parametrize("block", CODE, ids=str)
 def test_code_is_from_a_file(block: Block) -> None:
     """Code that is not marked as an illustration is from a file that is tested, or commands of `make`."""
     is_make = block.language == "sh" and re.fullmatch(r"(make\b.*\n)+", block.text)
     assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
 
 
-def test_the_readme_shows_early_how_to_call_the_action() -> None:
-    """In its first 100 lines."""
-    lines = (ROOT / "README.md").read_text("utf-8").splitlines()[:100]
-    assert any(re.match(r" +uses: \S+/zerokie-action@", line) for line in lines)
-
-
-@each(LOGS)
+@pytest.mark.parametrize("block", LOGS, ids=str)
 def test_logs_are_what_a_run_prints(
     block: Block, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.project.test_docs import headings
+from tests.project.test_docs import DOCUMENTS, headings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = {
@@ -14,51 +14,49 @@ NEW = {
     "examples/gitlab/component.yml": "component: $CI_SERVER_FQDN/another/group/zerokie-action/deploy@1\n",
     "examples/shell/deploy.sh": "ghcr.io/another-owner/zerokie-action:1",
 }
-OTHERS = ("docs/pictures/summary-dark.png", ".ci/rename.py")
+PICTURE = "docs/pictures/summary-dark.png"
+
+
+def rename(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, folder / ".ci" / "rename.py", *arguments], check=True)
+
+
+def checkout(folder: Path, *names: str) -> None:
+    """A checkout with these files of ours."""
+    for name in (*names, ".ci/rename.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", "-C", folder, *command], check=True)
 
 
 def test_each_name_gets_its_owner(tmp_path: Path) -> None:
     """As each place wants it, and as often as one likes: images in lower case, components with the group."""
-    for name in (*NEW, *OTHERS):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    for command in (("init", "-q"), ("add", "-A")):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    checkout(tmp_path, *NEW, PICTURE)
 
-    for owner in (("Another-Owner-of-old",), ("Another-Owner", "another/group")):
-        subprocess.run([sys.executable, tmp_path / ".ci" / "rename.py", *owner], check=True)
+    rename(tmp_path, "Another-Owner-of-old")
+    rename(tmp_path, "Another-Owner", "another/group")
 
     for name, text in NEW.items():
         assert text in (tmp_path / name).read_text("utf-8")
         assert "YOUR_ORG" not in (tmp_path / name).read_text("utf-8")
-    assert [(tmp_path / name).read_bytes() == (ROOT / name).read_bytes() for name in OTHERS] == [True, True]
+    assert (tmp_path / PICTURE).read_bytes() == (ROOT / PICTURE).read_bytes()
 
 
 def test_released_documents_are_chosen_by_markers(tmp_path: Path) -> None:
-    """Of two texts each document has the second; what leads to its headings still does."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], check=True, capture_output=True, text=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
-    for command in (("init", "-q"), ("add", "-A")):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True)
-    before = {path: path.read_text("utf-8") for path in tmp_path.rglob("*.md")}
-    both = [path for path, text in before.items() if "\n<!-- before the release -->\n" in text]
+    """Of two texts each document has the second; links to headings still lead to one."""
+    before = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in DOCUMENTS}
+    checkout(tmp_path, *before)
 
-    subprocess.run([sys.executable, tmp_path / ".ci" / "rename.py", "--released"], check=True)
+    rename(tmp_path, "--released")
 
-    after = {path: path.read_text("utf-8") for path in before}
-    assert {path.name for path in both} == {"README.md", "SECURITY.md", "pinning.md"}
-    assert [path for path in before if before[path] != after[path]] == both
-    for path in both:
-        assert not re.search(r"no release yet|the release( -->|$)", after[path], re.IGNORECASE | re.MULTILINE)
-        assert after[path].count("<!--") == after[path].count("-->")
-    pages = [path for path in before if path.is_relative_to(tmp_path / "docs") or path.parent == tmp_path]
-    for path in pages:
-        for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", after[path]):
-            assert fragment in headings((path.parent / page if page else path).resolve()), (
-                path,
-                page,
-                fragment,
-            )
+    after = {name: (tmp_path / name).read_text("utf-8") for name in before}
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed == ["docs/pinning.md", "README.md", "SECURITY.md"]
+    for name in changed:
+        assert "\n<!-- before the release -->\n" in before[name]
+        assert not re.search(r"no release yet|the release( -->|$)", after[name], re.IGNORECASE | re.MULTILINE)
+        assert after[name].count("<!--") == after[name].count("-->")
+    for name, text in after.items():
+        for page, fragment in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text):
+            assert fragment in headings(tmp_path / Path(name).parent / page if page else tmp_path / name)

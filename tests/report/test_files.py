@@ -1,20 +1,14 @@
 """Report files, wherever the user wants them."""
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from zerokie_action.report.files import write_report
-
-WRITE = (
-    "import pathlib, sys; from zerokie_action.report.files import write_report; "
-    "write_report(pathlib.Path(sys.argv[1]), 'report\\n')"
-)
+from zerokie_action.report.files import check_report_file, write_report
 
 
-def test_a_report_replaces_an_old_one_in_utf_8(tmp_path):
+def test_a_report_replaces_an_old_one_in_utf_8(tmp_path: Path) -> None:
     """It is UTF-8, and nothing of an old text is left; a stray surrogate is an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
@@ -22,17 +16,49 @@ def test_a_report_replaces_an_old_one_in_utf_8(tmp_path):
     assert path.read_bytes() == "é ✅ \\udc80\n".encode()
 
 
-def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path):
-    """Of a pipe that nobody reads: an error of the system's, at once."""
+def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):
         write_report(tmp_path / "pipe", "report")
 
 
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Somebody may have put it there while the deploy went on."""
+    link = tmp_path / "report"
+    link.symlink_to("elsewhere")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        write_report(link, "report")
+
+
 @pytest.mark.parametrize("path", ["/dev/stdout", "/proc/self/fd/1", "/dev/../dev/stdout"])
-def test_standard_output_is_appended_to(tmp_path, path):
+def test_standard_output_is_appended_to(capfd: pytest.CaptureFixture[str], path: str) -> None:
     """A good place for a report: a log that goes to a file is appended to, neither truncated nor replaced."""
-    with (tmp_path / "log").open("wb") as stream:
-        for _ in range(2):
-            subprocess.run([sys.executable, "-c", WRITE, path], check=True, stdout=stream)
-    assert (tmp_path / "log").read_bytes() == b"report\nreport\n"
+    os.write(1, b"log\n")
+    write_report(Path(path), "report\n")
+    assert capfd.readouterr().out == "log\nreport\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("folder", "is a folder or a symbolic link; give the path of a file"),
+        ("link", "is a folder or a symbolic link; give the path of a file"),
+        ("x" * 5000 + "/s.md", "does not exist; create it first or choose another path"),
+    ],
+)
+def test_a_path_that_can_t_be_written_is_told_before_the_deploy(
+    tmp_path: Path, path: str, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("file")
+    with pytest.raises(ValueError, match=problem):
+        check_report_file(f"{tmp_path}/{path}")
+
+
+def test_the_system_is_asked_whether_a_path_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is too long is told when it is written. Root may write everywhere, so it is told here."""
+    for path in ("x" * 300, "/dev/stdout"):
+        assert check_report_file(path) == path
+    monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
+    with pytest.raises(ValueError, match=r"can't be written \(Permission denied\); choose another path"):
+        check_report_file("report.md")

@@ -88,7 +88,8 @@ def test_a_dotenv_file_has_less_than_5_kb():
     ],
 )
 def test_only_a_web_address_is_an_annotation(is_link, urls):
-    """Only a plain web address becomes a link."""
+    """Only a plain web address becomes a link on the job's page."""
     for url in urls:
         found = json.loads(render_annotations(Result("deploy", app="my-site", url=url)))
-        assert bool(found["Zerokie"]) is is_link
+        link = {"external_link": {"label": "my-site", "url": url}}
+        assert found == {"Zerokie": [link] if is_link else []}

@@ -59,29 +59,24 @@ def test_the_summary_of_a_failed_image():
     )
 
 
+ONE = Changes(uploaded=[Uploaded("a", 1)])
+
+
 @pytest.mark.parametrize(
     ("result", "facts"),
     [
         (
-            Result("deploy", status="deployed", image="a:2", previous_image="a:1", duration_seconds=3),
+            Result("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
             "`a:2` in place of `a:1` · 3 s",
         ),
+        (Result("deploy", changes=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
         (
-            Result("deploy", status="cancelled", changes=Changes(uploaded=[Uploaded("a", 1)], to_upload=2)),
-            "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s",
-        ),
-        (
-            Result(
-                "deploy",
-                status="planned",
-                dry_run=True,
-                changes=Changes(uploaded=[Uploaded("a", 1)], unchanged=2),
-            ),
-            "1 file to upload (1 B), 0 to delete, 2 unchanged · 0 s",
+            Result("deploy", dry_run=True, changes=ONE),
+            "1 file to upload (1 B), 0 to delete, 0 unchanged · 0 s",
         ),
     ],
 )
-def test_the_summary_says_what_was_done_and_how_long(result, facts):
+def test_the_summary_says_what_was_done_and_how_long(result: Result, facts: str) -> None:
     """What was done, or would be, and how long it took."""
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 
