@@ -7,12 +7,12 @@ ways. Somebody else may deploy as well. The client is the real one, from `deploy
 """
 
 import io
-import itertools
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -41,10 +41,9 @@ OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
 
 
 class Colleague(NamedTuple):
-    """A deploy of somebody else, so many seconds after our request, or `at` our first rollback."""
+    """A deploy of somebody else, so many seconds after our request."""
 
     after: float
-    image: str = THEIRS
     ends: str = "running"
     takes: float = 1.0
 
@@ -56,8 +55,8 @@ class World:
     Attributes:
         was: the status before; `flapping` and `flapping up` for a crash loop, `none` for no app.
         writes: how a GET writes an image: see `Platform.written`.
-        view: the image that a GET shows: `wanted` or `runs`.
-        is_torn: whether the image shows at once, and the status with `lag`.
+        view: the image that a GET shows: `wanted`, `runs`, or `torn`: the wanted one at once, and the status
+            with `lag`.
         lag: how far behind a GET is, in seconds; in turns with a reader that is not (`turns`), or cached.
         slow: how long a GET takes, in seconds; it shows the state when it was sent.
         stops: whether the old instance shows as stopped for two seconds first.
@@ -77,7 +76,6 @@ class World:
     was: str = "running"
     writes: str = "given"
     view: str = "wanted"
-    is_torn: bool = False
     lag: float = 0.0
     reader: str = ""
     slow: float = 0.05
@@ -203,8 +201,8 @@ class Platform:
         self.loop.now += world.slow
         if state is None or now is None:
             return None
-        images = now if world.is_torn else state
-        image = self.written(images.wanted if world.view == "wanted" else images.runs or images.wanted)
+        images = now if world.view == "torn" else state
+        image = self.written((world.view == "runs" and images.runs) or images.wanted)
         self.answers.append((sent_at, state.status, image))
         return state.status, image
 
@@ -213,7 +211,7 @@ class Platform:
         if theirs and self.asked and not any(owner == "theirs" for _, owner in self.posts):
             at = self.asked_at + theirs.after
             if now >= at:
-                self._carry_out(at, theirs.image, "theirs", theirs.ends, theirs.takes)
+                self._carry_out(at, THEIRS, "theirs", theirs.ends, theirs.takes)
 
     def post(self, image: str | None) -> int:
         """A request of ours, or a rollback. Returns the status; 0 if the answer is lost."""
@@ -477,208 +475,154 @@ def _fate(world: World) -> str:
     return "goes back" if world.ends.startswith("back ") else kind
 
 
-def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> tuple[Counter[str], dict[str, World]]:
-    """How many worlds have each flaw, and the first of them."""
-    counts: Counter[str] = Counter()
-    first: dict[str, World] = {}
+def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> dict[str, World]:
+    """The flaws that there are, each with the first world that has it."""
+    found: dict[str, World] = {}
 
     async def deploy_all() -> None:
         for world in worlds:
-            seen = await deploy(world, loop)
-            for flaw in flaws(world, seen):
-                counts[flaw] += 1
-                first.setdefault(flaw, world)
+            for flaw in flaws(world, await deploy(world, loop)):
+                found.setdefault(flaw, world)
             await anyio.lowlevel.checkpoint()
 
     loop.run_until_complete(deploy_all())
-    return counts, first
+    return found
 
 
 # The worlds
 
-
-def _grid(**axes: object) -> Iterator[World]:
-    """All combinations of the values of each field; a value that is no list is the only one."""
-    lists = [values if isinstance(values, list) else [values] for values in axes.values()]
-    for values in itertools.product(*lists):
-        world = World(**dict(zip(axes, values, strict=True)))
-        if not (world.is_torn and world.view == "runs"):
-            yield world
-
-
+Axes = Mapping[str, list[Any]]
+"""The values of each field. A world has one of each."""
 WRITES = ["given", "full", "digest", "tag and digest", "none", "bare digest"]
-BOTH = ["wanted", "runs"]
+VIEWS = ["wanted", "runs", "torn"]
 ENDS = ["running", "failed", "hangs"]
-NAMES: list[str | None] = [NEW, OLD, None]
+BEFORE = ["running", "failed", "deploying"]
 
 
-def _rules() -> Iterator[World]:
-    """Each kind of name, lag, duration and end; with lost answers, or a colleague 4 s later."""
-    common: dict[str, object] = {
-        "was": ["running", "failed", "deploying"],
-        "writes": [*WRITES, "full in GET", "mirror", "before in POST"],
-        "view": BOTH,
-        "is_torn": [False, True],
-        "stops": [False, True],
+def _axes(**fields: object) -> Axes:
+    """The values of some fields, and of the fields that most sets vary. No list is one value."""
+    usual: dict[str, object] = {
+        "was": ["running", "failed"],
+        "writes": WRITES,
+        "view": ["wanted", "runs"],
         "lag": [0.0, 3.0, 10.0],
-        "takes": [0.0, 0.4, 6.0, 90.0],
+        "takes": [0.4, 6.0, 30.0, 90.0],
+        "ends": ENDS,
+        "wanted": [NEW, OLD, None],
     }
-    wanted = [*NAMES, PINNED]
-    alone = _grid(**common, ends=ENDS, wanted=wanted)
-    lost = _grid(**common, ends=ENDS, lost=[1, 9], arrives=[True, False], wanted=wanted)
-    back = _grid(**common | {"was": "running", "view": "wanted"}, ends=["back 8", "back 20"], wanted=wanted)
-    for world in itertools.chain(alone, lost, back, _grid(**common, colleague=Colleague(4.0), wanted=NAMES)):
-        shows_digest = world.writes in {"given", "full", "mirror", "digest"}
-        hangs_at_once = world.ends == "hangs" and not world.takes
-        if not hangs_at_once and (shows_digest or world.wanted != PINNED):
-            yield world
+    return {name: [*each] if isinstance(each, list) else [each] for name, each in (usual | fields).items()}
 
 
-WORLDS: dict[str, Callable[[], Iterator[World]]] = {
-    "the rules": _rules,
-    "a colleague while ours waits": lambda: _grid(
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 10.0],
-        takes=[6.0, 90.0],
-        ends=ENDS,
-        wanted=[NEW, None, PINNED],
-        colleague=[
-            Colleague(after, THEIRS, ends, takes)
-            for after, ends, takes in itertools.product((1.0, 10.0, 30.0, 100.0), ENDS, (6.0, 60.0))
-        ],
-    ),
-    "a colleague just before the rollback": lambda: _grid(
-        writes=WRITES[:4],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        ends=["failed", "hangs"],
-        colleague=[
-            Colleague(after, THEIRS, ends, 30.0) for after in (18.0, 20.0, 24.0, 40.0) for ends in ENDS
-        ],
-    ),
-    "a lost answer beside a colleague": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[0.4, 6.0],
-        ends=["running", "failed"],
-        lost=[1, 9],
-        arrives=[True, False],
-        wanted=[NEW, None, PINNED],
-        colleague=[
-            Colleague(after, THEIRS, ends, takes)
-            for after, ends, takes in itertools.product((0.1, 3.0, 12.0), ("running", "failed"), (0.0, 6.0))
-        ],
-    ),
-    "slow answers": lambda: _grid(
-        was=["running", "failed", "deploying"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0, 14.0],
-        slow=[3.0, 8.0, 14.0],
-        takes=[0.4, 6.0, 30.0],
-        ends=ENDS,
-        wanted=NAMES,
-    ),
-    "a tag and then its digest": lambda: _grid(
-        was=["running", "failed"],
-        writes="tag, then digest",
-        view=BOTH,
-        is_torn=[False, True],
-        lag=[0.0, 3.0],
-        takes=[0.4, 6.0, 30.0],
-        ends=[*ENDS, "crash loop"],
-        wanted=NAMES,
-    ),
-    "digests, and a new tag for one": lambda: _grid(
-        writes=["digest", "bare digest", "tag and digest"],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[0.4, 6.0, 30.0, 90.0],
-        ends=[*ENDS, "back 0", "back 8", "back 20"],
-        is_same=[True, False],
-    ),
-    "tags, and the platform goes back": lambda: _grid(
-        writes=["given", "full", "none"],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[6.0, 30.0, 90.0],
-        ends=["back 0", "back 8", "back 20"],
-    ),
-    "the status of what serves": lambda: _grid(
-        was=["running", "failed"],
-        writes=["given", "full", "digest", "tag and digest", "bare digest"],
-        view="runs",
-        lag=[0.0, 3.0],
-        takes=[20.0, 90.0, 200.0],
-        meanwhile="old",
-        ends=["running", "stays"],
-    ),
-    "the new image crashes again and again": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0],
-        ends=["crash loop", "back-off"],
-        wanted=[NEW, None],
-    ),
-    "the old image crashes again and again": lambda: _grid(
-        was=["flapping", "flapping up"],
-        writes=WRITES,
-        view=BOTH,
-        is_torn=[False, True],
-        lag=[0.0, 3.0, 10.0],
-        takes=[6.0, 30.0, 90.0],
-        ends=ENDS,
-        wanted=[NEW, None],
-    ),
-    "late, cached, and in turns": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[5.0, 10.0, 14.0],
-        reader=["", "turns", "turns, late first", "cached"],
-        takes=[0.4, 6.0, 30.0, 90.0],
-        ends=ENDS,
-        wanted=NAMES,
-    ),
-    "a rollback that is refused": lambda: _grid(
-        writes=["given", "digest"], view=BOTH, ends=["failed", "hangs"], refuses=["busy", "always"]
-    ),
-    "other words": lambda: itertools.chain(
-        _grid(was="", writes=["given", "digest"], word="", ends=["running", "failed"]),
-        _grid(was="healthy", writes=["given", "digest"], word="healthy", ends=["running", "failed"]),
-        _grid(writes=["given", "digest"], view=BOTH, ends="degraded"),
-    ),
-    "a new app": lambda: _grid(
-        was="none", writes=WRITES, lag=[0.0, 3.0], takes=[0.4, 6.0, 90.0], ends=[*ENDS, "stays"]
-    ),
-    "a name that means another digest now": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[0.4, 6.0, 90.0],
-        ends=["running", "failed"],
-        wanted=[None, OLD],
-        pulls_another=True,
-    ),
-    "short time limits": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0],
-        takes=[0.0, 0.4, 3.0],
-        ends=["running", "failed"],
-        wanted=NAMES,
-        wait=[5.0, 10.0, 20.0],
-    ),
+def _colleagues(after: list[float], ends: list[str], takes: list[float]) -> list[Colleague]:
+    return [Colleague(*one) for one in product(after, ends, takes)]
+
+
+RULES: dict[str, object] = {
+    "was": BEFORE,
+    "writes": [*WRITES, "full in GET", "mirror", "before in POST"],
+    "view": VIEWS,
+    "stops": [False, True],
+    "takes": [0.0, 0.4, 6.0, 90.0],
+}
+LOST: dict[str, object] = {"lost": [0, 1, 9], "arrives": [True, False]}
+WORLDS: dict[str, list[Axes]] = {
+    "the rules": [
+        _axes(**RULES, **LOST),
+        _axes(**RULES | LOST | {"wanted": PINNED, "writes": ["given", "full", "mirror", "digest"]}),
+        _axes(**RULES | {"was": "running", "view": ["wanted", "torn"], "ends": ["back 8", "back 20"]}),
+        _axes(**RULES, ends="running", colleague=Colleague(4.0)),
+    ],
+    "a colleague while ours waits": [
+        _axes(
+            was="running",
+            wanted=[NEW, None, PINNED],
+            colleague=_colleagues([1.0, 10.0, 30.0, 100.0], ENDS, [6.0, 60.0]),
+        )
+    ],
+    "a colleague just before the rollback": [
+        _axes(
+            was="running",
+            writes=WRITES[:4],
+            takes=6.0,
+            ends=["failed", "hangs"],
+            wanted=NEW,
+            colleague=_colleagues([18.0, 20.0, 24.0, 40.0], ENDS, [30.0]),
+        )
+    ],
+    "a lost answer beside a colleague": [
+        _axes(
+            takes=[0.4, 6.0],
+            ends=["running", "failed"],
+            lost=[1, 9],
+            arrives=[True, False],
+            wanted=[NEW, None, PINNED],
+            colleague=_colleagues([0.1, 3.0, 12.0], ["running", "failed"], [0.0, 6.0]),
+        )
+    ],
+    "slow answers": [_axes(was=BEFORE, lag=[0.0, 3.0, 10.0, 14.0], slow=[3.0, 8.0, 14.0])],
+    "a tag and then its digest": [
+        _axes(writes="tag, then digest", view=VIEWS, lag=[0.0, 3.0], ends=[*ENDS, "crash loop"])
+    ],
+    "digests, and a new tag for one": [
+        _axes(
+            was="running",
+            writes=["digest", "bare digest", "tag and digest"],
+            ends=[*ENDS, "back 0", "back 8", "back 20"],
+            wanted=NEW,
+            is_same=[True, False],
+        )
+    ],
+    "tags, and the platform goes back": [
+        _axes(
+            was="running",
+            writes=["given", "full", "none"],
+            takes=[6.0, 30.0, 90.0],
+            ends=["back 0", "back 8", "back 20"],
+            wanted=NEW,
+        )
+    ],
+    "the status of what serves": [
+        _axes(
+            writes=["given", "full", "digest", "tag and digest", "bare digest"],
+            view="runs",
+            lag=[0.0, 3.0],
+            takes=[20.0, 90.0, 200.0],
+            meanwhile="old",
+            ends=["running", "stays"],
+            wanted=NEW,
+        )
+    ],
+    "the new image crashes again and again": [
+        _axes(lag=[0.0, 3.0], takes=6.0, ends=["crash loop", "back-off"], wanted=[NEW, None])
+    ],
+    "the old image crashes again and again": [
+        _axes(was=["flapping", "flapping up"], view=VIEWS, takes=[6.0, 30.0, 90.0], wanted=[NEW, None])
+    ],
+    "late, cached, and in turns": [
+        _axes(lag=[5.0, 10.0, 14.0], reader=["", "turns", "turns, late first", "cached"])
+    ],
+    "a rollback that is refused": [
+        _axes(was="running", ends=["failed", "hangs"], wanted=NEW, refuses=["busy", "always"])
+    ],
+    "other words": [
+        _axes(was="", view="wanted", word="", ends=["running", "failed"], wanted=NEW),
+        _axes(was="healthy", view="wanted", word="healthy", ends=["running", "failed"], wanted=NEW),
+        _axes(was="running", ends="degraded", wanted=NEW),
+    ],
+    "a new app": [_axes(was="none", view="wanted", lag=[0.0, 3.0], ends=[*ENDS, "stays"], wanted=NEW)],
+    "a name that means another digest now": [
+        _axes(ends=["running", "failed"], wanted=[None, OLD], pulls_another=True)
+    ],
+    "short time limits": [
+        _axes(lag=[0.0, 3.0], takes=[0.0, 0.4, 3.0], ends=["running", "failed"], wait=[5.0, 10.0, 20.0])
+    ],
 }
 """Sets of worlds, by what they are about."""
 
 
-def sample(worlds: Sequence[World], count: int) -> Collection[World]:
-    """So many worlds, evenly spread; all of them if there are fewer."""
-    return worlds[:: max(1, len(worlds) // count)]
+def draw(name: str, count: int) -> Iterator[World]:
+    """So many worlds of a set, always the same."""
+    dice = random.Random(name)  # noqa: S311
+    for _ in range(count):
+        axes = dice.choice(WORLDS[name])
+        yield World(**{field: dice.choice(values) for field, values in axes.items()})
