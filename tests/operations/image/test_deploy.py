@@ -20,7 +20,7 @@ def _web(world: World) -> None:
 
 
 def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -> None:
-    """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
+    """Under `lock-timeout`."""
     world.platform.hold_deploy("web")
 
     def end() -> None:
