@@ -45,23 +45,22 @@ class World:
     """A platform, and what becomes of a deploy on it.
 
     Attributes:
-        was: the status before; `flapping` and `flapping up` for a crash loop, `none` for no app.
+        was: the status before; `none` for no app.
         writes: how a GET writes an image: see `Platform.written`.
         view: the image that a GET shows: `wanted`, `runs`, or `torn`: the wanted one at once, and the status
             with `lag`.
-        lag: how far behind a GET is, in seconds; in turns with a reader that is not (`turns`), or cached.
+        lag: how far behind a GET is, in seconds.
+        turns: whether every other GET is not behind: `first`, or `last`.
         slow: how long a GET takes, in seconds; it shows the state when it was sent.
         stops: whether the old instance shows as stopped for two seconds first.
         takes: how long the deploy takes, in seconds, and which status shows meanwhile.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status goes on), `back 8` (the
-            platform goes back 8 s after the failure), `crash loop`, `back-off` (with growing pauses).
+            platform goes back 8 s after the failure), `crash loop`.
         wanted: the image to deploy; None for a restart.
         is_same: whether the new image has the digest of the old one.
         pulls_another: whether a tag means another digest now.
         lost: how many answers to our requests are lost; `arrives`: whether these are carried out.
         colleague: somebody else's deploy.
-        refuses: the 409 of a rollback: never, while a deploy is in progress (`busy`), or `always`.
-        word: the platform's word for `running`.
         wait: the input `wait-timeout`, in seconds.
     """
 
@@ -69,7 +68,7 @@ class World:
     writes: str = "given"
     view: str = "wanted"
     lag: float = 0.0
-    reader: str = ""
+    turns: str = ""
     slow: float = 0.05
     stops: bool = False
     takes: float = 6.0
@@ -81,8 +80,6 @@ class World:
     lost: int = 0
     arrives: bool = True
     colleague: Colleague | None = None
-    refuses: str = ""
-    word: str = "running"
     wait: float = 300.0
 
     @property
@@ -127,7 +124,6 @@ class Platform:
     posts: list[tuple[float, str]] = field(default_factory=list)
     asked: int = 0
     answers: list[tuple[float, str, str]] = field(default_factory=list)
-    cached_at: float | None = None
     overwritten: bool = False
     rolled_back_ours: bool = False
     asked_at: float = 0.0
@@ -135,16 +131,9 @@ class Platform:
     def __post_init__(self) -> None:
         self.began = self.loop.now
         old = Image(OLD, self._digest(OLD), "old")
-        status = {"running": self.world.word}.get(self.world.was, self.world.was)
-        if self.world.was.startswith("flapping"):
-            status = "failed"
-            for number in range(400):
-                up = (number % 2 == 0) == (self.world.was == "flapping")
-                begins = self.began - 8 + 5 * number
-                self.states.append(State(begins, self.world.word if up else "failed", old, old))
-        self.states.insert(0, State(0.0, status, old, old))
+        self.states = [State(0.0, self.world.was, old, old)]
         if self.world.was == "deploying":  # an earlier deploy, which ends while ours begins
-            self.states.append(State(self.began + 2, self.world.word, old, old))
+            self.states.append(State(self.began + 2, "running", old, old))
         if self.world.was == "none":
             self.states = []
 
@@ -183,12 +172,8 @@ class Platform:
         world, sent_at = self.world, self.loop.now
         self._let_colleague_deploy(sent_at)
         late = world.lag
-        if world.reader in {"turns", "turns, late first"}:
-            late *= (len(self.answers) % 2 == 0) == (world.reader == "turns")
-        if world.reader == "cached":
-            if self.cached_at is None or sent_at >= self.cached_at + world.lag:
-                self.cached_at = sent_at
-            late = sent_at - self.cached_at
+        if world.turns:
+            late *= (len(self.answers) % 2 == 0) == (world.turns == "last")
         state, now = self.state(sent_at - late), self.state(sent_at)
         self.loop.now += world.slow
         if state is None or now is None:
@@ -205,21 +190,18 @@ class Platform:
             if now >= at:
                 self._carry_out(at, THEIRS, "theirs", theirs.ends, theirs.takes)
 
-    def post(self, image: str | None) -> int:
-        """A request of ours, or a rollback. Returns the status; 0 if the answer is lost."""
+    def post(self, image: str | None) -> bool:
+        """A request of ours, or a rollback. Returns whether it is answered."""
         self.loop.now += 0.05
         self._let_colleague_deploy(self.loop.now)
         world, now = self.world, self.loop.now
         current = self.state(now)
         owner = "back" if self.asked and image not in {None, world.wanted} else "ours"
-        busy = current is not None and current.status in {"deploying", "provisioning"}
-        if owner == "back" and (world.refuses == "always" or (world.refuses == "busy" and busy)):
-            return 409
         self.asked += owner == "ours"
         self.asked_at = self.asked_at or now
         is_lost = owner == "ours" and self.asked <= world.lost
         if is_lost and not world.arrives:
-            return 0
+            return False
         if self.posts and self.posts[-1][1] == "theirs" and self._has_shown_theirs():
             self.overwritten = True
         if (
@@ -235,7 +217,7 @@ class Platform:
             self.rolled_back_ours |= ours != old and all(answer[1:] == ("running", ours) for answer in last)
         ends, takes = ("running", world.takes) if owner == "back" else (world.ends, world.takes)
         self._carry_out(now, image or (current.wanted.name if current else NEW), owner, ends, takes)
-        return 0 if is_lost else 200
+        return not is_lost
 
     def _has_shown_theirs(self) -> bool:
         """Whether a GET has shown the colleague's image, where it can be told from ours."""
@@ -251,8 +233,6 @@ class Platform:
         name = image.removeprefix("docker.io/library/").removeprefix("mirror.local/hub/")
         new = Image(name, self._digest(name, version), owner)
         old = before.runs if before else None
-        is_flapping = self.world.was.startswith("flapping") and old and old.owner == "old"
-        flapping = [state for state in self.states if state.at > at] if is_flapping else []
         self.states = [state for state in self.states if state.at <= at]
         self.posts.append((at, owner))
         begins = at
@@ -261,18 +241,14 @@ class Platform:
             begins += 2
         done = begins + takes
         was = before.status if before else ""
-        if flapping and world.view == "runs":  # the old instance's status goes on until ours takes over
-            self.states.append(State(begins, was, new, old))
-            self.states += [State(state.at, state.status, new, old) for state in flapping if state.at < done]
-        else:
-            meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
-            self.states.append(State(begins, meanwhile if old else "deploying", new, old))
+        meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
+        self.states.append(State(begins, meanwhile if old else "deploying", new, old))
         self.states += self._end(ends, done, new, old, was)
 
     def _end(self, ends: str, done: float, new: Image, old: Image | None, was: str) -> Iterator[State]:
         match ends.split():
             case ["running"]:
-                yield State(done, self.world.word, new, new)
+                yield State(done, "running", new, new)
             case ["failed" | "degraded"]:
                 yield State(done, ends, new, old)
             case ["stays"]:
@@ -280,15 +256,10 @@ class Platform:
             case ["back", seconds]:
                 if float(seconds):
                     yield State(done, "failed", new, old)
-                yield State(done + float(seconds), self.world.word, old or new, old)
+                yield State(done + float(seconds), "running", old or new, old)
             case ["crash", "loop"]:
                 for number in range(80):
                     yield State(done + 5 * number, ("running", "failed")[number % 2], new, new)
-            case ["back-off"]:
-                for number in range(7):
-                    yield State(done, "running", new, new)
-                    yield State(done + 3, "crashed", new, new)
-                    done += 3 + min(160, 10 * 2**number)
 
 
 def _app(status: str, image: str) -> App:
@@ -328,10 +299,7 @@ class _Client:
         return _app("deploying", image)
 
     async def deploy(self, _name: str, image: str | None, _login: object, *, write: Write) -> App:
-        status = self.platform.post(image)
-        if status == 409:
-            raise RequestRejected("A deploy is in progress", status=status)
-        if not status:
+        if not self.platform.post(image):
             write.outcome, write.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
         write.outcome = Outcome.DONE
@@ -429,7 +397,7 @@ def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
 
 def _flaws_of_a_red(world: World, seen: Seen) -> dict[str, bool]:
     said, fate = seen.said, _fate(world)
-    is_alone = not (world.colleague or world.refuses or world.lost)
+    is_alone = not (world.colleague or world.lost)
     can_go_back = world.was == "running" and world.names_another
     shows_tags = _shows_names(world) and "digest" not in world.writes
     is_timed_out, is_unknown = said == "DeployTimedOut", said == "PlatformUnavailable"
@@ -563,21 +531,9 @@ WORLDS: dict[str, Axes] = {
         wanted=NEW,
     ),
     "the new image crashes again and again": _axes(
-        lag=[0.0, 3.0], takes=6.0, ends=["crash loop", "back-off"], wanted=[NEW, None]
+        lag=[0.0, 3.0], takes=6.0, ends="crash loop", wanted=[NEW, None]
     ),
-    "the old image crashes again and again": _axes(
-        was=["flapping", "flapping up"], view=VIEWS, takes=[6.0, 30.0, 90.0], wanted=[NEW, None]
-    ),
-    "late, cached, and in turns": _axes(
-        lag=[5.0, 10.0, 14.0], reader=["", "turns", "turns, late first", "cached"]
-    ),
-    "a rollback that is refused": _axes(
-        was="running", ends=["failed", "hangs"], wanted=NEW, refuses=["busy", "always"]
-    ),
-    "no words": _axes(was="", view="wanted", word="", ends=["running", "failed"], wanted=NEW),
-    "other words": _axes(
-        was="healthy", view="wanted", word="healthy", ends=["running", "failed"], wanted=NEW
-    ),
+    "late, and in turns": _axes(lag=[5.0, 10.0, 14.0], turns=["", "first", "last"]),
     "a word that is neither": _axes(was="running", ends="degraded", wanted=NEW),
     "a new app": _axes(was="none", view="wanted", lag=[0.0, 3.0], ends=[*ENDS, "stays"], wanted=NEW),
     "a name that means another digest now": _axes(

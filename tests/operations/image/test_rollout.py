@@ -45,6 +45,7 @@ a failure for a moment: running web:1 | web:2 | 1 crashed web:2, 14 running web:
 a failure at the end: running web:1 | web:2 | 1 deploying web:2, 290 error web:2 | failed 300
 a failure beside the old image: running web:1 | web:2 | 3 deploying web:1, 9 failed web:1 | failed 24
 an old failure: failed web:1 | web:2 | 0 failed web:1, 60 running web:2 | runs 67
+an old crash loop: failed web:1 | web:2 | 1 running web:1, 6 failed web:1, 9 running web:2 | runs 16
 an earlier deploy fails: deploying web:1 | web:2 | 2 failed web:1, 20 running web:2 | runs 27
 it fails again: failed web:1 | web:2 | 2 deploying web:1, 9 failed web:1 | failed 24
 two kinds of failure: running web:1 | web:2 | 1 deploying web:2, 2 crashed web:2, 9 error web:2 | failed 17
