@@ -165,14 +165,6 @@ def test_no_rollback_is_suggested_where_none_is_possible(world: World) -> None:
     assert "To go back" not in deploy(world, wait_timeout=15).outputs["hint"]
 
 
-def test_debug_shows_each_new_status_and_image_once(world: World) -> None:
-    """A line when one of them changes, and none for the looks between."""
-    takes(world, 5)
-    log = deploy(world, log_level="debug").log
-    assert log.count("'web' shows the status 'deploying' and the image 'nginx:2'") == 1
-    assert log.count("'web' shows the status 'running' and the image 'nginx:2'") == 1
-
-
 # --- what ends it
 
 
