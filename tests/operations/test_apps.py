@@ -1,11 +1,15 @@
 """Creating apps, telling their kinds apart, and inputs that can't have an effect."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.support.containers import NEW, OLD, asked, deploy, lines, running_web
+from tests.support.settings import load, variables
 from tests.support.world import World
+from zerokie_action.operations.apps import registry_auth
+from zerokie_action.operations.job import Job
 from zerokie_action.sandbox.faults import Kind
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
@@ -128,13 +132,17 @@ def test_type_image_or_port_tells_the_kind(world: World, shows: str, kind: str) 
     assert (outcome.exit_code, outcome.outputs["kind"]) == (0 if kind == "container" else 2, kind)
 
 
-@pytest.mark.parametrize(("app", "server"), [("web", "registry.example.com"), ("new", None)])
-def test_credentials_without_a_server_send_none(world: World, app: str, server: str | None) -> None:
-    """Without a server, they are for the platform's default registry."""
-    login = {"registry_server": server, "registry_username": "me", "registry_password": "pass-word"}
-    outcome = world.run(app=app, image=NEW, create=True, **login)
-    assert outcome.exit_code == 0, outcome.log
-    assert world.platform.apps.get(app).private
+@pytest.mark.parametrize(
+    ("inputs", "address"), [({}, {}), ({"registry_server": "r.io"}, {"server_address": "r.io"})]
+)
+def test_a_login_names_its_server_only_where_one_is_set(
+    inputs: dict[str, str], address: dict[str, str]
+) -> None:
+    """Without a server, it is for the platform's default registry."""
+    login = {"registry_username": "me", "registry_password": "pass-word"}
+    env = variables(api_key="key", app="web", image=NEW, **login, **inputs)
+    job = cast(Job, SimpleNamespace(settings=load(env)))
+    assert registry_auth(job) == {"username": "me", "password": "pass-word", **address}
 
 
 def test_inputs_that_only_count_at_creation_are_warned_about(world: World) -> None:
