@@ -64,20 +64,6 @@ def test_with_times_of_answers_an_old_image_is_green(
     assert "a wrong green" in tried([world], loop)
 
 
-def test_a_second_request_beside_another_image_overwrites_a_colleague(
-    loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(lost=1, arrives=False, colleague=Colleague(3.0, takes=0.0))
-    assert not tried([world], loop)
-    begun: property = vars(Rollout)["has_begun"]
-
-    def has_begun_as_ours(self: Rollout) -> bool:
-        return bool(begun.__get__(self)) and not self.shows_third
-
-    monkeypatch.setattr(Rollout, "has_begun", property(has_begun_as_ours))
-    assert "overwrites a colleague's deploy" in tried([world], loop)
-
-
 def test_a_rollback_whatever_the_app_shows_overwrites_a_colleague(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

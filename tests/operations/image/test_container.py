@@ -27,7 +27,7 @@ def _web(world: World) -> None:
 
 def test_a_dry_run_has_the_requested_image_and_no_other(world: World) -> None:
     outputs = deploy(world, dry_run=True).outputs
-    assert (outputs["image"], outputs["requested_image"]) == (None, NEW)
+    assert (outputs["image"], outputs["requested_image"], outputs["changed"]) == (None, NEW, True)
 
 
 # --- the health check after the wait
@@ -106,7 +106,7 @@ def test_a_restart_waits_for_the_same_image(world: World) -> None:
     takes(world, 5)
     outcome = restart(world)
     assert outcome.exit_code == 0
-    assert outcome.outputs["status"] == "restarted"
+    assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("restarted", True)
     assert outcome.outputs["image"] == outcome.outputs["previous_image"] == OLD
     assert outcome.outputs["deploy_id"]
     assert lines(outcome) == [

@@ -83,7 +83,7 @@ def test_a_refused_deploy_rolls_nothing_back(world: World) -> None:
     outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (4, "failed")
     assert "Nothing was changed." in outcome.log
-    assert outcome.outputs["image"] is None
+    assert (outcome.outputs["image"], outcome.outputs["changed"]) == (None, False)
 
 
 def test_a_new_app_is_not_rolled_back(world: World) -> None:
