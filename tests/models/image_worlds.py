@@ -7,12 +7,12 @@ ways. Somebody else may deploy as well. The client is the real one, from `deploy
 """
 
 import io
-import itertools
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -21,15 +21,7 @@ import anyio
 from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.ci import CI, Log
-from zerokie_action.errors import (
-    DeployError,
-    DeployFailed,
-    DeployTimedOut,
-    PlatformUnavailable,
-    Replaced,
-    RequestRejected,
-    WentBack,
-)
+from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
 from zerokie_action.outcome import Outcome, Write
@@ -41,10 +33,9 @@ OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
 
 
 class Colleague(NamedTuple):
-    """A deploy of somebody else, so many seconds after our request, or `at` our first rollback."""
+    """A deploy of somebody else, so many seconds after our request."""
 
     after: float
-    image: str = THEIRS
     ends: str = "running"
     takes: float = 1.0
 
@@ -54,32 +45,30 @@ class World:
     """A platform, and what becomes of a deploy on it.
 
     Attributes:
-        was: the status before; `flapping` and `flapping up` for a crash loop, `none` for no app.
+        was: the status before; `none` for no app.
         writes: how a GET writes an image: see `Platform.written`.
-        view: the image that a GET shows: `wanted` or `runs`.
-        is_torn: whether the image shows at once, and the status with `lag`.
-        lag: how far behind a GET is, in seconds; in turns with a reader that is not (`turns`), or cached.
+        view: the image that a GET shows: `wanted`, `runs`, or `torn`: the wanted one at once, and the status
+            with `lag`.
+        lag: how far behind a GET is, in seconds.
+        turns: whether every other GET is not behind: `first`, or `last`.
         slow: how long a GET takes, in seconds; it shows the state when it was sent.
         stops: whether the old instance shows as stopped for two seconds first.
         takes: how long the deploy takes, in seconds, and which status shows meanwhile.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status goes on), `back 8` (the
-            platform goes back 8 s after the failure), `crash loop`, `back-off` (with growing pauses).
+            platform goes back 8 s after the failure), `crash loop`.
         wanted: the image to deploy; None for a restart.
         is_same: whether the new image has the digest of the old one.
         pulls_another: whether a tag means another digest now.
         lost: how many answers to our requests are lost; `arrives`: whether these are carried out.
         colleague: somebody else's deploy.
-        refuses: the 409 of a rollback: never, while a deploy is in progress (`busy`), or `always`.
-        word: the platform's word for `running`.
         wait: the input `wait-timeout`, in seconds.
     """
 
     was: str = "running"
     writes: str = "given"
     view: str = "wanted"
-    is_torn: bool = False
     lag: float = 0.0
-    reader: str = ""
+    turns: str = ""
     slow: float = 0.05
     stops: bool = False
     takes: float = 6.0
@@ -91,8 +80,6 @@ class World:
     lost: int = 0
     arrives: bool = True
     colleague: Colleague | None = None
-    refuses: str = ""
-    word: str = "running"
     wait: float = 300.0
 
     @property
@@ -137,7 +124,6 @@ class Platform:
     posts: list[tuple[float, str]] = field(default_factory=list)
     asked: int = 0
     answers: list[tuple[float, str, str]] = field(default_factory=list)
-    cached_at: float | None = None
     overwritten: bool = False
     rolled_back_ours: bool = False
     asked_at: float = 0.0
@@ -145,16 +131,9 @@ class Platform:
     def __post_init__(self) -> None:
         self.began = self.loop.now
         old = Image(OLD, self._digest(OLD), "old")
-        status = {"running": self.world.word}.get(self.world.was, self.world.was)
-        if self.world.was.startswith("flapping"):
-            status = "failed"
-            for number in range(400):
-                up = (number % 2 == 0) == (self.world.was == "flapping")
-                begins = self.began - 8 + 5 * number
-                self.states.append(State(begins, self.world.word if up else "failed", old, old))
-        self.states.insert(0, State(0.0, status, old, old))
+        self.states = [State(0.0, self.world.was, old, old)]
         if self.world.was == "deploying":  # an earlier deploy, which ends while ours begins
-            self.states.append(State(self.began + 2, self.world.word, old, old))
+            self.states.append(State(self.began + 2, "running", old, old))
         if self.world.was == "none":
             self.states = []
 
@@ -193,18 +172,14 @@ class Platform:
         world, sent_at = self.world, self.loop.now
         self._let_colleague_deploy(sent_at)
         late = world.lag
-        if world.reader in {"turns", "turns, late first"}:
-            late *= (len(self.answers) % 2 == 0) == (world.reader == "turns")
-        if world.reader == "cached":
-            if self.cached_at is None or sent_at >= self.cached_at + world.lag:
-                self.cached_at = sent_at
-            late = sent_at - self.cached_at
+        if world.turns:
+            late *= (len(self.answers) % 2 == 0) == (world.turns == "last")
         state, now = self.state(sent_at - late), self.state(sent_at)
         self.loop.now += world.slow
         if state is None or now is None:
             return None
-        images = now if world.is_torn else state
-        image = self.written(images.wanted if world.view == "wanted" else images.runs or images.wanted)
+        images = now if world.view == "torn" else state
+        image = self.written((world.view == "runs" and images.runs) or images.wanted)
         self.answers.append((sent_at, state.status, image))
         return state.status, image
 
@@ -213,23 +188,20 @@ class Platform:
         if theirs and self.asked and not any(owner == "theirs" for _, owner in self.posts):
             at = self.asked_at + theirs.after
             if now >= at:
-                self._carry_out(at, theirs.image, "theirs", theirs.ends, theirs.takes)
+                self._carry_out(at, THEIRS, "theirs", theirs.ends, theirs.takes)
 
-    def post(self, image: str | None) -> int:
-        """A request of ours, or a rollback. Returns the status; 0 if the answer is lost."""
+    def post(self, image: str | None) -> bool:
+        """A request of ours, or a rollback. Returns whether it is answered."""
         self.loop.now += 0.05
         self._let_colleague_deploy(self.loop.now)
         world, now = self.world, self.loop.now
         current = self.state(now)
         owner = "back" if self.asked and image not in {None, world.wanted} else "ours"
-        busy = current is not None and current.status in {"deploying", "provisioning"}
-        if owner == "back" and (world.refuses == "always" or (world.refuses == "busy" and busy)):
-            return 409
         self.asked += owner == "ours"
         self.asked_at = self.asked_at or now
         is_lost = owner == "ours" and self.asked <= world.lost
         if is_lost and not world.arrives:
-            return 0
+            return False
         if self.posts and self.posts[-1][1] == "theirs" and self._has_shown_theirs():
             self.overwritten = True
         if (
@@ -245,7 +217,7 @@ class Platform:
             self.rolled_back_ours |= ours != old and all(answer[1:] == ("running", ours) for answer in last)
         ends, takes = ("running", world.takes) if owner == "back" else (world.ends, world.takes)
         self._carry_out(now, image or (current.wanted.name if current else NEW), owner, ends, takes)
-        return 0 if is_lost else 200
+        return not is_lost
 
     def _has_shown_theirs(self) -> bool:
         """Whether a GET has shown the colleague's image, where it can be told from ours."""
@@ -261,8 +233,6 @@ class Platform:
         name = image.removeprefix("docker.io/library/").removeprefix("mirror.local/hub/")
         new = Image(name, self._digest(name, version), owner)
         old = before.runs if before else None
-        is_flapping = self.world.was.startswith("flapping") and old and old.owner == "old"
-        flapping = [state for state in self.states if state.at > at] if is_flapping else []
         self.states = [state for state in self.states if state.at <= at]
         self.posts.append((at, owner))
         begins = at
@@ -271,18 +241,14 @@ class Platform:
             begins += 2
         done = begins + takes
         was = before.status if before else ""
-        if flapping and world.view == "runs":  # the old instance's status goes on until ours takes over
-            self.states.append(State(begins, was, new, old))
-            self.states += [State(state.at, state.status, new, old) for state in flapping if state.at < done]
-        else:
-            meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
-            self.states.append(State(begins, meanwhile if old else "deploying", new, old))
+        meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
+        self.states.append(State(begins, meanwhile if old else "deploying", new, old))
         self.states += self._end(ends, done, new, old, was)
 
     def _end(self, ends: str, done: float, new: Image, old: Image | None, was: str) -> Iterator[State]:
         match ends.split():
             case ["running"]:
-                yield State(done, self.world.word, new, new)
+                yield State(done, "running", new, new)
             case ["failed" | "degraded"]:
                 yield State(done, ends, new, old)
             case ["stays"]:
@@ -290,18 +256,12 @@ class Platform:
             case ["back", seconds]:
                 if float(seconds):
                     yield State(done, "failed", new, old)
-                yield State(done + float(seconds), self.world.word, old or new, old)
+                yield State(done + float(seconds), "running", old or new, old)
             case ["crash", "loop"]:
                 for number in range(80):
                     yield State(done + 5 * number, ("running", "failed")[number % 2], new, new)
-            case ["back-off"]:
-                for number in range(7):
-                    yield State(done, "running", new, new)
-                    yield State(done + 3, "crashed", new, new)
-                    done += 3 + min(160, 10 * 2**number)
 
 
-@lru_cache(maxsize=4096)
 def _app(status: str, image: str) -> App:
     return App(name="web", type="container", status=status, image=image)
 
@@ -339,10 +299,7 @@ class _Client:
         return _app("deploying", image)
 
     async def deploy(self, _name: str, image: str | None, _login: object, *, write: Write) -> App:
-        status = self.platform.post(image)
-        if status == 409:
-            raise RequestRejected("A deploy is in progress", status=status)
-        if not status:
+        if not self.platform.post(image):
             write.outcome, write.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
         write.outcome = Outcome.DONE
@@ -354,7 +311,7 @@ class Seen(NamedTuple):
     """What the run said, and when.
 
     Attributes:
-        said: the verdict.
+        said: `green`, or the name of the error.
         seconds: how long the run took.
         warns: whether it warned that the image may be the old one.
         is_back: whether it requested a rollback.
@@ -385,19 +342,10 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
     try:
         await deploy_image(job)
     except DeployError as error:
-        said = _SAID[type(error)]
+        said = type(error).__name__
     warns = any("the same image as before" in warning for warning in job.result.warnings)
     is_back = any(owner == "back" for _, owner in platform.posts)
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
-
-
-_SAID: dict[type[DeployError], str] = {
-    DeployFailed: "failed",
-    Replaced: "replaced",
-    WentBack: "went back",
-    DeployTimedOut: "timed out",
-    PlatformUnavailable: "unknown",
-}
 
 
 @lru_cache(maxsize=64)
@@ -449,23 +397,21 @@ def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
 
 def _flaws_of_a_red(world: World, seen: Seen) -> dict[str, bool]:
     said, fate = seen.said, _fate(world)
-    is_alone = not (world.colleague or world.refuses or world.lost)
+    is_alone = not (world.colleague or world.lost)
     can_go_back = world.was == "running" and world.names_another
     shows_tags = _shows_names(world) and "digest" not in world.writes
-    is_red = fate == "runs" and (said not in {"green", "timed out", "unknown"} or _is_late(world, said))
+    is_timed_out, is_unknown = said == "DeployTimedOut", said == "PlatformUnavailable"
+    may_time_out = is_timed_out and world.takes >= world.wait - 20
+    is_red = fate == "runs" and not (said == "green" or is_unknown or may_time_out)
     may_be_unknown = world.lost > 1 or (world.lost and world.colleague)
     is_left = said != "green" and not seen.is_back and world.writes not in {"none", "bare digest"}
     return {
         f"a wrong red: {said}": is_red,
-        "a late red": fate in {"fails", "goes back"} and said == "timed out",
-        "unknown, though an answer came": said == "unknown" and not may_be_unknown,
+        "a late red": fate in {"fails", "goes back"} and is_timed_out,
+        "unknown, though an answer came": is_unknown and not may_be_unknown,
         "rolls back to the name that failed": seen.is_back and not world.names_another and shows_tags,
         "left broken": fate in {"fails", "hangs"} and is_alone and can_go_back and is_left,
     }
-
-
-def _is_late(world: World, said: str) -> bool:
-    return said == "timed out" and world.takes < world.wait - 20
 
 
 def _fate(world: World) -> str:
@@ -477,208 +423,131 @@ def _fate(world: World) -> str:
     return "goes back" if world.ends.startswith("back ") else kind
 
 
-def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> tuple[Counter[str], dict[str, World]]:
-    """How many worlds have each flaw, and the first of them."""
-    counts: Counter[str] = Counter()
-    first: dict[str, World] = {}
+def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> dict[str, World]:
+    """The flaws that there are, each with the first world that has it."""
+    found: dict[str, World] = {}
 
     async def deploy_all() -> None:
         for world in worlds:
-            seen = await deploy(world, loop)
-            for flaw in flaws(world, seen):
-                counts[flaw] += 1
-                first.setdefault(flaw, world)
+            for flaw in flaws(world, await deploy(world, loop)):
+                found.setdefault(flaw, world)
             await anyio.lowlevel.checkpoint()
 
     loop.run_until_complete(deploy_all())
-    return counts, first
+    return found
 
 
 # The worlds
 
-
-def _grid(**axes: object) -> Iterator[World]:
-    """All combinations of the values of each field; a value that is no list is the only one."""
-    lists = [values if isinstance(values, list) else [values] for values in axes.values()]
-    for values in itertools.product(*lists):
-        world = World(**dict(zip(axes, values, strict=True)))
-        if not (world.is_torn and world.view == "runs"):
-            yield world
-
-
+Axes = Mapping[str, list[Any]]
+"""The values of each field. A world has one of each."""
 WRITES = ["given", "full", "digest", "tag and digest", "none", "bare digest"]
-BOTH = ["wanted", "runs"]
+VIEWS = ["wanted", "runs", "torn"]
 ENDS = ["running", "failed", "hangs"]
-NAMES: list[str | None] = [NEW, OLD, None]
+BEFORE = ["running", "failed", "deploying"]
 
 
-def _rules() -> Iterator[World]:
-    """Each kind of name, lag, duration and end; with lost answers, or a colleague 4 s later."""
-    common: dict[str, object] = {
-        "was": ["running", "failed", "deploying"],
-        "writes": [*WRITES, "full in GET", "mirror", "before in POST"],
-        "view": BOTH,
-        "is_torn": [False, True],
-        "stops": [False, True],
+def _axes(**fields: object) -> Axes:
+    """The values of some fields, and of the fields that most sets vary. No list is one value."""
+    usual: dict[str, object] = {
+        "was": ["running", "failed"],
+        "writes": WRITES,
+        "view": ["wanted", "runs"],
         "lag": [0.0, 3.0, 10.0],
-        "takes": [0.0, 0.4, 6.0, 90.0],
+        "takes": [0.4, 6.0, 30.0, 90.0],
+        "ends": ENDS,
+        "wanted": [NEW, OLD, None],
     }
-    wanted = [*NAMES, PINNED]
-    alone = _grid(**common, ends=ENDS, wanted=wanted)
-    lost = _grid(**common, ends=ENDS, lost=[1, 9], arrives=[True, False], wanted=wanted)
-    back = _grid(**common | {"was": "running", "view": "wanted"}, ends=["back 8", "back 20"], wanted=wanted)
-    for world in itertools.chain(alone, lost, back, _grid(**common, colleague=Colleague(4.0), wanted=NAMES)):
-        shows_digest = world.writes in {"given", "full", "mirror", "digest"}
-        hangs_at_once = world.ends == "hangs" and not world.takes
-        if not hangs_at_once and (shows_digest or world.wanted != PINNED):
-            yield world
+    return {name: [*each] if isinstance(each, list) else [each] for name, each in (usual | fields).items()}
 
 
-WORLDS: dict[str, Callable[[], Iterator[World]]] = {
-    "the rules": _rules,
-    "a colleague while ours waits": lambda: _grid(
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 10.0],
-        takes=[6.0, 90.0],
-        ends=ENDS,
+def _colleagues(after: list[float], ends: list[str], takes: list[float]) -> list[Colleague]:
+    return [Colleague(*one) for one in product(after, ends, takes)]
+
+
+RULES: dict[str, object] = {
+    "was": BEFORE,
+    "writes": [*WRITES, "full in GET", "mirror", "before in POST"],
+    "view": VIEWS,
+    "stops": [False, True],
+    "takes": [0.0, 0.4, 6.0, 90.0],
+}
+LOST: dict[str, object] = {"lost": [0, 1, 9], "arrives": [True, False]}
+WORLDS: dict[str, Axes] = {
+    "the rules": _axes(**RULES, **LOST),
+    "the rules for a digest": _axes(
+        **RULES | LOST | {"wanted": PINNED, "writes": ["given", "full", "mirror", "digest"]}
+    ),
+    "the platform goes back": _axes(
+        **RULES | {"was": "running", "view": ["wanted", "torn"], "ends": ["back 8", "back 20"]}
+    ),
+    "a colleague after four seconds": _axes(**RULES, ends="running", colleague=Colleague(4.0)),
+    "a colleague while ours waits": _axes(
+        was="running",
         wanted=[NEW, None, PINNED],
-        colleague=[
-            Colleague(after, THEIRS, ends, takes)
-            for after, ends, takes in itertools.product((1.0, 10.0, 30.0, 100.0), ENDS, (6.0, 60.0))
-        ],
+        colleague=_colleagues([1.0, 10.0, 30.0, 100.0], ENDS, [6.0, 60.0]),
     ),
-    "a colleague just before the rollback": lambda: _grid(
+    "a colleague just before the rollback": _axes(
+        was="running",
         writes=WRITES[:4],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
+        takes=6.0,
         ends=["failed", "hangs"],
-        colleague=[
-            Colleague(after, THEIRS, ends, 30.0) for after in (18.0, 20.0, 24.0, 40.0) for ends in ENDS
-        ],
+        wanted=NEW,
+        colleague=_colleagues([18.0, 20.0, 24.0, 40.0], ENDS, [30.0]),
     ),
-    "a lost answer beside a colleague": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
+    "a lost answer beside a colleague": _axes(
         takes=[0.4, 6.0],
         ends=["running", "failed"],
         lost=[1, 9],
         arrives=[True, False],
         wanted=[NEW, None, PINNED],
-        colleague=[
-            Colleague(after, THEIRS, ends, takes)
-            for after, ends, takes in itertools.product((0.1, 3.0, 12.0), ("running", "failed"), (0.0, 6.0))
-        ],
+        colleague=_colleagues([0.1, 3.0, 12.0], ["running", "failed"], [0.0, 6.0]),
     ),
-    "slow answers": lambda: _grid(
-        was=["running", "failed", "deploying"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0, 14.0],
-        slow=[3.0, 8.0, 14.0],
-        takes=[0.4, 6.0, 30.0],
-        ends=ENDS,
-        wanted=NAMES,
+    "slow answers": _axes(was=BEFORE, lag=[0.0, 3.0, 10.0, 14.0], slow=[3.0, 8.0, 14.0]),
+    "a tag and then its digest": _axes(
+        writes="tag, then digest", view=VIEWS, lag=[0.0, 3.0], ends=[*ENDS, "crash loop"]
     ),
-    "a tag and then its digest": lambda: _grid(
-        was=["running", "failed"],
-        writes="tag, then digest",
-        view=BOTH,
-        is_torn=[False, True],
-        lag=[0.0, 3.0],
-        takes=[0.4, 6.0, 30.0],
-        ends=[*ENDS, "crash loop"],
-        wanted=NAMES,
-    ),
-    "digests, and a new tag for one": lambda: _grid(
+    "digests, and a new tag for one": _axes(
+        was="running",
         writes=["digest", "bare digest", "tag and digest"],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[0.4, 6.0, 30.0, 90.0],
         ends=[*ENDS, "back 0", "back 8", "back 20"],
+        wanted=NEW,
         is_same=[True, False],
     ),
-    "tags, and the platform goes back": lambda: _grid(
+    "tags, and the platform goes back": _axes(
+        was="running",
         writes=["given", "full", "none"],
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
         takes=[6.0, 30.0, 90.0],
         ends=["back 0", "back 8", "back 20"],
+        wanted=NEW,
     ),
-    "the status of what serves": lambda: _grid(
-        was=["running", "failed"],
+    "the status of what serves": _axes(
         writes=["given", "full", "digest", "tag and digest", "bare digest"],
         view="runs",
         lag=[0.0, 3.0],
         takes=[20.0, 90.0, 200.0],
         meanwhile="old",
         ends=["running", "stays"],
+        wanted=NEW,
     ),
-    "the new image crashes again and again": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0],
-        ends=["crash loop", "back-off"],
-        wanted=[NEW, None],
+    "the new image crashes again and again": _axes(
+        lag=[0.0, 3.0], takes=6.0, ends="crash loop", wanted=[NEW, None]
     ),
-    "the old image crashes again and again": lambda: _grid(
-        was=["flapping", "flapping up"],
-        writes=WRITES,
-        view=BOTH,
-        is_torn=[False, True],
-        lag=[0.0, 3.0, 10.0],
-        takes=[6.0, 30.0, 90.0],
-        ends=ENDS,
-        wanted=[NEW, None],
+    "late, and in turns": _axes(lag=[5.0, 10.0, 14.0], turns=["", "first", "last"]),
+    "a word that is neither": _axes(was="running", ends="degraded", wanted=NEW),
+    "a new app": _axes(was="none", view="wanted", lag=[0.0, 3.0], ends=[*ENDS, "stays"], wanted=NEW),
+    "a name that means another digest now": _axes(
+        ends=["running", "failed"], wanted=[None, OLD], pulls_another=True
     ),
-    "late, cached, and in turns": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[5.0, 10.0, 14.0],
-        reader=["", "turns", "turns, late first", "cached"],
-        takes=[0.4, 6.0, 30.0, 90.0],
-        ends=ENDS,
-        wanted=NAMES,
-    ),
-    "a rollback that is refused": lambda: _grid(
-        writes=["given", "digest"], view=BOTH, ends=["failed", "hangs"], refuses=["busy", "always"]
-    ),
-    "other words": lambda: itertools.chain(
-        _grid(was="", writes=["given", "digest"], word="", ends=["running", "failed"]),
-        _grid(was="healthy", writes=["given", "digest"], word="healthy", ends=["running", "failed"]),
-        _grid(writes=["given", "digest"], view=BOTH, ends="degraded"),
-    ),
-    "a new app": lambda: _grid(
-        was="none", writes=WRITES, lag=[0.0, 3.0], takes=[0.4, 6.0, 90.0], ends=[*ENDS, "stays"]
-    ),
-    "a name that means another digest now": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0, 10.0],
-        takes=[0.4, 6.0, 90.0],
-        ends=["running", "failed"],
-        wanted=[None, OLD],
-        pulls_another=True,
-    ),
-    "short time limits": lambda: _grid(
-        was=["running", "failed"],
-        writes=WRITES,
-        view=BOTH,
-        lag=[0.0, 3.0],
-        takes=[0.0, 0.4, 3.0],
-        ends=["running", "failed"],
-        wanted=NAMES,
-        wait=[5.0, 10.0, 20.0],
+    "short time limits": _axes(
+        lag=[0.0, 3.0], takes=[0.0, 0.4, 3.0], ends=["running", "failed"], wait=[5.0, 10.0, 20.0]
     ),
 }
 """Sets of worlds, by what they are about."""
 
 
-def sample(worlds: Sequence[World], count: int) -> Collection[World]:
-    """So many worlds, evenly spread; all of them if there are fewer."""
-    return worlds[:: max(1, len(worlds) // count)]
+def draw(name: str, count: int) -> Iterator[World]:
+    """So many worlds of a set, always the same."""
+    dice = random.Random(name)  # noqa: S311
+    for _ in range(count):
+        yield World(**{field: dice.choice(values) for field, values in WORLDS[name].items()})

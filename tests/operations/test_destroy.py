@@ -1,6 +1,5 @@
 """Destroying an app: what is gone is gone, and what looks wrong is not touched."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,6 @@ import pytest
 from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
-
-KINDS = pytest.mark.parametrize("app", ["site", "web"])
 
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
@@ -64,112 +60,62 @@ def test_an_app_that_is_gone_is_done(world: World) -> None:
 SHOP = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/shop"}
 
 
-def put(world: World, count: int, app: str = "site") -> None:
+def put(world: World, count: int) -> None:
     """Somebody puts files there by hand."""
     for number in range(count):
-        world.platform.put_file(app, f"uploads/{number}.jpg", b"by hand")
+        world.platform.put_file("site", f"uploads/{number}.jpg", b"by hand")
 
 
-def require_asked(world: World, words: str, what: str) -> None:
+def test_a_doubt_stops_until_take_over(world: World) -> None:
     """A dry run and a run change nothing, and say why; `take-over` goes on, and says how many files go."""
+    put(world, 4)
     for dry_run in (True, False):
         outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
-        assert words in outcome.outputs["error"]
+        assert "has 4 files, of which no deploy of this action has uploaded 4" in outcome.outputs["error"]
         assert "set `take-over: true` for one run by hand" in outcome.outputs["hint"]
         assert world.platform.lock("site") is None
     plan = destroy(world, take_over=True, dry_run=True)
-    assert plan.outputs["notes"] == [f"Dry run: would destroy app 'site' with {what}."]
+    assert plan.outputs["notes"] == ["Dry run: would destroy app 'site' with 4 files, 4 of them not ours."]
     outcome = destroy(world, take_over=True)
     assert outcome.exit_code == 0
-    assert f"Destroyed app 'site' with {what}" in lines(outcome)
-    assert f"- Destroyed app 'site' with {what}." in outcome.summary
+    assert "Destroyed app 'site' with 4 files, 4 of them not ours" in lines(outcome)
+    assert "- Destroyed app 'site' with 4 files, 4 of them not ours." in outcome.summary
 
 
-def test_more_than_three_files_without_a_manifest_stop(world: World) -> None:
-    """More than three."""
-    put(world, 214)
-    words = "has 214 files, of which no deploy of this action has uploaded 214 files ('uploads/0.jpg', "
-    require_asked(world, words, "214 files, 214 of them not ours")
-
-
-def test_foreign_files_stop(world: World) -> None:
+def test_a_foreign_file_beside_ours_stops(world: World) -> None:
     world.run()
     put(world, 1)
+    outcome = destroy(world)
+    assert outcome.exit_code == 2
     words = "has 5 files, of which no deploy of this action has uploaded 1 file ('uploads/0.jpg')"
-    require_asked(world, words, "5 files, 1 of them not ours")
+    assert words in outcome.outputs["error"]
 
 
 def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
+    """A doubt is no lost answer: nothing was deleted, whatever a later look shows."""
     world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
     world.run()
     world.env = dict(SHOP)
-    require_asked(world, "was last deployed from another repository", "4 files, 4 of them not ours")
+    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", skip=1, times=2, status=404)
+    outcome = destroy(world)
+    assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
+    assert "was last deployed from another repository" in outcome.outputs["error"]
 
 
-def in_an_empty_zone(world: World) -> None:
-    world.platform.dialect.speak("empty-zone=404")
-
-
-def by_hand(world: World) -> None:
-    put(world, 3)
-
-
-def behind_a_login(world: World) -> None:
-    """Nobody can read the manifest, and with other files than in its name nothing tells what is ours."""
-    world.platform.dialect.speak("url=login")
-    world.run()
-    world.write({"index.html": b"new"})
-    world.run(keep="assets/")
-    put(world, 4)
-
-
-def behind_a_login_beside_a_kept_file(world: World) -> None:
-    """`keep` in the environment of all jobs tells nothing about whose files go."""
-    world.platform.dialect.speak("url=login")
-    world.env["ZEROKIE_KEEP"] = "/uploads/"
-    world.run()
-    put(world, 1)
-
-
-def with_its_own_older_files(world: World) -> None:
-    world.run()
-    world.write({"index.html": b"new"})
-    assert world.run(keep="*").outputs["files_deleted"] == 0
-
-
-def killed_beside_a_placeholder(world: World) -> None:
-    """The platform shows a page of its own in a new app."""
-    world.platform.delete_app("site")
-    world.platform.dialect.speak("new-site=page")
-    world.die(lambda record: record.path.endswith("/files"))
-    world.run(create=True)
-    world.revive()
-    assert len(world.platform.files("site")) == 1
-
-
-@pytest.mark.parametrize(
-    "happened",
-    [
-        in_an_empty_zone,
-        by_hand,
-        behind_a_login,
-        behind_a_login_beside_a_kept_file,
-        with_its_own_older_files,
-        killed_beside_a_placeholder,
-    ],
-)
-def test_our_own_app_is_destroyed_unasked(world: World, happened: Callable[[World], None]) -> None:
-    """What is ours, may be, or is too little to ask about."""
+def test_our_own_app_behind_a_login_is_destroyed_unasked(world: World) -> None:
+    """Nobody can read the manifest; its name tells whose it is, and nothing whose the other files are."""
     world.env = dict(SHOP)
-    happened(world)
+    world.platform.dialect.speak("url=login")
+    world.run()
+    put(world, 4)
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert world.platform.apps.list() == []
 
 
 def test_a_path_that_no_url_can_name_goes_with_the_app(world: World) -> None:
-    """A deploy leaves it alone, and says so; here it goes with the app."""
+    """A deploy leaves it alone, and says so."""
     world.platform.put_file("site", "a//b", b"x")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
@@ -231,68 +177,43 @@ def test_a_lost_lock_ends_the_deletion(world: World) -> None:
 @pytest.mark.parametrize(
     "lost",
     [
-        Fault(Kind.STATUS, "DELETE", status=502, after=True),
         Fault(Kind.RESET, "DELETE", after=True),
         Fault(Kind.HANG, "DELETE", after=True),
         Fault(Kind.DELAY, "DELETE", seconds=25, after=True),
     ],
-    ids=["an error", "a reset", "silence", "late"],
+    ids=["a reset", "silence", "late"],
 )
-@KINDS
-def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault, app: str) -> None:
-    """One look tells. Heartbeats meanwhile find neither app nor lock: that is no lost lock."""
-    running_web(world)
+@pytest.mark.parametrize("dialect", ["at-once", "deleting"])
+def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault, dialect: str) -> None:
+    """One look tells; an app that is being deleted is as good as gone.
+
+    Heartbeats meanwhile find neither app nor lock: that is no lost lock.
+    """
+    world.platform.dialect.speak(f"app-deletion={dialect}")
     world.platform.faults.add(lost)
-    outcome = destroy(world, app, lock_heartbeat=5)
+    outcome = destroy(world, lock_heartbeat=5)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert outcome.outputs["warnings"] == []
-    assert app not in {found.name for found in world.platform.apps.list()}
     assert "Warning" not in outcome.log
     assert len(outcome.sent("DELETE", "")) == 1
 
 
-@pytest.mark.parametrize(("app", "dialect"), [("site", "deleting"), ("web", "Terminating")])
-def test_after_a_lost_answer_one_look_decides(world: World, app: str, dialect: str) -> None:
-    """An app that is being deleted is as good as gone."""
-    running_web(world)
-    world.platform.dialect.speak(f"app-deletion={dialect}")
-    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
-    outcome = destroy(world, app)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert len(outcome.sent("DELETE", "")) == 1
-
-
-@KINDS
-@pytest.mark.parametrize("kind", [Kind.RESET, Kind.STATUS, Kind.HANG])
-def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World, app: str, kind: Kind) -> None:
+def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
     """It is somebody else's, under a lock of their own: it stays, and a rerun decides."""
-    running_web(world)
-    world.run()
-    world.fault(kind, "DELETE", f"/{app}$", after=True, status=502)
+    world.fault(Kind.STATUS, "DELETE", after=True, status=502)
 
     def create() -> None:
-        if app == "web":
-            world.platform.apps.create_container("web", image="nginx:theirs", port=80)
-        else:
-            world.platform.apps.create_static("site")
-            world.platform.take_lock("site", "somebody")
-            world.platform.put_file("site", "theirs.html", b"x")
+        world.platform.apps.create_static("site")
+        world.platform.take_lock("site", "somebody")
+        world.platform.put_file("site", "theirs.html", b"x")
 
-    def look(record: Record) -> None:
-        if record.method == "DELETE":
-            world.once("GET", f"/v1/apps/{app}$", create)
-
-    world.platform.on_request = look
-    outcome = destroy(world, app)
+    world.once("DELETE", "/site$", lambda: world.once("GET", "/v1/apps/site$", create))
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
     assert outcome.outputs["changed"] is True
-    assert outcome.outputs["error"].endswith(f"it is not known whether app {app!r} was deleted")
+    assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
     assert len(outcome.sent("DELETE", "")) == 1
-    if app == "web":
-        assert world.platform.apps.get("web").image == "nginx:theirs"
-    else:
-        assert world.stored() == {"theirs.html": b"x"}
-        assert world.platform.lock("site") == "somebody"
+    assert world.stored() == {"theirs.html": b"x"}
+    assert world.platform.lock("site") == "somebody"
 
 
 def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> None:
@@ -307,25 +228,21 @@ def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> No
     assert world.platform.lock("site") == "somebody"
 
 
-@KINDS
-def test_no_answer_after_a_lost_deletion_is_exit_5(world: World, app: str) -> None:
+def test_no_answer_after_a_lost_deletion_is_exit_5(world: World) -> None:
     """Then nobody can tell, which is said; the rerun does."""
-    running_web(world)
-    world.fault(Kind.RESET, "DELETE", f"/{app}$", after=True)
-    world.once("DELETE", f"/{app}$", lambda: world.fault(Kind.HANG, "GET", times=None))
-    outcome = destroy(world, app, retry_timeout=20)
+    world.fault(Kind.RESET, "DELETE", after=True)
+    world.once("DELETE", "/site$", lambda: world.fault(Kind.HANG, "GET", times=None))
+    outcome = destroy(world, retry_timeout=20)
     assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
-    assert outcome.outputs["error"].endswith(f"it is not known whether app {app!r} was deleted")
+    assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
     world.platform.faults.clear()
-    assert destroy(world, app).exit_code == 0
+    assert destroy(world).exit_code == 0
 
 
-@KINDS
-def test_a_deletion_that_was_never_sent_is_sent_again(world: World, app: str) -> None:
+def test_a_deletion_that_was_refused_for_now_is_sent_again(world: World) -> None:
     """It is sent again until it is answered: a refusal for now has no effect."""
-    running_web(world)
-    world.fault(Kind.STATUS, "DELETE", f"/{app}$", status=429, times=3)
-    outcome = destroy(world, app)
+    world.fault(Kind.STATUS, "DELETE", status=429, times=3)
+    outcome = destroy(world)
     assert (outcome.exit_code, len(outcome.sent("DELETE", ""))) == (0, 4), outcome.log
 
 
@@ -345,11 +262,8 @@ def test_a_signal_waits_briefly_for_the_deletion_and_releases_the_lock(
     assert outcome.outputs["status"] == "cancelled"
     assert (world.platform.apps.list() == []) is is_answered
     assert world.platform.lock("site") is None
-    left = (
-        "the deletion of app 'site' was accepted"
-        if is_answered
-        else "it is not known whether app 'site' was deleted"
-    )
+    accepted, unknown = "the deletion of app {} was accepted", "it is not known whether app {} was deleted"
+    left = (accepted if is_answered else unknown).format("'site'")
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 
@@ -386,25 +300,15 @@ def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_:
 # --- an app that takes a while to go
 
 
-@KINDS
-def test_the_accepted_deletion_is_the_end(world: World, app: str) -> None:
-    """Who creates the app again waits until it is gone. The next run sends nothing."""
-    running_web(world)
-    world.platform.dialect.speak("app-deletion=deleting")
-    outcome = destroy(world, app)
+def test_the_accepted_deletion_is_the_end(world: World) -> None:
+    """Who creates the app again waits until it is gone. The next run sends nothing.
+
+    An empty zone asks nothing, whatever the platform's answer for its list.
+    """
+    world.platform.dialect.speak("app-deletion=deleting", "empty-zone=404")
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)
-    again = destroy(world, app)
+    again = destroy(world)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}
-
-
-def test_a_doubt_is_no_lost_answer(world: World) -> None:
-    """A doubt is no lost answer: nothing was deleted, whatever a later look shows."""
-    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com"}
-    world.env["GITHUB_REPOSITORY"] = "acme/theirs"
-    world.run()
-    world.env["GITHUB_REPOSITORY"] = "acme/ours"
-    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", skip=1, times=2, status=404)
-    outcome = destroy(world)
-    assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log

@@ -20,7 +20,7 @@ def _web(world: World) -> None:
 
 
 def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -> None:
-    """409 waits under `lock-timeout`; the previous image is then the one that the other deploy left."""
+    """Under `lock-timeout`."""
     world.platform.hold_deploy("web")
 
     def end() -> None:
@@ -67,6 +67,7 @@ def test_a_lost_request_is_sent_twice_and_no_more(world: World) -> None:
     assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
     assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+    assert outcome.outputs["changed"] is True
 
 
 @pytest.mark.parametrize("wait", [True, False])

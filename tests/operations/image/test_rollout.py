@@ -28,10 +28,14 @@ def table(text: str) -> dict[str, list[str]]:
 
 
 LOOPS = ", ".join(f"{at} running web:2, {at + 5} crashed web:2" for at in range(2, 300, 10))
+NAMES = ", ".join(f"{at} running web:2, {at + 1} running web@2" for at in range(0, 300, 2))
 TURNS = ", ".join(f"{at} running web:2, {at + 1} failed web:1" for at in range(0, 300, 2))
 # Status and image before | the deployed image | what a GET shows since which second | the verdict, and when
 TIMELINES = table("""
 a crash loop: running web:1 | web:2 | LOOPS | failed 300
+two names of one image: running web:1 | web:2 | NAMES | runs 15
+a word that is unknown: running web:1 | web:2 | 0 unhealthy web:2 | timed out
+a word in capitals: running web:1 | web:2 | 2 CRASHED web:2 | failed 17
 a replica that is behind: failed web:1 | web:2 | TURNS | failed 300
 seven seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 12 failed web:2 | runs 11
 six seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 10 failed web:2 | failed 25
@@ -41,6 +45,7 @@ a failure for a moment: running web:1 | web:2 | 1 crashed web:2, 14 running web:
 a failure at the end: running web:1 | web:2 | 1 deploying web:2, 290 error web:2 | failed 300
 a failure beside the old image: running web:1 | web:2 | 3 deploying web:1, 9 failed web:1 | failed 24
 an old failure: failed web:1 | web:2 | 0 failed web:1, 60 running web:2 | runs 67
+an old crash loop: failed web:1 | web:2 | 1 running web:1, 6 failed web:1, 9 running web:2 | runs 16
 an earlier deploy fails: deploying web:1 | web:2 | 2 failed web:1, 20 running web:2 | runs 27
 it fails again: failed web:1 | web:2 | 2 deploying web:1, 9 failed web:1 | failed 24
 two kinds of failure: running web:1 | web:2 | 1 deploying web:2, 2 crashed web:2, 9 error web:2 | failed 17
@@ -53,6 +58,7 @@ it went back to a digest: running web@1 | web:2 | 2 deploying web@2, 9 running w
 it went back from a tag to a digest: running web@1 | web:2 | 2 deploying web:2, 9 running web@1 | went_back 24
 a re-tagged image: running web@1 | web:2 | 2 deploying web@1, 4 running web@1 | runs 11, the same
 a re-tag in silence: running web@1 | web:2 | 0 running web@1 | runs 60, the same
+a bare digest again: running sha256:1 | web:1 | 0 running sha256:1 | runs 60, the same
 a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker.io/library/web:1 | runs 15
 a restart with another digest: running web@1 | restart | 2 running web@2 | runs 15
 a restart that shows the tag first: running web:1@1 | restart | 0 deploying web:1, 3 running web:1@1 | runs 10
@@ -68,7 +74,7 @@ nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
 def test_each_timeline_has_its_verdict(case: str) -> None:
     """Each rule decides one of these."""
     before, image, timeline, expected = TIMELINES[case]
-    timeline = {"LOOPS": LOOPS, "TURNS": TURNS}.get(timeline, timeline)
+    timeline = {"LOOPS": LOOPS, "NAMES": NAMES, "TURNS": TURNS}.get(timeline, timeline)
     status, _, shown = before.partition(" ")
     is_restart = image == "restart"
     rollout = Rollout(None if is_restart else image, App(status=status, image=shown) if shown else None)

@@ -22,6 +22,7 @@ from tests.support.world import Outcome, World
 from zerokie_action.sandbox.faults import Kind
 
 DIGEST = f"nginx@sha256:{'2' * 64}"
+CAUSES = "Does the container listen on port 80, and does it get all that it needs in `env`?"
 
 
 @pytest.fixture(autouse=True)
@@ -58,23 +59,22 @@ def test_a_failure_that_lasts_is_exit_8_with_the_platforms_words(world: World) -
     assert (outputs["image"], outputs["previous_image"], outputs["status"]) == (NEW, OLD, "failed")
 
 
-@pytest.mark.parametrize("word", ["unhealthy", "", "failing over"])
-def test_an_unknown_status_means_not_yet(world: World, word: str) -> None:
+def test_an_unknown_status_means_not_yet(world: World) -> None:
     """The reference lists no words, so an unknown one proves nothing."""
-    says(world, image=NEW, status=word, times=None)
+    says(world, image=NEW, status="failing over", times=None)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
-    said = f"'web' does not run 'nginx:2' after 20 s: its status is {word!r}"
-    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2' and the status {word!r}"
+    said = "'web' does not run 'nginx:2' after 20 s: its status is 'failing over'"
+    assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2' and the status 'failing over'"
 
 
 def test_an_app_that_runs_at_the_last_look_is_green(world: World) -> None:
     """An app that runs within `wait-timeout`, however late, is green."""
-    takes(world, 92.5)
-    outcome = deploy(world, wait_timeout="100s")
+    takes(world, 12.5)
+    outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.seconds == pytest.approx(100)
+    assert outcome.seconds == pytest.approx(20)
 
 
 # --- which image is ours
@@ -109,9 +109,6 @@ def test_a_third_image_that_runs_is_left_alone_and_told(world: World) -> None:
 # --- what is said of a failure
 
 
-CAUSES = "Does the container listen on port 80, and does it get all that it needs in `env`?"
-
-
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
@@ -138,17 +135,14 @@ def test_a_crash_loop_was_pulled(world: World) -> None:
     assert outcome.outputs["hint"].startswith("Does the container listen on port 80")
 
 
-LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
-
-
-@pytest.mark.parametrize("answer", ["refused", "back-off"])
-def test_a_failed_pull_says_with_which_login(world: World, answer: str) -> None:
+def test_a_failed_pull_says_with_which_login(world: World) -> None:
     """The hint asks about that first, and says with which login."""
-    world.platform.dialect.speak(f"pull={answer}")
-    outcome = deploy(world, wait_timeout="20s", **LOGIN)
-    assert outcome.exit_code == (8 if answer == "refused" else 9)
-    login = "(it got the login of 'ci' for Docker Hub, the default)"
-    assert outcome.outputs["hint"].startswith(f"Can the platform pull 'nginx:2' {login}?")
+    world.platform.dialect.speak("pull=back-off")
+    login = {"registry_username": "ci", "registry_password": "pass-word"}
+    outcome = deploy(world, wait_timeout="20s", **login)
+    assert outcome.exit_code == 9
+    given = "(it got the login of 'ci' for Docker Hub, the default)"
+    assert outcome.outputs["hint"].startswith(f"Can the platform pull 'nginx:2' {given}?")
     assert "pass-word" not in outcome.log
 
 
@@ -171,19 +165,10 @@ def test_no_rollback_is_suggested_where_none_is_possible(world: World) -> None:
     assert "To go back" not in deploy(world, wait_timeout=15).outputs["hint"]
 
 
-def test_debug_shows_each_new_status_and_image_once(world: World) -> None:
-    """A line when one of them changes, and none for the looks between."""
-    takes(world, 5)
-    log = deploy(world, log_level="debug").log
-    assert log.count("'web' shows the status 'deploying' and the image 'nginx:2'") == 1
-    assert log.count("'web' shows the status 'running' and the image 'nginx:2'") == 1
-
-
 # --- what ends it
 
 
 def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
-    """There is no more to wait for."""
     takes(world, 60)
     world.loop.call_later(20, world.platform.delete_app, "web")
     outcome = deploy(world, rollback=True)
@@ -191,11 +176,10 @@ def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
     assert outcome.outputs["error"].startswith("There is no app 'web' (404: ")
 
 
-@pytest.mark.parametrize("kind", [Kind.HANG, Kind.HTML])
-def test_an_outage_is_asked_through_until_wait_timeout(world: World, kind: Kind) -> None:
+def test_an_outage_is_asked_through_until_wait_timeout(world: World) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
-    world.fault(kind, "GET", LOOK, skip=4, times=None)
+    world.fault(Kind.HANG, "GET", LOOK, skip=4, times=None)
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 2, "the last look, and one for the report"
@@ -244,7 +228,7 @@ def test_the_previous_image_says_nothing_for_15_seconds(world: World) -> None:
 # --- what only some platforms do
 
 
-@pytest.mark.parametrize(("text", "wait", "seconds"), [(None, "5m", 60), ("ok", "5m", 60), (None, "20s", 37)])
+@pytest.mark.parametrize(("text", "wait", "seconds"), [("ok", "5m", 60), (None, "20s", 37)])
 def test_the_same_digest_under_another_name_is_green_with_a_warning(
     world: World, text: str | None, wait: str, seconds: int
 ) -> None:
@@ -276,15 +260,6 @@ def test_a_failure_that_is_over_is_not_told(world: World) -> None:
     error = deploy(world, wait_timeout=30).outputs["error"]
     assert ": its status is 'deploying'" in error
     assert "502" not in error
-
-
-def test_the_same_tag_where_only_digests_show_claims_nothing(world: World) -> None:
-    """Nobody can tell whether the image was pulled again: no claim, though the health check is answered."""
-    world.platform.dialect.speak("image=bare-digest")
-    outcome = deploy(world, OLD, health_check="/")
-    assert outcome.exit_code == 0, outcome.log
-    assert "shows the same image as before" in outcome.outputs["warnings"][0]
-    assert " is live" not in outcome.log
 
 
 def test_a_status_that_is_a_value_of_env_is_shown(world: World) -> None:
