@@ -27,7 +27,7 @@ from tests.e2e.conftest import (
 from tests.e2e.engine import Container, Outcome, run, succeed
 from tests.support.platform import API_KEY, Platform
 from tests.support.required import find_program
-from tests.support.rest import rest
+from tests.support.rest import serve
 
 ACTION = "YOUR_ORG/zerokie-action"
 ACTIONS_IMAGE = f"act-{re.sub('[^a-z0-9]', '-', ACTION.lower())}-v1-dockeraction:latest"
@@ -138,11 +138,8 @@ def test_a_preview_comes_and_goes_with_the_pull_request(repository: Open, platfo
     previews, forge = repository(**{"preview": "", "preview-cleanup": ""}), Forge(states={12: "closed"})
     head = {"sha": "c0ffee", "repo": {"full_name": "example/site"}}
     event = {"number": 12, "pull_request": {"number": 12, "head": head}}
-    with rest() as api:
-        api.respond = lambda method, target, *rest: forge.respond(
-            method, target.replace("/repos/example/site/", "/repos/o/r/"), *rest
-        )
-        options = (f"--env=GITHUB_API_URL={api.url}", f"--secret=GITHUB_TOKEN={TOKEN}")
+    with serve(forge) as url:
+        options = (f"--env=GITHUB_API_URL={url}", f"--secret=GITHUB_TOKEN={TOKEN}")
 
         previews.run("preview", "pull_request", *options, payload={"action": "opened", **event})
         assert set(platform.site("my-site-pr-12")) == {"index.html"}

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.ci.forge import TOKEN, Forge
 from tests.e2e.conftest import ROOT, UPLOADED, commit, deployments, stall, wait_for_stall
 from tests.e2e.engine import Container, Outcome, succeed
 from tests.support.component import component
 from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program
-from tests.support.rest import rest
+from tests.support.rest import serve
 
 PROJECT = 7
 DOCKER = Path(__file__).parent / "docker-tidied"
@@ -85,28 +86,24 @@ def test_a_review_app_comes_and_goes_with_the_merge_request(
     """
     save_pipeline(workspace, "review.yml", image, DEFAULT)
     commit(workspace, "gitlab.com")
-    notes = "/projects/7/merge_requests/3/notes"
-    with rest() as api:
-        api.answers = {
-            f"GET {notes}?per_page=100&page=1": ([], {}),
-            f"POST {notes}": ({"id": 1}, {}),
-            f"PUT {notes}/1": ({}, {}),
-        }
+    forge = Forge()
+    with serve(forge) as url:
         merge_request = {
             "CI_PIPELINE_SOURCE": "merge_request_event",
             "CI_MERGE_REQUEST_IID": 3,
-            "CI_API_V4_URL": api.url,
-            "ZEROKIE_GITLAB_TOKEN": "token",
+            "CI_API_V4_URL": url,
+            "ZEROKIE_GITLAB_TOKEN": TOKEN,
             "ZEROKIE_COMMENT": "true",
         }
 
         run_jobs(workspace, platform, "deploy-review", **merge_request)
         assert platform.site("my-site-mr-3") == contents(workspace / "dist")
-        assert "`my-site-mr-3` is deployed" in api.bodies[-1].decode()
+        (comment,) = forge.comments
+        assert "`my-site-mr-3` is deployed" in forge.comments[comment]
 
         run_jobs(workspace, platform, "deploy-review-stop", **merge_request)
         assert platform.state()["apps"] == {}
-        assert "`my-site-mr-3` is deleted" in api.bodies[-1].decode()
+        assert "`my-site-mr-3` is deleted" in forge.comments[comment]
 
 
 # --- a runner with Docker: a container for the script, and another one for after_script
