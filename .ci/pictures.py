@@ -14,7 +14,6 @@ with the `alt` of `PICTURES`. Addresses of the local platform are shown as the r
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import re
@@ -32,10 +31,11 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support import chromium  # noqa: E402 - found by the line above
+from tests.ci.forge import TOKEN, Forge  # noqa: E402 - found by the line above
+from tests.support import chromium  # noqa: E402
 from tests.support.platform import Platform  # noqa: E402
 from tests.support.required import npm_file  # noqa: E402
-from tests.support.rest import rest  # noqa: E402
+from tests.support.rest import serve  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,24 +122,19 @@ def summary(stage: Stage) -> str:
 def comment(stage: Stage) -> str:
     """The preview of a pull request."""
     stage.write(site())
-    with rest() as api:
-        comments = "/repos/acme/my-site/issues"
-        api.answers = {
-            f"GET {comments}/12/comments?per_page=100&page=1": ([], {}),
-            f"POST {comments}/12/comments": ({"id": 101}, {}),
-            f"PATCH {comments}/comments/101": ({"id": 101}, {}),
-        }
+    forge = Forge()
+    with serve(forge) as url:
         stage.deploy(
-            env={"GITHUB_API_URL": api.url},
+            env={"GITHUB_API_URL": url},
             app="my-site-pr-12",
             directory="dist",
             create="true",
             health_check="/",
             comment="true",
-            github_token="any",  # noqa: S106 - no secret
+            github_token=TOKEN,
         )
-        body = public(json.loads(api.bodies[-1])["body"])
-    return framed("<b>github-actions</b> commented on #12", body)
+    (body,) = forge.comments.values()
+    return framed("<b>github-actions</b> commented on #12", public(body))
 
 
 def sandbox(stage: Stage) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from acceptance.__main__ import main
 from tests.support.platform import API_KEY, Platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,13 @@ class Acceptance:
         process = self.start(*arguments, **env)
         said, _ = process.communicate(timeout=300)
         return process.returncode, said
+
+    def main(self, monkeypatch: pytest.MonkeyPatch, *arguments: str, **env: str) -> int:
+        """Run it in this process. Returns the exit code."""
+        monkeypatch.chdir(self.folder)
+        for name, value in {"ZEROKIE_API_URL": self.platform.url, "ZEROKIE_API_KEY": API_KEY, **env}.items():
+            monkeypatch.setenv(name, value)
+        return main(["--patience", "3", *arguments])
 
     def until(self, process: subprocess.Popen[str], text: str) -> None:
         """Read what it prints until a line begins with this text."""

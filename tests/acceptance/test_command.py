@@ -2,17 +2,22 @@
 
 import re
 
+import pytest
+
+from acceptance.__main__ import COULD_NOT_RUN
 from tests.acceptance.conftest import Acceptance
 from tests.acceptance.test_names import old, others
 
-COULD_NOT_RUN = 2
+pytestmark = pytest.mark.usefixtures("handlers")
 
 
-def test_a_plan_sends_nothing(acceptance: Acceptance) -> None:
+def test_a_plan_sends_nothing(
+    acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`--plan` says where and what, and needs no key."""
     before = len(acceptance.platform.state()["requests"])
-    code, said = acceptance.run("--plan", ZEROKIE_API_KEY="", ACCEPTANCE_DOMAIN="example.org")
-    assert code == 0
+    assert acceptance.main(monkeypatch, "--plan", ZEROKIE_API_KEY="", ACCEPTANCE_DOMAIN="example.org") == 0
+    said = capsys.readouterr().out
     assert acceptance.platform.url in said
     assert "zk-<random>.example.org" in said
     assert len(acceptance.platform.state()["requests"]) == before
@@ -26,22 +31,24 @@ MISSING = [
 ]
 
 
-def test_a_run_that_could_not_begin_says_why(acceptance: Acceptance) -> None:
+def test_a_run_that_could_not_begin_says_why(
+    acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It says what is missing, and nothing is created."""
     for env, what in MISSING:
-        code, said = acceptance.run(**env)
-        assert code == COULD_NOT_RUN
-        assert what in said
+        assert acceptance.main(monkeypatch, **env) == COULD_NOT_RUN
+        assert what in capsys.readouterr().out
     assert acceptance.apps() == ["production"]
 
 
-def test_a_sweep_deletes_leftovers_only(acceptance: Acceptance) -> None:
+def test_a_sweep_deletes_leftovers_only(
+    acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exactly the names of such apps, older than an hour."""
     leftover = old()
     names = [name for name in others() if re.fullmatch("zk[a-z0-9-]*", name)]  # the platform takes no others
     for name in (*names, leftover):
         acceptance.platform.create(name)
-    code, said = acceptance.run("--sweep")
-    assert code == 0
-    assert f"{leftover}: deleted" in said
+    assert acceptance.main(monkeypatch, "--sweep") == 0
+    assert f"{leftover}: deleted" in capsys.readouterr().out
     assert acceptance.apps() == sorted([*names, "production"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from acceptance.__main__ import FAILED, main
+from acceptance.__main__ import FAILED
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
 from tests.acceptance.conftest import Acceptance
-from tests.support.platform import API_KEY, Platform
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.exhaustive
 PUT, GET, POST, DELETE = "PUT", "GET", "POST", "DELETE"
@@ -79,17 +79,12 @@ def test_a_fault_breaks_its_promise(
     acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """And no other one."""
-    monkeypatch.chdir(acceptance.folder)
-    monkeypatch.setenv("ZEROKIE_API_URL", acceptance.platform.url)
-    monkeypatch.setenv("ZEROKIE_API_KEY", API_KEY)
-    monkeypatch.setenv("ACCEPTANCE_DOMAIN", "acceptance.example.org")
     said = Watcher(acceptance.platform, promises()[name].text, FAULTS[name])
     monkeypatch.setattr(sys, "stdout", said)
-    arguments = ["--patience", "3"] + (
-        [] if name in {step.__name__ for step in CONTAINER_STEPS} else ["--static-only"]
-    )
+    arguments = [] if name in {step.__name__ for step in CONTAINER_STEPS} else ["--static-only"]
+    domain = "acceptance.example.org"
 
-    assert main(arguments) == FAILED, said.getvalue()
+    assert acceptance.main(monkeypatch, *arguments, ACCEPTANCE_DOMAIN=domain) == FAILED, said.getvalue()
 
     broken = [promise for promise, result in acceptance.results.items() if result == "broken"]
     assert broken == [promises()[name].text], said.getvalue()

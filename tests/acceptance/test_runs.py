@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from acceptance import names
-from acceptance.__main__ import main
 from acceptance.facts import AT_ONCE
 from acceptance.questions import open_questions
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
@@ -126,8 +125,6 @@ def test_a_sweep_deletes_what_a_killed_run_left(
     assert acceptance.apps() == sorted([*left, "production", "zk-acceptance"])
 
     monkeypatch.setattr(names, "LEFTOVER_AFTER", timedelta(seconds=-60))
-    monkeypatch.setenv("ZEROKIE_API_URL", acceptance.platform.url)
-    monkeypatch.setenv("ZEROKIE_API_KEY", API_KEY)
-    assert main(["--sweep"]) == 0
+    assert acceptance.main(monkeypatch, "--sweep") == 0
     assert f"{left[0]}: deleted" in capsys.readouterr().out
     assert acceptance.apps() == ["production", "zk-acceptance"]

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.support.platform import Platform
 
 SITE = Path(__file__).resolve().parents[2] / "examples" / "site"
-SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
-WIDTHS = pytest.mark.parametrize("width", [400, 1280])
 
 
 def shows(page: Page, selector: str, text: str) -> None:
@@ -101,8 +99,7 @@ def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
         shows(page, "article dd", "free")
 
 
-@SCHEMES
-@WIDTHS
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_the_page_is_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int) -> None:
     """axe-core finds nothing, and nothing is wider than the window."""
     fill(platform)

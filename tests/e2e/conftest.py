@@ -4,10 +4,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.engine import Image, call, succeed
+from tests.e2e.engine import call, succeed
 from tests.support.platform import Platform
 from tests.support.required import find_program, mark
 
@@ -16,6 +17,14 @@ SITE = ROOT / "examples" / "site"
 TAG = "localhost/zerokie-action:e2e"
 PUBLISHED = "ghcr.io/your_org/zerokie-action:1"
 """The image that the examples name."""
+
+UPLOADED = 2
+"""How many files a deploy uploads before it stalls."""
+LONGEST_RELEASE = 5.0
+ENGINE = 15.0
+"""Seconds that the engine and its client may take to tidy up on a busy machine."""
+
+_AUTHOR = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.com")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,10 +45,21 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def image(engine: None) -> Image:  # noqa: ARG001
-    """The action's image, built from this checkout."""
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The action as GitHub hands it out: the last commit's archive, here with uncommitted changes."""
+    folder = tmp_path_factory.mktemp("archive")
+    commit = succeed("git", *_AUTHOR, "stash", "create", folder=ROOT).strip() or "HEAD"
+    file = folder.with_suffix(".tar")
+    succeed("git", "archive", f"--output={file}", commit, folder=ROOT)
+    shutil.unpack_archive(file, folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image(engine: None) -> str:  # noqa: ARG001
+    """The name of the action's image, built from this checkout."""
     succeed("docker", "build", "--tag", TAG, ROOT)
-    return Image(TAG)
+    return TAG
 
 
 @pytest.fixture
@@ -56,3 +76,38 @@ def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     shutil.copytree(SITE, folder / "dist")
     return folder
+
+
+def commit(folder: Path, forge: str) -> str:
+    """Make the folder a repository of a forge. Its only commit, which is returned, has everything in it."""
+    for command in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        (*_AUTHOR, "commit", "--quiet", "--message=everything"),
+        ("remote", "add", "origin", f"git@{forge}:example/site.git"),
+        ("update-ref", "refs/remotes/origin/main", "HEAD"),
+        ("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"),
+    ):
+        succeed("git", *command, folder=folder)
+    return succeed("git", "rev-parse", "HEAD", folder=folder).strip()
+
+
+# --- deploys that are cancelled or killed
+
+
+def stall(platform: Platform) -> None:
+    """Let uploads hang, but for the first ones."""
+    platform.fault("hang", method="PUT", path="/files/(?!_zerokie/)", skip=UPLOADED, times=None)
+
+
+def wait_for_stall(platform: Platform) -> None:
+    """Wait until the manifest, some files, and one that hangs have been sent."""
+    platform.wait_until(lambda: len(platform.requests("PUT", "/files/")) > 1 + UPLOADED)
+
+
+def deployments(platform: Platform, app: str = "site") -> list[dict[str, Any]]:
+    """The app's deployments. Nobody holds its lock."""
+    state = platform.app(app)
+    assert state["lock"] is None
+    listed: list[dict[str, Any]] = state["deployments"]
+    return listed

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from typing import Self
 from uuid import uuid4
 
 DEADLINE = 600.0
@@ -21,30 +22,9 @@ class Outcome:
     log: str
 
 
-def call(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Outcome:
-    """Run a program to its end, without a terminal."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **_QUIET, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=DEADLINE,
-        check=False,
-        text=True,
-    )
-    return Outcome(done.returncode, done.stdout)
-
-
-def succeed(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a program that must exit with 0. Returns what it printed."""
-    done = call(*command, folder=folder, env=env)
-    assert done.code == 0, done.log
-    return done.log
-
-
-def start(*command: str, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Popen[str]:
+def start(
+    *command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None
+) -> Popen[str]:
     """Start a program without a terminal, which prints into one pipe."""
     return Popen(
         command,
@@ -57,12 +37,59 @@ def start(*command: str, folder: Path | None = None, env: Mapping[str, str] | No
     )
 
 
-class Container:
-    """A container whose client runs in the foreground, as a CI runner starts it."""
+def wait(program: Popen[str]) -> Outcome:
+    """Wait for its end."""
+    log, _ = program.communicate(timeout=DEADLINE)
+    return Outcome(program.returncode, log)
 
-    def __init__(self, options: list[str], image: str, command: tuple[str, ...]) -> None:
-        self.name = f"zerokie-e2e-{uuid4().hex[:12]}"
-        self._client = start("docker", "run", "--rm", "--name", self.name, *options, image, *command)
+
+def call(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Outcome:
+    """Run a program to its end."""
+    with start(*command, folder=folder, env=env) as program:
+        return wait(program)
+
+
+def succeed(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a program that must exit with 0. Returns what it printed."""
+    done = call(*command, folder=folder, env=env)
+    assert done.code == 0, done.log
+    return done.log
+
+
+class Container:
+    """A container whose client runs in the foreground, as a CI runner starts it; a `with` block ends it.
+
+    It is in the host's network, where the platform listens on loopback.
+
+    Args:
+        image: the image's name.
+        command: what follows it on the command line.
+        workspace: a folder of the host, in which it runs.
+        env: variables of its environment.
+        options: of `docker run`.
+    """
+
+    def __init__(
+        self,
+        image: str,
+        *command: str,
+        workspace: Path,
+        env: Mapping[str, str],
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self._name = f"zerokie-e2e-{uuid4().hex[:12]}"
+        variables = [f"--env={name}={value}" for name, value in env.items()]
+        folder = [f"--volume={workspace}:/workspace", "--workdir=/workspace"]
+        given = ["--rm", "--network=host", f"--name={self._name}", *folder, *variables, *options]
+        self._client = start("docker", "run", *given, image, *command)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._client.poll() is None:
+            self.kill()
+            self.wait()
 
     def signal(self, signum: signal.Signals) -> None:
         """Signal the client, which passes it on to the container's first process."""
@@ -70,44 +97,20 @@ class Container:
 
     def kill(self) -> None:
         """SIGKILL for everything in the container."""
-        call("docker", "kill", "--signal", "KILL", self.name)
+        call("docker", "kill", "--signal", "KILL", self._name)
 
     def execute(self, *command: str) -> Outcome:
         """Run another command in the container."""
-        return call("docker", "exec", self.name, *command)
+        return call("docker", "exec", self._name, *command)
 
     def wait(self) -> Outcome:
-        """Wait for the end."""
-        log, _ = self._client.communicate(timeout=DEADLINE)
-        return Outcome(self._client.returncode, log)
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        if self._client.poll() is None:
-            self.kill()
-            self.wait()
+        """Wait for its end."""
+        return wait(self._client)
 
 
-class Image:
-    """The action's image, run with a folder of the host as its workspace."""
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-
-    def run(
-        self, *command: str, env: Mapping[str, str], workspace: Path, options: tuple[str, ...] = ()
-    ) -> Outcome:
-        """Run a container to its end."""
-        container = self.start(*command, env=env, workspace=workspace, options=options)
-        try:
-            return container.wait()
-        finally:
-            container.close()
-
-    def start(
-        self, *command: str, env: Mapping[str, str], workspace: Path, options: tuple[str, ...] = ()
-    ) -> Container:
-        """Start a container in the host's network, where the platform listens on loopback."""
-        variables = [option for name, value in env.items() for option in ("--env", f"{name}={value}")]
-        folder = [f"--volume={workspace}:/workspace", "--workdir=/workspace"]
-        return Container(["--network=host", *folder, *variables, *options], self.tag, command)
+def run(
+    image: str, *command: str, workspace: Path, env: Mapping[str, str], options: tuple[str, ...] = ()
+) -> Outcome:
+    """Run a container to its end."""
+    with Container(image, *command, workspace=workspace, env=env, options=options) as container:
+        return container.wait()

@@ -2,83 +2,126 @@
 
 import json
 import re
+import signal
+import time
 from pathlib import Path
+from subprocess import Popen
 
-from tests.e2e.conftest import PUBLISHED, ROOT
-from tests.e2e.engine import Image, succeed
+from tests.e2e.conftest import (
+    ENGINE,
+    LONGEST_RELEASE,
+    PUBLISHED,
+    ROOT,
+    UPLOADED,
+    deployments,
+    stall,
+    wait_for_stall,
+)
+from tests.e2e.engine import Container, run, start, succeed, wait
 from tests.support.platform import API_KEY, Platform, contents
 
-REPORTS = {"output_file": "result.json", "dotenv_file": "deploy.env", "summary_file": "summary.md"}
+REPORTS = {"OUTPUT_FILE": "result.json", "DOTENV_FILE": "deploy.env", "SUMMARY_FILE": "summary.md"}
 
 
-def test_the_image_deploys_a_folder_and_reports(image: Image, platform: Platform, workspace: Path) -> None:
+def test_the_readmes_command_makes_a_site_live(image: str, platform: Platform, workspace: Path) -> None:
     """The site equals the folder, and all reports tell of it."""
-    env = platform.inputs(app="site", directory="dist", create="true", **REPORTS)
-    deploy = image.run(env=env, workspace=workspace)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (command,) = re.findall(r"^docker run (?:.*\\\n)*.*", readme, re.MULTILINE)
+    reports = "".join(f" -e ZEROKIE_{name}={file}" for name, file in REPORTS.items())
+    here = f"docker run --network=host -e ZEROKIE_API_URL={platform.url}{reports}"
+    command = command.replace("docker run", here).replace(PUBLISHED, image)
 
-    assert deploy.code == 0, deploy.log
-    assert platform.site("site") == contents(workspace / "dist")
-    app = platform.app("site")
-    assert app["lock"] is None
+    log = succeed("sh", "-c", command, folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
+
+    files = contents(workspace / "dist")
+    assert platform.site("my-site") == files
+    (deployment,) = deployments(platform, "my-site")
     result = json.loads((workspace / "result.json").read_text("utf-8"))
-    assert result["status"] == "deployed"
-    assert result["created"] is True
-    assert result["deploy_id"] == app["deployments"][-1]["deploy_id"]
-    assert result["files_uploaded"] == len(contents(workspace / "dist"))
-    assert f"ZEROKIE_RESULT_URL={app['url']}\n" in (workspace / "deploy.env").read_text("utf-8")
-    assert app["url"] in (workspace / "summary.md").read_text("utf-8")
-    assert app["url"] in deploy.log
-    assert API_KEY not in deploy.log
+    assert (result["status"], result["created"], result["files_uploaded"]) == ("deployed", True, len(files))
+    assert result["deploy_id"] == deployment["deploy_id"]
+    url = platform.app("my-site")["url"]
+    assert f"ZEROKIE_RESULT_URL={url}\n" in (workspace / "deploy.env").read_text("utf-8")
+    assert url in (workspace / "summary.md").read_text("utf-8")
+    assert url in log
+    assert API_KEY not in log
 
 
-def test_modules_of_the_checkout_are_not_run(image: Image, platform: Platform, workspace: Path) -> None:
+SCRIPT = ROOT / "examples" / "shell" / "deploy.sh"
+
+
+def start_script(image: str, platform: Platform, workspace: Path) -> Popen[str]:
+    """Start the example's script with this image, and wait until its deploy stalls."""
+    text = SCRIPT.read_text("utf-8").replace(PUBLISHED, image)
+    (workspace / "deploy.sh").write_text(text.replace("set -- --rm", "set -- --rm --network=host"), "utf-8")
+    stall(platform)
+    inputs = platform.inputs(app="site", directory="dist", create="true")
+    script = start("sh", "deploy.sh", folder=workspace, env=inputs)
+    wait_for_stall(platform)
+    return script
+
+
+def test_a_cancel_of_the_script_releases_the_lock(image: str, platform: Platform, workspace: Path) -> None:
+    """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
+    script = start_script(image, platform, workspace)
+    told = time.monotonic()
+    script.terminate()
+    ended = wait(script)
+
+    assert ended.code == 128 + signal.SIGTERM, ended.log
+    assert time.monotonic() - told < LONGEST_RELEASE + 2 * ENGINE
+    assert [each["files_uploaded"] for each in deployments(platform)] == [UPLOADED]
+    assert "Cancelled by SIGTERM" in ended.log
+    assert "Cleanup: " in ended.log.splitlines()[-1]
+    assert (workspace / ".zerokie-state-site.json").read_bytes() == b""
+
+
+def test_the_script_cleans_up_after_a_kill(image: str, platform: Platform, workspace: Path) -> None:
+    """After a SIGKILL for its container it releases the lock, and ends as the container did."""
+    script = start_script(image, platform, workspace)
+    (container,) = succeed("docker", "ps", "--quiet", "--filter", f"ancestor={image}").split()
+    succeed("docker", "kill", container)
+    ended = wait(script)
+
+    assert ended.code == 128 + signal.SIGKILL, ended.log
+    assert [each["files_uploaded"] for each in deployments(platform)] == [0]
+    assert "released" in ended.log.splitlines()[-1].lower()
+
+
+# --- as others run it
+
+
+def test_modules_of_the_checkout_are_not_run(image: str, platform: Platform, workspace: Path) -> None:
     """A job's PYTHONPATH is for its own programs; the action's has the key."""
     for name in ("httptools.py", "http/__init__.py", "sitecustomize.py"):
         (workspace / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / "src" / name).write_text("raise SystemExit(77)")
     env = platform.inputs(app="site", directory="dist", create="true") | {"PYTHONPATH": "src:."}
     for command in ("zerokie-deploy", "zerokie-cleanup"):
-        options = (f"--entrypoint={command}",)
-        seen = image.run(env=env, workspace=workspace, options=options)
+        seen = run(image, env=env, workspace=workspace, options=(f"--entrypoint={command}",))
         assert seen.code == 0, seen.log
     assert platform.site("site") == contents(workspace / "dist")
 
 
-def test_the_readmes_command_deploys(image: Image, platform: Platform, workspace: Path) -> None:
-    """What it says to type, with this image and this platform."""
-    (command,) = re.findall(
-        r"^docker run (?:.*\\\n)*.*", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
-    )
-    here = f"docker run --network=host -e ZEROKIE_API_URL={platform.url}"
-    command = command.replace("docker run", here).replace(PUBLISHED, image.tag)
-
-    succeed("sh", "-c", command, folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
-
-    assert platform.site("my-site") == contents(workspace / "dist")
-
-
 def test_any_user_deploys_without_home_on_a_read_only_file_system(
-    image: Image, platform: Platform, workspace: Path
+    image: str, platform: Platform, workspace: Path
 ) -> None:
     """Kubernetes and Jenkins run images so; nothing outside the workspace is written."""
     options = ("--user=12345:12345", "--read-only", "--entrypoint=env")
     env = platform.inputs(app="site", directory="dist", create="true")
-    deploy = image.run("--unset=HOME", "zerokie-deploy", env=env, workspace=workspace, options=options)
+    deploy = run(image, "--unset=HOME", "zerokie-deploy", env=env, workspace=workspace, options=options)
 
     assert deploy.code == 0, deploy.log
     assert platform.site("site") == contents(workspace / "dist")
 
 
-def test_jenkins_runs_commands_beside_cat(image: Image, platform: Platform, workspace: Path) -> None:
+def test_jenkins_runs_commands_beside_cat(image: str, platform: Platform, workspace: Path) -> None:
     """Jenkins starts the image with `cat` under a user of the host and executes the steps beside it."""
     env = platform.inputs(app="site", directory="dist", create="true")
-    agent = image.start("cat", env=env, workspace=workspace, options=("--user=1000:1000", "--tty"))
-    try:
+    options = ("--user=1000:1000", "--tty")
+    with Container(image, "cat", env=env, workspace=workspace, options=options) as agent:
         platform.wait_until(lambda: agent.execute("true").code == 0)
         deploy = agent.execute("sh", "-c", "zerokie-deploy")
         cleanup = agent.execute("sh", "-c", "zerokie-cleanup")
-    finally:
-        agent.close()
 
     assert deploy.code == 0, deploy.log
     assert cleanup.code == 0, cleanup.log

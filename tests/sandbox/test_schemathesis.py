@@ -16,6 +16,7 @@ def url(tmp_path):
         yield str(client.base_url)
 
 
+@pytest.mark.exhaustive
 def test_the_platform_does_what_its_description_says(url):
     """Status codes, bodies, key, wrong and right data: all as documented."""
     # Here, and without its pytest plugin: each worker would import it for seconds, to collect the tests.
@@ -30,7 +31,7 @@ def test_the_platform_does_what_its_description_says(url):
         for mode in GenerationMode:
 
             @given(case=operation.ok().as_strategy(generation_mode=mode))
-            @settings(max_examples=5, derandomize=True, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
             def check(case):
                 if "name" in case.path_parameters:
                     is_deleted = (case.method, case.path) == ("DELETE", "/v1/apps/{name}")

@@ -60,7 +60,7 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
-def _expanded(text: str, variables: Mapping[str, str]) -> str:
+def expand(text: str, variables: Mapping[str, str]) -> str:
     """The value of a job's variable: `$NAME` and `${NAME}` are other variables, and `$$` is a dollar sign."""
     return re.sub(
         r"\$(?:(\$)|(\w+)|\{(\w+)\})",
@@ -78,7 +78,7 @@ def passed_on(job: dict[str, Any], folder: Path, **env: str) -> dict[str, str]:
     (folder / "python").unlink(missing_ok=True)
     (folder / "python").symlink_to(sys.executable)
     script = "\n".join(job["script"])
-    variables = {name: _expanded(str(value), env) for name, value in job["variables"].items()}
+    variables = {name: expand(str(value), env) for name, value in job["variables"].items()}
     subprocess.run(
         ["bash", "-eo", "pipefail", "-c", script],
         env={"PATH": f"{folder}:{os.environ['PATH']}", **env, **variables},

@@ -1,0 +1,128 @@
+"""The examples as GitHub and GitLab read them, with the values of an event."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.component import component
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+_TOKEN = re.compile(r"""'[^']*'|"[^"]*"|&&|\|\||[!=]=|!|[()]|\$?[\w.-]+(?:\(\))?""")
+_WORDS = {"&&": " and ", "||": " or ", "!": " not ", "true": "True", "false": "False"}
+_WORDS |= {word: word for word in ("==", "!=", "(", ")")}
+
+
+def evaluate(expression: str, values: Mapping[str, object]) -> object:
+    """An expression of GitHub's or a rule of GitLab's; names that have no value here are null.
+
+    As in Python, `a && b` and `a || b` are one of the operands. GitHub's names have dots, GitLab's a `$`.
+    """
+
+    def translate(token: str) -> str:
+        return _WORDS.get(token) or (token if token[0] in "'\"" else f"values.get({token.lstrip('$')!r})")
+
+    assert not _TOKEN.sub("", expression).strip(), expression
+    code = "".join(map(translate, _TOKEN.findall(expression)))
+    return eval(code.strip(), {"values": values})  # noqa: S307 - of this repository's examples
+
+
+# --- GitHub
+
+
+def workflow(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((EXAMPLES / "github" / name).read_text("utf-8"))
+    return found
+
+
+def triggers(name: str) -> Any:
+    """What follows `on`, which is true to YAML."""
+    return {str(key): value for key, value in workflow(name).items()}["True"]
+
+
+def step(job: Mapping[str, Any], given: str = "YOUR_ORG/zerokie-action@v1") -> dict[str, Any]:
+    """The step with this `id` or `uses`, by default the action's."""
+    (found,) = [step for step in job["steps"] if given in {step.get("id"), step.get("uses")}]
+    return dict(found)
+
+
+def fill(text: object, values: Mapping[str, object]) -> str:
+    """A value of a step, as GitHub hands it over."""
+
+    def show(value: object) -> str:
+        return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+    if not isinstance(text, str):
+        return show(text)
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: show(evaluate(found[1], values)), text)
+
+
+def inputs(job: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, str]:
+    """What the action's step gives to it, by the names of fields."""
+    return {name.replace("-", "_"): fill(value, values) for name, value in step(job)["with"].items()}
+
+
+# --- GitLab
+
+
+def pipeline(*names: str) -> dict[str, dict[str, Any]]:
+    """The jobs of examples that are used together, those of the component included, by their names."""
+    jobs: dict[str, dict[str, Any]] = {}
+    for name in names:
+        document = yaml.safe_load((EXAMPLES / "gitlab" / name).read_text("utf-8"))
+        for include in document.pop("include", []):
+            given = {key.replace("-", "_"): value for key, value in include["inputs"].items()}
+            for job, content in component(**given).items():
+                assert job not in jobs, "GitLab runs the last one only"
+                jobs[job] = content | {"include": include["rules"]}
+        document.pop("stages", None)
+        for job, content in document.items():
+            base = document.get(content.get("extends"), {})
+            jobs[job] = (
+                base | content | {"variables": base.get("variables", {}) | content.get("variables", {})}
+            )
+    return {name: job for name, job in jobs.items() if not name.startswith(".")}
+
+
+def jobs_of(jobs: Mapping[str, Mapping[str, Any]], **variables: str) -> set[str]:
+    """The names of the jobs that a pipeline with these variables has."""
+
+    def runs(rules: list[dict[str, str]]) -> bool:
+        matching = [rule for rule in rules if evaluate(rule["if"], variables)]
+        return bool(matching) and matching[0].get("when") != "never"
+
+    return {
+        name
+        for name, job in jobs.items()
+        if runs(job["rules"]) and ("include" not in job or runs(job["include"]))
+    }
+
+
+# --- scripts
+
+
+def commands(folder: Path, **scripts: str) -> dict[str, str]:
+    """An environment in which these commands are shell scripts; `calls` has each call of one."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name, script in scripts.items():
+        program = programs / name.replace("_", "-")
+        program.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >> "{folder}/calls"\n{script}\n', "utf-8")
+        program.chmod(0o755)
+    return {"PATH": f"{programs}:/usr/bin:/bin"}
+
+
+def bash(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a runner does, with nothing but this in its environment."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
