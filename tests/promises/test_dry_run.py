@@ -107,6 +107,9 @@ def test_the_plan_names_deletions_first(world: World) -> None:
         *(f"  + {number:03}.txt" for number in range(1, 19)),
         "  and 41 more (`log-level: debug` names them)",
     ]
+    world.env["GITHUB_ACTIONS"] = "true"
+    assert "  and 11 more (`log-level: debug` names them)\n" in world.run(dry_run=True).log
+    world.env.clear()
     log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
         "  - old.txt (not in the directory, or ignored)",

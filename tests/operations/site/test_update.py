@@ -119,6 +119,17 @@ def test_what_a_failed_deploy_has_deleted_is_a_strangers_when_it_comes_back(worl
     require_equal(world)
 
 
+def test_a_file_that_is_gone_already_is_not_counted_as_deleted(world: World) -> None:
+    """A late listing may still show it. Nothing is said of uploads where there are none."""
+    world.write(SITE | {"old": b""})
+    world.run()
+    world.write(SITE)
+    world.once("DELETE", "/files/old$", lambda: world.platform.delete_file("site", "old"))
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0)
+    assert "Uploaded" not in outcome.log
+
+
 @pytest.mark.parametrize("skip", [0, 1])
 def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World, skip: int) -> None:
     """Without the first one nothing is written; without the last one the site is right all the same."""
