@@ -70,14 +70,15 @@ def test_incremental_false_uploads_everything(world: World) -> None:
 
 def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None:
     """One after another as many as there are decisions; manifests around what is written."""
-    world.write(SITE | {"old": b""})
+    world.write(SITE | {"old": b"x"})
     world.run()
     world.write(upper(PAGE))
     world.loop.jump(2)
     before = manifests(world)
+    outcome = world.run()
     asked = [
         f"{record.method} {'MANIFEST' if '_zerokie' in record.path else record.path.rpartition('/')[2]}"
-        for record in world.run().requests
+        for record in outcome.requests
     ]
     assert ", ".join(asked[:7]) == (
         "GET site, POST lock, GET files, GET MANIFEST, PUT MANIFEST, PUT index.html, GET files"
@@ -86,6 +87,7 @@ def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None
     assert asked[-1] == "POST finalize"
     assert len(manifests(world)) == 2
     assert set(manifests(world)).isdisjoint(before)
+    assert "`-` `old` (1 B)" in outcome.summary
 
 
 # --- the manifest
