@@ -101,7 +101,6 @@ class TestRefused:
             ("\u00a0uploads/", "invisible"),
             ("\ufe0fuploads/", "invisible"),
             ("a,b", "comma"),
-            ("[ab],c", "comma"),
         ],
     )
     def test_an_inputs_other_kinds_of_list_are_refused(self, pattern, words):
