@@ -100,7 +100,7 @@ class TestRefused:
             ("uploads/\u200b", "invisible"),
             ("\u00a0uploads/", "invisible"),
             ("\ufe0fuploads/", "invisible"),
-            ("a,b", "comma"),
+            ("[ab],c", "comma"),
         ],
     )
     def test_an_inputs_other_kinds_of_list_are_refused(self, pattern, words):
