@@ -23,7 +23,6 @@ OF_ALL_PYTHONS = "92dc78d4674c"
         (".well-known/apple-app-site-association", "application/json"),
         (".well-known/webfinger", "application/jrd+json"),
         *((path, "application/octet-stream") for path in ("LICENSE", "html", "a.html/b", "a.", "a.html ")),
-        ("docs/.well-known/webfinger", "application/octet-stream"),
     ],
 )
 def test_text_names_its_charset(path, expected):

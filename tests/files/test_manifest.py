@@ -32,7 +32,6 @@ def test_a_stored_manifest_is_read_back():
     [
         b"",
         b"<!doctype html><title>404</title>",
-        b"null",
         b"{}",
         b'{"version":4,"files":{},"count":0}',
         b'{"version":1,"files":{"a":["x",1]}}',

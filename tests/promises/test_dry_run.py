@@ -16,7 +16,6 @@ EVERYTHING: dict[str, object] = {
 DOMAINS = ["Plan: would attach 'www.example.com'", "Plan: would remove 'old.example.com'"]
 FOLDER = EVERYTHING | {"domains": "www.example.com", "remove_domains": "old.example.com"}
 IMAGE = EVERYTHING | {"image": NEW, "port": 80, "env": "A=1"}
-RESTART = EVERYTHING | {"operation": "restart"}
 DESTROY = EVERYTHING | {"operation": "destroy"}
 
 CASES: dict[str, tuple[dict[str, object], list[str]]] = {
@@ -38,7 +37,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
         IMAGE | {"app": "new", "create": True},
         ["Plan: would create container app 'new' with 'nginx:2'"],
     ),
-    "restart": (RESTART | {"app": "web"}, ["Plan: would restart 'nginx:1'"]),
+    "restart": (EVERYTHING | {"operation": "restart", "app": "web"}, ["Plan: would restart 'nginx:1'"]),
     "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site' with 5 files"]),
     "destroy, no app": (DESTROY | {"app": "new"}, []),
 }
@@ -107,6 +106,9 @@ def test_the_plan_names_deletions_first(world: World) -> None:
         *(f"  + {number:03}.txt" for number in range(1, 19)),
         "  and 41 more (`log-level: debug` names them)",
     ]
+    world.env["GITHUB_ACTIONS"] = "true"
+    assert "  and 11 more (`log-level: debug` names them)\n" in world.run(dry_run=True).log
+    world.env.clear()
     log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
         "  - old.txt (not in the directory, or ignored)",

@@ -94,13 +94,3 @@ def test_no_history_on_a_late_platform_deletes_a_strangers_file(world: World, se
     assert world.stored() == world.read()
     world.loop.jump(60)
     assert world.run().uploads == []
-
-
-def test_a_404_of_a_new_apps_listing_is_waited_for(world: World) -> None:
-    """A 404 is waited for."""
-    world.platform.dialect.speak("listing=5s", "empty-zone=404")
-    assert world.run(app="new", create=True).exit_code == 0
-    assert world.stored("new") == world.read()
-    world.loop.jump(20)
-    outcome = world.run(app="new")
-    assert (outcome.exit_code, outcome.uploads) == (0, [])

@@ -29,14 +29,14 @@ def put(world: World, paths: Iterable[str]) -> None:
         world.platform.put_file("site", path, b"by hand")
 
 
-def require_refused(world: World, words: Iterable[str], **inputs: object) -> None:
+def require_refused(world: World, problem: str, *advice: str, **inputs: object) -> None:
     """Both a deploy and its dry run change nothing, and say so in these words."""
     before = world.platform.files("site")
     for dry_run in (True, False):
         outcome = world.run(dry_run=dry_run, **inputs)
         assert outcome.exit_code == 2, outcome.log
-        said = f"{outcome.outputs['error']} {outcome.outputs['hint']}"
-        assert [word for word in words if word not in said] == []
+        assert problem in outcome.outputs["error"]
+        assert [words for words in advice if words not in outcome.outputs["hint"]] == []
         assert world.platform.files("site") == before
         check_result(outcome.outputs)
         for text in (" · deploy `", "CDN cache", "unchanged"):  # the lock was finalized with zeros
@@ -63,8 +63,8 @@ def require_done(world: World, **inputs: object) -> Outcome:
 def test_an_app_that_was_filled_by_hand_stops_until_take_over(world: World) -> None:
     """Once: the log names what was there, and then the app is ours."""
     put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(3))])
-    words = "App 'site' has 5 files that no deploy of this action has uploaded"
-    require_refused(world, [words, "'old.html'", TAKE_OVER])
+    problem = "App 'site' has 5 files that no deploy of this action has uploaded: 'index.html', 'old.html'"
+    require_refused(world, problem, TAKE_OVER)
     outcome = require_done(world, take_over=True)
     assert "has uploaded: 'index.html', 'old.html', 'uploads/0.jpg' and 2 more; continuing" in outcome.log
     require_done(world)
@@ -74,8 +74,8 @@ def test_foreign_files_stop_the_deploy_until_an_input_of_the_message(world: Worl
     """The message names and counts them; each input that it names goes on."""
     world.run()
     put(world, "abcd")
-    words = ["4 files that", "'a', 'b', 'c' and 1 more", "`keep`", "`delete-stale: false`", TAKE_OVER]
-    require_refused(world, words)
+    problem = "would delete 4 files that no deploy of this action has uploaded: 'a', 'b', 'c' and 1 more"
+    require_refused(world, problem, "`keep`", "`delete-stale: false`", TAKE_OVER)
     assert world.run(keep=["/a", "/b", "/c", "/d"]).exit_code == 0
     assert world.run(delete_stale=False).exit_code == 0
     require_done(world, take_over=True)
@@ -88,8 +88,8 @@ def test_an_unreadable_manifest_stops_a_deletion_until_an_input_of_the_message(w
     world.write({path: body for path, body in SITE.items() if path != "empty"})
     put(world, ["stranger"])
     world.fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
-    words = ["2 files ('empty', 'stranger')", "can't be read", "`delete-stale: false`", TAKE_OVER]
-    require_refused(world, words)
+    problem = "can't be read, so it is not known whose files this deploy would delete: 2 files ('empty', "
+    require_refused(world, problem, "`delete-stale: false`", TAKE_OVER)
     assert world.run(delete_stale=False).exit_code == 0
     require_done(world, take_over=True)
 
@@ -107,15 +107,16 @@ def test_an_unreadable_manifest_of_a_killed_deploy_stops_no_rerun(world: World) 
 
 def test_an_unreadable_manifest_of_a_failed_deploy_tells_what_arrived(world: World) -> None:
     """By its name, also to a deploy of other files; what `keep` matches does not count."""
+    world.env["ZEROKIE_KEEP"] = "uploads/\nassets/"
     world.run()
     put(world, ["uploads/1.jpg"])
     world.write(SITE | {"new.html": b"x", "z.html": b"x"})
     world.fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None)
-    assert world.run(concurrency=1, keep="uploads/").exit_code == 4
+    assert world.run(concurrency=1).exit_code == 4
     assert "new.html" in world.stored()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     world.write({path: body for path, body in SITE.items() if path != "empty"})
-    assert world.run(keep="uploads/").exit_code == 0
+    assert world.run().exit_code == 0
     assert world.stored() == world.read() | {"uploads/1.jpg": b"by hand"}
 
 
@@ -134,28 +135,30 @@ def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
 # --- is it the right folder?
 
 
-def test_a_folder_with_fewer_than_half_of_the_files_stops_until_max_deletes(world: World) -> None:
-    """`max-deletes` decides alone: a lower number stops, too. The next deploy needs nothing."""
+def test_a_folder_without_half_of_the_pages_stops_until_max_deletes(world: World) -> None:
+    """What is kept is no part of the site. `max-deletes` decides alone: a lower number stops, too."""
+    world.env["ZEROKIE_KEEP"] = "uploads/"
     world.write(PAGES | {"index.html": b""})
     world.run()
-    world.write({"index.html": b"the wrong one"})
-    words = [
-        "The directory has 1 file, fewer than half of the site's 9",
-        "8 files ('0.html', '1.html', '2.html' and 5 more)",
-        "Check that `directory` is the right one, and that the build is complete.",
-        "`max-deletes: 8` for one run by hand",
-    ]
-    require_refused(world, words)
-    require_refused(world, ["`max-deletes` is 7", "8 files ("], max_deletes=7)
-    require_done(world, max_deletes=8)
-    require_done(world)
+    put(world, [f"uploads/{page}" for page in PAGES])
+    world.write({"index.html": b"the wrong one"} | {f"{number}.js": b"" for number in range(8)})
+    problem = (
+        "The directory has 1 of the site's 9 pages, fewer than half, and this deploy would delete "
+        "8 files ('0.html', '1.html', '2.html' and 5 more)"
+    )
+    advice = "Check that `directory` is the right one, and that the build is complete."
+    require_refused(world, problem, advice, "`max-deletes: 8` for one run by hand")
+    require_refused(world, "`max-deletes` is 7, and this deploy would delete 8 files (", max_deletes=7)
+    assert world.run(max_deletes=8).exit_code == 0
+    assert world.run().exit_code == 0
 
 
 def test_one_message_asks_for_take_over_and_max_deletes(world: World) -> None:
     """Where both are wanted, and only for the other one where one is set."""
     put(world, PAGES)
-    require_refused(world, ["8 files", "`take-over: true` and `max-deletes: 8` for one run by hand"])
-    require_refused(world, ["set `max-deletes: 8` for one run by hand"], take_over=True)
+    both = "set `take-over: true` and `max-deletes: 8` for one run by hand"
+    require_refused(world, "The directory has 0 of the site's 8 pages", both)
+    require_refused(world, "8 files", "set `max-deletes: 8` for one run by hand", take_over=True)
     require_done(world, take_over=True, max_deletes=8)
 
 
@@ -190,40 +193,31 @@ def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -
 
 
 @pytest.mark.parametrize(
-    ("env", "words", "owners_code"),
+    ("env", "problem", "advice", "owners_code"),
     [
         (
             THEIRS,
-            [
-                "App 'site' was last deployed from another repository, whose name is not kept",
-                "This run is of 'github.com/acme/docs'",
-                "according to the CI system's variables, or else to the remote `origin` of the checkout",
-                "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
-                TAKE_OVER,
-            ],
+            "whose name is not kept, only its hash. This run is of 'github.com/acme/docs', according to",
+            "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
             2,
         ),
         (
             {},
-            [
-                "App 'site' was last deployed from a repository, whose name is not kept",
-                "neither variables of GitHub or GitLab nor the remote `origin` of a checkout",
-                "in a container, mount all of it, with its `.git` directory",
-                TAKE_OVER,
-            ],
+            "knows no repository: it finds neither variables of GitHub or GitLab nor the remote `origin`",
+            "in a container, mount all of it, with its `.git` directory",
             0,
         ),
     ],
     ids=["another repository", "a run that knows none"],
 )
 def test_another_repositorys_app_stops_until_take_over(
-    world: World, env: dict[str, str], words: list[str], owners_code: int
+    world: World, env: dict[str, str], problem: str, advice: str, owners_code: int
 ) -> None:
     """Once, even if not a single file differs; an app of none is the former owner's again, unasked."""
     world.env = dict(OURS)
     world.run()
     world.env = dict(env)
-    require_refused(world, words)
+    require_refused(world, problem, advice, TAKE_OVER)
     assert world.run(take_over=True).outputs["files_uploaded"] == 0
     assert world.run().exit_code == 0
     world.env = dict(OURS)
