@@ -151,7 +151,7 @@ def test_woodpeckers_and_drones_lists_are_split_at_commas() -> None:
         "PLUGIN_KEEP": ("x,[y,z]", ("x", "[y,z]")),
         "PLUGIN_DOMAINS": ("a.example.com,b.example.com", ("a.example.com", "b.example.com")),
         "PLUGIN_REMOVE-DOMAINS": ("c.example.com,d.example.com", ("c.example.com", "d.example.com")),
-        "PLUGIN_ENV": ("# not, C=1\nA=1,2,B=3", {"A": "1,2", "B": "3"}),
+        "PLUGIN_ENV": ("# not, C=1\nA=1,2,b.c-1=3", {"A": "1,2", "b.c-1": "3"}),
         "PLUGIN_HEALTH_CHECK": ("/a,b", "/a,b"),
     }
     found = load(MINIMAL | {name: text for name, (text, _) in given.items()}).model_dump()
