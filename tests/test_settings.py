@@ -52,7 +52,7 @@ def test_every_input_has_five_spellings() -> None:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from(spellings("lock_timeout")), st.sampled_from(["", " ", "1", " 2\n"])))
 def test_the_first_spelling_that_is_not_empty_counts(env: dict[str, str]) -> None:
     """Empty, or nothing but white space, counts as not set; white space around a value is cut off."""
@@ -121,7 +121,7 @@ def test_reports_go_to_places_that_are_right_whatever_else_is_wrong(tmp_path: Pa
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.sampled_from(["", "Bearer ", "a=b c\n", "=", "$", "é", "[", "https://u:"]),
     st.dictionaries(
