@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -46,6 +46,7 @@ def test_line_breaks_become_spaces():
     assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
 
 
+@settings(max_examples=50)
 @given(HOSTILE)
 @example("- a")
 @example("1. a")
@@ -73,6 +74,7 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\x(60|7c|23|20)", lambda escape: chr(int(escape[1], 16)), text)
 
 
+@settings(max_examples=50)
 @given(HOSTILE)
 def test_markdown_code_is_only_code(text):
     """Foreign text stays within its code, and reads as it is."""
@@ -108,6 +110,7 @@ def test_only_a_web_address_becomes_a_link():
     assert markdown_link("https://a.b/>) <b>", "<b>") == "&#60;b&#62;"
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
     st.integers(100, 200),

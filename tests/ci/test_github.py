@@ -105,7 +105,8 @@ def test_commit_and_pull_request_are_the_events(
 def test_links_and_repository_are_those_of_the_job() -> None:
     """On Gitea and Forgejo, the number of a run is in its address. A link that would lead nowhere is none."""
     assert step(JOB).links["Log"] == f"{PAGE}/actions/runs/123"
-    assert step(JOB | {"GITEA_ACTIONS": "true"}).links["Log"] == f"{PAGE}/actions/runs/7"
+    for other in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"):
+        assert step(JOB | {other: "true"}).links["Log"] == f"{PAGE}/actions/runs/7"
     assert step(JOB).repository == "github.example.com/o/r"
     for missing in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
         assert step(JOB | {missing: ""}).links == {}

@@ -109,7 +109,7 @@ LINES = [
 ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.fixed_dictionaries(dict.fromkeys(FREE, ONE_LINE)))
 def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
     """In each free input, whatever it means in YAML: both jobs have it, and are as usual in all else."""

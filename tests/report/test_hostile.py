@@ -22,7 +22,7 @@ files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code e
 """.split()  # noqa: SIM905 it reads better
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(results.hostile())
 def test_no_text_breaks_a_report(result):
     """Of one result, as generating it takes most of the time."""
