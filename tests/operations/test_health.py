@@ -41,6 +41,18 @@ class TestContainers:
         assert "authorization" not in record.headers
         assert API_KEY not in str(record.headers)
         assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
+        assert " is live" in lines(outcome)[-1]
+
+    def test_another_sites_answer_proves_nothing(self, world: World) -> None:
+        """It is healthy, but does not say that the image is live."""
+
+        async def run() -> Outcome:
+            async with serve(always(200, b"ok")) as server:
+                return await world.arun(app="web", image=NEW, health_check=server.url)
+
+        outcome = timewarp.run(world.loop, run())
+        assert outcome.exit_code == 0, outcome.log
+        assert " is live" not in outcome.log
 
     def test_errors_at_first_are_asked_again(self, world: World) -> None:
         """Errors at first are nothing: it is asked again, more and more calmly."""

@@ -26,11 +26,12 @@ IMAGE_QUESTIONS = (
 )
 """Groups of questions: an answer to one of a group has nothing to do with the answers to other groups.
 
-An image is asked nothing that only folders meet, or that both meet alike. No story asks `above`, `app-limit`,
-`firewall`, `file-limit`, `domain-taken` and `pull`.
+An image is asked nothing that only folders meet, or that both meet alike.
 """
 UNREAD = ("times", "date", "updated-at")
 """Nothing in the client reads these. They are tried in pairs only."""
+UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull")
+"""Questions about what the stories do not do."""
 NO_STORY = {
     "finalize=no-effect",  # the lock stays, whatever the client does
     # Here the stories do not end well yet.
@@ -179,6 +180,11 @@ def each_answer(groups: Collection[str]) -> pytest.MarkDecorator:
     count = max(map(len, answers))
     platforms = [" ".join(some[number % len(some)] for some in answers) for number in range(count)]
     return pytest.mark.parametrize("platform", [*platforms, *PLATFORMS])
+
+
+def test_no_question_is_forgotten() -> None:
+    named = " ".join(FOLDER_QUESTIONS + IMAGE_QUESTIONS + UNREAD + UNASKED).split()
+    assert {*named} == QUESTIONS.keys()
 
 
 def speak(world: World, platform: str) -> list[str]:

@@ -13,9 +13,9 @@ OLD, NEW, BROKEN = "nginx:1", "nginx:2", "nginx:broken"
 LOOK = r"/v1/apps/web$"
 
 
-def running_web(world: World, image: str = OLD) -> None:
-    """The app runs `image`, since long."""
-    world.platform.apps.create_container("web", image=image, port=80)
+def running_web(world: World) -> None:
+    """The app runs `OLD`, since long."""
+    world.platform.apps.create_container("web", image=OLD, port=80)
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
 

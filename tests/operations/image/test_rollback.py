@@ -87,9 +87,11 @@ def test_a_refused_deploy_rolls_nothing_back(world: World) -> None:
 
 
 def test_a_new_app_is_not_rolled_back(world: World) -> None:
-    """It is said why, and which image the app has."""
+    """It is said why, and which image the app has. The URL of a later answer is an output."""
+    world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, image=BROKEN, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed")
+    assert outcome.outputs["url"].endswith("/_apps/new")
     state = "'new' was left with 'nginx:broken' and the status 'failed'"
     assert outcome.outputs["error"].endswith(f"not rolled back: no other image was running; {state}")
 
