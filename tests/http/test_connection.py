@@ -124,7 +124,7 @@ async def test_a_line_break_in_a_header_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 2 * LIMIT])
-@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("more", [-1, 1, LIMIT])
 async def test_a_body_of_another_length_fails(size: int, more: int) -> None:
     """The body has the length that was announced, or the request fails, with no byte too many."""
     stream = Scripted()
