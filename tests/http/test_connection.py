@@ -27,7 +27,6 @@ SERVER = "http://platform.test"
 OK = b"HTTP/1.1 200 OK\r\n"
 REFUSED = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-MOST = 1000
 LIMIT = 64 * 1024
 LARGE = 20_000_000
 
@@ -125,7 +124,7 @@ async def test_a_line_break_in_a_header_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 2 * LIMIT])
-@pytest.mark.parametrize("more", [-1, 1])
+@pytest.mark.parametrize("more", [-1, 1, LIMIT])
 async def test_a_body_of_another_length_fails(size: int, more: int) -> None:
     """The body has the length that was announced, or the request fails, with no byte too many."""
     stream = Scripted()
@@ -217,6 +216,19 @@ async def test_a_body_is_read_to_its_end() -> None:
     async with serve(handle) as server, transport() as http:
         assert await outcome(http, put(server.url, Late(2 * LIMIT))) == (200, b"fine")
     assert ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [(anyio.EndOfStream(), "in the middle of its response"), (bytes(1000), "larger than 1000 bytes")],
+    ids=["cut off", "too large"],
+)
+async def test_half_a_response_is_none(step: Step, reason: str) -> None:
+    """What the parser refuses fails the exchange, and the connection is not used again."""
+    connection = Connection(Scripted([OK + b"Content-Length: 2000\r\n\r\nhello", step]))
+    with pytest.raises(httpx.RemoteProtocolError, match=reason):
+        await connection.send(put(SERVER, max_body=1000))
+    assert not connection.is_idle
 
 
 ALERT = ssl.SSLError(1, "alert")

@@ -95,6 +95,11 @@ class TestBudget:
         with anyio.fail_after(2):
             await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
 
+    async def test_no_pause_outlasts_the_time_that_is_left(self) -> None:
+        """At the end of a run, the error comes before the time is up."""
+        with anyio.fail_after(1.4), pytest.raises(GaveUp):
+            await client_of(Script(REFUSED)).send(request(), read, UNTIL_DEADLINE)
+
 
 async def test_a_pause_holds_no_slot() -> None:
     """A request that pauses holds no slot, and waits for another behind the others."""
@@ -196,11 +201,13 @@ class TestWrite:
         assert len(script.attempts) == len(steps)
         assert write.outcome is outcome
 
-    async def test_a_shielded_attempt_is_not_repeated_after_a_cancellation(self) -> None:
+    @pytest.mark.parametrize("budget", [0, 120])
+    async def test_a_shielded_attempt_is_not_repeated_after_a_cancellation(self, budget: float) -> None:
         """An attempt that fails in its shield after a cancellation is neither repeated nor the error."""
         script = Script(REFUSED, takes=2)
         with anyio.move_on_after(1) as scope:
-            await client_of(script).send(request(), read, guard=lambda: anyio.CancelScope(shield=True))
+            client = client_of(script, retry_timeout=budget)
+            await client.send(request(), read, guard=lambda: anyio.CancelScope(shield=True))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 
