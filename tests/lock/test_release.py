@@ -106,6 +106,16 @@ def test_the_release_after_a_failure_ends_within_a_minute(
     assert recorded(state) == [("site", world.platform.lock("site"))]
 
 
+def test_uploads_in_flight_have_ten_seconds_after_a_failure(world: World) -> None:
+    """They may take effect; then the lock is released without their answers."""
+    world.fault(Kind.STATUS, *INDEX, status=400)
+    world.fault(Kind.HANG, "PUT", "/files/about")
+    outcome = world.run()
+    assert outcome.exit_code == 4, outcome.log
+    assert outcome.seconds == pytest.approx(10, abs=1)
+    assert world.platform.lock("site") is None
+
+
 @pytest.mark.parametrize(("holder", "code"), [("other", 7), (None, 4)], ids=["lost", "held"])
 def test_a_409_to_a_write_asks_the_heartbeat(world: World, holder: str | None, code: int) -> None:
     """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
