@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.http.transports import Script, answer
+from tests.http.transports import Script, Step, answer
 from tests.platform.clients import client_over
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.limits import LAST_WRITE
@@ -19,8 +19,10 @@ COUNTS = Counts(files_uploaded=3, files_deleted=1, total_bytes=42)
 OURS, THEIRS = (b'{"locked": true, "deploy_session_id": "%s"}' % name for name in (b"mine", b"other"))
 OK, EMPTY, ANOTHERS = answer(200, OURS), answer(204), answer(200, THEIRS)
 NO_LOCK, CONFLICT = (answer(status, b'{"error": "no lock"}') for status in (404, 409))
-REFUSED, DOWN, FIREWALL = answer(400, b'{"error": "no"}'), answer(503), answer(403, b"<html>Blocked")
+REFUSED, DOWN = answer(400, b'{"error": "no"}'), answer(503)
+PAGE, FIREWALL = (answer(status, b"<html><title>No") for status in (404, 403))
 DONE, NO_ID = answer(200, b'{"success": true, "deploy_id": "d-1"}'), answer(200, b"ok")
+NOT_SENT = httpx.ConnectError("refused")
 TWICE = "POST finalize, PUT lock, POST finalize"
 
 
@@ -81,6 +83,7 @@ async def test_a_heartbeat_confirms_loses_or_says_nothing(
         ("", [CONFLICT], "POST lock", RequestRejected, Pending),
         ("", [ANOTHERS], "POST lock", RequestRejected, Pending),
         ("", [DOWN], "POST lock", PlatformUnavailable, Pending),
+        ("", [NOT_SENT], "POST lock", PlatformUnavailable, Pending),
         ("cut", [CONFLICT, OK], "POST lock, PUT lock", None, Held),
         ("cut", [CONFLICT, NO_LOCK], "POST lock, PUT lock", RequestRejected, Pending),
         ("cut", [CONFLICT, DOWN], "POST lock, PUT lock", PlatformUnavailable, Pending),
@@ -88,9 +91,9 @@ async def test_a_heartbeat_confirms_loses_or_says_nothing(
     ],
 )
 async def test_a_conflict_after_a_lost_answer_asks_whether_the_lock_is_ours(
-    lost: str, steps: list[httpx.Response], requests: str, error: type | None, state: type
+    lost: str, steps: list[Step], requests: str, error: type | None, state: type
 ) -> None:
-    """Any other refusal is one; after a lost answer, the lock may still come."""
+    """Any other refusal is one; after a lost answer, the lock may still come, but not if nothing was sent."""
     session, transport = in_state(Pending, lost=lost), Script(*steps)
     if error:
         with pytest.raises(error):
@@ -115,6 +118,7 @@ async def test_a_conflict_after_a_lost_answer_asks_whether_the_lock_is_ours(
         ([NO_ID, REFUSED], "POST finalize, PUT lock", Held, RequestRejected),
         ([DOWN, DONE], "POST finalize, POST finalize", Ended, True),
         ([DOWN, NO_LOCK], "POST finalize, POST finalize", Ended, False),
+        ([PAGE, DONE], "POST finalize, POST finalize", Ended, True),
     ],
 )  # fmt: skip
 async def test_only_a_deploy_id_or_a_refusal_ends_the_lock(
@@ -143,7 +147,21 @@ async def test_finalize_is_sent_only_while_the_lock_is_held(state: type) -> None
     assert transport.requests == []
 
 
-@pytest.mark.parametrize(("boot", "wall"), [(1, 0), (0, 1)], ids=["boot clock", "wall clock"])
+async def test_finalize_is_not_sent_again_once_the_lock_may_have_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Since the attempt before, the lock may have become another deploy's. The cleanup asks whose it is."""
+    monkeypatch.setattr(module, "_clocks", lambda: (anyio.current_time(),) * 2)
+    session, transport = in_state(Held, since=LAST_WRITE - 10), Script(DOWN)
+    with pytest.raises(LockLost, match="has not confirmed it for almost 30 minutes"):
+        await session.finalize(client_over(transport, retry_timeout=3600), COUNTS)
+    assert 5 < transport.attempts[-1] - transport.attempts[0] < 10
+    assert session.may_be_held
+
+
+@pytest.mark.parametrize(
+    ("boot", "wall"), [(1, 0), (0, 1), (1, -1)], ids=["boot clock", "wall clock", "set back"]
+)
 def test_the_clock_that_shows_more_ends_all_writes(
     monkeypatch: pytest.MonkeyPatch, boot: int, wall: int
 ) -> None:

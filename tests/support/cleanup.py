@@ -1,7 +1,9 @@
-"""The cleanup of a killed run, in virtual time."""
+"""Killed runs, and the cleanup of what they leave, in virtual time."""
 
 import io
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,7 +12,27 @@ import pytest
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.cleanup import cleanup
+from zerokie_action.lock.record import LockRecords
 from zerokie_action.sandbox.server import serve
+
+
+def state_file(world: World) -> Path:
+    """The `state-file` of all runs from now on."""
+    file = world.folder.parent / "state.json"
+    world.env["ZEROKIE_STATE_FILE"] = str(file)
+    return file
+
+
+def leave(file: Path, app: str, session: str) -> None:
+    """A run records in its `state-file` that it asks for the lock, and is killed."""
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        records.add(app, session)
+
+
+def recorded(file: Path) -> list[tuple[str, ...]]:
+    """App and session of each lock that a cleanup finds in the state file, the newest first."""
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        return [tuple(lock) for lock in records.held()]
 
 
 def clean_up(world: World, state: Mapping[str, str] | None = None, **inputs: Any) -> str:

@@ -2,17 +2,18 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from itertools import product
+from itertools import cycle, groupby, product
 from pathlib import Path
 
 import pytest
 
-from tests.promises.faults.processes import Runner, platform_and_runner
+from tests.promises.faults.processes import Runner
 from tests.promises.faults.scenarios import Scenario
 from tests.support.timewarp import warped
-from tests.support.world import World
+from tests.support.world import API_KEY, World
 from zerokie_action.sandbox.platform import Platform
 from zerokie_action.sandbox.records import Record
+from zerokie_action.sandbox.server import serve
 
 Attempt = Callable[[World, Record], Iterator[str]]
 """Lets something happen at this request of a run, and yields what is wrong afterwards."""
@@ -31,15 +32,22 @@ def at_each_request(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AtEachRequest:
-    """Makes all attempts at every request of a scenario.
+    """Makes all attempts at every request of a scenario, or at the first one of each kind.
 
-    The sample are its own requests, each with one attempt, always the same; in a dialect one at one.
+    The sample are its own requests, of polls the first, each with one attempt in turn; in a dialect one.
     """
 
-    def try_all(scenario: Scenario, attempts: Mapping[str, Attempt]) -> None:
+    def try_all(
+        scenario: Scenario,
+        attempts: Mapping[str, Attempt],
+        kind: Callable[[Record], object] = lambda record: record.index,
+    ) -> None:
         problems: list[str] = []
         with warped(monkeypatch) as loop:
-            for record, name in chosen(scenario, scenario.rehearse(loop, tmp_path_factory), list(attempts)):
+            first: dict[object, Record] = {}
+            for record in scenario.rehearse(loop, tmp_path_factory):
+                first.setdefault(kind(record), record)
+            for record, name in chosen(scenario, [*first.values()], [*attempts]):
                 with scenario.world(loop, tmp_path) as world:
                     found = list(attempts[name](world, record))
                     if found:
@@ -49,11 +57,13 @@ def at_each_request(
     def chosen(scenario: Scenario, records: list[Record], names: list[str]) -> Iterable[tuple[Record, str]]:
         if request.param:
             return product(records, names)
-        dice = random.Random(f"{scenario} {names}")  # noqa: S311
-        own = [record for record in records if scenario.is_own(record)]
+        dice = random.Random(request.node.name)  # noqa: S311
+        dice.shuffle(names)
+        polls = groupby(records, lambda record: (record.method, record.path))
+        own = [record for record in (next(poll) for _, poll in polls) if scenario.is_own(record)]
         if scenario.dialect:
             own = dice.sample(own, min(1, len(own)))
-        return [(record, dice.choice(names)) for record in own]
+        return zip(own, cycle(names), strict=False)
 
     return try_all
 
@@ -67,8 +77,12 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def real(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
     """A platform with the app `site`, and what starts deploys to it."""
-    async with platform_and_runner(tmp_path) as both:
-        yield both
+    platform = Platform(tmp_path / "platform", api_keys={API_KEY})
+    platform.apps.create_static("site")
+    (tmp_path / "site").mkdir()
+    async with serve(platform) as server:
+        yield platform, Runner(tmp_path, server.url)
+    platform.store.close()
 
 
 def end_of(world: World) -> list[str]:

@@ -3,14 +3,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.ci.grammar import file_command
 from tests.support.world import API_KEY
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -63,15 +60,3 @@ async def finished(process: asyncio.subprocess.Process) -> tuple[int, str]:
     output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
-
-
-@asynccontextmanager
-async def platform_and_runner(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
-    platform = Platform(tmp_path / "platform", api_keys={API_KEY})
-    platform.apps.create_static("site")
-    (tmp_path / "site").mkdir()
-    try:
-        async with serve(platform) as server:
-            yield platform, Runner(tmp_path, server.url)
-    finally:
-        platform.store.close()

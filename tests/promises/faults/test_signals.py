@@ -10,7 +10,7 @@ import pytest
 
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken, broken_next
-from tests.promises.faults.scenarios import SCENARIOS, Scenario
+from tests.promises.faults.scenarios import SAMPLE, Scenario
 from tests.support.world import World
 from zerokie_action.sandbox.faults import Fault, Kind
 from zerokie_action.sandbox.records import Record
@@ -29,7 +29,7 @@ PLATFORMS = {
 pytestmark = pytest.mark.usefixtures("handlers")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", SAMPLE, ids=str)
 def test_a_signal_at_each_request_ends_in_time(scenario: Scenario, at_each_request: AtEachRequest) -> None:
     """At most 5 seconds to the end; the lock is free, or its expiry named when the platform is gone."""
 
