@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from tests.ci.grammar import HOSTILE
 from zerokie_action.escapes import (
     cut_markdown,
+    dotenv_value,
     log_line,
     markdown_code,
     markdown_link,
@@ -39,6 +40,10 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 def test_a_log_line_is_no_command(text, line):
     """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
     assert log_line(text) == line
+
+
+def test_a_shell_that_sources_a_dotenv_file_reads_its_values_unchanged():
+    assert dotenv_value("~/a b$(c)'d'") == "%7E/a%20b%24%28c%29%27d%27"
 
 
 def test_line_breaks_become_spaces():

@@ -58,6 +58,9 @@ class TestAccepted:
         lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "[b-b]", "*,v"]
         assert [line for line in lines if reason(line)] == []
 
+    def test_a_space_at_the_end_counts_only_after_a_backslash(self):
+        assert matched(["a\\ ", "b  "], "a ", "a", "b", "b ") == ["a ", "b"]
+
     def test_all_but_one_kind_of_file_can_be_ignored(self):
         """`!*/` opens the directories again."""
         assert matched(["*", "!*/", "!*.txt"], "a.txt", "a/b.txt", "a/b") == ["a/b"]

@@ -137,6 +137,15 @@ def test_somebody_elses_lock_keeps_the_app(world: World) -> None:
     assert destroy(world).exit_code == 0
 
 
+def test_an_app_that_another_run_deletes_while_its_lock_is_waited_for_is_destroyed(world: World) -> None:
+    world.platform.take_lock("site", "somebody")
+    world.loop.call_later(20, world.platform.apps.delete, "site")
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
+    assert outcome.outputs["changed"] is False
+
+
 def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
     """The lock is finalized with zeros."""
     state = tmp_path / "state.json"

@@ -32,13 +32,8 @@ UNREAD = ("times", "date", "updated-at")
 """Nothing in the client reads these. They are tried in pairs only."""
 UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull")
 """Questions about what the stories do not do."""
-NO_STORY = {
-    "finalize=no-effect",  # the lock stays, whatever the client does
-    # Here the stories do not end well yet.
-    "finalize=no-effect-once",
-    "finalize-time=30s-connected",
-    "finalize-time=70s-connected",
-}
+NO_STORY = {"finalize=no-effect"}
+"""The lock stays, whatever the client does."""
 NO_TIMES = {"last-modified=absent", "last-modified=null"}
 NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.report import results
 from zerokie_action.report.result import Changes, Result, Uploaded
-from zerokie_action.report.summary import render_summary
+from zerokie_action.report.summary import render_comment, render_summary
 
 
 def test_the_summary_of_a_static_deploy():
@@ -57,6 +57,11 @@ def test_the_summary_of_a_failed_image():
 `ghcr.io/o/my-api:v1` · 1 m 01 s · deploy `550e8400-e29b-41d4-a716-446655440000`
 """
     )
+
+
+def test_a_comment_is_the_summary_without_the_changed_files():
+    summary = render_summary(results.static())
+    assert render_comment(results.static()) == summary.partition("\n\n<details")[0] + "\n"
 
 
 ONE = Changes(uploaded=[Uploaded("a", 1)])

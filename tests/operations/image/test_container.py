@@ -117,6 +117,13 @@ def test_a_restart_waits_for_the_same_image(world: World) -> None:
     ]
 
 
+def test_a_refused_restart_is_called_a_restart(world: World) -> None:
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
+    outcome = restart(world)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].startswith("Restarting 'web' was refused (400"), outcome.log
+
+
 def test_a_restart_reports_the_image_that_it_pulled(world: World) -> None:
     """The output is the image that runs, not the image of the same name that ran before."""
     says(world, skip=0, image=DIGEST, status="running")
