@@ -96,13 +96,13 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
 def test_ctrl_c_cleans_up(acceptance: Acceptance) -> None:
     """In the middle of a deploy: its apps are deleted, and there is a report."""
     process = acceptance.start("--static-only")
-    acceptance.until(process, promises()["wait_for_lock"].text)
+    acceptance.until(process, promises()["deploy_same_files"].text)
     for _ in range(2):  # people press it more than once
         process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, said
     assert "interrupted" in acceptance.report
-    assert acceptance.results[promises()["deploy_changed_files"].text] == "held"
+    assert acceptance.results[promises()["create_site"].text] == "held"
     assert acceptance.results[promises()["kill"].text] == "not tried"
     check_production(acceptance)
 
@@ -115,7 +115,7 @@ def test_a_sweep_deletes_what_a_killed_run_left(
     """What a killed run leaves, a sweep deletes, but not before an hour is over."""
     acceptance.platform.create("zk-acceptance")
     process = acceptance.start("--static-only")
-    acceptance.until(process, promises()["wait_for_lock"].text)
+    acceptance.until(process, promises()["deploy_same_files"].text)
     process.kill()
     process.communicate()
     left = [name for name in acceptance.apps() if name not in {"production", "zk-acceptance"}]

@@ -1,6 +1,5 @@
 """nginx in front of a platform."""
 
-import signal
 from urllib.parse import urlsplit
 
 import trustme
@@ -76,7 +75,3 @@ class Nginx(Server):
             directives += " ssl_certificate server.pem; ssl_certificate_key server.pem;"
         text = _CONFIGURATION.format(upstream=self._upstream, listen=listen, directives=directives)
         self.write("nginx.conf", text)
-
-    def reload(self) -> None:
-        """Let new workers take over; the old ones close what is idle."""
-        self.signal(signal.SIGHUP)

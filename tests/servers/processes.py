@@ -139,11 +139,6 @@ class Server:
         if process.poll() is not None:
             raise RuntimeError(f"{self.program} ended with {process.returncode}: {self.output()[-2000:]}")
 
-    def signal(self, signum: signal.Signals) -> None:
-        """Signal the program."""
-        assert self._process is not None
-        self._process.send_signal(signum)
-
     def stop(self) -> None:
         """End the program at once, with all of its connections. Its port refuses new ones then."""
         assert self._process is not None

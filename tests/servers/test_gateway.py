@@ -33,20 +33,6 @@ def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: O
     assert outcome.log.count("\n") <= undisturbed.log.count("\n") + 6 + gap / 5
 
 
-def test_a_gateway_that_reloads(platform: Platform, large: Path, undisturbed: Outcome, start: Start) -> None:
-    """New configurations under load, whose old workers close connections, go unnoticed."""
-    with Nginx(platform.url) as nginx:
-        deploy = start(inputs(nginx.url, large))
-        deploy.wait_until(lambda: len(nginx.seen(" PUT ")) >= 500)
-        nginx.reload()
-        deploy.wait_until(lambda: len(nginx.seen(" PUT ")) >= 1_500)
-        nginx.reload()
-        outcome = deploy.wait()
-
-    require_deployed(outcome, platform, large)
-    assert outcome.seconds < undisturbed.seconds + MARGIN
-
-
 @pytest.mark.parametrize(
     ("program", "size"), [("nginx", "2.0 MB"), ("nginx", "200 MB"), ("haproxy", "20.0 MB")]
 )
