@@ -161,7 +161,7 @@ def test_only_patterns_of_previews_are_swept(text: str) -> None:
         ("PLUGIN_MAX_DELETE", "max_deletes"),
     ],
 )
-def test_a_misspelt_input_is_exit_2(variable: str, field: str) -> None:
+def test_a_misspelt_input_gets_did_you_mean(variable: str, field: str) -> None:
     """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
     right = f"{variable.partition('_')[0]}_{field.upper()}"
     assert problems(MINIMAL | {variable: "1"}) == (

@@ -81,8 +81,8 @@ BUDGETS: dict[str, tuple[list[Try], list[float | None]]] = {
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_the_budget_begins_with_the_first_failure(name: str) -> None:
-    """The budget begins with the first failure."""
+def test_what_counts_against_the_budget_of_a_request(name: str) -> None:
+    """It begins with the first failure."""
     tries, expected = BUDGETS[name]
     assert pauses(tries) == expected
 

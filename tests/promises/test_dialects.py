@@ -195,7 +195,7 @@ def test_a_folder_is_deployed_on_each_platform(world: World, platform: str) -> N
 
 
 @each_answer(IMAGE_QUESTIONS)
-def test_an_image_is_deployed_on_each_platform(world: World, platform: str) -> None:
+def test_an_image_is_deployed_fails_and_goes_back_on_each_platform(world: World, platform: str) -> None:
     image_story(world, speak(world, platform))
 
 

@@ -114,12 +114,17 @@ def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, sa
     assert said in domain["answer" if code == ATTACHED else "error"]
 
 
-@pytest.mark.parametrize(("status", "code", "waited"), [(409, 6, 20), (503, 5, 0)], ids=["busy", "away"])
-def test_a_refused_domain_stops_neither_the_others_nor_the_health_check(
-    world: World, status: int, code: int, waited: int
+@pytest.mark.parametrize(
+    ("status", "said", "code", "waited"),
+    [(409, "busy", 6, 20), (503, "busy", 5, 0), (409, "taken by another app", 4, 0)],
+    ids=["busy", "away", "somebody else's"],
+)
+def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
+    world: World, status: int, said: str, code: int, waited: int
 ) -> None:
     """`lock-timeout` counts once, for all of them."""
-    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=b'{"error": "busy"}', times=None)
+    body = f'{{"error": "{said}"}}'.encode()
+    world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
     world.platform.domains.add("site", WWW)
     outcome = world.run(
         domains=["a.example.com", "b.example.com"],

@@ -180,7 +180,7 @@ def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code
 
 
 @pytest.mark.parametrize(("kind", "code"), [(Kind.STATUS, 4), (Kind.DELAY, 143), (Kind.HANG, 143)])
-def test_after_half_of_the_uploads_the_next_deploy_sends_the_rest(
+def test_a_refusal_or_sigterm_in_mid_upload_frees_the_lock_and_the_next_deploy_sends_the_rest(
     world: World, kind: Kind, code: int
 ) -> None:
     """The next deploy uploads the rest, and at most what was in flight again.
