@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.files.zones import UNKNOWN, listing, patterns, zone
-from zerokie_action.files.manifest import new_manifest_name
+from tests.files.zones import DOCS, SHOP, UNKNOWN, listing, patterns, zone
+from zerokie_action.files.manifest import mark_repository, new_manifest_name
 from zerokie_action.files.zone import make_zone
 
 SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
@@ -43,6 +43,13 @@ def test_a_manifest_that_can_be_read_names_our_files():
     assert found.ours == {*SITE}
     assert found.foreign(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
     assert found.theirs(UNKNOWN) == ["theirs"]
+
+
+@pytest.mark.parametrize(("run", "theirs"), [(SHOP, []), (DOCS, sorted(SITE)), (UNKNOWN, sorted(SITE))])
+def test_all_files_of_another_repositorys_app_are_theirs(run, theirs):
+    """Whose app it is stands in the manifest's name; a run that knows no repository can't tell."""
+    found = zone(listing(SITE), dict.fromkeys(SITE), mark=mark_repository(SHOP))
+    assert found.theirs(run) == theirs
 
 
 def test_without_a_manifest_no_file_is_ours():
