@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from tests.ci.grammar import HOSTILE, gitlab_sections, workflow_commands
 from zerokie_action.ci import CI, Level, detect
+from zerokie_action.escapes import LINE_LIMIT
 
 GITHUB, GITLAB = {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}
 ELSEWHERE = {"CI": "woodpecker", "GITHUB_ACTIONS": "false"}
@@ -119,11 +120,13 @@ def test_no_text_is_a_command_or_a_marker(text: str, title: str) -> None:
 
 
 def test_secrets_are_redacted_before_anything_else() -> None:
-    """A secret is found also where the log shows its characters differently."""
+    """A secret is found also where the log shows its characters differently, or cuts a long line."""
     ci, log = system({})
     ci.log.mask("##secret\u200b##", "other\tone")
     ci.log.info("a ##secret\u200b## b other\tone c")
     assert log.getvalue() == "a *** b *** c\n"
+    ci.log.info("a" * (LINE_LIMIT - 7) + "other\tone")
+    assert "othe" not in log.getvalue()
 
 
 def test_each_line_of_a_key_file_is_masked_on_github() -> None:

@@ -97,6 +97,8 @@ class TestRefused:
         [
             ("- uploads/", "one a line"),
             ('"uploads/"', "quotes"),
+            ("'uploads/'", "quotes"),
+            ("['uploads/']", "written as a list"),
             (r"a\nb", "break the line"),
             ("a\u2028b", "line break"),
             ("\u200buploads/", "invisible"),

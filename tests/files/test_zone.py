@@ -17,6 +17,7 @@ SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
         ({*SITE}, {"theirs": b"x"}, ("theirs",), (), {*SITE}),
         ({*SITE, "new"}, {}, (), (), None),
         ({*SITE, "new"}, {}, (), ("new",), {*SITE}),
+        ({*SITE, "new"}, {}, ("kept",), ("new", "kept"), {*SITE}),
         ({*SITE}, {"b": b""}, (), (), {*SITE}),
     ],
     ids=[
@@ -25,6 +26,7 @@ SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
         "but what `keep` matches does not count",
         "something that it names is missing",
         "but is in the folder, as after a killed deploy of it",
+        "beside a file of the folder that `keep` matches",
         "an entry for a directory does not count",
     ],
 )

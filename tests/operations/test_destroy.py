@@ -146,6 +146,25 @@ def test_an_app_that_another_run_deletes_while_its_lock_is_waited_for_is_destroy
     assert outcome.outputs["changed"] is False
 
 
+def test_an_app_that_something_else_deletes_under_our_lock_is_destroyed(world: World) -> None:
+    """The lock is lost with its app: one look tells, and that is no error."""
+    world.fault(Kind.DELAY, "GET", "/files$", seconds=25)
+    world.loop.call_later(10, world.platform.apps.delete, "site")
+    outcome = destroy(world, lock_heartbeat=5)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert (outcome.sent("DELETE", ""), outcome.outputs["changed"]) == ([], False)
+
+
+def test_a_conflict_with_another_deletion_is_looked_up(world: World) -> None:
+    """An app that is being deleted is as good as gone."""
+    running_web(world)
+    world.platform.dialect.speak("app-deletion=deleting")
+    world.once("DELETE", "/web$", lambda: world.platform.delete_app("web"))
+    world.fault(Kind.STATUS, "DELETE", status=409)
+    outcome = destroy(world, "web")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+
+
 def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
     """The lock is finalized with zeros."""
     state = tmp_path / "state.json"

@@ -84,6 +84,7 @@ class TestContainers:
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
         assert ": no answer within 20 s; " in error(outcome)
+        assert outcome.outputs["hint"].startswith("The app's own log may say why.")
         assert outcome.seconds < 8 + 60 + 3
 
     def test_no_redirect_is_followed(self, world: World) -> None:
@@ -129,7 +130,7 @@ class TestStatic:
     @pytest.mark.parametrize(
         ("path", "file"),
         [
-            ("/about/", "about/index.html"),
+            ("/about/#top", "about/index.html"),
             ("/assets/style%2Ecss?v=2", "assets/style.css"),
         ],
     )
@@ -138,12 +139,13 @@ class TestStatic:
         world.write({**SITE, file: b"old"})
         world.run()
         world.write(SITE)
-        world.platform.cdn.get("site", path.partition("?")[0].removeprefix("/"), "")
+        address = path.partition("#")[0].partition("?")[0]
+        world.platform.cdn.get("site", address.removeprefix("/"), "")
         world.platform.cdn.purge = lambda name: None  # type: ignore[method-assign]  # noqa: ARG005
         outcome = world.run(health_check=path)
         assert outcome.exit_code == 0, outcome.log
         (record,) = asked(outcome)
-        assert record.path == "/_apps/site" + path.partition("?")[0]
+        assert record.path == "/_apps/site" + address
         assert record.query.startswith("v=2&zerokie=" if "?" in path else "zerokie=")
         assert f"serves '{file}' as deployed after 0 s" in outcome.log
 

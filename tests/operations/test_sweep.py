@@ -191,7 +191,11 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3"}
     unused, *kept = outcome.outputs["warnings"]
     assert "`take-over` (ZEROKIE_TAKE_OVER): no effect with `operation: sweep`" in unused
-    assert ["The app stays." in warning for warning in kept] == [True, True, True]
+    assert kept[0] == (
+        "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. The app stays. "
+        "To delete it, use `operation: destroy` with this `app`."
+    )
+    assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
 
@@ -310,6 +314,25 @@ def test_one_failed_deletion_does_not_stop_the_others(world: World) -> None:
     assert len(forge.comments) == 2
     world.platform.faults.clear()
     require(sweep(world, forge), [names[0], names[2]])
+
+
+def test_a_deletion_whose_answer_is_lost_is_looked_up(world: World) -> None:
+    """The app is gone, so it is among the destroyed, also in the error of another one."""
+    names = previews(world, 2)
+    world.fault(Kind.RESET, "DELETE", "-pr-1$", after=True)
+    world.fault(Kind.STATUS, "DELETE", "-pr-2$", status=400)
+    outcome = sweep(world, closed(2))
+    require(outcome, names[:1], 4, "failed")
+    assert "not known" not in outcome.outputs["error"]
+
+
+def test_a_lock_that_could_not_be_released_is_told(world: World) -> None:
+    previews(world, 1)
+    world.fault(Kind.STATUS, "DELETE", "-pr-1$", status=400)
+    world.fault(Kind.STATUS, "POST", "/finalize$", times=None)
+    outcome = sweep(world, closed(1))
+    require(outcome, [], 4, "failed")
+    assert "the deploy lock may still be held" in outcome.outputs["error"]
 
 
 def test_a_refused_token_after_an_error_tells_both(world: World) -> None:

@@ -75,6 +75,7 @@ def pipeline(*names: str) -> dict[str, dict[str, Any]]:
     for name in names:
         document = yaml.safe_load((EXAMPLES / "gitlab" / name).read_text("utf-8"))
         for include in document.pop("include", []):
+            assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"], "it knows no other"
             given = {key.replace("-", "_"): value for key, value in include["inputs"].items()}
             for job, content in component(**given).items():
                 assert job not in jobs, "GitLab runs the last one only"

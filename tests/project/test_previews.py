@@ -86,18 +86,19 @@ def test_a_plan_is_a_comment_and_changes_nothing(world: World, tmp_path: Path) -
 def test_whose_pull_requests_are_deployed(name: str, job: str, *, own: bool, fork: bool, bot: bool) -> None:
     """Forks get no secrets: nobody is asked to approve a run without them."""
 
-    def runs(repository: str, author: str = "somebody") -> object:
+    def runs(repository: str, author: str = "somebody", built: str = "success") -> object:
         values = {
             "github.repository": "o/r",
             "github.event.pull_request.head.repo.full_name": repository,
             "github.event.pull_request.user.login": author,
             "github.event.workflow_run.head_repository.full_name": repository,
             "github.event.workflow_run.event": "pull_request",
-            "github.event.workflow_run.conclusion": "success",
+            "github.event.workflow_run.conclusion": built,
         }
         return evaluate(workflow(name)["jobs"][job]["if"], values)
 
     assert (runs("o/r"), runs("fork/r"), runs("o/r", "dependabot[bot]")) == (own, fork, bot)
+    assert not runs("fork/r", built="failure")
 
 
 PULL: dict[str, Any] = {"number": 7, "head": {"sha": "c0ffee", "repo": {"full_name": "fork/site"}}}

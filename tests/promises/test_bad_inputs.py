@@ -10,6 +10,7 @@ import pytest
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, World
+from zerokie_action.sandbox.faults import Kind
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
@@ -185,3 +186,11 @@ def test_a_working_directory_that_is_gone_is_exit_2(world: World, monkeypatch: p
         outcome = world.run(directory=directory)
         assert (outcome.exit_code, outcome.requests) == (2, [])
         assert "working directory of this run is gone; start the run in another" in outcome.outputs["error"]
+
+
+def test_a_report_that_can_t_be_written_hides_no_failure(world: World) -> None:
+    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
+    outcome = world.run(dotenv_file="/dev/full")
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].startswith("Uploading 'index.html'")
+    assert "`dotenv-file`: '/dev/full' can't be written (" in outcome.log

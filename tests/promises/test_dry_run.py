@@ -99,6 +99,8 @@ def test_the_plan_names_deletions_first(world: World) -> None:
     plan = "Plan: 60 to upload (60 B), 1 to delete, 1 unchanged"
     outcome = world.run(dry_run=True)
     assert (outcome.outputs["changed"], outcome.outputs["files_uploaded"]) == (True, 60)
+    assert outcome.outputs["deleted"] == ["old.txt"]
+    assert "`-` `old.txt` (0 B)" in outcome.summary
     log = lines(outcome)
     assert log[log.index(plan) + 1 :][:21] == [
         "  - old.txt",

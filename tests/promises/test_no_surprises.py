@@ -76,7 +76,8 @@ def test_foreign_files_stop_the_deploy_until_an_input_of_the_message(world: Worl
     put(world, "abcd")
     problem = "would delete 4 files that no deploy of this action has uploaded: 'a', 'b', 'c' and 1 more"
     require_refused(world, problem, "`keep`", "`delete-stale: false`", TAKE_OVER)
-    assert world.run(keep=["/a", "/b", "/c", "/d"]).exit_code == 0
+    kept = world.run(keep=["/a", "/b", "/c", "/d"])
+    assert (kept.exit_code, ", 4 kept\n" in kept.log) == (0, True), kept.log
     assert world.run(delete_stale=False).exit_code == 0
     require_done(world, take_over=True)
     require_done(world)
@@ -171,6 +172,7 @@ def test_a_lock_that_stays_is_told_beside_two_doubts(world: World) -> None:
     for report in (outcome.log, outcome.summary, outcome.outputs["error"]):
         assert "fewer than half" in report
         assert "the deploy lock may still be held, and expires at" in report
+        assert "Nothing was changed" not in report
 
 
 def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -> None:

@@ -10,7 +10,7 @@ from tests.report import results
 from tests.support.schema import SCHEMA
 from zerokie_action.redaction import Redactor
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
-from zerokie_action.report.result import Changes, Result, Seen, Uploaded, redact_result
+from zerokie_action.report.result import Changes, Result, Seen, Uploaded, outputs, redact_result
 
 
 def test_the_json_result_follows_its_schema():
@@ -47,6 +47,13 @@ def test_no_text_of_a_result_has_a_secret():
     assert (clean.status, clean.outcome) == ("deployed", "live")
     assert (clean.url, clean.warnings) == ("https://***", ["a *** b"])
     assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
+
+
+def test_an_image_or_an_address_of_any_length_is_no_output():
+    """An output is one line, however long an answer of the platform is."""
+    for end, is_known in (("a" * 100, True), ("a" * 3_000, False)):
+        shown = outputs(Result("deploy", url=f"https://a.b/{end}", image=end))
+        assert ("url" in shown, "image" in shown) == (is_known, is_known)
 
 
 def test_the_dotenv_file_has_a_line_for_each_known_value():

@@ -55,6 +55,12 @@ def test_one_more_look_shows_that_the_version_stays(world: World) -> None:
     assert "Waiting for 'web' to show" not in outcome.log
 
 
+def test_after_a_text_that_only_the_new_version_has_nothing_more_is_asked(world: World) -> None:
+    outcome = deploy(world, health_check="/", health_check_text="nginx:2")
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.requests[-1].path == "/_apps/web/"
+
+
 @pytest.mark.parametrize("status", [503, 403])
 def test_no_answer_after_the_health_check_is_green(world: World, status: int) -> None:
     """The platform is away after the health check, or a firewall refuses."""
@@ -172,3 +178,11 @@ def test_a_restart_asks_nothing_about_its_login(world: World) -> None:
     login = {"registry_username": "ci", "registry_password": "pass-word"}
     outcome = restart(world, dry_run=True, **login)
     assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
+
+
+def test_a_restart_names_what_has_no_effect_once(world: World) -> None:
+    """In one warning for all inputs, and not as a deploy does, which compares them with the app."""
+    outputs = restart(world, port=81, env="A=1").outputs
+    (warning,) = outputs["warnings"]
+    assert "no effect with `operation: restart`" in warning
+    assert outputs["notes"] == []

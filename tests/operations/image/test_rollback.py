@@ -152,6 +152,14 @@ def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
     )
 
 
+def test_a_rollback_that_was_refused_for_a_while_has_its_minute_all_the_same(world: World) -> None:
+    """To be accepted, and then another one to run."""
+    takes(world, 45)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=40)
+    outcome = deploy(world, BROKEN, rollback=True, timeout=10)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
+
+
 def test_a_signal_during_the_rollback_says_that_it_is_half_done(world: World) -> None:
     """The run ends at once, and says that the rollback is half done."""
     takes(world, 1)

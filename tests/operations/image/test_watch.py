@@ -1,5 +1,6 @@
 """Waiting for a container app: when is it ours, when has it failed, and what when nobody says."""
 
+import re
 from typing import Any
 
 import pytest
@@ -44,12 +45,21 @@ def test_green_when_the_platform_says_running(world: World) -> None:
     assert last.startswith("Deployed and running after 4")
 
 
+def test_debug_shows_each_new_status_and_image_once(world: World) -> None:
+    """And nothing for the looks between."""
+    takes(world, 5)
+    shown = re.findall("shows the status (.*) and the image", deploy(world, log_level="debug").log)
+    assert shown == ["'deploying'", "'running'"]
+
+
 # --- which status counts
 
 
-def test_a_failure_that_lasts_is_exit_8_with_the_platforms_words(world: World) -> None:
+@pytest.mark.parametrize("field", ["error", "message"])
+def test_a_failure_that_lasts_is_exit_8_with_the_platforms_words(world: World, field: str) -> None:
     """With what the platform says of it; whatever the case of the word."""
-    says(world, image=NEW, status="CRASHED", error="exit code 137", times=None)
+    words: dict[str, Any] = {field: "exit code 137"}
+    says(world, image=NEW, status="CRASHED", times=None, **words)
     outcome = deploy(world)
     assert outcome.exit_code == 8
     assert outcome.seconds == pytest.approx(15.5, abs=0.6)

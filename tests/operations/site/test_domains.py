@@ -114,6 +114,14 @@ def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, sa
     assert said in domain["answer" if code == ATTACHED else "error"]
 
 
+def test_the_apps_own_name_is_no_word_of_a_refusal(world: World) -> None:
+    """An app may be named `lock`: a domain that it has already is no deploy in progress."""
+    body = b'{"error": "already attached to app lock"}'
+    world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=body, times=None)
+    outcome = world.run(app="lock", create=True, domains=[WWW], lock_timeout=0)
+    assert outcome.exit_code == 0, outcome.log
+
+
 @pytest.mark.parametrize(
     ("status", "said", "code", "waited"),
     [(409, "busy", 6, 20), (503, "busy", 5, 0), (409, "taken by another app", 4, 0)],
@@ -138,3 +146,12 @@ def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
     assert "serves 'index.html' as deployed" in outcome.log
     assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
     assert outcome.outputs["lock_wait_seconds"] == waited
+
+
+def test_a_domain_and_a_health_check_that_fail_are_both_told(world: World) -> None:
+    """The first one's exit code counts."""
+    world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=b'{"error": "no such zone"}')
+    outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")
+    assert outcome.exit_code == 4
+    assert "no such zone" in outcome.outputs["error"]
+    assert "/missing is not healthy after" in outcome.outputs["error"]

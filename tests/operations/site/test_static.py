@@ -18,6 +18,15 @@ def test_pages_are_uploaded_last(world: World) -> None:
     ]
 
 
+def test_no_page_is_sent_while_an_asset_is_on_its_way(world: World) -> None:
+    live: list[set[str]] = []
+    world.write({"index.html": b"x", "a.js": b"x", "b.css": b"x"})
+    world.fault(Kind.DELAY, "PUT", "/files/b.css$", seconds=5)
+    world.once("PUT", "/files/index.html$", lambda: live.append({*world.stored()}))
+    assert world.run().exit_code == 0
+    assert live == [{"a.js", "b.css"}]
+
+
 def test_a_missing_front_page_is_warned_about(world: World) -> None:
     """When it is new that it is missing: a build that went wrong looks like that."""
     missing = "The directory has no index.html at its root, so the site's address may show no page"
@@ -65,12 +74,14 @@ def test_an_unchanged_file_that_something_else_changes_is_exit_5(world: World) -
     assert outcome.outputs["hint"].startswith("Nothing was deleted. ")
 
 
-def test_the_log_says_which_ignore_file_was_read(world: World) -> None:
+def test_the_log_says_which_ignore_file_was_read_and_how_much_is_ignored(world: World) -> None:
     """Nothing is said where there is none."""
-    assert "gnore file" not in world.run(directory="folder").log
+    log = world.run(directory="folder").log
+    assert "gnore" not in log
     world.write(SITE | {".zerokieignore": b"about/\n"})
     outcome = world.run(directory="folder")
     assert "Ignore file: folder/.zerokieignore\n" in outcome.log
+    assert "; 2 ignored\n" in outcome.log
     assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
 
 

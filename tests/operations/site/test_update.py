@@ -118,6 +118,22 @@ def test_an_unreadable_manifest_is_asked_for_once_and_all_is_uploaded(world: Wor
     assert world.run().uploads == []
 
 
+def test_without_the_apps_url_the_manifest_is_unreadable_and_the_log_says_so(world: World) -> None:
+    world.platform.dialect.speak("url=absent")
+    world.run()
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert "can't be read (the platform does not give the app's URL)" in outcome.log
+
+
+def test_no_cache_answers_for_the_manifest(world: World) -> None:
+    """Its address has another query in each run."""
+    world.run()
+    (first,), (second,) = (world.run().sent("GET", "/_zerokie/") for _ in range(2))
+    assert first.path == second.path
+    assert "" != first.query != second.query
+
+
 def test_what_a_failed_deploy_has_deleted_is_a_strangers_when_it_comes_back(world: World) -> None:
     """What was about to be deleted is ours still, and what was deleted no longer."""
     world.write(SITE | {"a": b"x", "b": b"x"})
