@@ -65,12 +65,17 @@ def test_an_address_that_is_none_is_not_sent(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "inputs", [{"concurrency": 0}, {"api_key": None, "skip_without_key": True}, dict.fromkeys(BOTH)]
+    "inputs",
+    [
+        {"concurrency": 0},
+        {"api_key": None, "skip_without_key": True},
+        {"comment": None, "preview_environment": None},
+    ],
+    ids=["wrong inputs", "a fork that is skipped", "nobody asks for it"],
 )
 def test_the_forge_hears_nothing_where_there_is_nothing_to_tell(
     world: World, inputs: dict[str, object]
 ) -> None:
-    """Wrong inputs, a pull request from a fork that is skipped, nothing that asks for it."""
     forge = Forge()
     run(world, forge, **inputs)
     assert forge.requests == []

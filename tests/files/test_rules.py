@@ -45,7 +45,8 @@ def test_a_directory_that_leads_through_a_link_is_refused(
     """However it is written, also in a container without a checkout; the message says what to write."""
     Path(link).symlink_to(top / target)
     monkeypatch.chdir(top / place)
-    real = f"'{top / target}{'/site' * written.endswith('/site')}'"
+    below = "/site" if written.endswith("/site") else ""
+    real = f"'{top / target}{below}'"
     problem = problem_with_directory(written.format(top=top))
     assert problem == f"leads through a link to {real}; if that is meant, write {real}"
 

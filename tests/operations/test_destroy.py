@@ -329,11 +329,8 @@ def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_:
 
 
 def test_the_accepted_deletion_is_the_end(world: World) -> None:
-    """Who creates the app again waits until it is gone. The next run sends nothing.
-
-    An empty zone asks nothing, whatever the platform's answer for its list.
-    """
-    world.platform.dialect.speak("app-deletion=deleting", "empty-zone=404")
+    """Who creates the app again waits until it is gone. The next run sends nothing."""
+    world.platform.dialect.speak("app-deletion=deleting", "empty-zone=404")  # an empty zone asks nothing
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)

@@ -156,11 +156,11 @@ def test_a_request_reopened_under_the_lock_keeps_its_preview(world: World) -> No
 
 ANSWERS = {
     1: (200, b'{"number": 1, "state": "locked"}'),
-    2: (200, b'{"number": 1, "state": "closed"}'),
-    3: (200, b'{"number": 3}'),
-    4: (200, b'[{"number": 4, "state": "closed"}]'),
+    2: (200, b'{"number": 1, "state": "closed"}'),  # of another request
+    3: (200, b'{"number": 3}'),  # without a state
+    4: (200, b'[{"number": 4, "state": "closed"}]'),  # a list
     5: (404, b'{"message": "Not Found"}'),
-    6: (404, b"<html><title>Not found</title></html>"),
+    6: (404, b"<html><title>Not found</title></html>"),  # a proxy's
     7: (422, b'{"message": "state: closed"}'),
 }
 
@@ -180,7 +180,7 @@ def test_any_other_answer_keeps_the_app(world: World) -> None:
 def test_another_repositorys_preview_stays(world: World) -> None:
     """It has the same key and the same names: a static app tells whose it is, a container does not."""
     preview(world, "my-site-pr-1", f"{HOST['github']}/o/template")
-    preview(world, "my-site-pr-2", "")
+    preview(world, "my-site-pr-2", "")  # deployed by a run that knew no repository
     preview(world, "my-site-pr-3")
     world.fault(Kind.STATUS, "GET", "-pr-3/files$", status=404)
     container(world, "my-site-pr-4")

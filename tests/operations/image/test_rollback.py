@@ -64,6 +64,7 @@ def test_the_rollback_hands_the_login_on(world: World) -> None:
         ({"timeout": 1}, 9, 15),
         ({"wait": False, "health_check": "/", "health_check_timeout": 5}, 10, 15),
     ],
+    ids=["`wait-timeout`", "`timeout`", "the health check"],
 )
 def test_a_timeout_or_a_failed_health_check_goes_back(
     world: World, inputs: dict[str, Any], code: int, seconds: int
