@@ -186,10 +186,11 @@ def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
     assert outcome.outputs["error"].startswith("There is no app 'web' (404: ")
 
 
-def test_an_outage_is_asked_through_until_wait_timeout(world: World) -> None:
+@pytest.mark.parametrize("skip", [1, 4], ids=["from the deploy on", "later"])
+def test_an_outage_is_asked_through_until_wait_timeout(world: World, skip: int) -> None:
     """The deploy goes on without us: ask until `wait-timeout`, then tell what does not work."""
     takes(world, 1000)
-    world.fault(Kind.HANG, "GET", LOOK, skip=4, times=None)
+    world.fault(Kind.HANG, "GET", LOOK, skip=skip, times=None)
     outcome = deploy(world, wait_timeout="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 2, "the last look, and one for the report"
