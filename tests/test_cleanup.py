@@ -112,15 +112,21 @@ def test_a_signal_ends_the_cleanup_in_time(world: World) -> None:
 
 
 def test_a_refused_release_is_a_warning(world: World) -> None:
-    """The lock is ours, so it is not called released. The answer is quoted without the key."""
+    """The lock is ours, so it is not called released. The answer is quoted without the key.
+
+    The record stays: the next cleanup tries again.
+    """
+    state = state_file(world)
+    leave(state, "site", SESSION)
     body = b'{"error": "no deploys for %s"}' % API_KEY.encode()
     world.fault(Kind.STATUS, *FINALIZE, status=403, body=body)
-    said = clean_up(world, STATE)
+    said = clean_up(world)
     assert f"{NOT_RELEASED}Finalizing the deploy was refused" in said
     assert "no deploys for ***" in said
     assert API_KEY not in said
     assert "It expires at " in said
     assert world.platform.lock("site") == SESSION
+    assert recorded(state) == [("site", SESSION)]
 
 
 # --- the records
