@@ -43,10 +43,20 @@ def test_the_key_is_read_from_a_file(world: World, tmp_path: Path) -> None:
     assert "released now" in clean_up(world, STATE, api_key=None)
 
 
-def test_unknown_inputs_stop_no_cleanup(world: World) -> None:
+def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
     """What would stop a deploy must not cost a lock."""
-    world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
+    world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_TIMEOUT": "soon"}
     assert "released now" in clean_up(world, STATE)
+
+
+def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_path: Path) -> None:
+    """Nobody has to set `state-file` there."""
+    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path), "CI_JOB_ID": "42"}
+    file = tmp_path / ".zerokie-state-42.json"
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        assert "has not ended" in world.run().outputs["error"]
+        records.add("site", SESSION)
+    assert "released now" in clean_up(world)
 
 
 @pytest.mark.parametrize(
