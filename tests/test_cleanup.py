@@ -43,10 +43,20 @@ def test_the_key_is_read_from_a_file(world: World, tmp_path: Path) -> None:
     assert "released now" in clean_up(world, STATE, api_key=None)
 
 
-def test_unknown_inputs_stop_no_cleanup(world: World) -> None:
+def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
     """What would stop a deploy must not cost a lock."""
-    world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_DRY_RUN": "true"}
+    world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_TIMEOUT": "soon"}
     assert "released now" in clean_up(world, STATE)
+
+
+def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_path: Path) -> None:
+    """Nobody has to set `state-file` there."""
+    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path), "CI_JOB_ID": "42"}
+    file = tmp_path / ".zerokie-state-42.json"
+    with closing(LockRecords(lambda _state: None, file)) as records:
+        assert "has not ended" in world.run().outputs["error"]
+        records.add("site", SESSION)
+    assert "released now" in clean_up(world)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +122,21 @@ def test_a_signal_ends_the_cleanup_in_time(world: World) -> None:
 
 
 def test_a_refused_release_is_a_warning(world: World) -> None:
-    """The lock is ours, so it is not called released. The answer is quoted without the key."""
+    """The lock is ours, so it is not called released. The answer is quoted without the key.
+
+    The record stays: the next cleanup tries again.
+    """
+    state = state_file(world)
+    leave(state, "site", SESSION)
     body = b'{"error": "no deploys for %s"}' % API_KEY.encode()
     world.fault(Kind.STATUS, *FINALIZE, status=403, body=body)
-    said = clean_up(world, STATE)
+    said = clean_up(world)
     assert f"{NOT_RELEASED}Finalizing the deploy was refused" in said
     assert "no deploys for ***" in said
     assert API_KEY not in said
     assert "It expires at " in said
     assert world.platform.lock("site") == SESSION
+    assert recorded(state) == [("site", SESSION)]
 
 
 # --- the records

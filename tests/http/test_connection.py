@@ -307,6 +307,22 @@ class TestTwoAnswers:
             assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
+    async def test_a_large_second_answer_closes_the_connection(self, reach: Reach) -> None:
+        """The first one fills three TLS records. Of the fourth, TLS keeps a part, and anyio the rest."""
+        head = OK + b"Content-Length: 49110\r\n\r\n"
+        body = bytes(3 * 16384 - len(head))
+
+        async def handle(peer: Peer) -> None:
+            await peer.request()
+            peer.writer.write(head + body)
+            peer.writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 17000\r\n\r\n" + bytes(17_000))
+            await peer.gone()
+
+        async with reach(first(handle)) as (server, http, url):
+            assert await outcome(http, put(url)) == (200, body)
+            assert await outcome(http, put(url)) == (200, b"fine")
+        assert server.accepted == 2
+
     async def test_a_second_answer_while_idle_closes_the_connection(self, reach: Reach) -> None:
         """It comes while the connection is idle."""
 

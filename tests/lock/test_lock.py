@@ -161,6 +161,20 @@ def test_a_suspended_machine_sends_no_more_of_an_upload(
     assert outcome.sent("POST", "/finalize$") == []
 
 
+def test_a_suspended_machine_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the last upload, before a heartbeat could ask."""
+    assert world.run().exit_code == 0
+    now = time.time
+    world.write({"index.html": b"new"})
+    world.once(
+        *("PUT", "/files/index.html$"),
+        lambda: monkeypatch.setattr(time, "time", lambda: now() + 31 * MINUTE),
+    )
+    outcome = world.run(max_deletes=9)
+    assert outcome.exit_code == 7, outcome.log
+    assert outcome.sent("DELETE", "/files/") + outcome.sent("POST", "/finalize$") == []
+
+
 # --- the state file
 
 

@@ -122,6 +122,12 @@ def test_lines_of_somebody_else_are_skipped(file: Path, damage: bytes) -> None:
     assert recorded(file)[0] == ("site", "s-1")
 
 
+def test_what_can_be_no_app_is_no_record(file: Path) -> None:
+    """A merged change put it there. A cleanup that asked about it would fail, and release nothing."""
+    file.write_bytes(b'{"app": "..", "session": "s-1"}\n')
+    assert recorded(file) == []
+
+
 def test_a_file_of_the_users_keeps_its_content(tmp_path: Path) -> None:
     """The path may be a slip."""
     file = tmp_path / "package.json"

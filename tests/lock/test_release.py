@@ -154,6 +154,28 @@ def test_the_lock_is_released_though_the_failure_is_not_recorded(world: World) -
     assert world.platform.lock("site") is None
 
 
+def test_a_listing_that_hangs_leaves_finalize_its_time(world: World) -> None:
+    """Of the minute after a failure, the record takes 20 s at most."""
+    world.fault(Kind.STATUS, *INDEX, status=400)
+    world.once(*INDEX, lambda: world.fault(Kind.HANG, "GET", "/files$", times=None))
+    world.fault(Kind.DELAY, *FINALIZE, seconds=30)
+    outcome = world.run()
+    assert outcome.exit_code == 4, outcome.log
+    assert outcome.seconds == pytest.approx(50, abs=1)
+    assert world.platform.lock("site") is None
+
+
+def test_an_upload_that_hangs_leaves_finalize_its_time_after_a_signal(world: World) -> None:
+    """Of the five seconds, the answers take one at most."""
+    world.fault(Kind.HANG, *INDEX, times=None)
+    world.fault(Kind.DELAY, *FINALIZE, seconds=2.8)
+    tell(world, after=3)
+    outcome = world.run()
+    assert outcome.exit_code == 143, outcome.log
+    assert outcome.seconds == pytest.approx(3 + 4, abs=0.5)
+    assert world.platform.lock("site") is None
+
+
 # --- while it is asked for
 
 

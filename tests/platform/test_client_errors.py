@@ -29,7 +29,17 @@ async def error_of(call: Awaitable[object]) -> DeployError:
 
 
 class TestErrors:
-    @pytest.mark.parametrize(("status", "fix"), [(403, "firewall"), (407, "user:password@"), (413, "limit")])
+    @pytest.mark.parametrize(
+        ("status", "fix"),
+        [
+            (403, "firewall"),
+            (407, "user:password@"),
+            (413, "limit"),
+            (414, "gateway"),
+            (415, "gateway"),
+            (431, "gateway"),
+        ],
+    )
     async def test_a_final_status_is_quoted_with_its_hint(self, status: int, fix: str) -> None:
         """A gateway's page will do, of any length. It is quoted, and the hint says how to correct that."""
         page = b"<html><title>Nothing\n of the API's</title></html>" + b"x" * 500_000

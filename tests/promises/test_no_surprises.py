@@ -173,6 +173,7 @@ def test_a_lock_that_stays_is_told_beside_two_doubts(world: World) -> None:
         assert "fewer than half" in report
         assert "the deploy lock may still be held, and expires at" in report
         assert "Nothing was changed" not in report
+    assert ["lock expires by itself" in warning for warning in outcome.outputs["warnings"]] == [True]
 
 
 def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -> None:
