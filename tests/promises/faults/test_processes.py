@@ -70,7 +70,7 @@ static.scan = blocked
 async def ends_once_blocked(process: asyncio.subprocess.Process) -> None:
     """A signal ends it in time, once it has said that it is blocked."""
     assert process.stdout is not None
-    while b"blocked" not in (line := await process.stdout.readline()):
+    while (line := await process.stdout.readline()) != b"blocked\n":
         assert line, "it has ended"
     began = time.monotonic()
     process.terminate()
