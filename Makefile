@@ -55,7 +55,7 @@ tools: .venv/.synced-ci .venv/.synced-browser $(NODE_TOOLS)/.installed ## Instal
 
 check: lint test ## Lint and test
 
-test: .venv/.synced ## Run all tests that need nothing but Python (under two minutes on two cores)
+test: .venv/.synced ## Run all tests that need nothing but Python (about a minute on two cores)
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 test-acceptance: .venv/.synced ## Run `make acceptance` against a local platform
