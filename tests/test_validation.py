@@ -60,6 +60,7 @@ def test_the_warning_is_in_log_summary_and_result(world: World) -> None:
     outcome = world.run(port=80)
     (warning,) = outcome.outputs["warnings"]
     assert warning == "`port` (ZEROKIE_PORT): no effect with `directory`; leave out"
+    assert outcome.outputs["notes"] == []
     assert f"Warning: {warning}\n" in outcome.log
     assert "no effect with" in html.unescape(outcome.summary)
 

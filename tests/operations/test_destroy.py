@@ -334,6 +334,7 @@ def test_the_accepted_deletion_is_the_end(world: World) -> None:
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)
+    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
     again = destroy(world)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}

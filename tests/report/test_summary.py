@@ -86,6 +86,12 @@ def test_the_summary_says_what_was_done_and_how_long(result: Result, facts: str)
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 
 
+@pytest.mark.parametrize(("operation", "name"), [("deploy", "Zerokie"), ("sweep", "Previews")])
+def test_a_result_without_an_app_has_a_headline_all_the_same(operation: str, name: str) -> None:
+    """Such as one of wrong inputs, or of a sweep, which has many apps."""
+    assert render_summary(Result(operation)).startswith(f"## ❌ {name}: ")
+
+
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
     changes = Changes(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
