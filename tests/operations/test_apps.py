@@ -88,6 +88,15 @@ def test_a_404_of_a_new_app_is_believed_after_a_minute(world: World) -> None:
     assert outcome.seconds == pytest.approx(60, abs=15)
 
 
+def test_a_refused_look_up_does_not_say_that_there_is_no_app(world: World) -> None:
+    """A firewall's refusal, for example; only a 404 says that there is none."""
+    world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=403, times=None)
+    outcome = world.run(create=True)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].startswith("Looking up app 'site' was refused (403"), outcome.log
+    assert outcome.writes == []
+
+
 @pytest.mark.parametrize("create", [True, False])
 def test_a_refused_name_comes_with_a_better_one(world: World, *, create: bool) -> None:
     """The error names the input and what to write, also to who has not come as far as creating it."""
