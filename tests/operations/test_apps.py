@@ -136,7 +136,7 @@ def test_a_login_names_its_server_only_where_one_is_set(
     assert registry_auth(job) == {"username": "me", "password": "pass-word", **address}
 
 
-def test_inputs_that_only_count_at_creation_are_warned_about(world: World) -> None:
+def test_another_port_cpu_or_memory_than_the_apps_is_warned_about(world: World) -> None:
     """A warning for each one that differs; a note names `env`, which the API does not show."""
     outcome = deploy(world, NEW, dry_run=True, **MACHINE)
     assert outcome.exit_code == 0

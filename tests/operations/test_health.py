@@ -149,9 +149,11 @@ class TestStatic:
         assert record.query.startswith("v=2&zerokie=" if "?" in path else "zerokie=")
         assert f"serves '{file}' as deployed after 0 s" in outcome.log
 
-    def test_another_version_is_asked_again_past_the_cache(self, world: World) -> None:
+    def test_other_bytes_than_deployed_are_unhealthy_past_the_cache_too(self, world: World) -> None:
         """A green job would say that the new version is live: it is asked again, each time past the cache."""
-        world.fault(Kind.STATUS, path="/_apps/site/$", status=200, body=b"old", times=None)
+        world.fault(
+            Kind.STATUS, path="/_apps/site/$", status=200, body=SITE["index.html"].upper(), times=None
+        )
         outcome = world.run(health_check="/", health_check_timeout=10)
         assert len({record.query for record in asked(outcome)}) == len(asked(outcome)) > 3
         assert outcome.exit_code == 10

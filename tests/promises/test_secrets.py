@@ -134,7 +134,7 @@ def test_no_command_shows_a_secret_in_a_log_that_no_runner_reads(
     assert not re.search(f"{API_KEY}|ghs_token|hunter2", outcome.log.split("\n", 1)[1])
 
 
-def test_no_variable_of_a_secret_is_shown(world: World) -> None:
+def test_no_report_shows_the_api_key_or_another_secret(world: World) -> None:
     """Nor the one that does not count."""
     world.env["PLUGIN_API_KEY"] = API_KEY
     outcome = world.run(api_key="hunter2", app="hunter2")
