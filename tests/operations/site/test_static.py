@@ -6,11 +6,6 @@ from tests.support.world import SITE, World
 from zerokie_action.sandbox.faults import Kind
 
 
-def test_another_api_than_the_platforms_is_named_because_it_gets_the_key(world: World) -> None:
-    (line,) = (line for line in world.run().log.splitlines() if line.startswith("API: "))
-    assert line.startswith("API: http://127.0.0.1:")
-
-
 def test_pages_are_uploaded_last(world: World) -> None:
     """No page goes live before what it refers to; the biggest asset begins first."""
     world.platform.latency = 0.1
