@@ -62,6 +62,14 @@ def test_an_app_created_meanwhile_gets_the_image(world: World, status: int) -> N
     assert world.platform.apps.get("new").image == NEW
 
 
+def test_an_app_of_another_kind_created_meanwhile_is_left_alone(world: World) -> None:
+    world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 2, outcome.log
+    assert outcome.outputs["error"].startswith("App 'new' is a container app; `directory` is for static apps")
+    assert [record.status for record in outcome.writes] == [409]
+
+
 def test_a_name_taken_by_an_unseen_app_is_rejected_after_a_minute(world: World) -> None:
     """This key does not see the app that has the name."""
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)

@@ -1,7 +1,9 @@
 """Report files, wherever the user wants them."""
 
 import os
+import select
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -20,6 +22,30 @@ def test_a_pipe_that_nobody_reads_is_an_error_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):
         write_report(tmp_path / "pipe", "report")
+
+
+def test_a_pipe_gets_a_report_that_is_longer_than_its_buffer(tmp_path: Path) -> None:
+    """Its reader may be slow; this one begins when nothing more fits in."""
+    pipe, text = tmp_path / "pipe", "x" * 2**20
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writing = Thread(target=write_report, args=[pipe, text])
+    writing.start()
+    while not is_full(pipe) and writing.is_alive():
+        pass
+    os.set_blocking(reader, True)
+    with os.fdopen(reader) as file:
+        assert file.read() == text
+    writing.join()
+
+
+def is_full(pipe: Path) -> bool:
+    """Whether a writer would have to wait."""
+    writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [writer], [], 0)[1]
+    finally:
+        os.close(writer)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
