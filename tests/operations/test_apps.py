@@ -32,6 +32,7 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
     assert f"Created container app 'new' with {NEW!r}" in lines(outcome)
     outputs = outcome.outputs
     assert (outputs["created"], outputs["image"], outputs["previous_image"]) == (True, NEW, None)
+    assert outputs["kind"] == "container"
     assert outputs["deploy_id"]
     assert (outputs["changed"], outputs["warnings"]) == (True, [])
 
