@@ -78,6 +78,9 @@ def test_a_name_taken_by_an_unseen_app_is_rejected_after_a_minute(world: World) 
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60)
     assert "choose another `app`" in outcome.outputs["hint"]
+    assert (
+        "Waiting for the name 'new', which is taken by an app that is not found; 1 m 00 s left" in outcome.log
+    )
 
 
 def test_after_a_lost_answer_our_own_app_is_waited_for(world: World) -> None:
