@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Fault, Kind
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import API_KEY, World
 from zerokie_action.lock.record import LockRecords
-from zerokie_action.sandbox.faults import Fault, Kind
 
 SESSION = "0b5c"
 STATE = {"STATE_app": "site", "STATE_session": SESSION}

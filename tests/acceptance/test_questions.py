@@ -8,9 +8,9 @@ from acceptance.names import new_name
 from acceptance.platform import Platform
 from acceptance.questions import ask_container, ask_site, open_questions
 from acceptance.report import Report
+from sandbox.dialects import QUESTIONS
 from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
-from zerokie_action.sandbox.dialects import QUESTIONS
 
 PROVOKED = {"domain-attached"}
 """Only a whole run with a domain asks."""

@@ -9,9 +9,9 @@ from acceptance import names
 from acceptance.facts import AT_ONCE
 from acceptance.questions import open_questions
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
+from sandbox.dialects import QUESTIONS
 from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
-from zerokie_action.sandbox.dialects import QUESTIONS
 
 pytestmark = pytest.mark.acceptance
 FAILED, INTERRUPTED = 1, 130

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Kind
+from sandbox.platform import EXPIRY
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.world import World
 from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
 from zerokie_action.lock.record import LockRecords
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.sandbox.platform import EXPIRY
 
 MINUTE = 60.0
 COMMANDS = "`zerokie-cleanup` (in a checkout `python entrypoint.py cleanup`)"

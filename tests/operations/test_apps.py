@@ -5,12 +5,12 @@ from typing import cast
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import NEW, OLD, asked, deploy, lines, running_web
 from tests.support.settings import load, variables
 from tests.support.world import World
 from zerokie_action.operations.apps import registry_auth
 from zerokie_action.operations.job import Job
-from zerokie_action.sandbox.faults import Kind
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 IMAGE: dict[str, object] = {"image": NEW}

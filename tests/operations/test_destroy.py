@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.faults import Fault, Kind
 from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Fault, Kind
 
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:

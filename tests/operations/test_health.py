@@ -6,12 +6,12 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
+from sandbox.faults import Kind
+from sandbox.records import Record
 from tests.http.servers import always, serve
 from tests.support import timewarp
 from tests.support.containers import NEW, deploy, lines, running_web
 from tests.support.world import API_KEY, SITE, Outcome, World
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.sandbox.records import Record
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.ci.forge import TOKEN, Forge, run
 from tests.http.servers import Handler, Peer, always
 from tests.support.containers import lines, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.files.manifest import mark_repository, new_manifest_name
-from zerokie_action.sandbox.faults import Kind
 
 HOST = {"github": "github.example.com", "gitlab": "gitlab.example.com"}
 

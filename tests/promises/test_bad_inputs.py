@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, World
-from zerokie_action.sandbox.faults import Kind
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sandbox.dialects import PLATFORMS, QUESTIONS
+from sandbox.faults import Kind
 from tests.support.containers import asked
 from tests.support.world import SITE, Outcome, World, world
-from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS
-from zerokie_action.sandbox.faults import Kind
 
 FOLDER_QUESTIONS = (
     "last-modified same-content url",

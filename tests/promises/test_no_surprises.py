@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import running_web
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 OURS = {
     "GITHUB_ACTIONS": "true",

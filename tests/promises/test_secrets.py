@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.http.servers import always, fine, serve
 from tests.support import timewarp
 from tests.support.checkouts import SHOP, run_in_checkout
 from tests.support.containers import NEW, deploy, running_web, says
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}

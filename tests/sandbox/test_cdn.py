@@ -1,6 +1,6 @@
 import pytest
 
-from zerokie_action.sandbox.platform import Platform
+from sandbox.platform import Platform
 
 
 def purge(platform: Platform) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.__main__ import main
+from sandbox.dialects import QUESTIONS
+from sandbox.platform import Platform
+from sandbox.server import serve
 from tests.sandbox.conftest import KEY, NOW
 from tests.support.timewarp import TimeWarpLoop
-from zerokie_action.sandbox.__main__ import main
-from zerokie_action.sandbox.dialects import QUESTIONS
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
 
 API, SITE, NEW = "/v1/apps/api", "/v1/apps/site", "/v1/apps/new"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import (
     BROKEN,
     LOOK,
@@ -15,7 +16,6 @@ from tests.support.containers import (
     takes,
 )
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 DIGEST, OTHER_DIGEST = f"nginx@sha256:{'2' * 64}", f"nginx@sha256:{'3' * 64}"
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import (
     OLD,
     asked,
@@ -11,7 +12,6 @@ from tests.support.containers import (
     takes,
 )
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Kind
 
 
 @pytest.fixture(autouse=True)

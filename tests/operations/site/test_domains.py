@@ -2,10 +2,10 @@
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import lines
 from tests.support.schema import check_result
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Kind
 
 WWW = "www.example.com"
 RECORD = f"{WWW} CNAME site.localhost"

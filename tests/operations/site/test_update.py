@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import tell
 from tests.support.sites import many, require_equal, upper
 from tests.support.timewarp import wall_clock
 from tests.support.world import SITE, World
 from zerokie_action.files.manifest import find_manifests
-from zerokie_action.sandbox.faults import Kind
 
 PAGE, ASSET = "index.html", "assets/style.css"
 

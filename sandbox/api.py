@@ -18,13 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import request_response
 
-from zerokie_action.sandbox import admin, bodies
-from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
-from zerokie_action.sandbox.admin import Here
-from zerokie_action.sandbox.cdn import PREFIX, serve_site
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import App
+from sandbox import admin, bodies
+from sandbox.addresses import decode_path, decode_segment, is_hidden
+from sandbox.admin import Here
+from sandbox.cdn import PREFIX, serve_site
+from sandbox.platform import Platform
+from sandbox.records import ApiError
+from sandbox.store import App
 
 CLIENT_CLOSED_REQUEST = 499
 _MEGABYTE = 1_000_000

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from operator import attrgetter
 
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import (
+from sandbox.records import ApiError
+from sandbox.store import (
     CRASHED,
     DEPLOYING,
     FAILED,

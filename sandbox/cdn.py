@@ -12,9 +12,9 @@ from email.utils import formatdate
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
-from zerokie_action.sandbox.apps import Apps
-from zerokie_action.sandbox.store import RUNNING, App, File, Part
+from sandbox.addresses import app_of, decode_segment, is_hidden, site_url
+from sandbox.apps import Apps
+from sandbox.store import RUNNING, App, File, Part
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import BinaryIO
 
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import Domain, File, Lock, Part
+from sandbox.records import ApiError
+from sandbox.store import Domain, File, Lock, Part
 
 _LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
 """Seconds by which a list of files is behind."""

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from zerokie_action.sandbox.addresses import is_hidden
-from zerokie_action.sandbox.apps import CPU, MEMORY, PORT
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.static import DOMAIN, MAX_LENGTH
-from zerokie_action.sandbox.store import App
+from sandbox.addresses import is_hidden
+from sandbox.apps import CPU, MEMORY, PORT
+from sandbox.platform import Platform
+from sandbox.static import DOMAIN, MAX_LENGTH
+from sandbox.store import App
 
 AppName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["my-app"])]
 Image = Annotated[str, Field(pattern=r"^[!-~]+$", examples=["nginx:alpine"])]
