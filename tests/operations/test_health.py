@@ -257,8 +257,9 @@ class TestStatic:
         (record,) = asked(outcome)
         assert record.query == ""
 
+    @pytest.mark.parametrize("login", ["", "user:pass-word@"])
     def test_a_domain_of_the_deploy_leads_to_its_files(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, monkeypatch: pytest.MonkeyPatch, login: str
     ) -> None:
         """A full URL on a domain that this deploy attaches names the file as its path would."""
         connect_tcp = anyio.connect_tcp
@@ -271,7 +272,7 @@ class TestStatic:
                     return await connect_tcp("127.0.0.1", server.port if host == "www.example.com" else port)
 
                 monkeypatch.setattr(anyio, "connect_tcp", connect)
-                inputs = {"domains": "WWW.EXAMPLE.COM", "health_check": "http://www.example.com/"}
+                inputs = {"domains": "WWW.EXAMPLE.COM", "health_check": f"http://{login}www.example.com/"}
                 return await world.arun(**inputs), server.requests[-1].target
 
         outcome, target = timewarp.run(world.loop, run())

@@ -143,6 +143,14 @@ async def test_a_redirect_to_nowhere_is_told(location: str) -> None:
             await page(f"{server.url}/a", redirects=3)
 
 
+async def test_a_url_that_the_query_makes_too_long_is_told() -> None:
+    """Without the query, it is just short enough."""
+    location = "/b?" + "\N{PILE OF POO}" * 5_456
+    async with serve(redirect({"a": location})) as server:
+        with pytest.raises(PageError, match="this is not the URL of a page"):
+            await page(f"{server.url}/a", redirects=3, is_uncached=True)
+
+
 async def test_each_request_past_the_caches_has_a_query_of_its_own() -> None:
     """A cache may have the page that a redirect leads to, or the redirect."""
     async with serve(redirect({"a": "/b", "b": "/c?x=1"})) as server:

@@ -23,16 +23,14 @@ from zerokie_action.report.result import Seen
 _SILENCE = 20.0
 """Seconds without a byte after which a request fails."""
 _LARGEST_PAGE = 64 * MEGABYTE
-_REDIRECTS = 3
-"""How many redirects to follow to a page that proves something."""
-_SERVER_ERROR = 500
+_MOST_REDIRECTS = 3
 _HINT_TIME = (
     "Raise `health-check-timeout` if the app is slow or its host name is new. "
     "For an image, also check the app's log and `port`."
 )
 _HINT_INPUTS = (
     "Set `health-check` to a path or full URL that responds without the API key. "
-    "Set `health-check-text` to a text on that page."
+    "If you use `health-check-text`, set it to a text on that page."
 )
 _HINT_OLD = (
     "Raise `health-check-timeout` if an older version or a cache still responds. "
@@ -66,12 +64,10 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
     if flaw := await polling.until(check.look):
         waited = human_seconds(polling.waited)
         raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
-    # Any other response may come from the old version, or from another site.
-    if check.is_proof or (path and job.result.seen is Seen.RUNNING):
+    # Without proof, the response may come from the old version, or from another site.
+    if check.proofs or (path and job.result.seen is Seen.RUNNING):
         job.result.seen = Seen.LIVE
-    proofs = [f"serves {path!r} as deployed"] if check.sha256 else []
-    proofs += [f"responds with the text {check.text!r}"] if check.text else []
-    found = " and ".join(proofs) or "is healthy"
+    found = " and ".join(check.proofs) or "is healthy"
     job.log.info(f"{shown_url(target)} {found} after {human_seconds(polling.waited)}")
 
 
@@ -103,9 +99,10 @@ class _Check:
         return self.sent.get(self.path, "")
 
     @property
-    def is_proof(self) -> bool:
-        """Whether a healthy response proves that the new version is live."""
-        return bool(self.sha256 or self.text)
+    def proofs(self) -> list[str]:
+        """Clauses about a healthy page, each of which proves that the new version is live."""
+        proofs = [f"serves {self.path!r} as deployed"] if self.sha256 else []
+        return [*proofs, f"responds with the text {self.text!r}"] if self.text else proofs
 
     async def look(self) -> str:
         """Request the page once. Return the flaw of the response as a clause, or an empty text."""
@@ -116,7 +113,7 @@ class _Check:
                 client.http,
                 max_body=_LARGEST_PAGE,
                 silence=_SILENCE,
-                redirects=_REDIRECTS if self.is_proof else 0,
+                redirects=_MOST_REDIRECTS if self.proofs else 0,
                 is_uncached=bool(self.sha256),
             )
         except RedirectError as error:
@@ -132,10 +129,10 @@ class _Check:
         status, content = response.status_code, response.content
         said = words(content, self.job.client.redact)
         responded = f"it responded with {status}"
-        if status not in range(200, 300 if self.is_proof else 400):
+        if status not in range(200, 300 if self.proofs else 400):
             is_missing = status == NOT_FOUND and self.path and self.sent and not self.sha256
             missing = f", and the folder has no file {self.path!r}" if is_missing else ""
-            is_late = status >= _SERVER_ERROR or (status == NOT_FOUND and self.sha256)
+            is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
             flaw = f"{responded}{said and f' ({said})'}{missing}"
             return flaw, _HINT_TIME if is_late else _HINT_INPUTS
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
@@ -160,10 +157,11 @@ def _target(wanted: str, url: str) -> str:
 
 def _path_in_app(job: Job, target: str, url: str) -> str:
     """Return the path of the file at a URL of this app, or an empty text. The file need not exist."""
-    address = target.partition("#")[0].partition("?")[0]
+    address = shown_url(target)  # without the login and the query, which don't change the file
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
-    for base in (url.rstrip("/"), *domains):
-        if base and f"{address}/".startswith(f"{base}/"):
+    for site in filter(None, (url, *domains)):
+        base = shown_url(site).rstrip("/")
+        if f"{address}/".startswith(f"{base}/"):
             path = unquote(address.removeprefix(base)).removeprefix("/")
             return path + "index.html" if not path or path.endswith("/") else path
     return ""

@@ -10,7 +10,7 @@ from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
@@ -48,21 +48,18 @@ async def read_page(
         PageError: when there is no response.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    page, headers = _parse(url), {**HEADERS, "Cache-Control": "no-cache"}
-    if page is None:
-        raise PageError("this is not the URL of a page")
-    if page.username:
-        login = f"{page.username}:{page.password}"
-        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    headers = {**HEADERS, "Cache-Control": "no-cache", **_login(url)}
     more = extensions("Reading a page", silence=silence, max_body=max_body)
     for _ in range(redirects + 1):
-        address = _uncached(page) if is_uncached else page
-        response = await http.fetch(Request("GET", address, headers=headers, extensions=more))
+        page = _parse(_uncached(url) if is_uncached else url)
+        if page is None:
+            raise PageError("this is not the URL of a page")
+        response = await http.fetch(Request("GET", page, headers=headers, extensions=more))
         if isinstance(response, Failure):
             raise PageError(response.reason)
-        if not redirects or response.status_code not in _REDIRECTS:
+        if not redirects or response.status_code not in _REDIRECT_STATUSES:
             return response
-        page = _redirected(page, response.headers.get("Location", ""))
+        url = _target(page, response.headers.get("Location", ""))
     raise RedirectError(f"it redirects more than {redirects} times")
 
 
@@ -87,26 +84,36 @@ def _origin(page: URL) -> str:
     return f"{page.scheme}://{page.netloc.decode()}"
 
 
-def _uncached(page: URL) -> URL:
-    """Return the URL with a query that no cache knows."""
-    unique = f"zerokie={uuid.uuid4()}".encode()
-    return page.copy_with(query=page.query + b"&" + unique if page.query else unique)
+def _login(url: str) -> dict[str, str]:
+    """Return the header for the user and password in the URL. Empty if the URL has none."""
+    page = _parse(url)
+    if page is None or not page.username:
+        return {}
+    login = f"{page.username}:{page.password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
 
 
-def _redirected(page: URL, location: str) -> URL:
-    """Return the URL that a redirect leads to.
+def _uncached(url: str) -> str:
+    """Return the URL with a query that is in no cache."""
+    url = url.partition("#")[0]
+    return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"
+
+
+def _target(page: URL, location: str) -> str:
+    """Return the URL that a redirect from the page leads to.
 
     Raises:
         RedirectError: when `location` isn't a web URL, or is at another origin than the page.
     """
     try:
-        target = _parse(urljoin(str(page), location)) if location else None
+        url = urljoin(str(page), location)
     except ValueError:  # such as the host `[`
-        target = None
-    if target is None:
+        url = ""
+    target = _parse(url)
+    if target is None or not location:
         raise RedirectError("its redirect has no valid `Location`")
     if _origin(target) != _origin(page):
-        # The other origin would get the login, and its pages don't belong to the app. Its path and query may
-        # be secrets, so the message has neither.
+        # The other origin would get the login, and its pages prove nothing about the app. The message leaves
+        # out path and query, because they may be secrets.
         raise RedirectError(f"it redirects to another origin, {_origin(target)}")
-    return target
+    return url
