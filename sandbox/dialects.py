@@ -62,6 +62,8 @@ QUESTIONS: Mapping[str, Question] = {
     "url": Question("https bare absent not-in-post late redirect login",
         "How can visitors reach an app at its `url`? `bare`: `url` has no scheme; `late`: a 404 for the first"
         " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
+    "clean-urls": Question("no 301 302 303 307 308",
+        "Does the CDN redirect `/about.html` to `/about`? If so, with this status and without the query."),
     "hidden": Question("stored refused unlisted unserved",
         "How does the platform treat hidden files: those whose path has a name that begins with a dot?"),
     "firewall": Question("none page",
@@ -113,8 +115,9 @@ PLATFORMS: Mapping[str, str] = {
     " listed-paths=slash empty-zone=null conflict=text lock-lost=404 heartbeat=204 finalize-time=4s"
     " domain-taken=409 updated-at=never",
     "edge": "image=digest get-image=runs deploy-answer=empty numbers=floats rate=30-retry-after url=late"
-    " new-app=502 hidden=unserved firewall=page last-modified=rfc1123 listing=cached conflict=object"
-    " finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422 date=absent",
+    " new-app=502 clean-urls=308 hidden=unserved firewall=page last-modified=rfc1123 listing=cached"
+    " conflict=object finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422"
+    " date=absent",
 }
 """Whole platforms: containers on a scheduler with a circuit breaker, a gateway and object storage; Kubernetes
 with a read replica and an ingress; an edge network. Each with its answers; the others are the defaults."""

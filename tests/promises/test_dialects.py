@@ -30,7 +30,7 @@ An image is asked nothing that only folders meet, or that both meet alike.
 """
 UNREAD = ("times", "date", "updated-at")
 """Nothing in the client reads these. They are tried in pairs only."""
-UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull")
+UNASKED = ("above", "app-limit", "clean-urls", "firewall", "file-limit", "domain-taken", "pull")
 """Questions about what the stories do not do."""
 NO_STORY = {"finalize=no-effect"}
 """The lock stays, whatever the client does."""

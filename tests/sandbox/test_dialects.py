@@ -64,6 +64,7 @@ LOOKS = {
     "app-deletion": "delete-app get=site delete-app heartbeat create=site 15s get=site",
     "new-site": "create=new get=new/files",
     "url": "app visit=api/ 40s visit=api/ create=new",
+    "clean-urls": "put=a.html visit=site/a.html visit=site/a",
     "hidden": "put=.x/a files visit=site/.x/a",
     "firewall": "put=a.php",
     "file-limit": "put=large",
