@@ -192,8 +192,10 @@ def _input_problem(pattern: str) -> str:
 
     Each of these mistakes has deleted files that `keep` should have kept.
     """
+    pattern = pattern.removeprefix("!") or pattern
     first, last = pattern[0], pattern[-1]
     is_framed = first.isspace() or first in _BLANK or not (first + last).isprintable()
+    has_comma = "," in _ESCAPED.sub("", pattern)
     problems = {
         "begins or ends with an invisible character; remove it": is_framed,
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
@@ -201,8 +203,7 @@ def _input_problem(pattern: str) -> str:
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
         "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
-        r"has a comma; write one pattern a line, and `\,` for a comma itself": ","
-        in _ESCAPED.sub("", pattern),
+        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma,
     }
     return next((problem for problem, applies in problems.items() if applies), "")
 
