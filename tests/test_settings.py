@@ -141,17 +141,14 @@ def test_a_comma_separates_no_items_whatever_the_prefix() -> None:
         "IGNORE": "*.map,drafts/",
         "KEEP": "uploads/,[x,y]",
         "DOMAINS": "a.example.com,b.example.com",
-        "REMOVE-DOMAINS": "c.example.com,d.example.com",
+        "REMOVE_DOMAINS": "c.example.com,d.example.com",
     }
     for prefix in ("INPUT", "PLUGIN", "ZEROKIE"):
-        env = {
-            f"{prefix}_{name}".replace("ZEROKIE_REMOVE-", "ZEROKIE_REMOVE_"): text
-            for name, text in lists.items()
-        }
+        env = {f"{prefix}_{name}": text for name, text in lists.items()}
         found = problems(MINIMAL | env)
         assert [problem.partition(":")[0].partition("(")[2].rstrip(")") for problem in found] == [*env]
-    found = load(MINIMAL | {"PLUGIN_IGNORE": "a\\,b\n[c,d]\n", "PLUGIN_HEALTH_CHECK": "/a,b"})
-    assert (found.ignore, found.health_check) == (("a\\,b", "[c,d]"), "/a,b")
+    read = load(MINIMAL | {"PLUGIN_IGNORE": "a\\,b\n[c,d]\n", "PLUGIN_HEALTH_CHECK": "/a,b"})
+    assert (read.ignore, read.health_check) == (("a\\,b", "[c,d]"), "/a,b")
 
 
 @pytest.mark.parametrize("text", ["A=1,B=2", "A=hunter2, b.c-1=3", "C=1\nA=1,B=2"])
