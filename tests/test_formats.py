@@ -32,11 +32,6 @@ READ: dict[Parse, dict[str, object]] = {
         "12h": 43_200,
         "7d": 604_800,
     },
-    # where a comma separates items, and where it does not
-    formats.split_at_commas: {
-        "a\\,b,[c,d],e": "a\\,b\n[c,d]\ne",
-        "# no a, no b\nc,d": "# no a, no b\nc\nd",
-    },
     # what follows the first `=` is the value, as it stands
     formats.parse_variables: {
         'A=1\n# no\n B_2 =x=y "z" # w\nspring.url-1=\n': {"A": "1", "B_2": 'x=y "z" # w', "spring.url-1": ""},

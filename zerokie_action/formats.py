@@ -24,9 +24,7 @@ _DURATION = re.compile(
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 _LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
-_SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
-"""A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
-_COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
+_COMMA_BEFORE_NAME = re.compile(r",\s*[A-Za-z_][A-Za-z0-9_.-]*=")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
@@ -73,21 +71,6 @@ def written_duration(seconds: float) -> str:
     return f"{seconds / _UNITS[unit]:.0f}{unit}"
 
 
-def split_at_commas(text: str, *, only_variables: bool = False) -> str:
-    r"""Split a list that Woodpecker or Drone has joined with commas; return one item per line.
-
-    Commas in comments and brackets, and escaped commas (`\,`), don't split. With `only_variables`, only a
-    comma before `NAME=` splits.
-    """
-    separator = _COMMA_BEFORE_VARIABLE if only_variables else _SEPARATOR
-    return separator.sub(lambda match: match[1] or "\n", text)
-
-
-def has_comma(pattern: str) -> bool:
-    r"""Whether a pattern has a comma that is neither `\,` nor in brackets."""
-    return any(not match[1] for match in _SEPARATOR.finditer(pattern))
-
-
 def split_lines(text: str) -> list[str]:
     """The lines of a text, split at CR, LF and CR LF only."""
     return re.split(r"\r\n?|\n", text)
@@ -125,6 +108,11 @@ def parse_variables(text: str) -> dict[str, str]:
     if problems:
         raise ValueError("\n".join(problems))
     return variables
+
+
+def has_joined_variables(text: str) -> bool:
+    """Whether a line of `env` has a comma before `NAME=`, as when a CI system joins a YAML list."""
+    return any(map(_COMMA_BEFORE_NAME.search, parse_lines(text)))
 
 
 def check_app(text: str) -> str:
@@ -180,10 +168,15 @@ def registry_of(image: str) -> str:
 
 
 def check_api_key(text: str) -> str:
-    """Check the platform's API key, and refuse the path of a key file."""
+    """Check the platform's API key."""
+    return check_token(check_secret(text))
+
+
+def check_secret(text: str) -> str:
+    """Refuse the path of a file that contains the secret."""
     if os.path.isfile(text):
-        raise ValueError("the value is the path of a file; set `api-key-file` to it, and not `api-key`")
-    return check_token(text)
+        raise ValueError("This is a path. Pass the content (GitLab: `file: false`)")
+    return text
 
 
 def check_token(text: str) -> str:

@@ -30,7 +30,7 @@ from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument
+from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
@@ -38,7 +38,6 @@ _NO_KEY = (
     "`api-key` is empty: nothing was done. Pull requests from forks and by Dependabot get no secrets; in any "
     "other run the secret is missing or has another name"
 )
-_NO_DEPLOYMENTS = "`preview-environment` has no effect outside GitHub; on GitLab, use the job's `environment`"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 
 
@@ -58,11 +57,11 @@ async def run_async(
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
     settings, wrong = load(environment)
-    problems = [*chain.from_iterable(wrong.values())]
+    problems = [*chain.from_iterable(wrong.values()), *wrong_names(environment)]
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
+    ci.log.mask(*secrets(environment))
     is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
     result = _new_result(settings, environment, ci, began, is_skipped=is_skipped)
     error: DeployError | None = None
@@ -87,7 +86,7 @@ def _new_result(
     result.warnings = unknown_names(environment)
     if is_skipped:
         result.status = "skipped"
-        result.warnings += [*environment.problems, _NO_KEY]
+        result.warnings.append(_NO_KEY)
     for warning in result.warnings:
         ci.log.warning(warning)
     return result
@@ -123,8 +122,6 @@ async def _work(
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
-            if settings.preview_environment and not ci.has_deployments:
-                job.warn(_NO_DEPLOYMENTS)
             try:
                 await _operate(job)
             finally:

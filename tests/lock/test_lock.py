@@ -97,7 +97,7 @@ def test_29_minutes_without_a_confirmation_end_all_writes(world: World) -> None:
     state = state_file(world)
     slow_uploads(world, 80)
     world.fault(Kind.HANG, *HEARTBEAT, times=None)
-    outcome = world.run(concurrency=1, timeout="2h", lock_heartbeat="15m")
+    outcome = world.run(concurrency=1, timeout="2h")
     assert outcome.exit_code == 7
     assert outcome.outputs["error"].startswith(
         "The deploy lock was lost during the deploy: the platform has not confirmed it for almost 30 minutes "
@@ -109,9 +109,9 @@ def test_29_minutes_without_a_confirmation_end_all_writes(world: World) -> None:
 
 def test_a_lost_lock_stops_all_writes(world: World) -> None:
     """After the heartbeat has learned of the loss nothing is written, and nobody else's lock is finalized."""
-    slow_uploads(world, 20, seconds=5)
+    slow_uploads(world, 50, seconds=5)
     world.once("PUT", "05.txt$", lambda: world.platform.take_lock("site", "somebody else"))
-    outcome = world.run(concurrency=1, lock_heartbeat="10s")
+    outcome = world.run(concurrency=1)
     assert outcome.exit_code == 7, outcome.log
     assert outcome.outputs["error"].startswith(
         "The deploy lock was lost during the deploy: the platform says that this deploy does not hold it: it "

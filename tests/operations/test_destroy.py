@@ -13,6 +13,11 @@ def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
     return world.run(operation="destroy", app=app, **inputs)
 
 
+def until_a_heartbeat(world: World) -> None:
+    """Under the lock, the platform asks for so much patience that a heartbeat is due right afterwards."""
+    world.fault(Kind.STATUS, "GET", "/files$", status=429, headers={"retry-after": "175"})
+
+
 def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
     """With all its files; there is no deploy ID and no URL any more.
 
@@ -148,9 +153,10 @@ def test_an_app_that_another_run_deletes_while_its_lock_is_waited_for_is_destroy
 
 def test_an_app_that_something_else_deletes_under_our_lock_is_destroyed(world: World) -> None:
     """The lock is lost with its app: one look tells, and that is no error."""
+    until_a_heartbeat(world)
     world.fault(Kind.DELAY, "GET", "/files$", seconds=25)
     world.loop.call_later(10, world.platform.apps.delete, "site")
-    outcome = destroy(world, lock_heartbeat=5)
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.sent("DELETE", ""), outcome.outputs["changed"]) == ([], False)
 
@@ -192,7 +198,7 @@ def test_a_lost_lock_ends_the_deletion(world: World) -> None:
     """While the deletion waits for the platform: the app belongs to somebody else now."""
     world.fault(Kind.STATUS, "DELETE", status=429, times=None)
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
-    outcome = destroy(world, lock_heartbeat="10s")
+    outcome = destroy(world, retry_timeout="10m")
     assert outcome.exit_code == 7, outcome.log
     assert "Nothing was changed." in outcome.log, "a refused request is not unknown"
     assert world.platform.lock("site") == "somebody"
@@ -218,8 +224,9 @@ def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault,
     Heartbeats meanwhile find neither app nor lock: that is no lost lock.
     """
     world.platform.dialect.speak(f"app-deletion={dialect}")
+    until_a_heartbeat(world)
     world.platform.faults.add(lost)
-    outcome = destroy(world, lock_heartbeat=5)
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert "Warning" not in outcome.log
     assert len(outcome.sent("DELETE", "")) == 1
@@ -246,10 +253,13 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
 
 def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> None:
     """While a slow look tells that the app is there: our lock was given back before, so none is lost."""
+    until_a_heartbeat(world)
     world.fault(Kind.RESET, "DELETE", "/site$")
     world.fault(Kind.DELAY, "GET", "/v1/apps/site$", skip=1, seconds=20)
-    world.loop.call_later(10, world.platform.take_lock, "site", "somebody")
-    outcome = destroy(world, lock_heartbeat="5s")
+    world.once(
+        "DELETE", "/site$", lambda: world.loop.call_later(2, world.platform.take_lock, "site", "somebody")
+    )
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
     (finalized,) = world.platform.deployments("site")
     assert finalized.files_deleted == 0

@@ -27,13 +27,19 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes"),
     "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`"),
     "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required: name the app"),
-    "key with a prefix in a file": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space"),
+    "key with a prefix": (2, {"api_key": f"Bearer {SECRET}"}, "`api-key` (ZEROKIE_API_KEY): the value has white space"),
+    "path of a key": (2, {"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
+    "another tool's name": (2, {"exclude": "drafts/"}, "`exclude` (ZEROKIE_EXCLUDE) is called `ignore` here"),
+    # --- former inputs
+    "file of a key": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE) is not an input anymore. Pass the file's content as `api-key`"),
+    "file of a password": (2, {"registry_password_file": "key.txt"}, "`registry-password-file` (ZEROKIE_REGISTRY_PASSWORD_FILE) is not an input anymore. Pass the file's content as `registry-password`"),
+    "another ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE) is not an input anymore. Name the file `.zerokieignore`"),
+    "another heartbeat": (2, {"lock_heartbeat": "60"}, "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT) is not an input anymore. A heartbeat is sent every 3 minutes. Remove it"),
     "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'"),
     # --- the folder
     "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact"),
     "a file": (2, {"directory": "../folder/index.html"}, "is a file; name the folder that has the site (an archive has to be unpacked first)"),
     "empty folder": (2, {"directory": "empty"}, "has nothing to deploy (ignored: 0); is it the right directory"),
-    "no ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in"),
     # --- the platform
     "wrong key": (3, {"api_key": SECRET}, "Check that the secret behind `api-key` holds a current key"),
     "unknown app": (4, {"app": "sitee"}, "There is no app 'sitee' (404"),
@@ -47,7 +53,7 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A job of GitHub's, so that every kind of output is there."""
     (tmp_path / "job" / "empty").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "job")
-    Path("key.txt").write_text(f"Bearer {SECRET}")
+    Path("key.txt").write_text(SECRET)
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
     world.env["GITHUB_ACTIONS"] = "true"
@@ -96,7 +102,6 @@ WRONG = {
     "domains": ("example.com\nwww.example.com", "'example.com' can't be a custom domain; write one name per line, with at least three labels, such as www.example.com"),
     "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` for a space"),
-    "lock_heartbeat": ("1h", "'1h' is wrong. Input should be less than or equal to 900"),
     "timeout": ("0.9", "'0.9' is wrong. Input should be greater than or equal to 1"),
     "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
@@ -120,9 +125,9 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     label["port"] = "`port` (PLUGIN_PORT)"
     expected = [
         *(f"{label[name]}: {problem}" for name, (_, problem) in WRONG.items()),
+        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
         f"{label['domains']}: the platform has custom domains for static apps only",
         "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
-        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
     ]
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert [error[: len(begin)] for error, begin in zip(errors, expected, strict=True)] == expected
@@ -140,7 +145,8 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     [
         ({"skip_without_key": True}, 0),
         ({"skip_without_key": "YES", "registry_server": "ghcr.io"}, 0),
-        ({"skip_without_key": True, "api_key_file": "missing.txt"}, 0),
+        ({"skip_without_key": True, "api_key_file": "key.txt"}, 2),
+        ({"skip_without_key": True, "apikey": SECRET}, 2),
         ({"skip_without_key": True, "summary_file": "missing/summary.md"}, 2),
         ({"skip_without_key": "maybe"}, 2),
         ({}, 2),

@@ -122,7 +122,7 @@ class Job:
             self.log.info(f"Deploy lock acquired{after}")
 
         try:
-            async with lock.hold(counts, in_turn, self.settings.lock_heartbeat) as held:
+            async with lock.hold(counts, in_turn) as held:
                 yield held
         finally:
             if answer := lock.released.answer:  # a failed deploy is finalized as well

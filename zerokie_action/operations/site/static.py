@@ -146,9 +146,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 async def _scan(job: Job, directory: Path) -> Scan:
     settings = job.settings
-    return await _in_thread(
-        lambda: scan(directory, settings.ignore, settings.ignore_file, settings.own_files.values())
-    )
+    return await _in_thread(lambda: scan(directory, settings.ignore, settings.own_files.values()))
 
 
 async def _require_same(job: Job, before: Scan) -> None:
