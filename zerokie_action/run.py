@@ -125,10 +125,7 @@ async def _work(
                 job.warn(warning)
             if settings.preview_environment and not ci.has_deployments:
                 job.warn(_NO_DEPLOYMENTS)
-            try:
-                await _operate(job)
-            finally:
-                result.retries_used = http.retries_used
+            await _operate(job)
 
 
 async def _operate(job: Job) -> None:

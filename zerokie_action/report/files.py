@@ -97,8 +97,6 @@ def render_json(result: Result) -> str:
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": output_line(result.hint),
-        "lock_wait_seconds": round(result.lock_wait_seconds, 3),
-        "retries_used": result.retries_used,
         "files_waiting": changes and changes.waiting,
         "waiting_until": (changes and changes.waiting_until) or None,
         "warnings": [output_line(warning) for warning in result.warnings],
