@@ -18,7 +18,7 @@ from zerokie_action.doubts import about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
-from zerokie_action.numbers import human_files, human_paths
+from zerokie_action.numbers import human_files
 from zerokie_action.operations.destroy import destroy, what_goes
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import list_zone
