@@ -26,6 +26,7 @@ from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
+from zerokie_action.report.files import empty_reports
 from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
@@ -59,6 +60,9 @@ async def run_async(
     environment = Environment(env)
     settings, wrong = load(environment)
     problems = [*chain.from_iterable(wrong.values())]
+    unwritable = empty_reports(settings.own_files)
+    problems += [f"{environment.label(field)}: {problem}" for field, problem in unwritable.items()]
+    settings = settings.model_copy(update=dict.fromkeys(unwritable))
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
@@ -125,10 +129,7 @@ async def _work(
                 job.warn(warning)
             if settings.preview_environment and not ci.has_deployments:
                 job.warn(_NO_DEPLOYMENTS)
-            try:
-                await _operate(job)
-            finally:
-                result.retries_used = http.retries_used
+            await _operate(job)
 
 
 async def _operate(job: Job) -> None:
