@@ -128,7 +128,11 @@ FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
     "null": (always(200, b"null"), " failed: the API's answer has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
     "nothing": (hang, " failed: no answer within 20 s", False),
-    "the limit": (Forge(allowance=0), " answers no more requests with `github-token` for now", False),
+    "the limit": (
+        Forge(allowance=0),
+        "If the token has reached its rate limit, run the job again later.",
+        True,
+    ),
 }
 
 

@@ -97,10 +97,6 @@ DOCS_B = ["index.html", *(f"b{number}/index.html" for number in range(40))]
 
 RIGHT = {
     "a first deploy": ([], PAGES),
-    "about.html becomes about/index.html": (PAGES, DIRECTORIES),
-    "about.html becomes about.htm": (PAGES, ["index.html", *(page[:-1] for page in PAGES)]),
-    "about.html becomes about.XHTML": (PAGES, ["index.html", *(page[:-4] + "XHTML" for page in PAGES)]),
-    "about.html becomes about": (PAGES, ["index.html", *(page.removesuffix(".html") for page in PAGES)]),
     "a site of three pages": (PAGES[:3], ["index.html", "x.html", "y.html"]),
     "a build of a single-page app renames all assets": (
         ["index.html", *ASSETS],
@@ -130,15 +126,20 @@ WRONG = {
         "1 of the site's 11 pages, fewer than half",
     ),
     "pages are lost": (DOCS_A, [*DOCS_A[:20], *ASSETS], "20 of the site's 41 pages"),
-    "index/index.html is no front page": (
-        [*PAGES, *ASSETS, "index/index.html"],
-        ["index.html", *ASSETS, "a", "b", "c", "d", "e"],
-        "1 of the site's 7 pages",
+    "about.html becomes about/index.html": (
+        PAGES,
+        DIRECTORIES,
+        "1 of the site's 6 pages, fewer than half",
     ),
-    "a page that is there twice counts once": (
+    "about.html becomes about": (
+        PAGES,
+        ["index.html", *(page.removesuffix(".html") for page in PAGES[1:])],
+        "1 of the site's 6 pages, fewer than half",
+    ),
+    "about.html and about/index.html are two pages": (
         [*PAGES, *DIRECTORIES[1:], *ASSETS],
         [*PAGES[:2], *ASSETS],
-        "2 of the site's 6 pages",
+        "2 of the site's 11 pages",
     ),
     "files are lost": (["index.html", *ASSETS], ["index.html"], "1 file, fewer than half of the site's 13"),
 }

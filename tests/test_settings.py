@@ -17,9 +17,8 @@ from tests.support.settings import (
     problems,
     variables,
 )
-from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.settings import INPUTS, Environment, spellings
+from zerokie_action.settings import INPUTS, spellings
 
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
 
@@ -97,16 +96,6 @@ def test_every_wrong_item_of_a_list_is_told() -> None:
         *["`keep` (ZEROKIE_KEEP)"] * 2,
         *["`domains` (ZEROKIE_DOMAINS)"] * 2,
     ]
-
-
-def test_reports_go_to_places_that_are_right_whatever_else_is_wrong(tmp_path: Path) -> None:
-    good = tmp_path / "result.json"
-    env = MINIMAL | variables(output_file=f"{good}", dotenv_file=f"{tmp_path}", log_level="loud")
-    dotenv, level = problems(env)
-    assert dotenv.startswith(f"`dotenv-file` (ZEROKIE_DOTENV_FILE): '{tmp_path}' is a folder")
-    assert "(ZEROKIE_LOG_LEVEL)" in level
-    found, _ = inputs.load(Environment(env))
-    assert (found.own_files, found.log_level) == ({"output_file": good}, "info")
 
 
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")

@@ -4,7 +4,6 @@ Each `Doubt` below is a row of the table in docs/static.md. All functions are pu
 folder itself, whatever the app has, is found by `files.scan`.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from zerokie_action.numbers import human_files, human_paths
 
 _FEW = 3
 """Up to this many files or pages raise no doubt."""
-_PAGE_ENDING = re.compile(r"(?:(?<![^/])index\.html|\.html?|\.xhtml)\Z", re.IGNORECASE)
 _TAKE_OVER = "`take-over: true`"
 _BY_HAND = f"for one run by hand: {DOCS}/rollback.md#a-run-by-hand"
 
@@ -168,21 +166,11 @@ def _less_than_half(plan: Plan, keep: Patterns) -> str:
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
-    addresses = {_address(path) for path in site if is_page(path)}
-    found = addresses & {_address(file.path) for file in plan.files if _may_be_page(file.path)}
-    if len(addresses) > _FEW and len(found) < len(addresses) / 2:
-        return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"
+    pages = {path for path in site if is_page(path)}
+    found = pages & {file.path for file in plan.files}
+    if len(pages) > _FEW and len(found) < len(pages) / 2:
+        return f"{len(found):,} of the site's {human_files(len(pages), 'page')}, fewer than half"
     return ""
-
-
-def _may_be_page(path: str) -> bool:
-    """Whether the file is a page, or has no extension: some builds write `about` in place of `about.html`."""
-    return is_page(path) or "." not in path.rpartition("/")[2]
-
-
-def _address(path: str) -> str:
-    """The address of a page: `about` of `about.html` and of `about/index.html`."""
-    return _PAGE_ENDING.sub("", path).removesuffix("/")
 
 
 def _files(paths: Sequence[str]) -> str:

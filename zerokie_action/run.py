@@ -26,6 +26,7 @@ from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
+from zerokie_action.report.files import empty_reports
 from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
@@ -58,6 +59,9 @@ async def run_async(
     environment = Environment(env)
     settings, wrong = load(environment)
     problems = [*chain.from_iterable(wrong.values()), *wrong_names(environment)]
+    unwritable = empty_reports(settings.own_files)
+    problems += [f"{environment.label(field)}: {problem}" for field, problem in unwritable.items()]
+    settings = settings.model_copy(update=dict.fromkeys(unwritable))
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
@@ -122,10 +126,7 @@ async def _work(
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
-            try:
-                await _operate(job)
-            finally:
-                result.retries_used = http.retries_used
+            await _operate(job)
 
 
 async def _operate(job: Job) -> None:

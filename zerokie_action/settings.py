@@ -24,7 +24,6 @@ from zerokie_action import formats
 from zerokie_action.ci import Level
 from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.http.url import is_this_machine, web_url
-from zerokie_action.report.files import check_report_file
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 _API_URL = re.compile(
@@ -118,7 +117,6 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
 Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
-ReportFile = Annotated[Path, BeforeValidator(check_report_file)]
 
 
 class Settings(BaseSettings):
@@ -274,17 +272,17 @@ class Settings(BaseSettings):
         description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
         "never printed.",
     )
-    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
-    dotenv_file: ReportFile | None = Field(
+    output_file: Path | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: Path | None = Field(
         None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
     )
-    annotations_file: ReportFile | None = Field(
+    annotations_file: Path | None = Field(
         None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
-    summary_file: ReportFile | None = Field(
+    summary_file: Path | None = Field(
         None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
-    state_file: ReportFile | None = Field(
+    state_file: Path | None = Field(
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(

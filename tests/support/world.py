@@ -179,7 +179,7 @@ class World:
         self.outcome = Outcome(
             exit_code=code,
             log=log.getvalue(),
-            outputs=json.loads(output.read_text()) if output.exists() else {},
+            outputs=json.loads(output.read_text() or "{}") if output.exists() else {},
             summary=summary.read_text("utf-8") if summary.exists() else "",
             requests=self.platform.requests[first:],
             seconds=ended - began,

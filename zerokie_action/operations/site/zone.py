@@ -1,7 +1,7 @@
 """Only reads an app's storage zone: its listings and its newest manifest, which `files` judges."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
@@ -24,18 +24,17 @@ _LAG = 25.0
 """Seconds that a listing may lag behind the writes."""
 
 
-async def read_zone(job: Job, url: str, local: Collection[str] = ()) -> Zone:
+async def read_zone(job: Job, url: str) -> Zone:
     """List the zone, and read its newest manifest.
 
     Args:
         job: the run.
         url: the app's public URL; empty if the platform does not give it.
-        local: the paths of the directory.
     """
     listed, not_found = await list_zone(job)
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_zone(listed, newest, manifest, job.keep, local)._replace(not_found=not_found)
+    return make_zone(listed, newest, manifest, job.keep)._replace(not_found=not_found)
 
 
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
