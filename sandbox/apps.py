@@ -134,7 +134,7 @@ class Apps(Part):
     def static(self, name: str) -> App:
         """Return the static app; 404 when there is none or it is being deleted, 400 for a container app."""
         app = self.get(name)
-        if app.status in _GOING:
+        if app.status == self._dialect["app-deletion"]:
             raise ApiError(404, "app not found")
         if app.type != "static":
             raise ApiError(400, "not a static app")

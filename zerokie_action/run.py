@@ -57,9 +57,10 @@ async def run_async(
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
     settings, wrong = load(environment)
-    problems = [*chain.from_iterable(wrong.values()), *wrong_names(environment)]
+    problems = [*chain.from_iterable(wrong.values())]
     unwritable = empty_reports(settings.own_files)
     problems += [f"{environment.label(field)}: {problem}" for field, problem in unwritable.items()]
+    problems += wrong_names(environment)
     settings = settings.model_copy(update=dict.fromkeys(unwritable))
     if argument is not None:
         problems.insert(0, wrong_argument(argument))

@@ -145,7 +145,7 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
     except (RequestRejected, LockHeld, LockLost) as error:
         # Another run may have deleted the app. After a refused DELETE, `_send` has looked.
         has_looked = isinstance(error, RequestRejected) and what is not None
-        if has_looked or not await _is_gone_after(error, job, write):
+        if has_looked or not await _is_gone_after(error, job, write, is_sent=write.may_come_late):
             raise
         return what or ""
     return what
@@ -173,27 +173,32 @@ async def _send(job: Job, lock: DeployLock | None, write: Write) -> None:
     try:
         await client.delete_app(job.app, write=write)
     except (RequestRejected, PlatformUnavailable) as error:
-        if not await _is_gone_after(error, job, write):
+        if not await _is_gone_after(error, job, write, is_sent=True):
             raise
     if lock:
         lock.session.end()  # with its app
 
 
-async def _is_gone_after(error: DeployError, job: Job, write: Write) -> bool:
+async def _is_gone_after(error: DeployError, job: Job, write: Write, *, is_sent: bool) -> bool:
     """Whether the error has no effect, because the app is gone or is being deleted."""
     is_about_app = isinstance(error, LockHeld | LockLost) or (
         isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
     )
-    if not (write.may_come_late or is_about_app) or not await _is_gone(job):
+    if not (write.may_come_late or is_about_app) or not await _is_gone(job, is_sent=is_sent):
         return False
     if write.may_come_late:
         write.outcome = Outcome.DONE
     return True
 
 
-async def _is_gone(job: Job) -> bool:
-    """Whether the app is gone or is being deleted; False if the platform doesn't answer."""
+async def _is_gone(job: Job, *, is_sent: bool = False) -> bool:
+    """Whether the app is gone or is being deleted; False if the platform doesn't answer.
+
+    Args:
+        job: the run.
+        is_sent: whether the run sent its DELETE. Only then do `deleted` and similar statuses mean a deletion.
+    """
     with suppress(DeployError):
         app = await job.client.find_app(job.app)
-        return app is None or app.is_being_deleted_or_gone
+        return app is None or (app.is_being_deleted_or_gone if is_sent else app.is_being_deleted)
     return False
