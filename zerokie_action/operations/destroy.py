@@ -30,6 +30,11 @@ class Kind(Enum):
     EMPTY = "empty"
     UNKNOWN = "unknown"
 
+    @property
+    def reported(self) -> str | None:
+        """The output `kind`; None if it is unknown."""
+        return {Kind.EMPTY: "static", Kind.UNKNOWN: None}.get(self, self.value)
+
 
 Check = Callable[[Job, App, Kind], Awaitable[str | None]]
 """Checks the app right before the DELETE, a static app under its lock.
@@ -45,14 +50,12 @@ async def require_intended(job: Job, app: App, kind: Kind) -> str:
     Raises:
         ConfigurationError: when the app may belong to another repository, or may have unmanaged files.
     """
-    must_ask = not job.settings.take_over
-    if kind is Kind.CONTAINER:
-        return ""
-    if kind is Kind.UNKNOWN:
-        require_no_doubt(about_kind(job.app) if must_ask else None)
+    must_check = not job.settings.take_over
+    if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
+        require_no_doubt(about_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
         return ""
     zone = await read_zone(job, app.address)
-    require_no_doubt(about_destroying(job.app, zone, job.ci.repository) if must_ask else None)
+    require_no_doubt(about_destroying(job.app, zone, job.ci.repository) if must_check else None)
     files, unmanaged = with_files(len(zone.files)), len(zone.foreign(zone.files))
     if unmanaged and zone.ours is None:
         return f"{files}, any of which may be unmanaged"
@@ -85,7 +88,7 @@ async def destroy(job: Job, check: Check = require_intended) -> bool:
         job.note(f"App {job.app!r} is being deleted already")
         return True
     kind = await find_kind(job, app)
-    job.result.kind = _REPORTED[kind]
+    job.result.kind = kind.reported
     if job.settings.dry_run:
         what = await check(job, app, kind)
         if what is not None:
@@ -96,9 +99,6 @@ async def destroy(job: Job, check: Check = require_intended) -> bool:
         job.note(f"Destroyed app {job.app!r}{what}")
         job.result.url = None
     return what is not None
-
-
-_REPORTED = {Kind.CONTAINER: "container", Kind.STATIC: "static", Kind.EMPTY: "static", Kind.UNKNOWN: None}
 
 
 async def find_kind(job: Job, app: App) -> Kind:
@@ -137,7 +137,8 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
     try:
         async with AsyncExitStack() as stack:
             kind, lock = await _acquire(job, kind, stack)
-            if kind is Kind.UNKNOWN and await _is_gone(job):
+            job.result.kind = kind.reported
+            if kind is Kind.UNKNOWN and await _is_gone(job):  # so the platform answered 404 everywhere
                 return ""
             what = await check(job, app, kind)
             if what is not None:
@@ -160,8 +161,7 @@ async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, D
     except RequestRejected as error:
         if kind is Kind.STATIC or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
-    job.result.kind = None
-    return Kind.UNKNOWN, None
+        return Kind.UNKNOWN, None
 
 
 async def _send(job: Job, lock: DeployLock | None, write: Write) -> None:
