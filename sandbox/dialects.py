@@ -55,9 +55,9 @@ QUESTIONS: Mapping[str, Question] = {
         " `get-404`, `lock-404` and `files-404`: GET of the app, the lock, and uploads."),
     "app-limit": Question("none 402 403",
         "May there be more than one app? If not, the platform answers POST of an app with this status."),
-    "app-deletion": Question("at-once deleting Terminating",
-        "When does an app go that is deleted? Else 15 s later; GET shows this status; create is a 409, a"
-        " second DELETE a 404 (`deleting`) or a 409 (`Terminating`)."),
+    "app-deletion": Question("at-once deleting deleted Terminating DELETE_IN_PROGRESS",
+        "How does a deleted app disappear? Except for `at-once`, 15 s later. Until then, GET shows this"
+        " status, create answers 409, and a second DELETE 404 (`deleting`, `deleted`) or 409 (the others)."),
     "new-site": Question("empty page", "Is a new site empty?"),
     "url": Question("https bare absent not-in-post late redirect login",
         "How can visitors reach an app at its `url`? `bare`: `url` has no scheme; `late`: a 404 for the first"
@@ -95,11 +95,9 @@ QUESTIONS: Mapping[str, Question] = {
     "delete-missing": Question("404 204", "How does the platform answer DELETE of a file that is not there?"),
     "domain-attached": Question("409 400 422 200 201",
         "How does the platform answer POST of a domain that the app already has?"),
-    "domain-taken": Question("exists 409 400 422",
+    "domain-taken": Question("exists 409 400 422 app",
         "How does the platform answer POST of a domain that another app has? `exists`: a 409, as if it was"
-        " the same app; else with words about another account."),
-    "domain-busy": Question("no once",
-        "Does the platform refuse every other POST of a domain (409, `another deploy is in progress`)?"),
+        " the same app; `app`: a 409 with the other app's name; else with words about another account."),
 }  # fmt: skip
 """The questions by name."""
 

@@ -167,14 +167,15 @@ def test_a_list_has_one_item_a_line(items: list[str], line_break: str) -> None:
 @pytest.mark.parametrize(
     ("name", "better"),
     [
-        ("My_Site", "my-site"),
-        ("-" * 70 + "x" * 70, "x" * 62),
+        ("My Site", "my-site"),
+        ("/" + "x" * 70, "x" * 62),
         ("https://My-Site.platform-dev.zerokie.com/a?b", "my-site"),
         ("http://localhost:8080/", "http-localhost-8080"),
         ("../my/site", "my-site"),
     ],
 )
 def test_a_better_name_fits_a_host_name(name: str, better: str) -> None:
-    """What to write in place of a name that the platform refuses."""
-    assert formats.advice_for_app(name) == f"write for example {better!r}: {HOST}"
-    assert formats.advice_for_app(better) == ""
+    """What to write in place of a name that no URL can have."""
+    with pytest.raises(ValueError, match=f"write for example {better!r}: {re.escape(HOST)}$"):
+        formats.check_app(name)
+    assert formats.check_app(better) == better

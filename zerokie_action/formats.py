@@ -40,7 +40,6 @@ _REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
 """The host (group 1) that begins an image reference. Without a dot or a port it is part of the name."""
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
-_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def parse_duration(text: str) -> float:
@@ -134,18 +133,14 @@ def check_app(text: str) -> str:
     """
     _refuse_unexpanded(text)
     is_name = text.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", text)
-    if not is_name and "*" not in text:
-        raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
-    return text
-
-
-def advice_for_app(name: str) -> str:
-    """Advice for an app's name that can't be part of a host name; empty for a good name."""
-    if _HOST_LABEL.fullmatch(name):
-        return ""
-    host = _HOST.match(name)
-    better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else name).lower())[:63].strip("-") or "my-site"
-    return f"write for example {better!r}: the name is part of a host name (a to z, 0 to 9 and dashes)"
+    if is_name or "*" in text:
+        return text
+    host = _HOST.match(text)
+    better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else text).lower())[:63].strip("-") or "my-site"
+    raise ValueError(
+        f"{text!r} can't be an app's name; write for example {better!r}: the name is part of a host name "
+        "(a to z, 0 to 9 and dashes)"
+    )
 
 
 def check_image(text: str) -> str:

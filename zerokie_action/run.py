@@ -13,8 +13,8 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import CI, Log, detect
 from zerokie_action.conclusion import conclude
-from zerokie_action.errors import DeployError, RequestRejected, unwrap
-from zerokie_action.formats import advice_for_app, parse_lines
+from zerokie_action.errors import DeployError, unwrap
+from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -23,7 +23,6 @@ from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
-from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
 from zerokie_action.report.result import Result
@@ -73,7 +72,6 @@ async def run_async(
                 await _work(settings, environment, ci, result, shutdown)
     except Exception as caught:  # noqa: BLE001 - the reports have every error
         error = _deploy_error(caught, ci.log)
-        _suggest_name(error, result.app)
     return await conclude(result, ci, settings, error, signals)
 
 
@@ -165,10 +163,3 @@ def _deploy_error(caught: Exception, log: Log) -> DeployError:
     if log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
         log.debug(*"".join(traceback.format_exception(error)).splitlines())
     return DeployError(f"Unexpected error: {error!r}", hint=_BUG)
-
-
-def _suggest_name(error: DeployError, app: str) -> None:
-    """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
-    advice = advice_for_app(app) if app else ""
-    if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
-        error.advise(f"`app`: {advice}.")

@@ -259,10 +259,7 @@ class Settings(BaseSettings):
         (), description="Custom domains, one per line, to remove from a static app."
     )
     wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
-    wait_timeout: Seconds = Field(
-        300.0,
-        description="Time limit of `wait`, and with `create` of waiting for an app that is being deleted.",
-    )
+    wait_timeout: Seconds = Field(300.0, description="Time limit of `wait`.")
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,
         description="Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was "

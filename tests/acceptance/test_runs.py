@@ -31,7 +31,7 @@ FACTS = {
     "A page comes back byte for byte": "yes",
     "Visitors get a changed page": "N s after finalize",
     **{f"Uploads, {count} at once": "N a second" for count in AT_ONCE},
-    "The deletion of an app": 'DELETE 204, gone after N s; the first GET: 404 {"error":"app not found"}',
+    "The deletion of an app": 'gone after N s; DELETE: 204; the first GET: 404 {"error":"app not found"}',
 }
 """What a report shows of the sandbox, whatever it speaks; `N` are numbers of the machine."""
 

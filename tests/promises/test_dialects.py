@@ -16,7 +16,7 @@ FOLDER_QUESTIONS = (
     "last-modified same-content url",
     "listed-paths listing empty-zone new-site delete-missing",
     "conflict lock-lost heartbeat finalize delete",
-    "finalize-time hidden domain-attached domain-busy",
+    "finalize-time hidden domain-attached",
     "at-once rate new-app app-deletion",
 )
 IMAGE_QUESTIONS = (

@@ -81,7 +81,6 @@ LOOKS = {
     "delete-missing": "delete=a",
     "domain-attached": "domain=site domain=site",
     "domain-taken": "domain=other domain=site",
-    "domain-busy": "domain=site domain=site",
 }
 
 
