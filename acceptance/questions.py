@@ -245,16 +245,17 @@ def _shapes_of_deletion(platform: Platform, app: str, facts: dict[str, str]) -> 
         shown = platform.app(app)
         if shown and (status := f"`{shown.get('status')}`") not in statuses:
             statuses.append(status)
-        return shown is None or any(response.status_code == 201 for response in meanwhile.values())
+        return shown is None
 
     first = {"DELETE": platform.send("DELETE", app), "the first GET": platform.send("GET", app)}
     meanwhile: dict[str, httpx.Response] = {}
-    if first["the first GET"].is_success:
+    if not is_gone():
         meanwhile["a second DELETE"] = platform.send_once("DELETE", app)
         meanwhile["create"] = platform.create(app)
-    gone = time_until(is_gone)
+    is_new = any(response.status_code == 201 for response in meanwhile.values())
+    end = "created again" if is_new else f"gone after {time_until(is_gone)}"
     responses = (f"{name}: {said(response)}" for name, response in (first | meanwhile).items())
-    facts["The deletion of an app"] = "; ".join([f"gone after {gone}", *responses])
+    facts["The deletion of an app"] = "; ".join([end, *responses])
     codes = (str(response.status_code) for response in meanwhile.values())
     yield "app-deletion", ", ".join([*statuses, *codes]) or "gone"
 

@@ -73,11 +73,11 @@ def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
         {_START} (?! (?:{ours}) {_END} )
         (?: another | other | different | else | taken | claimed | owned | belongs | limit
           | in[ _-]progress | busy | lock | locked ) {_END}
-      | {_START} (?: app | site )
+      | {_START} (?: app | site ) (?: \s+ named? )?
         (?: ["']? \s* [:=] \s* ["']?        # app: shop
-          | \s+ ["'(]+                      # app 'shop'
+          | \s+ ["'`(]+                     # app 'shop'
           | \s+ (?= [a-z]* [-0-9]           # app blue-shop has it, but not: this app has it
-                  | (?! already | exists ) [a-z]+ (?: [^\w\s-] | $ ) )    # on app shop.
+                  | (?! already | exists | name ) [a-z]+ (?: [^\w\s-] | $ ) )    # on app shop.
         )
         (?! (?:{ours}) (?! [\w-] ) ) [^\W_]
     """
