@@ -1,9 +1,10 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from zerokie_action.errors import DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
@@ -57,6 +58,19 @@ def test_a_file_that_changed_since_the_scan_is_named(local, change, what):
         [*FileContent(file).chunks()]
     assert str(caught.value) == f"The directory changed during the deploy: {what}"
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
+
+
+def test_a_low_limit_of_open_files_is_named_and_not_taken_for_a_change(local):
+    """No new file can be opened below a limit of three."""
+    file = local(b"abc")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(ConfigurationError, match=r"^Can't read 'a\.bin': too many open files$") as caught:
+            [*FileContent(file).chunks()]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "`concurrency`" in caught.value.hint
 
 
 def test_a_file_that_gets_shorter_ends_the_upload(local):

@@ -9,7 +9,6 @@ from tests.servers.conftest import Start
 from tests.servers.deploys import APP, Outcome, inputs, make_folder, require_deployed, require_failed
 from tests.servers.haproxy import Haproxy
 from tests.servers.nginx import Nginx
-from tests.servers.processes import need
 from tests.support.platform import Platform
 
 MARGIN = 30.0
@@ -90,11 +89,3 @@ def test_ipv6(platform: Platform, small: Path, start: Start) -> None:
         outcome = start(inputs(gateway.url, small)).wait()
 
     require_deployed(outcome, platform, small)
-
-
-def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
-    """Where a process may have 64 open files, there are as many connections as that allows."""
-    with Nginx(platform.url) as nginx:
-        outcome = start(inputs(nginx.url, large), prefix=(need("prlimit"), "--nofile=64:64")).wait()
-
-    require_deployed(outcome, platform, large)

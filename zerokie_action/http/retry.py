@@ -41,7 +41,7 @@ class RetryingClient:
         transport: sends a request once.
         retry_timeout: seconds for which a request that fails is sent again.
         log: gets the lines about failures.
-        concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
+        concurrency: the most concurrent requests of a group.
         trace: gets one line for every attempt; the line may have secrets.
         retries_used: the number of retries so far.
     """
