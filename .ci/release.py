@@ -1,5 +1,6 @@
 """What a release is, beside the image: a version, its notes, a commit that pins the image, and tags.
 
+    python .ci/release.py set VERSION                 1.2.3 for a release, 1.2.4.dev0 after it
     python .ci/release.py check VERSION               is the checkout ready to be released as this?
     python .ci/release.py try VERSION IMAGE           does the image start wherever it should?
     python .ci/release.py draft VERSION IMAGE         IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
@@ -21,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "zerokie_action" / "__init__.py"
 
 PINNED = {
     "action.yml": (r"^  image: Dockerfile$", "  image: docker://{image}"),
@@ -69,6 +71,18 @@ def notes(changelog: str, version: str) -> str:
     return text
 
 
+def set_version(version: str) -> None:
+    """Write a version into the package: that of a release, or the development version that follows it.
+
+    Raises:
+        NotReadyError: it is neither.
+    """
+    if not _VERSION.fullmatch(version.removesuffix(".dev0")):
+        raise NotReadyError(f"{version!r} is not a version like 1.2.3 or 1.2.4.dev0")
+    text = re.sub('(?m)^__version__ = ".*"$', f'__version__ = "{version}"', PACKAGE.read_text("utf-8"))
+    PACKAGE.write_text(text, "utf-8")
+
+
 def check(version: str) -> None:
     """Look whether the checkout is ready to be released, and the version still free.
 
@@ -87,9 +101,10 @@ def check(version: str) -> None:
 def _check_texts(version: str) -> None:
     if not _VERSION.fullmatch(version):
         raise NotReadyError(f"{version!r} is not a version like 1.2.3")
-    package = (ROOT / "zerokie_action" / "__init__.py").read_text("utf-8")
-    if f'__version__ = "{version}"' not in package:
-        raise NotReadyError(f"zerokie_action/__init__.py does not say that this is {version}")
+    if f'__version__ = "{version}"' not in PACKAGE.read_text("utf-8"):
+        raise NotReadyError(
+            f"the package has another version than {version}. Run `python .ci/release.py set {version}`"
+        )
     notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
 
 
@@ -278,6 +293,8 @@ def main(arguments: list[str]) -> int:
     """Run a command. Returns the exit code."""
     try:
         match arguments:
+            case ["set", version]:
+                set_version(version)
             case ["check", version]:
                 check(version)
             case ["try", version, image]:

@@ -94,7 +94,9 @@ class Platform:
         self.times: dict[str, list[float]] = defaultdict(list)
         self.locks: dict[str, str] = {}
         bundle = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
-        tls = ssl.create_default_context(cafile=bundle or certifi.where())
+        tls = ssl.create_default_context(cafile=bundle)
+        if not bundle:  # a system may have no certificates of its own
+            tls.load_verify_locations(certifi.where())
         options: dict[str, Any] = {"verify": tls, "timeout": 30.0, "trust_env": not loopback}
         self._api = httpx.Client(headers={"authorization": f"Bearer {key}"}, **options)
         self._public = httpx.Client(**options)

@@ -7,9 +7,11 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from zerokie_action.http.url import host_and_path
 from zerokie_action.redaction import Redactor
 
 SECRETS = (
@@ -99,3 +101,45 @@ def test_overlapping_secrets_are_hidden_whole():
     """Neither a part of the one nor a part of the other is shown."""
     assert Redactor("Bearer sand", "sandbox-key").redact("<Bearer sandbox-key>") == "<***>"
     assert Redactor("me:sandbox-key:shop", "sandbox-key").redact("me:sandbox-key:shop") == "***"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "is_hidden"),
+    [
+        ("production", "acme/production:2", False),
+        ("production", "shop_production", False),
+        ("production", "preproduction", True),
+        ("production", "acme/production2", True),
+        ("production", "Production", True),
+        ("größe", "große-größe", False),
+        ("prod", "prodé", True),
+        ("123456", "web:1234567", True),
+        ("123456", "web:1234567-123456", False),
+        ("pro.uction", "production", True),
+        ("first line\nproduction", "production", False),
+    ],
+)
+def test_a_value_that_is_a_word_of_a_shown_text_is_not_hidden(
+    value: str, shown: str, *, is_hidden: bool
+) -> None:
+    redactor = Redactor(values=[value], shown=["web", shown])
+    word = value.splitlines()[-1]
+    assert redactor.redact(word) == ("***" if is_hidden else word)
+
+
+def test_a_secret_is_hidden_even_if_it_is_a_word_of_a_shown_text() -> None:
+    redactor = Redactor("production", values=["production", "blue"], shown=["acme/production:2"])
+    assert redactor.redact("production, blue") == "***, ***"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://me:hunter22@web.example.com:8443/up?token=t0ken#part", "web.example.com/up"),
+        ("/my%20site/up?token=t0ken", "/my site/up"),
+        ("/up#t0ken?x", "/up"),
+        ("", ""),
+    ],
+)
+def test_only_host_and_path_of_a_url_are_shown(url: str, words: str) -> None:
+    assert host_and_path(url) == words

@@ -4,6 +4,6 @@ The package itself imports nothing, because the signal handlers are installed be
 `zerokie_action.cli`).
 """
 
-__version__ = "1.0.0"
+__version__ = "1.0.0.dev0"
 DOCS = "https://github.com/YOUR_ORG/zerokie-action/blob/main/docs"
 """The URL of the documents for users."""

@@ -14,11 +14,19 @@ _SHORTEST_SECRET = 4
 
 
 class Redactor:
-    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them."""
+    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them.
 
-    def __init__(self, *secrets: str) -> None:
-        patterns: set[str] = set()
-        for value in secret_values(secrets):
+    Args:
+        secrets: texts that are always hidden.
+        values: texts that are hidden unless they are a whole word of a text in `shown`. A value such as
+            `production` would garble the names that every reader of the log knows.
+        shown: texts that the log shows, such as the app's name.
+    """
+
+    def __init__(self, *secrets: str, values: Iterable[str] = (), shown: Iterable[str] = ()) -> None:
+        text, patterns = "\n".join(shown), set[str]()
+        hidden = {value for value in secret_values(values) if not _is_word(value, text)}
+        for value in secret_values(secrets) | hidden:
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(patterns, key=len, reverse=True)
         self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
@@ -42,6 +50,11 @@ def secret_values(secrets: Iterable[str]) -> set[str]:
     """
     values = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
     return {value for value in values if len(value) >= _SHORTEST_SECRET}
+
+
+def _is_word(value: str, text: str) -> bool:
+    """Return whether a value occurs in a text without a letter or digit next to it."""
+    return bool(re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", text))
 
 
 def _in_base64(value: str) -> set[str]:

@@ -2,8 +2,9 @@
 
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import cache
 from itertools import chain
 from typing import TextIO
 
@@ -17,6 +18,7 @@ from zerokie_action.errors import DeployError, unwrap
 from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.http.url import host_and_path
 from zerokie_action.lock.record import LockRecords, default_state_file
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image.container import deploy_image
@@ -102,8 +104,7 @@ async def _work(
     _announce(settings, ci.log)
     takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
     state_file = (settings.state_file or default_state_file(environment.env)) if takes_lock else None
-    # The platform may quote the values of `env`.
-    redactor = Redactor(*secrets(environment), *settings.env.values())
+    redact = _redact_words(settings, environment, result)
     async with Transport(environment.env) as transport:
         http = RetryingClient(
             transport,
@@ -115,7 +116,7 @@ async def _work(
         with closing(LockRecords(ci.save_state, state_file)) as records:
             job = Job(
                 settings=settings,
-                client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redactor.redact),
+                client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),
                 ci=ci,
                 result=result,
                 shutdown=shutdown,
@@ -126,6 +127,21 @@ async def _work(
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
             await _operate(job)
+
+
+def _redact_words(settings: Settings, environment: Environment, result: Result) -> Callable[[str], str]:
+    """Return the function that removes secrets from the platform's words, which may quote values of `env`."""
+    names = (settings.app, settings.image or "", str(settings.directory or ""))
+    shown = (*names, *settings.domains, *settings.remove_domains)
+    urls = (settings.api_url, settings.health_check or "")
+
+    @cache
+    def redactor(url: str) -> Redactor:
+        texts = (*shown, *map(host_and_path, (*urls, url)))
+        return Redactor(*secrets(environment), values=settings.env.values(), shown=texts)
+
+    # The app's URL is known only after the lookup.
+    return lambda text: redactor(result.url or "").redact(text)
 
 
 async def _operate(job: Job) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import ssl
+import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import anyio
 import certifi
@@ -12,6 +14,7 @@ import trustme
 
 from tests.http.servers import GRANTED, Handler, Peer, always, context_for, fine, serve, tunnel_to
 from tests.http.transports import TARGET, Outcome, none, outcome, put, reached, reason, transport
+from tests.support.required import find_program
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.transport import Network
 
@@ -101,14 +104,33 @@ def test_an_unreadable_bundle_is_exit_2(content: bytes | None, tmp_path: Path) -
         _ = Network({"SSL_CERT_FILE": str(file)}).tls
 
 
-def test_without_system_certificates_certifi_is_trusted(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(params=["file", "directory", "certifi"])
+def store(
+    request: pytest.FixtureRequest, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The only place with our authority's certificate. OpenSSL's variables replace the system's paths."""
+    place, directory = str(request.param), tmp_path / "certs"
+    directory.mkdir()
+    (directory / "ca.pem").write_bytes(bundle.read_bytes())  # OpenSSL ignores this name
+    if place == "directory":
+        openssl = find_program("openssl", from_="most systems have it")
+        command = [openssl, "x509", "-noout", "-hash", "-in", str(bundle)]
+        name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        (directory / f"{name}.0").symlink_to("ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle if place == "file" else tmp_path / "absent"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    return place
+
+
+async def test_certifi_is_trusted_only_if_the_system_has_no_certificate(
+    store: str, bundle: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A system without certificates is no reason to trust nobody."""
-    nothing = ssl.get_default_verify_paths()._replace(cafile="")
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
-    monkeypatch.setattr(certifi, "where", lambda: str(bundle))
-    assert Network({}).tls.cert_store_stats()["x509_ca"] == 1
+    """The system's certificates are in a file, or in a directory under names that OpenSSL finds."""
+    where = Mock(return_value=str(bundle) if store == "certifi" else certifi.where())
+    monkeypatch.setattr(certifi, "where", where)
+    async with serve(fine, tls=tls) as server, transport() as http:
+        assert await outcome(http, put(server.url)) == (200, b"fine")
+    assert where.called is (store == "certifi")
 
 
 def saying(answer: bytes, then: str, rest: bytearray | None = None) -> Handler:

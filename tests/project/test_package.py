@@ -28,3 +28,10 @@ def test_what_people_copy_names_the_major_version() -> None:
     }
     assert len(pins) > 10
     assert {version for _, version in pins if not re.fullmatch("[0-9a-f]{40}", version)} == {MAJOR}, pins
+
+
+def test_a_version_that_is_not_released_is_a_development_version() -> None:
+    """`--version` must not name a release that nobody can get."""
+    release, dev, _ = zerokie_action.__version__.partition(".dev0")
+    is_released = f"\n## [{release}] - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert is_released is not bool(dev)

@@ -277,6 +277,28 @@ def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, ver
     require_refused(repository, "Not released: ", "check", version)
 
 
+def test_the_version_is_set_for_a_release_and_after_it(repository: Repository) -> None:
+    package = repository.folder / "zerokie_action" / "__init__.py"
+    for version in ("1.2.1.dev0", "1.2.0"):
+        done = repository.run("set", version)
+        assert done.returncode == 0, done.stderr
+        assert package.read_text("utf-8") == f'__version__ = "{version}"\n'
+        assert repository.run("check", "1.2.0").returncode == (version != "1.2.0")
+
+
+def test_a_development_version_is_not_released(repository: Repository) -> None:
+    """The error names the command that sets the version."""
+    assert repository.run("set", "1.2.0.dev0").returncode == 0
+    require_refused(repository, "`python .ci/release.py set 1.2.0`", "check", "1.2.0")
+    require_refused(repository, "is not a version like 1.2.3", "check", "1.2.0.dev0")
+
+
+@pytest.mark.parametrize("version", ["1.2", "v1.2.0", "1.2.0rc1", "1.2.0.dev1", '1.2.0"'])
+def test_nothing_else_is_set_as_a_version(repository: Repository, version: str) -> None:
+    require_refused(repository, "is not a version like 1.2.3 or 1.2.4.dev0", "set", version)
+    assert repository.git("status", "--porcelain") == ""
+
+
 @pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
 def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
     """Anything else could change later."""

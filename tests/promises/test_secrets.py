@@ -44,17 +44,57 @@ def test_a_cut_text_shows_no_part_of_the_key(world: World, status: int, form: st
 
 
 def test_a_value_of_env_is_hidden_in_the_platforms_words(world: World) -> None:
-    """It is hidden there, and nowhere else: `production` may be a word of anybody's."""
-    text = json.dumps(
-        {"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in production"}
-    )
+    """A word of the app's name is shown. A value that contains the key is hidden."""
+    text = json.dumps({"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in blue"})
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=text.encode())
-    env = f"PASSWORD=hunter2\nDATABASE=me:{API_KEY}:shop\nSTAGE=production"
+    env = f"PASSWORD=hunter2\nDATABASE=me:{API_KEY}:shop\nSTAGE=production\nCOLOR=blue"
     outcome = world.run(app="production", image="a:1", create=True, env=env)
     assert outcome.exit_code == 4
-    assert "***: '***' and '***' have no effect in ***" in outcome.log
+    assert "production: '***' and '***' have no effect in ***" in outcome.log
     assert "hunter2" not in seen(outcome)
     assert outcome.outputs["app"] == "production"
+
+
+def test_a_value_of_env_that_is_a_word_of_the_image_or_the_app_is_shown(world: World) -> None:
+    """`NODE_ENV=production` must not garble the names that the message is about."""
+    said = "can't pull acme/production:2 for shop-production: NODE_ENV=production, PASSWORD=hunter22"
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=json.dumps({"error": said}).encode())
+    outcome = world.run(
+        app="shop-production",
+        image="acme/production:2",
+        create=True,
+        env="NODE_ENV=production\nPASSWORD=hunter22",
+    )
+    assert said.replace("hunter22", "***") in outcome.outputs["error"]
+    assert "hunter22" not in seen(outcome)
+
+
+def test_a_value_of_env_that_is_a_word_of_the_apps_url_is_shown_after_the_lookup(world: World) -> None:
+    running_web(world)
+    says(world, times=None, image=NEW, status="failed", error="no answer at host/_apps/web for hunter22")
+    outcome = deploy(world, env="ROOT=_apps\nPASSWORD=hunter22")
+    assert 'no answer at host/_apps/web for ***"' in outcome.outputs["error"]
+
+
+def test_a_value_of_env_in_the_query_of_a_url_is_hidden(world: World) -> None:
+    """The words of the path are shown."""
+    running_web(world)
+    world.platform.set_page("web", 500, b"/healthy refused token hunter22")
+    env = "TOKEN=hunter22\nPATH_NAME=healthy"
+    outcome = deploy(world, env=env, health_check="/healthy?token=hunter22#hunter22", health_check_timeout=1)
+    assert outcome.exit_code == 10
+    assert '"/healthy refused token ***"' in outcome.outputs["error"]
+    assert "hunter22" not in seen(outcome)
+
+
+def test_a_value_of_env_that_is_another_secret_is_hidden(world: World) -> None:
+    """It is hidden even where it is a word of the app's name."""
+    said = json.dumps({"error": "no login hunter22 for shop-hunter22"}).encode()
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=said)
+    login = LOGIN | {"registry_password": "hunter22"}
+    outcome = world.run(app="shop-hunter22", image="a:1", create=True, env="PASSWORD=hunter22", **login)
+    assert "no login *** for shop-***" in outcome.outputs["error"]
+    assert "hunter22" not in seen(outcome)
 
 
 @pytest.mark.parametrize(("where", "code"), [("error", 8), ("status", 9), ("page", 10)])

@@ -34,15 +34,14 @@ class Deploy:
     Args:
         workspace: where it runs and writes its result.
         env: its environment, beside what every process has.
-        prefix: a command that runs it.
     """
 
-    def __init__(self, workspace: Path, env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
+    def __init__(self, workspace: Path, env: Mapping[str, str]) -> None:
         self._workspace = workspace
         with (workspace / "deploy.log").open("wb") as log:
             self._began = time.monotonic()
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-W", "error", str(ROOT / "entrypoint.py")],
+                [sys.executable, "-W", "error", str(ROOT / "entrypoint.py")],
                 cwd=workspace,
                 env={
                     "PATH": os.environ["PATH"],
@@ -96,10 +95,10 @@ def starting(folder: Path) -> Iterator[Callable[..., Deploy]]:
     """Starts deploys, each in a workspace of its own below the folder, and leaves none behind."""
     deploys: list[Deploy] = []
 
-    def start(env: Mapping[str, str], prefix: Sequence[str] = ()) -> Deploy:
+    def start(env: Mapping[str, str]) -> Deploy:
         workspace = folder / f"workspace-{len(deploys)}"
         workspace.mkdir()
-        deploys.append(Deploy(workspace, env, prefix))
+        deploys.append(Deploy(workspace, env))
         return deploys[-1]
 
     yield start

@@ -9,7 +9,6 @@ from tests.servers.conftest import Start
 from tests.servers.deploys import APP, Outcome, inputs, make_folder, require_deployed, require_failed
 from tests.servers.haproxy import Haproxy
 from tests.servers.nginx import Nginx
-from tests.servers.processes import need
 from tests.support.platform import Platform
 
 MARGIN = 30.0

@@ -17,6 +17,8 @@ _URL = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
+_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
+"""Hosts that GitHub and GitLab document for SSH on port 443, and the hosts of the same repositories."""
 _PUBLIC_HOST = re.compile(r"[^/]+\.[^\W\d_]+/")
 _LARGEST_FILE = 2**20
 
@@ -29,7 +31,8 @@ def repository_at(url: str) -> str:
     names = [name for name in unquote(match["path"]).lower().removesuffix("/").split("/") if name]
     if names:
         names[-1] = names[-1].removesuffix(".git")
-    return "/".join([(match["host"] or match["ssh"]).lower(), *names]) if names else ""
+    host = (match["host"] or match["ssh"]).lower()
+    return "/".join([_HOSTS.get(host, host), *names]) if names else ""
 
 
 def repository_of_checkout() -> str:

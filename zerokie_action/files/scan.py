@@ -23,6 +23,7 @@ from zerokie_action.files.project import PROJECT_FILES, find_built_site, output_
 from zerokie_action.files.rules import (
     FOR_OTHER_HOSTS,
     PROTECTED,
+    PROTECTED_NAMES,
     UNWANTED,
     problem_with_path,
     read_ignore_file,
@@ -44,6 +45,7 @@ class Scan:
         ignore_file: the ignore file; None if there is none.
         files: the files to deploy, sorted by path; never empty.
         ignored: the number of ignored files and directories; an ignored directory counts once.
+        secrets: the ignored paths whose names look like secrets, sorted.
         warnings: sentences for the user.
     """
 
@@ -51,6 +53,7 @@ class Scan:
     ignore_file: Path | None
     files: list[LocalFile] = field(default_factory=list)
     ignored: int = 0
+    secrets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -115,6 +118,7 @@ def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Sca
             "and are published as they are, with the passwords that one may hold"
         )
     result.files.sort(key=attrgetter("path"))
+    result.secrets.sort()
     return result
 
 
@@ -179,11 +183,11 @@ class _Walk:
         """Add or refuse an entry; return whether it is a directory to visit."""
         is_link, is_directory = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
         # Nobody knows what a link should be: a pattern for directories ignores it as well.
-        if (
-            self.patterns.match_entry(path, is_directory=is_directory or is_link)
-            or entry.path in self.excluded
-        ):
+        may_be_directory = is_directory or is_link
+        if self.patterns.match_entry(path, is_directory=may_be_directory) or entry.path in self.excluded:
             self.result.ignored += 1
+            if PROTECTED_NAMES.match_entry(path, is_directory=may_be_directory):
+                self.result.secrets.append(path)
         elif is_link:
             self._refuse_link(entry, path)
         elif not is_addressable(path):

@@ -38,7 +38,7 @@ class Group:
         self.reason = ""
         self._name = name
         self._log = log
-        self._most = self._target = float(self.slots.total_tokens)
+        self._most = self._target = float(most)
         self._cut_at = -math.inf
         self._failing_since = 0.0
         self._next_line = 0.0

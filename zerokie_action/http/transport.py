@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
@@ -28,6 +29,8 @@ from zerokie_action.http.url import web_url
 from zerokie_action.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CERTIFICATE_NAME = "[0-9a-f]" * 8 + ".[0-9]*"
+"""OpenSSL's names for certificates in a directory: a hash of the subject and a number."""
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """The variables that may name a proxy. The first one that is set counts, even if it is empty."""
 _PORTS = {"http": 80, "https": 443}
@@ -184,18 +187,23 @@ class Network:
         """
         name = next((name for name in _CA_FILES if self._env.get(name)), "")
         file = self._env.get(name)
-        system = ssl.get_default_verify_paths()  # None for a missing file
-        if not (file or system.cafile or self._env.get("SSL_CERT_DIR")):
-            import certifi  # noqa: PLC0415 - only where the system has no certificates
-
-            file = certifi.where()
         try:
             context = ssl.create_default_context(cafile=file)
         except OSError as error:  # includes ssl.SSLError
             where = f"{name}={file}" if name else "The system's certificates"
             raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+        if not (file or context.cert_store_stats()["x509"] or _has_certificate_directory()):
+            import certifi  # noqa: PLC0415 - only where the system has no certificates
+
+            context.load_verify_locations(certifi.where())
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def _has_certificate_directory() -> bool:
+    """Return whether the system has a directory with certificates, which OpenSSL reads only when needed."""
+    directory = ssl.get_default_verify_paths().capath  # None for a missing directory
+    return bool(directory) and any(Path(directory).glob(_CERTIFICATE_NAME))
 
 
 async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Response | None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.parse import unquote
 
 from httpx import URL, InvalidURL
 
@@ -24,6 +25,12 @@ def web_url(text: str) -> URL | None:
         return None
     is_web = url.scheme in {"http", "https"} and (url.port or 0) <= _LARGEST_PORT
     return url if is_web and _HOST.fullmatch(url.raw_host) else None
+
+
+def host_and_path(text: str) -> str:
+    """The host and the path of a web URL, or the path of another text. Both are without percent-encoding."""
+    url = web_url(text)
+    return f"{url.host}{url.path}" if url else unquote(re.split(r"[?#]", text, maxsplit=1)[0])
 
 
 def is_loopback(host: str) -> bool:

@@ -85,6 +85,21 @@ def test_the_log_says_which_ignore_file_was_read_and_how_much_is_ignored(world: 
     assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_one_line_names_what_is_left_out_because_its_name_looks_like_a_secret(
+    world: World, *, dry_run: bool
+) -> None:
+    """Other ignored files are only counted. A file that `ignore` lets through is deployed."""
+    assert "secrets" not in world.run(dry_run=dry_run).log
+    world.write(SITE | {f"{number:02}/.env": b"" for number in range(23)})
+    log = world.run(dry_run=dry_run).log
+    assert ": '00/.env', '01/.env'," in log
+    assert ", '19/.env' and 3 more\n" in log
+    world.write(SITE | {"x/.ENV": b"", "id_rsa": b"", ".git/config": b"", "a.map": b"", ".npmrc": b""})
+    log = world.run(ignore="*.map\n!.npmrc", dry_run=dry_run).log
+    assert "\nLeft out names that look like secrets: '.git', 'id_rsa', 'x/.ENV'\n" in log
+
+
 @pytest.mark.parametrize(
     ("status", "body", "hints"),
     [

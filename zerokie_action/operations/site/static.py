@@ -37,7 +37,7 @@ _NOT_PROVED = "the platform lists no length, or no new time"
 _MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
 _SHOWN_PLAIN = 20
 _SHOWN_FOLDED = 50
-"""The most changes that are named in a plain log, and in a folded group."""
+"""The most paths that are named in a plain log, and in a folded group."""
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
@@ -204,6 +204,8 @@ def _log_scan(job: Job, scanned: Scan) -> None:
     ignored = f"; {scanned.ignored:,} ignored" if scanned.ignored else ""
     size = human_bytes(sum(file.size for file in scanned.files))
     job.log.info(f"Scanned {human_files(len(scanned.files))}, {size}{ignored}")
+    if scanned.secrets:
+        job.log.info(f"Left out names that look like secrets: {human_paths(scanned.secrets, _SHOWN_PLAIN)}")
     for warning in scanned.warnings:
         job.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
