@@ -89,12 +89,3 @@ def test_ipv6(platform: Platform, small: Path, start: Start) -> None:
         outcome = start(inputs(gateway.url, small)).wait()
 
     require_deployed(outcome, platform, small)
-
-
-def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
-    """A process that may have 64 open files needs fewer uploads at the same time."""
-    few = need("prlimit"), "--nofile=64:64"
-    with Nginx(platform.url) as nginx:
-        outcome = start(inputs(nginx.url, large, concurrency="8"), prefix=few).wait()
-
-    require_deployed(outcome, platform, large)
