@@ -11,7 +11,8 @@ from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
-from zerokie_action.files.plan import FRONT_PAGE, Plan
+from zerokie_action.files.plan import Plan
+from zerokie_action.files.rules import FRONT_PAGE
 from zerokie_action.files.zone import Owner, Zone
 from zerokie_action.numbers import human_files, human_paths
 

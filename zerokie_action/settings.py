@@ -22,8 +22,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from zerokie_action import formats
 from zerokie_action.ci import Level
-from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.patterns import parse_patterns
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 _API_URL = re.compile(

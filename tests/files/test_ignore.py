@@ -14,7 +14,8 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from tests.files.gitoracle import ignored, paths, patterns
 from zerokie_action.files import ignore
-from zerokie_action.files.ignore import Patterns, parse_patterns
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.patterns import parse_patterns
 
 ORDINARY = Path(__file__).with_name("ordinary_patterns.txt")
 cases = st.lists(

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from tests.files.gitoracle import ignored, patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import Scan
 from zerokie_action.files.scan import scan as scan_directory
+from zerokie_action.patterns import parse_patterns
 
 usable = patterns.map(lambda lines: [line for line in lines if not parse_patterns([line], "'file'")[1]])
 

@@ -27,9 +27,10 @@ from zerokie_action.doubts import about_deploying
 from zerokie_action.files.content_type import is_page
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import MANIFEST_FOLDER, Manifest, directories_of, find_manifests
+from zerokie_action.files.manifest import Manifest, directories_of, find_manifests
 from zerokie_action.files.plan import make_plan, needs_update
 from zerokie_action.files.proofs import Listing, judge_listing, next_manifest
+from zerokie_action.files.rules import MANIFEST_FOLDER
 from zerokie_action.files.zone import make_zone
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")

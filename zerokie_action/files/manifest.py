@@ -19,8 +19,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from zerokie_action.files.local import LONGEST_PATH
+from zerokie_action.files.rules import MANIFEST_FOLDER
 
-MANIFEST_FOLDER = "_zerokie/"
 NO_REPOSITORY = "0"
 """The mark in the name of a manifest whose deploy did not know its repository."""
 

@@ -11,8 +11,6 @@ from zerokie_action.files.manifest import Proof, directories_of, mark_repository
 from zerokie_action.files.rules import PROTECTED_NAMES
 from zerokie_action.files.zone import Zone
 
-FRONT_PAGE = "index.html"
-
 
 class Plan(NamedTuple):
     """The changes that a deploy makes. Every group is sorted by path.

@@ -8,8 +8,14 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
+from zerokie_action.files.ignore import Patterns
+from zerokie_action.patterns import parse_patterns
 
+IGNORE_FILE = ".zerokieignore"
+"""The name of the ignore file."""
+
+FRONT_PAGE = "index.html"
+MANIFEST_FOLDER = "_zerokie/"
 _LARGEST_IGNORE_FILE = 64 * 1024
 
 UNWANTED = (

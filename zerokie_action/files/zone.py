@@ -13,7 +13,6 @@ from zerokie_action.files.content_type import VERSION
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import is_addressable
 from zerokie_action.files.manifest import (
-    MANIFEST_FOLDER,
     NO_REPOSITORY,
     Manifest,
     ManifestName,
@@ -22,6 +21,7 @@ from zerokie_action.files.manifest import (
     directories_of,
     mark_repository,
 )
+from zerokie_action.files.rules import MANIFEST_FOLDER
 
 Listed = tuple[int, str]
 """Length and `lastModified` of a listed file; the length is negative, the time empty, if it has none."""

@@ -14,7 +14,8 @@ from zerokie_action.doubts import about_deploying, about_directory, require_no_d
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.files.ignore import names_directory
 from zerokie_action.files.local import directory_changed, hash_files
-from zerokie_action.files.plan import FRONT_PAGE, Plan, make_plan, needs_update
+from zerokie_action.files.plan import Plan, make_plan, needs_update
+from zerokie_action.files.rules import FRONT_PAGE
 from zerokie_action.files.scan import Scan, scan
 from zerokie_action.files.zone import Zone
 from zerokie_action.http.budget import UNTIL_DEADLINE
