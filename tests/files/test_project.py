@@ -8,7 +8,7 @@ import pytest
 
 from tests.files.gitoracle import write_tree
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.project import PROJECT_FILES, why_not_built
+from zerokie_action.files.rules import PROJECT_FILES, why_not_built
 from zerokie_action.files.scan import scan
 
 VITE = '<!doctype html><div id="root"></div><script type="module" src="/src/main.tsx"></script>'

@@ -5,6 +5,7 @@
 
 import os
 import re
+from collections.abc import Collection, Container
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,6 +61,21 @@ FOR_OTHER_HOSTS = frozenset((
 ))  # fmt: skip
 """Names of files that configure other hosts: they have no effect here, and are published as they are."""
 
+# A project has a project file at its root and no built front page. The front page decides, because a site
+# may have such a file too: Jekyll copies `package.json`, and tools are next to a site written by hand.
+PACKAGE = "package.json"
+PROJECT_FILES = frozenset((
+    *(PACKAGE, "deno.json", "composer.json", "Gemfile", "pyproject.toml", "Cargo.toml", "go.mod", "conf.py"),
+    *("book.toml", "_quarto.yml", "_config.toml", "_config.yml", "_config.yaml", "mkdocs.yml", "mkdocs.yaml"),
+    *("hugo.toml", "hugo.json", "hugo.yml", "hugo.yaml"),
+))  # fmt: skip
+"""Names of files that are at the root of a project, for its build or its packages."""
+_OUTPUT_DIRECTORIES = ("dist", "build", "out", "_site", "site", "public", "www")
+_LOADS_SOURCES = re.compile(
+    rb"""<(?:script|link)\b[^<>]*?\s(?:src|href)\s*=\s*["']?(?:\./|/)?src/""", re.IGNORECASE
+)
+"""A page of Vite or Parcel before the build: `<script type="module" src="/src/main.ts">`."""
+
 
 def read_ignore_file(directory: Path) -> tuple[Path | None, list[str], list[str]]:
     """The ignore file, or None if there is none; its patterns; its problems, one sentence each.
@@ -108,3 +124,28 @@ def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
         if PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(real)):
             return "may hold secrets and is never used; choose another path"
     return ""
+
+
+def output_directories(names: Container[str]) -> list[str]:
+    """The usual names of a build's output directory, the most usual first.
+
+    Beside a `package.json`, `public` often has a project's own assets or a template.
+    """
+    return [name for name in _OUTPUT_DIRECTORIES if name != "public" or PACKAGE not in names]
+
+
+def why_not_built(front_page: bytes | None) -> str:
+    """Why a front page is none of a built site, as words after "it has a package.json and"; else empty.
+
+    `front_page` is the begin of the root's `index.html`; None if there is none.
+    """
+    if front_page is None:
+        return "no index.html"
+    if front_page.startswith(b"---"):  # Jekyll or Eleventy has not rendered it
+        return "an index.html that begins with front matter (---)"
+    return "an index.html that loads from src/" if _LOADS_SOURCES.search(front_page) else ""
+
+
+def find_built_site(paths: Collection[str]) -> str:
+    """The directory of a project that probably is its built site; empty if there is none."""
+    return next((name for name in output_directories(paths) if f"{name}/index.html" in paths), "")

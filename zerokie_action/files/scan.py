@@ -17,17 +17,20 @@ from pathlib import Path
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.files.ignore import Patterns
 from zerokie_action.files.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
-from zerokie_action.files.project import PROJECT_FILES, find_built_site, output_directories, why_not_built
 from zerokie_action.files.rules import (
     FOR_OTHER_HOSTS,
     FRONT_PAGE,
     MANIFEST_FOLDER,
+    PROJECT_FILES,
     PROTECTED,
     PROTECTED_NAMES,
     UNWANTED,
+    find_built_site,
+    output_directories,
     problem_with_path,
     read_ignore_file,
     resolve,
+    why_not_built,
 )
 from zerokie_action.numbers import human_paths
 
