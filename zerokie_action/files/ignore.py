@@ -7,6 +7,7 @@ purpose: `?` matches one character, where git matches one byte.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -82,6 +83,12 @@ class Patterns:
             if (is_directory or not is_for_directories) and expression.search(path):
                 return ignores
         return None
+
+
+@cache
+def compiled(patterns: tuple[str, ...]) -> Patterns:
+    """Return the compiled patterns of an input."""
+    return Patterns(patterns)
 
 
 def _join(expressions: Sequence[str]) -> re.Pattern[str]:

@@ -60,7 +60,7 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
     target = _target(settings.health_check, url)
     path = _path_in_app(job, target, url)
     check = _Check(job, target, path, sent)
-    polling = Polling(job.log, shown_url(target), settings.health_check_timeout)
+    polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
     if flaw := await polling.until(check.look):
         waited = human_seconds(polling.waited)
         raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)

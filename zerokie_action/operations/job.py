@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import TypeVar
 
 import anyio
 
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
-from zerokie_action.files.ignore import Patterns
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession
@@ -56,11 +55,6 @@ class Job:
     records: LockRecords
     session: str
     ends_at: float
-
-    @cached_property
-    def keep(self) -> Patterns:
-        """The input `keep`: matches remote paths that are never deleted."""
-        return Patterns(self.settings.keep)
 
     @property
     def app(self) -> str:
@@ -134,7 +128,7 @@ class Job:
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask`. A 404 is asked again, for up to a minute, if this run may have created the app."""
-        polling = Polling(self.log, f"the new app {self.app!r}", _READY_WITHIN)
+        polling = Polling(self.log.info, f"the new app {self.app!r}", _READY_WITHIN)
 
         def is_not_ready(error: RequestRejected) -> bool:
             return error.status == NOT_FOUND and was_created(self.changes) is not False
@@ -159,7 +153,7 @@ class Job:
             LockHeld: when the other deploy outlasts the time limit.
         """
         seconds = self.settings.lock_timeout if seconds is None else seconds
-        polling = Polling(self.log, f"another deploy of {self.app!r} to end", seconds)
+        polling = Polling(self.log.info, f"another deploy of {self.app!r} to end", seconds)
         try:
             return await polling.repeat(ask, is_conflict)
         except RequestRejected as error:

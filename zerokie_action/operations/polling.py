@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import anyio
 
-from zerokie_action.ci import Log
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.numbers import human_seconds
 
@@ -28,11 +27,13 @@ class Polling:
     So in `repeat`, an outage before the first refusal is no wait for the event.
     """
 
-    def __init__(self, log: Log, goal: str, seconds: float, pause: float | None = None) -> None:
+    def __init__(
+        self, log: Callable[[str], None], goal: str, seconds: float, pause: float | None = None
+    ) -> None:
         """Prepare the polling.
 
         Args:
-            log: gets the log lines.
+            log: writes a log line.
             goal: the log's words for the awaited event.
             seconds: the time limit.
             pause: the pause in seconds; by default it grows from 1 to 10 seconds.
@@ -103,7 +104,7 @@ class Polling:
             return False
         if now >= self._next_line:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
-            self._log.info(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
+            self._log(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
             self._next_line = now + _LINE_EVERY
         await anyio.sleep(min(left, max(self._pause, retry_after)))
         self._pause = min(self._longest_pause, self._pause * _GROWTH)

@@ -16,6 +16,7 @@ from zerokie_action.ci.forge import Forge
 from zerokie_action.conclusion import tell_forge
 from zerokie_action.doubts import about_kind, about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
+from zerokie_action.files.ignore import compiled
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
 from zerokie_action.numbers import human_files
@@ -133,7 +134,9 @@ async def _check(forge: Forge, job: Job, _app: App, kind: Kind) -> str | None:
     elif kind is not Kind.CONTAINER:
         listed, not_found = await list_zone(job)
         newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
-        zone = make_zone(listed, newest, Manifest(), job.keep)._replace(not_found=not_found)
+        zone = make_zone(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
+            not_found=not_found
+        )
         problem = about_sweeping(job.app, zone, job.ci.repository)
         files = with_files(len(zone.files))
     if problem:

@@ -35,7 +35,7 @@ async def wait_until_begun(job: Job, rollout: Rollout, seconds: float) -> bool:
         rollout: what the platform shows.
         seconds: the time limit; `SETTLING_TIME` if that is longer.
     """
-    polling = Polling(job.log, "a sign of the deploy", max(seconds, SETTLING_TIME), apps.LOOK_PAUSE)
+    polling = Polling(job.log.info, "a sign of the deploy", max(seconds, SETTLING_TIME), apps.LOOK_PAUSE)
     seen = await _look(job, rollout)
     while not rollout.has_begun and await polling.again(seen):
         seen = await _look(job, rollout)
@@ -51,7 +51,7 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
         DeployFailed: when the deploy failed, or the app runs another image.
         DeployTimedOut: when the app does not run after these seconds.
     """
-    polling = Polling(job.log, f"{job.app!r} to run", seconds, apps.LOOK_PAUSE)
+    polling = Polling(job.log.info, f"{job.app!r} to run", seconds, apps.LOOK_PAUSE)
     why = await _until_judged(job, rollout, polling)
     verdict, after = rollout.judge(is_last=True), human_seconds(polling.waited)
     if verdict is None:
@@ -83,7 +83,7 @@ async def require_same_version(job: Job, rollout: Rollout) -> None:
     """
     goal = f"{job.app!r} to show {rollout.images.quoted} again"
     # The verdict needs `SETTLING_TIME` from the first answer on.
-    polling = Polling(job.log, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
+    polling = Polling(job.log.info, goal, SETTLING_TIME + 2 * apps.LOOK_PAUSE, apps.LOOK_PAUSE)
     with suppress(DeployError):  # a firewall's 403 proves nothing either
         await _until_judged(job, rollout, polling)
     verdict = rollout.judge()

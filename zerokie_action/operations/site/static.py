@@ -12,7 +12,7 @@ import anyio.to_thread
 from zerokie_action import limits
 from zerokie_action.doubts import about_deploying, about_directory, require_no_doubt
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
-from zerokie_action.files.ignore import names_directory
+from zerokie_action.files.ignore import compiled, names_directory
 from zerokie_action.files.local import directory_changed, hash_files
 from zerokie_action.files.plan import Plan, make_plan, needs_update
 from zerokie_action.files.rules import FRONT_PAGE
@@ -184,7 +184,7 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         if not can_skip:
             hashing.cancel()
     hashes = await hashing if can_skip else {}
-    keep, delete_stale = job.keep, settings.delete_stale
+    keep, delete_stale = compiled(job.settings.keep), settings.delete_stale
     plan = await _in_thread(
         lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
     )

@@ -14,6 +14,7 @@ import anyio
 
 from zerokie_action.errors import RequestRejected
 from zerokie_action.files.content_type import content_type, is_page
+from zerokie_action.files.ignore import compiled
 from zerokie_action.files.local import FileContent, LocalFile
 from zerokie_action.files.manifest import Proof
 from zerokie_action.files.plan import Plan
@@ -142,7 +143,7 @@ class Update:
             self._plan,
             proofs,
             self._manifest,
-            keep=self._job.keep,
+            keep=compiled(self._job.settings.keep),
             repository=self._job.ci.repository,
             now=time.time(),
             gone=self._gone,

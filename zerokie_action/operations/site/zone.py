@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.files.ignore import compiled
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.files.proofs import Listing
 from zerokie_action.files.zone import Listed, Zone, make_zone
@@ -37,7 +38,7 @@ async def read_zone(job: Job, url: str) -> Zone:
     listed, not_found = await list_zone(job)
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_zone(listed, newest, manifest, job.keep)._replace(not_found=not_found)
+    return make_zone(listed, newest, manifest, compiled(job.settings.keep))._replace(not_found=not_found)
 
 
 async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
@@ -61,7 +62,7 @@ async def require_listed(job: Job, judge: Callable[[Mapping[str, Listed]], Listi
     Raises:
         PlatformUnavailable: when a confirmed upload is still not listed, or an unchanged file has changed.
     """
-    polling = Polling(job.log, "the platform to list what was sent", _LAG)
+    polling = Polling(job.log.info, "the platform to list what was sent", _LAG)
     while True:
         listing = judge((await list_zone(job))[0])  # after the uploads, a 404 is a late answer
         if not (listing.missing or listing.changed):
@@ -88,7 +89,7 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
 
     After an outage, the manifest is requested again: without a manifest, a deploy uploads all files.
     """
-    polling = Polling(job.log, "the manifest of the last deploy", _PATIENCE)
+    polling = Polling(job.log.info, "the manifest of the last deploy", _PATIENCE)
     why = "the platform does not give the app's URL"
     while url:
         # The query makes the URL unique, so that no cache has it.
