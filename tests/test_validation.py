@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.settings import MINIMAL, VALUES, load, make_what_inputs_name, problems, variables
 from tests.support.world import World
-from zerokie_action.settings import Environment, input_name
+from zerokie_action.load import Environment
+from zerokie_action.settings import input_name
 from zerokie_action.validation import OTHER_NAMES, input_warnings, unknown_names
 
 LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}

@@ -19,6 +19,7 @@ from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import host_and_path
+from zerokie_action.load import Environment, load, secrets
 from zerokie_action.lock.record import LockRecords, default_state_file
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image.container import deploy_image
@@ -29,7 +30,7 @@ from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
 from zerokie_action.report.files import empty_reports
 from zerokie_action.report.result import Result
-from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
+from zerokie_action.settings import DEFAULT_API_URL, Settings
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names

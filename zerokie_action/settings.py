@@ -4,7 +4,7 @@ An input's name is the field's name with `-` for `_`. `make docs` copies each fi
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_origin
 
@@ -14,11 +14,9 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    ValidationError,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zerokie_action import formats
 from zerokie_action.ci import Level
@@ -45,32 +43,6 @@ def spellings(field: str) -> tuple[str, ...]:
     upper = field.upper()
     dashed = input_name(upper)
     return (f"INPUT_{dashed}", f"INPUT_{upper}", f"PLUGIN_{dashed}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
-
-
-class Environment:
-    """The inputs' texts from the environment.
-
-    Attributes:
-        env: the unchanged environment, for example `os.environ`.
-        variables: the variables that are not empty, with their values stripped.
-    """
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self.env = env
-        self.variables = {name: text for name, value in env.items() if (text := value.strip())}
-
-    def variable(self, field: str) -> str:
-        """The name of the variable that sets the input; empty if no variable does."""
-        return next((name for name in spellings(field) if name in self.variables), "")
-
-    def text(self, field: str) -> str:
-        """The input's text; empty if the input is not set."""
-        return self.variables.get(self.variable(field), "")
-
-    def label(self, field: str) -> str:
-        """The input for a message: its name, with the variable in brackets."""
-        variable = self.variable(field)
-        return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
@@ -315,7 +287,7 @@ class Settings(BaseSettings):
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
 """All inputs by field name, in the documented order."""
 _LISTS = [field for field, info in INPUTS.items() if get_origin(info.annotation) in {tuple, dict}]
-_SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
+SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
 
 
 class Input(NamedTuple):
@@ -335,7 +307,7 @@ def documented_inputs() -> Iterator[Input]:
     for field, info in INPUTS.items():
         is_required = info.default == ""  # only a required input has this default
         text, default = info.description or "", _written(info.default)
-        kinds = (field in _LISTS, field in _SECRETS, info.annotation is bool)
+        kinds = (field in _LISTS, field in SECRETS, info.annotation is bool)
         yield Input(input_name(field), default, is_required, text, *kinds)
 
 
@@ -344,40 +316,3 @@ def _written(value: object) -> str:
     if isinstance(value, int):  # or a boolean
         return str(value).lower()
     return formats.written_duration(value) if isinstance(value, float) else str(value or "")
-
-
-def secrets(environment: Environment) -> Iterator[str]:
-    """All secrets, for masks: also those in variables that don't count.
-
-    The values of `env` are not included: `run` redacts them in answers.
-    """
-    names = {name for field in _SECRETS for name in spellings(field)}
-    yield from (text for name, text in environment.variables.items() if name in names)
-    if (url := web_url(environment.text("health_check"))) and url.password:
-        yield from {url.password, url.userinfo.decode().partition(":")[2]}
-
-
-def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
-    """The settings, with defaults in place of wrong inputs, and the problems of each wrong input by field."""
-    source = EnvSettingsSource(Settings)
-    source.env_vars = environment.variables  # instead of `os.environ`
-    values = source()
-    problems: dict[str, list[str]] = {}
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            field = str(detail["loc"][0])
-            found = _problems(detail, environment.label(field), environment.text(field))
-            problems.setdefault(field, []).extend(found)
-            values.pop(spellings(field)[0], None)  # the source stores each value under the first spelling
-        settings = Settings(**values)
-    return settings, problems
-
-
-def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
-    """Describe the problems with an input."""
-    if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
-        return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
-    advice = "Write true or false" if detail["type"] == "bool_parsing" else detail["msg"]
-    return [f"{label}: {text!r} is wrong. {advice}"]

@@ -11,7 +11,8 @@ from zerokie_action import DOCS
 from zerokie_action.errors import WrongInputs
 from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import DOCKER_HUB, has_joined_variables, parse_lines, registry_of
-from zerokie_action.settings import INPUTS, Environment, Settings, input_name, spellings
+from zerokie_action.load import Environment
+from zerokie_action.settings import INPUTS, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
 _PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")

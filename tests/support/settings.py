@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from zerokie_action import settings
+from zerokie_action import load as inputs
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.settings import Settings
 from zerokie_action.validation import check, wrong_names
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
@@ -74,10 +75,10 @@ COMPANY: dict[str, dict[str, str]] = {
 }
 
 
-def load(env: Mapping[str, str]) -> settings.Settings:
+def load(env: Mapping[str, str]) -> Settings:
     """What the run that has this environment has to do; a `ConfigurationError` where that is not clear."""
-    environment = settings.Environment(env)
-    found, problems = settings.load(environment)
+    environment = inputs.Environment(env)
+    found, problems = inputs.load(environment)
     check(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
     return found
 
