@@ -13,7 +13,7 @@ from typing import TextIO
 
 import anyio
 
-from zerokie_action.ci import CI, Log, detect
+from zerokie_action.ci import CI, Log, detect, saved_state
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -24,7 +24,6 @@ from zerokie_action.lock.record import (
     LockRecord,
     LockRecords,
     StateFileInUse,
-    default_state_file,
     expiry,
     saved_locks,
 )
@@ -45,8 +44,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     ci.log.mask(*secrets(environment))
     # Not from `settings`, which has the default in place of a wrong input.
     state_file = environment.text("state_file")
-    file = Path(state_file) if state_file else default_state_file(env)
-    saved = saved_locks(env)
+    file = Path(state_file) if state_file else ci.state_file
+    saved = saved_locks(saved_state(env))
     try:
         with closing(_open_records(ci, file, saved)) as records:
             if held := dict.fromkeys([*saved, *records.held()]):

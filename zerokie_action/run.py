@@ -20,7 +20,7 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import host_and_path
 from zerokie_action.load import Environment, load, secrets
-from zerokie_action.lock.record import LockRecords, default_state_file
+from zerokie_action.lock.record import LockRecords
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
@@ -104,7 +104,7 @@ async def _work(
     """Connect to the platform, and do what the inputs ask for."""
     _announce(settings, ci.log)
     takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
-    state_file = (settings.state_file or default_state_file(environment.env)) if takes_lock else None
+    state_file = (settings.state_file or ci.state_file) if takes_lock else None
     redact = _redact_words(settings, environment, result)
     async with Transport(environment.env) as transport:
         http = RetryingClient(

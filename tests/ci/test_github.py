@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE, file_command
-from zerokie_action.ci import CI, detect
+from zerokie_action.ci import CI, detect, saved_state
 
 JOB = {
     "GITHUB_SERVER_URL": "https://github.example.com:8443",
@@ -110,3 +110,12 @@ def test_links_and_repository_are_those_of_the_job() -> None:
     assert step(JOB).repository == "github.example.com/o/r"
     for missing in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
         assert step(JOB | {missing: ""}).links == {}
+
+
+def test_the_post_step_gets_the_state_that_the_main_step_saved(tmp_path: Path) -> None:
+    """The runner passes each key to the post step with a prefix."""
+    state = tmp_path / "state"
+    step({"GITHUB_STATE": str(state)}).save_state({"app": "site", "session": "s-1"})
+    saved = file_command(state.read_text("utf-8"))
+    post = {f"STATE_{key}": value for key, value in saved.items()}
+    assert saved_state(post | {"HOME": "/root"}) == {"app": "site", "session": "s-1"}

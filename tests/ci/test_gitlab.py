@@ -1,6 +1,7 @@
 """GitLab: what a job's variables say."""
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,12 @@ def test_the_merge_request_is_the_pipelines_or_the_given_one(
     assert found is not None
     assert found.name == f"merge request !{iid}"
     assert found.comments == f"https://a.b/gitlab/api/v4/projects/{project}/merge_requests/{iid}/notes"
+
+
+def test_the_state_file_is_in_the_project_directory_by_default() -> None:
+    """Jobs that share the directory don't share the file."""
+    project = {"CI_PROJECT_DIR": "/builds/site"}
+    assert job(project | {"CI_JOB_ID": "42"}).state_file == Path("/builds/site/.zerokie-state-42.json")
+    assert job(project).state_file == Path("/builds/site/.zerokie-state-job.json")
+    assert job({}).state_file is None
+    assert detect(project, io.StringIO()).state_file is None

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -12,12 +11,7 @@ import pytest
 
 from tests.support.cleanup import leave, recorded
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.lock.record import LockRecords, default_state_file, saved_locks
-
-
-def as_environment(state: Mapping[str, str]) -> dict[str, str]:
-    """A CI system's state, as GitHub gives it back to the post step."""
-    return {f"STATE_{key}": value for key, value in state.items()}
+from zerokie_action.lock.record import LockRecords, saved_locks
 
 
 def records(file: Path) -> closing[LockRecords]:
@@ -37,7 +31,7 @@ def test_a_killed_run_leaves_what_the_cleanup_needs(file: Path) -> None:
     with closing(LockRecords(kept.update, file)) as record:
         record.add("site", "s-1")
     assert kept == json.loads(file.read_text("utf-8")) == {"app": "site", "session": "s-1"}
-    assert [tuple(lock) for lock in saved_locks(as_environment(kept))] == recorded(file) == [("site", "s-1")]
+    assert [tuple(lock) for lock in saved_locks(kept)] == recorded(file) == [("site", "s-1")]
     assert saved_locks({}) == []
 
 
@@ -48,10 +42,10 @@ def test_a_released_lock_is_recorded_as_released(file: Path) -> None:
         record.add("site", "s-1")
         record.mark_released(["s-1"])
     assert file.read_bytes() == b""
-    assert saved_locks(as_environment(kept)) == []
+    assert saved_locks(kept) == []
     with closing(LockRecords(kept.update, file)) as record:
         record.add("site", "s-2")
-    (lock,) = saved_locks(as_environment(kept))
+    (lock,) = saved_locks(kept)
     assert lock.session == "s-2", "what is said of the first says nothing of the next"
 
 
@@ -172,13 +166,3 @@ def test_a_pipe_as_state_file_is_refused(file: Path) -> None:
     os.mkfifo(file)
     with pytest.raises(ConfigurationError, match="it is not a regular file"):
         records(file)
-
-
-def test_gitlab_has_a_state_file_below_the_project() -> None:
-    """There the state has a file without being asked; jobs that share a folder don't share it."""
-    env = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}
-    assert default_state_file(env) == Path("/builds/site/.zerokie-state-42.json")
-    del env["CI_JOB_ID"]
-    assert default_state_file(env) == Path("/builds/site/.zerokie-state-job.json")
-    assert default_state_file({"CI_PROJECT_DIR": "/builds/site", "CI_JOB_ID": "42"}) is None
-    assert default_state_file({"GITLAB_CI": "true"}) is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -79,6 +80,11 @@ class CI:
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Keep `state` for the cleanup step, even if this process is killed. Only GitHub can."""
+
+    @property
+    def state_file(self) -> Path | None:
+        """The default of `state-file`: on GitLab a file in the project directory, elsewhere none."""
+        return None
 
     def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 for subclasses
         """The pull or merge request with this number, or else the run's own; None if there is none."""

@@ -90,6 +90,12 @@ class GitHub(CI):
             self.log.warning(f"{variable} can't be written ({reason}); this step continues without it")
 
 
+def saved_state(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the state that the main step saved, in a post step; empty elsewhere."""
+    prefix = "STATE_"
+    return {name.removeprefix(prefix): text for name, text in env.items() if name.startswith(prefix)}
+
+
 def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
     """The commit and the pull request's number in the event that started the run, as far as it has them."""
     try:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from zerokie_action.ci.generic import CI, PullRequest
@@ -42,6 +43,13 @@ class GitLab(CI):
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # The URL includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         self._page = project
+
+    @property
+    def state_file(self) -> Path | None:
+        """A file in the project directory, which jobs may share. So the name contains the job's ID."""
+        if project := self.env.get("CI_PROJECT_DIR"):
+            return Path(project) / f".zerokie-state-{self.env.get('CI_JOB_ID', 'job')}.json"
+        return None
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """The merge request with this number, or else the merge request of the pipeline."""

@@ -133,20 +133,10 @@ class LockRecords:
             ) from error
 
 
-def saved_locks(env: Mapping[str, str]) -> list[LockRecord]:
-    """The lock that an earlier step may still hold, from GitHub's `STATE_*` variables."""
-    app, session = env.get("STATE_app"), env.get("STATE_session")
-    return [LockRecord(app, session)] if app and session and session != env.get("STATE_released") else []
-
-
-def default_state_file(env: Mapping[str, str]) -> Path | None:
-    """The state file when `state-file` is not set: on GitLab a file in the project directory, elsewhere none.
-
-    The file's name has the job's ID, because jobs may share a project directory.
-    """
-    if env.get("GITLAB_CI") and (project := env.get("CI_PROJECT_DIR")):
-        return Path(project) / f".zerokie-state-{env.get('CI_JOB_ID', 'job')}.json"
-    return None
+def saved_locks(state: Mapping[str, str]) -> list[LockRecord]:
+    """Return the lock that an earlier step may still hold, from the state that it saved in the CI system."""
+    app, session = state.get("app"), state.get("session")
+    return [LockRecord(app, session)] if app and session and session != state.get("released") else []
 
 
 def _open(file: Path) -> int:
