@@ -15,6 +15,7 @@ import anyio
 
 from zerokie_action.ci import CI, Log, detect, saved_state
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.limits import CLEANUP
@@ -28,7 +29,6 @@ from zerokie_action.lock.record import (
     saved_locks,
 )
 from zerokie_action.lock.session import DeploySession
-from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import cancel_on_signal

@@ -2,7 +2,7 @@
 
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from itertools import chain
@@ -13,14 +13,16 @@ import anyio.to_thread
 
 import zerokie_action
 from zerokie_action.ci import CI, Log, detect
-from zerokie_action.conclusion import conclude
-from zerokie_action.errors import DeployError, unwrap
+from zerokie_action.errors import DeployError, Interrupted, WrongInputs, unwrap
+from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import host_and_path
 from zerokie_action.load import Environment, load, secrets
 from zerokie_action.lock.record import LockRecords
+from zerokie_action.notify import tell_forge
+from zerokie_action.numbers import human_seconds
 from zerokie_action.operations.destroy import destroy
 from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
@@ -28,8 +30,8 @@ from zerokie_action.operations.site.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
 from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
-from zerokie_action.report.files import empty_reports
-from zerokie_action.report.result import Result
+from zerokie_action.report.files import empty_reports, write_reports
+from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.settings import DEFAULT_API_URL, Settings
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
@@ -74,12 +76,20 @@ async def run_async(
     error: DeployError | None = None
     try:
         if not is_skipped:
+            problems += _problems_with_directory(settings, environment)
             check(settings, environment, problems)
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci, result, shutdown)
     except Exception as caught:  # noqa: BLE001 - the reports have every error
         error = _deploy_error(caught, ci.log)
-    return await conclude(result, ci, settings, error, signals)
+    return await _conclude(result, ci, settings, error, signals)
+
+
+def _problems_with_directory(settings: Settings, environment: Environment) -> Iterator[str]:
+    """Why the folder of a deploy can't be read."""
+    directory = environment.text("directory")
+    if directory and settings.operation == "deploy" and (problem := problem_with_directory(directory)):
+        yield f"{environment.label('directory')}: {directory!r} {problem}"
 
 
 def _new_result(
@@ -179,3 +189,43 @@ def _deploy_error(caught: Exception, log: Log) -> DeployError:
     if log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
         log.debug(*"".join(traceback.format_exception(error)).splitlines())
     return DeployError(f"Unexpected error: {error!r}", hint=_BUG)
+
+
+async def _conclude(
+    result: Result, ci: CI, settings: Settings, error: DeployError | None, signals: Signals
+) -> int:
+    """End a run: complete its result, write the reports, then tell the forge. Returns the exit code.
+
+    Args:
+        result: the result, as far as the run has filled it.
+        ci: the environment of the run.
+        settings: the inputs, with defaults in place of wrong inputs.
+        error: why the run failed; None after a success.
+        signals: a signal has ended the run, or ends the requests to the forge.
+    """
+    if signals.first is not None:
+        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
+    result.conclude(error)
+    _log_end(result, ci.log)
+    result = redact_result(result, ci.log.redact)
+    write_reports(result, ci, settings.own_files)
+    # A sweep has told the forge about each app.
+    if result.operation != "sweep" and not isinstance(error, WrongInputs):
+        async with cancel_on_signal(signals):
+            await tell_forge(result, ci, settings)
+    return result.exit_code
+
+
+def _log_end(result: Result, log: Log) -> None:
+    """Log the last line of a successful run, or the error."""
+    if not result.problems:
+        _, line = OUTCOMES[result.outcome]
+        time = human_seconds(result.duration_seconds)
+        what, status = result.what.capitalize(), result.status.capitalize()
+        log.info(line.format(url=result.url or result.app, time=time, What=what, Status=status))
+        return
+    *others, last = result.problems
+    for problem in others:
+        log.error(problem)
+    nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
+    log.error(last, *filter(None, (nothing_changed, result.hint)))

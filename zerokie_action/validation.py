@@ -1,4 +1,4 @@
-"""Checks the inputs together: combinations, unknown names, and paths.
+"""Checks the inputs together: combinations and unknown names.
 
 The checks read the inputs' texts, so that one run lists all problems, even if some inputs are invalid.
 """
@@ -9,7 +9,6 @@ from difflib import get_close_matches
 
 from zerokie_action import DOCS
 from zerokie_action.errors import WrongInputs
-from zerokie_action.files.scan import problem_with_directory
 from zerokie_action.formats import DOCKER_HUB, has_joined_variables, parse_lines, registry_of
 from zerokie_action.load import Environment
 from zerokie_action.settings import INPUTS, Settings, input_name, spellings
@@ -132,8 +131,6 @@ def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Itera
             f"{login} without `registry-server`, which means Docker Hub, and {label('image')} is on "
             f"{host!r}: add `registry-server: {host}`"
         )
-    if directory and (problem := problem_with_directory(directory)):
-        yield f"{label('directory')}: {directory!r} {problem}"
 
 
 def _given(environment: Environment, *fields: str) -> str:

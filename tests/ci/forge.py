@@ -14,8 +14,8 @@ from tests.http.servers import Handler, Peer, serve
 from tests.support import timewarp
 from tests.support.world import Outcome, World
 from zerokie_action.ci import detect
-from zerokie_action.conclusion import tell_forge
 from zerokie_action.load import Environment, load
+from zerokie_action.notify import tell_forge
 from zerokie_action.report.result import Result
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory

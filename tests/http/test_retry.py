@@ -13,9 +13,8 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import Outcome, Write, extensions
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.outcome import Outcome, Write
 
 LOST = httpx.ReadError("the connection was reset")
 REFUSED = httpx.ConnectError("connection refused")

@@ -9,10 +9,10 @@ import pytest
 from tests.http.transports import Script, Step, answer
 from tests.platform.clients import client_over
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.limits import LAST_WRITE
 from zerokie_action.lock import session as module
 from zerokie_action.lock.session import DeploySession, Ended, Held, Lost, Pending
-from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.models import Counts
 
 COUNTS = Counts(files_uploaded=3, files_deleted=1, total_bytes=42)

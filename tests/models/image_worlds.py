@@ -22,9 +22,9 @@ from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
-from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Result
 from zerokie_action.shutdown import Shutdown

@@ -1,6 +1,12 @@
-"""The parts of a request: headers, extensions and body."""
+"""The parts of a request: headers, extensions, body and outcome.
+
+The reports need to know what a run may have left behind, even after a lost response or a cancellation. So a
+`Write` is unknown from the moment its request may leave, until a response says more.
+"""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import NamedTuple, Protocol
 
 import anyio.to_thread
@@ -105,3 +111,32 @@ class ContentStream(httpx.AsyncByteStream):
             return
         while chunk := await anyio.to_thread.run_sync(next, chunks, b"", abandon_on_cancel=True):
             yield chunk
+
+
+class Outcome(IntEnum):
+    """What became of a request that changes something. Of several requests, the greatest outcome counts."""
+
+    REFUSED = auto()
+    """The platform refused the request, or it was never sent."""
+    DONE = auto()
+    """The platform confirmed the request."""
+    UNKNOWN = auto()
+    """The request may have taken effect: it is in flight, or its answer was lost."""
+
+
+@dataclass(slots=True)
+class Write:
+    """One request that changes something, with all of its attempts.
+
+    Attributes:
+        outcome: what became of it so far.
+        lost: why the answer to an attempt was lost; empty if none was lost. It stays after a later answer.
+    """
+
+    outcome: Outcome = Outcome.REFUSED
+    lost: str = ""
+
+    @property
+    def may_come_late(self) -> bool:
+        """Whether the platform may carry out an attempt whose answer was lost at any later time."""
+        return bool(self.lost) or self.outcome is Outcome.UNKNOWN

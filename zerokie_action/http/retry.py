@@ -21,9 +21,9 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.http.transport import Transport
 from zerokie_action.numbers import human_seconds
-from zerokie_action.outcome import Outcome, Write
 
 T = TypeVar("T")
 

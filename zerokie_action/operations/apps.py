@@ -8,9 +8,9 @@ from http import HTTPStatus
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.operations.job import Job
-from zerokie_action.outcome import Change
 from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.models import App
+from zerokie_action.report.record import Change
 from zerokie_action.settings import ONLY_AT_CREATION
 
 _HOW_TO_CHANGE = f"{DOCS}/image.md#how-to-change-env"

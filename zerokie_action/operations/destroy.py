@@ -6,12 +6,12 @@ from enum import Enum
 
 from zerokie_action.doubts import about_destroying, about_kind, require_no_doubt
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.numbers import human_files
 from zerokie_action.operations import apps
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import read_zone
-from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.report.result import Seen

@@ -15,10 +15,10 @@ from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession
 from zerokie_action.numbers import human_seconds
 from zerokie_action.operations.polling import Polling
-from zerokie_action.outcome import Change, was_created
 from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
+from zerokie_action.report.record import Change, was_created
 from zerokie_action.report.result import Result
 from zerokie_action.settings import Settings
 from zerokie_action.shutdown import Shutdown

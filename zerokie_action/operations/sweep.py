@@ -13,18 +13,18 @@ from functools import partial
 import anyio
 
 from zerokie_action.ci.forge import Forge
-from zerokie_action.conclusion import tell_forge
 from zerokie_action.doubts import about_kind, about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.files.ignore import compiled
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
+from zerokie_action.notify import tell_forge
 from zerokie_action.numbers import human_files
 from zerokie_action.operations.destroy import Kind, destroy, with_files
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import list_zone
-from zerokie_action.outcome import Change
 from zerokie_action.platform.models import App
+from zerokie_action.report.record import Change
 from zerokie_action.report.result import Result, redact_result
 
 

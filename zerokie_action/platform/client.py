@@ -20,10 +20,18 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import HEADERS, MEGABYTE, Bytes, Content, ContentStream, extensions
+from zerokie_action.http.request import (
+    HEADERS,
+    MEGABYTE,
+    Bytes,
+    Content,
+    ContentStream,
+    Outcome,
+    Write,
+    extensions,
+)
 from zerokie_action.http.retry import Guard, RetryingClient
 from zerokie_action.numbers import human_bytes
-from zerokie_action.outcome import Outcome, Write
 from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
 from zerokie_action.platform.models import (
     App,

@@ -12,7 +12,7 @@ from zerokie_action.errors import DeployError, Interrupted
 from zerokie_action.escapes import LINE_LIMIT, is_web_url, output_line
 from zerokie_action.formats import is_image
 from zerokie_action.numbers import human_files, human_paths
-from zerokie_action.outcome import Change, was_created
+from zerokie_action.report.record import Change, was_created
 
 OUTCOMES = {
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),

@@ -6,13 +6,14 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.http.request import Outcome, Write
 from zerokie_action.operations import apps
 from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.operations.image.watch import wait_until_begun
 from zerokie_action.operations.job import Job
-from zerokie_action.outcome import Change, Outcome, Write
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App
+from zerokie_action.report.record import Change
 
 _HINT_LOST = (
     "Look at the app on the platform before you run the job again: a request may still take effect. "

@@ -8,7 +8,7 @@ from zerokie_action.operations import apps
 from zerokie_action.operations.image.deploy import Deploy
 from zerokie_action.operations.image.rollout import Rollout
 from zerokie_action.operations.image.watch import look_up_final_state, look_up_image, wait_until_running
-from zerokie_action.outcome import Change
+from zerokie_action.report.record import Change
 
 _OWN_TIME = 60.0
 """Seconds that a rollback has at least, even after `timeout`: to be accepted, and then to run."""

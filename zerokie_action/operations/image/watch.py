@@ -10,15 +10,16 @@ import anyio
 
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
 from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.request import Outcome
 from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
 from zerokie_action.numbers import human_seconds
 from zerokie_action.operations import apps
 from zerokie_action.operations.image.rollout import RUNNING, Rollout, Verdict
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
-from zerokie_action.outcome import Change, Outcome
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
+from zerokie_action.report.record import Change
 from zerokie_action.report.result import Seen
 
 LOOK_TIME = 2.0

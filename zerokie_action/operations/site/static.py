@@ -27,9 +27,9 @@ from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.domains import preview_domains, update_domains
 from zerokie_action.operations.site.update import Update
 from zerokie_action.operations.site.zone import read_zone, require_listed
-from zerokie_action.outcome import was_created
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.platform.pages import connect_ahead
+from zerokie_action.report.record import was_created
 from zerokie_action.report.result import Changes, Uploaded
 
 T = TypeVar("T")

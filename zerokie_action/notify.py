@@ -1,25 +1,23 @@
-"""The end of every run: its result becomes the exit code, the reports, and what the forge shows."""
+"""Reports a run to the code host: its comment on the pull request, and its deployment."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
 
-from zerokie_action.ci import CI, Log
+from zerokie_action.ci import CI
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.ci.forge import RATE_LIMIT, Forge
-from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.escapes import is_web_url
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.numbers import human_seconds
-from zerokie_action.report.files import rendered, write_reports
-from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
+from zerokie_action.report.files import rendered
+from zerokie_action.report.result import Result
 from zerokie_action.report.summary import render_comment
 from zerokie_action.settings import Settings
-from zerokie_action.shutdown import cancel_on_signal
-from zerokie_action.signals import Signals
 
 _TIME = 20.0
 """Seconds to tell the forge about a run."""
@@ -32,46 +30,6 @@ _STATES = {
 }
 """The state of a run's deployment by operation and status. No other run changes a deployment, nor does a dry
 run, which may fail as well."""
-
-
-async def conclude(
-    result: Result, ci: CI, settings: Settings, error: DeployError | None, signals: Signals
-) -> int:
-    """End a run: complete its result, write the reports, then tell the forge. Returns the exit code.
-
-    Args:
-        result: the result, as far as the run has filled it.
-        ci: the environment of the run.
-        settings: the inputs, with defaults in place of wrong inputs.
-        error: why the run failed; None after a success.
-        signals: a signal has ended the run, or ends the requests to the forge.
-    """
-    if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=f"Run the {result.what} again.")
-    result.conclude(error)
-    _log_end(result, ci.log)
-    result = redact_result(result, ci.log.redact)
-    write_reports(result, ci, settings.own_files)
-    # A sweep has told the forge about each app.
-    if result.operation != "sweep" and not isinstance(error, WrongInputs):
-        async with cancel_on_signal(signals):
-            await tell_forge(result, ci, settings)
-    return result.exit_code
-
-
-def _log_end(result: Result, log: Log) -> None:
-    """Log the last line of a successful run, or the error."""
-    if not result.problems:
-        _, line = OUTCOMES[result.outcome]
-        time = human_seconds(result.duration_seconds)
-        what, status = result.what.capitalize(), result.status.capitalize()
-        log.info(line.format(url=result.url or result.app, time=time, What=what, Status=status))
-        return
-    *others, last = result.problems
-    for problem in others:
-        log.error(problem)
-    nothing_changed = NOTHING_CHANGED if result.nothing_changed else ""
-    log.error(last, *filter(None, (nothing_changed, result.hint)))
 
 
 async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:

@@ -1,41 +1,9 @@
-"""The outcome of each request that changes something, and the run's list of changes.
-
-The reports need to know what a run may have left behind, even after a lost answer or a cancellation. So a
-`Write` is unknown from the moment its request may leave, until an answer says more.
-"""
+"""The changes that a run asked for, from which the reports derive its final state."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntEnum, auto
 
-
-class Outcome(IntEnum):
-    """What became of a request that changes something. Of several requests, the greatest outcome counts."""
-
-    REFUSED = auto()
-    """The platform refused the request, or it was never sent."""
-    DONE = auto()
-    """The platform confirmed the request."""
-    UNKNOWN = auto()
-    """The request may have taken effect: it is in flight, or its answer was lost."""
-
-
-@dataclass(slots=True)
-class Write:
-    """One request that changes something, with all of its attempts.
-
-    Attributes:
-        outcome: what became of it so far.
-        lost: why the answer to an attempt was lost; empty if none was lost. It stays after a later answer.
-    """
-
-    outcome: Outcome = Outcome.REFUSED
-    lost: str = ""
-
-    @property
-    def may_come_late(self) -> bool:
-        """Whether the platform may carry out an attempt whose answer was lost at any later time."""
-        return bool(self.lost) or self.outcome is Outcome.UNKNOWN
+from zerokie_action.http.request import Outcome, Write
 
 
 @dataclass
