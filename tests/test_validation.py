@@ -104,34 +104,6 @@ def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], prob
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
-@pytest.mark.parametrize(
-    ("paths", "written", "advice"),
-    [
-        ("public/ src/", "publik", ": did you mean 'public'?"),
-        ("build/ out/", "dist", ": did you mean 'build' or 'out'?"),
-        ("build/ public/ package.json", "dist", ": did you mean 'build'?"),
-        (
-            "public/ package.json",
-            "dist",
-            " (in a container: mount the folder, and write the path as the cont",
-        ),
-    ],
-)
-def test_a_missing_folder_names_what_is_there_instead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, written: str, advice: str
-) -> None:
-    """First of all it has to be built. Then the names that build tools use.
-
-    Beside a `package.json`, `public` has a project's own assets.
-    """
-    for path in paths.split():
-        (tmp_path / "checkout" / path).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "checkout")
-    (problem,) = problems(MINIMAL | {"ZEROKIE_DIRECTORY": written})
-    fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
-    assert f"does not exist; {fix}{advice}" in problem
-
-
 @pytest.mark.parametrize("text", ["my-site", "my-site-*", "my-*-pr-*", "*-pr-*", "a/b-pr-*", "my site-pr-*"])
 def test_only_patterns_of_previews_are_swept(text: str) -> None:
     """One that is wrong stops the sweep of all: `my-site-*` would take production along."""

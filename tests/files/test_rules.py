@@ -85,3 +85,31 @@ def test_an_ignore_file_that_is_a_link_is_not_read(directory: str, link: str, ta
     Path(link).symlink_to(target)
     problem = f"The ignore file '{link}' is a symlink. Replace it with a regular file"
     assert read_ignore_file(Path(directory)) == (Path(link), [], [problem])
+
+
+@pytest.mark.parametrize(
+    ("paths", "written", "advice"),
+    [
+        ("public/ src/", "publik", ": did you mean 'public'?"),
+        ("build/ out/", "dist", ": did you mean 'build' or 'out'?"),
+        ("build/ public/ package.json", "dist", ": did you mean 'build'?"),
+        (
+            "public/ package.json",
+            "dist",
+            " (in a container: mount the folder, and write the path as the cont",
+        ),
+    ],
+)
+def test_a_missing_folder_names_what_is_there_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: str, written: str, advice: str
+) -> None:
+    """First of all it has to be built. Then the names that build tools use.
+
+    Beside a `package.json`, `public` has a project's own assets.
+    """
+    for path in paths.split():
+        (tmp_path / "checkout" / path).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkout")
+    problem = problem_with_directory(written)
+    fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
+    assert f"does not exist; {fix}{advice}" in problem
