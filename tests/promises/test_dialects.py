@@ -147,7 +147,7 @@ def image_story(world: World, dialect: Collection[str]) -> None:
     destroy(world, "web", take_over="image=not-in-get" in dialect)
 
 
-def destroy(world: World, app: str, **inputs: object) -> None:
+def destroy(world: World, app: str, **inputs: Any) -> None:
     step(world, app=app, operation="destroy", **inputs)
     world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
     assert app not in {one.name for one in world.platform.apps.list()}
