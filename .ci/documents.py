@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.report.result import Result, output_values  # noqa: E402
-from zerokie_action.sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.settings import INPUTS, Input, documented_inputs  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
@@ -39,12 +39,10 @@ _NOT_OF_THE_COMPONENT = {
 pipeline's configuration can read its inputs."""
 
 _OF_THE_STOP_JOB = {
-    "api-key-file",
     "api-url",
     "app",
     "comment",
     "dry-run",
-    "lock-heartbeat",
     "lock-timeout",
     "log-level",
     "pull-request",
@@ -56,9 +54,7 @@ _OF_THE_STOP_JOB = {
 """Inputs that mean something when an app is destroyed."""
 
 _NOT_OF_THE_WORKFLOW = {
-    "api-key-file",  # nothing but the site is on the runner, and nothing reads a file after the job
-    "registry-password-file",
-    "output-file",
+    "output-file",  # nothing reads a file after the job
     "dotenv-file",
     "annotations-file",
     "summary-file",

@@ -61,7 +61,7 @@ def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
     platform.put(app, "about.html", FRONT_PAGE)
     is_early = visit("about.html").content == FRONT_PAGE
     platform.release_lock(app)
-    delay = _time_until(lambda: visit("about.html").content == FRONT_PAGE)
+    delay = time_until(lambda: visit("about.html").content == FRONT_PAGE)
     yield "Visitors get a changed page", "before finalize" if is_early else f"{delay} after finalize"
 
 
@@ -101,15 +101,8 @@ def facts_of_list(platform: Platform, app: str) -> Facts:
     ):  # fmt: skip
         for path in paths:
             platform.send(method, app, f"/files/{path}", content=content, headers=TEXT)
-        delay = _time_until(partial(is_listed, len(content) or None))
+        delay = time_until(partial(is_listed, len(content) or None))
         yield f"The list of files shows {change}", f"after {delay}"
-
-
-def facts_of_deletion(platform: Platform, app: str) -> Facts:
-    """Delete an app, and watch it until it is gone."""
-    first = platform.send("DELETE", app).status_code
-    shown, gone = _said(platform.send("GET", app)), _time_until(lambda: platform.app(app) is None)
-    yield "The deletion of an app", f"DELETE {first}, gone after {gone}; the first GET: {shown}"
 
 
 def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Facts:
@@ -117,18 +110,20 @@ def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Fa
     platform.create(other)
     until(lambda: platform.app(other) is not None)
     for whose, name in ("the same", app), ("another", other):
-        seen = _said(platform.send("POST", name, "/domains", json={"domain": domain}))
+        seen = said(platform.send("POST", name, "/domains", json={"domain": domain}))
         yield f"POST of a domain that {whose} app has", seen
 
 
-def _time_until(condition: Callable[[], bool]) -> str:
+def time_until(condition: Callable[[], bool]) -> str:
+    """Wait until the condition is true; return how long that took."""
     started = time.monotonic()
     happened = until(condition, pause=0.2)
     return f"{time.monotonic() - started:.1f} s" if happened else f"more than {SHOWN_WITHIN:.0f} s"
 
 
-def _said(response: httpx.Response) -> str:
-    return f"{response.status_code} {response.text[:200]}"
+def said(response: httpx.Response) -> str:
+    """Return the status and the beginning of the body."""
+    return f"{response.status_code} {response.text[:200]}".rstrip()
 
 
 def _described(page: Page) -> str:

@@ -14,7 +14,14 @@ from urllib.parse import quote
 
 import httpx
 
-from acceptance.facts import FRONT_PAGE, facts_of_list, facts_of_serving, facts_of_uploads
+from acceptance.facts import (
+    FRONT_PAGE,
+    facts_of_list,
+    facts_of_serving,
+    facts_of_uploads,
+    said,
+    time_until,
+)
 from acceptance.platform import NO_CHANGES, Page, Platform, as_object, check, files_by_path, until
 from acceptance.report import Question, Report
 
@@ -60,6 +67,10 @@ def open_questions() -> dict[str, Question]:
         "date": Question("Do responses have a `Date` header?", _named("sent absent")),
         "new-app": Question("How does the platform answer requests for a new app?", {
             "ready": "ready", "404 error": "404", "502 error": "502", "upload 404 error": "files-404"}),
+        "app-deletion": Question(
+            "How does a deleted app disappear? Until then: the status, and the answers to DELETE and create.",
+            {"gone": "at-once", "`deleting`, 404, 409": "deleting", "`Terminating`, 409, 409": "Terminating",
+             "`DELETE_IN_PROGRESS`, 409, 409": "DELETE_IN_PROGRESS", "`deleted`, 404, 409": "deleted"}),
         "new-site": Question("Is a new site empty?", _named("empty page")),
         "url": Question(
             "How can visitors reach an app at its `url`?", _named("https bare absent late redirect login")),
@@ -220,6 +231,32 @@ def _page_shape(page: Page) -> str:
 def address_of(url: str) -> str:
     """Return the address of an app's pages, which `url` may give without a scheme."""
     return (url if "://" in url else f"https://{url}").rstrip("/")
+
+
+def ask_deletion(platform: Platform, app: str, report: Report) -> None:
+    """Delete the site, and watch until it is gone. Afterwards it exists if the platform accepted a create."""
+    _record(report, _shapes_of_deletion(platform, app, report.facts))
+
+
+def _shapes_of_deletion(platform: Platform, app: str, facts: dict[str, str]) -> Shapes:
+    statuses: list[str] = []
+
+    def is_gone() -> bool:
+        shown = platform.app(app)
+        if shown and (status := f"`{shown.get('status')}`") not in statuses:
+            statuses.append(status)
+        return shown is None or any(response.status_code == 201 for response in meanwhile.values())
+
+    first = {"DELETE": platform.send("DELETE", app), "the first GET": platform.send("GET", app)}
+    meanwhile: dict[str, httpx.Response] = {}
+    if first["the first GET"].is_success:
+        meanwhile["a second DELETE"] = platform.send_once("DELETE", app)
+        meanwhile["create"] = platform.create(app)
+    gone = time_until(is_gone)
+    responses = (f"{name}: {said(response)}" for name, response in (first | meanwhile).items())
+    facts["The deletion of an app"] = "; ".join([f"gone after {gone}", *responses])
+    codes = (str(response.status_code) for response in meanwhile.values())
+    yield "app-deletion", ", ".join([*statuses, *codes]) or "gone"
 
 
 # --- a container

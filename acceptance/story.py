@@ -16,10 +16,10 @@ from urllib.parse import quote
 import httpx
 
 from acceptance.commands import Command, Commands
-from acceptance.facts import facts_of_deletion, facts_of_domain
+from acceptance.facts import facts_of_domain
 from acceptance.names import new_name, random_word
 from acceptance.platform import BrokenError, NotTriedError, check, try_only_if, until
-from acceptance.questions import address_of, ask_container, ask_site
+from acceptance.questions import address_of, ask_container, ask_deletion, ask_site
 from acceptance.report import BROKEN, HELD, Promise, Report, say
 
 Content = dict[str, bytes]
@@ -117,7 +117,7 @@ class Story:
             if not ask_site(self._platform, app, self._report, self._patience):
                 self._patience = min(self._patience, 10)  # the next app's page will not be up either
         with self._asking():
-            self._report.facts.update(facts_of_deletion(self._platform, app))
+            ask_deletion(self._platform, app, self._report)
         self._platform.delete([app], 60)
 
     def ask_container(self) -> None:

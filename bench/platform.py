@@ -5,7 +5,7 @@ It speaks just what the deploy of a static folder needs, and what rclone and `aw
 costs one latency more, and one with TLS. The apps' public addresses have a port of their own. Of a stored
 file it keeps the length and the second, so that its memory does not grow with the bytes; only the
 manifest, which the next deploy reads, is kept whole. Every name is an app. It shares no code with
-the client and checks next to nothing: that is the matter of `zerokie_action.sandbox`, which is far
+the client and checks next to nothing: that is the matter of `sandbox`, which is far
 too exact to be fast.
 """
 

@@ -38,7 +38,7 @@ class Platform:
         folder = Path(tempfile.mkdtemp(prefix="zerokie-demo-"))
         options = ["--port=0", f"--data={folder / 'platform'}", f"--api-key={API_KEY}"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "zerokie_action.sandbox", *options],
+            [sys.executable, "-m", "sandbox", *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Fault, Kind
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import API_KEY, World
 from zerokie_action.lock.record import LockRecords
-from zerokie_action.sandbox.faults import Fault, Kind
 
 SESSION = "0b5c"
 STATE = {"STATE_app": "site", "STATE_session": SESSION}
@@ -36,16 +36,12 @@ def test_a_killed_runs_lock_is_released(world: World) -> None:
     assert "released now. The platform recorded the deploy with counts of zero" in said
 
 
-def test_the_key_is_read_from_a_file(world: World, tmp_path: Path) -> None:
-    """The cleanup reads it as the deploy did, without what editors leave there."""
-    (tmp_path / "key").write_text(f"\ufeff  {API_KEY}\r\n\n", "utf-8")
-    world.env |= {"INPUT_API-KEY-FILE": str(tmp_path / "key")}
-    assert "released now" in clean_up(world, STATE, api_key=None)
-
-
 def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
-    """What would stop a deploy must not cost a lock."""
+    """What would stop a deploy must not cost a lock. Without a key, the warning names a former input."""
     world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_TIMEOUT": "soon"}
+    world.env |= {"INPUT_API-KEY-FILE": "key", "ZEROKIE_LOCK_HEARTBEAT": "60", "PLUGIN_ENV": "A=1,B=2"}
+    log = clean_up(world, STATE, api_key=None)
+    assert "`api-key` is not set; `api-key-file` (INPUT_API-KEY-FILE) is not an input anymore." in log
     assert "released now" in clean_up(world, STATE)
 
 

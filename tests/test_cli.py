@@ -83,7 +83,7 @@ def test_help_shows_all_inputs_and_exit_codes() -> None:
     assert names == [name.replace("_", "-") for name in INPUTS]
     assert re.findall(r"^  (\d+)", text, re.MULTILINE) == [*map(str, range(11)), "128"]
     assert "\n  app (required)\n" in text
-    assert "\n  lock-heartbeat (default: 3m)\n" in text
+    assert "\n  lock-timeout (default: 10m)\n" in text
 
 
 # --- first contact

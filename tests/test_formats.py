@@ -32,11 +32,6 @@ READ: dict[Parse, dict[str, object]] = {
         "12h": 43_200,
         "7d": 604_800,
     },
-    # where a comma separates items, and where it does not
-    formats.split_at_commas: {
-        "a\\,b,[c,d],e": "a\\,b\n[c,d]\ne",
-        "# no a, no b\nc,d": "# no a, no b\nc\nd",
-    },
     # what follows the first `=` is the value, as it stands
     formats.parse_variables: {
         'A=1\n# no\n B_2 =x=y "z" # w\nspring.url-1=\n': {"A": "1", "B_2": 'x=y "z" # w', "spring.url-1": ""},
@@ -167,14 +162,15 @@ def test_a_list_has_one_item_a_line(items: list[str], line_break: str) -> None:
 @pytest.mark.parametrize(
     ("name", "better"),
     [
-        ("My_Site", "my-site"),
-        ("-" * 70 + "x" * 70, "x" * 62),
+        ("My Site", "my-site"),
+        ("/" + "x" * 70, "x" * 62),
         ("https://My-Site.platform-dev.zerokie.com/a?b", "my-site"),
         ("http://localhost:8080/", "http-localhost-8080"),
         ("../my/site", "my-site"),
     ],
 )
 def test_a_better_name_fits_a_host_name(name: str, better: str) -> None:
-    """What to write in place of a name that the platform refuses."""
-    assert formats.advice_for_app(name) == f"write for example {better!r}: {HOST}"
-    assert formats.advice_for_app(better) == ""
+    """What to write in place of a name that no URL can have."""
+    with pytest.raises(ValueError, match=f"write for example {better!r}: {re.escape(HOST)}$"):
+        formats.check_app(name)
+    assert formats.check_app(better) == better

@@ -17,9 +17,8 @@ from tests.support.settings import (
     problems,
     variables,
 )
-from zerokie_action import settings as inputs
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.settings import INPUTS, Environment, spellings
+from zerokie_action.settings import INPUTS, spellings
 
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
 
@@ -69,7 +68,6 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "api_url": "https://api.platform-dev.zerokie.com",
         "skip_without_key": False,
         "create": False,
-        "ignore_file": Path(".zerokieignore"),
         "delete_stale": True,
         "take_over": False,
         "incremental": True,
@@ -80,7 +78,6 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "health_check_timeout": 120.0,
         "rollback": False,
         "lock_timeout": 600.0,
-        "lock_heartbeat": 180.0,
         "timeout": 1800.0,
         "retry_timeout": 120.0,
         "comment": False,
@@ -99,23 +96,6 @@ def test_every_wrong_item_of_a_list_is_told() -> None:
         *["`keep` (ZEROKIE_KEEP)"] * 2,
         *["`domains` (ZEROKIE_DOMAINS)"] * 2,
     ]
-
-
-def test_a_missing_key_and_an_unreadable_password_are_both_told() -> None:
-    registry = {"registry_username": "me", "registry_password_file": "no.txt"}
-    told = problems(MINIMAL | variables(api_key="", **registry))
-    names = ("`registry-password-file`", "`api-key`", "`registry-username`")
-    assert [problem.split()[0] for problem in told] == [*names]
-
-
-def test_reports_go_to_places_that_are_right_whatever_else_is_wrong(tmp_path: Path) -> None:
-    good = tmp_path / "result.json"
-    env = MINIMAL | variables(output_file=f"{good}", dotenv_file=f"{tmp_path}", log_level="loud")
-    dotenv, level = problems(env)
-    assert dotenv.startswith(f"`dotenv-file` (ZEROKIE_DOTENV_FILE): '{tmp_path}' is a folder")
-    assert "(ZEROKIE_LOG_LEVEL)" in level
-    found, _ = inputs.load(Environment(env))
-    assert (found.own_files, found.log_level) == ({"output_file": good}, "info")
 
 
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
@@ -144,16 +124,27 @@ def test_any_environment_gives_settings_or_sentences(before: str, others: dict[s
 # --- lists that are joined with commas
 
 
-def test_woodpeckers_and_drones_lists_are_split_at_commas() -> None:
-    """Each input that is a list; values of `env` may have commas, and so may patterns, behind a backslash."""
-    given = {
-        "PLUGIN_IGNORE": ("*.map,a\\,b", ("*.map", "a\\,b")),
-        "PLUGIN_KEEP": ("x,[y,z]", ("x", "[y,z]")),
-        "PLUGIN_DOMAINS": ("a.example.com,b.example.com", ("a.example.com", "b.example.com")),
-        "PLUGIN_REMOVE-DOMAINS": ("c.example.com,d.example.com", ("c.example.com", "d.example.com")),
-        "PLUGIN_ENV": ("# not, C=1\nA=1,2,b.c-1=3", {"A": "1,2", "b.c-1": "3"}),
-        "PLUGIN_HEALTH_CHECK": ("/a,b", "/a,b"),
+def test_a_comma_separates_no_items_whatever_the_prefix() -> None:
+    """Drone and Woodpecker join YAML lists with commas. That is exit 2 unless the comma is text."""
+    lists = {
+        "IGNORE": "*.map,drafts/",
+        "KEEP": "uploads/,[x,y]",
+        "DOMAINS": "a.example.com,b.example.com",
+        "REMOVE_DOMAINS": "c.example.com,d.example.com",
     }
-    found = load(MINIMAL | {name: text for name, (text, _) in given.items()}).model_dump()
-    read = {name: found[name.partition("_")[2].lower().replace("-", "_")] for name in given}
-    assert read == {name: value for name, (_, value) in given.items()}
+    for prefix in ("INPUT", "PLUGIN", "ZEROKIE"):
+        env = {f"{prefix}_{name}": text for name, text in lists.items()}
+        found = problems(MINIMAL | env)
+        assert [problem.partition(":")[0].partition("(")[2].rstrip(")") for problem in found] == [*env]
+    read = load(MINIMAL | {"PLUGIN_IGNORE": "a\\,b\n[c,d]\n", "PLUGIN_HEALTH_CHECK": "/a,b"})
+    assert (read.ignore, read.health_check) == (("a\\,b", "[c,d]"), "/a,b")
+
+
+@pytest.mark.parametrize("text", ["A=1,B=2", "A=hunter2, b.c-1=3", "C=1\nA=1,B=2"])
+def test_variables_that_are_joined_with_commas_are_exit_2(text: str) -> None:
+    """The platform could never show or correct the mistake. Elsewhere, the comma belongs to the value."""
+    assert problems(IMAGE | {"PLUGIN_ENV": text}) == (
+        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one per line",
+    )
+    assert load(IMAGE | {"ZEROKIE_ENV": text}).env
+    assert load(IMAGE | {"PLUGIN_ENV": "# A=1,B=2\nA=1,2\nB=a, b"}).env == {"A": "1,2", "B": "a, b"}

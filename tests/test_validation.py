@@ -9,12 +9,8 @@ import pytest
 from tests.support.settings import MINIMAL, VALUES, load, make_what_inputs_name, problems, variables
 from tests.support.world import World
 from zerokie_action.settings import Environment, input_name
-from zerokie_action.validation import input_warnings, unknown_names
+from zerokie_action.validation import OTHER_NAMES, input_warnings, unknown_names
 
-CREATION = ("port", "cpu", "memory", "env", "rollback")
-REGISTRY = ("registry_server", "registry_username", "registry_password_file")
-FOLDER = ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental")
-DEFAULTS = {"env": "# none\n", "keep": "# none\n", "ignore": "\n", "delete_stale": "yes", "rollback": "no"}
 LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
 
 
@@ -27,42 +23,40 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- inputs without an effect
 
 
+OTHERS = [field for field in VALUES if field not in {"operation", "image", "directory", "app"}]
+
+
 @pytest.mark.parametrize(
     ("task", "what", "unused"),
     [
-        ({"directory": "dist"}, "directory", [*CREATION, *REGISTRY]),
-        ({"image": "nginx:2"}, "image", [*FOLDER, "take_over"]),
-        (
-            {"operation": "restart"},
-            "operation: restart",
-            [*CREATION, *FOLDER, "take_over", "preview_environment"],
-        ),
-        ({"operation": "destroy"}, "operation: destroy", [*CREATION, *REGISTRY, *FOLDER]),
+        ({"directory": "dist"}, "directory", ["rollback"]),
+        ({"image": "nginx:2"}, "image", ["keep"]),
+        ({"operation": "restart"}, "operation: restart", ["rollback"]),
+        ({"operation": "destroy"}, "operation: destroy", ["rollback", "keep"]),
+        ({"operation": "sweep", "app": "web-pr-*"}, "operation: sweep", ["rollback", "keep"]),
     ],
 )
-def test_one_warning_names_all_inputs_without_effect(
+def test_only_rollback_and_keep_warn_if_they_have_no_effect(
     task: dict[str, str], what: str, unused: list[str]
 ) -> None:
-    """Each with the variable that was read. A reusable workflow hands on empty ones, and defaults, too."""
-    fields = (*CREATION, *REGISTRY, *FOLDER, "take_over", "preview_environment")
-    ours = variables(api_key="key", app="web", **task)
-    env = ours | variables(**{field: VALUES[field][0] for field in fields})
-    (warning,) = input_warnings(load(env), Environment(env))
-    named, _, why = warning.partition(": ")
-    assert why == f"no effect with `{what}`; leave out"
-    assert {field for field in fields if f"(ZEROKIE_{field.upper()})" in named} == {*unused}
-
-    env = ours | variables(**dict.fromkeys(fields, "  ") | DEFAULTS)
+    """With the variable that was read. All other inputs are silent, and so is an input without a value."""
+    ours = variables(api_key="key", app="web") | variables(**task)
+    fields = [field for field in OTHERS if not (what == "image" and field in {"domains", "remove_domains"})]
+    env = variables(**{field: VALUES[field][0] for field in fields}) | ours
+    assert [*input_warnings(load(env), Environment(env))] == [
+        f"`{field}` (ZEROKIE_{field.upper()}) has no effect with `{what}`" for field in unused
+    ]
+    env = ours | variables(rollback="no", keep="# none\n")
     assert [*input_warnings(load(env), Environment(env))] == []
 
 
 def test_the_warning_is_in_log_summary_and_result(world: World) -> None:
-    outcome = world.run(port=80)
+    outcome = world.run(rollback=True, port=80)
     (warning,) = outcome.outputs["warnings"]
-    assert warning == "`port` (ZEROKIE_PORT): no effect with `directory`; leave out"
+    assert warning == "`rollback` (ZEROKIE_ROLLBACK) has no effect with `directory`"
     assert outcome.outputs["notes"] == []
     assert f"Warning: {warning}\n" in outcome.log
-    assert "no effect with" in html.unescape(outcome.summary)
+    assert "has no effect with" in html.unescape(outcome.summary)
 
 
 @pytest.mark.parametrize(
@@ -98,18 +92,14 @@ def test_a_login_without_its_registry_is_exit_2(image: str, more: dict[str, str]
         ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
         ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' is wrong. Unable to parse input string as an integer, exceeded maximum size"),
-        # key files
-        ({"api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY) and `api-key-file` (ZEROKIE_API_KEY_FILE) are both set; keep one of them"),
-        ({"api_key": "", "api_key_file": "no.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (No such file or directory); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "", "api_key_file": "bytes.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (not UTF-8 text); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "", "api_key_file": "empty.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE): the file can't be read (it is empty); give the path of a text file that holds the secret and nothing else"),
-        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is the path of a file; set `api-key-file` to it, and not `api-key`"),
+        # paths of secrets
+        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
+        ({"registry_username": "me", "registry_password": f"{Path(__file__)}"}, "`registry-password` (ZEROKIE_REGISTRY_PASSWORD): This is a path. Pass the content (GitLab: `file: false`)"),
     ],
 )  # fmt: skip
 def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
-    """Also inputs that are right by themselves and wrong together; what a key file holds is not quoted."""
-    Path("empty.txt").write_text("\n", "utf-8")
-    Path("bytes.txt").write_bytes(b"hunter2\xff")
+    """Also inputs that are right by themselves and wrong together."""
+    Path("key.txt").write_text("hunter2")
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
@@ -173,11 +163,22 @@ def test_a_misspelt_input_gets_did_you_mean(variable: str, field: str) -> None:
     load(MINIMAL | {variable: "1"} | variables(**{field: VALUES[field][0]}))
 
 
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_names_from_other_tools_and_former_inputs_are_exit_2(name: str) -> None:
+    """However the name is written, and whether or not our input is set."""
+    upper = name.upper().replace("-", "_")
+    for variable in (f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"):
+        (problem,) = problems(MINIMAL | {variable: "hunter2"})
+        assert problem.startswith(f"`{name}` ({variable}) is ")
+        assert "hunter2" not in problem
+        assert unknown_names(Environment({variable: "1"})) == []
+
+
 def test_other_unknown_names_share_a_warning() -> None:
     """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
     others = ("ZEROKIE_RESULT_APP", "ZEROKIE_RESULT_DRY_RUN", "MY_ZEROKIE_DRYRUN", "DRYRUN", "ZEROKIE")
     env = MINIMAL | dict.fromkeys(("ZEROKIE_KEY", "INPUT_NAME", "PLUGIN_VERBOSE", *others), "1")
-    env |= {"ZEROKIE_EMPTY": " "}
+    env |= {"ZEROKIE_EMPTY": " ", "ZEROKIE_RESULT_TOKEN": "1"}
     assert unknown_names(Environment(env)) == [
         "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
     ]

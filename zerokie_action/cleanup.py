@@ -34,6 +34,7 @@ from zerokie_action.platform.models import Counts
 from zerokie_action.settings import Environment, load, secrets
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
+from zerokie_action.validation import wrong_names
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
@@ -41,7 +42,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
     environment = Environment(env)
     settings, problems = load(environment)
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
+    ci.log.mask(*secrets(environment))
     # Not from `settings`, which has the default in place of a wrong input.
     state_file = environment.text("state_file")
     file = Path(state_file) if state_file else default_state_file(env)
@@ -85,7 +86,7 @@ def _require_inputs(environment: Environment, problems: Mapping[str, Sequence[st
     """Raise a `ConfigurationError` if key or URL are missing or wrong. No other input stops the cleanup."""
     wrong = [*problems.get("api_key", ()), *problems.get("api_url", ())]
     if not environment.text("api_key"):
-        wrong += ["`api-key` is not set", *environment.problems]
+        wrong += ["`api-key` is not set", *wrong_names(environment)]
     if wrong:
         raise ConfigurationError(*wrong)
 

@@ -23,7 +23,7 @@ Deploys a container image or a static folder to the Zerokie platform.
 
 Usage: zerokie-deploy     (no arguments: inputs come from the environment)
        zerokie-cleanup    releases a deploy lock that a killed run left behind: call it in the same job,
-                          with that run's inputs `api-key` (or `api-key-file`), `api-url` and `state-file`
+                          with that run's inputs `api-key`, `api-url` and `state-file`
 
 An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
 or ZEROKIE_API_KEY; the first variable that is not empty counts.

@@ -8,7 +8,7 @@ import anyio
 from zerokie_action.ci import CI, Log
 from zerokie_action.ci.comment import Comment, update_comment
 from zerokie_action.ci.deployments import PERMISSION, Deployment, update_deployments
-from zerokie_action.ci.forge import Forge
+from zerokie_action.ci.forge import RATE_LIMIT, Forge
 from zerokie_action.errors import DeployError, Interrupted, RequestRejected, WrongInputs
 from zerokie_action.escapes import is_web_url
 from zerokie_action.http.retry import RetryingClient
@@ -23,6 +23,7 @@ from zerokie_action.signals import Signals
 
 _TIME = 20.0
 """Seconds to tell the forge about a run."""
+_FORBIDDEN = 403
 _STATES = {
     ("deploy", "deployed"): "success",
     ("deploy", "failed"): "failure",
@@ -121,7 +122,8 @@ async def _tell(forge: Forge, permission: str, work: Callable[[], Awaitable[None
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
-        forge.log.warning(f"{error}; {permission}")
+        limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
+        forge.log.warning(f"{error}; {permission}{limit}")
     except DeployError as error:
         forge.log.warning(str(error))
     except TimeoutError:

@@ -4,7 +4,6 @@ Each `Doubt` below has a heading in docs/safety-checks.md. All functions are pur
 folder itself, whatever the app has, is found by `files.scan`.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from zerokie_action.numbers import human_files, human_paths
 
 _FEW = 3
 """Up to this many files or pages raise no doubt."""
-_PAGE_ENDING = re.compile(r"(?:(?<![^/])index\.html|\.html?|\.xhtml)\Z", re.IGNORECASE)
 _TAKE_OVER = "`take-over: true`"
 _BY_HAND = f"for one run by hand: {DOCS}/rollback.md#run-a-deploy-by-hand"
 
@@ -78,10 +76,7 @@ def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
     """Whether the app to deploy, or a file that would be deleted, is somebody else's."""
     zone = plan.zone
     if zone.not_found:
-        return Doubt(
-            f"The platform lists no files of app {app!r} ({zone.not_found})",
-            "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
-        )
+        return _about_missing_list(app, zone)
     owner = zone.owner_for(repository)
     if doubt := _about_repository(app, owner, repository):
         return doubt
@@ -108,31 +103,51 @@ def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
     return None
 
 
-def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """Whether the app to destroy, or a file in it, is somebody else's."""
-    owner = zone.owner_for(repository)
-    if doubt := _about_repository(app, owner, repository):
-        return doubt
-    theirs = zone.theirs(repository)
-    if not theirs or (owner is Owner.NOBODY and len(theirs) <= _FEW):
-        return None
+def _about_missing_list(app: str, zone: Zone) -> Doubt:
     return Doubt(
-        f"App {app!r} has {human_files(len(zone.files))}, of which no deploy of this action has uploaded "
-        f"{_files(theirs)}",
-        "They go with the app, for good. If `app` names the wrong app, correct it.",
+        f"The platform lists no files of app {app!r} ({zone.not_found})",
+        "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
     )
 
 
-def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """Whether a static app with the name of a preview may be somebody else's."""
+def about_kind(app: str) -> Doubt:
+    """Why an app of unknown kind is not deleted: a static app's files could not be checked."""
+    return Doubt(
+        f"The platform doesn't show whether {app!r} is a container app or a static app",
+        "If `app` names the wrong app, correct it. The files of a static app can't be checked.",
+    )
+
+
+def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
+    """Whether the app may belong to another repository, or may have unmanaged files."""
+    if zone.not_found:
+        return _about_missing_list(app, zone)
+    owner = zone.owner_for(repository)
+    if doubt := _about_repository(app, owner, repository):
+        return doubt
+    unmanaged = zone.foreign(sorted(zone.files))
+    if not unmanaged or (owner is Owner.NOBODY and len(unmanaged) <= _FEW):
+        return None
+    if zone.ours is None:
+        return Doubt(
+            f"The manifest of app {app!r} can't be read, so any of its files may be unmanaged: "
+            f"{_files(unmanaged)}",
+            "If the site was unavailable for a moment, run the job again. The log has the reason.",
+        )
+    return Doubt(
+        f"App {app!r} has {human_files(len(zone.files))}, and this action didn't upload {_files(unmanaged)}",
+        "If `app` names the wrong app, correct it. The deletion can't be undone.",
+    )
+
+
+def about_sweeping(app: str, zone: Zone, repository: str) -> str:
+    """Why a static app with the name of a preview may belong to somebody else; empty if it doesn't."""
     owner, files = zone.owner_for(repository), len(zone.files)
     if zone.not_found:
-        problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
-    elif owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
-        return None
-    else:
-        problem = f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
-    return Doubt(problem, "To delete it, use `operation: destroy` with this `app`.")
+        return _about_missing_list(app, zone).problem
+    if owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
+        return ""
+    return f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
 
 
 def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doubt | None:
@@ -168,21 +183,11 @@ def _less_than_half(plan: Plan, keep: Patterns) -> str:
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
-    addresses = {_address(path) for path in site if is_page(path)}
-    found = addresses & {_address(file.path) for file in plan.files if _may_be_page(file.path)}
-    if len(addresses) > _FEW and len(found) < len(addresses) / 2:
-        return f"{len(found):,} of the site's {human_files(len(addresses), 'page')}, fewer than half"
+    pages = {path for path in site if is_page(path)}
+    found = pages & {file.path for file in plan.files}
+    if len(pages) > _FEW and len(found) < len(pages) / 2:
+        return f"{len(found):,} of the site's {human_files(len(pages), 'page')}, fewer than half"
     return ""
-
-
-def _may_be_page(path: str) -> bool:
-    """Whether the file is a page, or has no extension: some builds write `about` in place of `about.html`."""
-    return is_page(path) or "." not in path.rpartition("/")[2]
-
-
-def _address(path: str) -> str:
-    """The address of a page: `about` of `about.html` and of `about/index.html`."""
-    return _PAGE_ENDING.sub("", path).removesuffix("/")
 
 
 def _files(paths: Sequence[str]) -> str:

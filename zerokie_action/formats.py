@@ -24,9 +24,7 @@ _DURATION = re.compile(
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 _LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
-_SEPARATOR = re.compile(r"(^[ \t]*#.*|\\.|\[[!^]?\]?[^\]\n]*\])|,", re.MULTILINE)
-"""A comma, or a comment, an escaped or a bracketed text (group 1), which may have a comma."""
-_COMMA_BEFORE_VARIABLE = re.compile(r"(^[ \t]*#.*)|,(?=\s*[A-Za-z_][A-Za-z0-9_.-]*=)", re.MULTILINE)
+_COMMA_BEFORE_NAME = re.compile(r",\s*[A-Za-z_][A-Za-z0-9_.-]*=")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
@@ -40,7 +38,6 @@ _REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
 """The host (group 1) that begins an image reference. Without a dot or a port it is part of the name."""
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or the URL of a site, whose first label (group 1) may be the app's name."""
-_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def parse_duration(text: str) -> float:
@@ -71,21 +68,6 @@ def written_duration(seconds: float) -> str:
     """A duration as `parse_duration` reads it: `15m`."""
     unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
     return f"{seconds / _UNITS[unit]:.0f}{unit}"
-
-
-def split_at_commas(text: str, *, only_variables: bool = False) -> str:
-    r"""Split a list that Woodpecker or Drone has joined with commas; return one item per line.
-
-    Commas in comments and brackets, and escaped commas (`\,`), don't split. With `only_variables`, only a
-    comma before `NAME=` splits.
-    """
-    separator = _COMMA_BEFORE_VARIABLE if only_variables else _SEPARATOR
-    return separator.sub(lambda match: match[1] or "\n", text)
-
-
-def has_comma(pattern: str) -> bool:
-    r"""Whether a pattern has a comma that is neither `\,` nor in brackets."""
-    return any(not match[1] for match in _SEPARATOR.finditer(pattern))
 
 
 def split_lines(text: str) -> list[str]:
@@ -127,6 +109,11 @@ def parse_variables(text: str) -> dict[str, str]:
     return variables
 
 
+def has_joined_variables(text: str) -> bool:
+    """Whether a line of `env` has a comma before `NAME=`, as when a CI system joins a YAML list."""
+    return any(map(_COMMA_BEFORE_NAME.search, parse_lines(text)))
+
+
 def check_app(text: str) -> str:
     """Check that an app's name can be part of a URL; the platform checks everything else.
 
@@ -134,18 +121,14 @@ def check_app(text: str) -> str:
     """
     _refuse_unexpanded(text)
     is_name = text.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", text)
-    if not is_name and "*" not in text:
-        raise ValueError(f"{text!r} can't be an app's name; {advice_for_app(text)}")
-    return text
-
-
-def advice_for_app(name: str) -> str:
-    """Advice for an app's name that can't be part of a host name; empty for a good name."""
-    if _HOST_LABEL.fullmatch(name):
-        return ""
-    host = _HOST.match(name)
-    better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else name).lower())[:63].strip("-") or "my-site"
-    return f"write for example {better!r}: the name is part of a host name (a to z, 0 to 9 and dashes)"
+    if is_name or "*" in text:
+        return text
+    host = _HOST.match(text)
+    better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else text).lower())[:63].strip("-") or "my-site"
+    raise ValueError(
+        f"{text!r} can't be an app's name; write for example {better!r}: the name is part of a host name "
+        "(a to z, 0 to 9 and dashes)"
+    )
 
 
 def check_image(text: str) -> str:
@@ -180,10 +163,15 @@ def registry_of(image: str) -> str:
 
 
 def check_api_key(text: str) -> str:
-    """Check the platform's API key, and refuse the path of a key file."""
+    """Check the platform's API key."""
+    return check_token(check_secret(text))
+
+
+def check_secret(text: str) -> str:
+    """Refuse the path of a file that contains the secret."""
     if os.path.isfile(text):
-        raise ValueError("the value is the path of a file; set `api-key-file` to it, and not `api-key`")
-    return check_token(text)
+        raise ValueError("This is a path. Pass the content (GitLab: `file: false`)")
+    return text
 
 
 def check_token(text: str) -> str:

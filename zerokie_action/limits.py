@@ -35,6 +35,8 @@ LOCK_EXPIRY = 30 * 60.0
 """Without a heartbeat, until the platform lets a lock expire ("PUT …/deploy/lock")."""
 LAST_WRITE = LOCK_EXPIRY - 60.0
 """From the last heartbeat to the last moment at which a write may begin: later, it could arrive too late."""
+HEARTBEAT = 3 * 60.0
+"""Between two heartbeats."""
 HEARTBEAT_PAUSE = 15.0
 """Between a heartbeat that failed and the next heartbeat."""
 

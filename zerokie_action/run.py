@@ -13,8 +13,8 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.ci import CI, Log, detect
 from zerokie_action.conclusion import conclude
-from zerokie_action.errors import DeployError, RequestRejected, unwrap
-from zerokie_action.formats import advice_for_app, parse_lines
+from zerokie_action.errors import DeployError, unwrap
+from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.lock.record import LockRecords, default_state_file
@@ -23,14 +23,14 @@ from zerokie_action.operations.image.container import deploy_image
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.static import deploy_directory
 from zerokie_action.operations.sweep import sweep
-from zerokie_action.platform.answers import BAD_REQUEST, NOT_FOUND
 from zerokie_action.platform.client import Client
 from zerokie_action.redaction import Redactor
+from zerokie_action.report.files import empty_reports
 from zerokie_action.report.result import Result
 from zerokie_action.settings import DEFAULT_API_URL, Environment, Settings, load, secrets
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument
+from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""
@@ -38,7 +38,6 @@ _NO_KEY = (
     "`api-key` is empty: nothing was done. Pull requests from forks and by Dependabot get no secrets; in any "
     "other run the secret is missing or has another name"
 )
-_NO_DEPLOYMENTS = "`preview-environment` has no effect outside GitHub; on GitLab, use the job's `environment`"
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 
 
@@ -58,11 +57,14 @@ async def run_async(
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     environment = Environment(env)
     settings, wrong = load(environment)
-    problems = [*chain.from_iterable(wrong.values())]
+    problems = [*chain.from_iterable(wrong.values()), *wrong_names(environment)]
+    unwritable = empty_reports(settings.own_files)
+    problems += [f"{environment.label(field)}: {problem}" for field, problem in unwritable.items()]
+    settings = settings.model_copy(update=dict.fromkeys(unwritable))
     if argument is not None:
         problems.insert(0, wrong_argument(argument))
     ci = detect(env, stream, settings.log_level)
-    ci.log.mask(*secrets(environment), from_files=environment.key_files.values())
+    ci.log.mask(*secrets(environment))
     is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
     result = _new_result(settings, environment, ci, began, is_skipped=is_skipped)
     error: DeployError | None = None
@@ -73,7 +75,6 @@ async def run_async(
                 await _work(settings, environment, ci, result, shutdown)
     except Exception as caught:  # noqa: BLE001 - the reports have every error
         error = _deploy_error(caught, ci.log)
-        _suggest_name(error, result.app)
     return await conclude(result, ci, settings, error, signals)
 
 
@@ -87,7 +88,7 @@ def _new_result(
     result.warnings = unknown_names(environment)
     if is_skipped:
         result.status = "skipped"
-        result.warnings += [*environment.problems, _NO_KEY]
+        result.warnings.append(_NO_KEY)
     for warning in result.warnings:
         ci.log.warning(warning)
     return result
@@ -123,12 +124,7 @@ async def _work(
             )
             for warning in input_warnings(settings, environment):
                 job.warn(warning)
-            if settings.preview_environment and not ci.has_deployments:
-                job.warn(_NO_DEPLOYMENTS)
-            try:
-                await _operate(job)
-            finally:
-                result.retries_used = http.retries_used
+            await _operate(job)
 
 
 async def _operate(job: Job) -> None:
@@ -165,10 +161,3 @@ def _deploy_error(caught: Exception, log: Log) -> DeployError:
     if log.shows("debug"):  # after a MemoryError, a traceback that nobody reads is one too many
         log.debug(*"".join(traceback.format_exception(error)).splitlines())
     return DeployError(f"Unexpected error: {error!r}", hint=_BUG)
-
-
-def _suggest_name(error: DeployError, app: str) -> None:
-    """After a refusal, suggest a valid name for an app whose name can't be part of a host name."""
-    advice = advice_for_app(app) if app else ""
-    if advice and isinstance(error, RequestRejected) and error.status in {BAD_REQUEST, NOT_FOUND}:
-        error.advise(f"`app`: {advice}.")

@@ -22,9 +22,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from zerokie_action import formats
 from zerokie_action.ci import Level
-from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
+from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.http.url import is_this_machine, web_url
-from zerokie_action.report.files import check_report_file
 
 DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
 _API_URL = re.compile(
@@ -49,23 +48,16 @@ def spellings(field: str) -> tuple[str, ...]:
 
 
 class Environment:
-    """The inputs' texts from the environment and from key files.
+    """The inputs' texts from the environment.
 
     Attributes:
         env: the unchanged environment, for example `os.environ`.
         variables: the variables that are not empty, with their values stripped.
-        key_files: the secrets that key files hold, by the field that they stand for.
-        problems: the problems with key files, one sentence each.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
-        self.key_files: dict[str, str] = {}
-        self.problems: list[str] = []
-        for field in ("api_key", "registry_password"):
-            if path := self.text(f"{field}_file"):
-                self._read_key_file(field, path)
 
     def variable(self, field: str) -> str:
         """The name of the variable that sets the input; empty if no variable does."""
@@ -73,31 +65,12 @@ class Environment:
 
     def text(self, field: str) -> str:
         """The input's text; empty if the input is not set."""
-        return self.variables.get(self.variable(field)) or self.key_files.get(field, "")
+        return self.variables.get(self.variable(field), "")
 
     def label(self, field: str) -> str:
         """The input for a message: its name, with the variable in brackets."""
-        variable = self.variable(field) or self.variable(f"{field}_file")
+        variable = self.variable(field)
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
-
-    def _read_key_file(self, field: str, path: str) -> None:
-        """Use the content of the file in `api-key-file` as the text of `api-key`."""
-        label = self.label(f"{field}_file")
-        if self.text(field):
-            self.problems.append(f"{self.label(field)} and {label} are both set; keep one of them")
-            return
-        try:
-            content, why = Path(path).read_text("utf-8-sig").strip(), "it is empty"
-        except (OSError, ValueError) as error:
-            content, why = "", getattr(error, "strerror", "not UTF-8 text")
-        if content:
-            self.key_files[field] = content
-        else:
-            # Without the path, because users may set the secret itself.
-            self.problems.append(
-                f"{label}: the file can't be read ({why}); "
-                "give the path of a text file that holds the secret and nothing else"
-            )
 
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
@@ -144,7 +117,6 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
 Domain = Annotated[str, BeforeValidator(formats.check_domain)]
 Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
 Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
-ReportFile = Annotated[Path, BeforeValidator(check_report_file)]
 
 
 class Settings(BaseSettings):
@@ -167,10 +139,7 @@ class Settings(BaseSettings):
     )
     api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),
-        description="The platform's API key; never printed. This or `api-key-file` is required.",
-    )
-    api_key_file: Path | None = Field(
-        None, description="File with the API key, in place of `api-key`; never deployed."
+        description="The platform's API key. Required and never printed. The lock cleanup uses it too.",
     )
     api_url: Annotated[str, BeforeValidator(check_api_url)] = Field(
         DEFAULT_API_URL,
@@ -211,22 +180,14 @@ class Settings(BaseSettings):
     registry_username: str | None = Field(
         None, description="Username, or name of a deploy token, for the registry. Needs a password."
     )
-    registry_password: SecretStr = Field(
+    registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = Field(
         SecretStr(""),
         description="Password, or deploy token, for the registry. Needs a username; never printed.",
     )
-    registry_password_file: Path | None = Field(
-        None, description="File with the registry password, in place of `registry-password`; never deployed."
-    )
     ignore: Patterns = Field(
         (),
-        description="Gitignore patterns of files not to deploy, beside the defaults and the ignore file. A "
-        "link in the folder needs one; `!/path` lets a file through that a check refuses.",
-    )
-    ignore_file: Path = Field(
-        IGNORE_FILE,
-        description="File of gitignore patterns, in `directory` or else in the working directory. A file that"
-        " is named here has to exist.",
+        description="Gitignore patterns of files not to deploy, in addition to the defaults and "
+        "`.zerokieignore`. A symlink in the folder needs one. `!/path` lets a refused file through.",
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
@@ -259,10 +220,7 @@ class Settings(BaseSettings):
         (), description="Custom domains, one per line, to remove from a static app."
     )
     wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
-    wait_timeout: Seconds = Field(
-        300.0,
-        description="Time limit of `wait`, and with `create` of waiting for an app that is being deleted.",
-    )
+    wait_timeout: Seconds = Field(300.0, description="Time limit of `wait`.")
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,
         description="Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was "
@@ -281,9 +239,6 @@ class Settings(BaseSettings):
     )
     lock_timeout: Seconds = Field(
         600.0, description="Time limit for waiting for another deploy's lock; `0` fails at once."
-    )
-    lock_heartbeat: Seconds = Field(
-        180.0, ge=1, le=900, description="Interval of the heartbeat that keeps the deploy lock alive."
     )
     timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
     retry_timeout: Seconds = Field(
@@ -314,17 +269,17 @@ class Settings(BaseSettings):
         description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
         "never printed.",
     )
-    output_file: ReportFile | None = Field(None, description="Write the JSON result here.")
-    dotenv_file: ReportFile | None = Field(
+    output_file: Path | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: Path | None = Field(
         None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
     )
-    annotations_file: ReportFile | None = Field(
+    annotations_file: Path | None = Field(
         None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
     )
-    summary_file: ReportFile | None = Field(
+    summary_file: Path | None = Field(
         None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
-    state_file: ReportFile | None = Field(
+    state_file: Path | None = Field(
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(
@@ -340,9 +295,8 @@ class Settings(BaseSettings):
 
     @property
     def own_files(self) -> dict[str, Path]:
-        """Files that are never deployed, by field name: reports, state file and key files."""
-        given = {name: value for name, value in self if isinstance(value, Path)}
-        return {name: path for name, path in given.items() if name not in {"directory", "ignore_file"}}
+        """Files that are never deployed, by field name: reports and state file."""
+        return {name: value for name, value in self if isinstance(value, Path) and name != "directory"}
 
     @property
     def previews(self) -> tuple[str, ...]:
@@ -399,21 +353,14 @@ def secrets(environment: Environment) -> Iterator[str]:
     """
     names = {name for field in _SECRETS for name in spellings(field)}
     yield from (text for name, text in environment.variables.items() if name in names)
-    yield from environment.key_files.values()
     if (url := web_url(environment.text("health_check"))) and url.password:
         yield from {url.password, url.userinfo.decode().partition(":")[2]}
 
 
 def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
     """The settings, with defaults in place of wrong inputs, and the problems of each wrong input by field."""
-    key_files = {spellings(field)[-1]: text for field, text in environment.key_files.items()}
-    variables = environment.variables | key_files
-    for field in _LISTS:
-        for name in spellings(field):
-            if name.startswith("PLUGIN_") and name in variables:
-                variables[name] = formats.split_at_commas(variables[name], only_variables=field == "env")
     source = EnvSettingsSource(Settings)
-    source.env_vars = variables  # in place of `os.environ`
+    source.env_vars = environment.variables  # instead of `os.environ`
     values = source()
     problems: dict[str, list[str]] = {}
     try:

@@ -6,14 +6,12 @@ The checks read the inputs' texts, so that one run lists all problems, even if s
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from pathlib import Path
 
+from zerokie_action import DOCS
 from zerokie_action.errors import WrongInputs
-from zerokie_action.files.ignore import IGNORE_FILE
-from zerokie_action.files.rules import find_ignore_file
 from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import DOCKER_HUB, parse_lines, registry_of
-from zerokie_action.settings import INPUTS, ONLY_AT_CREATION, Environment, Settings, input_name, spellings
+from zerokie_action.formats import DOCKER_HUB, has_joined_variables, parse_lines, registry_of
+from zerokie_action.settings import INPUTS, Environment, Settings, input_name, spellings
 
 _LOGIN = ("registry_username", "registry_password")
 _PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
@@ -22,37 +20,55 @@ _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables from a dotenv report, which later jobs have in their environment."""
 _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
-_USED_WITH = {
-    (*ONLY_AT_CREATION, "rollback"): {"image"},
-    ("registry_server", *_LOGIN): {"image", "operation: restart"},
-    ("ignore", "ignore_file", "keep", "delete_stale", "max_deletes", "incremental"): {"directory"},
-    ("take_over",): {"directory", "operation: destroy"},
-    ("preview_environment",): {*_SOURCES, "operation: destroy", "operation: sweep"},
+_SECRET_FILES = f"{DOCS}/keys.md#secret-files"
+OTHER_NAMES = {
+    # names in other tools
+    "api-token": "is called `api-key` here",
+    "exclude": "is called `ignore` here",
+    "folder": "is called `directory` here",
+    "local-dir": "is called `directory` here",
+    "project": "is called `app` here",
+    "publish-dir": "is called `directory` here",
+    "server-dir": "is not an input. The content of `directory` becomes the root of the site. Remove it",
+    "site-id": "is called `app` here",
+    "source": "is called `directory` here",
+    "source-dir": "is called `directory` here",
+    "token": "is called `api-key` here (for GitHub or GitLab: `github-token`, `gitlab-token`)",
+    # former inputs
+    "api-key-file": f"is not an input anymore. Pass the file's content as `api-key`: {_SECRET_FILES}",
+    "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`: "
+    f"{_SECRET_FILES}",
+    "ignore-file": "is not an input anymore. Name the file `.zerokieignore`, in `directory` or in the "
+    "working directory, or use `ignore`",
+    "lock-heartbeat": "is not an input anymore. A heartbeat is sent every 3 minutes. Remove it",
 }
-"""Groups of inputs that a user may rely on in vain, with what uses them: the deploy of an `image` or a
-`directory`, or another operation."""
+"""Names that are not inputs, with the rest of a sentence that says what to write instead."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise `WrongInputs` with `problems`, and those of key files and combined inputs, if any."""
-    if all_problems := [*problems, *environment.problems, *_problems(settings, environment)]:
+    """Raise `WrongInputs` with `problems`, and those of combined inputs, if any."""
+    if all_problems := [*problems, *_problems(settings, environment)]:
         raise WrongInputs(*all_problems, hint="Correct the inputs and run again.")
 
 
+def wrong_names(environment: Environment) -> Iterator[str]:
+    """A problem for each variable that is a misspelled input, or a name from `OTHER_NAMES`."""
+    return (problem for _, problem in _unknown(environment) if problem)
+
+
 def unknown_names(environment: Environment) -> list[str]:
-    """A warning about variables that look like inputs; empty if there are none."""
-    unknown = [variable for variable, field in _unknown(environment) if not field]
+    """A warning about all other variables that look like inputs; empty if there are none."""
+    unknown = [variable for variable, problem in _unknown(environment) if not problem]
     return [f"These are not inputs: {', '.join(unknown)}; `--help` lists all inputs"] if unknown else []
 
 
 def input_warnings(settings: Settings, environment: Environment) -> Iterator[str]:
-    """A warning about the inputs that `check` accepts, and that have no effect."""
+    """Warnings about `rollback` and `keep`, which users rely on, if they have no effect."""
     task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
-    unused = set().union(*(fields for fields, users in _USED_WITH.items() if task not in users))
-    # An input that is set to its default needs no warning.
-    given = [name for name, value in settings if name in unused and value != INPUTS[name].default]
-    if given:
-        yield f"{_given(environment, *given)}: no effect with `{task}`; leave out"
+    if settings.rollback and task != "image":
+        yield f"{environment.label('rollback')} has no effect with `{task}`"
+    if settings.keep and task in {"image", "operation: destroy", "operation: sweep"}:
+        yield f"{environment.label('keep')} has no effect with `{task}`"
 
 
 def wrong_argument(argument: str) -> str:
@@ -70,7 +86,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield from _problems_of_app(settings, environment)
     else:
         yield "`app` is required: name the app"
-    if not (environment.text("api_key") or environment.text("api_key_file") or settings.skip_without_key):
+    if not (environment.text("api_key") or settings.skip_without_key):
         yield (
             "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
             "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
@@ -85,10 +101,8 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     missing = [label(field) for field in _LOGIN if not environment.text(field)]
     if missing and (given := _given(environment, "registry_server", *_LOGIN)):
         yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
-    for variable, field in _unknown(environment):
-        if field:
-            right = f"{variable.partition('_')[0].upper()}_{field.upper()}"
-            yield f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?"
+    if environment.variable("env").startswith("PLUGIN_") and has_joined_variables(environment.text("env")):
+        yield f"{label('env')} has a comma before `NAME=`. Write one per line"
 
 
 def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[str]:
@@ -119,10 +133,6 @@ def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Itera
         )
     if directory and (problem := problem_with_directory(directory)):
         yield f"{label('directory')}: {directory!r} {problem}"
-    elif directory and (name := environment.text("ignore_file")):
-        where = "neither in `directory` nor in the working directory"
-        if Path(name) != IGNORE_FILE and not find_ignore_file(Path(directory), Path(name)):
-            yield f"{label('ignore_file')}: {name!r} is {where}; correct the path, or leave it out"
 
 
 def _given(environment: Environment, *fields: str) -> str:
@@ -130,14 +140,22 @@ def _given(environment: Environment, *fields: str) -> str:
 
 
 def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
-    """The variables that look like inputs, each with the similar input that is not set, or `""`."""
+    """The variables that look like inputs, each with its problem, or `""` for a warning."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
+    others = {_letters(name): name for name in OTHER_NAMES}
     for variable in sorted(environment.variables.keys() - known):
-        if variable.upper().startswith(_PREFIXES) and not variable.startswith(_REPORT_PREFIX):
-            name = _letters(variable.partition("_")[2])
-            close = get_close_matches(name, unset, cutoff=_SIMILARITY)
-            yield variable, unset[close[0]] if close else ""
+        if not variable.upper().startswith(_PREFIXES) or variable.startswith(_REPORT_PREFIX):
+            continue
+        prefix, _, name = variable.partition("_")
+        letters, problem = _letters(name), ""
+        if other := others.get(letters):  # before similar names: `registry-password-file` is similar to one
+            problem = f"`{other}` ({variable}) {OTHER_NAMES[other]}"
+        elif close := get_close_matches(letters, unset, cutoff=_SIMILARITY):
+            field = unset[close[0]]
+            right = f"`{input_name(field)}` ({prefix.upper()}_{field.upper()})"
+            problem = f"{variable} is not an input; did you mean {right}?"
+        yield variable, problem
 
 
 def _letters(name: str) -> str:

@@ -6,11 +6,11 @@ import pytest
 
 from acceptance.names import new_name
 from acceptance.platform import Platform
-from acceptance.questions import ask_container, ask_site, open_questions
+from acceptance.questions import ask_container, ask_deletion, ask_site, open_questions
 from acceptance.report import Report
+from sandbox.dialects import QUESTIONS
 from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
-from zerokie_action.sandbox.dialects import QUESTIONS
 
 PROVOKED = {"domain-attached"}
 """Only a whole run with a domain asks."""
@@ -41,10 +41,11 @@ def test_the_sandbox_has_the_answers_that_the_report_names() -> None:
 def test_each_answer_of_a_site_is_seen(acceptance: Acceptance, name: str, answer: str) -> None:
     """Each answer is seen as such, and no other question has another answer than before."""
     acceptance.platform.speak(**{name: answer})
-    report = Report("", {}, questions := open_questions())
+    report, app = Report("", {}, questions := open_questions()), new_name()
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
         patience = 70 if answer == "late" else 3
-        readable = ask_site(platform, new_name(), report, patience)
+        readable = ask_site(platform, app, report, patience)
+        ask_deletion(platform, app, report)
     assert readable is (name != "url" or (name, answer) in READABLE)
     seen = {asked: question.answer for asked, question in questions.items() if question.shape}
     assert seen == {asked: (PLAIN | {name: answer})[asked] for asked in seen}

@@ -9,9 +9,9 @@ from acceptance import names
 from acceptance.facts import AT_ONCE
 from acceptance.questions import open_questions
 from acceptance.story import CONTAINER_STEPS, LAST_STEPS, SITE_STEPS, promises
+from sandbox.dialects import QUESTIONS
 from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
-from zerokie_action.sandbox.dialects import QUESTIONS
 
 pytestmark = pytest.mark.acceptance
 FAILED, INTERRUPTED = 1, 130
@@ -31,7 +31,7 @@ FACTS = {
     "A page comes back byte for byte": "yes",
     "Visitors get a changed page": "N s after finalize",
     **{f"Uploads, {count} at once": "N a second" for count in AT_ONCE},
-    "The deletion of an app": 'DELETE 204, gone after N s; the first GET: 404 {"error":"app not found"}',
+    "The deletion of an app": 'gone after N s; DELETE: 204; the first GET: 404 {"error":"app not found"}',
 }
 """What a report shows of the sandbox, whatever it speaks; `N` are numbers of the machine."""
 

@@ -114,7 +114,7 @@ class Forge:
         if headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {}, b'{"message": "Bad credentials"}'
         if len(self.requests) > self.allowance:
-            return 403, {"x-ratelimit-remaining": "0"}, b'{"message": "API rate limit exceeded"}'
+            return 403, {}, b'{"message": "API rate limit exceeded"}'
         status, body = self.refuse.get(method, (0, b""))
         return (status, {}, body) if status else None
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.ci.forge import TOKEN, Forge, warnings
 from tests.ci.forge import run as run_on_forge
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 

@@ -98,6 +98,8 @@ class TestRefused:
             ("- uploads/", "one a line"),
             ('"uploads/"', "quotes"),
             ("'uploads/'", "quotes"),
+            ("!'uploads/a'", "quotes"),
+            ("! uploads/a", "invisible"),
             ("['uploads/']", "written as a list"),
             (r"a\nb", "break the line"),
             ("a\u2028b", "line break"),

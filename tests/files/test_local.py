@@ -1,15 +1,27 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from zerokie_action.errors import DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed
 from zerokie_action.files.local import (
     CHUNK_SIZE,
     FileContent,
     LocalFile,
     is_addressable,
 )
+
+
+@pytest.fixture
+def _no_more_files():
+    """Lower the process's limit of open files to the number of open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
@@ -57,6 +69,15 @@ def test_a_file_that_changed_since_the_scan_is_named(local, change, what):
         [*FileContent(file).chunks()]
     assert str(caught.value) == f"The directory changed during the deploy: {what}"
     assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
+
+
+def test_a_limit_of_open_files_is_no_change_of_the_folder(local, request):
+    """The error names the limit and the input that needs fewer files."""
+    file = local(b"abc")
+    request.getfixturevalue("_no_more_files")
+    with pytest.raises(ConfigurationError, match=r"Can't open 'a\.bin': Too many open files") as caught:
+        [*FileContent(file).chunks()]
+    assert "`concurrency: 8`" in caught.value.hint
 
 
 def test_a_file_that_gets_shorter_ends_the_upload(local):

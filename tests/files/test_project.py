@@ -8,7 +8,6 @@ import pytest
 
 from tests.files.gitoracle import write_tree
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE
 from zerokie_action.files.project import PROJECT_FILES, why_not_built
 from zerokie_action.files.scan import scan
 
@@ -32,7 +31,7 @@ def problem(folder: Path, paths: str, page: str | None = None, *ignore: str) -> 
     if page is not None:
         (folder / "index.html").write_text(page)
     try:
-        scan(folder, ignore, IGNORE_FILE, ())
+        scan(folder, ignore, ())
     except ConfigurationError as error:
         return str(error.args[0]).removeprefix(f"`directory`: '{folder}' ")
     return ""

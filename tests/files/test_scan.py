@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from tests.files.gitoracle import ignored, patterns, trees, write_tree
 from tests.platform.test_file_names import ODD_NAMES
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.files.ignore import IGNORE_FILE, parse_patterns
+from zerokie_action.files.ignore import parse_patterns
 from zerokie_action.files.local import LocalFile
 from zerokie_action.files.rules import PROTECTED, UNWANTED
 from zerokie_action.files.scan import Scan
@@ -25,9 +25,9 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def scan(folder: Path, ignore=(), ignore_file=IGNORE_FILE, exclude=()) -> Scan:
+def scan(folder: Path, ignore=(), exclude=()) -> Scan:
     """Scan with the inputs' defaults."""
-    return scan_directory(folder, ignore, ignore_file, exclude)
+    return scan_directory(folder, ignore, exclude)
 
 
 def deployed(folder: Path, **options) -> list[str]:
@@ -104,29 +104,27 @@ class TestIgnoring:
         """In the directory, then in the working directory; its patterns are about the directory."""
         monkeypatch.chdir(tmp_path)
         write_tree(tmp_path, ["site/a", "site/b", "site/x/a", "site/x/b"])
-        for name in (".zerokieignore", "conf.txt"):
-            Path(name).write_text("/a\n")
-            result = scan(Path("site"), ignore_file=Path(name))
-            assert [file.path for file in result.files] == ["b", "x/a", "x/b"]
-            assert result.ignore_file == Path(name)
-            (site / name).write_text("/b\n")
-            result = scan(Path("site"), ignore_file=Path(name))
-            assert [file.path for file in result.files] == ["a", "x/a", "x/b"]
-            assert result.ignore_file == Path("site", name)
-            (site / name).unlink()
+        Path(".zerokieignore").write_text("/a\n")
+        result = scan(Path("site"))
+        assert [file.path for file in result.files] == ["b", "x/a", "x/b"]
+        assert result.ignore_file == Path(".zerokieignore")
+        (site / ".zerokieignore").write_text("/b\n")
+        result = scan(Path("site"))
+        assert [file.path for file in result.files] == ["a", "x/a", "x/b"]
+        assert result.ignore_file == Path("site/.zerokieignore")
 
-    @pytest.mark.parametrize("name", [".zerokieignore", "conf/ignored"])
-    def test_the_ignore_file_is_not_deployed(self, site, tmp_path, monkeypatch, name):
+    def test_the_ignore_file_is_not_deployed(self, site, tmp_path, monkeypatch):
         """Also where it is the working directory's, and that lies in the directory; links change nothing."""
+        name = ".zerokieignore"
         write_tree(site, ["a", "ci/a", f"ci/{name}", f"ci/x/{name}", name])
         for place in (site, site / "ci"):
             (place / name).write_text("# nothing")
         (tmp_path / "link").symlink_to("site/ci")
         monkeypatch.chdir(tmp_path / "link")
         left = ["a", "ci/a", f"ci/x/{name}"]
-        assert deployed(site, ignore_file=Path(name)) == sorted([*left, f"ci/{name}"])
+        assert deployed(site) == sorted([*left, f"ci/{name}"])
         (site / name).unlink()
-        assert deployed(site, ignore_file=Path(name)) == left
+        assert deployed(site) == left
 
     def test_ignored_entries_are_not_judged(self, site):
         """A FIFO, a link or a name that is not text harms nobody; a directory counts as one entry.
@@ -232,12 +230,16 @@ class TestRefusals:
     def test_an_unusable_ignore_file_is_refused(self, site, name):
         """A file that should say what is private is never passed over in silence."""
         write_tree(site, ["a"])
-        (site / "latin-1").write_bytes(b"caf\xe9\n")
-        (site / "large").write_bytes(b"a\n" * 32_769)
-        os.mkfifo(site / "pipe")
-        found = problems(site, ignore_file=Path(name), ignore=["pipe"])
-        what = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
-        assert found == (f"`ignore-file`: {str(site / name)!r} {what}",)
+        file = site / ".zerokieignore"
+        match name:
+            case "pipe":
+                os.mkfifo(file)
+            case "latin-1":
+                file.write_bytes(b"caf\xe9\n")
+            case "large":
+                file.write_bytes(b"a\n" * 32_769)
+        what = "is not a readable text file (UTF-8) of at most 64 kB"
+        assert problems(site, ignore=[".*"]) == (f"The ignore file {str(file)!r} {what}",)
 
     @pytest.mark.parametrize(
         ("name", "content"),

@@ -2,41 +2,36 @@
 
 import pytest
 
-from tests.files.zones import DOCS, SHOP, UNKNOWN, listing, patterns, zone
-from zerokie_action.files.manifest import mark_repository, new_manifest_name
+from tests.files.zones import listing, patterns, zone
+from zerokie_action.files.manifest import new_manifest_name
 from zerokie_action.files.zone import make_zone
 
 SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 
 
 @pytest.mark.parametrize(
-    ("named", "more", "keep", "local", "ours"),
+    ("named", "more", "keep", "ours"),
     [
-        ({*SITE}, {}, (), (), {*SITE}),
-        ({*SITE}, {"theirs": b"x"}, (), (), None),
-        ({*SITE}, {"theirs": b"x"}, ("theirs",), (), {*SITE}),
-        ({*SITE, "new"}, {}, (), (), None),
-        ({*SITE, "new"}, {}, (), ("new",), {*SITE}),
-        ({*SITE, "new"}, {}, ("kept",), ("new", "kept"), {*SITE}),
-        ({*SITE}, {"b": b""}, (), (), {*SITE}),
+        ({*SITE}, {}, (), {*SITE}),
+        ({*SITE}, {"theirs": b"x"}, (), None),
+        ({*SITE}, {"theirs": b"x"}, ("theirs",), {*SITE}),
+        ({*SITE, "new"}, {}, (), None),
+        ({*SITE}, {"b": b""}, (), {*SITE}),
     ],
     ids=[
         "the listing is just what its name tells",
         "a stranger's file is beside it",
         "but what `keep` matches does not count",
         "something that it names is missing",
-        "but is in the folder, as after a killed deploy of it",
-        "beside a file of the folder that `keep` matches",
         "an entry for a directory does not count",
     ],
 )
-def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, more, keep, local, ours):
+def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, more, keep, ours):
     """Else it is not known."""
     name = new_manifest_name(1, "0", named)
-    found = make_zone(listing(SITE | more), name, None, patterns(*keep), local)
+    found = make_zone(listing(SITE | more), name, None, patterns(*keep))
     assert found.ours == ours
     assert found.is_unread
-    assert found.theirs(UNKNOWN) == []  # nobody can tell
 
 
 def test_a_manifest_that_can_be_read_names_our_files():
@@ -44,20 +39,11 @@ def test_a_manifest_that_can_be_read_names_our_files():
     found = zone(listing(SITE | {"theirs": b"x"}), dict.fromkeys([*SITE, "gone"]))
     assert found.ours == {*SITE}
     assert found.foreign(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
-    assert found.theirs(UNKNOWN) == ["theirs"]
-
-
-@pytest.mark.parametrize(("run", "theirs"), [(SHOP, []), (DOCS, sorted(SITE)), (UNKNOWN, sorted(SITE))])
-def test_all_files_of_another_repositorys_app_are_theirs(run, theirs):
-    """Whose app it is stands in the manifest's name; a run that knows no repository can't tell."""
-    found = zone(listing(SITE), dict.fromkeys(SITE), mark=mark_repository(SHOP))
-    assert found.theirs(run) == theirs
 
 
 def test_without_a_manifest_no_file_is_ours():
     found = zone(listing(SITE))
     assert (found.ours, found.is_unread) == (set(), False)
-    assert found.theirs(UNKNOWN) == sorted(SITE)
 
 
 @pytest.mark.parametrize(("named", "is_file"), [({"about/index.html"}, False), ({"about"}, True)])

@@ -1,9 +1,6 @@
 """The requests of one kind: their slots, and the lines about their failures."""
 
-import resource
-
 import anyio
-import pytest
 
 from zerokie_action.http.group import Group
 
@@ -20,15 +17,6 @@ async def test_failures_in_flight_together_halve_the_slots_once() -> None:
         group.succeeded()
         slots.append(group.slots.total_tokens)
     assert slots == [4, 4, 2, 1, 1, 2, 3, 4, 5, 5, 6, 7, 7, 8, 8, 8, 8]
-
-
-@pytest.mark.parametrize(("limit", "slots"), [(64, 20), (10, 1), (resource.RLIM_INFINITY, 64)])
-def test_a_low_limit_of_open_files_leaves_fewer_slots(
-    limit: int, slots: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each request has a connection and a file open."""
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert Group("Uploads", 64, print).slots.total_tokens == slots
 
 
 async def test_an_outage_is_a_line_each_15_seconds() -> None:

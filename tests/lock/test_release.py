@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.platform import EXPIRY
 from tests.ci.grammar import file_command
 from tests.support import timewarp
 from tests.support.cleanup import clean_up, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import EXPIRY
 
 EXPIRES = "The lock expires by itself at TIME UTC at the latest, if it was not released."
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")

@@ -267,7 +267,7 @@ class Deploy:
         files = [LocalFile(path, "/", length, 0) for path, (_, length) in sorted(self.folder.items())]
         hashes = {path: str(hash_) for path, (hash_, _) in self.folder.items()}
         self.newest = newest
-        self.zone = make_zone(listed, newest, manifest, options.keep, [*self.folder])
+        self.zone = make_zone(listed, newest, manifest, options.keep)
         self.plan = make_plan(
             files,
             self.zone,

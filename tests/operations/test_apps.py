@@ -5,12 +5,12 @@ from typing import cast
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import NEW, OLD, asked, deploy, lines, running_web
 from tests.support.settings import load, variables
 from tests.support.world import World
 from zerokie_action.operations.apps import registry_auth
 from zerokie_action.operations.job import Job
-from zerokie_action.sandbox.faults import Kind
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 IMAGE: dict[str, object] = {"image": NEW}
@@ -71,16 +71,19 @@ def test_an_app_of_another_kind_created_meanwhile_is_left_alone(world: World) ->
     assert [record.status for record in outcome.writes] == [409]
 
 
-def test_a_name_taken_by_an_unseen_app_is_rejected_after_a_minute(world: World) -> None:
-    """This key does not see the app that has the name."""
-    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
+def test_a_taken_name_that_shows_no_app_is_rejected_immediately(world: World) -> None:
+    """Another account may have the app. One GET decides, because the commonest cause is a taken name."""
+    body = b'{"error": "app name already exists"}'
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, body=body, times=None)
     outcome = world.run(app="new", create=True)
-    assert outcome.exit_code == 4
-    assert outcome.seconds == pytest.approx(60)
-    assert "choose another `app`" in outcome.outputs["hint"]
-    assert (
-        "Waiting for the name 'new', which is taken by an app that is not found; 1 m 00 s left" in outcome.log
+    assert (outcome.exit_code, outcome.seconds, outcome.outputs["created"]) == (4, 0, False), outcome.log
+    assert outcome.outputs["error"] == (
+        'The platform says that the name is taken, but shows no such app (409: "app name already exists")'
     )
+    assert outcome.outputs["hint"] == (
+        "If another job has just created or deleted it, run again. Otherwise choose another name."
+    )
+    assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 
 
 def test_after_a_lost_answer_our_own_app_is_waited_for(world: World) -> None:
@@ -109,14 +112,14 @@ def test_a_refused_look_up_does_not_say_that_there_is_no_app(world: World) -> No
     assert outcome.writes == []
 
 
-@pytest.mark.parametrize("create", [True, False])
-def test_a_refused_name_comes_with_a_better_one(world: World, *, create: bool) -> None:
-    """The error names the input and what to write, also to who has not come as far as creating it."""
-    outcome = world.run(app="My_Site", create=create)
+def test_a_refused_name_is_quoted_without_advice(world: World) -> None:
+    """The platform knows its rules for names, and the action doesn't."""
+    outcome = world.run(app="My_Site", create=True)
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"].endswith(
-        "`app`: write for example 'my-site': the name is part of a host name (a to z, 0 to 9 and dashes)."
-    )
+    refusal = world.platform.requests[-1]
+    assert (refusal.method, refusal.status) == ("POST", 400)
+    assert "Creating app 'My_Site' was refused (400: \"" in outcome.outputs["error"]
+    assert "my-site" not in outcome.log
 
 
 @pytest.mark.parametrize(
@@ -190,63 +193,104 @@ def test_files_in_an_app_created_meanwhile_are_not_deleted(world: World) -> None
     assert outcome.outputs["created"] is None
 
 
-# --- an app that is being deleted, and a name that is not free yet
+# --- an app that is being deleted, and a name that is taken
+
+DELETIONS = [
+    "deleting", "Terminating", "DESTROYING", "removing", "Deprovisioning",
+    "deleted", "DELETE_IN_PROGRESS", "pending-deletion",
+]  # fmt: skip
+NO_DELETIONS = ["terminated", "TERMINATED", "delete_failed", "deletion protected", "removed", "in progress"]
 
 
-def test_create_waits_for_the_end_of_an_app_that_is_being_deleted(world: World) -> None:
-    """With `create`, a deploy waits for its end, and creates it; without, it says what is going on."""
+@pytest.mark.parametrize("status", DELETIONS)
+@pytest.mark.parametrize(
+    "inputs",
+    [{}, {"create": True}, {"create": True, "dry_run": True}, IMAGE, {**IMAGE, "create": True}],
+    ids=["folder", "create", "dry run", "image", "create image"],
+)
+def test_an_app_that_is_being_deleted_ends_a_deploy(
+    world: World, status: str, inputs: dict[str, object]
+) -> None:
+    """Uploads into a dying app would succeed. Nothing waits for its end."""
+    name = "web" if "image" in inputs else "site"
+    world.platform.apps.set_status(name, status)
+    outcome = world.run(app=name, **inputs)
+    assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
+    assert outcome.outputs["error"] == (
+        f"App {name!r} is being deleted; run the job again when it is gone (its status is {status!r})"
+    )
+    assert "Nothing was changed." in outcome.log
+
+
+def test_an_app_that_is_being_deleted_is_not_restarted(world: World) -> None:
+    world.platform.apps.set_status("web", "Terminating")
+    outcome = world.run(app="web", operation="restart")
+    assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
+    assert outcome.outputs["error"] == (
+        "App 'web' is being deleted; it can't be restarted (its status is 'Terminating')"
+    )
+
+
+@pytest.mark.parametrize("status", NO_DELETIONS)
+def test_a_dead_app_is_deployed(world: World, status: str) -> None:
+    """A dead container is one more reason to deploy. So is a deletion that failed."""
+    world.platform.apps.set_status("site", status)
+    world.platform.apps.set_status("web", status)
+    for outcome in (world.run(), deploy(world), world.run(app="web", operation="restart")):
+        assert outcome.exit_code == 0, outcome.log
+
+
+@pytest.mark.parametrize("inputs", [{}, IMAGE], ids=["folder", "image"])
+def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
+    world: World, inputs: dict[str, object]
+) -> None:
+    """A replica may have answered the first GET late."""
     world.platform.dialect.speak("app-deletion=Terminating")
-    world.platform.delete_app("site")
-    refused = world.run()
-    assert (refused.exit_code, refused.writes) == (4, [])
-    assert refused.outputs["error"] == "App 'site' is being deleted: its status is 'Terminating'"
-    preview = world.run(create=True, dry_run=True)
-    assert (preview.exit_code, preview.seconds, preview.writes) == (0, 0, []), preview.log
-    too_long = world.run(create=True, wait_timeout="5s")
-    assert (too_long.exit_code, too_long.writes) == (9, [])
-    assert "App 'site' is still being deleted after 5 s" in too_long.outputs["error"]
-    outcome = world.run(create=True)
-    assert (outcome.exit_code, outcome.outputs["created"]) == (0, True), outcome.log
-    assert "Waiting for app 'site' to be gone: its status is 'Terminating'" in outcome.log
+    name = "web" if inputs else "site"
+    world.platform.delete_app(name)
+    world.fault(Kind.STATUS, "GET", f"/v1/apps/{name}$", status=404)
+    outcome = world.run(app=name, create=True, **inputs)
+    assert (outcome.exit_code, outcome.seconds) == (4, 0), outcome.log
+    assert "is being deleted; run the job again when it is gone" in outcome.outputs["error"]
+    assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 
 
-@pytest.mark.parametrize("exists", [False, True])
-def test_lookup_and_creation_take_turns_for_a_minute(world: World, *, exists: bool) -> None:
-    """A reader is behind, or the old app on its way out: looked up and created in turn, for a minute."""
-    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=3)
-    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=2)
-    if exists:
-        world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_static("new"))
+@pytest.mark.parametrize("inputs", [IMAGE, {"operation": "restart"}], ids=["deploy", "restart"])
+def test_a_deletion_that_begins_before_the_deploy_is_no_other_deploy(
+    world: World, inputs: dict[str, object]
+) -> None:
+    """Both are a 409. Another deploy is waited for, and a deletion isn't."""
+    world.platform.dialect.speak("app-deletion=Terminating")
+    world.once("POST", "/deploy$", lambda: world.platform.delete_app("web"))
+    outcome = world.run(app="web", **inputs)
+    assert outcome.exit_code == 4, outcome.log
+    assert outcome.seconds < 5
+    assert "App 'web' is being deleted; " in outcome.outputs["error"]
+    assert "Nothing was changed." in outcome.log
+
+
+@pytest.mark.parametrize("inputs", [{}, IMAGE], ids=["folder", "image"])
+def test_after_a_lost_create_the_app_is_looked_up_for_a_minute(
+    world: World, inputs: dict[str, object]
+) -> None:
+    """The POST is sent once more. Its 409 may be about our own app, which a GET may not show yet."""
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502, after=True)
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, skip=1, times=4)
+    outcome = world.run(app="new", create=True, **inputs)
+    assert (outcome.exit_code, outcome.outputs["created"]) == (0, None), outcome.log
+    assert [record.status for record in outcome.sent("POST", "/v1/apps$")] == [502, 409]
+    assert "Waiting for the new app 'new'" in outcome.log
+
+
+def test_after_a_lost_create_an_app_that_never_shows_is_exit_4(world: World) -> None:
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502, after=True)
+    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
     outcome = world.run(app="new", create=True)
-    assert outcome.exit_code == 0, outcome.log
-    assert outcome.outputs["created"] is not exists
-
-
-def test_an_app_that_is_there_again_counts_as_existing(world: World) -> None:
-    """Somebody has created it between two looks: it is an existing app, and no deletion to wait for."""
-    world.platform.dialect.speak("app-deletion=Terminating")
-    world.platform.delete_app("web")
-    world.loop.jump(0.5)
-
-    def create() -> None:
-        world.platform.apps.create_container("web", image=OLD, port=80)
-        world.platform.apps.set_status("web", "running")
-
-    world.loop.call_later(14.7, create)  # the deletion ends at 14.5
-    outcome = deploy(world, create=True)
-    assert outcome.exit_code == 0, outcome.log
-    assert 29 <= outcome.seconds < 45
-
-
-def test_a_deletion_that_shows_after_the_conflict_is_waited_for(world: World) -> None:
-    """A reader was behind: the look-up found no app, and only after the 409 does it show the deletion."""
-    going = b'{"name": "new", "status": "Terminating", "type": "container", "image": "nginx:1"}'
-    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404)
-    world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=200, times=None, body=going)
-    world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, times=None)
-    world.loop.call_later(90, world.platform.faults.clear)
-    outcome = world.run(app="new", create=True, **IMAGE)
-    assert (outcome.exit_code, outcome.outputs["created"]) == (0, True), outcome.log
+    assert outcome.exit_code == 4, outcome.log
+    assert 60 <= outcome.seconds < 65
+    assert "shows no such app" in outcome.outputs["error"]
+    assert "it is not known whether this run created app 'new'" in outcome.outputs["error"]
+    assert len(outcome.sent("POST", "/v1/apps$")) == 2
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])

@@ -1,17 +1,22 @@
 """The health check: what counts as healthy, how long it is tried, and what a failure tells."""
 
 import json
+from itertools import pairwise
 
 import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from tests.http.servers import always, serve
+from sandbox.faults import Kind
+from sandbox.records import Record
+from tests.http.servers import Peer, always, fine, serve
 from tests.support import timewarp
 from tests.support.containers import NEW, deploy, lines, running_web
 from tests.support.world import API_KEY, SITE, Outcome, World
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.sandbox.records import Record
+
+TIME = "Raise `health-check-timeout` if the app is slow or its host name is new."
+INPUTS = "Set `health-check` to a path or full URL that responds without the API key."
+OLD = "Raise `health-check-timeout` if an older version or a cache still responds."
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +32,14 @@ def asked(outcome: Outcome) -> list[Record]:
 def error(outcome: Outcome) -> str:
     """What went wrong, without the port."""
     return "\n".join(lines(outcome)).partition("Error: ")[2].partition("\n")[0]
+
+
+def redirect(world: World, path: str, *pages: str) -> None:
+    """Redirect from this path of the static app through these pages to the last one."""
+    for page, target in pairwise([path[1:], *pages]):
+        headers = {"location": f"/_apps/site/{target}"}
+        where = f"/_apps/site/{page}$"
+        world.fault(Kind.STATUS, path=where, status=302, headers=headers, times=None)
 
 
 class TestContainers:
@@ -63,7 +76,7 @@ class TestContainers:
         assert 30 < outcome.seconds < 45
         assert len(asked(outcome)) < 12
         assert "Waiting for http" in outcome.log
-        assert "/_apps/web/: it answered 502; 2 m 00 s left\n" in outcome.log
+        assert "/_apps/web/: it responded with 502; 2 m 00 s left\n" in outcome.log
 
     def test_an_unhealthy_app_is_exit_10_with_its_last_answer(self, world: World) -> None:
         """Exit 10 at `health-check-timeout`, with the last answer's status and first bytes."""
@@ -71,10 +84,9 @@ class TestContainers:
         outcome = deploy(world, health_check="/h", health_check_timeout="45s")
         assert outcome.exit_code == 10
         assert outcome.seconds == pytest.approx(8 + 45)
-        said = 'http://platform/_apps/web/h is not healthy after 45 s: it answered 503 ("no database")'
+        said = 'http://platform/_apps/web/h is not healthy after 45 s: it responded with 503 ("no database")'
         assert error(outcome) == f"{said}; 'web' was left with 'nginx:2' and the status 'running'"
-        assert outcome.outputs["hint"].startswith("The app's own log may say why.")
-        assert "Does the app listen on `port`?" in outcome.outputs["hint"]
+        assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
@@ -84,10 +96,10 @@ class TestContainers:
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
         assert ": no answer within 20 s; " in error(outcome)
-        assert outcome.outputs["hint"].startswith("The app's own log may say why.")
+        assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.seconds < 8 + 60 + 3
 
-    def test_no_redirect_is_followed(self, world: World) -> None:
+    def test_without_a_text_no_redirect_is_followed(self, world: World) -> None:
         """It is a good answer. One led a check to a cloud's metadata address."""
         world.platform.set_page("web", 302, headers={"location": "/_apps/site/"})
         outcome = deploy(world, health_check="/h")
@@ -120,7 +132,7 @@ class TestContainers:
         outcome = deploy(world, health_check="/h", rollback=True)
         assert (outcome.exit_code, outcome.outputs["status"]) == (10, "failed"), outcome.log
         assert "does not give the app's URL" in outcome.outputs["error"]
-        assert outcome.outputs["hint"].startswith("Give `health-check` a full URL.")
+        assert outcome.outputs["hint"].startswith(INPUTS)
         assert len(outcome.sent("POST", "/deploy$")) == 1
 
 
@@ -157,9 +169,12 @@ class TestStatic:
         outcome = world.run(health_check="/", health_check_timeout=10)
         assert len({record.query for record in asked(outcome)}) == len(asked(outcome)) > 3
         assert outcome.exit_code == 10
-        unhealthy = "http://platform/_apps/site/ is not healthy after 10 s: it answered 200, but not with"
-        assert error(outcome) == f"{unhealthy} 'index.html' as it was deployed; the new version is deployed"
-        assert outcome.outputs["hint"].startswith("An older version or a cache may still answer: raise")
+        unhealthy = "http://platform/_apps/site/ is not healthy after 10 s: it responded with 200"
+        assert (
+            error(outcome)
+            == f"{unhealthy}, but not with 'index.html' as deployed; the new version is deployed"
+        )
+        assert outcome.outputs["hint"].startswith(OLD)
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
 
@@ -167,19 +182,84 @@ class TestStatic:
         """Any good answer will do, and the query is left alone. A 404 is at once said to be no wonder."""
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
-        said = "it answered 404 (an HTML page, \"not found\"), and the directory has no 'nothing'"
+        said = "it responded with 404 (an HTML page, \"not found\"), and the folder has no file 'nothing'"
         assert f"/nothing: {said}; 3 s left\n" in outcome.log
         assert error(outcome).endswith(f"after 3 s: {said}; the new version is deployed")
-        assert outcome.outputs["hint"].startswith("Check the path in `health-check`")
+        assert outcome.outputs["hint"].startswith(INPUTS)
         assert asked(outcome)[0].query == "x=1"
 
     def test_a_deployed_file_that_is_not_served_is_unhealthy(self, world: World) -> None:
         world.fault(Kind.STATUS, path="/_apps/site/empty", status=404, times=None)
         outcome = world.run(health_check="/empty", health_check_timeout=3)
-        assert outcome.outputs["hint"].startswith("'empty' was deployed, but the platform does not serve it.")
+        assert outcome.outputs["hint"].startswith(TIME)
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_clean_url_serves_the_file(self, world: World, status: int) -> None:
+        """The old page that a cache has at the clean URL doesn't matter."""
+        world.platform.dialect.speak(f"clean-urls={status}")
+        world.write({"about.html": b"old"})
+        world.run()
+        world.platform.cdn.get("site", "about", "")
+        world.platform.cdn.purge = lambda name: None  # type: ignore[method-assign]  # noqa: ARG005
+        world.write({"about.html": b"new"})
+        outcome = world.run(health_check="/about.html")
+        assert outcome.exit_code == 0, outcome.log
+        assert [record.path for record in asked(outcome)] == ["/_apps/site/about.html", "/_apps/site/about"]
+        assert len({record.query for record in asked(outcome)}) == 2
+        assert "serves 'about.html' as deployed after 0 s" in outcome.log
+        assert " is live" in outcome.log
+
+    def test_old_bytes_at_a_clean_url_are_unhealthy(self, world: World) -> None:
+        """A cache that ignores queries serves them."""
+        world.platform.dialect.speak("clean-urls=308")
+        world.fault(Kind.STATUS, path="/_apps/site/about/$", status=200, body=b"old", times=None)
+        outcome = world.run(health_check="/about/index.html", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        assert "/about/index.html is not healthy after 3 s: " in error(outcome)
+        assert "not with 'about/index.html' as deployed" in error(outcome)
+        assert outcome.outputs["hint"].startswith(OLD)
+
+    def test_up_to_three_redirects_are_followed(self, world: World) -> None:
+        redirect(world, "/empty", "1", "2", "index.html")
+        outcome = world.run(health_check="/empty", health_check_timeout=3)
+        assert "not with 'empty' as deployed" in error(outcome)
+        world.platform.faults.clear()
+        redirect(world, "/index.html", "1", "2", "")
+        outcome = world.run(health_check="/index.html")
+        assert outcome.exit_code == 0, outcome.log
+        assert len(asked(outcome)) == 4
+
+    @pytest.mark.parametrize("pages", [("1", "2", "3", ""), ("index.html",)], ids=["four", "loop"])
+    def test_a_fourth_redirect_is_unhealthy(self, world: World, pages: tuple[str, ...]) -> None:
+        redirect(world, "/index.html", *pages)
+        outcome = world.run(health_check="/index.html", health_check_timeout=0)
+        assert outcome.exit_code == 10
+        assert "/index.html is not healthy after 0 s: it redirects more than 3 times" in error(outcome)
+        assert outcome.outputs["hint"].startswith(INPUTS)
+        assert len(asked(outcome)) == 4
+
+    def test_another_origin_is_unhealthy(self, world: World) -> None:
+        """It would get the login of the URL, and its page proves nothing."""
+        world.platform.dialect.speak("url=redirect")
+        outcome = world.run(health_check="/", health_check_timeout=3)
+        assert outcome.exit_code == 10
+        said = "http://platform/_apps/site/ is not healthy after 3 s: it redirects to another origin, "
+        assert error(outcome) == f"{said}https://elsewhere.invalid; the new version is deployed"
+        assert outcome.outputs["hint"].startswith(INPUTS)
+
+    def test_a_path_that_is_no_file_is_not_followed(self, world: World) -> None:
+        """Any redirect is healthy there, as for a container."""
+        world.platform.dialect.speak("clean-urls=308")
+        world.run()
+        world.platform.put_file("site", "other.html", b"x")
+        outcome = world.run(health_check="/other.html", keep="other.html")
+        assert outcome.exit_code == 0, outcome.log
+        (record,) = asked(outcome)
+        assert record.query == ""
+
+    @pytest.mark.parametrize("login", ["", "user:pass-word@"])
     def test_a_domain_of_the_deploy_leads_to_its_files(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, monkeypatch: pytest.MonkeyPatch, login: str
     ) -> None:
         """A full URL on a domain that this deploy attaches names the file as its path would."""
         connect_tcp = anyio.connect_tcp
@@ -192,7 +272,7 @@ class TestStatic:
                     return await connect_tcp("127.0.0.1", server.port if host == "www.example.com" else port)
 
                 monkeypatch.setattr(anyio, "connect_tcp", connect)
-                inputs = {"domains": "WWW.EXAMPLE.COM", "health_check": "http://www.example.com/"}
+                inputs = {"domains": "WWW.EXAMPLE.COM", "health_check": f"http://{login}www.example.com/"}
                 return await world.arun(**inputs), server.requests[-1].target
 
         outcome, target = timewarp.run(world.loop, run())
@@ -213,28 +293,88 @@ def test_a_page_that_was_not_deployed_proves_nothing(world: World) -> None:
     ("status", "body", "flaw"),
     [
         (200, b"version abc123", ""),
-        (200, b"version abc122", "it answered 200 without the text 'abc123', but with \"version abc122\""),
-        (302, b"abc123", "it answered 302, a redirect"),
-        (500, b"abc123", "it answered 500"),
+        (
+            200,
+            b"version abc122",
+            "it responded with 200 without the text 'abc123', but with \"version abc122\"",
+        ),
+        (500, b"abc123", "it responded with 500"),
     ],
 )
 def test_a_text_proves_that_an_image_is_live(world: World, status: int, body: bytes, flaw: str) -> None:
-    """With it, an image is live; a redirect proves nothing."""
+    """With it, an image is live."""
     world.platform.set_page("web", status, body)
     outcome = deploy(world, health_check="/v", health_check_text="abc123", health_check_timeout=3, wait=False)
     assert outcome.exit_code == (10 if flaw else 0), outcome.log
     assert flaw in outcome.log
     assert (" is live" in outcome.log) is not bool(flaw)
-    assert "certificate" not in outcome.log
-    assert ("Does this version print it? An older version" in outcome.log) is (body == b"version abc122")
+    assert (OLD in outcome.log) is (body == b"version abc122")
+
+
+@pytest.mark.parametrize("body", [b"version abc123", b"version abc122"])
+def test_a_text_is_looked_for_behind_redirects(world: World, body: bytes) -> None:
+    """Each request has the URL's login, and no query that the URL doesn't have. None has the key."""
+
+    async def handle(peer: Peer) -> None:
+        """A login page's way to the app: two redirects, then the page."""
+        while True:
+            target = (await peer.request()).target
+            location = {"/v?x=1": "/login", "/login": "v"}.get(target, "")
+            head = f"302 Found\r\nLocation: {location}" if location else "200 OK"
+            content = b"" if location else body
+            await peer.send(f"HTTP/1.1 {head}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+
+    async def run() -> Outcome:
+        async with serve(handle) as server:
+            url = server.url.replace("//", "//user:pass-word@") + "/v?x=1"
+            inputs = {"health_check": url, "health_check_text": "abc123", "health_check_timeout": 0}
+            outcome = await world.arun(app="web", image=NEW, **inputs)
+        assert [request.target for request in server.requests] == ["/v?x=1", "/login", "/v"]
+        for request in server.requests:
+            assert request.headers["authorization"] == "Basic dXNlcjpwYXNzLXdvcmQ="
+            assert request.headers["cache-control"] == "no-cache"
+            assert API_KEY not in str(request.headers)
+        return outcome
+
+    outcome = timewarp.run(world.loop, run())
+    is_live = body == b"version abc123"
+    assert outcome.exit_code == (0 if is_live else 10), outcome.log
+    assert (" is live" in outcome.log) is is_live
+    assert "pass-word" not in outcome.log
+
+
+def test_a_text_at_another_origin_is_not_looked_for(world: World) -> None:
+    """The other origin gets no request: neither the URL's login nor the key leave theirs."""
+
+    async def run() -> Outcome:
+        async with serve(fine) as other, serve(always(302, b"fine", f"Location: {other.url}/v")) as server:
+            url = server.url.replace("//", "//user:pass-word@")
+            inputs = {"health_check": url, "health_check_text": "fine", "health_check_timeout": 3}
+            outcome = await world.arun(app="web", image=NEW, **inputs)
+        assert other.requests == []
+        return outcome
+
+    outcome = timewarp.run(world.loop, run())
+    assert outcome.exit_code == 10
+    assert "it redirects to another origin, http://127.0.0.1" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith(INPUTS)
+
+
+def test_a_redirect_shows_no_secret(world: World) -> None:
+    world.platform.set_page("web", 302, headers={"location": "https://hush-hush.example/hush?hush"})
+    outcome = deploy(
+        world, health_check="/", health_check_text="x", health_check_timeout=3, env="TOKEN=hush-hush"
+    )
+    assert "it redirects to another origin, https://***.example" in outcome.outputs["error"]
+    assert "hush" not in outcome.log
 
 
 def test_a_text_in_a_deployed_file_needs_both(world: World) -> None:
-    """Both have to be right: the file as it was deployed, and the text in it. Without a page: exit 2."""
+    """Both have to be right: the file as deployed, and the text in it. Without a page: exit 2."""
     assert world.run(health_check="/", health_check_text="hello").exit_code == 0
     assert world.run(health_check="/", health_check_text="\udcff", health_check_timeout=3).exit_code == 10
     outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)
     assert outcome.exit_code == 10
     assert "without the text 'goodbye', but with \"<h1>hello</h1>\"" in outcome.log
-    assert outcome.outputs["hint"].startswith("'index.html' was deployed without it: ")
+    assert outcome.outputs["hint"].startswith(INPUTS)
     assert world.run(health_check_text="hello").exit_code == 2

@@ -1,17 +1,18 @@
 """`operation: sweep`, whole runs: what a forge and the platform say decides which previews go."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.ci.forge import TOKEN, Forge, run
 from tests.http.servers import Handler, Peer, always
 from tests.support.containers import lines, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.files.manifest import mark_repository, new_manifest_name
-from zerokie_action.sandbox.faults import Kind
 
 HOST = {"github": "github.example.com", "gitlab": "gitlab.example.com"}
 
@@ -182,21 +183,23 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     preview(world, "my-site-pr-1", f"{HOST['github']}/o/template")
     preview(world, "my-site-pr-2", "")  # deployed by a run that knew no repository
     preview(world, "my-site-pr-3")
-    world.fault(Kind.STATUS, "GET", "-pr-3/files$", status=404)
+    world.fault(Kind.STATUS, "GET", "-pr-3/files$", status=404, skip=1)  # the list under the lock
     container(world, "my-site-pr-4")
     preview(world, "my-site-pr-5")
     world.platform.put_file("my-site-pr-5", "upload.jpg", b"of a visitor")  # nothing is asked about our own
-    outcome = sweep(world, closed(5), take_over=True)
+    preview(world, "my-site-pr-6")
+    world.fault(Kind.STATUS, "GET", "-pr-6/files$", status=404)  # the list that decides the kind
+    outcome = sweep(world, closed(6), take_over=True)
     require(outcome, ["my-site-pr-4", "my-site-pr-5"])
-    assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3"}
-    unused, *kept = outcome.outputs["warnings"]
-    assert "`take-over` (ZEROKIE_TAKE_OVER): no effect with `operation: sweep`" in unused
+    assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3", "my-site-pr-6"}
+    kept = outcome.outputs["warnings"]
     assert kept[0] == (
         "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. The app stays. "
         "To delete it, use `operation: destroy` with this `app`."
     )
     assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
+    assert kept[3].startswith("The platform doesn't show whether 'my-site-pr-6' is a container app or ")
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
 
 
@@ -226,12 +229,13 @@ FAILURES: dict[str, tuple[Forge | Handler, int]] = {
     "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), 2),
     "401": (Forge(refuse={"GET": (401, b'{"message": "Bad credentials"}')}), 2),
     "403": (Forge(refuse={"GET": (403, b'{"message": "Resource not accessible by integration"}')}), 2),
+    "429": (Forge(refuse={"GET": (429, b'{"message": "Too many requests"}')}), 5),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
-    """The sweep ends, with the token's name where that helps, and destroys nothing."""
+    """The sweep ends and destroys nothing. For a refusal, the hint has both causes: permission and limit."""
     forge, code = FAILURES[case]
     ci = "gitlab" if case == "403" else "github"
     names = previews(world, 2)
@@ -240,25 +244,27 @@ def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
     assert left(world) == {*names}
     assert outcome.outputs["error"].endswith("; left for the next sweep: 'my-site-pr-1', 'my-site-pr-2'")
     assert "Nothing was changed." in outcome.log
-    assert (f"`{ci}-token`" in outcome.outputs["hint"]) is (code == 2)
+    for cause in (f"`{ci}-token` needs ", "If the token has reached its rate limit, "):
+        assert (cause in outcome.outputs["hint"]) is (code == 2)
     assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
-    if case in {"500", "401", "403"}:  # which API that is: the platform has one, too
+    if case.isdecimal():  # which API that is: the platform has one, too
         assert f"127.0.0.1 answered {case}" in outcome.outputs["error"]
     assert outcome.seconds < 60
 
 
-@pytest.mark.parametrize("allowance", [0, 3, 4], ids=lambda left: f"{left} left")
-def test_a_forges_limit_leaves_the_rest_to_the_next_sweep(world: World, allowance: int) -> None:
-    """Each app takes two requests, the second under its lock. The rest is left for the next sweep, exit 0."""
+@pytest.mark.parametrize("allowance", [2, 3], ids=lambda left: f"{left} left")
+def test_a_code_hosts_limit_is_a_refusal(world: World, allowance: int) -> None:
+    """Each app takes two requests, the second under its lock. A later sweep destroys the rest."""
     names, forge = previews(world, 3), closed(3, allowance=allowance)
     outcome = sweep(world, forge, comment=False)
-    require(outcome, names[: allowance // 2])
-    (warning,) = outcome.outputs["warnings"]
-    assert "answers no more requests with `github-token` for now (403: " in warning
-    assert warning.endswith(", ".join(map(repr, names[allowance // 2 :])))
-    assert [world.platform.lock(name) for name in left(world)] == [None] * len(left(world))
-    assert len(forge.requests) == allowance + 1
-    require(sweep(world, Forge(states=forge.states)), names[allowance // 2 :])
+    require(outcome, names[:1], 2, "failed")
+    assert '127.0.0.1 answered 403: "{"message": "API rate limit exceeded"}"' in outcome.outputs["error"]
+    assert outcome.outputs["error"].endswith(
+        "left for the next sweep: " + ", ".join(map(repr, names[allowance - 1 :]))
+    )
+    assert [world.platform.lock(name) for name in left(world)] == [None, None]
+    forge.allowance = math.inf
+    require(sweep(world, forge), names[1:])
 
 
 def test_an_outage_of_the_forge_is_waited_out(world: World) -> None:

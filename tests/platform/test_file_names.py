@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from sandbox.platform import Platform
+from sandbox.server import serve
 from tests.platform.clients import client_of
 from zerokie_action.http.request import Bytes
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
 
 ODD_NAMES = {
     *("a b", " a ", "a+b", "100%", "%2e%2e", "a%2Fb", "#a", "a?b=c", "~", "...", ".a", "a.", "\u00e9"),

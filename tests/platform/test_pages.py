@@ -1,23 +1,41 @@
-"""Reading public pages: without the key, without following redirects, and telling apart what goes wrong."""
+"""Reading public pages: without the key, and never from another origin than the given one."""
 
 import select
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
-from tests.http.servers import Peer, fine, serve
+from tests.http.servers import FINE, Handler, Peer, always, fine, serve
 from tests.http.transports import transport
 from tests.support.world import World
 from zerokie_action.http import Response
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.pages import PageError, connect_ahead, read_page, shown_url
+from zerokie_action.platform.pages import PageError, RedirectError, connect_ahead, read_page, shown_url
 
 
-async def page(url: str) -> Response:
+async def page(url: str, **options: Any) -> Response:
     async with transport() as sends:
         http = RetryingClient(sends, retry_timeout=0, log=print)
-        return await read_page(url, http, max_body=1_000_000, silence=10)
+        return await read_page(url, http, max_body=1_000_000, silence=10, **options)
+
+
+def redirect(locations: Mapping[str, str]) -> Handler:
+    """Redirect from each of these paths; any other path is fine."""
+
+    async def handle(peer: Peer) -> None:
+        while True:
+            path = (await peer.request()).target[1:].partition("?")[0]
+            if path in locations:
+                head = f"HTTP/1.1 302 X\r\nLocation: {locations[path]}\r\nContent-Length: 0\r\n\r\n"
+                await peer.send(head.encode())
+            else:
+                await peer.send(FINE)
+
+    return handle
 
 
 async def test_a_page_gets_its_own_login_and_no_key() -> None:
@@ -29,6 +47,117 @@ async def test_a_page_gets_its_own_login_and_no_key() -> None:
     assert with_login.headers["authorization"] == "Basic dXNlcjpwYXNzIHdvcmQ="
     assert "authorization" not in without.headers
     assert without.headers["cache-control"] == "no-cache"
+
+
+async def test_a_redirect_is_the_response_by_default() -> None:
+    async with serve(redirect({"a": "/b"})) as server:
+        assert (await page(f"{server.url}/a")).status_code == 302
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_each_kind_of_redirect_is_followed(status: int) -> None:
+    async with serve(always(status, b"", "Location: /")) as server:
+        with pytest.raises(RedirectError, match="it redirects more than 3 times"):
+            await page(server.url, redirects=3)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", [300, 304])
+async def test_another_3xx_is_a_response(status: int) -> None:
+    async with serve(always(status, b"", "Location: /")) as server:
+        assert (await page(server.url, redirects=3)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("/b", "/b"),
+        ("b", "/b"),
+        ("./b?x=1#top", "/b?x=1"),
+        ("?x=1", "/a?x=1"),
+        ("/%C3%A4 b", "/%C3%A4%20b"),
+        ("/../b", "/b"),
+        ("/\\evil.example/b", "/%5Cevil.example/b"),
+        ("http://www.example.com/b", "/b"),
+        ("//www.example.com/b", "/b"),
+        ("HTTP://WWW.EXAMPLE.COM:80/b", "/b"),
+        ("http://other:secret@www.example.com/b", "/b"),
+    ],
+)
+async def test_each_request_to_the_origin_has_the_login(
+    monkeypatch: pytest.MonkeyPatch, location: str, target: str
+) -> None:
+    """The given URL's own, whatever the redirect says."""
+    connect_tcp = anyio.connect_tcp
+
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(f"HTTP/1.1 301 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+        await fine(peer)
+
+    async with serve(handle) as server:
+
+        async def connect(host: str, port: int) -> ByteStream:
+            assert (host, port) == ("www.example.com", 80)
+            return await connect_tcp("127.0.0.1", server.port)
+
+        monkeypatch.setattr(anyio, "connect_tcp", connect)
+        assert (await page("http://user:pass%20word@www.example.com/a", redirects=1)).content == b"fine"
+    assert [request.target for request in server.requests] == ["/a", target]
+    assert {request.headers["authorization"] for request in server.requests} == {"Basic dXNlcjpwYXNzIHdvcmQ="}
+
+
+@pytest.mark.parametrize(
+    ("location", "origin"),
+    [
+        ("http://127.0.0.1:{other}/b", "http://127.0.0.1:{other}"),
+        ("//127.0.0.1:{other}/b", "http://127.0.0.1:{other}"),
+        ("//evil.example/b", "http://evil.example"),
+        ("http://127.0.0.1:{own}@127.0.0.1:{other}/b", "http://127.0.0.1:{other}"),
+        ("http://user:secret@127.0.0.1:{other}/secret?secret", "http://127.0.0.1:{other}"),
+        ("http://localhost:{own}/b", "http://localhost:{own}"),
+        ("https://127.0.0.1:{own}/b", "https://127.0.0.1:{own}"),
+    ],
+)
+async def test_another_origin_gets_no_request(location: str, origin: str) -> None:
+    """It would get the login. The error names nothing that may be a secret."""
+    async with serve(fine) as other:
+        locations: dict[str, str] = {}
+        async with serve(redirect(locations)) as server:
+            ports = {"own": server.port, "other": other.port}
+            locations["a"] = location.format(**ports)
+            with pytest.raises(RedirectError) as caught:
+                await page(server.url.replace("//", "//user:pw@") + "/a", redirects=3)
+    assert str(caught.value) == f"it redirects to another origin, {origin.format(**ports)}"
+    assert len(server.requests) == 1
+    assert other.requests == []
+
+
+@pytest.mark.parametrize(
+    "location", ["", "http://[", "http://h:x/", "mailto:a@b.example", "ftp://127.0.0.1/"]
+)
+async def test_a_redirect_to_nowhere_is_told(location: str) -> None:
+    async with serve(redirect({"a": location})) as server:
+        with pytest.raises(RedirectError, match="its redirect has no valid `Location`"):
+            await page(f"{server.url}/a", redirects=3)
+
+
+async def test_a_url_that_the_query_makes_too_long_is_told() -> None:
+    """Without the query, it is just short enough."""
+    location = "/b?" + "\N{PILE OF POO}" * 5_456
+    async with serve(redirect({"a": location})) as server:
+        with pytest.raises(PageError, match="this is not the URL of a page"):
+            await page(f"{server.url}/a", redirects=3, is_uncached=True)
+
+
+async def test_each_request_past_the_caches_has_a_query_of_its_own() -> None:
+    """A cache may have the page that a redirect leads to, or the redirect."""
+    async with serve(redirect({"a": "/b", "b": "/c?x=1"})) as server:
+        await page(f"{server.url}/a?y=2#top", redirects=3, is_uncached=True)
+    targets = [request.target.partition("zerokie=") for request in server.requests]
+    assert [target[0] for target in targets] == ["/a?y=2&", "/b?", "/c?x=1&"]
+    assert len({target[2] for target in targets}) == 3
 
 
 async def test_what_is_no_url_is_told() -> None:

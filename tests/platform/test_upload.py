@@ -7,11 +7,11 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.support.world import Outcome, World
 from zerokie_action.http import Request, Response
 from zerokie_action.http.transport import Transport
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
 
 PAGE = {"index.html": b"x"}
 MANY = {f"{number}.txt": b"x" for number in range(12)} | PAGE

@@ -24,7 +24,7 @@ NOT_INPUTS = {
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
 OF_THE_STOP_JOB = [
-    *("api_key_file", "api_url", "app", "comment", "dry_run", "lock_heartbeat", "lock_timeout", "log_level"),
+    *("api_url", "app", "comment", "dry_run", "lock_timeout", "log_level"),
     *("pull_request", "retry_timeout", "skip_without_key", "take_over", "timeout"),
 ]
 

@@ -111,7 +111,7 @@ def anchor(heading: str) -> str:
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 LINK = r'(?:\]\(|\bsrc(?:set)?=")(?!https?://|#)([^)#"]+)'
-PATH = r"`((?:bench|docs|examples|templates|tests|zerokie_action|\.ci)/[\w./-]*)`"
+PATH = r"`((?:bench|docs|examples|sandbox|templates|tests|zerokie_action|\.ci)/[\w./-]*)`"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -2,6 +2,7 @@
 # ruff: noqa: E501  a mistake a line, with sentences that are expected word for word
 
 import html
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, World
-from zerokie_action.sandbox.faults import Kind
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
@@ -27,13 +27,19 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes"),
     "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`"),
     "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required: name the app"),
-    "key with a prefix in a file": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key` (ZEROKIE_API_KEY_FILE): the value has white space"),
+    "key with a prefix": (2, {"api_key": f"Bearer {SECRET}"}, "`api-key` (ZEROKIE_API_KEY): the value has white space"),
+    "path of a key": (2, {"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
+    "another tool's name": (2, {"exclude": "drafts/"}, "`exclude` (ZEROKIE_EXCLUDE) is called `ignore` here"),
+    # --- former inputs
+    "file of a key": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE) is not an input anymore. Pass the file's content as `api-key`"),
+    "file of a password": (2, {"registry_password_file": "key.txt"}, "`registry-password-file` (ZEROKIE_REGISTRY_PASSWORD_FILE) is not an input anymore. Pass the file's content as `registry-password`"),
+    "another ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE) is not an input anymore. Name the file `.zerokieignore`"),
+    "another heartbeat": (2, {"lock_heartbeat": "60"}, "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT) is not an input anymore. A heartbeat is sent every 3 minutes. Remove it"),
     "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'"),
     # --- the folder
     "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact"),
     "a file": (2, {"directory": "../folder/index.html"}, "is a file; name the folder that has the site (an archive has to be unpacked first)"),
     "empty folder": (2, {"directory": "empty"}, "has nothing to deploy (ignored: 0); is it the right directory"),
-    "no ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE): '.noignore' is neither in `directory` nor in"),
     # --- the platform
     "wrong key": (3, {"api_key": SECRET}, "Check that the secret behind `api-key` holds a current key"),
     "unknown app": (4, {"app": "sitee"}, "There is no app 'sitee' (404"),
@@ -47,7 +53,7 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A job of GitHub's, so that every kind of output is there."""
     (tmp_path / "job" / "empty").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "job")
-    Path("key.txt").write_text(f"Bearer {SECRET}")
+    Path("key.txt").write_text(SECRET)
     world.platform.apps.create_container("web", image="nginx:1", port=80)
     world.env |= {name: str(tmp_path / "job" / file) for name, file in REPORTS.items()}
     world.env["GITHUB_ACTIONS"] = "true"
@@ -96,17 +102,16 @@ WRONG = {
     "domains": ("example.com\nwww.example.com", "'example.com' can't be a custom domain; write one name per line, with at least three labels, such as www.example.com"),
     "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` for a space"),
-    "lock_heartbeat": ("1h", "'1h' is wrong. Input should be less than or equal to 900"),
     "timeout": ("0.9", "'0.9' is wrong. Input should be greater than or equal to 1"),
     "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
     "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
-    "dotenv_file": ("missing/deploy.env", "the folder 'missing' does not exist; create it first or choose another path"),
     "log_level": ("verbose", "'verbose' is wrong. Input should be 'debug', 'info', 'warning' or 'error'"),
+    "dotenv_file": ("missing/deploy.env", "Can't write 'missing/deploy.env': No such file or directory. Choose a file in an existing folder, not a symlink."),
 }  # fmt: skip
 
 
 def test_all_mistakes_are_told_at_once(world: World) -> None:
-    """Each is annotated, in the order of the inputs, with the variable that was read; the way on is told once.
+    """Each is annotated, with the variable that was read; the way on is told once.
 
     The summary names them all, outputs and JSON as many as fit. A report whose place is wrong stops no other,
     and no folder is made for it.
@@ -120,9 +125,9 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     label["port"] = "`port` (PLUGIN_PORT)"
     expected = [
         *(f"{label[name]}: {problem}" for name, (_, problem) in WRONG.items()),
+        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
         f"{label['domains']}: the platform has custom domains for static apps only",
         "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
-        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
     ]
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert [error[: len(begin)] for error, begin in zip(errors, expected, strict=True)] == expected
@@ -140,7 +145,8 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     [
         ({"skip_without_key": True}, 0),
         ({"skip_without_key": "YES", "registry_server": "ghcr.io"}, 0),
-        ({"skip_without_key": True, "api_key_file": "missing.txt"}, 0),
+        ({"skip_without_key": True, "api_key_file": "key.txt"}, 2),
+        ({"skip_without_key": True, "apikey": SECRET}, 2),
         ({"skip_without_key": True, "summary_file": "missing/summary.md"}, 2),
         ({"skip_without_key": "maybe"}, 2),
         ({}, 2),
@@ -155,25 +161,66 @@ def test_skip_without_key_skips(world: World, inputs: dict[str, object], code: i
     assert ("::warning::`api-key` is empty" in outcome.log) is not bool(code)
 
 
-@pytest.mark.parametrize("name", ["dotenv_file", "output_file"])
-def test_a_report_that_can_t_be_written_is_told_by_all_reports(world: World, name: str) -> None:
-    """The deploy is done; the exit code says that not everything is, and all reports say the same."""
-    files = {field: f"{field}.txt" for field in ("dotenv_file", "summary_file", "output_file")}
-    outcome = world.run(**{**files, name: "/dev/full"})
-    problem = f"`{name.replace('_', '-')}`: '/dev/full' can't be written ("
-    assert outcome.exit_code == 2
-    assert problem in outcome.log
-    told = file_command(Path("output").read_text("utf-8"))
-    assert (told["status"], told["exit-code"]) == ("deployed", "2")
-    assert told["error"].startswith(problem)
-    assert "can't be written" in Path("summary").read_text("utf-8")
-    says_so = {
-        "dotenv_file": "ZEROKIE_RESULT_EXIT_CODE=2\n",
-        "summary_file": "Choose a path that can be written. Only this report is missing",
-        "output_file": '"exit_code": 2,',
-    }
-    for other in files.keys() - {name}:
-        assert says_so[other] in Path(files[other]).read_text("utf-8"), other
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("folder", "Is a directory"),
+        ("symlink", "Too many levels of symbolic links"),
+        ("/proc/self/fd/1", "Too many levels of symbolic links"),
+        ("missing/report", "No such file or directory"),
+        ("x" * 300, "File name too long"),
+        ("pipe", "No such device or address"),  # nothing reads it
+    ],
+)
+def test_a_report_path_that_can_t_be_written_is_exit_2(world: World, path: str, reason: str) -> None:
+    """Before the first request. The other reports are written."""
+    Path("folder").mkdir()
+    Path("symlink").symlink_to("target")
+    os.mkfifo("pipe")
+    outcome = world.run(dotenv_file=path)
+    assert (outcome.exit_code, outcome.requests) == (2, [])
+    assert outcome.outputs["error"].startswith(
+        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): Can't write {path!r}: {reason}. Choose "
+    )
+    assert outcome.log.count("Can't write") == 1
+    assert not Path("target").exists()
+
+
+def test_a_run_empties_its_report_files_at_the_start(world: World) -> None:
+    """A run that is killed leaves no old report behind."""
+    fields = ("dotenv_file", "summary_file", "output_file", "annotations_file")
+    seen: list[str] = []
+    world.once("POST", "/lock$", lambda: seen.extend(Path(field).read_text("utf-8") for field in fields))
+    for field in fields:
+        Path(field).write_text("old")
+    outcome = world.run(**{field: field for field in fields})
+    assert (outcome.exit_code, seen) == (0, [""] * 4)
+    assert all(Path(field).read_text("utf-8") not in {"", "old"} for field in fields)
+
+
+def test_a_write_that_fails_at_the_end_is_a_warning(world: World) -> None:
+    """The deploy is done, so its exit code stays, and the other reports are written."""
+    outcome = world.run(dotenv_file="/dev/full")
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
+    assert (
+        outcome.log.count("::warning::`dotenv-file`: Can't write '/dev/full': No space left on device.") == 1
+    )
+    assert "exit-code" in Path("output").read_text("utf-8")
+
+
+def test_a_symlink_that_replaces_a_report_file_is_not_followed(world: World) -> None:
+    """Someone else may put it there during the deploy."""
+    target, report = Path("target"), Path("report.md")
+    target.write_text("mine")
+
+    def replace() -> None:
+        report.unlink()
+        report.symlink_to(target)
+
+    world.once("POST", "/lock$", replace)
+    outcome = world.run(summary_file="report.md")
+    assert (outcome.exit_code, target.read_text()) == (0, "mine")
+    assert "::warning::`summary-file`: Can't write 'report.md': Too many levels" in outcome.log
 
 
 def test_a_working_directory_that_is_gone_is_exit_2(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,11 +233,3 @@ def test_a_working_directory_that_is_gone_is_exit_2(world: World, monkeypatch: p
         outcome = world.run(directory=directory)
         assert (outcome.exit_code, outcome.requests) == (2, [])
         assert "working directory of this run is gone; start the run in another" in outcome.outputs["error"]
-
-
-def test_a_report_that_can_t_be_written_hides_no_failure(world: World) -> None:
-    world.fault(Kind.STATUS, "PUT", "/files/index.html", status=400)
-    outcome = world.run(dotenv_file="/dev/full")
-    assert outcome.exit_code == 4
-    assert outcome.outputs["error"].startswith("Uploading 'index.html'")
-    assert "`dotenv-file`: '/dev/full' can't be written (" in outcome.log

@@ -2,9 +2,9 @@
 
 import re
 
+from sandbox.faults import Kind
 from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 
 def traced(outcome: Outcome) -> list[str]:

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import tell
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.sandbox.faults import Kind
 
 DAY = 86_400.0
 PAGES = {"index.html", "about.html"}

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sandbox.dialects import PLATFORMS, QUESTIONS
+from sandbox.faults import Kind
 from tests.support.containers import asked
 from tests.support.world import SITE, Outcome, World, world
-from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS
-from zerokie_action.sandbox.faults import Kind
 
 FOLDER_QUESTIONS = (
     "last-modified same-content url",
     "listed-paths listing empty-zone new-site delete-missing",
     "conflict lock-lost heartbeat finalize delete",
-    "finalize-time hidden domain-attached domain-busy",
+    "finalize-time hidden domain-attached",
     "at-once rate new-app app-deletion",
 )
 IMAGE_QUESTIONS = (
@@ -30,7 +30,7 @@ An image is asked nothing that only folders meet, or that both meet alike.
 """
 UNREAD = ("times", "date", "updated-at")
 """Nothing in the client reads these. They are tried in pairs only."""
-UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull")
+UNASKED = ("above", "app-limit", "clean-urls", "firewall", "file-limit", "domain-taken", "pull")
 """Questions about what the stories do not do."""
 NO_STORY = {"finalize=no-effect"}
 """The lock stays, whatever the client does."""

@@ -61,7 +61,7 @@ def test_a_link_in_the_folder_publishes_nothing(world: World, target: str) -> No
 def test_an_ignore_file_that_is_a_link_shows_nothing(world: World) -> None:
     """A pattern that was refused was quoted once, and the environment has the key."""
     Path("public/.zerokieignore").symlink_to("/proc/self/environ")
-    words = "`ignore-file`: 'public/.zerokieignore' leads through a link to "
+    words = "The ignore file 'public/.zerokieignore' is a symlink. Replace it with a regular file"
     require_refused(world, words, directory="public")
 
 

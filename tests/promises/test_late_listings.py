@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
+from sandbox.faults import Kind
+from sandbox.records import Record
 from tests.support.sites import require_equal, upper
 from tests.support.world import SITE, World
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.sandbox.records import Record
 
 ANSWERS = ["5s", "12s", "20s", "entries", "cached"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import running_web
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 OURS = {
     "GITHUB_ACTIONS": "true",
@@ -95,15 +95,16 @@ def test_an_unreadable_manifest_stops_a_deletion_until_an_input_of_the_message(w
     require_done(world, take_over=True)
 
 
-def test_an_unreadable_manifest_of_a_killed_deploy_stops_no_rerun(world: World) -> None:
-    """Its name tells whose the files are, together with the folder's."""
+def test_an_unreadable_manifest_of_a_killed_deploy_stops_the_rerun(world: World) -> None:
+    """The manifest's name covers files that the killed deploy didn't upload."""
     world.run()
     world.write(PAGES | {"index.html": b"y", "empty": b""})
     world.die(lambda _: len(world.stored()) >= 8)
     assert world.run(concurrency=1).exit_code == 143
     world.revive()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
-    require_done(world)
+    require_refused(world, "can't be read", "`delete-stale: false`", TAKE_OVER)
+    require_done(world, take_over=True)
 
 
 def test_an_unreadable_manifest_of_a_failed_deploy_tells_what_arrived(world: World) -> None:

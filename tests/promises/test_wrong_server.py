@@ -2,9 +2,9 @@
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.containers import NEW, running_web
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Kind
 
 PAGE = (b"<!doctype html><title>Not Found</title>", 'an HTML page, "Not Found"')
 OBJECT = (b'{"error": {"message": "no route"}}', '"{"error": {"message": "no route"}}"')

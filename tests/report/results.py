@@ -32,7 +32,6 @@ def static() -> Result:
         warnings=["Input `port` changes nothing"],
         duration_seconds=2.34567,
         lock_wait_seconds=12.0,
-        retries_used=3,
     )
 
 

@@ -19,7 +19,7 @@ def test_the_summary_of_a_static_deploy():
 · [Commit 0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
 2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock \
-· deploy `d-20260307-170000` · CDN cache purged · retries: 3
+· deploy `d-20260307-170000` · CDN cache purged
 
 - ⚠️ Input &#96;port&#96; changes nothing
 

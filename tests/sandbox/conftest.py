@@ -4,9 +4,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sandbox.platform import Platform
+from sandbox.server import Server, serve
 from tests.sandbox.wire import Wire
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import Server, serve
 
 Dial = Callable[[], Awaitable[Wire]]
 

@@ -5,17 +5,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
-MODULE = [sys.executable, "-W", "error", "-m", "zerokie_action.sandbox"]
+ROOT = Path(__file__).resolve().parent.parent.parent
+MODULE = [sys.executable, "-W", "error", "-m", "sandbox"]
 
 
 @contextmanager
 def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[httpx.Client]:
     """Run a platform with the key `k`, end it by a signal, and check what it printed and how it ended."""
     command = [*MODULE, "--port", "0", "--api-key", "k", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("listening on ").rstrip("\n")

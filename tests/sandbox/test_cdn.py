@@ -1,6 +1,6 @@
 import pytest
 
-from zerokie_action.sandbox.platform import Platform
+from sandbox.platform import Platform
 
 
 def purge(platform: Platform) -> None:
@@ -18,6 +18,27 @@ async def test_a_site(client, platform):
         assert (answer.status_code, answer.text) == (404 if path == "/nope" else 200, content)
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert (await client.get("/", headers={"host": "site.localhost:8080"})).text == "index.html"
+
+
+async def test_clean_urls(client, platform):
+    """Only pages that exist redirect, without the query, to a URL that serves them."""
+    for path in ("index.html", "docs/index.html", "docs/a b.html", "style.css"):
+        platform.put_file("site", path, path.encode())
+    platform.dialect.speak("clean-urls=308")
+    redirects = {"index.html?x=1": "./", "docs/index.html": "./", "docs/a%20b.html?x=1": "./a%20b"}
+    for path, location in redirects.items():
+        answer = await client.get(f"/_apps/site/{path}")
+        assert (answer.status_code, answer.headers["location"]) == (308, location)
+    pages = {
+        "": "index.html",
+        "docs/": "docs/index.html",
+        "docs/a%20b": "docs/a b.html",
+        "style.css": "style.css",
+    }
+    for path, content in pages.items():
+        answer = await client.get(f"/_apps/site/{path}")
+        assert (answer.status_code, answer.text) == (200, content)
+    assert (await client.get("/_apps/site/nope.html")).status_code == 404
 
 
 async def test_only_a_purge_refreshes(client, platform):

@@ -2,8 +2,8 @@ import signal
 import subprocess
 import sys
 
+from sandbox.__main__ import main
 from tests.sandbox.process import sandbox
-from zerokie_action.sandbox.__main__ import main
 
 
 def test_it_serves_and_ends_on_a_signal(tmp_path, capsys):
@@ -32,13 +32,10 @@ def test_it_serves_and_ends_on_a_signal(tmp_path, capsys):
 
 def test_a_missing_extra():
     """One line that names the fix."""
-    code = (
-        "import sys, runpy; sys.modules['uvicorn'] = None;"
-        " runpy.run_module('zerokie_action.sandbox', alter_sys=True)"
-    )
+    code = "import sys, runpy; sys.modules['uvicorn'] = None; runpy.run_module('sandbox', alter_sys=True)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     message = (
         "The sandbox needs uvicorn: run `make setup` in the checkout, then `.venv/bin/python -m "
-        "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own\n"
+        "sandbox`, or `pip install '.[sandbox]'` into an environment of your own\n"
     )
     assert (done.returncode, done.stderr) == (1, message)

@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from sandbox.__main__ import main
+from sandbox.dialects import QUESTIONS
+from sandbox.platform import Platform
+from sandbox.server import serve
 from tests.sandbox.conftest import KEY, NOW
 from tests.support.timewarp import TimeWarpLoop
-from zerokie_action.sandbox.__main__ import main
-from zerokie_action.sandbox.dialects import QUESTIONS
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.server import serve
 
 API, SITE, NEW = "/v1/apps/api", "/v1/apps/site", "/v1/apps/new"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
@@ -64,6 +64,7 @@ LOOKS = {
     "app-deletion": "delete-app get=site delete-app heartbeat create=site 15s get=site",
     "new-site": "create=new get=new/files",
     "url": "app visit=api/ 40s visit=api/ create=new",
+    "clean-urls": "put=a.html visit=site/a.html visit=site/a",
     "hidden": "put=.x/a files visit=site/.x/a",
     "firewall": "put=a.php",
     "file-limit": "put=large",
@@ -81,7 +82,6 @@ LOOKS = {
     "delete-missing": "delete=a",
     "domain-attached": "domain=site domain=site",
     "domain-taken": "domain=other domain=site",
-    "domain-busy": "domain=site domain=site",
 }
 
 

@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from sandbox.faults import Fault, Faults, Kind, parse_fault
+from sandbox.records import Record
 from tests.sandbox.wire import until
-from zerokie_action.sandbox.faults import Fault, Faults, Kind, parse_fault
-from zerokie_action.sandbox.records import Record
 
 FILE = "/v1/apps/site/files/a"
 

@@ -1,7 +1,7 @@
 import pytest
 
+from sandbox.platform import Platform
 from tests.sandbox.wire import until
-from zerokie_action.sandbox.platform import Platform
 
 FILES = "/v1/apps/site/files"
 

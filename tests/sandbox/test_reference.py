@@ -1,4 +1,4 @@
-from zerokie_action.sandbox.api import API
+from sandbox.api import API
 
 ENDPOINTS = {
     ("POST", "/v1/apps"): {201, 400, 401, 409, 500, 502},

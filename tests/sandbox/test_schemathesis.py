@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from sandbox.api import API
 from tests.sandbox.process import sandbox
-from zerokie_action.sandbox.api import API
 
 KEY = {"Authorization": "Bearer k"}
 

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zerokie_action.sandbox.server import Server
+from sandbox.server import Server
 
 
 @dataclass

@@ -29,7 +29,7 @@ def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: O
 
     require_deployed(outcome, platform, large)
     assert outcome.seconds < undisturbed.seconds + gap + MARGIN
-    assert outcome.result["retries_used"] > 0
+    assert "; sending again" in outcome.log
     assert outcome.log.count("\n") <= undisturbed.log.count("\n") + 6 + gap / 5
 
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_too_large(
         refused = [line.split()[:3] for line in server.seen("/film.mp4")]
 
     require_failed(outcome, platform, 4, "film.mp4", size, "413")
-    assert outcome.result["retries_used"] == 0
+    assert "; sending again" not in outcome.log
     if program == "nginx":
         assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
 
@@ -80,7 +80,7 @@ def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
         outcome = start(inputs(gateway.url, folder)).wait()
 
     require_deployed(outcome, platform, folder)
-    assert outcome.result["retries_used"] == 0
+    assert "; sending again" not in outcome.log
     assert outcome.seconds > 30
 
 
@@ -93,8 +93,9 @@ def test_ipv6(platform: Platform, small: Path, start: Start) -> None:
 
 
 def test_few_file_descriptors(platform: Platform, large: Path, start: Start) -> None:
-    """Where a process may have 64 open files, there are as many connections as that allows."""
+    """A process that may have 64 open files needs fewer uploads at the same time."""
+    few = need("prlimit"), "--nofile=64:64"
     with Nginx(platform.url) as nginx:
-        outcome = start(inputs(nginx.url, large), prefix=(need("prlimit"), "--nofile=64:64")).wait()
+        outcome = start(inputs(nginx.url, large, concurrency="8"), prefix=few).wait()
 
     require_deployed(outcome, platform, large)

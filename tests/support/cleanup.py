@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
+from sandbox.server import serve
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.cleanup import cleanup
 from zerokie_action.lock.record import LockRecords
-from zerokie_action.sandbox.server import serve
 
 
 def state_file(world: World) -> Path:

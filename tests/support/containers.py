@@ -5,9 +5,9 @@ import os
 import re
 import signal
 
+from sandbox.faults import Kind
+from sandbox.platform import Rollout
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Kind
-from zerokie_action.sandbox.platform import Rollout
 
 OLD, NEW, BROKEN = "nginx:1", "nginx:2", "nginx:broken"
 LOOK = r"/v1/apps/web$"

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 API_KEY = "e2e-key-50aa1fc9"
 _PATIENCE = 120.0
 """Seconds. A slow machine is no failure."""
@@ -32,8 +33,8 @@ class Platform:
         """Start one on a free port; container apps run at once, or after so many seconds."""
         options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", f"--deploy-seconds={deploy_seconds}"]
         options += [f"--dialect={answer}" for answer in dialect]
-        command = [sys.executable, "-m", "zerokie_action.sandbox", *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "sandbox", *options]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         headers = {"authorization": f"Bearer {API_KEY}"}

@@ -10,17 +10,15 @@ from pydantic import SecretStr
 
 from zerokie_action import settings
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.validation import check
+from zerokie_action.validation import check, wrong_names
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
-SECRET_FILE = "hunter2"  # noqa: S105
 
 # Every input: a text for it, and the value that it becomes.
 VALUES: dict[str, tuple[str, Any]] = {
     "operation": ("restart", "restart"),
     "api_key": ("other", SecretStr("other")),
-    "api_key_file": ("key.txt", Path("key.txt")),
     "api_url": ("https://api.example.com/", "https://api.example.com"),
     "app": ("my-app", "my-app"),
     "skip_without_key": ("yes", True),
@@ -34,9 +32,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "registry_server": ("ghcr.io", "ghcr.io"),
     "registry_username": ("me", "me"),
     "registry_password": ("two words", SecretStr("two words")),
-    "registry_password_file": ("pass.txt", Path("pass.txt")),
     "ignore": ("*.map\ndrafts/", ("*.map", "drafts/")),
-    "ignore_file": (".deployignore", Path(".deployignore")),
     "keep": ("uploads/", ("uploads/",)),
     "delete_stale": ("7d", 604_800),
     "take_over": ("1", True),
@@ -53,7 +49,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "health_check_timeout": ("5m", 300.0),
     "rollback": ("1", True),
     "lock_timeout": ("0", 0.0),
-    "lock_heartbeat": ("60", 60.0),
     "timeout": ("1h", 3600.0),
     "retry_timeout": ("0", 0.0),
     "comment": ("true", True),
@@ -76,8 +71,6 @@ COMPANY: dict[str, dict[str, str]] = {
     "registry_username": REGISTRY,
     "registry_password": REGISTRY,
     "health_check_text": {"health_check": "/"},
-    "api_key_file": {"api_key": ""},
-    "registry_password_file": REGISTRY | {"registry_password": ""},
 }
 
 
@@ -85,17 +78,14 @@ def load(env: Mapping[str, str]) -> settings.Settings:
     """What the run that has this environment has to do; a `ConfigurationError` where that is not clear."""
     environment = settings.Environment(env)
     found, problems = settings.load(environment)
-    check(found, environment, [*chain.from_iterable(problems.values())])
+    check(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
     return found
 
 
 def make_what_inputs_name(folder: Path) -> None:
-    """The folders and files of the inputs here."""
+    """The folders of the inputs here."""
     for name in ("dist", "public"):
         (folder / name).mkdir()
-    for name in ("key.txt", "pass.txt"):
-        (folder / name).write_text(SECRET_FILE, "utf-8")
-    (folder / ".deployignore").touch()
 
 
 def variables(**inputs: str) -> dict[str, str]:

@@ -4,8 +4,8 @@ import random
 import re
 from collections.abc import Callable
 
+from sandbox.platform import Rollout
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.platform import Rollout
 
 APP = "my-site"
 SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.css": b"body {}" * 200}

@@ -20,13 +20,13 @@ from typing import Any
 import anyio
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.platform import Platform
+from sandbox.records import Record
+from sandbox.server import Server, serve
 from tests.support import timewarp
 from tests.support.platform import contents, fill
 from zerokie_action.run import run_async
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import Record
-from zerokie_action.sandbox.server import Server, serve
 from zerokie_action.signals import Signals
 
 API_KEY = "sandbox-key"
@@ -179,7 +179,7 @@ class World:
         self.outcome = Outcome(
             exit_code=code,
             log=log.getvalue(),
-            outputs=json.loads(output.read_text()) if output.exists() else {},
+            outputs=json.loads(output.read_text() or "{}") if output.exists() else {},
             summary=summary.read_text("utf-8") if summary.exists() else "",
             requests=self.platform.requests[first:],
             seconds=ended - began,

@@ -5,7 +5,6 @@ Each deployed commit gets a deployment, and the newest status of a deployment sa
 in the same environment. That is also why GitHub must not choose which deployments become inactive.
 """
 
-from contextlib import aclosing
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -39,12 +38,12 @@ class Deployment(NamedTuple):
 
 
 async def update_deployments(forge: Forge, deployment: Deployment) -> None:
-    """Add the deployment of this run, and make those inactive that show a version which is not live any more.
+    """Add this run's deployment, and set the older deployments of the app to inactive.
 
-    A failed deploy leaves the others as they are: the app is still what it was before.
+    A failed deploy leaves the older ones as they are, because the app still has its previous version.
 
     Raises:
-        DeployError: as `Forge.send` and `Forge.list_records`.
+        DeployError: as `Forge.send` and `Forge.records`.
     """
     newest = 0
     if deployment.state != _INACTIVE:
@@ -52,7 +51,7 @@ async def update_deployments(forge: Forge, deployment: Deployment) -> None:
         urls = {"environment_url": deployment.url, "log_url": deployment.log_url}
         await _set_state(forge, newest, deployment.state, **urls)
     if deployment.state != "failure":
-        for number in await _find_stale(forge, deployment.task, newest):
+        for number in reversed(await _find_active(forge, deployment.task, newest)):
             await _set_state(forge, number, _INACTIVE)
     forge.log.info(f"Updated the deployment of {deployment.app!r} on {forge.about.name}")
 
@@ -79,27 +78,23 @@ async def _set_state(forge: Forge, number: int, state: str, **urls: str) -> None
     await forge.send("POST", f"{forge.about.deployments}/{number}/statuses", status)
 
 
-async def _find_stale(forge: Forge, task: str, newest: int) -> list[int]:
-    """The deployments that have to become inactive, the oldest first.
+async def _find_active(forge: Forge, task: str, newest: int) -> list[int]:
+    """Return the task's deployments to set to inactive, the newest first.
 
-    These are the deployments of the task before `newest` (0 for all), and `newest` itself if another run has
-    added one since. In this order, all that is older than an inactive deployment is inactive, even if a run
-    ends in the middle: so the search ends at the newest inactive deployment.
+    These are the deployments before `newest`, or all if it is 0. The search reads the newest 100 and ends at
+    an inactive one. So the oldest must be set first: a run that ends early then leaves no active deployment
+    behind an inactive one.
     """
-    older: list[int] = []
-    superseded: list[int] = []
+    active: list[int] = []
     url = forge.about.deployments
-    # The newest deployments and statuses come first.
-    async with aclosing(forge.list_records(f"{url}?task={quote(task, safe='')}")) as listed:
-        async for found in listed:
-            number = found["id"]
-            if found.get("task") != task or number == newest:
-                continue
-            if newest and number > newest:
-                superseded = [newest]
-                continue
-            statuses = forge.records(await forge.send("GET", f"{url}/{number}/statuses?per_page=1"))
-            if statuses and statuses[0].get("state") == _INACTIVE:
-                break
-            older.append(number)
-    return [*reversed(older), *superseded]
+    # GitHub lists the newest deployments and statuses first.
+    listed = await forge.send("GET", f"{url}?task={quote(task, safe='')}&per_page=100")
+    for found in forge.records(listed):
+        number = found["id"]
+        if found.get("task") != task or (newest and number >= newest):
+            continue
+        statuses = forge.records(await forge.send("GET", f"{url}/{number}/statuses?per_page=1"))
+        if statuses and statuses[0].get("state") == _INACTIVE:
+            break
+        active.append(number)
+    return active

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.ci.log import Log
-from zerokie_action.errors import ConfigurationError, DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.http import Request, Response
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.failure import Cause, Failure, of_status
@@ -22,18 +22,13 @@ _OVER = {"closed", "merged"}
 """The states of a request that nobody works on any more."""
 _REFUSED = {401, 403, 407}
 """The statuses that mean that the forge, or a proxy, does not accept the token or the login."""
-_LIMITED = {403, 429}
-"""The statuses of an answer to a token that has used up its requests."""
+RATE_LIMIT = "If the token has reached its rate limit, run the job again later."
 _HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _SILENCE = 20.0
 """Seconds without a byte of an answer."""
 _MOST_PAGES = 30
 """Pages of a list, with 100 records each."""
-
-
-class LimitReached(PlatformUnavailable):
-    """The forge answers no more requests with this token until its limit is reset."""
 
 
 class State(NamedTuple):
@@ -70,19 +65,18 @@ class Forge(NamedTuple):
 
         Raises:
             ConfigurationError: when the forge refuses the token, or sends it elsewhere.
-            LimitReached: when the token has used up its requests.
             PlatformUnavailable: when there is no answer, or no JSON in it.
         """
         about = self.about
 
         def read(response: Response) -> State | Failure | DeployError:
             said = f"{about.host} answered {self._quote(response)}"
-            if failed := self._limit_reached(response) or of_status(response, said):
+            if failed := of_status(response, said):
                 return failed
             if response.status_code in _REFUSED or response.is_redirect:
                 return ConfigurationError(
                     f"{self.purpose} was refused: {said}",
-                    hint=f"Check the token in `{about.token_input}`. {about.reading}.",
+                    hint=f"{about.reading}. {RATE_LIMIT}",
                 )
             if not response.is_success:
                 return State(is_over=False, said=f"{about.name}: {said}")
@@ -116,7 +110,6 @@ class Forge(NamedTuple):
 
         Raises:
             RequestRejected: when the forge refuses the request, or sends it elsewhere.
-            LimitReached: when the token has used up its requests.
             GaveUp: when there is no answer.
         """
 
@@ -126,7 +119,7 @@ class Forge(NamedTuple):
             said = self._quote(response)
             refused = RequestRejected(f"{self.purpose} was refused ({said})", status=response.status_code)
             failed = of_status(response, f"{self.about.host} answered {said}")
-            return self._limit_reached(response) or failed or refused
+            return failed or refused
 
         request = self._request(method, url, body)
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
@@ -163,15 +156,6 @@ class Forge(NamedTuple):
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
         limits = extensions(self.purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE)
         return Request(method, url, headers=headers, json=body, extensions=limits)
-
-    def _limit_reached(self, response: Response) -> LimitReached | None:
-        """The error for an answer to a token that has used up its requests; None for any other answer."""
-        if response.status_code not in _LIMITED or response.headers.get("x-ratelimit-remaining") != "0":
-            return None
-        host, name = self.about.host, self.about.token_input
-        return LimitReached(
-            f"{host} answers no more requests with `{name}` for now ({self._quote(response)})"
-        )
 
     def _quote(self, response: Response) -> str:
         """The status and the answer's own words."""

@@ -54,10 +54,7 @@ class CI:
     Attributes:
         env: the same environment.
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
-        has_deployments: whether the system's forge can show an app as a deployment.
     """
-
-    has_deployments = False
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log

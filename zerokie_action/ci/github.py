@@ -7,23 +7,12 @@ from pathlib import Path
 
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
-from zerokie_action.redaction import secret_values
 
 
 class GitHubLog(Log):
     """Workflow commands in the log."""
 
     folds = True
-
-    def mask(self, *secrets: str, from_files: Iterable[str] = ()) -> None:
-        """Redact the secrets, and let the runner mask those that it does not know in the job's logs.
-
-        The runner hides a command that masks, but `| tee deploy.log` does not.
-        """
-        super().mask(*secrets)
-        for line in sorted(secret_values(from_files)):
-            if len(line.splitlines()) == 1:
-                self._command("add-mask", line)
 
     def _fold(self, title: str, lines: Iterable[str]) -> None:
         self._print(f"::group::{_data(title)}", *lines, "::endgroup::")
@@ -41,8 +30,6 @@ class GitHub(CI):
 
     If a file is missing or can't be written, a warning is logged, and the run goes on.
     """
-
-    has_deployments = True
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)

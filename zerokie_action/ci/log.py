@@ -64,11 +64,8 @@ class Log:
         elif self.shows("info"):
             self._fold(self._safe(title), map(self._safe, lines))
 
-    def mask(self, *secrets: str, from_files: Iterable[str] = ()) -> None:  # noqa: ARG002 for subclasses
-        """Redact the secrets of the run and their encodings from now on; called once, with all of them.
-
-        `from_files` are those that the CI system does not know, because key files hold them.
-        """
+    def mask(self, *secrets: str) -> None:
+        """Redact the secrets of the run and their encodings from now on; called once, with all of them."""
         self._redactor = Redactor(*secrets)
 
     def redact(self, text: str) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-from zerokie_action.formats import has_comma
-
-IGNORE_FILE = Path(".zerokieignore")
-"""The default of the input `ignore-file`."""
+IGNORE_FILE = ".zerokieignore"
+"""The name of the ignore file."""
 
 _QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
 """Straight quotes, and typographic quotes from word processors."""
+_ESCAPED = re.compile(r"\\.|\[[!^]?\]?[^]]*\]")
+"""An escaped character, or brackets, in which a comma is a comma."""
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0"
 """Characters that show nothing, although `isprintable` accepts them."""
 
@@ -192,8 +192,10 @@ def _input_problem(pattern: str) -> str:
 
     Each of these mistakes has deleted files that `keep` should have kept.
     """
+    pattern = pattern.removeprefix("!") or pattern
     first, last = pattern[0], pattern[-1]
     is_framed = first.isspace() or first in _BLANK or not (first + last).isprintable()
+    has_comma = "," in _ESCAPED.sub("", pattern)
     problems = {
         "begins or ends with an invisible character; remove it": is_framed,
         "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
@@ -201,7 +203,7 @@ def _input_problem(pattern: str) -> str:
         "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
         r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
         "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
-        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma(pattern),
+        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma,
     }
     return next((problem for problem, applies in problems.items() if applies), "")
 

@@ -3,6 +3,7 @@
 Reading a file fails if the file has changed since the scan.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from zerokie_action.errors import DeployFailed
+from zerokie_action.errors import ConfigurationError, DeployFailed
 
 CHUNK_SIZE = 256 * 1024
 LONGEST_PATH = 1_024
@@ -132,6 +133,7 @@ class FileContent:
 
         Raises:
             DeployFailed: when the file has changed since the scan, or can't be read.
+            ConfigurationError: when the process has too many open files.
         """
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
@@ -149,6 +151,11 @@ class FileContent:
                     yield chunk
                     taken += len(chunk)
         except OSError as error:
+            if error.errno == errno.EMFILE:
+                raise ConfigurationError(
+                    f"Can't open {file.path!r}: {error.strerror}",
+                    hint="Raise the limit of open files (`ulimit -n 1024`) or set `concurrency: 8`.",
+                ) from error
             raise directory_changed(f"{file.path!r} ({error.strerror})") from error
         self.sha256 = digest.hexdigest()
 

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from zerokie_action.files.ignore import Patterns, parse_patterns
+from zerokie_action.files.ignore import IGNORE_FILE, Patterns, parse_patterns
 
 _LARGEST_IGNORE_FILE = 64 * 1024
 
@@ -55,23 +55,25 @@ FOR_OTHER_HOSTS = frozenset((
 """Names of files that configure other hosts: they have no effect here, and are published as they are."""
 
 
-def read_ignore_file(directory: Path, ignore_file: Path) -> tuple[Path | None, list[str], list[str]]:
+def read_ignore_file(directory: Path) -> tuple[Path | None, list[str], list[str]]:
     """The ignore file, or None if there is none; its patterns; its problems, one sentence each.
 
-    The file is no link in the checkout or in the directory: the tree must not choose the file that is read.
+    The file is in the directory, otherwise in the working directory. A symlink is refused, because whoever
+    wrote the tree must not choose the file that is read.
     """
-    location = find_ignore_file(directory, ignore_file)
+    location = next(filter(os.path.lexists, (directory / IGNORE_FILE, Path(IGNORE_FILE))), None)
     if location is None:
         return None, [], []
     name = repr(str(location))
-    if not (problem := problem_with_path(location, directory)):
+    problem = "is a symlink. Replace it with a regular file"
+    if not location.is_symlink():
         with suppress(OSError, UnicodeDecodeError):
             # Before opening: opening a FIFO would block until somebody writes to it.
             if location.is_file() and location.stat().st_size <= _LARGEST_IGNORE_FILE:
                 lines = location.read_bytes().decode("utf-8-sig").split("\n")
                 return location, *parse_patterns((line.removesuffix("\r") for line in lines), name)
-        problem = "is not a readable text file (UTF-8) of at most 64 kB; correct the file, or its path"
-    return location, [], [f"`ignore-file`: {name} {problem}"]
+        problem = "is not a readable text file (UTF-8) of at most 64 kB"
+    return location, [], [f"The ignore file {name} {problem}"]
 
 
 def resolve(path: str | os.PathLike[str]) -> Path:
@@ -100,8 +102,3 @@ def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
         if PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(real)):
             return "may hold secrets and is never used; choose another path"
     return ""
-
-
-def find_ignore_file(directory: Path, ignore_file: Path) -> Path | None:
-    """The ignore file, in the directory or else in the working directory; None if there is none."""
-    return next(filter(os.path.lexists, (directory / ignore_file, ignore_file)), None)

@@ -77,13 +77,12 @@ def _built_directories(parent: Path) -> list[str]:
     return [str(place) for place in places if os.path.isdir(place)]
 
 
-def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Iterable[Path]) -> Scan:
+def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Scan:
     """Walk `directory`; runs in the calling thread and may take seconds.
 
     Args:
         directory: the directory to deploy.
         ignore: gitignore patterns, applied after the defaults and the ignore file.
-        ignore_file: a path in `directory`, or else in the working directory; it may be missing.
         exclude: the run's own files, which are never deployed.
 
     Raises:
@@ -91,7 +90,7 @@ def scan(directory: Path, ignore: Sequence[str], ignore_file: Path, exclude: Ite
             the number of the others.
     """
     root = resolve(directory)
-    location, patterns, problems = read_ignore_file(directory, ignore_file)
+    location, patterns, problems = read_ignore_file(directory)
     result = Scan(directory, location)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
     excluded = {os.path.realpath(path) for path in (*exclude, *([location] if location else []))}

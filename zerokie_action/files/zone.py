@@ -3,7 +3,7 @@
 A file is ours if the newest manifest names it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum, auto
 from types import MappingProxyType
@@ -90,22 +90,12 @@ class Zone(NamedTuple):
             return Owner.ANOTHER_PERHAPS
         return Owner.OURS if self.newest.repository == mark_repository(repository) else Owner.ANOTHER
 
-    def theirs(self, repository: str) -> list[str]:
-        """The listed files that are known to be somebody else's: in an app of another repository, all.
-
-        A manifest that can't be read may name any file, and what `keep` matches is not in the name's digest.
-        """
-        if self.owner_for(repository) in {Owner.ANOTHER, Owner.ANOTHER_PERHAPS}:
-            return sorted(self.files)
-        return [] if self.is_unread else self.foreign(sorted(self.files))
-
 
 def make_zone(
     listed: Mapping[str, Listed],
     newest: ManifestName | None,
     manifest: Manifest | None,
     keep: Patterns,
-    local: Collection[str] = (),
 ) -> Zone:
     """The zone that a listing and the newest manifest describe.
 
@@ -114,7 +104,6 @@ def make_zone(
         newest: the newest manifest's name; None without a manifest.
         manifest: the newest manifest; empty without one, None if it can't be read.
         keep: the patterns of remote paths that are never deleted.
-        local: the paths of the directory.
     """
     named = manifest.files if manifest else {}
     unsafe = {path for path in listed if not is_addressable(path)}
@@ -128,18 +117,11 @@ def make_zone(
         manifests=sorted(manifests),
         newest=newest,
         manifest=manifest or Manifest(),
-        ours=files.keys() & named.keys() if manifest else _ours_by_name(newest, files, keep, local),
+        ours=files.keys() & named.keys() if manifest else _ours_by_name(newest, files, keep),
     )
 
 
-def _ours_by_name(
-    newest: ManifestName | None, files: Iterable[str], keep: Patterns, local: Iterable[str]
-) -> set[str] | None:
-    """The listed paths that are ours, if the name of an unreadable manifest proves that; else None.
-
-    All listed paths are ours if their digest is the one in the name. After a killed deploy of this folder,
-    that digest may cover paths of the folder that are not listed yet.
-    """
+def _ours_by_name(newest: ManifestName | None, files: Iterable[str], keep: Patterns) -> set[str] | None:
+    """Return the listed paths that `keep` doesn't match if they have the digest in the name; else None."""
     listed = keep.unmatched(files)
-    digests = {digest_of(listed), digest_of(listed | keep.unmatched(local))}
-    return listed if newest and newest.digest in digests else None
+    return listed if newest and newest.digest == digest_of(listed) else None

@@ -1,8 +1,6 @@
 """The requests of one kind: how many may be sent at once, and what is said of their failures."""
 
 import math
-import resource
-import sys
 from collections.abc import Callable
 
 import anyio
@@ -13,8 +11,6 @@ from zerokie_action.numbers import human_files, human_seconds
 
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""
-_OTHER_FILES = 24
-"""Files that a run has open besides those of its requests: streams, signals, event loop, scan."""
 
 
 class Group:
@@ -34,10 +30,10 @@ class Group:
 
         Args:
             name: begins the lines of the log.
-            most: the number of slots while nothing fails; fewer if the limit of open files is low.
+            most: the number of slots while nothing fails.
             log: gets the lines about failures.
         """
-        self.slots = anyio.CapacityLimiter(min(most, _most_requests()))
+        self.slots = anyio.CapacityLimiter(most)
         self.answered = 0
         self.reason = ""
         self._name = name
@@ -77,12 +73,6 @@ class Group:
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
             self._log(f"{self._name}: {reason}; sending again{lasting}")
-
-
-def _most_requests() -> int:
-    """How many concurrent requests the limit of open files allows; each has a connection and a file open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 class GaveUp(PlatformUnavailable):

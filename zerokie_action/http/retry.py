@@ -41,9 +41,8 @@ class RetryingClient:
         transport: sends a request once.
         retry_timeout: seconds for which a request that fails is sent again.
         log: gets the lines about failures.
-        concurrency: the most concurrent requests of a group; fewer if the limit of open files is low.
+        concurrency: the most concurrent requests of a group.
         trace: gets one line for every attempt; the line may have secrets.
-        retries_used: the number of retries so far.
     """
 
     transport: Transport
@@ -51,7 +50,6 @@ class RetryingClient:
     log: Callable[[str], None]
     concurrency: int = 64
     trace: Callable[[str], None] | None = None
-    retries_used: int = 0
     _groups: dict[str, Group] = field(default_factory=dict)
 
     async def send(
@@ -108,7 +106,6 @@ class RetryingClient:
                 purpose, others = request.extensions["purpose"], group.answered - answered_before
                 raise GaveUp(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
-            self.retries_used += 1
             await anyio.sleep(pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:

@@ -53,14 +53,12 @@ class DeployLock:
         self,
         counts: Callable[[], Counts],
         in_turn: Callable[[Ask], Awaitable[None]],
-        heartbeat: float,
     ) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it whenever and however the block ends.
 
         Args:
             counts: returns how much the block has changed.
             in_turn: calls its argument again and again, until no other deploy holds the lock.
-            heartbeat: the seconds between two heartbeats.
 
         Raises:
             RequestRejected: when the platform refuses the lock.
@@ -82,7 +80,7 @@ class DeployLock:
             await in_turn(lambda: self.session.acquire(acquiring))
             self.records.mark_released(older)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send_heartbeats, heartbeat)
+                tasks.start_soon(self._send_heartbeats)
                 yield self
                 tasks.cancel_scope.cancel()
         except BaseException as error:
@@ -93,23 +91,23 @@ class DeployLock:
         finally:
             await self._release_after(failure, counts())
 
-    async def _send_heartbeats(self, interval: float) -> None:
+    async def _send_heartbeats(self) -> None:
         """Send heartbeats until the lock has ended.
 
         Raises:
             LockLost: when the lock is lost.
         """
-        client, logged, pause = self.client.retrying(0), "", interval
+        client, logged, pause = self.client.retrying(0), "", limits.HEARTBEAT
         while not isinstance(self.session.state, Ended):
             self.session.check()
             await anyio.sleep(pause)
-            pause = interval
+            pause = limits.HEARTBEAT
             try:
                 await self.session.confirm(client)
             except DeployError as error:
                 if str(error) != logged:
                     self.log.info(f"Heartbeat: {error}")
-                logged, pause = str(error), min(limits.HEARTBEAT_PAUSE, interval)
+                logged, pause = str(error), limits.HEARTBEAT_PAUSE
 
     # For the block that holds the lock
 

@@ -1,50 +1,34 @@
-"""Finds and creates the app, checks its kind, and waits for the end of an app that is being deleted."""
+"""Finds or creates the app, and checks that it can be deployed."""
 
 import re
 from contextlib import suppress
-
-import anyio
+from functools import partial
+from http import HTTPStatus
 
 from zerokie_action import DOCS
-from zerokie_action.errors import ConfigurationError, DeployError, DeployTimedOut, RequestRejected
-from zerokie_action.limits import SETTLING_TIME
-from zerokie_action.numbers import human_seconds
+from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.operations.job import Job
-from zerokie_action.operations.polling import Polling
 from zerokie_action.outcome import Change
-from zerokie_action.platform.answers import CONFLICT, is_conflict
+from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.settings import ONLY_AT_CREATION
 
 _HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LOOK_PAUSE = 1.0
-"""Seconds between two looks at an app that is about to change: it may crash, or be created again."""
-_NAME_TIME = 60.0
-"""Seconds until a name counts as taken. Until then, the app of that name may be too new to be found."""
+"""Seconds between two looks at an app that is about to change."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """The existing app; None if it does not exist, or is deleted by now, and this run may create it.
+    """Return the existing app; None if it does not exist and this run may create it.
 
     Raises:
         ConfigurationError: when the app is not of this kind.
-        DeployTimedOut: when the app is still being deleted after `wait-timeout`.
-        RequestRejected: when the app does not exist or is being deleted, and this run may not create it.
+        RequestRejected: when the app is being deleted, or does not exist and this run may not create it.
     """
-    settings = job.settings
-    may_create = settings.create and settings.operation == "deploy"
+    may_create = job.settings.create and job.settings.operation == "deploy"
     app = await (job.client.find_app(job.app) if may_create else job.client.get_app(job.app))
-    if app is not None and app.is_being_deleted:
-        if not may_create:
-            raise RequestRejected(
-                f"App {job.app!r} is being deleted: its status is {shown_status(job, app)}",
-                status=CONFLICT,
-                hint="A deploy with `create: true` waits for the end of the deletion, and creates the app "
-                "again.",
-            )
-        app = None if settings.dry_run else await _wait_for_name(job, app)
     if app is not None:
         _accept_existing(job, app, kind)
     return app
@@ -59,7 +43,8 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        RequestRejected: when the platform refuses the app, or the name is taken by an app that is not found.
+        RequestRejected: when the platform refuses the app, or when the name is taken by an app that is being
+            deleted or does not show.
     """
     image = job.settings.image
     kind = "static" if image is None else "container"
@@ -72,58 +57,87 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         done="the app was created",
         unknown=f"it is not known whether this run created app {job.app!r}",
     )
-    write = change.write()
-
-    async def attempt() -> App:
-        try:
-            app = await job.shielded_client.create_app(job.app, kind, write=write, **fields)
-        except RequestRejected as error:
-            if not is_conflict(error):
-                raise
-            existing = await look_up(job, kind)
-            if existing is None:  # a GET may be behind, or the app may have been deleted since
-                error.advise("If the name is taken, choose another `app`.")
-                raise
-            return existing
-        job.result.kind = kind
-        with_image = f" with {image!r}" if image else ""
-        job.log.info(f"Created {kind} app {job.app!r}{with_image}")
-        note_url(job, app)
-        return app
-
-    polling = Polling(
-        job.log, f"the name {job.app!r}, which is taken by an app that is not found", _NAME_TIME
-    )
-    return await polling.repeat(attempt, is_conflict), change
+    try:
+        app = await job.shielded_client.create_app(job.app, kind, write=change.write(), **fields)
+    except RequestRejected as error:
+        if not is_conflict(error):
+            raise
+        app = await _find_taken(job, error)
+        _accept_existing(job, app, kind)
+        return app, change
+    job.result.kind = kind
+    with_image = f" with {image!r}" if image else ""
+    job.log.info(f"Created {kind} app {job.app!r}{with_image}")
+    note_url(job, app)
+    return app, change
 
 
-async def _wait_for_name(job: Job, app: App) -> App | None:
-    """Wait until an app that is being deleted is gone. Return the app if somebody has created it again.
+async def _find_taken(job: Job, conflict: RequestRejected) -> App:
+    """Return the app that has the name. If this run may have created it, retry a 404 for up to a minute.
 
     Raises:
-        DeployTimedOut: when the app is still being deleted after `wait-timeout`.
+        RequestRejected: when the platform shows no such app.
     """
-    polling = Polling(job.log, f"app {job.app!r} to be gone", job.settings.wait_timeout, LOOK_PAUSE)
-    left: App | None = app
-    last_deleting = anyio.current_time()
+    try:
+        return await job.once_ready(partial(job.client.get_app, job.app))
+    except RequestRejected as error:
+        if error.status != NOT_FOUND:
+            raise
+        raise RequestRejected(
+            f"The platform says that the name is taken, but shows no such app ({conflict.answer})",
+            status=conflict.status,
+            hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
+        ) from conflict
 
-    async def look() -> str:
-        nonlocal left, last_deleting
-        left, now = await job.client.find_app(job.app), anyio.current_time()
-        last_deleting = now if left and left.is_being_deleted else last_deleting
-        # An answer may be behind, and show the app as it was before the deletion.
-        if left is None or now >= last_deleting + SETTLING_TIME:
-            return ""
-        return f"its status is {shown_status(job, left)}"
 
-    await polling.until(look)
-    if left is not None and left.is_being_deleted:
-        after = human_seconds(job.settings.wait_timeout)
-        raise DeployTimedOut(
-            f"App {job.app!r} is still being deleted after {after}: its status is {shown_status(job, left)}",
-            hint="Run the job again later, or raise `wait-timeout`.",
+def _accept_existing(job: Job, app: App, kind: str) -> None:
+    """Put an existing app into the result, check it, and compare it with the inputs of a deploy.
+
+    Raises:
+        ConfigurationError: when the app is not of this kind.
+        RequestRejected: when the app is being deleted.
+    """
+    require_not_deleted(job, app)
+    note_url(job, app)
+    actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    is_restart = job.settings.operation == "restart"
+    if actual != kind:
+        given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
+        hint = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
+        raise ConfigurationError(
+            f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
+            hint="To update the site, deploy the directory again." if is_restart else hint,
         )
-    return left
+    if kind == "container" and not is_restart:
+        _compare_with_inputs(job, app)
+
+
+def _compare_with_inputs(job: Job, app: App) -> None:
+    """Warn about inputs that differ from the app; only note an input that the API does not show."""
+    for name in ONLY_AT_CREATION:
+        wanted, actual = getattr(job.settings, name), getattr(app, name, None)
+        if wanted and actual is None:
+            job.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
+        elif wanted and wanted != actual:
+            job.warn(
+                f"`{name}` has no effect: it is used only when a container app is created; this app has "
+                f"{actual}, and the API can't change that"
+            )
+
+
+def require_not_deleted(job: Job, app: App) -> None:
+    """Require that the app is not being deleted.
+
+    Raises:
+        RequestRejected: when it is.
+    """
+    if app.is_being_deleted_or_gone:
+        is_restart = job.settings.operation == "restart"
+        so = "it can't be restarted" if is_restart else "run the job again when it is gone"
+        raise RequestRejected(
+            f"App {job.app!r} is being deleted; {so} (its status is {shown_status(job, app)})",
+            status=HTTPStatus.GONE,  # a 409 would be waited for as another deploy
+        )
 
 
 async def find_url(job: Job) -> str:
@@ -160,36 +174,3 @@ def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result, if the answer has it."""
     if app.address:
         job.result.url = app.address
-
-
-def _accept_existing(job: Job, app: App, kind: str) -> None:
-    """Put an existing app into the result, check its kind, and compare it with the inputs of a deploy.
-
-    Raises:
-        ConfigurationError: when the app is not of this kind.
-    """
-    note_url(job, app)
-    actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
-    is_restart = job.settings.operation == "restart"
-    if actual != kind:
-        given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
-        hint = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
-        raise ConfigurationError(
-            f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
-            hint="To update the site, deploy the directory again." if is_restart else hint,
-        )
-    if kind == "container" and not is_restart:
-        _compare_with_inputs(job, app)
-
-
-def _compare_with_inputs(job: Job, app: App) -> None:
-    """Warn about inputs that differ from the app; only note an input that the API does not show."""
-    for name in ONLY_AT_CREATION:
-        wanted, actual = getattr(job.settings, name), getattr(app, name, None)
-        if wanted and actual is None:
-            job.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
-        elif wanted and wanted != actual:
-            job.warn(
-                f"`{name}` has no effect: it is used only when a container app is created; this app has "
-                f"{actual}, and the API can't change that"
-            )

@@ -1,12 +1,11 @@
-"""The health check: requests the app's URL until the app answers as it should.
+"""The health check: requests for a page until it responds as it should.
 
-Any 2xx or 3xx will do; redirects are not followed. If the URL leads to a deployed file of a static app, the
-answer must be that file, byte for byte, past the CDN's cache. With `health-check-text`, the answer must be
-a 2xx that contains the text. Either proves that the new version is live.
+A deployed file must have the bytes that were deployed, and with `health-check-text`, a page must contain the
+text. Either proves that the new version is live, so redirects within the origin are followed to the page.
+Without proof, any 2xx or 3xx is healthy.
 """
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -15,26 +14,28 @@ from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.numbers import human_seconds
-from zerokie_action.operations.apps import HINT_LOG
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.polling import Polling
 from zerokie_action.platform.answers import NOT_FOUND, words
-from zerokie_action.platform.pages import PageError, read_page, shown_url
+from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 from zerokie_action.report.result import Seen
 
 _SILENCE = 20.0
 """Seconds without a byte after which a request fails."""
-_LARGEST_ANSWER = 64 * MEGABYTE
-_SERVER_ERROR = 500
-_HINT_NEW = "A new host name and its certificate may take a while: raise `health-check-timeout`."
-_HINT_SLOW = "If it only needs more time, raise `health-check-timeout`."
-_HINT_PATH = "Check the path in `health-check`, which is requested without the API key."
-_HINT_OLD = "An older version or a cache may still answer"
-_HINT_REWRITTEN = (
-    f"{_HINT_OLD}: raise `health-check-timeout`. If a proxy or CDN rewrites files, point `health-check` at a "
-    "file that it leaves unchanged."
+_LARGEST_PAGE = 64 * MEGABYTE
+_MOST_REDIRECTS = 3
+_HINT_TIME = (
+    "Raise `health-check-timeout` if the app is slow or its host name is new. "
+    "For an image, also check the app's log and `port`."
 )
-_HINT_REDIRECT = "Set `health-check` to the address that the redirect leads to."
+_HINT_INPUTS = (
+    "Set `health-check` to a path or full URL that responds without the API key. "
+    "If you use `health-check-text`, set it to a text on that page."
+)
+_HINT_OLD = (
+    "Raise `health-check-timeout` if an older version or a cache still responds. "
+    "If a proxy or CDN changes the page, set `health-check` to another one."
+)
 
 
 class NoURL(HealthCheckFailed):
@@ -46,12 +47,12 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
 
     Args:
         job: the run.
-        url: the app's URL; empty if the platform does not give it.
-        sent: the SHA-256 in hex of each file that was deployed, by path; empty for a container app.
+        url: the app's URL. Empty if the platform doesn't give it.
+        sent: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
 
     Raises:
-        HealthCheckFailed: when the app is not healthy at the end of `health-check-timeout`.
-        NoURL: when the platform does not give the app's URL.
+        HealthCheckFailed: when the app isn't healthy at the end of `health-check-timeout`.
+        NoURL: when `health-check` is a path and the platform doesn't give the app's URL.
     """
     settings = job.settings
     if settings.health_check is None:
@@ -59,117 +60,108 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
     target = _target(settings.health_check, url)
     path = _path_in_app(job, target, url)
     check = _Check(job, target, path, sent)
-    text, shown = check.text, shown_url(target)
-    proofs = [f"serves {path!r} as deployed"] if check.sha256 else []
-    proofs += [f"answers with the text {text!r}"] if text else []
-    polling = Polling(job.log, shown, settings.health_check_timeout)
+    polling = Polling(job.log, shown_url(target), settings.health_check_timeout)
     if flaw := await polling.until(check.look):
-        raise HealthCheckFailed(
-            f"{shown} is not healthy after {human_seconds(polling.waited)}: {flaw}", hint=check.advice
-        )
-    # Any other answer may come from the old version, or from another site.
-    if proofs or (path and job.result.seen is Seen.RUNNING):
+        waited = human_seconds(polling.waited)
+        raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
+    # Without proof, the response may come from the old version, or from another site.
+    if check.proofs or (path and job.result.seen is Seen.RUNNING):
         job.result.seen = Seen.LIVE
-    after = human_seconds(polling.waited)
-    job.log.info(f"{shown} {' and '.join(proofs) or 'is healthy'} after {after}")
+    found = " and ".join(check.proofs) or "is healthy"
+    job.log.info(f"{shown_url(target)} {found} after {human_seconds(polling.waited)}")
 
 
 @dataclass
 class _Check:
-    """What is requested, and which answer is a good one.
+    """The page to request, and the content that it must have.
 
     Attributes:
         target: the URL.
-        path: the path of the file at the URL; empty if the URL is not the app's. The file need not exist.
+        path: the path of the file at the URL. Empty if the URL isn't the app's. The file need not exist.
         sent: as for `check_health`.
-        advice: what to do about the last answer.
+        hint: the advice about the last response.
     """
 
     job: Job
     target: str
     path: str
     sent: Mapping[str, str]
-    advice: str = _HINT_NEW
+    hint: str = _HINT_TIME
 
     @property
     def text(self) -> str:
-        """The text that the answer must contain; empty for any."""
+        """The text that the page must contain. Empty for any page."""
         return self.job.settings.health_check_text or ""
 
     @property
     def sha256(self) -> str:
-        """The hash of the file that the answer must be; empty for any answer."""
+        """The hash of the deployed file that the page must be. Empty for any page."""
         return self.sent.get(self.path, "")
 
+    @property
+    def proofs(self) -> list[str]:
+        """Clauses about a healthy page, each of which proves that the new version is live."""
+        proofs = [f"serves {self.path!r} as deployed"] if self.sha256 else []
+        return [*proofs, f"responds with the text {self.text!r}"] if self.text else proofs
+
     async def look(self) -> str:
-        """Request the URL once. Returns what is wrong with the answer, as a clause; empty for a good one."""
-        asked = _uncached(self.target) if self.sha256 else self.target
+        """Request the page once. Return the flaw of the response as a clause, or an empty text."""
+        client = self.job.client
         try:
             response = await read_page(
-                asked, self.job.client.http, max_body=_LARGEST_ANSWER, silence=_SILENCE
+                self.target,
+                client.http,
+                max_body=_LARGEST_PAGE,
+                silence=_SILENCE,
+                redirects=_MOST_REDIRECTS if self.proofs else 0,
+                is_uncached=bool(self.sha256),
             )
+        except RedirectError as error:
+            flaw, self.hint = client.redact(str(error)), _HINT_INPUTS
         except PageError as error:
-            self.advice = _HINT_NEW if self.sent else f"{HINT_LOG} {_HINT_NEW}"
-            return str(error)
-        flaw, self.advice = self._judge(response)
+            flaw, self.hint = str(error), _HINT_TIME
+        else:
+            flaw, self.hint = self._judge(response)
         return flaw
 
     def _judge(self, response: Response) -> tuple[str, str]:
-        """What is wrong with an answer, and what to do about it; both are empty for a good answer."""
-        status, content, text = response.status_code, response.content, self.text
-        answered = f"it answered {status}"
+        """Return the flaw of a response, and the advice about it. Both are empty for a healthy response."""
+        status, content = response.status_code, response.content
         said = words(content, self.job.client.redact)
-        if not 200 <= status < 400:  # noqa: PLR2004 - HTTP's own numbers
+        responded = f"it responded with {status}"
+        if status not in range(200, 300 if self.proofs else 400):
             is_missing = status == NOT_FOUND and self.path and self.sent and not self.sha256
-            missing = f", and the directory has no {self.path!r}" if is_missing else ""
-            return f"{answered}{said and f' ({said})'}{missing}", self._advice_for(status)
+            missing = f", and the folder has no file {self.path!r}" if is_missing else ""
+            is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
+            flaw = f"{responded}{said and f' ({said})'}{missing}"
+            return flaw, _HINT_TIME if is_late else _HINT_INPUTS
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
-            return f"{answered}, but not with {self.path!r} as it was deployed", _HINT_REWRITTEN
-        if text and not response.is_success:
-            what = "a redirect: `health-check-text` is looked for in a 2xx answer only"
-            return f"{answered}, {what}", _HINT_REDIRECT
-        # The input may have bytes that are not UTF-8: an environment variable may have any.
-        if text.encode(errors="surrogateescape") not in content:
-            of_file = f"{self.path!r} was deployed without it: correct `health-check-text`, or the build."
-            return (
-                f"{answered} without the text {text!r}{said and f', but with {said}'}",
-                of_file if self.sha256 else f"Does this version print it? {_HINT_OLD}.",
-            )
+            return f"{responded}, but not with {self.path!r} as deployed", _HINT_OLD
+        # The input may have bytes that are not UTF-8, because an environment variable may have any.
+        if self.text.encode(errors="surrogateescape") not in content:
+            flaw = f"{responded} without the text {self.text!r}{said and f', but with {said}'}"
+            return flaw, _HINT_INPUTS if self.sha256 else _HINT_OLD
         return "", ""
-
-    def _advice_for(self, status: int) -> str:
-        """What to do about an answer that is neither 2xx nor 3xx."""
-        if status >= _SERVER_ERROR:
-            return _HINT_SLOW if self.sent else f"{HINT_LOG} Does the app listen on `port`? {_HINT_SLOW}"
-        if status == NOT_FOUND and self.sha256:
-            return f"{self.path!r} was deployed, but the platform does not serve it. {_HINT_SLOW}"
-        return _HINT_PATH
 
 
 def _target(wanted: str, url: str) -> str:
-    """The URL to request: the input itself, or the app's URL with the input's path at the end."""
+    """Return the URL to request: the input itself, or the app's URL with the input's path at the end."""
     if not wanted.startswith("/"):
         return wanted
     if not url:
         raise NoURL(
-            "The platform does not give the app's URL, so its health can't be checked",
-            hint="Give `health-check` a full URL.",
+            "The platform does not give the app's URL, so its health can't be checked", hint=_HINT_INPUTS
         )
     return url.rstrip("/") + wanted
 
 
 def _path_in_app(job: Job, target: str, url: str) -> str:
-    """The path of the file at a URL of this app; empty for any other URL. The file need not exist."""
-    address = target.partition("#")[0].partition("?")[0]
+    """Return the path of the file at a URL of this app, or an empty text. The file need not exist."""
+    address = shown_url(target)  # without the login and the query, which don't change the file
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
-    for base in (url.rstrip("/"), *domains):
-        if base and f"{address}/".startswith(f"{base}/"):
+    for site in filter(None, (url, *domains)):
+        base = shown_url(site).rstrip("/")
+        if f"{address}/".startswith(f"{base}/"):
             path = unquote(address.removeprefix(base)).removeprefix("/")
             return path + "index.html" if not path or path.endswith("/") else path
     return ""
-
-
-def _uncached(url: str) -> str:
-    """The URL with a query that is in no cache."""
-    url = url.partition("#")[0]
-    return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"

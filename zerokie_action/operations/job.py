@@ -29,7 +29,7 @@ T = TypeVar("T")
 _READY_WITHIN = 60.0
 """Seconds that a new app may take to get ready."""
 _HINT_BUSY = "Wait for that deploy to end, or raise `lock-timeout`."
-HINT_LOCK = (
+_HINT_LOCK = (
     f"{_HINT_BUSY} If it was killed, its lock ends 30 minutes later: to wait for that, set "
     f"`lock-timeout: 31m` and `timeout: 1h`. {CLEANUP_COMMANDS} releases the lock at once, but only with the "
     "`state-file` of the killed run."
@@ -116,13 +116,13 @@ class Job:
 
         async def in_turn(acquire: Callable[[], Awaitable[None]]) -> None:
             asked_at = anyio.current_time()
-            await self.in_turn(partial(self.once_ready, acquire), hint=HINT_LOCK)
+            await self.in_turn(partial(self.once_ready, acquire), hint=_HINT_LOCK)
             waited = anyio.current_time() - asked_at
             after = f" after {human_seconds(waited)}" if waited >= 1 else ""
             self.log.info(f"Deploy lock acquired{after}")
 
         try:
-            async with lock.hold(counts, in_turn, self.settings.lock_heartbeat) as held:
+            async with lock.hold(counts, in_turn) as held:
                 yield held
         finally:
             if answer := lock.released.answer:  # a failed deploy is finalized as well
@@ -144,7 +144,6 @@ class Job:
     async def in_turn(
         self,
         ask: Callable[[], Awaitable[T]],
-        is_busy: Callable[[RequestRejected], bool] = is_conflict,
         *,
         seconds: float | None = None,
         hint: str = _HINT_BUSY,
@@ -152,8 +151,7 @@ class Job:
         """Call `ask` until no other deploy of the app is in progress.
 
         Args:
-            ask: sends the request.
-            is_busy: whether a refusal means that another deploy is in progress.
+            ask: sends the request; a 409 means that another deploy is in progress.
             seconds: the time limit; `lock-timeout` by default.
             hint: what to do when the other deploy outlasts the time limit.
 
@@ -163,9 +161,9 @@ class Job:
         seconds = self.settings.lock_timeout if seconds is None else seconds
         polling = Polling(self.log, f"another deploy of {self.app!r} to end", seconds)
         try:
-            return await polling.repeat(ask, is_busy)
+            return await polling.repeat(ask, is_conflict)
         except RequestRejected as error:
-            if not is_busy(error):
+            if not is_conflict(error):
                 raise
             after = human_seconds(polling.waited)
             raise LockHeld(

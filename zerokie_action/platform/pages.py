@@ -1,7 +1,8 @@
-"""Reads public pages, as any visitor can: without the API key. Redirects are not followed."""
+"""Public pages, read as any visitor reads them: without the API key."""
 
 import base64
-from urllib.parse import quote
+import uuid
+from urllib.parse import quote, urljoin
 
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
@@ -9,52 +10,110 @@ from zerokie_action.http.request import HEADERS, extensions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
 
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
 class PageError(Exception):
-    """A page could not be read. The message is the end of a sentence."""
+    """A page could not be read. The message is a clause about the page."""
 
 
-async def read_page(url: str, http: RetryingClient, *, max_body: int, silence: float) -> Response:
-    """The response to one GET. A user and password in the URL are sent along.
+class RedirectError(PageError):
+    """A redirect could not be followed."""
+
+
+async def read_page(
+    url: str,
+    http: RetryingClient,
+    *,
+    max_body: int,
+    silence: float,
+    redirects: int = 0,
+    is_uncached: bool = False,
+) -> Response:
+    """Send a GET, follow redirects within the origin, and return the final response.
+
+    Each request sends the user and password in `url`, if there are any.
 
     Args:
-        url: an `http` or `https` URL; characters that a URL can't have are encoded.
-        http: sends the request, once.
+        url: an `http` or `https` URL. Characters that a URL can't have are encoded.
+        http: sends each request once.
         max_body: the largest accepted body, in bytes.
-        silence: seconds of silence after which the request fails.
+        silence: seconds of silence after which a request fails.
+        redirects: how many redirects to follow. With 0, a redirect is a response like any other.
+        is_uncached: whether to add a query to each request, so that no cache has the response.
 
     Raises:
+        RedirectError: when a redirect leads to another origin, has no valid `Location`, or is one too many.
         PageError: when there is no response.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    parsed, headers = _parse(url), {**HEADERS, "Cache-Control": "no-cache"}
-    if parsed is None:
-        raise PageError("this is not the URL of a page")
-    if parsed.username:
-        login = f"{parsed.username}:{parsed.password}"
-        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    headers = {**HEADERS, "Cache-Control": "no-cache", **_login(url)}
     more = extensions("Reading a page", silence=silence, max_body=max_body)
-    response = await http.fetch(Request("GET", parsed, headers=headers, extensions=more))
-    if isinstance(response, Failure):
-        raise PageError(response.reason)
-    return response
+    for _ in range(redirects + 1):
+        page = _parse(_uncached(url) if is_uncached else url)
+        if page is None:
+            raise PageError("this is not the URL of a page")
+        response = await http.fetch(Request("GET", page, headers=headers, extensions=more))
+        if isinstance(response, Failure):
+            raise PageError(response.reason)
+        if not redirects or response.status_code not in _REDIRECT_STATUSES:
+            return response
+        url = _target(page, response.headers.get("Location", ""))
+    raise RedirectError(f"it redirects more than {redirects} times")
 
 
 async def connect_ahead(url: str, http: RetryingClient) -> None:
     """Open a connection for a page at this URL that may be read within seconds. A failure changes nothing."""
-    if parsed := _parse(url):
-        await http.transport.connect_ahead(parsed)
+    if page := _parse(url):
+        await http.transport.connect_ahead(page)
 
 
 def shown_url(url: str) -> str:
-    """The URL without user, password, query and fragment, which may be secrets. Never raises."""
-    parsed = _parse(url)
-    if parsed is None:
-        return "an invalid URL"
-    return f"{parsed.scheme}://{parsed.netloc.decode()}{parsed.raw_path.decode().partition('?')[0]}"
+    """Return the URL without user, password, query and fragment, which may be secrets. Never raise."""
+    page = _parse(url)
+    return f"{_origin(page)}{page.raw_path.decode().partition('?')[0]}" if page else "an invalid URL"
 
 
 def _parse(url: str) -> URL | None:
     return web_url(quote(url, safe=_URL_CHARACTERS))
+
+
+def _origin(page: URL) -> str:
+    """Return the scheme, the host in lower case, and the port unless it is the scheme's own."""
+    return f"{page.scheme}://{page.netloc.decode()}"
+
+
+def _login(url: str) -> dict[str, str]:
+    """Return the header for the user and password in the URL. Empty if the URL has none."""
+    page = _parse(url)
+    if page is None or not page.username:
+        return {}
+    login = f"{page.username}:{page.password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+
+
+def _uncached(url: str) -> str:
+    """Return the URL with a query that is in no cache."""
+    url = url.partition("#")[0]
+    return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"
+
+
+def _target(page: URL, location: str) -> str:
+    """Return the URL that a redirect from the page leads to.
+
+    Raises:
+        RedirectError: when `location` isn't a web URL, or is at another origin than the page.
+    """
+    try:
+        url = urljoin(str(page), location)
+    except ValueError:  # such as the host `[`
+        url = ""
+    target = _parse(url)
+    if target is None or not location:
+        raise RedirectError("its redirect has no valid `Location`")
+    if _origin(target) != _origin(page):
+        # The other origin would get the login, and its pages prove nothing about the app. The message leaves
+        # out path and query, because they may be secrets.
+        raise RedirectError(f"it redirects to another origin, {_origin(target)}")
+    return url

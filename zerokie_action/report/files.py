@@ -1,16 +1,11 @@
 """Writes the reports to files: dotenv, GitLab's annotations, summary and JSON."""
-# os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
-# ruff: noqa: PTH112, PTH114, PTH120
 
 import json
 import os
-import os.path
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zerokie_action.ci import CI
-from zerokie_action.errors import ConfigurationError
 from zerokie_action.escapes import dotenv_json, dotenv_value, is_web_url, output_line
 from zerokie_action.report.result import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
@@ -19,42 +14,46 @@ SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
-_HINT = "Choose a path that can be written. Only this report is missing."
+_STANDARD_STREAMS = {"/dev/stdout", "/dev/stderr"}
+
+
+def empty_reports(files: Mapping[str, Path]) -> dict[str, str]:
+    """Empty the report files, so that an old report can't be mistaken for a new one.
+
+    Args:
+        files: the paths, by the field names of the settings.
+
+    Returns:
+        A sentence for each file that can't be written, by field name.
+    """
+    problems = {}
+    for field in REPORTS:
+        if path := files.get(field):
+            try:
+                write_report(path, "")
+            except OSError as error:
+                problems[field] = _problem(path, error)
+    return problems
 
 
 def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
     """Write the report files, then the outputs and the summary for the CI system.
 
-    If the run succeeded but a file can't be written, the result's exit code becomes 2, and the others are
-    written again: all reports have the same exit code.
+    Each file that can't be written is a warning.
 
     Args:
         result: the result; its secrets are removed already.
-        ci: gets errors, outputs and summary.
+        ci: gets warnings, outputs and summary.
         files: the paths, by the field names of the settings.
     """
-    problems = _write_files(result, ci, files)
-    for problem in problems:
-        ci.log.error(problem, _HINT)
-    if problems and not result.exit_code:
-        result.exit_code = ConfigurationError.exit_code
-        result.problems, result.hint = [*map(ci.log.redact, problems)], _HINT
-        _write_files(result, ci, files)
-    ci.write_outputs(outputs(result))
-    ci.write_summary(rendered(render_summary, result, ci))
-
-
-def _write_files(result: Result, ci: CI, files: Mapping[str, Path]) -> list[str]:
-    """Write the report files. Returns a sentence for each file that can't be written."""
-    problems = []
     for field, render in REPORTS.items():
         if path := files.get(field):
             try:
                 write_report(path, rendered(render, result, ci))
             except OSError as error:
-                name, why = field.replace("_", "-"), error.strerror or error
-                problems.append(f"`{name}`: {str(path)!r} can't be written ({why})")
-    return problems
+                ci.log.warning(f"`{field.replace('_', '-')}`: {_problem(path, error)}")
+    ci.write_outputs(outputs(result))
+    ci.write_summary(rendered(render_summary, result, ci))
 
 
 def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
@@ -97,8 +96,6 @@ def render_json(result: Result) -> str:
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": output_line(result.hint),
-        "lock_wait_seconds": round(result.lock_wait_seconds, 3),
-        "retries_used": result.retries_used,
         "files_waiting": changes and changes.waiting,
         "waiting_until": (changes and changes.waiting_until) or None,
         "warnings": [output_line(warning) for warning in result.warnings],
@@ -113,18 +110,23 @@ def render_json(result: Result) -> str:
 def write_report(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, in a folder that exists.
 
-    A stream such as `/dev/stdout` is appended to. Any other symbolic link is refused, because somebody else
-    may have put the link there.
+    Text for `/dev/stdout` and `/dev/stderr` is appended. Any other symlink is refused, because someone else
+    may have put it there.
 
     Raises:
         OSError: when the file can't be written.
     """
-    flags = os.O_APPEND if is_stream(path) else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    # O_NONBLOCK: opening a pipe without a reader fails instead of waiting for ever.
+    is_stream = str(path) in _STANDARD_STREAMS
+    flags = os.O_APPEND if is_stream else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    # O_NONBLOCK: opening a pipe without a reader fails instead of waiting forever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode(errors="backslashreplace"))
+
+
+def _problem(path: Path, error: OSError) -> str:
+    return f"Can't write {str(path)!r}: {error.strerror}. Choose a file in an existing folder, not a symlink."
 
 
 REPORTS: dict[str, Callable[[Result], str]] = {
@@ -133,25 +135,4 @@ REPORTS: dict[str, Callable[[Result], str]] = {
     "summary_file": render_summary,
     "output_file": render_json,
 }
-"""The report of each input that names a file, in the order in which the files are written."""
-
-
-_STREAM = re.compile(r"//?(dev/(null|std(out|err)|fd/[0-9]+)|proc/.+/fd/[0-9]+)")
-
-
-def check_report_file(path: str) -> str:
-    """Check that a report can be written to the path."""
-    parent = os.path.dirname(path) or "."
-    if not os.path.isdir(parent):
-        raise ValueError(f"the folder {parent!r} does not exist; create it first or choose another path")
-    if os.path.isdir(path) or (os.path.islink(path) and not is_stream(path)):
-        raise ValueError(f"{path!r} is a folder or a symbolic link; give the path of a file")
-    if not os.access(path if os.path.lexists(path) else parent, os.W_OK, effective_ids=True):
-        raise ValueError(f"{path!r} can't be written (Permission denied); choose another path")
-    return path
-
-
-def is_stream(path: str | Path) -> bool:
-    """Whether `path` names an open file of a process or `/dev/null`; reports are appended to such a file."""
-    # The name decides: if /dev/stdout leads to a regular file, that file must not be truncated.
-    return _STREAM.fullmatch(os.path.normpath(path)) is not None
+"""The report for each input that names a file, in the order of writing."""

@@ -153,7 +153,6 @@ class Result:
     warnings: list[str] = field(default_factory=list)
     duration_seconds: float = 0.0
     lock_wait_seconds: float = 0.0
-    retries_used: int = 0
     problems: list[str] = field(default_factory=list)
     hint: str = ""
     changed: bool = False

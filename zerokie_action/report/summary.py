@@ -54,7 +54,7 @@ def _outcome(result: Result) -> Iterator[str]:
 
 
 def _facts(result: Result) -> Iterator[str]:
-    """Image, counts, duration, and what somebody may look for: deploy ID, cache and retries."""
+    """Yield the image, the counts, the duration, the deploy ID and the purge of the cache."""
     image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
     is_replaced = image and previous and image != previous
     yield f"{image} in place of {previous}" if is_replaced else image
@@ -70,7 +70,6 @@ def _facts(result: Result) -> Iterator[str]:
     yield human_seconds(result.duration_seconds) + of_it
     yield f"deploy {markdown_code(result.deploy_id)}" if result.deploy_id else ""
     yield "CDN cache purged" if result.cache_purged else ""
-    yield f"retries: {result.retries_used:,}" if result.retries_used else ""
 
 
 def _changes(result: Result) -> Iterator[str]:

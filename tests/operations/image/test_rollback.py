@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.platform import Rollout
+from sandbox.records import Record
 from tests.support.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, says, takes, tell
 from tests.support.world import World
 from zerokie_action.operations.apps import HINT_LOG
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import Rollout
-from zerokie_action.sandbox.records import Record
 
 CAUSES = (
     "Can the platform pull 'nginx:broken' (it got no login)? "

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.http.servers import always, serve
 from tests.support import timewarp
 from tests.support.containers import (
@@ -20,7 +21,6 @@ from tests.support.containers import (
     tell,
 )
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Kind
 
 DIGEST = f"nginx@sha256:{'2' * 64}"
 CAUSES = "Does the container listen on port 80, and does it get all that it needs in `env`?"

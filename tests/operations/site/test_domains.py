@@ -1,11 +1,14 @@
 """Custom domains: attached after the deploy, each result told."""
 
+import json
+
 import pytest
 
+from sandbox.dialects import QUESTIONS
+from sandbox.faults import Kind
 from tests.support.containers import lines
 from tests.support.schema import check_result
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Kind
 
 WWW = "www.example.com"
 RECORD = f"{WWW} CNAME site.localhost"
@@ -40,21 +43,10 @@ def test_a_domain_that_is_attached_already_is_no_news(world: World) -> None:
         {"domain": WWW, "status": "attached already", "answer": '409: "domain already exists"'}
     ]
     assert len(outcome.sent("POST", "/domains$")) == 1
-    assert lines(outcome)[-2] == (
-        f"'{WWW}' is attached already, to this app or another: "
-        'the platform said 409: "domain already exists"'
-    )
+    note = f"Domain '{WWW}' is already attached. The platform said 409: \"domain already exists\""
+    assert lines(outcome)[-2] == note
+    assert outcome.outputs["notes"] == [f"{note}."]
     assert f"| `{WWW}` | attached already |  |" in outcome.summary
-
-
-def test_a_deploy_in_progress_is_waited_for(world: World) -> None:
-    """A conflict with it does not say that the domain is attached. A domain alone is a change."""
-    world.run()
-    world.platform.dialect.speak("domain-busy=once")
-    outcome = world.run(domains=[WWW])
-    assert (outcome.exit_code, outcome.outputs["changed"]) == (0, True), outcome.log
-    assert attached(world) == [WWW]
-    assert "Waiting for another deploy of 'site' to end" in outcome.log
 
 
 def test_a_domain_that_the_platform_refuses_is_quoted_and_the_deploy_is_done(world: World) -> None:
@@ -87,50 +79,102 @@ def test_domains_are_removed_and_need_not_be_there(world: World) -> None:
     assert outcome.outputs["notes"] == [f"Removed '{WWW}'.", "'other.example.com' was not attached."]
 
 
-ATTACHED, REFUSED, WAITED = 0, 4, 6
+ATTACHED, REFUSED = 0, 4
+WORDS = (
+    "another other different else taken claimed owned belongs limit busy lock locked in-progress in_progress"
+)
 
 
 @pytest.mark.parametrize(
     ("status", "said", "code"),
     [
         (409, "conflict", ATTACHED),
+        (409, "domain already exists", ATTACHED),
         (422, "www.example.com already exists", ATTACHED),
+        (400, "domain_already_attached", ATTACHED),
         (400, "unknown domain", REFUSED),
+        (422, "invalid", REFUSED),
+        (404, "already attached", REFUSED),
+        # one of the words
+        *((409, f"the domain: {word}.", REFUSED) for word in WORDS.split()),
         (409, "already in use by another account", REFUSED),
         (422, "www.example.com exists and belongs to someone else", REFUSED),
         (409, "domain_claimed", REFUSED),
-        (409, "app is locked", WAITED),
-        (409, "already attached to 'site', not to smart-lock or lock.example.com", ATTACHED),
-        (400, "lock", REFUSED),
+        (409, "deploy lock conflict", REFUSED),
+        (409, "another deploy is in progress", REFUSED),
+        (400, "Already exists, but LOCKED", REFUSED),
+        # no such word
+        (409, "already attached: smart-lock, lock.example.com, e-other", ATTACHED),
+        (409, "unlimited, misplaced, blocked", ATTACHED),
+        # another app or site
+        (409, "already configured on app blue-shop", REFUSED),
+        (422, "already exists (app: 'blue-shop')", REFUSED),
+        (409, "app: shop", REFUSED),
+        (409, "already attached to app shop", REFUSED),
+        (409, "already attached to the app shop.", REFUSED),
+        (409, "app shop2 has this domain", REFUSED),
+        (409, "site 'shop' has this domain", REFUSED),
+        (409, "already attached to site other-site", REFUSED),
+        (409, "already attached to app site-2", REFUSED),
+        (409, "app=shop", REFUSED),
+        # this app, or no name
+        (409, "already attached to app site", ATTACHED),
+        (409, "already attached to 'site'", ATTACHED),
+        (409, "already attached to app 'site', site: site", ATTACHED),
+        (409, "app site already has www.example.com", ATTACHED),
+        (409, "this app already has this domain", ATTACHED),
+        (409, "one of the app's domains already", ATTACHED),
+        (409, "attached to this app already", ATTACHED),
+        (409, "already exists for site www.example.com", ATTACHED),
+        (409, "already points to app site.platform-dev.zerokie.com", ATTACHED),
+        (409, "the website shop-2 exists", ATTACHED),
     ],
 )
 def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, said: str, code: int) -> None:
-    body = f'{{"error": "{said}"}}'.encode()
+    """Nothing waits for a domain."""
+    body = json.dumps({"error": said}).encode()
     world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
-    outcome = world.run(domains=[WWW], lock_timeout=0)
-    assert outcome.exit_code == code, outcome.log
+    outcome = world.run(domains=[WWW])
+    assert (outcome.exit_code, outcome.seconds) == (code, 0), outcome.log
     assert f'{status}: "{said}"' in outcome.log
+    assert len(outcome.sent("POST", "/domains$")) == 1
     (domain,) = outcome.outputs["domains"]
     assert said in domain["answer" if code == ATTACHED else "error"]
 
 
-def test_the_apps_own_name_is_no_word_of_a_refusal(world: World) -> None:
-    """An app may be named `lock`: a domain that it has already is no deploy in progress."""
-    body = b'{"error": "already attached to app lock"}'
-    world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=body, times=None)
-    outcome = world.run(app="lock", create=True, domains=[WWW], lock_timeout=0)
-    assert outcome.exit_code == 0, outcome.log
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b'{"code": "exists", "app": "lock"}', ATTACHED),
+        (b'{"code": "exists", "app": "blue"}', REFUSED),
+        (b"exists on app lock", ATTACHED),
+        (b"exists on app lock: locked", REFUSED),
+        (b"", ATTACHED),
+    ],
+)
+def test_the_apps_own_name_is_no_word_of_a_refusal(world: World, said: bytes, code: int) -> None:
+    """An app may be named `lock`."""
+    world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=said, times=None)
+    outcome = world.run(app="lock", create=True, domains=[WWW])
+    assert outcome.exit_code == code, outcome.log
+
+
+@pytest.mark.parametrize("answer", QUESTIONS["domain-taken"].answers[1:])
+def test_a_domain_of_another_app_is_refused(world: World, answer: str) -> None:
+    world.platform.dialect.speak(f"domain-taken={answer}")
+    world.platform.apps.create_static("blue-shop")
+    world.platform.domains.add("blue-shop", WWW)
+    assert world.run(domains=[WWW]).exit_code == REFUSED
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "code", "waited"),
-    [(409, "busy", 6, 20), (503, "busy", 5, 0), (409, "taken by another app", 4, 0)],
+    ("status", "said", "code"),
+    [(409, "busy", 4), (503, "busy", 5), (409, "taken by another app", 4)],
     ids=["busy", "away", "somebody else's"],
 )
 def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
-    world: World, status: int, said: str, code: int, waited: int
+    world: World, status: int, said: str, code: int
 ) -> None:
-    """`lock-timeout` counts once, for all of them."""
     body = f'{{"error": "{said}"}}'.encode()
     world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
     world.platform.domains.add("site", WWW)
@@ -138,14 +182,12 @@ def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
         domains=["a.example.com", "b.example.com"],
         remove_domains=[WWW],
         health_check="/",
-        lock_timeout="20s",
         retry_timeout="20s",
     )
     assert outcome.exit_code == code, outcome.log
     assert attached(world) == []
     assert "serves 'index.html' as deployed" in outcome.log
     assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
-    assert outcome.outputs["lock_wait_seconds"] == waited
 
 
 def test_a_domain_and_a_health_check_that_fail_are_both_told(world: World) -> None:

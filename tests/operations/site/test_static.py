@@ -2,8 +2,8 @@
 
 import pytest
 
+from sandbox.faults import Kind
 from tests.support.world import SITE, World
-from zerokie_action.sandbox.faults import Kind
 
 
 def test_pages_are_uploaded_last(world: World) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.platform import Platform
+from sandbox.records import Record
+from sandbox.server import serve
 from tests.promises.faults.processes import Runner
 from tests.promises.faults.scenarios import Scenario
 from tests.support.timewarp import warped
 from tests.support.world import API_KEY, World
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import Record
-from zerokie_action.sandbox.server import serve
 
 Attempt = Callable[[World, Record], Iterator[str]]
 """Lets something happen at this request of a run, and yields what is wrong afterwards."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator
 
+from sandbox.platform import EXPIRY
+from sandbox.store import Deployment
 from tests.promises.faults.scenarios import Scenario
 from tests.support.schema import check_result
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.platform import EXPIRY
-from zerokie_action.sandbox.store import Deployment
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
 LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it")

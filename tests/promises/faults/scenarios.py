@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.records import Record
 from tests.support.timewarp import TimeWarpLoop
 from tests.support.world import Outcome, World, open_world
-from zerokie_action.sandbox.records import Record
 
 FIRST = {"index.html": b"<h1>one</h1>", "a.css": b"body{}", "b/c.js": b"c()"}
 SECOND = {"index.html": b"<h1>two</h1>", "a.css": b"body{}", "new.txt": b"new"}

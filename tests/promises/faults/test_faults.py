@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken, broken_next
 from tests.promises.faults.scenarios import SAMPLE, Scenario
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
 
 
 class Case(NamedTuple):

@@ -32,6 +32,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.promises.faults.invariants import forbidden_writes
 from tests.promises.faults.scenarios import DIALECTS
 from tests.promises.test_no_surprises import OURS, THEIRS
@@ -39,8 +41,6 @@ from tests.support.cleanup import clean_up
 from tests.support.timewarp import wall_clock, warped
 from tests.support.world import Outcome, open_world
 from zerokie_action.files.manifest import find_manifests
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
 
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
 HASHED = ("a.1.js", "a.2.js", "a.3.js")

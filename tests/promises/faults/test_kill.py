@@ -5,12 +5,12 @@ from itertools import product
 
 import pytest
 
+from sandbox.platform import Platform
+from sandbox.records import Record
 from tests.promises.faults.processes import Runner, finished
 from tests.promises.faults.scenarios import FIRST, SECOND
 from tests.support.platform import contents, fill
 from tests.support.world import stored
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import Record
 
 EVERYWHERE = product([False, True], range(20), ["on_request", "on_response"])
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.platform import EXPIRY
+from sandbox.records import Record
 from tests.support import timewarp
 from tests.support.cleanup import clean_up
 from tests.support.world import World, close_signals, open_world, stored
-from zerokie_action.sandbox.platform import EXPIRY
-from zerokie_action.sandbox.records import Record
 
 ROUNDS = 6
 NAMES_LOCK = "`state-file` names a run that ended without releasing the lock on 'site'"

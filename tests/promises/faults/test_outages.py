@@ -9,12 +9,12 @@ from itertools import product
 
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken
 from tests.promises.faults.scenarios import SAMPLE, UPDATE, Scenario
 from tests.support.world import Outcome, World
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
 
 KINDS: dict[str, dict[str, object]] = {
     "refused": {"kind": Kind.RESET},

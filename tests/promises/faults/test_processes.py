@@ -9,11 +9,11 @@ import termios
 import time
 from pathlib import Path
 
+from sandbox.faults import Fault, Kind
+from sandbox.platform import Platform
+from sandbox.records import Record
 from tests.promises.faults.processes import Runner
 from tests.support.platform import fill
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import Record
 
 LONGEST_RELEASE = 5.0
 MARGIN = 15.0

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
+from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.promises.faults.conftest import AtEachRequest
 from tests.promises.faults.invariants import broken, broken_next
 from tests.promises.faults.scenarios import SAMPLE, Scenario
 from tests.support.world import World
-from zerokie_action.sandbox.faults import Fault, Kind
-from zerokie_action.sandbox.records import Record
 
 PROMISED = 5.0
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGQUIT: 131}

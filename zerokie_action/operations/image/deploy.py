@@ -54,8 +54,10 @@ class Deploy:
             self._begin_anew(app)
 
         async def attempt() -> None:
-            if self.change.writes:  # another deploy has changed the app
-                self._begin_anew(await job.client.get_app(job.app))
+            if self.change.writes:  # a 409: another deploy has changed the app, or somebody deletes it
+                before = await job.client.get_app(job.app)
+                apps.require_not_deleted(job, before)
+                self._begin_anew(before)
             await self.request()
 
         await job.in_turn(attempt)

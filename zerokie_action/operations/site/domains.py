@@ -5,36 +5,15 @@ The log and the result always quote them.
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from enum import Enum, auto
-from functools import partial
-from typing import TypeVar
-
-import anyio
 
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.operations.job import HINT_LOCK, Job
+from zerokie_action.operations.job import Job
 from zerokie_action.platform.answers import BAD_REQUEST, is_conflict
 
-T = TypeVar("T")
-
 _UNPROCESSABLE = 422
-_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
-"""A word. `smart-lock` and `lock.example.com` are one word each, and not the word `lock`."""
-_BUSY = {"in-progress", "running", "busy", "lock", "locked"}
-_UNAVAILABLE = {"another", "other", "different", "else", "taken", "claimed", "owned", "belongs", "limit"}
-_ATTACHED = {"already", "exists"}
-
-
-class Refusal(Enum):
-    """What the platform's refusal of a domain means."""
-
-    BUSY = auto()
-    """Another deploy is changing the app: ask again."""
-    ATTACHED = auto()
-    """The domain is attached already: every deploy attaches the app's domains again."""
-    FINAL = auto()
-    """The app can't have the domain."""
+_START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
+"""Where a word starts and ends. `smart-lock` and `lock.example.com` do not contain the word `lock`."""
+_ALREADY = re.compile(rf"{_START}(?:already|exists){_END}", re.IGNORECASE)
 
 
 async def update_domains(job: Job) -> list[DeployError]:
@@ -45,11 +24,10 @@ async def update_domains(job: Job) -> list[DeployError]:
     """
     settings = job.settings
     errors: list[DeployError] = []
-    ends_at = anyio.current_time() + settings.lock_timeout  # for all domains together
     for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
         for domain in domains:
             try:
-                await change(job, domain, ends_at)
+                await change(job, domain)
             except DeployError as error:
                 errors.append(error)
     return errors
@@ -63,18 +41,15 @@ def preview_domains(job: Job) -> None:
         job.preview(f"would remove {domain!r}")
 
 
-async def _attach(job: Job, domain: str, ends_at: float) -> None:
+async def _attach(job: Job, domain: str) -> None:
     write = job.change(unknown=f"it is not known whether {domain!r} was attached").write()
-    ask = partial(job.shielded_client.add_domain, job.app, domain, write=write)
     try:
-        attached = await _in_turn(job, domain, ask, ends_at)
+        attached = await job.shielded_client.add_domain(job.app, domain, write=write)
     except DeployError as error:
-        if not isinstance(error, RequestRejected) or _meaning(job, domain, error) is not Refusal.ATTACHED:
+        if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.result.domains.append({"domain": domain, "error": str(error)})
             raise
-        job.log.info(
-            f"{domain!r} is attached already, to this app or another: the platform said {error.answer}"
-        )
+        job.note(f"Domain {domain!r} is already attached. The platform said {error.answer}")
         job.result.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
         return
     target, tls = attached.cname_target, attached.tls_status
@@ -85,27 +60,28 @@ async def _attach(job: Job, domain: str, ends_at: float) -> None:
     job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
-async def _remove(job: Job, domain: str, ends_at: float) -> None:
+async def _remove(job: Job, domain: str) -> None:
     write = job.change(unknown=f"it is not known whether {domain!r} was removed").write()
-    ask = partial(job.shielded_client.remove_domain, job.app, domain, write=write)
-    removed = await _in_turn(job, domain, ask, ends_at)
+    removed = await job.shielded_client.remove_domain(job.app, domain, write=write)
     job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 
-async def _in_turn(job: Job, domain: str, ask: Callable[[], Awaitable[T]], ends_at: float) -> T:
-    def is_busy(error: RequestRejected) -> bool:
-        return _meaning(job, domain, error) is Refusal.BUSY
-
-    return await job.in_turn(ask, is_busy, seconds=ends_at - anyio.current_time(), hint=HINT_LOCK)
-
-
-def _meaning(job: Job, domain: str, error: RequestRejected) -> Refusal:
-    """What a refusal means, by its status and its words; the names of the app and the domain do not count."""
-    said = error.answer.lower().replace("in progress", "in-progress")
-    words = {*_WORD.findall(said)} - {job.app.lower(), domain}
-    if is_conflict(error) and words & _BUSY:
-        return Refusal.BUSY
-    if words & _UNAVAILABLE:
-        return Refusal.FINAL
-    may_be_attached = error.status in {BAD_REQUEST, _UNPROCESSABLE} and words & _ATTACHED
-    return Refusal.ATTACHED if is_conflict(error) or may_be_attached else Refusal.FINAL
+def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
+    """Return whether a refusal means that this app already has the domain."""
+    ours = "|".join(map(re.escape, (app, domain)))
+    somebody_elses = rf"""
+        {_START} (?! (?:{ours}) {_END} )
+        (?: another | other | different | else | taken | claimed | owned | belongs | limit
+          | in[ _-]progress | busy | lock | locked ) {_END}
+      | {_START} (?: app | site )
+        (?: ["']? \s* [:=] \s* ["']?        # app: shop
+          | \s+ ["'(]+                      # app 'shop'
+          | \s+ (?= [a-z]* [-0-9]           # app blue-shop has it, but not: this app has it
+                  | (?! already | exists ) [a-z]+ (?: [^\w\s-] | $ ) )    # on app shop.
+        )
+        (?! (?:{ours}) (?! [\w-] ) ) [^\W_]
+    """
+    if re.search(somebody_elses, refusal.answer, re.IGNORECASE | re.VERBOSE):
+        return False
+    may_be_attached = refusal.status in {BAD_REQUEST, _UNPROCESSABLE} and _ALREADY.search(refusal.answer)
+    return is_conflict(refusal) or bool(may_be_attached)

@@ -146,9 +146,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 async def _scan(job: Job, directory: Path) -> Scan:
     settings = job.settings
-    return await _in_thread(
-        lambda: scan(directory, settings.ignore, settings.ignore_file, settings.own_files.values())
-    )
+    return await _in_thread(lambda: scan(directory, settings.ignore, settings.own_files.values()))
 
 
 async def _require_same(job: Job, before: Scan) -> None:
@@ -180,7 +178,7 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     settings = job.settings
     async with anyio.create_task_group() as tasks:
         hashing = tasks.start_soon(hash_files, scanned.files)  # while the zone is read
-        zone = await read_zone(job, app.address, [file.path for file in scanned.files]) if app else Zone()
+        zone = await read_zone(job, app.address) if app else Zone()
         can_skip = settings.incremental and zone.manifest.files
         if not can_skip:
             hashing.cancel()

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.requests import Request
 
-from zerokie_action.sandbox.records import ApiError
+from sandbox.records import ApiError
 
 _SITE_DOMAIN = ".localhost"
 

@@ -16,12 +16,12 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from zerokie_action.sandbox.addresses import app_of, host_of, is_loopback, normalise
-from zerokie_action.sandbox.api import API, error
-from zerokie_action.sandbox.cdn import PREFIX
-from zerokie_action.sandbox.connection import Connection, inject
-from zerokie_action.sandbox.platform import Hook, Platform
-from zerokie_action.sandbox.records import ApiError, Record
+from sandbox.addresses import app_of, host_of, is_loopback, normalise
+from sandbox.api import API, error
+from sandbox.cdn import PREFIX
+from sandbox.connection import Connection, inject
+from sandbox.platform import Hook, Platform
+from sandbox.records import ApiError, Record
 
 _LOG = logging.getLogger(__name__)
 _PROTECTION = {

@@ -5,7 +5,7 @@ the `sandbox` extra (FastAPI, Jinja2, uvicorn).
 
 For people::
 
-    python -m zerokie_action.sandbox --port 8080 --data .sandbox --api-key KEY
+    python -m sandbox --port 8080 --data .sandbox --api-key KEY
 
 prints the address. The page at `/` shows the platform and has switches for faults;
 `/openapi.json` is the reference. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`. Tests in other
@@ -13,9 +13,9 @@ processes use `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see
 
 For tests in the same process::
 
-    from zerokie_action.sandbox.faults import Fault, Kind
-    from zerokie_action.sandbox.platform import Platform
-    from zerokie_action.sandbox.server import serve
+    from sandbox.faults import Fault, Kind
+    from sandbox.platform import Platform
+    from sandbox.server import serve
 
     platform = Platform(tmp_path, clock=lambda: now)
     platform.apps.create_static("site")

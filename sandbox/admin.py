@@ -19,11 +19,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, ValidationError
 from starlette.staticfiles import StaticFiles
 
-from zerokie_action.sandbox.addresses import is_same_origin, site_url
-from zerokie_action.sandbox.faults import ArmedFault, Fault, Kind
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import App, Deployment, ImageDeploy
+from sandbox.addresses import is_same_origin, site_url
+from sandbox.faults import ArmedFault, Fault, Kind
+from sandbox.platform import Platform
+from sandbox.records import ApiError
+from sandbox.store import App, Deployment, ImageDeploy
 
 
 async def _platform(request: Request) -> Platform:

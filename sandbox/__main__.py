@@ -1,4 +1,4 @@
-"""`python -m zerokie_action.sandbox`: a platform for people, and for tests in other processes."""
+"""`python -m sandbox`: a platform for people, and for tests in other processes."""
 # ruff: noqa: T201  a command-line program
 
 import argparse
@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from zerokie_action.sandbox.addresses import is_loopback
-    from zerokie_action.sandbox.dialects import PLATFORMS, QUESTIONS, check
-    from zerokie_action.sandbox.faults import GRAMMAR, HELP, parse_fault
-    from zerokie_action.sandbox.platform import Platform, Rollout
-    from zerokie_action.sandbox.server import serve
+    from sandbox.addresses import is_loopback
+    from sandbox.dialects import PLATFORMS, QUESTIONS, check
+    from sandbox.faults import GRAMMAR, HELP, parse_fault
+    from sandbox.platform import Platform, Rollout
+    from sandbox.server import serve
 except ModuleNotFoundError as error:
     package = (error.name or "").partition(".")[0]
     if package == __package__.partition(".")[0]:
         raise
     raise SystemExit(
         f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "
-        "zerokie_action.sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
+        "sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
     ) from None
 
 
@@ -94,7 +94,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m zerokie_action.sandbox",
+        prog="python -m sandbox",
         description="A local Zerokie platform.",
         epilog=_dialects(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -5,14 +5,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 
-from zerokie_action.sandbox.apps import Apps, Rollout
-from zerokie_action.sandbox.cdn import Cdn, Page
-from zerokie_action.sandbox.dialects import Dialect
-from zerokie_action.sandbox.faults import Faults
-from zerokie_action.sandbox.records import ApiError, Record
-from zerokie_action.sandbox.static import EXPIRY, Domains, Locks, Zone
-from zerokie_action.sandbox.store import Deployment, Store
-from zerokie_action.sandbox.throttle import Throttle
+from sandbox.apps import Apps, Rollout
+from sandbox.cdn import Cdn, Page
+from sandbox.dialects import Dialect
+from sandbox.faults import Faults
+from sandbox.records import ApiError, Record
+from sandbox.static import EXPIRY, Domains, Locks, Zone
+from sandbox.store import Deployment, Store
+from sandbox.throttle import Throttle
 
 Hook = Callable[[Record], Awaitable[None] | None]
 
@@ -102,7 +102,12 @@ class Platform:
         return next(name for name in candidates if name not in taken)
 
     def delete_app(self, name: str) -> None:
-        """Delete an app with its files, deployments, lock and domains; 404 when no app has this name."""
+        """Delete an app with its files, deployments, lock and domains.
+
+        404 when no app has this name; in a dialect, 409 while the lock is held.
+        """
+        if self.dialect["locked-app"] == "refused" and self.lock(name):
+            raise ApiError(409, "the app is locked by a deploy in progress")
         self.apps.delete(name)
         self.locks.expire(name)
         self.zone.forget(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from zerokie_action.sandbox.records import Record
+from sandbox.records import Record
 
 _ALL = 100
 

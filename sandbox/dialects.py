@@ -55,13 +55,23 @@ QUESTIONS: Mapping[str, Question] = {
         " `get-404`, `lock-404` and `files-404`: GET of the app, the lock, and uploads."),
     "app-limit": Question("none 402 403",
         "May there be more than one app? If not, the platform answers POST of an app with this status."),
-    "app-deletion": Question("at-once deleting Terminating",
-        "When does an app go that is deleted? Else 15 s later; GET shows this status; create is a 409, a"
-        " second DELETE a 404 (`deleting`) or a 409 (`Terminating`)."),
+    "shown-type": Question("no yes", "Does GET of an app show its `type`?"),
+    "static-app": Question("bare machine image",
+        "What does GET of a static app show besides name, status, `url` and times? `machine`: `port`, `cpu`"
+        " and `memory`; `image`: these, and an image."),
+    "container-files": Question("400 404 405 list",
+        "How does the platform answer GET of a container app's files? `list`: 200 and an empty list."),
+    "locked-app": Question("deleted refused",
+        "How does the platform answer DELETE of an app whose lock is held? `refused`: a 409."),
+    "app-deletion": Question("at-once deleting deleted Terminating DELETE_IN_PROGRESS",
+        "How does a deleted app disappear? Except for `at-once`, 15 s later. Until then, GET shows this"
+        " status, create answers 409, and a second DELETE 404 (`deleting`, `deleted`) or 409 (the others)."),
     "new-site": Question("empty page", "Is a new site empty?"),
     "url": Question("https bare absent not-in-post late redirect login",
         "How can visitors reach an app at its `url`? `bare`: `url` has no scheme; `late`: a 404 for the first"
         " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
+    "clean-urls": Question("no 301 302 303 307 308",
+        "Does the CDN redirect `/about.html` to `/about`? If so, with this status and without the query."),
     "hidden": Question("stored refused unlisted unserved",
         "How does the platform treat hidden files: those whose path has a name that begins with a dot?"),
     "firewall": Question("none page",
@@ -95,11 +105,9 @@ QUESTIONS: Mapping[str, Question] = {
     "delete-missing": Question("404 204", "How does the platform answer DELETE of a file that is not there?"),
     "domain-attached": Question("409 400 422 200 201",
         "How does the platform answer POST of a domain that the app already has?"),
-    "domain-taken": Question("exists 409 400 422",
+    "domain-taken": Question("exists 409 400 422 app",
         "How does the platform answer POST of a domain that another app has? `exists`: a 409, as if it was"
-        " the same app; else with words about another account."),
-    "domain-busy": Question("no once",
-        "Does the platform refuse every other POST of a domain (409, `another deploy is in progress`)?"),
+        " the same app; `app`: a 409 with the other app's name; else with words about another account."),
 }  # fmt: skip
 """The questions by name."""
 
@@ -113,8 +121,9 @@ PLATFORMS: Mapping[str, str] = {
     " listed-paths=slash empty-zone=null conflict=text lock-lost=404 heartbeat=204 finalize-time=4s"
     " domain-taken=409 updated-at=never",
     "edge": "image=digest get-image=runs deploy-answer=empty numbers=floats rate=30-retry-after url=late"
-    " new-app=502 hidden=unserved firewall=page last-modified=rfc1123 listing=cached conflict=object"
-    " finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422 date=absent",
+    " new-app=502 clean-urls=308 hidden=unserved firewall=page last-modified=rfc1123 listing=cached"
+    " conflict=object finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422"
+    " date=absent",
 }
 """Whole platforms: containers on a scheduler with a circuit breaker, a gateway and object storage; Kubernetes
 with a read replica and an ingress; an edge network. Each with its answers; the others are the defaults."""

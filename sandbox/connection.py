@@ -13,7 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from zerokie_action.sandbox.faults import Fault, Kind
+from sandbox.faults import Fault, Kind
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 

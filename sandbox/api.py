@@ -18,13 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import request_response
 
-from zerokie_action.sandbox import admin, bodies
-from zerokie_action.sandbox.addresses import decode_path, decode_segment, is_hidden
-from zerokie_action.sandbox.admin import Here
-from zerokie_action.sandbox.cdn import PREFIX, serve_site
-from zerokie_action.sandbox.platform import Platform
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import App
+from sandbox import admin, bodies
+from sandbox.addresses import decode_path, decode_segment, is_hidden
+from sandbox.admin import Here
+from sandbox.cdn import PREFIX, serve_site
+from sandbox.platform import Platform
+from sandbox.records import ApiError
+from sandbox.store import App
 
 CLIENT_CLOSED_REQUEST = 499
 _MEGABYTE = 1_000_000
@@ -122,8 +122,14 @@ async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None =
 
 
 @static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
-async def list_files(platform: Here, site: Site) -> Response:
+async def list_files(platform: Here, app: Named) -> Response:
     """List all files of the app's storage zone."""
+    answer = platform.dialect["container-files"]
+    if app.type == "container" and answer == "list":
+        return JSONResponse([])
+    if app.type == "container":
+        raise ApiError(int(answer), "not a static app")
+    site = platform.apps.static(app.name).name
     rows, empty = bodies.listing(platform, site), platform.dialect["empty-zone"]
     if rows or empty == "list":
         return JSONResponse(rows)

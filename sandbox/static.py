@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import BinaryIO
 
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import Domain, File, Lock, Part
+from sandbox.records import ApiError
+from sandbox.store import Domain, File, Lock, Part
 
 _LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
 """Seconds by which a list of files is behind."""
@@ -157,8 +157,9 @@ _TAKEN = {
     "409": (409, "the domain is in use by another account"),
     "400": (400, "this domain has already been claimed by a different account"),
     "422": (422, "the domain belongs to somebody else"),
+    "app": (409, "already configured on app {owner}"),
 }
-"""The answers to `domain-taken`."""
+"""The answers to `domain-taken`, where `{owner}` is the other app."""
 
 
 class Domains(Part):
@@ -180,14 +181,13 @@ class Domains(Part):
             raise ApiError(400, "invalid domain")
         if domain.count(".") + 1 <= _APEX_LABELS:
             raise ApiError(400, "apex domains are not supported")
-        if self._dialect["domain-busy"] == "once" and self._dialect.every_other("domain", domain):
-            raise ApiError(409, "another deploy is in progress")
         owner = next((row.app for row in self._store.all(Domain) if row.name == domain), None)
         if owner is None:
             self._store.save(Domain(app, domain))
             return domain, 201
         if owner != app:
-            raise ApiError(*_TAKEN[self._dialect["domain-taken"]])
+            status, message = _TAKEN[self._dialect["domain-taken"]]
+            raise ApiError(status, message.format(owner=owner))
         answer = int(self._dialect["domain-attached"])
         if answer >= 400:  # noqa: PLR2004  an error
             raise ApiError(answer, "domain already exists")

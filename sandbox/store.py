@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from zerokie_action.sandbox.dialects import Dialect
+from sandbox.dialects import Dialect
 
 DEPLOYING, RUNNING, FAILED, CRASHED, STOPPED = "deploying", "running", "failed", "crashed", "stopped"
 

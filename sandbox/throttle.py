@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from zerokie_action.sandbox.dialects import Dialect
-from zerokie_action.sandbox.records import ApiError
+from sandbox.dialects import Dialect
+from sandbox.records import ApiError
 
 _SERVED_IN = 0.02
 """Seconds that a request takes where the platform serves only some at once."""

@@ -8,13 +8,14 @@ ignored.
 import html
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from zerokie_action.sandbox.addresses import app_of, decode_segment, is_hidden, site_url
-from zerokie_action.sandbox.apps import Apps
-from zerokie_action.sandbox.store import RUNNING, App, File, Part
+from sandbox.addresses import app_of, decode_segment, is_hidden, site_url
+from sandbox.apps import Apps
+from sandbox.store import RUNNING, App, File, Part
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
@@ -82,14 +83,24 @@ class Cdn(Part):
 
     def _static(self, name: str, raw_path: str) -> Page:
         path = "/".join(map(decode_segment, raw_path.removeprefix("/").split("/")))
-        if not path or path.endswith("/"):
+        is_folder = not path or path.endswith("/")
+        if is_folder:
             path += "index.html"
-        is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
-        if is_served and (file := self._store.get(File, name, path)):
+        file = self._served(name, path)
+        if (status := self._dialect["clean-urls"]) != "no":
+            if file and path.endswith(".html") and not is_folder:
+                return _redirect_to_clean_url(int(status), path)
+            file = file or self._served(name, f"{path}.html")
+        if file:
             return self._file_page(200, file)
         if file := self._store.get(File, name, "404.html"):
             return self._file_page(404, file)
         return _text(404, "not found")
+
+    def _served(self, name: str, path: str) -> File | None:
+        """Return the file at a path, unless the dialect hides it from visitors."""
+        is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
+        return self._store.get(File, name, path) if is_served else None
 
     def _file_page(self, status: int, file: File) -> Page:
         headers = {
@@ -99,6 +110,13 @@ class Cdn(Part):
             "last-modified": formatdate(file.modified, usegmt=True),
         }
         return Page(status, self._store.blob_path(file.blob).read_bytes(), headers)
+
+
+def _redirect_to_clean_url(status: int, path: str) -> Page:
+    """Return the redirect from `a/b.html` to `a/b`, or from `a/index.html` to `a/`, without the query."""
+    last = path.rpartition("/")[2]
+    clean = "" if last == "index.html" else last.removesuffix(".html")
+    return Page(status, b"", {"location": f"./{quote(clean)}", "content-length": "0"})
 
 
 def _text(status: int, text: str) -> Page:

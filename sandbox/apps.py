@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from operator import attrgetter
 
-from zerokie_action.sandbox.records import ApiError
-from zerokie_action.sandbox.store import (
+from sandbox.records import ApiError
+from sandbox.store import (
     CRASHED,
     DEPLOYING,
     FAILED,
@@ -34,7 +34,7 @@ _BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0), "replica": (12.0, 12
 _UP, _DOWN = 4.0, 10.0
 """Seconds of `running` and, the first time, of `crashed` in a crash loop."""
 
-_GOING = {"deleting": 404, "Terminating": 409}
+_GOING = {"deleting": 404, "deleted": 404, "Terminating": 409, "DELETE_IN_PROGRESS": 409}
 """The statuses of apps that are being deleted, and the status code of the answer to a second DELETE."""
 _GOING_FOR = 15.0
 
