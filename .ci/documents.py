@@ -208,8 +208,12 @@ _COMMON = (
 
 def _common_inputs() -> str:
     inputs = {row.name: row for row in documented_inputs()}
-    rows = ((f"`{name}`", _code(inputs[name].default), inputs[name].description) for name in _COMMON)
+    rows = ((f"`{name}`", _default(inputs[name]), inputs[name].description) for name in _COMMON)
     return _table(("Input", "Default", "Description"), rows)
+
+
+def _default(row: Input) -> str:
+    return "required" if row.required else _code(row.default)
 
 
 def _input(row: Input) -> str:
