@@ -104,6 +104,14 @@ def test_addresses_in_messages_lead_somewhere() -> None:
     assert [found for found in addresses if found[1] not in headings(ROOT / "docs" / found[0])] == []
 
 
+def test_pages_that_files_name_exist() -> None:
+    """Examples, the component and the issue forms name pages that exist."""
+    files = [*SOURCES, *sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))]
+    named = {name for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text("utf-8"))}
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def anchor(heading: str) -> str:
     """What GitHub makes of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
