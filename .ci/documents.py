@@ -171,9 +171,49 @@ def _variable(row: Input) -> str:
     return f"INPUT_{row.name.upper().replace('-', '_')}"
 
 
+_GROUPS = {
+    "operation": "Basics",
+    "port": "Container apps",
+    "ignore": "Static apps",
+    "dry-run": "Basics",
+    "domains": "Static apps",
+    "wait": "Container apps",
+    "health-check": "Checks and time limits",
+    "rollback": "Container apps",
+    "lock-timeout": "Checks and time limits",
+    "comment": "Pull requests",
+    "output-file": "Reports",
+}
+"""The inputs at which a group begins or continues, in the documented order."""
+
+
 def _all_inputs() -> str:
-    rows = ((_input(row), _type(row), _code(row.default), row.description) for row in documented_inputs())
-    return _table(("input", "type", "default", "meaning"), rows)
+    """A table for each group, below its heading."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    group = ""
+    for row in documented_inputs():
+        group = _GROUPS.get(row.name, group)
+        cells = (_input(row), _type(row), _code(row.default), row.description)
+        groups.setdefault(group, []).append(cells)
+    head = ("Input", "Type", "Default", "Description")
+    return "\n".join(f"## {group}\n\n{_table(head, rows)}" for group, rows in groups.items())
+
+
+_COMMON = (
+    *("api-key", "app", "directory", "image", "create"),
+    *("delete-stale", "keep", "health-check", "rollback", "dry-run"),
+)
+"""The inputs that the README shows, in its order."""
+
+
+def _common_inputs() -> str:
+    inputs = {row.name: row for row in documented_inputs()}
+    rows = ((f"`{name}`", _default(inputs[name]), inputs[name].description) for name in _COMMON)
+    return _table(("Input", "Default", "Description"), rows)
+
+
+def _default(row: Input) -> str:
+    return "required" if row.required else _code(row.default)
 
 
 def _input(row: Input) -> str:
@@ -233,9 +273,13 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "docs/gitlab.md": {"inputs of the component": _component_table},
-    "docs/inputs.md": {"inputs": _all_inputs, "outputs": _output_table},
-    "docs/troubleshooting.md": {"exit codes": _exit_code_table},
-    "README.md": {"GitHub": lambda: _example("github/deploy.yml")},
+    "docs/inputs.md": {"inputs": _all_inputs},
+    "docs/outputs.md": {"outputs": _output_table, "exit codes": _exit_code_table},
+    "README.md": {
+        "GitHub": lambda: _example("github/deploy.yml"),
+        "GitLab": lambda: _example("gitlab/component.yml"),
+        "inputs": _common_inputs,
+    },
     "tests/README.md": {"dialects": _dialect_table},
 }
 """The generated parts of each document, by the name in their markers."""

@@ -1,6 +1,6 @@
-"""Deploys a site and a container image to a local platform, and looks at what is live then.
+"""Deploy a site and a container image to a local platform, and check the result.
 
-Run by `make demo`; `make demo KEEP=1` leaves the platform running, with a page to look at, until Ctrl-C.
+`make demo` runs this module. `make demo KEEP=1` keeps the platform and its page running until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ API_KEY = "demo-key"
 
 @dataclass(frozen=True)
 class Platform:
-    """A local platform in a process of its own; `folder` holds its state and the deploys' reports."""
+    """A local platform in its own process. `folder` contains its state and the deploys' reports."""
 
     process: subprocess.Popen[str]
     url: str
@@ -34,7 +34,7 @@ class Platform:
 
     @classmethod
     def start(cls) -> Platform:
-        """Start one on a free port; it is ready when this returns."""
+        """Start the platform on a free port and wait until it is ready."""
         folder = Path(tempfile.mkdtemp(prefix="zerokie-demo-"))
         options = ["--port=0", f"--data={folder / 'platform'}", f"--api-key={API_KEY}"]
         process = subprocess.Popen(
@@ -42,21 +42,22 @@ class Platform:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the demo, which then stops the platform
+            # Ctrl-C must reach only the demo, which then stops the platform.
+            start_new_session=True,
         )
         greeting = next(iter(process.stdout or ()), "")
         if not greeting:
-            raise SystemExit("The local platform did not start.")
+            raise SystemExit("The local platform didn't start.")
         return cls(process, greeting.split()[-1], folder)
 
     def stop(self) -> None:
-        """End the process and forget everything."""
+        """Stop the process and remove the folder."""
         self.process.terminate()
         self.process.wait()
         shutil.rmtree(self.folder)
 
     def deploy(self, app: str, **inputs: str) -> dict[str, Any]:
-        """Run the action in a process of its own, as a CI job would, and return its JSON result."""
+        """Run the action in its own process, as a CI job does, and return its JSON result."""
         result = self.folder / f"{app}.json"
         given = {"api-url": self.url, "api-key": API_KEY, "app": app, "create": "true", **inputs}
         given |= {"output-file": str(result), "summary-file": str(self.folder / f"{app}.md")}
@@ -68,68 +69,69 @@ class Platform:
 
 
 def demonstrate(platform: Platform) -> None:
-    """Three deploys; after each the platform must show what was deployed."""
-    heading(f"A folder becomes a site: {SITE.relative_to(ROOT)}/")
+    """Run three deploys and check the site after each one."""
+    heading(f"Deploying the folder {SITE.relative_to(ROOT)}/")
     site = platform.deploy("demo-site", directory=str(SITE))
     pages = compare_with_folder(site["url"])
     summary = (platform.folder / "demo-site.md").read_text("utf-8")
 
-    heading("The same folder again: nothing has to be uploaded")
+    heading("Deploying the same folder again (uploads nothing)")
     again = platform.deploy("demo-site", directory=str(SITE))
     compare_with_folder(again["url"])
 
-    heading("A container image becomes an app")
+    heading("Deploying a container image")
     image = platform.deploy("demo-app", image="nginx:alpine", port="80")
 
-    heading("The summary of the first deploy, as a CI shows it")
+    heading("The job summary of the first deploy")
     print(summary)
 
-    heading("What is live")
+    heading("Result")
     print(f"site   {site['deploy_id']}   {site['url']}   {pages} files, served byte for byte")
     print(f"again  {again['deploy_id']}   {again['url']}   {again['files_unchanged']} unchanged")
     print(f"image  {image['deploy_id']}   {image['url']}   {image['image']}")
 
 
 def invite(platform: Platform) -> None:
-    """Tell where to look, and wait for Ctrl-C."""
-    heading("Look at it")
+    """Print the addresses and wait for Ctrl-C."""
+    heading("Try it")
     print(f"page       {platform.url}/")
-    print(f"API key    {API_KEY} (for the page's switches, and for deploys of your own)")
+    print(f"API key    {API_KEY} (for the page and for your own deploys)")
     print(f"reports    {platform.folder}")
-    print("\nCtrl-C ends it and removes everything.", flush=True)
+    print("\nPress Ctrl-C to stop the platform and remove its files.", flush=True)
     platform.process.wait()
 
 
 def compare_with_folder(url: str) -> int:
-    """Fetch every file of the site over HTTP; return how many there are."""
+    """Compare every file of the site with the folder and return the number of files."""
     files = [path for path in SITE.rglob("*") if path.is_file()]
     opener = build_opener(ProxyHandler({}))
     for path in files:
         address = f"{url.rstrip('/')}/{quote(path.relative_to(SITE).as_posix())}"
-        with opener.open(address, timeout=10) as answer:
-            if answer.read() != path.read_bytes():
-                raise SystemExit(f"{address} is not what {path.relative_to(ROOT)} contains.")
+        with opener.open(address, timeout=10) as response:
+            if response.read() != path.read_bytes():
+                raise SystemExit(f"{address} differs from {path.relative_to(ROOT)}.")
     return len(files)
 
 
 def heading(text: str) -> None:
-    """Tell what comes next."""
+    """Print a heading."""
     print(f"\n{text}\n{'-' * len(text)}", flush=True)
 
 
 def main() -> int:
-    """Return 0 when all went well, otherwise the exit code of the deploy that failed."""
+    """Return 0, or the exit code of a failed deploy."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="leave the platform running until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep the platform running until Ctrl-C")
     keep = parser.parse_args().keep
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like Ctrl-C
+    # Handle SIGTERM like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     platform = Platform.start()
     try:
         demonstrate(platform)
         if keep:
             invite(platform)
         else:
-            print("\nThe local platform stops now, and its links end with it. Keep it: make demo KEEP=1")
+            print("\nStopping the local platform and its links. To keep it, run: make demo KEEP=1")
     except subprocess.CalledProcessError as error:
         print(f"\nThe deploy failed with exit code {error.returncode}.")
         return error.returncode

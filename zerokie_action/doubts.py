@@ -1,6 +1,6 @@
 """Only judges a deploy: every reason to stop before it changes anything, because it may not be intended.
 
-Each `Doubt` below is a row of the table in docs/static.md. All functions are pure. What is wrong with the
+Each `Doubt` below has a heading in docs/safety-checks.md. All functions are pure. What is wrong with the
 folder itself, whatever the app has, is found by `files.scan`.
 """
 
@@ -19,7 +19,7 @@ from zerokie_action.numbers import human_files, human_paths
 _FEW = 3
 """Up to this many files or pages raise no doubt."""
 _TAKE_OVER = "`take-over: true`"
-_BY_HAND = f"for one run by hand: {DOCS}/rollback.md#a-run-by-hand"
+_BY_HAND = f"for one run by hand: {DOCS}/rollback.md#run-a-deploy-by-hand"
 
 
 class Doubt(NamedTuple):

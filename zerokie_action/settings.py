@@ -106,8 +106,8 @@ class Settings(BaseSettings):
 
     operation: Literal["deploy", "restart", "destroy", "sweep"] = Field(
         "deploy",
-        description="`deploy`, `restart` (re-pull and restart the image), `destroy` (delete the app) or "
-        "`sweep` (destroy the previews of pull or merge requests that were closed or merged).",
+        description="`deploy`, `restart` (pull the image again), `destroy` (delete the app) or `sweep` "
+        "(delete the previews of closed pull requests).",
     )
     api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),
@@ -115,46 +115,56 @@ class Settings(BaseSettings):
     )
     api_url: Annotated[str, BeforeValidator(check_api_url)] = Field(
         DEFAULT_API_URL,
-        description="The platform's API: https, or http for a loopback host, `host.docker.internal` or "
-        "`host.containers.internal`.",
+        description="URL of the platform's API. Must use https, except for a loopback host, "
+        "`host.docker.internal` and `host.containers.internal`.",
     )
     app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
         "",
-        description="The app's name, which is part of its host name: `my-site`, not `My_Site`. For `sweep` "
-        "patterns, one per line, such as `my-site-pr-*`.",
+        description="Name of the app, such as `my-site`. For `sweep`, patterns such as `my-site-pr-*`, one "
+        "per line.",
     )
     skip_without_key: bool = Field(
         default=False,
-        description="Without an API key (a fork's pull request): warn, status `skipped`, exit code 0.",
+        description="Skip the run with a warning if the API key is missing, as in a fork's pull request.",
     )
     image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
-        None, description="Container image to deploy. `deploy` needs exactly one of `image` and `directory`."
+        None, description="Container image to deploy. `deploy` needs either `image` or `directory`."
     )
     directory: Path | None = Field(
-        None, description="Static folder to deploy. `deploy` needs exactly one of `image` and `directory`."
+        None, description="Folder to deploy as a static site. `deploy` needs either `image` or `directory`."
     )
-    create: bool = Field(default=False, description="Create the app when it does not exist.")
+    create: bool = Field(default=False, description="Create the app if it doesn't exist.")
     port: int | None = Field(
-        None, ge=1, le=65535, description="Port that the container listens on. Used when the app is created."
+        None,
+        ge=1,
+        le=65535,
+        description="Port that the container listens on. Applies only when the run creates the app.",
     )
-    cpu: int | None = Field(None, ge=1, description="CPU units, such as 256. Used when the app is created.")
+    cpu: int | None = Field(
+        None, ge=1, description="CPU units, such as 256. Applies only when the run creates the app."
+    )
     memory: int | None = Field(
-        None, ge=1, description="Memory, such as 512 (the API names no unit). Used when the app is created."
+        None,
+        ge=1,
+        description="Memory, such as 512 (the API doesn't name the unit). Applies only when the run creates "
+        "the app.",
     )
     env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = Field(
-        {}, description="Environment variables, one `KEY=VALUE` per line. Used when the app is created."
+        {},
+        description="Environment variables, one `NAME=value` per line. Applies only when the run creates the "
+        "app.",
     )
     registry_server: Annotated[str | None, BeforeValidator(formats.check_registry)] = Field(
         None,
-        description="Host of a private registry, such as registry.gitlab.com; without it, the platform uses "
-        "Docker Hub. Needs a username and a password.",
+        description="Host of a private registry, such as registry.gitlab.com. Without it, the credentials "
+        "are for Docker Hub.",
     )
     registry_username: str | None = Field(
-        None, description="Username, or name of a deploy token, for the registry. Needs a password."
+        None, description="Username or deploy token's name for the registry. Needs a password."
     )
     registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = Field(
         SecretStr(""),
-        description="Password, or deploy token, for the registry. Needs a username; never printed.",
+        description="Password or token for the registry. Needs a username. Never printed.",
     )
     ignore: Patterns = Field(
         (),
@@ -164,82 +174,81 @@ class Settings(BaseSettings):
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
         default=True,
-        description="Delete remote files that the folder no longer has: `true` at once, `false` never. A "
-        "duration such as `7d` deletes pages at once, and other files when no version that was live within "
-        "that time has them: an open page may still load them.",
+        description="When to delete remote files missing from the folder: `true` (immediately), `false` "
+        "(never), or a delay such as `7d`.",
     )
     take_over: bool = Field(
         default=False,
-        description="Continue although the app is another repository's, or may be, or has files that no "
-        "deploy of this action has uploaded. Meant for one run by hand.",
+        description="Continue even if another repository may own the app, or other tools uploaded files. For "
+        "one manual run.",
     )
     max_deletes: int | None = Field(
         None,
         ge=0,
-        description="The most files that may become stale in a deploy. Without it, a deploy stops if it "
-        "would delete the front page, or more than 3 files while the folder has fewer than half as many as "
-        "the last one, or fewer than half of the site's pages.",
+        description="How many files may become stale in one deploy. Replaces two safety checks (fewer than "
+        "half, front page).",
     )
     incremental: bool = Field(default=True, description="Skip unchanged files.")
-    concurrency: int = Field(64, ge=1, le=256, description="Upper bound on parallel uploads, 1 to 256.")
+    concurrency: int = Field(64, ge=1, le=256, description="Maximum number of parallel uploads, 1 to 256.")
     dry_run: bool = Field(
-        default=False, description="Report what would change, without taking the lock or writing anything."
+        default=False, description="Print and report the planned changes without making them."
     )
     domains: Domains = Field(
-        (), description="Custom domains such as www.example.com, one per line, to attach to a static app."
+        (), description="Custom domains to attach to a static app, such as www.example.com, one per line."
     )
     remove_domains: Domains = Field(
-        (), description="Custom domains, one per line, to remove from a static app."
+        (), description="Custom domains to remove from a static app, one per line."
     )
     wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
     wait_timeout: Seconds = Field(300.0, description="Time limit of `wait`.")
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,
-        description="Path or URL that must answer 2xx or 3xx after the deploy. If it is a file that was "
-        "deployed, the answer must be that file.",
+        description="Path or URL to check after the deploy. Expects the deployed file, or for other paths "
+        "2xx or 3xx.",
     )
     health_check_text: str | None = Field(
         None,
-        description="Text that a 2xx answer to `health-check` must contain, such as the commit; for an "
-        "image, the only proof that the new version answers.",
+        description="Text that the response to `health-check` must contain, such as the commit. For images, "
+        "it proves the new version.",
     )
-    health_check_timeout: Seconds = Field(120.0, description="Time limit of `health-check`.")
+    health_check_timeout: Seconds = Field(
+        120.0, description="How long to repeat `health-check` until it passes."
+    )
     rollback: bool = Field(
         default=False,
-        description="Container apps: if `wait`, `health-check` or `timeout` fails, deploy the previous image "
-        "again, provided that it was running.",
+        description="If `wait`, `health-check` or `timeout` fails, deploy the previous image again. "
+        "Container apps only.",
     )
     lock_timeout: Seconds = Field(
-        600.0, description="Time limit for waiting for another deploy's lock; `0` fails at once."
+        600.0, description="How long to wait for another deploy's lock. `0` fails immediately."
     )
     timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
     retry_timeout: Seconds = Field(
-        120.0, description="How long a request that fails is sent again; `0`: not at all."
+        120.0, description="How long to retry a failed request. `0` disables retries."
     )
     comment: bool = Field(
         default=False,
-        description="GitHub, GitLab: keep one comment on the pull or merge request up to date. Needs "
-        "`github-token` or `gitlab-token`.",
+        description="Keep one comment on the pull request up to date. Needs `github-token` or "
+        "`gitlab-token`.",
     )
     preview_environment: str | None = Field(
         None,
-        description="GitHub: show the app in the pull request as a deployment in this environment, such as "
-        "`previews`, with the button *View deployment*. Needs `github-token`.",
+        description="GitHub environment that shows the app in the pull request, such as `previews`. Needs "
+        "`github-token`.",
     )
     pull_request: int | None = Field(
         None,
         ge=1,
-        description="Number of the pull or merge request, if the run does not know it; limits `sweep` to it.",
+        description="Number of the pull request, if the run can't determine it. Limits `sweep` to this pull "
+        "request.",
     )
     github_token: Token = Field(
         SecretStr(""),
-        description="Token for `comment` on GitHub, with `pull-requests: write`, for `preview-environment`, "
-        "with `deployments: write`, and for `sweep`, with `pull-requests: read`; never printed.",
+        description="GitHub token for `comment`, `preview-environment` and `sweep`. Never printed.",
     )
     gitlab_token: Token = Field(
         SecretStr(""),
-        description="Token for `comment` on GitLab, with the scope `api`, and for `sweep`, with `read_api`; "
-        "never printed.",
+        description="GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed.",
     )
     output_file: Path | None = Field(None, description="Write the JSON result here.")
     dotenv_file: Path | None = Field(
@@ -255,7 +264,7 @@ class Settings(BaseSettings):
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )
     log_level: Level = Field(
-        "info", description="`debug`, `info`, `warning` or `error`; `RUNNER_DEBUG=1` means `debug`."
+        "info", description="`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."
     )
 
     @classmethod

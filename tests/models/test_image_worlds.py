@@ -21,7 +21,7 @@ LIMITS = {
     "a new app": {"a late red"},
     "short time limits": {"a late red"},
 }
-"""What no answer to a GET can tell: see `docs/image.md`. A late red is exit code 9 in place of 8."""
+"""What no answer to a GET can tell: see `docs/how-it-works.md`. A late red is exit code 9 in place of 8."""
 
 
 @pytest.fixture(name="loop")

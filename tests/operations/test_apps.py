@@ -163,7 +163,7 @@ def test_another_port_cpu_or_memory_than_the_apps_is_warned_about(world: World) 
     (note,) = (
         note for note in outcome.outputs["notes"] if note.startswith("The app keeps the `env` of its ")
     )
-    assert note.endswith("/docs/image.md#how-to-change-env.")
+    assert note.endswith("/docs/images.md#change-env.")
     assert "destroy" not in note, "at each deploy of a production"
     assert note.removesuffix(".") in lines(outcome)
 

@@ -79,7 +79,7 @@ def pipeline(*names: str) -> dict[str, dict[str, Any]]:
             given = {key.replace("-", "_"): value for key, value in include["inputs"].items()}
             for job, content in component(**given).items():
                 assert job not in jobs, "GitLab runs the last one only"
-                jobs[job] = content | {"include": include["rules"]}
+                jobs[job] = content | ({"include": include["rules"]} if "rules" in include else {})
         document.pop("stages", None)
         for job, content in document.items():
             base = document.get(content.get("extends"), {})

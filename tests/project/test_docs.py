@@ -104,6 +104,14 @@ def test_addresses_in_messages_lead_somewhere() -> None:
     assert [found for found in addresses if found[1] not in headings(ROOT / "docs" / found[0])] == []
 
 
+def test_pages_that_files_name_exist() -> None:
+    """Examples, the component and the issue forms name pages that exist."""
+    files = [*SOURCES, *sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))]
+    named = {name for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text("utf-8"))}
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def anchor(heading: str) -> str:
     """What GitHub makes of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
@@ -129,10 +137,9 @@ def test_what_a_page_names_exists(path: Path) -> None:
 
 
 def test_every_status_is_explained() -> None:
-    """With its exit codes, and whether somebody has to be called."""
-    text = (DOCS / "inputs.md").read_text("utf-8")
-    _, *rows = text[text.index("| `status` | exit code |") : text.index("The text of a not")].splitlines()
-    explained = [
-        status for row in filter(None, rows) for status in re.findall(r"`([a-z-]+)`", row.split("|", 2)[1])
-    ]
+    """With its exit codes and its meaning."""
+    text = (DOCS / "outputs.md").read_text("utf-8")
+    table = text[text.index("| `status` | exit code |") : text.index("## Exit codes")]
+    rows = [line.split("|")[1] for line in table.splitlines()[1:] if line.startswith("|")]
+    explained = [status for cell in rows for status in re.findall(r"`([a-z-]+)`", cell)]
     assert sorted(explained) == sorted(SCHEMA["properties"]["status"]["enum"])

@@ -224,7 +224,7 @@ def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Reposito
 def withdrawal() -> str:
     """The commands that docs/contributing/releasing.md has for it."""
     page = (ROOT / "docs" / "contributing" / "releasing.md").read_text("utf-8")
-    page = page[page.index("## Withdrawing one") :]
+    page = page[page.index("## Withdraw a release") :]
     return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
 
 

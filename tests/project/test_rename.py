@@ -10,7 +10,7 @@ from tests.project.test_docs import DOCUMENTS, headings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = {
-    "examples/github/deploy.yml": "uses: Another-Owner/zerokie-action@v1 ",
+    "examples/github/deploy.yml": "uses: Another-Owner/zerokie-action@v1\n",
     "examples/gitlab/component.yml": "component: $CI_SERVER_FQDN/another/group/zerokie-action/deploy@1\n",
     "examples/shell/deploy.sh": "ghcr.io/another-owner/zerokie-action:1",
 }
@@ -52,7 +52,7 @@ def test_released_documents_are_chosen_by_markers(tmp_path: Path) -> None:
 
     after = {name: (tmp_path / name).read_text("utf-8") for name in before}
     changed = [name for name in before if before[name] != after[name]]
-    assert changed == ["docs/pinning.md", "README.md", "SECURITY.md"]
+    assert changed == ["docs/versions.md", "README.md", "SECURITY.md"]
     for name in changed:
         assert "\n<!-- before the release -->\n" in before[name]
         assert not re.search(r"no release yet|the release( -->|$)", after[name], re.IGNORECASE | re.MULTILINE)

@@ -13,7 +13,7 @@ from zerokie_action.platform.models import App
 from zerokie_action.report.record import Change
 from zerokie_action.settings import ONLY_AT_CREATION
 
-_HOW_TO_CHANGE = f"{DOCS}/image.md#how-to-change-env"
+_HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
 HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
 LOOK_PAUSE = 1.0
 """Seconds between two looks at an app that is about to change."""
