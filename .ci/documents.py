@@ -18,8 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
-from zerokie_action.report.result import Result, output_values  # noqa: E402
-from zerokie_action.settings import INPUTS, Input, documented_inputs  # noqa: E402
+from zerokie_action.inputs.settings import INPUTS, Input, documented_inputs  # noqa: E402
+from zerokie_action.report.report import Result, output_values  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 OUTPUTS: dict[str, str] = {

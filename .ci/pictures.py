@@ -31,7 +31,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.ci.forge import TOKEN, Forge  # noqa: E402 - found by the line above
+from tests.previews.code_host import TOKEN, Forge  # noqa: E402 - found by the line above
 from tests.support import chromium  # noqa: E402
 from tests.support.platform import Platform  # noqa: E402
 from tests.support.required import npm_file  # noqa: E402

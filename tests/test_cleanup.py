@@ -12,7 +12,7 @@ from sandbox.faults import Fault, Kind
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import API_KEY, World
-from zerokie_action.lock.record import LockRecords
+from zerokie_action.lock.saved import LockRecords
 
 SESSION = "0b5c"
 STATE = {"STATE_app": "site", "STATE_session": SESSION}

@@ -15,7 +15,7 @@ import pytest
 
 import zerokie_action
 from zerokie_action.cli import help_text
-from zerokie_action.settings import INPUTS, spellings
+from zerokie_action.inputs.settings import INPUTS, spellings
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]

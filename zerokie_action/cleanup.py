@@ -18,10 +18,11 @@ from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unw
 from zerokie_action.http.request import Outcome, Write
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
+from zerokie_action.inputs.load import Environment, load, secrets
+from zerokie_action.inputs.validation import wrong_names
 from zerokie_action.limits import CLEANUP
-from zerokie_action.load import Environment, load, secrets
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.record import (
+from zerokie_action.lock.saved import (
     LockRecord,
     LockRecords,
     StateFileInUse,
@@ -33,7 +34,6 @@ from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.validation import wrong_names
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:

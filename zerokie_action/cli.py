@@ -86,7 +86,7 @@ def _answer(arguments: list[str]) -> None:
 
 def help_text() -> str:
     """The help of both commands: usage, inputs and exit codes."""
-    from zerokie_action.settings import documented_inputs  # noqa: PLC0415
+    from zerokie_action.inputs.settings import documented_inputs  # noqa: PLC0415
 
     entries = [_USAGE]
     for row in documented_inputs():

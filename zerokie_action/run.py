@@ -12,30 +12,30 @@ import anyio
 import anyio.to_thread
 
 import zerokie_action
+from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log, detect
+from zerokie_action.destroy import destroy
 from zerokie_action.errors import DeployError, Interrupted, WrongInputs, unwrap
-from zerokie_action.files.scan import problem_with_directory
-from zerokie_action.formats import parse_lines
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import host_and_path
-from zerokie_action.load import Environment, load, secrets
-from zerokie_action.lock.record import LockRecords
-from zerokie_action.notify import tell_forge
-from zerokie_action.numbers import human_seconds
-from zerokie_action.operations.destroy import destroy
-from zerokie_action.operations.image.container import deploy_image
-from zerokie_action.operations.job import Job
-from zerokie_action.operations.site.static import deploy_directory
-from zerokie_action.operations.sweep import sweep
+from zerokie_action.image.deploy import deploy_image
+from zerokie_action.inputs.formats import parse_lines
+from zerokie_action.inputs.load import Environment, load, secrets
+from zerokie_action.inputs.settings import DEFAULT_API_URL, Settings
+from zerokie_action.inputs.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
+from zerokie_action.lock.saved import LockRecords
 from zerokie_action.platform.client import Client
-from zerokie_action.redaction import Redactor
+from zerokie_action.previews.notify import tell_forge
+from zerokie_action.previews.sweep import sweep
 from zerokie_action.report.files import empty_reports, write_reports
-from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Result, redact_result
-from zerokie_action.settings import DEFAULT_API_URL, Settings
+from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Result, redact_result
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
-from zerokie_action.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
+from zerokie_action.site.deploy import deploy_directory
+from zerokie_action.site.scan import problem_with_directory
+from zerokie_action.text.numbers import human_seconds
+from zerokie_action.text.redaction import Redactor
 
 _THREADS = 8
 """Threads that read files. More threads are not faster."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from tests.ci.grammar import HOSTILE, gitlab_sections, workflow_commands
 from zerokie_action.ci import CI, Level, detect
-from zerokie_action.escapes import LINE_LIMIT
+from zerokie_action.text.escapes import LINE_LIMIT
 
 GITHUB, GITLAB = {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}
 ELSEWHERE = {"CI": "woodpecker", "GITHUB_ACTIONS": "false"}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import TOKEN, Forge
 from tests.ci.grammar import file_command
 from tests.e2e.conftest import (
     ENGINE,
@@ -25,6 +24,7 @@ from tests.e2e.conftest import (
     wait_for_stall,
 )
 from tests.e2e.engine import Container, Outcome, run, succeed
+from tests.previews.code_host import TOKEN, Forge
 from tests.support.platform import API_KEY, Platform
 from tests.support.required import find_program
 from tests.support.rest import serve

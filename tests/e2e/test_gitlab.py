@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.ci.forge import TOKEN, Forge
 from tests.e2e.conftest import ROOT, UPLOADED, commit, deployments, stall, wait_for_stall
 from tests.e2e.engine import Container, Outcome, succeed
+from tests.previews.code_host import TOKEN, Forge
 from tests.support.component import component
 from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program

@@ -12,9 +12,9 @@ from sandbox.faults import Kind
 from sandbox.platform import EXPIRY
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.world import World
-from zerokie_action.files.local import FileContent
 from zerokie_action.http.request import Bytes, Content
-from zerokie_action.lock.record import LockRecords
+from zerokie_action.lock.saved import LockRecords
+from zerokie_action.site.local import FileContent
 
 MINUTE = 60.0
 COMMANDS = "`zerokie-cleanup` (in a checkout `python entrypoint.py cleanup`)"

@@ -20,13 +20,13 @@ import anyio
 
 from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
+from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Outcome, Write
-from zerokie_action.operations.image.container import deploy_image
-from zerokie_action.operations.job import Job
+from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
-from zerokie_action.report.result import Result
+from zerokie_action.report.report import Result
 from zerokie_action.shutdown import Shutdown
 
 OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"

@@ -23,15 +23,15 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
-from zerokie_action.doubts import about_deploying
-from zerokie_action.files.content_type import is_page
-from zerokie_action.files.ignore import Patterns
-from zerokie_action.files.local import LocalFile
-from zerokie_action.files.manifest import Manifest, directories_of, find_manifests
-from zerokie_action.files.plan import make_plan, needs_update
-from zerokie_action.files.proofs import Listing, judge_listing, next_manifest
-from zerokie_action.files.rules import MANIFEST_FOLDER
-from zerokie_action.files.zone import make_zone
+from zerokie_action.site.content_type import is_page
+from zerokie_action.site.ignore import Patterns
+from zerokie_action.site.local import LocalFile
+from zerokie_action.site.manifest import Manifest, directories_of, find_manifests
+from zerokie_action.site.plan import make_plan, needs_update
+from zerokie_action.site.remote import make_zone
+from zerokie_action.site.rules import MANIFEST_FOLDER
+from zerokie_action.site.safety_checks import about_deploying
+from zerokie_action.site.verify import Listing, judge_listing, next_manifest
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))

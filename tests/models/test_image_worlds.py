@@ -7,8 +7,8 @@ import pytest
 
 from tests.models.image_worlds import OLD, WORLDS, Colleague, World, draw, tried
 from tests.support.timewarp import TimeWarpLoop, warped
-from zerokie_action.operations.image import rollout
-from zerokie_action.operations.image.rollout import Rollout
+from zerokie_action.image import rollout
+from zerokie_action.image.rollout import Rollout
 from zerokie_action.platform.models import App
 
 LIMITS = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.component import InvalidInputError, component, component_inputs, passed_on
 from tests.support.settings import VALUES
 from tests.support.world import World
-from zerokie_action.settings import input_name
+from zerokie_action.inputs.settings import input_name
 
 NOT_INPUTS = {
     "operation",  # each of the jobs has its own

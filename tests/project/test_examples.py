@@ -27,10 +27,10 @@ from tests.project.pipelines import (
 from tests.support.component import component_inputs, expand, passed_on
 from tests.support.platform import contents
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.formats import parse_duration
+from zerokie_action.inputs.formats import parse_duration
+from zerokie_action.inputs.settings import INPUTS as FIELDS
 from zerokie_action.report.files import render_json
-from zerokie_action.report.result import Result
-from zerokie_action.settings import INPUTS as FIELDS
+from zerokie_action.report.report import Result
 
 FILES = sorted(
     path

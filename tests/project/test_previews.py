@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.ci.forge import TOKEN, Deployment, Forge, run
+from tests.previews.code_host import TOKEN, Deployment, Forge, run
 from tests.project.pipelines import (
     EXAMPLES,
     ROOT,

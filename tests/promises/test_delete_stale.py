@@ -1,6 +1,6 @@
 """`delete-stale: 7d`: a file goes when no version that was live in the last seven days has it.
 
-`tests/files/test_plan.py` and `test_proofs.py` have the rules, as tables.
+`tests/site/test_plan.py` and `test_proofs.py` have the rules, as tables.
 """
 
 import html
@@ -12,7 +12,7 @@ from sandbox.faults import Kind
 from tests.support.containers import tell
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
-from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
+from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
 
 DAY = 86_400.0
 PAGES = {"index.html", "about.html"}

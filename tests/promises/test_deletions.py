@@ -1,6 +1,6 @@
 """Failures before the DELETE of an app: no static app of another owner is deleted.
 
-`tests/operations/test_destroy.py` has the rules for the kind of an app, each without a failure.
+`tests/test_destroy.py` has the rules for the kind of an app, each without a failure.
 """
 
 import random
@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.faults import Fault, Kind
 from sandbox.records import Record
-from tests.ci.forge import GITHUB, Forge, run
+from tests.previews.code_host import GITHUB, Forge, run
 from tests.support.world import Outcome, World
 
 APP = "my-site-pr-1"

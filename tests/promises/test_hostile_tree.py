@@ -1,6 +1,6 @@
 """A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's.
 
-`tests/files/test_rules.py` and `test_scan.py` have what is refused, in rows; here nothing of it leaks.
+`tests/site/test_rules.py` and `test_scan.py` have what is refused, in rows; here nothing of it leaks.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Where the list of files is late: no stranger's file is deleted, and deploys a minute apart are right.
 
-`test_dialects.py` has deploys a minute apart on such platforms; `tests/files/test_proofs.py` has the rules.
+`test_dialects.py` has deploys a minute apart on such platforms; `tests/site/test_verify.py` has the rules.
 """
 
 import random

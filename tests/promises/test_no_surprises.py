@@ -1,6 +1,6 @@
 """Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros.
 
-`tests/test_doubts.py` has the rules, as tables; here is a deploy for each message, and what goes on after it.
+`tests/site/test_safety_checks.py` has the rules, as tables. Here is a deploy for each message, and the next run.
 `tests/ci/test_repository.py` says which repository a run is of.
 """
 

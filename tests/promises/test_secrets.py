@@ -204,7 +204,7 @@ def test_a_token_in_origin_is_shown_nowhere(
     inputs: dict[str, object] = {"dotenv_file": dotenv, "log_level": "debug"}
     outcomes = [run_in_checkout(world, SHOP), run_in_checkout(world, origin, {}, **inputs)]
     with monkeypatch.context() as broken:  # a bug, whose traceback the log shows
-        broken.setattr("zerokie_action.operations.site.zone.find_manifests", None)
+        broken.setattr("zerokie_action.site.read.find_manifests", None)
         outcomes.append(run_in_checkout(world, origin, {}, **inputs))
     assert "Traceback" in outcomes[-1].log
     said = [str((outcome.log, outcome.outputs, outcome.summary)) for outcome in outcomes]

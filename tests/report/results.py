@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.escapes import one_line
-from zerokie_action.report.result import Changes, Result, Seen, Uploaded
+from zerokie_action.report.report import Changes, Result, Seen, Uploaded
+from zerokie_action.text.escapes import one_line
 
 
 def static() -> Result:

@@ -10,10 +10,10 @@ from markdown_it import MarkdownIt
 from tests.ci.grammar import workflow_commands
 from tests.report import results
 from tests.support.schema import check_result
-from zerokie_action.escapes import is_web_url
 from zerokie_action.report.files import render_dotenv, render_json
-from zerokie_action.report.result import Result, outputs
+from zerokie_action.report.report import Result, outputs
 from zerokie_action.report.summary import render_summary
+from zerokie_action.text.escapes import is_web_url
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 CONTRACT = """

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.report import results
-from zerokie_action.report.result import Changes, Result, Uploaded
+from zerokie_action.report.report import Changes, Result, Uploaded
 from zerokie_action.report.summary import render_comment, render_summary
 
 

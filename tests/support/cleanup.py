@@ -13,7 +13,7 @@ from sandbox.server import serve
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.cleanup import cleanup
-from zerokie_action.lock.record import LockRecords
+from zerokie_action.lock.saved import LockRecords
 
 
 def state_file(world: World) -> Path:

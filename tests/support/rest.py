@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
-from tests.ci.forge import Forge
+from tests.previews.code_host import Forge
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from zerokie_action import load as inputs
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.settings import Settings
-from zerokie_action.validation import check, wrong_names
+from zerokie_action.inputs import load as inputs
+from zerokie_action.inputs.settings import Settings
+from zerokie_action.inputs.validation import check, wrong_names
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Literal, TextIO, get_args
 
-from zerokie_action.escapes import log_line
-from zerokie_action.redaction import Redactor
+from zerokie_action.text.escapes import log_line
+from zerokie_action.text.redaction import Redactor
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = get_args(Level)

@@ -17,7 +17,7 @@ from anyio.streams.tls import TLSAttribute
 
 from zerokie_action.errors import unwrap
 from zerokie_action.http.response import IncomingResponse
-from zerokie_action.numbers import human_seconds
+from zerokie_action.text.numbers import human_seconds
 
 _PIECE = 64 * 1024
 """Bytes. A larger request body is sent while the response is awaited."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from zerokie_action.http.url import is_loopback
-from zerokie_action.numbers import human_seconds
+from zerokie_action.text.numbers import human_seconds
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500

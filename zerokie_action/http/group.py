@@ -7,7 +7,7 @@ import anyio
 
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.http.failure import Failure
-from zerokie_action.numbers import human_files, human_seconds
+from zerokie_action.text.numbers import human_files, human_seconds
 
 _LINE_EVERY = 15.0
 """Seconds between two log lines of a group."""

@@ -23,7 +23,7 @@ from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.request import Outcome, Write
 from zerokie_action.http.transport import Transport
-from zerokie_action.numbers import human_seconds
+from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 from zerokie_action.http.request import extensions
 from zerokie_action.http.url import web_url
-from zerokie_action.numbers import human_seconds
+from zerokie_action.text.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CERTIFICATE_NAME = "[0-9a-f]" * 8 + ".[0-9]*"

@@ -17,7 +17,7 @@ from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
-from zerokie_action.lock.record import CLEANUP_COMMANDS, LockRecords, expiry
+from zerokie_action.lock.saved import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import Client

@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import TypeVar
 
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
-from zerokie_action.escapes import shorten
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import Malformed
+from zerokie_action.text.escapes import shorten
 
 T = TypeVar("T")
 

@@ -31,7 +31,6 @@ from zerokie_action.http.request import (
     extensions,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
-from zerokie_action.numbers import human_bytes
 from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
 from zerokie_action.platform.models import (
     App,
@@ -46,6 +45,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
+from zerokie_action.text.numbers import human_bytes
 
 T = TypeVar("T")
 

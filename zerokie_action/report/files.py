@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zerokie_action.ci import CI
-from zerokie_action.escapes import dotenv_json, dotenv_value, is_web_url, output_line
-from zerokie_action.report.result import Result, harmless_json, output_values, outputs
+from zerokie_action.report.report import Result, harmless_json, output_values, outputs
 from zerokie_action.report.summary import render_summary
+from zerokie_action.text.escapes import dotenv_json, dotenv_value, is_web_url, output_line
 
 SCHEMA_VERSION = 1
 """The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""

@@ -3,15 +3,15 @@
 A document begins with the status and the link to the app; then comes one line of counts. The changes are
 last, because a document that is too long is cut at its end.
 
-Foreign text goes through `zerokie_action.escapes`.
+Foreign text goes through `zerokie_action.text.escapes`.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from zerokie_action.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
-from zerokie_action.numbers import human_bytes, human_files, human_seconds
-from zerokie_action.report.result import NOTHING_CHANGED, OUTCOMES, Changes, Result
+from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Changes, Result
+from zerokie_action.text.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
+from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
 _LIMIT = 60_000
 """Bytes. GitHub allows 65,536 characters in a comment, including the comment's hidden marker."""

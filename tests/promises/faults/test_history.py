@@ -40,7 +40,7 @@ from tests.promises.test_no_surprises import OURS, THEIRS
 from tests.support.cleanup import clean_up
 from tests.support.timewarp import wall_clock, warped
 from tests.support.world import Outcome, open_world
-from zerokie_action.files.manifest import find_manifests
+from zerokie_action.site.manifest import find_manifests
 
 NAMES = ("index.html", "a.css", "b/c.js", "ü %41#?.txt", ".well-known/x")
 HASHED = ("a.1.js", "a.2.js", "a.3.js")

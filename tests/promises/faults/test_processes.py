@@ -51,7 +51,7 @@ socket.getaddrinfo = look_up
 """A look-up waits for a name in a thread, which nothing can end. The wait for its end is shorter."""
 SLOW_SCAN = """
 import time
-from zerokie_action.operations.site import static
+from zerokie_action.site import deploy as static
 
 scan, calls = static.scan, []
 

@@ -1,0 +1,150 @@
+"""All inputs together: spellings, defaults, what contradicts what, and every problem at once."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from tests.ci.grammar import HOSTILE
+from tests.support.settings import (
+    COMPANY,
+    MINIMAL,
+    VALUES,
+    load,
+    make_what_inputs_name,
+    problems,
+    variables,
+)
+from zerokie_action.errors import ConfigurationError
+from zerokie_action.inputs.settings import INPUTS, spellings
+
+IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
+
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_what_inputs_name(tmp_path)
+
+
+# --- every input
+
+
+def test_every_input_has_an_example_here() -> None:
+    """A new input can't be forgotten below."""
+    assert list(VALUES) == list(INPUTS)
+
+
+@pytest.mark.parametrize("field", VALUES)
+def test_every_input_is_read(field: str) -> None:
+    """The text in its variable becomes the input's value."""
+    env = MINIMAL | variables(**COMPANY.get(field, {})) | variables(**{field: VALUES[field][0]})
+    assert getattr(load(env), field) == VALUES[field][1]
+
+
+def test_every_input_has_five_spellings() -> None:
+    """GitHub keeps the dash, Drone has its prefix and keeps it, Woodpecker has the prefix."""
+    assert spellings("api_key") == (
+        *("INPUT_API-KEY", "INPUT_API_KEY", "PLUGIN_API-KEY", "PLUGIN_API_KEY", "ZEROKIE_API_KEY"),
+    )
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(st.sampled_from(spellings("lock_timeout")), st.sampled_from(["", " ", "1", " 2\n"])))
+def test_the_first_spelling_that_is_not_empty_counts(env: dict[str, str]) -> None:
+    """Empty, or nothing but white space, counts as not set; white space around a value is cut off."""
+    given = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_OPERATION": "restart"}
+    texts = [env.get(name, "").strip() for name in spellings("lock_timeout")]
+    assert load(given | env).lock_timeout == float(next(filter(None, texts), 600))
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    """What a run does that sets nothing but what is required."""
+    found = load(MINIMAL).model_dump(exclude={"api_key", "app", "directory"})
+    assert {name: value for name, value in found.items() if value not in (None, (), {}, SecretStr(""))} == {
+        "operation": "deploy",
+        "api_url": "https://api.platform-dev.zerokie.com",
+        "skip_without_key": False,
+        "create": False,
+        "delete_stale": True,
+        "take_over": False,
+        "incremental": True,
+        "concurrency": 64,
+        "dry_run": False,
+        "wait": True,
+        "wait_timeout": 300.0,
+        "health_check_timeout": 120.0,
+        "rollback": False,
+        "lock_timeout": 600.0,
+        "timeout": 1800.0,
+        "retry_timeout": 120.0,
+        "comment": False,
+        "log_level": "info",
+    }
+
+
+# --- what is wrong
+
+
+def test_every_wrong_item_of_a_list_is_told() -> None:
+    """Not only an input's first one; a deploy that ignores one more file may delete it."""
+    found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b", domains="a..b\nok.a.b\nb c"))
+    assert [problem.partition(":")[0] for problem in found] == [
+        "`ignore` (ZEROKIE_IGNORE)",
+        *["`keep` (ZEROKIE_KEEP)"] * 2,
+        *["`domains` (ZEROKIE_DOMAINS)"] * 2,
+    ]
+
+
+SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(["", "Bearer ", "a=b c\n", "=", "$", "é", "[", "https://u:"]),
+    st.dictionaries(
+        st.sampled_from(sorted(set(VALUES) - set(SECRETS))), HOSTILE.map(lambda text: text.replace("\0", ""))
+    ),
+)
+def test_any_environment_gives_settings_or_sentences(before: str, others: dict[str, str]) -> None:
+    """Whatever the inputs are: no other error, and no secret in any sentence, or in the traceback's chain."""
+    env = variables(**others, **dict.fromkeys(SECRETS, f"{before}hunter2"))
+    seen: list[BaseException] = []
+    try:
+        load(env)
+    except ConfigurationError as error:
+        seen.append(error)
+    while seen and (following := seen[-1].__cause__ or seen[-1].__context__):
+        seen.append(following)
+    assert "hunter2" not in "".join(map(repr, seen)) + "".join(map(str, seen))
+
+
+# --- lists that are joined with commas
+
+
+def test_a_comma_separates_no_items_whatever_the_prefix() -> None:
+    """Drone and Woodpecker join YAML lists with commas. That is exit 2 unless the comma is text."""
+    lists = {
+        "IGNORE": "*.map,drafts/",
+        "KEEP": "uploads/,[x,y]",
+        "DOMAINS": "a.example.com,b.example.com",
+        "REMOVE_DOMAINS": "c.example.com,d.example.com",
+    }
+    for prefix in ("INPUT", "PLUGIN", "ZEROKIE"):
+        env = {f"{prefix}_{name}": text for name, text in lists.items()}
+        found = problems(MINIMAL | env)
+        assert [problem.partition(":")[0].partition("(")[2].rstrip(")") for problem in found] == [*env]
+    read = load(MINIMAL | {"PLUGIN_IGNORE": "a\\,b\n[c,d]\n", "PLUGIN_HEALTH_CHECK": "/a,b"})
+    assert (read.ignore, read.health_check) == (("a\\,b", "[c,d]"), "/a,b")
+
+
+@pytest.mark.parametrize("text", ["A=1,B=2", "A=hunter2, b.c-1=3", "C=1\nA=1,B=2"])
+def test_variables_that_are_joined_with_commas_are_exit_2(text: str) -> None:
+    """The platform could never show or correct the mistake. Elsewhere, the comma belongs to the value."""
+    assert problems(IMAGE | {"PLUGIN_ENV": text}) == (
+        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one per line",
+    )
+    assert load(IMAGE | {"ZEROKIE_ENV": text}).env
+    assert load(IMAGE | {"PLUGIN_ENV": "# A=1,B=2\nA=1,2\nB=a, b"}).env == {"A": "1,2", "B": "a, b"}

@@ -1,0 +1,158 @@
+"""Inputs that contradict each other, have no effect in a run, or are none."""
+# ruff: noqa: E501  sentences that are expected word for word are not wrapped
+
+import html
+from pathlib import Path
+
+import pytest
+
+from tests.support.settings import MINIMAL, VALUES, load, make_what_inputs_name, problems, variables
+from tests.support.world import World
+from zerokie_action.inputs.load import Environment
+from zerokie_action.inputs.settings import input_name
+from zerokie_action.inputs.validation import OTHER_NAMES, input_warnings, unknown_names
+
+LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
+
+
+@pytest.fixture(autouse=True)
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_what_inputs_name(tmp_path)
+
+
+# --- inputs without an effect
+
+
+OTHERS = [field for field in VALUES if field not in {"operation", "image", "directory", "app"}]
+
+
+@pytest.mark.parametrize(
+    ("task", "what", "unused"),
+    [
+        ({"directory": "dist"}, "directory", ["rollback"]),
+        ({"image": "nginx:2"}, "image", ["keep"]),
+        ({"operation": "restart"}, "operation: restart", ["rollback"]),
+        ({"operation": "destroy"}, "operation: destroy", ["rollback", "keep"]),
+        ({"operation": "sweep", "app": "web-pr-*"}, "operation: sweep", ["rollback", "keep"]),
+    ],
+)
+def test_only_rollback_and_keep_warn_if_they_have_no_effect(
+    task: dict[str, str], what: str, unused: list[str]
+) -> None:
+    """With the variable that was read. All other inputs are silent, and so is an input without a value."""
+    ours = variables(api_key="key", app="web") | variables(**task)
+    fields = [field for field in OTHERS if not (what == "image" and field in {"domains", "remove_domains"})]
+    env = variables(**{field: VALUES[field][0] for field in fields}) | ours
+    assert [*input_warnings(load(env), Environment(env))] == [
+        f"`{field}` (ZEROKIE_{field.upper()}) has no effect with `{what}`" for field in unused
+    ]
+    env = ours | variables(rollback="no", keep="# none\n")
+    assert [*input_warnings(load(env), Environment(env))] == []
+
+
+def test_the_warning_is_in_log_summary_and_result(world: World) -> None:
+    outcome = world.run(rollback=True, port=80)
+    (warning,) = outcome.outputs["warnings"]
+    assert warning == "`rollback` (ZEROKIE_ROLLBACK) has no effect with `directory`"
+    assert outcome.outputs["notes"] == []
+    assert f"Warning: {warning}\n" in outcome.log
+    assert "has no effect with" in html.unescape(outcome.summary)
+
+
+@pytest.mark.parametrize(
+    ("image", "more", "host"),
+    [
+        ("ghcr.io/o/web:2", LOGIN, "ghcr.io"),
+        ("GHCR.io/o/web:2", LOGIN, "ghcr.io"),
+        ("localhost:5000/web", LOGIN, "localhost:5000"),
+        ("ghcr.io/o/web:2", {**LOGIN, "registry_server": "proxy.example.com"}, ""),
+        ("o/web:2", LOGIN, ""),
+        ("docker.io/o/web:2", LOGIN, ""),
+        ("ghcr.io/o/web:2", {}, ""),
+    ],
+)
+def test_a_login_without_its_registry_is_exit_2(image: str, more: dict[str, str], host: str) -> None:
+    """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
+    env = variables(api_key="key", app="web", image=image, **more)
+    if host:
+        (problem,) = problems(env)
+        assert problem.endswith(f"is on {host!r}: add `registry-server: {host}`")
+        assert "pass-word" not in problem
+    else:
+        assert load(env).image == image
+
+
+# --- contradictions
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
+        ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
+        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
+        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' is wrong. Unable to parse input string as an integer, exceeded maximum size"),
+        # paths of secrets
+        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
+        ({"registry_username": "me", "registry_password": f"{Path(__file__)}"}, "`registry-password` (ZEROKIE_REGISTRY_PASSWORD): This is a path. Pass the content (GitLab: `file: false`)"),
+    ],
+)  # fmt: skip
+def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
+    """Also inputs that are right by themselves and wrong together."""
+    Path("key.txt").write_text("hunter2")
+    assert problems(MINIMAL | variables(**inputs)) == (problem,)
+
+
+@pytest.mark.parametrize("text", ["my-site", "my-site-*", "my-*-pr-*", "*-pr-*", "a/b-pr-*", "my site-pr-*"])
+def test_only_patterns_of_previews_are_swept(text: str) -> None:
+    """One that is wrong stops the sweep of all: `my-site-*` would take production along."""
+    (problem,) = problems(variables(api_key="key", operation="sweep", app=f"docs-mr-*\n{text}"))
+    assert problem.startswith(
+        f"`app` (ZEROKIE_APP): {text!r} is not a pattern of previews for `operation: swee"
+    )
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [
+        ("ZEROKIE_DRYRUN", "dry_run"),
+        ("ZEROKIE_DRY-RUN", "dry_run"),
+        ("INPUT_DELETESTALE", "delete_stale"),
+        ("PLUGIN_MAX_DELETE", "max_deletes"),
+    ],
+)
+def test_a_misspelt_input_gets_did_you_mean(variable: str, field: str) -> None:
+    """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
+    right = f"{variable.partition('_')[0]}_{field.upper()}"
+    assert problems(MINIMAL | {variable: "1"}) == (
+        f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?",
+    )
+    assert unknown_names(Environment({variable: "1"})) == []
+    load(MINIMAL | {variable: " "})
+    load(MINIMAL | {variable: "1"} | variables(**{field: VALUES[field][0]}))
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_names_from_other_tools_and_former_inputs_are_exit_2(name: str) -> None:
+    """However the name is written, and whether or not our input is set."""
+    upper = name.upper().replace("-", "_")
+    for variable in (f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"):
+        (problem,) = problems(MINIMAL | {variable: "hunter2"})
+        assert problem.startswith(f"`{name}` ({variable}) is ")
+        assert "hunter2" not in problem
+        assert unknown_names(Environment({variable: "1"})) == []
+
+
+def test_other_unknown_names_share_a_warning() -> None:
+    """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
+    others = ("ZEROKIE_RESULT_APP", "ZEROKIE_RESULT_DRY_RUN", "MY_ZEROKIE_DRYRUN", "DRYRUN", "ZEROKIE")
+    env = MINIMAL | dict.fromkeys(("ZEROKIE_KEY", "INPUT_NAME", "PLUGIN_VERBOSE", *others), "1")
+    env |= {"ZEROKIE_EMPTY": " ", "ZEROKIE_RESULT_TOKEN": "1"}
+    assert unknown_names(Environment(env)) == [
+        "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
+    ]
+    load(env)

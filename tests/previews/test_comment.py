@@ -1,0 +1,144 @@
+"""`comment: true`, the whole way: what is written on the pull or merge request.
+
+`tests/previews/test_notify.py` has when that is, and what a forge can't break.
+"""
+
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Kind
+from tests.previews.code_host import TOKEN, Forge, warnings
+from tests.previews.code_host import run as run_on_forge
+from tests.support.world import API_KEY, Outcome, World
+
+BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
+
+
+def run(world: World, forge: Forge, ci: str = "github", **inputs: object) -> Outcome:
+    given: dict[str, Any] = {"comment": True, **inputs}
+    return run_on_forge(world, forge, ci, **given)
+
+
+def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
+    """The first line of our comment with this ID."""
+    place = "/repos/o/r/issues/12/comments" if ci == "github" else "/projects/7/merge_requests/3/notes"
+    label = f"{place}\0{app}\0{number}"
+    return f"<!-- zerokie-action: {hmac.new(key.encode(), label.encode(), 'sha256').hexdigest()} -->"
+
+
+def comment(forge: Forge) -> str:
+    """The only comment there is."""
+    (text,) = forge.comments.values()
+    return text
+
+
+@BOTH
+def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
+    """What was deployed, from which commit, what changed, and how long it took."""
+    forge = Forge()
+    outcome = run(world, forge, ci)
+    assert outcome.exit_code == 0
+    first = comment(forge)
+    lines = first.splitlines()
+    (number,) = forge.comments
+    assert lines[0] == marker(number, ci)
+    assert lines[2] == "## ✅ `site` is deployed"
+    assert f" · deploy `{outcome.outputs['deploy_id']}`" in first
+    assert f"](<{outcome.outputs['url']}>)" in lines[4]
+    assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
+    assert lines[6].startswith("4 files uploaded (29 B), 0 deleted, 0 unchanged · 0 s · ")
+    assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
+    assert [request.partition(" ")[0] for request in forge.requests] == [
+        *("GET", "POST", "PATCH" if ci == "github" else "PUT")
+    ]
+
+    world.write({"index.html": b"new"})
+    outcome = run(world, forge, ci)
+    assert "3 deleted" in comment(forge)
+    assert comment(forge).splitlines()[0] == marker(number, ci)
+    assert outcome.log.splitlines()[-1].startswith("Commented on ")
+
+
+@BOTH
+def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
+    """The newest counts. Another app's or key's, a quoted one and a copy are not ours."""
+    others = ["hello"] * 340
+    ours = {7: "an old one of ours", 330: "ours"}
+    for number, text in ours.items():
+        others[number] = f"{marker(number, ci)}\n\n{text}"
+    others[0] = f"{others[330]}, a copy in an older comment"
+    others[331] = f"{others[330]}, a copy in a newer comment"
+    others[332] = f"{marker(332, ci, app='site-2')}\nanother app's"
+    others[333] = f"{marker(333, ci, key='another-key')}\nanother key's"
+    others[334] = f"> {marker(334, ci)}\nquoted"
+    forge = Forge(dict(enumerate(others)))
+    run(world, forge, ci)
+    assert [number for number, text in enumerate(others) if forge.comments[number] != text] == [330]
+    assert len(forge.comments) == len(others)
+
+
+def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
+    """The comment says so; it has no URL any more."""
+    forge = Forge()
+    run(world, forge)
+    outcome = run(world, forge, operation="destroy")
+    assert outcome.exit_code == 0
+    assert "## ✅ `site` is deleted" in comment(forge)
+    assert "http://127" not in comment(forge)
+
+
+def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
+    """What would be done, with as many names as fit: a forge refuses long comments."""
+    forge = Forge()
+    world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
+    outcome = run(world, forge, dry_run=True, domains="www.example.com")
+    text = comment(forge)
+    assert {record.method for record in outcome.requests} == {"GET"}
+    assert "## 🔍 Dry run for `site`: nothing was changed" in text
+    assert "would attach" in text
+    assert "402 files to upload (3 B)" in text
+    assert 50_000 < len(text) < 65_536
+    assert text.endswith(
+        "\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+    )
+
+
+def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:
+    """What the platform says means nothing in Markdown; an answer of the forge issues no command.
+
+    No secret is in the comment, nor in the log.
+    """
+    forge = Forge()
+    said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
+    world.fault(Kind.STATUS, "POST", "/lock$", status=400, body=said)
+    run(world, forge)
+    text = comment(forge)
+    assert '(400: "`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;")' in text
+    assert API_KEY not in text
+    assert TOKEN not in text
+    forge.refuse["POST"] = (422, b'{"message": "\\n::error::owned ##[error] good-token"}')
+    forge.comments.clear()
+    log = run(world, forge).log
+    assert "Commenting was refused (422" in log
+    assert not [text for text in ("\n::error::owned", "##[", TOKEN) if text in log.partition("deploys")[2]]
+
+
+@pytest.mark.parametrize(
+    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "is not possible: `gitlab-token` is not set")]
+)
+def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning names the scope, which the job's own token does not have."""
+    outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
+    (warning,) = warnings(outcome.log)
+    assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning
+    assert outcome.exit_code == 0
+
+
+def test_endless_pages_are_a_warning(world: World) -> None:
+    forge = Forge(is_endless=True)
+    (warning,) = warnings(run(world, forge).log)
+    assert "127.0.0.1 lists more than 30 pages" in warning
+    assert len(forge.requests) == 30

@@ -1,0 +1,102 @@
+"""The JSON result, and what GitLab reads: the contract's names, types and order."""
+
+import json
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+from tests.report import results
+from tests.support.schema import SCHEMA
+from zerokie_action.report.files import render_annotations, render_dotenv, render_json
+from zerokie_action.report.report import Changes, Result, Seen, Uploaded, outputs, redact_result
+from zerokie_action.text.redaction import Redactor
+
+
+def test_the_json_result_follows_its_schema():
+    """In the order of the schema, which has every property; numbers are numbers, lists are lists."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    document = json.loads(render_json(results.static()))
+    assert list(document) == list(SCHEMA["properties"]) == SCHEMA["required"]
+    assert document["duration_seconds"] == 2.346
+    assert document["created"] is True
+    assert document["image"] is None
+    assert document["uploaded"][1] == {"path": "assets/a b.png", "bytes": 8_000_000, "sign": "+"}
+    assert document["deleted"] == ["old/a|b.html"]
+
+
+def test_no_text_of_a_result_has_a_secret():
+    """No text of a result, at any depth, has a secret in it; our own words stay."""
+    secret = "s3cr3t-key"  # noqa: S105
+    changes = Changes(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1)
+    result = Result(
+        "deploy",
+        app=secret,
+        status="deployed",
+        seen=Seen.LIVE,
+        url=f"https://{secret}",
+        changes=changes,
+        domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
+        notes=[secret],
+        warnings=[f"a {secret} b"],
+        problems=[f"unknown: {secret}"],
+        hint=secret,
+    )
+    clean = redact_result(result, Redactor(secret, "deployed", "live").redact)
+    assert secret not in render_json(clean)
+    assert (clean.status, clean.outcome) == ("deployed", "live")
+    assert (clean.url, clean.warnings) == ("https://***", ["a *** b"])
+    assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
+
+
+def test_an_image_or_an_address_of_any_length_is_no_output():
+    """An output is one line, however long an answer of the platform is."""
+    for end, is_known in (("a" * 100, True), ("a" * 3_000, False)):
+        shown = outputs(Result("deploy", url=f"https://a.b/{end}", image=end))
+        assert ("url" in shown, "image" in shown) == (is_known, is_known)
+
+
+def test_the_dotenv_file_has_a_line_for_each_known_value():
+    """Known values, a line each; no error, no empty value."""
+    assert render_dotenv(results.static()) == (
+        "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
+        "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
+        "ZEROKIE_RESULT_APP=my-site\n"
+        "ZEROKIE_RESULT_KIND=static\n"
+        "ZEROKIE_RESULT_STATUS=deployed\n"
+        "ZEROKIE_RESULT_CREATED=true\n"
+        "ZEROKIE_RESULT_CHANGED=true\n"
+        "ZEROKIE_RESULT_FILES_UPLOADED=2\n"
+        "ZEROKIE_RESULT_FILES_DELETED=1\n"
+        "ZEROKIE_RESULT_FILES_UNCHANGED=199\n"
+        "ZEROKIE_RESULT_BYTES_UPLOADED=8001200\n"
+        "ZEROKIE_RESULT_CACHE_PURGED=true\n"
+        'ZEROKIE_RESULT_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
+        "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
+        "ZEROKIE_RESULT_EXIT_CODE=0\n"
+    )
+
+
+def test_a_dotenv_file_has_less_than_5_kb():
+    """GitLab refuses a file of 5 KB or more, so the list goes, and the rest stays."""
+    found = []
+    for count in (50, 170):
+        domains: list[dict[str, object]] = [{"domain": f"{number}.example.com"} for number in range(count)]
+        found.append(render_dotenv(replace(results.static(), domains=domains)))
+    assert ["DOMAINS" in text for text in found] == [True, False]
+    assert all(text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n") and len(text) < 5_000 for text in found)
+
+
+@pytest.mark.parametrize(
+    ("is_link", "urls"),
+    [
+        (True, ["http://127.0.0.1:8080/a%20b?c=d&e#f", "http://[::1]:8080/"]),
+        (False, [None, "", "javascript:alert(1)", "https://a.b/ c", "https://a.b/\n", "https://user@a.b"]),
+    ],
+)
+def test_only_a_web_address_is_an_annotation(is_link, urls):
+    """Only a plain web address becomes a link on the job's page."""
+    for url in urls:
+        found = json.loads(render_annotations(Result("deploy", app="my-site", url=url)))
+        link = {"external_link": {"label": "my-site", "url": url}}
+        assert found == {"Zerokie": [link] if is_link else []}

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from zerokie_action.site.manifest import (
+    Manifest,
+    find_manifests,
+    mark_repository,
+    new_manifest_name,
+    parse_manifest,
+)
+
+PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
+SITE = mark_repository("github.com/acme/site")
+
+
+def digest(*paths: str) -> str:
+    return find_manifests([new_manifest_name(1, SITE, paths).path])[0].digest
+
+
+def test_a_stored_manifest_is_read_back():
+    """Names, a proof or nothing for each, and how many files the last folder had."""
+    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7})
+    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3, "stale": {"a": 7}, "types": 0}
+    assert json.loads(manifest.render()) == stored
+    assert parse_manifest(manifest.render()) == manifest
+    assert parse_manifest(Manifest().render()) == Manifest(files={}, count=None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<!doctype html><title>404</title>",
+        b"{}",
+        b'{"version":4,"files":{},"count":0}',
+        b'{"version":1,"files":{"a":["x",1]}}',
+        b'{"version":1,"files":',
+    ],
+)
+def test_anything_else_is_no_manifest(data):
+    """Such as another version's, or the app's own page for what it does not find."""
+    assert parse_manifest(data) is None
+
+
+def test_manifests_are_sorted_by_number():
+    """By number; other names are none of ours."""
+    names = [new_manifest_name(number, SITE, ["a"]).path for number in (2, 10, 1)]
+    others = ["_zerokie/" + "0" * 64 + ".json", "_zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
+    assert [found.path for found in find_manifests([*others, *names])] == [names[2], names[0], names[1]]
+
+
+def test_a_name_has_128_random_bits():
+    """It has a random part of 128 bits, and names nobody."""
+    one, other = (new_manifest_name(1, SITE, []).path for _ in range(2))
+    assert one != other
+    assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
+    assert "acme" not in one
+
+
+def test_the_digest_tells_which_paths_are_named():
+    """In whatever order; two paths are not one with their characters, and a directory is no path."""
+    assert digest("a", "b/c/d") == digest("b/c/d", "a") == digest("b/c/d", "b", "b/c", "a")
+    assert digest("a", "b/c") != digest("a", "b", "c") != digest("a", "b")

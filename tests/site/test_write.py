@@ -1,0 +1,354 @@
+"""The second deploy of the same directory uploads nothing, and one after a failure the rest only.
+
+`tests/site/test_plan.py` and `test_proofs.py` have the rules, as tables.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Kind
+from tests.support.containers import tell
+from tests.support.sites import many, require_equal, upper
+from tests.support.timewarp import wall_clock
+from tests.support.world import SITE, World
+from zerokie_action.site.manifest import find_manifests
+
+PAGE, ASSET = "index.html", "assets/style.css"
+
+
+def manifests(world: World) -> list[str]:
+    """Their paths, the newest last."""
+    return [found.path for found in find_manifests(world.platform.files("site"))]
+
+
+def test_the_second_deploy_uploads_nothing(world: World) -> None:
+    """Nor does the third; they follow at once, and wait for no clock. One edit is one upload."""
+    world.platform.zone._clock = lambda: wall_clock(world.loop) - 3600
+    world.write(many(12))
+    outcome = world.run(concurrency=4)
+    assert outcome.outputs["files_uploaded"] == 12
+    assert outcome.seconds < 0.1
+    for _ in range(2):
+        outcome = world.run()
+        assert (outcome.uploads, outcome.outputs["files_unchanged"]) == ([], 12)
+        assert [record.method for record in outcome.writes] == ["POST"]
+    world.write(many(12) | {"0/0.html": b"y"})
+    assert world.run().uploads == ["0/0.html"]
+    assert world.run().uploads == []
+    assert world.stored() == world.read()
+
+
+def test_an_edit_within_the_second_is_green_and_sent_once_more(world: World) -> None:
+    """`index.html` of a Vite site keeps its length: its time, which is that of before, proves nothing.
+
+    No time is waited for: the next deploy sends it again, and then nothing.
+    """
+    now = wall_clock(world.loop)
+    world.platform.zone._clock = lambda: now
+    world.write({"index.html": b'<script src="/assets/index-1.js">', "assets/index-1.js": b"1"})
+    world.run()
+    world.write({"index.html": b'<script src="/assets/index-2.js">', "assets/index-2.js": b"2"})
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.uploads) == (0, ["assets/index-2.js", "index.html"]), outcome.log
+    assert outcome.seconds < 1
+    assert "The next deploy sends 1 file again: the platform lists no length, or no new time" in outcome.log
+    assert world.stored() == world.read()
+    world.platform.zone._clock = lambda: now + 2
+    assert [world.run().uploads for _ in range(2)] == [["index.html"], []]
+
+
+def test_incremental_false_uploads_everything(world: World) -> None:
+    """`incremental: false` uploads everything, and leaves a manifest for those who compare."""
+    world.run()
+    assert world.run(incremental=False).outputs["files_uploaded"] == len(SITE)
+    assert world.run().uploads == []
+
+
+def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None:
+    """One after another as many as there are decisions; manifests around what is written."""
+    world.write(SITE | {"old": b"x"})
+    world.run()
+    world.write(upper(PAGE))
+    world.loop.jump(2)
+    before = manifests(world)
+    outcome = world.run()
+    asked = [
+        f"{record.method} {'MANIFEST' if '_zerokie' in record.path else record.path.rpartition('/')[2]}"
+        for record in outcome.requests
+    ]
+    assert ", ".join(asked[:7]) == (
+        "GET site, POST lock, GET files, GET MANIFEST, PUT MANIFEST, PUT index.html, GET files"
+    )
+    assert sorted(asked[7:-1]) == ["DELETE MANIFEST", "DELETE MANIFEST", "DELETE old", "PUT MANIFEST"]
+    assert asked[-1] == "POST finalize"
+    assert len(manifests(world)) == 2
+    assert set(manifests(world)).isdisjoint(before)
+    assert "`-` `old` (1 B)" in outcome.summary
+
+
+# --- the manifest
+
+
+def test_an_edit_of_a_killed_deploy_can_be_taken_back_within_the_second(world: World) -> None:
+    """The first manifest does not vouch for what the deploy then replaced, with the same length."""
+    now = wall_clock(world.loop)
+    world.platform.zone._clock = lambda: now
+    world.run()
+    world.write(upper(PAGE))
+    world.die(lambda record: record.path.endswith("/files/index.html"))
+    world.run()
+    assert world.stored() == world.read()
+    world.revive()
+    world.write(SITE)
+    require_equal(world)
+
+
+OUTAGES: dict[str, tuple[Kind, dict[str, Any]]] = {
+    "503": (Kind.STATUS, {"status": 503}),
+    "429": (Kind.STATUS, {"status": 429, "headers": {"Retry-After": "60"}}),
+    "reset": (Kind.RESET, {}),
+    "hang": (Kind.HANG, {}),
+}
+
+
+@pytest.mark.parametrize("case", OUTAGES)
+def test_an_outage_of_the_site_uploads_nothing_again(world: World, case: str) -> None:
+    """The manifest is requested again for 10 s, even if `retry-timeout` is 0."""
+    world.run()
+    kind, more = OUTAGES[case]
+    world.fault(kind, "GET", "_zerokie", **more)
+    outcome = world.run(retry_timeout=0)
+    assert (outcome.exit_code, outcome.uploads) == (0, []), outcome.log
+    assert len(outcome.sent("GET", "_zerokie")) == 2
+
+
+@pytest.mark.parametrize("case", OUTAGES)
+def test_a_manifest_that_stays_unreadable_uploads_all_files(world: World, case: str) -> None:
+    """After 10 s and the last request."""
+    world.run()
+    kind, more = OUTAGES[case]
+    world.fault(kind, "GET", "_zerokie", times=None, **more)
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert 10 <= outcome.seconds < 25
+    assert len(outcome.uploads) == len(SITE)
+    world.platform.faults.clear()
+    assert world.run().uploads == []
+
+
+def test_a_manifest_that_is_not_served_is_requested_once(world: World) -> None:
+    """No later response would differ."""
+    world.run()
+    world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.seconds) == (0, 0), outcome.log
+    assert len(outcome.sent("GET", "_zerokie")) == 1
+
+
+def test_without_the_apps_url_the_manifest_is_unreadable_and_the_log_says_so(world: World) -> None:
+    world.platform.dialect.speak("url=absent")
+    world.run()
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert "can't be read (the platform does not give the app's URL)" in outcome.log
+
+
+def test_no_cache_answers_for_the_manifest(world: World) -> None:
+    """Its address has another query in each run."""
+    world.run()
+    (first,), (second,) = (world.run().sent("GET", "/_zerokie/") for _ in range(2))
+    assert first.path == second.path
+    assert "" != first.query != second.query
+
+
+def test_what_a_failed_deploy_has_deleted_is_a_strangers_when_it_comes_back(world: World) -> None:
+    """What was about to be deleted is ours still, and what was deleted no longer."""
+    world.write(SITE | {"a": b"x", "b": b"x"})
+    world.run()
+    world.write(SITE | {"new": b""})
+    world.fault(Kind.STATUS, "DELETE", "/files/[ab]", status=400, skip=1, times=None)
+    outcome = world.run(concurrency=1)
+    assert outcome.exit_code == 4
+    assert outcome.outputs["error"].endswith("; 1 of 1 file uploaded, 1 of 2 files deleted")
+    world.platform.faults.clear()
+    (deleted,) = {"a", "b"} - world.stored().keys()
+    world.platform.put_file("site", deleted, b"new")
+    assert world.run().exit_code == 2
+    world.platform.delete_file("site", deleted)
+    require_equal(world)
+
+
+def test_a_file_that_is_gone_already_is_not_counted_as_deleted(world: World) -> None:
+    """A late listing may still show it. Nothing is said where nothing was uploaded or deleted."""
+    world.write(SITE | {"old": b""})
+    world.run()
+    world.write(SITE)
+    world.once("DELETE", "/files/old$", lambda: world.platform.delete_file("site", "old"))
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.outputs["files_deleted"]) == (0, 0)
+    assert "Uploaded" not in outcome.log
+    assert "Deleted" not in outcome.log
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World, skip: int) -> None:
+    """Without the first one nothing is written; without the last one the site is right all the same."""
+    world.run()
+    world.write(upper(PAGE))
+    world.fault(Kind.STATUS, "PUT", "/files/_zerokie/", status=413, skip=skip, times=None)
+    outcome = world.run()
+    assert outcome.exit_code == 4
+    assert ("of 1 file uploaded" in outcome.outputs["error"]) is bool(skip)
+    assert world.stored() == (world.read() if skip else SITE)
+    world.platform.faults.clear()
+    require_equal(world)
+    assert world.run().uploads == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 0), (409, 4)])
+def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code: int) -> None:
+    """The site is deployed: a refusal is a warning that says whose file it is; 409 concerns the lock."""
+    world.run()
+    (old, *_) = manifests(world)
+    world.write(upper(PAGE))
+    world.fault(Kind.STATUS, "DELETE", old.partition("/")[2], status=status, times=None)
+    outcome = world.run()
+    assert outcome.exit_code == code, outcome.log
+    assert world.stored() == world.read()
+    if code == 0:
+        (warning,) = outcome.outputs["warnings"]
+        assert warning.startswith(
+            f"'{old}', an old manifest of this action's own, stays in the app: Deleting"
+        )
+    else:
+        assert outcome.outputs["warnings"] == []
+
+
+# --- what was achieved is kept
+
+
+@pytest.mark.parametrize(("kind", "code"), [(Kind.STATUS, 4), (Kind.DELAY, 143), (Kind.HANG, 143)])
+def test_a_refusal_or_sigterm_in_mid_upload_frees_the_lock_and_the_next_deploy_sends_the_rest(
+    world: World, kind: Kind, code: int
+) -> None:
+    """The next deploy uploads the rest, and at most what was in flight again.
+
+    After a signal the answers in flight are waited for, for a second; then there is time to record what
+    arrived.
+    """
+    count, in_flight = 20, 4
+    world.write(many(count))
+    world.fault(kind, "PUT", "/files/[0-9]", status=400, seconds=0.5, skip=count // 2, times=None)
+    if code == 143:
+        tell(world, after=0.2)
+    outcome = world.run(concurrency=in_flight)
+    assert outcome.exit_code == code, outcome.log
+    assert outcome.seconds < 5
+    assert " for the next deploy to skip" in outcome.log
+    if code == 143:
+        uploaded = f"{outcome.outputs['files_uploaded']} of {count} files uploaded"
+        assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {uploaded}; the site may be half new"
+        assert outcome.outputs["hint"] == "Run the deploy again."
+    assert world.platform.lock("site") is None
+    world.revive()
+    again = world.run()
+    assert len(again.uploads) <= count / 2 + in_flight
+    assert again.outputs["files_unchanged"] == outcome.outputs["files_uploaded"] >= count / 2 - in_flight
+    assert world.stored() == world.read()
+
+
+# --- the directory moves
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda world: (world.folder / "added").write_bytes(b""), "during the deploy: 'added'"),
+        (lambda world: os.utime(world.folder / "empty", (0, 0)), "during the deploy: 'empty'"),
+        (
+            lambda world: world.folder.rename(world.folder.with_name("old")),
+            "does not exist|No such file",  # before the scan, or in it
+        ),
+    ],
+)
+def test_a_folder_that_changes_while_a_listing_is_waited_for_ends_the_deploy(
+    world: World, change: Callable[[World], object], words: str
+) -> None:
+    """The files are named, and nothing is deleted."""
+    world.write(SITE | {"stale": b""})
+    world.run()
+    world.loop.jump(60)
+    world.write(upper(PAGE, ASSET))
+    world.platform.dialect.speak("listing=5s")
+    world.loop.call_later(4, change, world)
+    outcome = world.run()
+    assert outcome.exit_code == 8, outcome.log
+    assert re.search(words, outcome.outputs["error"])
+    assert outcome.outputs["error"].endswith(", 0 of 1 file deleted")
+    assert "stale" in world.stored()
+
+
+def test_a_folder_that_changes_without_an_upload_ends_the_deploy(world: World) -> None:
+    """A success would not be true."""
+    world.run()
+    world.once("POST", "/lock$", (world.folder / "added").touch)
+    assert world.run().exit_code == 8
+
+
+def test_modes_and_the_runs_own_files_are_no_change_of_the_folder(world: World) -> None:
+    """On GitLab, the run's state is in the folder."""
+    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(world.folder), "CI_JOB_ID": "42"}
+    assert world.run().exit_code == 0
+    world.write(upper(PAGE, ASSET))
+    world.once("PUT", "/files/index.html$", lambda: (world.folder / "empty").chmod(0o600))
+    state = world.folder / "state.json"
+    outcome = world.run(state_file=state)
+    assert outcome.exit_code == 0, outcome.log
+    state.unlink()
+    assert world.stored() == world.read()
+
+
+# --- the listing lacks what was sent
+
+
+@pytest.mark.parametrize("path", ["new.css", "_zerokie"])
+def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world: World, path: str) -> None:
+    """A gateway has answered 200 in the platform's place. The rest has arrived."""
+    world.write(SITE | {"old.css": b"x"})
+    world.run()
+    world.write(upper(PAGE) | {"new.css": b"x"})
+    world.fault(Kind.STATUS, "PUT", f"/files/{path}", status=200, body=b"")
+    outcome = world.run()
+    assert outcome.exit_code == 5, outcome.log
+    assert f"but does not list it: '{path}" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith("Nothing was deleted. ")
+    assert 25 <= outcome.seconds < 27
+    assert {**world.stored(), path: b""} == {**world.read(), "old.css": b"x", path: b""}
+    world.loop.jump(1)
+    again = world.run()
+    assert (again.exit_code, again.uploads) == (0, [path] * (path != "_zerokie"))
+    assert world.stored() == world.read()
+
+
+@pytest.mark.parametrize(("listed", "code"), [("plain", 0), ("bare-directories", 5)])
+def test_a_file_may_become_a_directory(world: World, listed: str, code: int) -> None:
+    """Some platforms delete it with the file of its name: exit 5, and the rerun sends what it had."""
+    world.platform.dialect.speak(f"listed-paths={listed}")
+    shutil.rmtree(world.folder)
+    world.write({"index.html": b"x", "about": b"x"})
+    require_equal(world)
+    (world.folder / "about").unlink()
+    world.write(SITE)
+    outcome = world.run()
+    assert outcome.exit_code == code, outcome.log
+    if code:
+        assert "does not list it: 'about/index.html'" in outcome.outputs["error"]
+        assert "Nothing was deleted" not in outcome.outputs["hint"]
+        assert "may delete a directory together with the file of its name" in outcome.outputs["hint"]
+    require_equal(world)
+    assert world.run().uploads == []

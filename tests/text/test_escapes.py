@@ -1,0 +1,131 @@
+"""Foreign text means nothing but itself, wherever it ends up."""
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tests.ci.grammar import HOSTILE
+from zerokie_action.text.escapes import (
+    cut_markdown,
+    dotenv_value,
+    log_line,
+    markdown_code,
+    markdown_link,
+    markdown_text,
+    one_line,
+)
+
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Scanned 214 files, 8.1 MB; 12 ignored", "Scanned 214 files, 8.1 MB; 12 ignored"),
+        ("::error::x", r"\::error::x"),
+        (" \t\u3000::error::x", r" \t\u3000::error::x"),
+        ("\ufe0f::error::x", "\\\ufe0f::error::x"),
+        (":\ufe0f:error::x", "\\:\ufe0f:error::x"),
+        ("see ##[error]x", r"see #\#[error]x"),
+        ("#\ufe0f#[error]x", "#\\\ufe0f#[error]x"),
+        ("a\rb\nc\x85d\u2028e", r"a\rb\nc\x85d\u2028e"),
+        ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
+        ("latin-1 name \udce9", r"latin-1 name \udce9"),
+        ("a" * 2_001, "a" * 1_999 + "…"),
+    ],
+)
+def test_a_log_line_is_no_command(text, line):
+    """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
+    assert log_line(text) == line
+
+
+def test_a_shell_that_sources_a_dotenv_file_reads_its_values_unchanged():
+    assert dotenv_value("~/a b$(c)'d'") == "%7E/a%20b%24%28c%29%27d%27"
+
+
+def test_line_breaks_become_spaces():
+    """Line breaks become spaces, other control characters visible escapes."""
+    assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
+
+
+@settings(max_examples=50)
+@given(HOSTILE)
+@example("- a")
+@example("1. a")
+@example("---")
+@example("    a")
+@example("[a]: b")
+def test_markdown_text_is_only_text(text):
+    """At the start of a document, foreign text is one paragraph without any markup, and reads as it is."""
+    tokens = MARKDOWN.parse(markdown_text(text, 100_000))
+    visible = one_line(text, 100_000)
+    if not visible:
+        assert tokens == []
+        return
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    children = tokens[1].children or []
+    assert {child.type for child in children} <= {"text", "code_inline"}
+    shown = "".join(child.content for child in children)
+    assert unescaped(shown) == unescaped(visible)
+    for part in (child.content for child in children if child.type == "text"):
+        assert not re.search(r"@\w|#\w|!\w|\bGH-\d|www\.|://", part), "nothing to link after rendering either"
+
+
+def unescaped(text: str) -> str:
+    """Text with what inline code can't show as it is."""
+    return re.sub(r"\\x(60|7c|23|20)", lambda escape: chr(int(escape[1], 16)), text)
+
+
+@settings(max_examples=50)
+@given(HOSTILE)
+def test_markdown_code_is_only_code(text):
+    """Foreign text stays within its code, and reads as it is."""
+    code = markdown_code(text, 100_000)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if not text:
+        assert code == ""
+        return
+    (_, inner, _) = MARKDOWN.parseInline(f"a {code} b")[0].children or []
+    assert inner.type == "code_inline"
+    assert unescaped(inner.content) == unescaped(shown)
+    assert not re.search(r"##|\|", code)
+
+
+def test_markdown_reads_well():
+    """Usual names stay readable in the source; addresses and names that a forge would link become code."""
+    assert markdown_code("assets/style.css") == "`assets/style.css`"
+    assert markdown_code("##[a`b|c") == r"`#\x23[a\x60b\x7cc`"
+    assert markdown_text("a_b, #1, GH-2 and !3.") == "a&#95;b, `#1`, `GH-2` and `!3`."
+    assert markdown_text("Uploading '@all/a.css' (https://a.b)") == "Uploading '`@all/a.css`' (`https://a.b`)"
+    assert markdown_text("@a|b") == r"`@a\x7cb`"
+    assert markdown_code(" a ") == r"`\x20a\x20`"
+    assert markdown_text("word " * 400) == ("word " * 200)[:-1] + "…"
+
+
+def test_only_a_web_address_becomes_a_link():
+    """Web addresses become links; of anything else only the label is shown."""
+    assert markdown_link("https://my_site.dev/?a=1&b", "my_site.dev") == (
+        "[my&#95;site.dev](<https://my_site.dev/?a=1&amp;b>)"
+    )
+    assert markdown_link("https://a.b", "lo|g") == "[lo&#124;g](<https://a.b>)"
+    assert markdown_link("javascript:alert(1)", "log") == "log"
+    assert markdown_link("https://a.b/>) <b>", "<b>") == "&#60;b&#62;"
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.sampled_from(["<details>\n- é\n\n</details>\n", "\n", "- é\n", "- `<details>`\n"])),
+    st.integers(100, 200),
+)
+def test_cut_markdown_never_exceeds_its_limit(lines, limit):
+    """The limit is in bytes, and holds with the note and the closing lines; no list stays open."""
+    document = "# é\n" + "".join(lines)
+    cut = cut_markdown(document, limit)
+    assert len(cut.encode()) <= limit
+    assert cut.count("\n<details>") <= cut.count("\n</details>")
+    assert cut == document or cut.endswith(
+        "_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+    )

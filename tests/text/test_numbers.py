@@ -1,0 +1,21 @@
+"""Sizes and durations as people read them."""
+
+import pytest
+
+from zerokie_action.text.numbers import human_bytes, human_seconds
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(1_000, "1.0 kB"), (999_499, "999 kB"), (1_000_000, "1.0 MB"), (8.04e10, "80.4 GB"), (5e15, "5000 TB")],
+)
+def test_sizes_are_decimal_with_two_or_three_digits(count: float, text: str) -> None:
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.044, "0.04 s"), (1.44, "1.4 s"), (9.96, "10 s"), (59.6, "1 m 00 s"), (3_725, "1 h 02 m")],
+)
+def test_durations_have_the_precision_that_somebody_cares_about(seconds: float, text: str) -> None:
+    assert human_seconds(seconds) == text

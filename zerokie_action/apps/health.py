@@ -1,0 +1,167 @@
+"""The health check: requests for a page until it responds as it should.
+
+A deployed file must have the bytes that were deployed, and with `health-check-text`, a page must contain the
+text. Either proves that the new version is live, so redirects within the origin are followed to the page.
+Without proof, any 2xx or 3xx is healthy.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from zerokie_action.apps.job import Job
+from zerokie_action.errors import HealthCheckFailed
+from zerokie_action.http import Response
+from zerokie_action.http.request import MEGABYTE
+from zerokie_action.platform.answers import NOT_FOUND, words
+from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
+from zerokie_action.platform.polling import Polling
+from zerokie_action.report.report import Seen
+from zerokie_action.text.numbers import human_seconds
+
+_SILENCE = 20.0
+"""Seconds without a byte after which a request fails."""
+_LARGEST_PAGE = 64 * MEGABYTE
+_MOST_REDIRECTS = 3
+_HINT_TIME = (
+    "Raise `health-check-timeout` if the app is slow or its host name is new. "
+    "For an image, also check the app's log and `port`."
+)
+_HINT_INPUTS = (
+    "Set `health-check` to a path or full URL that responds without the API key. "
+    "If you use `health-check-text`, set it to a text on that page."
+)
+_HINT_OLD = (
+    "Raise `health-check-timeout` if an older version or a cache still responds. "
+    "If a proxy or CDN changes the page, set `health-check` to another one."
+)
+
+
+class NoURL(HealthCheckFailed):
+    """No request could be sent, so nothing speaks against the deploy."""
+
+
+async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
+    """Request the URL until the app is healthy, if `health-check` is set.
+
+    Args:
+        job: the run.
+        url: the app's URL. Empty if the platform doesn't give it.
+        sent: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
+
+    Raises:
+        HealthCheckFailed: when the app isn't healthy at the end of `health-check-timeout`.
+        NoURL: when `health-check` is a path and the platform doesn't give the app's URL.
+    """
+    settings = job.settings
+    if settings.health_check is None:
+        return
+    target = _target(settings.health_check, url)
+    path = _path_in_app(job, target, url)
+    check = _Check(job, target, path, sent)
+    polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
+    if flaw := await polling.until(check.look):
+        waited = human_seconds(polling.waited)
+        raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
+    # Without proof, the response may come from the old version, or from another site.
+    if check.proofs or (path and job.result.seen is Seen.RUNNING):
+        job.result.seen = Seen.LIVE
+    found = " and ".join(check.proofs) or "is healthy"
+    job.log.info(f"{shown_url(target)} {found} after {human_seconds(polling.waited)}")
+
+
+@dataclass
+class _Check:
+    """The page to request, and the content that it must have.
+
+    Attributes:
+        target: the URL.
+        path: the path of the file at the URL. Empty if the URL isn't the app's. The file need not exist.
+        sent: as for `check_health`.
+        hint: the advice about the last response.
+    """
+
+    job: Job
+    target: str
+    path: str
+    sent: Mapping[str, str]
+    hint: str = _HINT_TIME
+
+    @property
+    def text(self) -> str:
+        """The text that the page must contain. Empty for any page."""
+        return self.job.settings.health_check_text or ""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the deployed file that the page must be. Empty for any page."""
+        return self.sent.get(self.path, "")
+
+    @property
+    def proofs(self) -> list[str]:
+        """Clauses about a healthy page, each of which proves that the new version is live."""
+        proofs = [f"serves {self.path!r} as deployed"] if self.sha256 else []
+        return [*proofs, f"responds with the text {self.text!r}"] if self.text else proofs
+
+    async def look(self) -> str:
+        """Request the page once. Return the flaw of the response as a clause, or an empty text."""
+        client = self.job.client
+        try:
+            response = await read_page(
+                self.target,
+                client.http,
+                max_body=_LARGEST_PAGE,
+                silence=_SILENCE,
+                redirects=_MOST_REDIRECTS if self.proofs else 0,
+                is_uncached=bool(self.sha256),
+            )
+        except RedirectError as error:
+            flaw, self.hint = client.redact(str(error)), _HINT_INPUTS
+        except PageError as error:
+            flaw, self.hint = str(error), _HINT_TIME
+        else:
+            flaw, self.hint = self._judge(response)
+        return flaw
+
+    def _judge(self, response: Response) -> tuple[str, str]:
+        """Return the flaw of a response, and the advice about it. Both are empty for a healthy response."""
+        status, content = response.status_code, response.content
+        said = words(content, self.job.client.redact)
+        responded = f"it responded with {status}"
+        if status not in range(200, 300 if self.proofs else 400):
+            is_missing = status == NOT_FOUND and self.path and self.sent and not self.sha256
+            missing = f", and the folder has no file {self.path!r}" if is_missing else ""
+            is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
+            flaw = f"{responded}{said and f' ({said})'}{missing}"
+            return flaw, _HINT_TIME if is_late else _HINT_INPUTS
+        if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
+            return f"{responded}, but not with {self.path!r} as deployed", _HINT_OLD
+        # The input may have bytes that are not UTF-8, because an environment variable may have any.
+        if self.text.encode(errors="surrogateescape") not in content:
+            flaw = f"{responded} without the text {self.text!r}{said and f', but with {said}'}"
+            return flaw, _HINT_INPUTS if self.sha256 else _HINT_OLD
+        return "", ""
+
+
+def _target(wanted: str, url: str) -> str:
+    """Return the URL to request: the input itself, or the app's URL with the input's path at the end."""
+    if not wanted.startswith("/"):
+        return wanted
+    if not url:
+        raise NoURL(
+            "The platform does not give the app's URL, so its health can't be checked", hint=_HINT_INPUTS
+        )
+    return url.rstrip("/") + wanted
+
+
+def _path_in_app(job: Job, target: str, url: str) -> str:
+    """Return the path of the file at a URL of this app, or an empty text. The file need not exist."""
+    address = shown_url(target)  # without the login and the query, which don't change the file
+    domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
+    for site in filter(None, (url, *domains)):
+        base = shown_url(site).rstrip("/")
+        if f"{address}/".startswith(f"{base}/"):
+            path = unquote(address.removeprefix(base)).removeprefix("/")
+            return path + "index.html" if not path or path.endswith("/") else path
+    return ""

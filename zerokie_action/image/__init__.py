@@ -1,0 +1,1 @@
+"""Deploys an image to a container app, watches it start, and rolls back."""

@@ -1,0 +1,1 @@
+"""The inputs: their table, their texts, and their problems."""

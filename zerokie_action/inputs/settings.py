@@ -1,0 +1,327 @@
+"""The inputs: their environment variables, and the table from which all documents are generated.
+
+An input's name is the field's name with `-` for `_`. `make docs` copies each field's default and text.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, get_origin
+
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from zerokie_action.ci import Level
+from zerokie_action.http.url import is_this_machine, web_url
+from zerokie_action.inputs import formats
+from zerokie_action.inputs.patterns import parse_patterns
+
+DEFAULT_API_URL = "https://api.platform-dev.zerokie.com"
+_API_URL = re.compile(
+    r"https?://[^/?#@${}\\]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]*)*", re.IGNORECASE
+)
+
+
+def input_name(field: str) -> str:
+    """The input's name as users write it: `api-key` for the field `api_key`."""
+    return field.replace("_", "-")
+
+
+def spellings(field: str) -> tuple[str, ...]:
+    """The environment variables of an input; the first variable that is set counts.
+
+    `api_key` is read from `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`, `PLUGIN_API-KEY` (Drone),
+    `PLUGIN_API_KEY` (Woodpecker) and `ZEROKIE_API_KEY`.
+    """
+    upper = field.upper()
+    dashed = input_name(upper)
+    return (f"INPUT_{dashed}", f"INPUT_{upper}", f"PLUGIN_{dashed}", f"PLUGIN_{upper}", f"ZEROKIE_{upper}")
+
+
+ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
+"""Inputs that the API takes only when it creates a container app."""
+
+
+def check_health_check(text: str) -> str:
+    """Check a path or a URL. No message quotes it, because its query may have a token."""
+    is_path = text.startswith("/") and text.isprintable() and not re.search(r"\s", text)
+    if not (is_path or web_url(text)):
+        raise ValueError(
+            "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` "
+            "for a space"
+        )
+    return text
+
+
+def check_api_url(text: str) -> str:
+    """Check the URL of the platform's API; return it without a final slash and `/v1`."""
+    url = web_url(text)
+    if url is None or not _API_URL.fullmatch(text):
+        raise ValueError(
+            "the value is not the URL of an API: write scheme, host and path, and nothing else, "
+            "such as https://api.example.com"
+        )
+    if url.scheme == "http" and not is_this_machine(url.host):
+        raise ValueError(
+            f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
+            "a loopback host, host.docker.internal or host.containers.internal)"
+        )
+    return text.rstrip("/").removesuffix("/v1")
+
+
+def _parse_patterns(text: str) -> tuple[str, ...]:
+    """Parse gitignore patterns. The error message has a line for each problem."""
+    patterns, problems = parse_patterns(line.lstrip(" \t") for line in formats.split_lines(text))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return tuple(patterns)
+
+
+Seconds = Annotated[float, BeforeValidator(formats.parse_duration)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_parse_patterns)]
+Domain = Annotated[str, BeforeValidator(formats.check_domain)]
+Domains = Annotated[tuple[Domain, ...], BeforeValidator(formats.parse_lines)]
+Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
+
+
+class Settings(BaseSettings):
+    """The checked inputs of a run. Durations are in seconds; an empty value, or `None`, means not set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        validate_default=False,
+        case_sensitive=True,
+        enable_decoding=False,
+        hide_input_in_errors=True,
+        loc_by_alias=False,
+        alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
+    )
+
+    operation: Literal["deploy", "restart", "destroy", "sweep"] = Field(
+        "deploy",
+        description="`deploy`, `restart` (pull the image again), `destroy` (delete the app) or `sweep` "
+        "(delete the previews of closed pull requests).",
+    )
+    api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
+        SecretStr(""),
+        description="The platform's API key. Required and never printed. The lock cleanup uses it too.",
+    )
+    api_url: Annotated[str, BeforeValidator(check_api_url)] = Field(
+        DEFAULT_API_URL,
+        description="URL of the platform's API. Must use https, except for a loopback host, "
+        "`host.docker.internal` and `host.containers.internal`.",
+    )
+    app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
+        "",
+        description="Name of the app, such as `my-site`. For `sweep`, patterns such as `my-site-pr-*`, one "
+        "per line.",
+    )
+    skip_without_key: bool = Field(
+        default=False,
+        description="Skip the run with a warning if the API key is missing, as in a fork's pull request.",
+    )
+    image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
+        None, description="Container image to deploy. `deploy` needs either `image` or `directory`."
+    )
+    directory: Path | None = Field(
+        None, description="Folder to deploy as a static site. `deploy` needs either `image` or `directory`."
+    )
+    create: bool = Field(default=False, description="Create the app if it doesn't exist.")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port that the container listens on. Applies only when the run creates the app.",
+    )
+    cpu: int | None = Field(
+        None, ge=1, description="CPU units, such as 256. Applies only when the run creates the app."
+    )
+    memory: int | None = Field(
+        None,
+        ge=1,
+        description="Memory, such as 512 (the API doesn't name the unit). Applies only when the run creates "
+        "the app.",
+    )
+    env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = Field(
+        {},
+        description="Environment variables, one `NAME=value` per line. Applies only when the run creates the "
+        "app.",
+    )
+    registry_server: Annotated[str | None, BeforeValidator(formats.check_registry)] = Field(
+        None,
+        description="Host of a private registry, such as registry.gitlab.com. Without it, the credentials "
+        "are for Docker Hub.",
+    )
+    registry_username: str | None = Field(
+        None, description="Username or deploy token's name for the registry. Needs a password."
+    )
+    registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = Field(
+        SecretStr(""),
+        description="Password or token for the registry. Needs a username. Never printed.",
+    )
+    ignore: Patterns = Field(
+        (),
+        description="Gitignore patterns of files not to deploy, in addition to the defaults and "
+        "`.zerokieignore`. A symlink in the folder needs one. `!/path` lets a refused file through.",
+    )
+    keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
+    delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
+        default=True,
+        description="When to delete remote files missing from the folder: `true` (immediately), `false` "
+        "(never), or a delay such as `7d`.",
+    )
+    take_over: bool = Field(
+        default=False,
+        description="Continue even if another repository may own the app, or other tools uploaded files. For "
+        "one manual run.",
+    )
+    max_deletes: int | None = Field(
+        None,
+        ge=0,
+        description="How many files may become stale in one deploy. Replaces two safety checks (fewer than "
+        "half, front page).",
+    )
+    incremental: bool = Field(default=True, description="Skip unchanged files.")
+    concurrency: int = Field(64, ge=1, le=256, description="Maximum number of parallel uploads, 1 to 256.")
+    dry_run: bool = Field(
+        default=False, description="Print and report the planned changes without making them."
+    )
+    domains: Domains = Field(
+        (), description="Custom domains to attach to a static app, such as www.example.com, one per line."
+    )
+    remove_domains: Domains = Field(
+        (), description="Custom domains to remove from a static app, one per line."
+    )
+    wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
+    wait_timeout: Seconds = Field(300.0, description="Time limit of `wait`.")
+    health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
+        None,
+        description="Path or URL to check after the deploy. Expects the deployed file, or for other paths "
+        "2xx or 3xx.",
+    )
+    health_check_text: str | None = Field(
+        None,
+        description="Text that the response to `health-check` must contain, such as the commit. For images, "
+        "it proves the new version.",
+    )
+    health_check_timeout: Seconds = Field(
+        120.0, description="How long to repeat `health-check` until it passes."
+    )
+    rollback: bool = Field(
+        default=False,
+        description="If `wait`, `health-check` or `timeout` fails, deploy the previous image again. "
+        "Container apps only.",
+    )
+    lock_timeout: Seconds = Field(
+        600.0, description="How long to wait for another deploy's lock. `0` fails immediately."
+    )
+    timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
+    retry_timeout: Seconds = Field(
+        120.0, description="How long to retry a failed request. `0` disables retries."
+    )
+    comment: bool = Field(
+        default=False,
+        description="Keep one comment on the pull request up to date. Needs `github-token` or "
+        "`gitlab-token`.",
+    )
+    preview_environment: str | None = Field(
+        None,
+        description="GitHub environment that shows the app in the pull request, such as `previews`. Needs "
+        "`github-token`.",
+    )
+    pull_request: int | None = Field(
+        None,
+        ge=1,
+        description="Number of the pull request, if the run can't determine it. Limits `sweep` to this pull "
+        "request.",
+    )
+    github_token: Token = Field(
+        SecretStr(""),
+        description="GitHub token for `comment`, `preview-environment` and `sweep`. Never printed.",
+    )
+    gitlab_token: Token = Field(
+        SecretStr(""),
+        description="GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed.",
+    )
+    output_file: Path | None = Field(None, description="Write the JSON result here.")
+    dotenv_file: Path | None = Field(
+        None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
+    )
+    annotations_file: Path | None = Field(
+        None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
+    )
+    summary_file: Path | None = Field(
+        None, description="Write the Markdown summary here. On GitHub it is also the job summary."
+    )
+    state_file: Path | None = Field(
+        None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
+    )
+    log_level: Level = Field(
+        "info", description="`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."
+    )
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # pydantic passes keywords
+        cls, _: type[BaseSettings], *, init_settings: PydanticBaseSettingsSource, **_others: object
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use only the values that `load` passes."""
+        return (init_settings,)
+
+    @property
+    def own_files(self) -> dict[str, Path]:
+        """Files that are never deployed, by field name: reports and state file."""
+        return {name: value for name, value in self if isinstance(value, Path) and name != "directory"}
+
+    @property
+    def previews(self) -> tuple[str, ...]:
+        """The beginnings of the previews' names, which a request's number follows: for `sweep`."""
+        return tuple(pattern.removesuffix("*") for pattern in formats.parse_lines(self.app))
+
+    @property
+    def forge_tokens(self) -> dict[str, str]:
+        """The tokens for the APIs of GitHub and GitLab, by the names of their inputs."""
+        return {
+            "github-token": self.github_token.get_secret_value(),
+            "gitlab-token": self.gitlab_token.get_secret_value(),
+        }
+
+
+INPUTS: dict[str, FieldInfo] = Settings.model_fields
+"""All inputs by field name, in the documented order."""
+_LISTS = [field for field, info in INPUTS.items() if get_origin(info.annotation) in {tuple, dict}]
+SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
+
+
+class Input(NamedTuple):
+    """An input for the documents. `default` is the default as text; empty if there is none."""
+
+    name: str
+    default: str
+    required: bool
+    description: str
+    is_list: bool
+    is_secret: bool
+    is_flag: bool
+
+
+def documented_inputs() -> Iterator[Input]:
+    """Every input, in the documented order."""
+    for field, info in INPUTS.items():
+        is_required = info.default == ""  # only a required input has this default
+        text, default = info.description or "", _written(info.default)
+        kinds = (field in _LISTS, field in SECRETS, info.annotation is bool)
+        yield Input(input_name(field), default, is_required, text, *kinds)
+
+
+def _written(value: object) -> str:
+    """A default as users write it; empty for an input that is not set."""
+    if isinstance(value, int):  # or a boolean
+        return str(value).lower()
+    return formats.written_duration(value) if isinstance(value, float) else str(value or "")

@@ -1,0 +1,181 @@
+"""Only writes a storage zone: the uploads, deletions and manifests of a deploy, while its lock is held.
+
+Manifests record a deploy's progress. Before a deploy writes any file, it stores a manifest that names every
+path that it is about to write, and that proves only the unchanged files. If the deploy is then killed, the
+next deploy knows which files are ours, and trusts no outdated proof.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from itertools import groupby
+from typing import TypeVar
+
+import anyio
+
+from zerokie_action.apps.job import Job
+from zerokie_action.errors import RequestRejected
+from zerokie_action.http.request import Bytes
+from zerokie_action.lock.lock import DeployLock
+from zerokie_action.platform.answers import is_conflict
+from zerokie_action.platform.client import MANIFESTS
+from zerokie_action.report.report import Changes, Uploaded
+from zerokie_action.site.content_type import content_type, is_page
+from zerokie_action.site.ignore import compiled
+from zerokie_action.site.local import FileContent, LocalFile
+from zerokie_action.site.manifest import Proof
+from zerokie_action.site.messages import Progress
+from zerokie_action.site.plan import Plan
+from zerokie_action.site.remote import Listed
+from zerokie_action.site.verify import Listing, judge_listing, next_manifest
+from zerokie_action.text.numbers import human_files
+
+T = TypeVar("T")
+
+
+class Update:
+    """Sends what a plan changes, and the manifests before and after it."""
+
+    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes) -> None:
+        """Prepare the update without sending a request.
+
+        Args:
+            job: the run.
+            lock: the app's lock, checked before every write.
+            plan: the changes to make.
+            changes: records the changes that were made.
+        """
+        self._job = job
+        self._lock = lock
+        self._plan = plan
+        self._changes = changes
+        changes.unchanged = len(plan.unchanged)
+        changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+        self._client = lock.writing(job.client)
+        self._sent: dict[str, str] = {}
+        """SHA-256 of the confirmed uploads, in hex by path."""
+        self._gone: set[str] = set()
+        """The paths whose deletion was confirmed, or that were not there any more."""
+        self._manifest = plan.zone.newest
+        """The newest manifest, of an earlier deploy or of this one."""
+
+    # The steps, in their order
+
+    async def store_first_manifest(self) -> None:
+        """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
+        await self._store(self._plan.unchanged)
+
+    async def upload(self) -> None:
+        """Send the plan's uploads: assets first, then the pages that refer to them.
+
+        The biggest assets come first, so that no big asset is left to upload alone at the end.
+        """
+        files = sorted(self._plan.uploads, key=lambda file: (is_page(file.path), -file.size, file.path))
+        progress = Progress(len(files), sum(file.size for file in files), self._job.log)
+
+        async def put(file: LocalFile) -> None:
+            path, content = file.path, FileContent(file, self._lock.session.check)
+            progress.begin(path, file.size, lambda: content.taken)
+            write = self._changes.write()
+            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
+            progress.end(path)
+            self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
+            self._sent[path] = content.sha256
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(progress.show)
+            for _, group in groupby(files, lambda file: is_page(file.path)):
+                await self._write_all(group, put)
+            tasks.cancel_scope.cancel()
+        if files:
+            self._job.log.info(f"Uploaded {progress.so_far}")
+
+    def judge(self, listed: Mapping[str, Listed]) -> Listing:
+        """Compare a listing with what was sent, the newest manifest included, and with what was not."""
+        return judge_listing(self._plan, self._sent, listed, self._manifest.path if self._manifest else "")
+
+    async def delete_stale(self) -> None:
+        """Delete the files that the directory does not have."""
+
+        async def delete(path: str) -> None:
+            was_there = await self._client.delete_file(self._job.app, path, write=self._changes.write())
+            self._gone.add(path)
+            if was_there:  # a late listing may show a file that an earlier deploy has deleted
+                self._changes.deleted[path] = self._plan.zone.files[path][0]
+
+        await self._write_all(self._plan.delete, delete)
+        if self._changes.deleted:
+            self._job.log.info(f"Deleted {human_files(len(self._changes.deleted), 'stale file')}")
+
+    async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
+        """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
+
+        async def delete(path: str) -> None:
+            try:
+                await self._client.delete_file(self._job.app, path)
+            except RequestRejected as error:
+                if is_conflict(error):  # the lock may be lost
+                    raise
+                self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
+            await self._store(proofs, is_finished=True)
+
+    async def store_failure(self, listed: Mapping[str, Listed]) -> None:
+        """Store the manifest of a deploy that failed: the next deploy skips what this listing proves."""
+        proofs = self.judge(listed).proofs
+        await self._store(proofs, listed)
+        if proofs:
+            self._job.log.info(f"Recorded {human_files(len(proofs))} for the next deploy to skip")
+
+    def deployed_hashes(self) -> dict[str, str]:
+        """SHA-256 of each unchanged or uploaded file, in hex by path."""
+        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
+        return unchanged | self._sent
+
+    # Parts of the steps
+
+    async def _store(
+        self, proofs: Mapping[str, Proof], listed: Collection[str] | None = None, *, is_finished: bool = False
+    ) -> None:
+        """Store the next manifest; see `next_manifest`."""
+        self._manifest, manifest = next_manifest(
+            self._plan,
+            proofs,
+            self._manifest,
+            keep=compiled(self._job.settings.keep),
+            repository=self._job.ci.repository,
+            now=time.time(),
+            gone=self._gone,
+            listed=listed,
+            is_finished=is_finished,
+        )
+        content = Bytes(manifest.render(), self._lock.session.check)
+
+        async def put(path: str) -> None:
+            await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
+
+        await self._write_all([self._manifest.path], put)  # it ends like all other writes
+
+    async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
+        """Write all items, in their order, `concurrency` at a time.
+
+        A write may take effect even if its connection breaks. So when the work ends early, no new write
+        begins, and the writes in flight, which the lock's client shields, get time for their answers.
+        """
+        items = list(items)
+        waiting = iter(items)
+
+        async def work() -> None:
+            for item in waiting:
+                await write(item)
+
+        async with anyio.create_task_group() as tasks:
+            workers = [tasks.start_soon(work) for _ in items[: self._job.settings.concurrency]]
+            try:
+                # The task group itself would notice a cancellation only after its shielded writes.
+                for worker in workers:
+                    await worker.wait()
+            except anyio.get_cancelled_exc_class():
+                self._job.shutdown.end_work()
+                raise

@@ -1,0 +1,1 @@
+"""Texts for people and machines: escapes, numbers, redaction."""
