@@ -122,8 +122,14 @@ async def deploy(platform: Here, app: Named, body: bodies.DeployRequest | None =
 
 
 @static.get("/files", response_model=list[bodies.RemoteFile], responses=_errors(404))
-async def list_files(platform: Here, site: Site) -> Response:
+async def list_files(platform: Here, app: Named) -> Response:
     """List all files of the app's storage zone."""
+    answer = platform.dialect["container-files"]
+    if app.type == "container" and answer == "list":
+        return JSONResponse([])
+    if app.type == "container":
+        raise ApiError(int(answer), "not a static app")
+    site = platform.apps.static(app.name).name
     rows, empty = bodies.listing(platform, site), platform.dialect["empty-zone"]
     if rows or empty == "list":
         return JSONResponse(rows)

@@ -122,7 +122,7 @@ class DomainRequest(_Body):
 
 
 class AppSummary(BaseModel):
-    """An app. Static apps have no `image` and no `port`."""
+    """An app. Static apps have no `image` and no `port`, except in some dialects."""
 
     name: Annotated[str, Field(examples=["my-app"])]
     image: Annotated[str | None, Field(examples=["nginx:alpine"])] = None
@@ -132,8 +132,9 @@ class AppSummary(BaseModel):
 
 
 class AppDetail(AppSummary):
-    """An app in full. Static apps have no `image`, `port`, `instances`, `cpu` and `memory`."""
+    """An app in full. Static apps have no `instances`, `cpu` and `memory`, except in some dialects."""
 
+    type: Literal["container", "static"] | None = None
     instances: int | None = None
     cpu: Annotated[int | None, Field(examples=[CPU])] = None
     memory: Annotated[int | None, Field(examples=[MEMORY])] = None
@@ -240,6 +241,8 @@ def _url_field(platform: Platform, app: str, *, in_post: bool) -> dict[str, str]
     return {"url": url.partition("://")[2] if form == "bare" else url}
 
 
+_STATIC_IMAGE = "registry.local/static-server:1"
+
 _NUMBERS: dict[str, Callable[[int], object]] = {"strings": str, "floats": float}
 
 
@@ -272,14 +275,27 @@ def _summary(platform: Platform, app: App, *, in_post: bool) -> dict[str, Any]:
 def detail(platform: Platform, app: App) -> dict[str, Any]:
     """An app in the answer to GET."""
     app = platform.apps.shown(app)
-    machine = {"instances": 1, "cpu": app.cpu, "memory": app.memory}
     updated_at = written_time(platform, app.updated_at)
     return {
+        **({"type": app.type} if platform.dialect["shown-type"] == "yes" else {}),
         **_summary(platform, app, in_post=False),
-        **({} if app.type == "static" else _numbers(platform, machine)),
+        **(_static_app(platform) if app.type == "static" else _machine(platform, app.cpu, app.memory)),
         "created_at": written_time(platform, app.created_at),
         **({} if platform.dialect["updated-at"] == "absent" else {"updated_at": updated_at}),
     }
+
+
+def _machine(platform: Platform, cpu: int | None, memory: int | None) -> dict[str, object]:
+    return _numbers(platform, {"instances": 1, "cpu": cpu, "memory": memory})
+
+
+def _static_app(platform: Platform) -> dict[str, object]:
+    """The fields of a container app that GET shows of a static app, in some dialects."""
+    answer = platform.dialect["static-app"]
+    if answer == "bare":
+        return {}
+    image = {"image": _STATIC_IMAGE} if answer == "image" else {}
+    return image | _numbers(platform, {"port": PORT}) | _machine(platform, CPU, MEMORY)
 
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:

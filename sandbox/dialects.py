@@ -55,6 +55,14 @@ QUESTIONS: Mapping[str, Question] = {
         " `get-404`, `lock-404` and `files-404`: GET of the app, the lock, and uploads."),
     "app-limit": Question("none 402 403",
         "May there be more than one app? If not, the platform answers POST of an app with this status."),
+    "shown-type": Question("no yes", "Does GET of an app show its `type`?"),
+    "static-app": Question("bare machine image",
+        "What does GET of a static app show besides name, status, `url` and times? `machine`: `port`, `cpu`"
+        " and `memory`; `image`: these, and an image."),
+    "container-files": Question("400 404 405 list",
+        "How does the platform answer GET of a container app's files? `list`: 200 and an empty list."),
+    "locked-app": Question("deleted refused",
+        "How does the platform answer DELETE of an app whose lock is held? `refused`: a 409."),
     "app-deletion": Question("at-once deleting Terminating",
         "When does an app go that is deleted? Else 15 s later; GET shows this status; create is a 409, a"
         " second DELETE a 404 (`deleting`) or a 409 (`Terminating`)."),

@@ -102,7 +102,12 @@ class Platform:
         return next(name for name in candidates if name not in taken)
 
     def delete_app(self, name: str) -> None:
-        """Delete an app with its files, deployments, lock and domains; 404 when no app has this name."""
+        """Delete an app with its files, deployments, lock and domains.
+
+        404 when no app has this name; in a dialect, 409 while the lock is held.
+        """
+        if self.dialect["locked-app"] == "refused" and self.lock(name):
+            raise ApiError(409, "the app is locked by a deploy in progress")
         self.apps.delete(name)
         self.locks.expire(name)
         self.zone.forget(name)

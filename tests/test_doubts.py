@@ -56,7 +56,7 @@ def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> D
         pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="filled by somebody else"),
         pytest.param(by_hand(3), SHOP, "deploy", id="with a few files of somebody else"),
         pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
-        pytest.param(Zone(not_found="404"), SHOP, "deploy sweep", id="without a list"),
+        pytest.param(Zone(not_found="404"), SHOP, "deploy destroy sweep", id="without a list"),
     ],
 )
 def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: str) -> None:
@@ -82,6 +82,21 @@ def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: s
 )
 def test_files_of_somebody_else_are_asked_about(before: Zone, deployed: str, said: str) -> None:
     doubt = about_deploying("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
+    assert said in (doubt.problem if doubt else "")
+    assert bool(doubt) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        pytest.param(live("a"), "", id="all managed"),
+        pytest.param(live("a", theirs="b"), "didn't upload 1 file ('b')", id="one unmanaged"),
+        pytest.param(unread("a"), "", id="the manifest's name proves that all are managed"),
+        pytest.param(unread("a", theirs="b"), "may be unmanaged: 2 files", id="unreadable manifest"),
+    ],
+)
+def test_unmanaged_files_stop_destroy(before: Zone, said: str) -> None:
+    doubt = about_destroying("site", before, SHOP)
     assert said in (doubt.problem if doubt else "")
     assert bool(doubt) is bool(said)
 

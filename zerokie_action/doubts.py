@@ -78,10 +78,7 @@ def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
     """Whether the app to deploy, or a file that would be deleted, is somebody else's."""
     zone = plan.zone
     if zone.not_found:
-        return Doubt(
-            f"The platform lists no files of app {app!r} ({zone.not_found})",
-            "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
-        )
+        return _about_missing_list(app, zone)
     owner = zone.owner_for(repository)
     if doubt := _about_repository(app, owner, repository):
         return doubt
@@ -108,31 +105,51 @@ def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
     return None
 
 
-def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """Whether the app to destroy, or a file in it, is somebody else's."""
-    owner = zone.owner_for(repository)
-    if doubt := _about_repository(app, owner, repository):
-        return doubt
-    theirs = zone.theirs(repository)
-    if not theirs or (owner is Owner.NOBODY and len(theirs) <= _FEW):
-        return None
+def _about_missing_list(app: str, zone: Zone) -> Doubt:
     return Doubt(
-        f"App {app!r} has {human_files(len(zone.files))}, of which no deploy of this action has uploaded "
-        f"{_files(theirs)}",
-        "They go with the app, for good. If `app` names the wrong app, correct it.",
+        f"The platform lists no files of app {app!r} ({zone.not_found})",
+        "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
     )
 
 
-def about_sweeping(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """Whether a static app with the name of a preview may be somebody else's."""
+def about_kind(app: str) -> Doubt:
+    """Why an app of unknown kind is not deleted: a static app's files could not be checked."""
+    return Doubt(
+        f"The platform doesn't show whether {app!r} is a container app or a static app",
+        "If `app` names the wrong app, correct it. The files of a static app can't be checked.",
+    )
+
+
+def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
+    """Whether the app may belong to another repository, or may have unmanaged files."""
+    if zone.not_found:
+        return _about_missing_list(app, zone)
+    owner = zone.owner_for(repository)
+    if doubt := _about_repository(app, owner, repository):
+        return doubt
+    unmanaged = zone.foreign(sorted(zone.files))
+    if not unmanaged or (owner is Owner.NOBODY and len(unmanaged) <= _FEW):
+        return None
+    if zone.ours is None:
+        return Doubt(
+            f"The manifest of app {app!r} can't be read, so any of its files may be unmanaged: "
+            f"{_files(unmanaged)}",
+            "If the site was unavailable for a moment, run the job again. The log has the reason.",
+        )
+    return Doubt(
+        f"App {app!r} has {human_files(len(zone.files))}, and this action didn't upload {_files(unmanaged)}",
+        "If `app` names the wrong app, correct it. The deletion can't be undone.",
+    )
+
+
+def about_sweeping(app: str, zone: Zone, repository: str) -> str:
+    """Why a static app with the name of a preview may belong to somebody else; empty if it doesn't."""
     owner, files = zone.owner_for(repository), len(zone.files)
     if zone.not_found:
-        problem = f"The platform lists no files of app {app!r} ({zone.not_found})"
-    elif owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
-        return None
-    else:
-        problem = f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
-    return Doubt(problem, "To delete it, use `operation: destroy` with this `app`.")
+        return _about_missing_list(app, zone).problem
+    if owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
+        return ""
+    return f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
 
 
 def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doubt | None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.files.zones import DOCS, SHOP, UNKNOWN, listing, patterns, zone
-from zerokie_action.files.manifest import mark_repository, new_manifest_name
+from tests.files.zones import listing, patterns, zone
+from zerokie_action.files.manifest import new_manifest_name
 from zerokie_action.files.zone import make_zone
 
 SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
@@ -36,7 +36,6 @@ def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, mor
     found = make_zone(listing(SITE | more), name, None, patterns(*keep), local)
     assert found.ours == ours
     assert found.is_unread
-    assert found.theirs(UNKNOWN) == []  # nobody can tell
 
 
 def test_a_manifest_that_can_be_read_names_our_files():
@@ -44,20 +43,11 @@ def test_a_manifest_that_can_be_read_names_our_files():
     found = zone(listing(SITE | {"theirs": b"x"}), dict.fromkeys([*SITE, "gone"]))
     assert found.ours == {*SITE}
     assert found.foreign(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
-    assert found.theirs(UNKNOWN) == ["theirs"]
-
-
-@pytest.mark.parametrize(("run", "theirs"), [(SHOP, []), (DOCS, sorted(SITE)), (UNKNOWN, sorted(SITE))])
-def test_all_files_of_another_repositorys_app_are_theirs(run, theirs):
-    """Whose app it is stands in the manifest's name; a run that knows no repository can't tell."""
-    found = zone(listing(SITE), dict.fromkeys(SITE), mark=mark_repository(SHOP))
-    assert found.theirs(run) == theirs
 
 
 def test_without_a_manifest_no_file_is_ours():
     found = zone(listing(SITE))
     assert (found.ours, found.is_unread) == (set(), False)
-    assert found.theirs(UNKNOWN) == sorted(SITE)
 
 
 @pytest.mark.parametrize(("named", "is_file"), [({"about/index.html"}, False), ({"about"}, True)])

@@ -1,6 +1,7 @@
 """Destroying an app: what is gone is gone, and what looks wrong is not touched."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -30,15 +31,15 @@ def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: P
     assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
-    assert asked == ["GET site", "POST lock", "GET files", "GET ", "DELETE site"]
+    assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
     assert state.read_bytes() == b""
 
 
 def test_a_container_app_goes_without_a_lock(world: World) -> None:
-    """The outputs keep what it ran. It has no lock, and none is asked for."""
+    """The outputs keep its image. A container app has no lock, so the run requests none."""
     running_web(world)
     outcome = destroy(world, "web")
-    assert [record.method for record in outcome.requests] == ["GET", "DELETE"]
+    assert [record.method for record in outcome.requests] == ["GET", "GET", "DELETE"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 
@@ -72,15 +73,16 @@ def test_a_doubt_stops_until_take_over(world: World) -> None:
     for dry_run in (True, False):
         outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
-        assert "has 4 files, of which no deploy of this action has uploaded 4" in outcome.outputs["error"]
+        assert "has 4 files, and this action didn't upload 4 files" in outcome.outputs["error"]
         assert "set `take-over: true` for one run by hand" in outcome.outputs["hint"]
         assert world.platform.lock("site") is None
+    what = "with 4 files, 4 of them unmanaged"
     plan = destroy(world, take_over=True, dry_run=True)
-    assert plan.outputs["notes"] == ["Dry run: would destroy app 'site' with 4 files, 4 of them not ours."]
+    assert plan.outputs["notes"] == [f"Dry run: would destroy app 'site' {what}."]
     outcome = destroy(world, take_over=True)
     assert outcome.exit_code == 0
-    assert "Destroyed app 'site' with 4 files, 4 of them not ours" in lines(outcome)
-    assert "- Destroyed app 'site' with 4 files, 4 of them not ours." in outcome.summary
+    assert f"Destroyed app 'site' {what}" in lines(outcome)
+    assert f"- Destroyed app 'site' {what}." in outcome.summary
 
 
 def test_a_foreign_file_beside_ours_stops(world: World) -> None:
@@ -88,7 +90,7 @@ def test_a_foreign_file_beside_ours_stops(world: World) -> None:
     put(world, 1)
     outcome = destroy(world)
     assert outcome.exit_code == 2
-    words = "has 5 files, of which no deploy of this action has uploaded 1 file ('uploads/0.jpg')"
+    words = "has 5 files, and this action didn't upload 1 file ('uploads/0.jpg')"
     assert words in outcome.outputs["error"]
 
 
@@ -103,15 +105,114 @@ def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
     assert "was last deployed from another repository" in outcome.outputs["error"]
 
 
-def test_our_own_app_behind_a_login_is_destroyed_unasked(world: World) -> None:
-    """Nobody can read the manifest; its name tells whose it is, and nothing whose the other files are."""
+def test_our_own_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_files(world: World) -> None:
+    """The manifest can't be read. The digest in its name proves that all listed files are managed."""
     world.env = dict(SHOP)
     world.platform.dialect.speak("url=login")
     world.run()
-    put(world, 4)
+    put(world, 1)
+    for dry_run in (True, False):
+        outcome = destroy(world, dry_run=dry_run)
+        assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
+        assert "can't be read, so any of its files may be unmanaged: 5 files" in outcome.outputs["error"]
+    plan = destroy(world, take_over=True, dry_run=True).outputs["notes"]
+    assert plan == ["Dry run: would destroy app 'site' with 5 files, any of which may be unmanaged."]
+    world.platform.delete_file("site", "uploads/0.jpg")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert world.platform.apps.list() == []
+
+
+@pytest.mark.parametrize("times", [1, None])
+def test_an_outage_of_the_site_does_not_hide_unmanaged_files(world: World, times: int | None) -> None:
+    """Once or forever: ten unmanaged files stop the run."""
+    world.run()
+    put(world, 10)
+    world.fault(Kind.STATUS, "GET", "_zerokie", status=503, times=times)
+    outcome = destroy(world)
+    assert outcome.exit_code == 2, outcome.log
+    assert len(world.stored()) == 14
+
+
+def test_a_404_for_the_file_list_of_a_static_app_stops(world: World) -> None:
+    """With `take-over`, the run deletes the app."""
+    world.platform.dialect.speak("shown-type=yes")
+    world.run()
+    for dry_run in (True, False):
+        world.fault(Kind.STATUS, "GET", "/files$", status=404)
+        outcome = destroy(world, dry_run=dry_run)
+        assert outcome.exit_code == 2, outcome.log
+        assert "The platform lists no files of app 'site' (404" in outcome.outputs["error"]
+    world.fault(Kind.STATUS, "GET", "/files$", status=404)
+    assert destroy(world, take_over=True).exit_code == 0
+    assert world.platform.apps.list() == []
+
+
+# --- the kind of the app
+
+
+class Shown(NamedTuple):
+    """How the platform shows an app, and the exit code of a run without and with `take-over`."""
+
+    dialect: str
+    code: int
+    with_take_over: int = 0
+    kind: str | None = None
+
+
+CONTAINERS = {
+    "type": Shown("shown-type=yes image=not-in-get", 0, kind="container"),
+    **{
+        f"image, list {answer}": Shown(f"container-files={answer}", 0, kind="container")
+        for answer in ("400", "404", "405", "list")
+    },
+    **{
+        f"neither, list {answer}": Shown(f"image=not-in-get container-files={answer}", 2)
+        for answer in ("400", "404", "405", "list")
+    },
+}
+
+
+@pytest.mark.parametrize("case", CONTAINERS)
+def test_a_container_app_is_destroyed_unasked_if_the_platform_shows_its_kind(world: World, case: str) -> None:
+    """If the kind is unknown, the run stops until `take-over`. The refused lock of an app proves nothing."""
+    running_web(world)
+    shown = CONTAINERS[case]
+    world.platform.dialect.speak(*shown.dialect.split())
+    has_empty_list = case == "neither, list list"
+    plan = destroy(world, "web", dry_run=True)
+    assert plan.exit_code == (0 if has_empty_list else shown.code), plan.log  # no lock in a dry run
+    if shown.code:
+        stopped = destroy(world, "web")
+        assert stopped.exit_code == shown.code, stopped.log
+        assert "doesn't show whether 'web' is a container app or a static app" in stopped.outputs["error"]
+        assert "set `take-over: true`" in stopped.outputs["hint"]
+    outcome = destroy(world, "web", take_over=bool(shown.code))
+    assert (outcome.exit_code, outcome.outputs["kind"]) == (0, shown.kind), outcome.log
+    assert {app.name for app in world.platform.apps.list()} == {"site"}
+    assert bool(outcome.sent("POST", "/lock$")) is has_empty_list
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refused_lock_does_not_make_a_container_app_of_a_static_app(world: World, status: int) -> None:
+    """GET shows neither type nor image, but the fields of a container app, as the reference's example."""
+    world.platform.dialect.speak("static-app=machine")
+    world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
+    world.run()
+    world.env = dict(SHOP)
+    for take_over in (False, True):
+        world.fault(Kind.STATUS, "POST", "/lock$", status=status)
+        outcome = destroy(world, take_over=take_over)
+        assert (outcome.exit_code, outcome.sent("DELETE", "")) == (4, []), outcome.log
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, 4), (502, 5)])
+def test_any_other_failure_of_the_file_list_ends_the_run(world: World, status: int, code: int) -> None:
+    running_web(world)
+    world.fault(Kind.STATUS, "GET", "/files$", status=status, times=None)
+    for dry_run in (True, False):
+        outcome = destroy(world, "web", dry_run=dry_run, retry_timeout=5)
+        assert (outcome.exit_code, outcome.sent("DELETE", "")) == (code, []), outcome.log
 
 
 def test_a_path_that_no_url_can_name_goes_with_the_app(world: World) -> None:
@@ -163,6 +264,58 @@ def test_a_conflict_with_another_deletion_is_looked_up(world: World) -> None:
     world.fault(Kind.STATUS, "DELETE", status=409)
     outcome = destroy(world, "web")
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+
+
+@pytest.mark.parametrize(
+    "status", ["deleting", "Terminating", "deleted", "DELETE_IN_PROGRESS", "pending-delete"]
+)
+def test_after_a_409_an_app_that_is_being_deleted_is_destroyed(world: World, status: str) -> None:
+    """After the 409, one GET decides. The log doesn't call the lock lost."""
+    world.fault(Kind.STATUS, "DELETE", status=409)
+    world.once("DELETE", "/site$", lambda: world.platform.apps.set_status("site", status))
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+    assert [record.method for record in outcome.requests][-2:] == ["DELETE", "GET"]
+
+
+@pytest.mark.parametrize("status", ["running", "terminated", "delete_failed"])
+def test_after_a_409_an_app_that_stays_is_exit_4(world: World, status: str) -> None:
+    """The error quotes the platform. The DELETE isn't sent again, and the lock is released."""
+    world.platform.dialect.speak("locked-app=refused")
+    world.platform.apps.set_status("site", status)
+    outcome = destroy(world)
+    assert outcome.exit_code == 4, outcome.log
+    assert '409: "the app is locked by a deploy in progress"' in outcome.outputs["error"]
+    requests = [f"{record.method} {record.path.rpartition('/')[2]}" for record in outcome.requests]
+    assert requests[-3:] == ["DELETE site", "GET site", "POST finalize"]
+    assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize("answer", ["deleting", "Terminating"])
+def test_an_app_that_another_run_deletes_before_the_delete_is_destroyed(world: World, answer: str) -> None:
+    """A 404 or 409 to the DELETE is no lost lock."""
+    world.platform.dialect.speak(f"app-deletion={answer}")
+    world.once("DELETE", "/site$", lambda: world.platform.delete_app("site"))
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+
+
+@pytest.mark.parametrize(
+    "status", ["deleted", "DELETE_IN_PROGRESS", "terminated", "delete_failed", "removed"]
+)
+def test_only_an_exact_status_ends_the_run_without_a_delete(world: World, status: str) -> None:
+    world.platform.apps.set_status("site", status)
+    assert len(destroy(world).sent("DELETE", "/site$")) == 1
+    assert world.platform.apps.list() == []
+
+
+@pytest.mark.parametrize("status", ["deleting", "Terminating", "DESTROYING", "removing", "deprovisioning"])
+def test_an_app_that_is_being_deleted_gets_no_other_request(world: World, status: str) -> None:
+    world.platform.apps.set_status("site", status)
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"], len(outcome.requests)) == (0, "destroyed", 1)
 
 
 def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
@@ -221,7 +374,7 @@ def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault,
     world.platform.faults.add(lost)
     outcome = destroy(world, lock_heartbeat=5)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert "Warning" not in outcome.log
+    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
     assert len(outcome.sent("DELETE", "")) == 1
 
 
@@ -244,16 +397,14 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
     assert world.platform.lock("site") == "somebody"
 
 
-def test_a_lock_taken_after_a_lost_answer_is_not_called_lost(world: World) -> None:
-    """While a slow look tells that the app is there: our lock was given back before, so none is lost."""
+def test_a_deletion_that_was_lost_without_effect_finalizes_the_lock_with_zeros(world: World) -> None:
+    """The app is still there, so the run fails and releases its lock."""
     world.fault(Kind.RESET, "DELETE", "/site$")
-    world.fault(Kind.DELAY, "GET", "/v1/apps/site$", skip=1, seconds=20)
-    world.loop.call_later(10, world.platform.take_lock, "site", "somebody")
-    outcome = destroy(world, lock_heartbeat="5s")
+    outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (5, "failed"), outcome.log
     (finalized,) = world.platform.deployments("site")
     assert finalized.files_deleted == 0
-    assert world.platform.lock("site") == "somebody"
+    assert world.platform.lock("site") is None
 
 
 def test_no_answer_after_a_lost_deletion_is_exit_5(world: World) -> None:
@@ -295,14 +446,11 @@ def test_a_signal_waits_briefly_for_the_deletion_and_releases_the_lock(
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 
-def test_a_signal_waits_for_the_deletion_after_a_refused_lock(world: World) -> None:
-    """The lock was refused, so this is a container: the end of its deletion is waited for as well."""
+def test_a_signal_waits_for_the_deletion_of_a_container_app(world: World) -> None:
     running_web(world)
-    world.platform.dialect.speak("image=not-in-get")
     world.fault(Kind.DELAY, "DELETE", "/web$", seconds=0.5)
     tell(world, after=0.2)
     outcome = destroy(world, "web")
-    assert [record.status for record in outcome.sent("POST", "/lock$")] == [400]
     assert outcome.outputs["error"] == "Cancelled by SIGTERM; the deletion of app 'web' was accepted"
 
 
@@ -318,6 +466,7 @@ def test_timeout_waits_ten_seconds_for_the_deletion(world: World) -> None:
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
 def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_: tuple[str, str]) -> None:
     """But the app is there, so it is not destroyed, and the lock is released."""
+    world.run()
     world.fault(Kind.STATUS, *request_, status=404)
     outcome = destroy(world)
     assert outcome.exit_code == 4
@@ -330,7 +479,7 @@ def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_:
 
 def test_the_accepted_deletion_is_the_end(world: World) -> None:
     """Who creates the app again waits until it is gone. The next run sends nothing."""
-    world.platform.dialect.speak("app-deletion=deleting", "empty-zone=404")  # an empty zone asks nothing
+    world.platform.dialect.speak("app-deletion=deleting")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)

@@ -182,13 +182,15 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     preview(world, "my-site-pr-1", f"{HOST['github']}/o/template")
     preview(world, "my-site-pr-2", "")  # deployed by a run that knew no repository
     preview(world, "my-site-pr-3")
-    world.fault(Kind.STATUS, "GET", "-pr-3/files$", status=404)
+    world.fault(Kind.STATUS, "GET", "-pr-3/files$", status=404, skip=1)  # the list under the lock
     container(world, "my-site-pr-4")
     preview(world, "my-site-pr-5")
     world.platform.put_file("my-site-pr-5", "upload.jpg", b"of a visitor")  # nothing is asked about our own
-    outcome = sweep(world, closed(5), take_over=True)
+    preview(world, "my-site-pr-6")
+    world.fault(Kind.STATUS, "GET", "-pr-6/files$", status=404)  # the list that decides the kind
+    outcome = sweep(world, closed(6), take_over=True)
     require(outcome, ["my-site-pr-4", "my-site-pr-5"])
-    assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3"}
+    assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3", "my-site-pr-6"}
     unused, *kept = outcome.outputs["warnings"]
     assert "`take-over` (ZEROKIE_TAKE_OVER): no effect with `operation: sweep`" in unused
     assert kept[0] == (
@@ -197,6 +199,7 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     )
     assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
+    assert kept[3].startswith("The platform doesn't show whether 'my-site-pr-6' is a container app or ")
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
 
 

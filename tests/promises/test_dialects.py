@@ -17,12 +17,12 @@ FOLDER_QUESTIONS = (
     "listed-paths listing empty-zone new-site delete-missing",
     "conflict lock-lost heartbeat finalize delete",
     "finalize-time hidden domain-attached domain-busy",
-    "at-once rate new-app app-deletion",
+    "at-once rate new-app app-deletion shown-type static-app",
 )
 IMAGE_QUESTIONS = (
     "image",
     "before-deploying deploying get-image broken-deploy",
-    "numbers deploy-answer new-app",
+    "numbers deploy-answer new-app container-files",
 )
 """Groups of questions: an answer to one of a group has nothing to do with the answers to other groups.
 
@@ -30,10 +30,10 @@ An image is asked nothing that only folders meet, or that both meet alike.
 """
 UNREAD = ("times", "date", "updated-at")
 """Nothing in the client reads these. They are tried in pairs only."""
-UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull")
+UNASKED = ("above", "app-limit", "firewall", "file-limit", "domain-taken", "pull", "locked-app")
 """Questions about what the stories do not do."""
-NO_STORY = {"finalize=no-effect"}
-"""The lock stays, whatever the client does."""
+NO_STORY = {"finalize=no-effect", "static-app=image"}
+"""The lock stays, whatever the client does. A deploy takes an app with an image for a container app."""
 NO_TIMES = {"last-modified=absent", "last-modified=null"}
 NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
 """The manifest can't be read, or the listing proves nothing: all is uploaded again."""
@@ -144,11 +144,11 @@ def image_story(world: World, dialect: Collection[str]) -> None:
         is_left = stays and not is_quick
         assert (image == "nginx:broken") is is_left
         assert status == ("failed" if is_left else "running") or CRASHES in dialect
-    destroy(world, "web")
+    destroy(world, "web", take_over="image=not-in-get" in dialect)
 
 
-def destroy(world: World, app: str) -> None:
-    step(world, app=app, operation="destroy")
+def destroy(world: World, app: str, **inputs: Any) -> None:
+    step(world, app=app, operation="destroy", **inputs)
     world.loop.jump(60)  # the accepted deletion is the end of the run, not of the app
     assert app not in {one.name for one in world.platform.apps.list()}
 

@@ -90,15 +90,6 @@ class Zone(NamedTuple):
             return Owner.ANOTHER_PERHAPS
         return Owner.OURS if self.newest.repository == mark_repository(repository) else Owner.ANOTHER
 
-    def theirs(self, repository: str) -> list[str]:
-        """The listed files that are known to be somebody else's: in an app of another repository, all.
-
-        A manifest that can't be read may name any file, and what `keep` matches is not in the name's digest.
-        """
-        if self.owner_for(repository) in {Owner.ANOTHER, Owner.ANOTHER_PERHAPS}:
-            return sorted(self.files)
-        return [] if self.is_unread else self.foreign(sorted(self.files))
-
 
 def make_zone(
     listed: Mapping[str, Listed],

@@ -14,12 +14,12 @@ import anyio
 
 from zerokie_action.ci.forge import Forge, LimitReached
 from zerokie_action.conclusion import tell_forge
-from zerokie_action.doubts import about_sweeping
+from zerokie_action.doubts import about_kind, about_sweeping
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.files.manifest import Manifest, find_manifests
 from zerokie_action.files.zone import make_zone
 from zerokie_action.numbers import human_files, human_paths
-from zerokie_action.operations.destroy import destroy, what_goes
+from zerokie_action.operations.destroy import Kind, destroy, with_files
 from zerokie_action.operations.job import Job
 from zerokie_action.operations.site.zone import list_zone
 from zerokie_action.outcome import Change
@@ -134,22 +134,25 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _check(forge: Forge, job: Job, _app: App) -> str | None:
+async def _check(forge: Forge, job: Job, _app: App, kind: Kind) -> str | None:
     """The `Check` of a sweep: whose app it is, and whether the request is still closed."""
-    what = ""
-    if job.result.kind != "container":
+    files, problem = "", ""
+    if kind is Kind.UNKNOWN:
+        problem = about_kind(job.app).problem
+    elif kind is not Kind.CONTAINER:
         listed, not_found = await list_zone(job)
         newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
         zone = make_zone(listed, newest, Manifest(), job.keep)._replace(not_found=not_found)
-        if doubt := about_sweeping(job.app, zone, job.ci.repository):
-            job.warn(f"{doubt.problem}. The app stays. {doubt.advice}")
-            return None
-        what = what_goes(len(zone.files))
+        problem = about_sweeping(job.app, zone, job.ci.repository)
+        files = with_files(len(zone.files))
+    if problem:
+        job.warn(f"{problem}. The app stays. To delete it, use `operation: destroy` with this `app`.")
+        return None
     state = await forge.read_state()
     if not state.is_over:
         job.log.info(f"App {job.app!r} stays: {state.said} by now")
         return None
-    return f"{what}: {state.said}"
+    return f"{files}: {state.said}"
 
 
 def _report(job: Job, app_job: Job) -> None:

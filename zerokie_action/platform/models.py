@@ -17,8 +17,7 @@ from zerokie_action.http.failure import is_web_page
 from zerokie_action.http.url import web_url
 
 _NO_CONTENT = 204
-_BEING_DELETED = ("delet", "terminat", "destroy", "remov", "deprovision")
-"""The beginnings of the statuses of an app that is being deleted, such as `Terminating`."""
+_BEING_DELETED = {"deleting", "terminating", "destroying", "removing", "deprovisioning"}
 
 LENGTH_NOT_GIVEN = -1
 _LARGEST_LENGTH = 2**63 - 1
@@ -74,8 +73,15 @@ class App(_Record):
 
     @property
     def is_being_deleted(self) -> bool:
-        """Whether the app is being deleted."""
-        return self.status.lower().startswith(_BEING_DELETED)
+        """Whether the status says for certain that the app is being deleted. `terminated` doesn't."""
+        return self.status.lower() in _BEING_DELETED
+
+    @property
+    def is_being_deleted_or_gone(self) -> bool:
+        """Whether the status says that the app is being deleted, or may say so, as `DELETE_IN_PROGRESS`."""
+        status = self.status.lower()
+        may_go = "delet" in status and ("progress" in status or "pending" in status)
+        return self.is_being_deleted or status == "deleted" or may_go
 
     @property
     def address(self) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -107,15 +108,46 @@ def test_an_edit_of_a_killed_deploy_can_be_taken_back_within_the_second(world: W
     require_equal(world)
 
 
-def test_an_unreadable_manifest_is_asked_for_once_and_all_is_uploaded(world: World) -> None:
-    """For 10 seconds at most."""
+OUTAGES: dict[str, tuple[Kind, dict[str, Any]]] = {
+    "503": (Kind.STATUS, {"status": 503}),
+    "429": (Kind.STATUS, {"status": 429, "headers": {"Retry-After": "60"}}),
+    "reset": (Kind.RESET, {}),
+    "hang": (Kind.HANG, {}),
+}
+
+
+@pytest.mark.parametrize("case", OUTAGES)
+def test_an_outage_of_the_site_uploads_nothing_again(world: World, case: str) -> None:
+    """The manifest is requested again for 10 s, even if `retry-timeout` is 0."""
     world.run()
-    world.fault(Kind.HANG, "GET", "_zerokie")
+    kind, more = OUTAGES[case]
+    world.fault(kind, "GET", "_zerokie", **more)
+    outcome = world.run(retry_timeout=0)
+    assert (outcome.exit_code, outcome.uploads) == (0, []), outcome.log
+    assert len(outcome.sent("GET", "_zerokie")) == 2
+
+
+@pytest.mark.parametrize("case", OUTAGES)
+def test_a_manifest_that_stays_unreadable_uploads_all_files(world: World, case: str) -> None:
+    """After 10 s and the last request."""
+    world.run()
+    kind, more = OUTAGES[case]
+    world.fault(kind, "GET", "_zerokie", times=None, **more)
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert outcome.seconds < 12
+    assert 10 <= outcome.seconds < 25
     assert len(outcome.uploads) == len(SITE)
+    world.platform.faults.clear()
     assert world.run().uploads == []
+
+
+def test_a_manifest_that_is_not_served_is_requested_once(world: World) -> None:
+    """No later response would differ."""
+    world.run()
+    world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.seconds) == (0, 0), outcome.log
+    assert len(outcome.sent("GET", "_zerokie")) == 1
 
 
 def test_without_the_apps_url_the_manifest_is_unreadable_and_the_log_says_so(world: World) -> None:

@@ -8,6 +8,7 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.files.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.files.proofs import Listing
 from zerokie_action.files.zone import Listed, Zone, make_zone
+from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.numbers import human_paths
 from zerokie_action.operations.job import Job
@@ -18,6 +19,8 @@ from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
+_PATIENCE = 10.0
+"""Seconds for which the manifest is requested again after an outage."""
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
 _LAG = 25.0
@@ -82,16 +85,25 @@ def _not_listed(listing: Listing, state: str) -> PlatformUnavailable:
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
-    """Read a manifest through the app's public URL, because the API can't read files."""
-    # The query makes the URL unique, so that no cache has it.
-    page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
-    try:
-        served = await read_page(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
-        if served.is_success and (manifest := parse_manifest(served.content)):
-            return manifest
-        why = f"its address answered {served.status_code} with something else"
-    except PageError as error:
-        why = str(error) if url else "the platform does not give the app's URL"
+    """Read a manifest through the app's public URL, because the API can't read files.
+
+    After an outage, the manifest is requested again: without a manifest, a deploy uploads all files.
+    """
+    polling = Polling(job.log, "the manifest of the last deploy", _PATIENCE)
+    why = "the platform does not give the app's URL"
+    while url:
+        # The query makes the URL unique, so that no cache has it.
+        page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
+        try:
+            served = await read_page(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
+            if served.is_success and (manifest := parse_manifest(served.content)):
+                return manifest
+            why = f"its address answered {served.status_code} with something else"
+            is_outage = of_status(served, why) is not None
+        except PageError as error:
+            why, is_outage = str(error), True
+        if not (is_outage and await polling.again(why)):
+            break
     job.log.info(
         f"The manifest of the last deploy can't be read ({why}): it does not tell which files are unchanged"
     )
