@@ -26,7 +26,7 @@ class Case(NamedTuple):
 UNAVAILABLE = (0, 5, 9)
 DELETION = ("DELETE", "/v1/apps/site$")
 UNCLEAR = 2
-"""Where a manifest can't be read, or the zone's listing is not found."""
+"""The manifest or the file list can't be read, or the kind of the app is unknown."""
 FAULTS = {
     "400": Case(Fault(Kind.STATUS, status=400), (0, 4), (0, 4)),
     "401": Case(Fault(Kind.STATUS, status=401), (0, 3), (0, 3)),
@@ -81,7 +81,7 @@ def deploys(
     """Run the scenario, and once more after a failure."""
     if is_taken_at_its_word(scenario, name, record):
         scenario = replace(scenario, is_right=lambda _world: True)
-    if "/_apps/site/_zerokie/" in record.path or (name == "404" and record.path.endswith("/files")):
+    if "/_apps/site/_zerokie/" in record.path or (name in {"400", "404"} and record.path.endswith("/files")):
         codes = {*codes, UNCLEAR}
     outcome = scenario.run(world)
     found = list(broken(scenario, world, outcome, codes={code or scenario.usual for code in codes}))
