@@ -69,6 +69,16 @@ def test_a_lock_that_outlasts_lock_timeout_is_exit_6(world: World, timeout: str,
     assert outcome.sent(*HEARTBEAT) + outcome.sent("POST", "/finalize$") == []
 
 
+def test_a_new_app_may_refuse_its_lock_for_a_minute_in_all(world: World) -> None:
+    """The minute doesn't start again after a conflict with another deploy."""
+    for status, times, lasts in ((404, None, 50), (409, 1, None), (404, None, None)):
+        world.fault(Kind.STATUS, "POST", "/lock$", status=status, times=times, lasts=lasts)
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 4, outcome.log
+    assert {record.status for record in outcome.sent("POST", "/lock$")} == {404, 409}
+    assert 60 <= outcome.seconds < 65
+
+
 # --- heartbeats, and the loss
 
 

@@ -5,9 +5,10 @@ and finalize reports the changes that were really made.
 """
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 import anyio
@@ -19,13 +20,12 @@ from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, LockRecords, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
+from zerokie_action.lock.turn import Turn
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import Shutdown
-
-Ask = Callable[[], Awaitable[None]]
-"""Requests the lock once."""
+from zerokie_action.text.numbers import human_seconds
 
 
 @dataclass(eq=False)
@@ -52,15 +52,16 @@ class DeployLock:
     async def hold(
         self,
         counts: Callable[[], Counts],
-        in_turn: Callable[[Ask], Awaitable[None]],
+        turn: Turn,
     ) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it whenever and however the block ends.
 
         Args:
             counts: returns how much the block has changed.
-            in_turn: calls its argument again and again, until no other deploy holds the lock.
+            turn: waits until no other deploy holds the lock.
 
         Raises:
+            LockHeld: when another deploy holds the lock for too long.
             RequestRejected: when the platform refuses the lock.
             LockLost: when the lock is lost; the block is cancelled first.
             DeployError: when the lock may still be held after a block that succeeded; the hint says when it
@@ -75,9 +76,8 @@ class DeployLock:
                 "run this again"
             )
         self.records.add(app, self.session.id)
-        acquiring = self.client.guarded(self.shutdown.shielded_request)
         try:
-            await in_turn(lambda: self.session.acquire(acquiring))
+            await self._acquire(turn)
             self.records.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats)
@@ -90,6 +90,14 @@ class DeployLock:
             raise
         finally:
             await self._release_after(failure, counts())
+
+    async def _acquire(self, turn: Turn) -> None:
+        asked_at = anyio.current_time()
+        client = self.client.guarded(self.shutdown.shielded_request)
+        await turn.wait(partial(self.session.acquire, client))
+        waited = anyio.current_time() - asked_at
+        after = f" after {human_seconds(waited)}" if waited >= 1 else ""
+        self.log.info(f"Deploy lock acquired{after}")
 
     async def _send_heartbeats(self) -> None:
         """Send heartbeats until the lock has ended.
