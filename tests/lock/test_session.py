@@ -73,7 +73,7 @@ async def test_a_heartbeat_confirms_loses_or_says_nothing(
             assert (session.state.age < 1) is (error is None)
         if state is Held and after is Lost:
             with pytest.raises(LockLost, match=r"this deploy does not hold it: .* \("):
-                session.check()
+                session.require_held()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_clock_that_shows_more_ends_all_writes(
         monkeypatch.setattr(module, "_clocks", lambda clocks=clocks: clocks)
         assert (session.may_write, session.may_be_held) == (may_write, True)
     with pytest.raises(LockLost, match="has not confirmed it for almost 30 minutes"):
-        session.check()
+        session.require_held()
 
 
 async def test_a_lock_counts_from_when_the_request_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:

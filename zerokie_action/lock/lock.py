@@ -107,7 +107,7 @@ class DeployLock:
         """
         client, logged, pause = self.client.retrying(0), "", limits.HEARTBEAT
         while not isinstance(self.session.state, Ended):
-            self.session.check()
+            self.session.require_held()
             await anyio.sleep(pause)
             pause = limits.HEARTBEAT
             try:
@@ -123,7 +123,7 @@ class DeployLock:
         """A copy of the client: each attempt checks the lock first, and is shielded from cancellation."""
 
         def guard() -> AbstractContextManager[None]:
-            self.session.check()
+            self.session.require_held()
             return self.shutdown.shielded_request()
 
         return client.guarded(guard)

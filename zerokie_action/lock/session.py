@@ -96,7 +96,7 @@ class DeploySession:
         """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
         return isinstance(self.state, Held) and self.state.age < limits.LAST_WRITE
 
-    def check(self) -> None:
+    def require_held(self) -> None:
         """Allow a write only while the lock is held. Threads that read files call this as well.
 
         Raises:
@@ -104,6 +104,15 @@ class DeploySession:
         """
         if not self.may_write:
             raise self._loss()
+
+    def requiring_lock(self, client: Client) -> Client:
+        """Return a copy of the client that calls `require_held` before each attempt."""
+
+        def guard() -> AbstractContextManager[None]:
+            self.require_held()
+            return nullcontext()
+
+        return client.guarded(guard)
 
     def end(self) -> None:
         """Note that the lock was released, or deleted with its app."""
@@ -145,12 +154,7 @@ class DeploySession:
             PlatformUnavailable: when the lock is still held.
         """
         answer, write = None, Write()
-
-        def guard() -> AbstractContextManager[None]:
-            self.check()  # since the attempt before, the lock may have become another deploy's
-            return nullcontext()
-
-        finalizing = client.guarded(guard)
+        finalizing = self.requiring_lock(client)
         for _ in range(2):
             try:
                 answer = await finalizing.finalize(self.app, self.id, counts, write=write)
