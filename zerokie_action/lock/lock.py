@@ -49,11 +49,7 @@ class DeployLock:
     released: Released = field(default_factory=Released)
 
     @asynccontextmanager
-    async def hold(
-        self,
-        counts: Callable[[], Counts],
-        turn: Turn,
-    ) -> AsyncIterator[Self]:
+    async def hold(self, counts: Callable[[], Counts], turn: Turn) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it however the block ends.
 
         If both the block and the release fail, the block's error is raised.
@@ -69,7 +65,7 @@ class DeployLock:
             DeployError: when the block succeeded and the lock may still be held. The hint gives its expiry.
         """
         app, failure = self.session.app, None
-        older = [record.session for record in self.saved_locks.held() if record.app == app]
+        older = [saved.session for saved in self.saved_locks.held() if saved.app == app]
         if older:
             self.log.info(
                 f"An earlier run may still hold the deploy lock on {app!r}, according to `state-file`. To "
