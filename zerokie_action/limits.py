@@ -29,6 +29,11 @@ unknown host name."""
 MOST_WAITED = 600.0
 """A longer `Retry-After` is not waited for. Shorter ones extend a budget by no more than this."""
 
+# A new app
+
+NEW_APP = 60.0
+"""For the app to get ready. Until then, the platform may respond with 404."""
+
 # The deploy lock
 
 LOCK_EXPIRY = 30 * 60.0

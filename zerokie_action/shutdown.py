@@ -1,12 +1,12 @@
-"""The end of a run after a failure or a signal, within the time limits of `limits`.
+"""Time limits at the end of a run, after a failure or a signal.
 
-In this time, the run waits for the answers to its requests, stores the record of the deploy, and releases the
-lock.
+At its end, a run waits for the responses to its requests, stores a manifest and releases the lock. These
+steps are shielded from cancellation, each up to its own deadline.
 """
 
 import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -15,53 +15,65 @@ from zerokie_action.signals import Signals
 
 
 class Shutdown:
-    """Opens shielded scopes, and shortens their deadlines after a signal."""
+    """The run's shielded scopes and their deadlines.
+
+    A deadline depends only on the start of the scope's time limit, the end of the work, and the signal.
+    """
 
     def __init__(self) -> None:
-        self._signal_at = math.inf
         self._work_ended_at = math.inf
-        self._open: dict[anyio.CancelScope, float] = {}
-        """The grace of each open scope."""
+        self._signal_at = math.inf
+        self._open: dict[anyio.CancelScope, tuple[float, Allowance]] = {}
+        """The start and the length of each open scope's time limit."""
 
     @contextmanager
-    def shielded_scope(self, allowance: Allowance) -> Iterator[None]:
-        """A scope that is shielded from cancellation until the allowance ends."""
-        start = min(anyio.current_time(), self._work_ended_at)
-        deadline = min(start + allowance.seconds, self._signal_at + allowance.grace)
-        with anyio.CancelScope(shield=True, deadline=deadline) as scope:
-            self._open[scope] = allowance.grace
+    def shielded_scope(self, allowance: Allowance, start: float | None = None) -> Iterator[None]:
+        """Shield the block from cancellation until its deadline.
+
+        Args:
+            allowance: the time limits after the start and after a signal.
+            start: the start of the time limit, unless the work ends earlier; by default now.
+        """
+        limit = anyio.current_time() if start is None else start, allowance
+        with anyio.CancelScope(shield=True, deadline=self._deadline(*limit)) as scope:
+            self._open[scope] = limit
             try:
                 yield
             finally:
                 del self._open[scope]
 
-    def shielded_request(self) -> AbstractContextManager[None]:
-        """A shielded scope for one request: a cancellation takes effect after the answer.
+    @contextmanager
+    def shielded_request(self) -> Iterator[None]:
+        """Shield one request, so that a cancellation takes effect after its response.
 
-        After `end_work`, this adds no scope: each step at the end of a run has a shielded scope of its own. A
-        second scope could outlast the step, or end the request too early.
+        The time limit starts when the work ends, at the latest when `timeout` ends it.
         """
-        if self._work_ended_at < math.inf:
-            return nullcontext()
-        left = max(0.0, anyio.current_effective_deadline() - anyio.current_time())
-        return self.shielded_scope(Allowance(left + ANSWERS.seconds, ANSWERS.grace))
+        timeout_at = max(anyio.current_time(), anyio.current_effective_deadline())
+        with self.shielded_scope(ANSWERS, timeout_at):
+            yield
 
     def end_work(self) -> None:
-        """Note that the work has ended early, and limit the requests in flight to `ANSWERS`."""
+        """Start the time limits of the end, after a failure, a cancellation or `timeout`."""
         self._work_ended_at = min(self._work_ended_at, anyio.current_time())
-        for scope in self._open:
-            scope.deadline = min(scope.deadline, self._work_ended_at + ANSWERS.seconds)
+        self._update_deadlines()
 
     def begin_grace(self) -> None:
-        """Begin the grace periods, at the first signal."""
+        """Start the shorter time limits, at the first signal."""
         self._signal_at = anyio.current_time()
-        for scope, grace in self._open.items():
-            scope.deadline = min(scope.deadline, self._signal_at + grace)
+        self._update_deadlines()
+
+    def _deadline(self, start: float, allowance: Allowance) -> float:
+        ends_at = min(start, self._work_ended_at) + allowance.seconds
+        return min(ends_at, self._signal_at + allowance.grace)
+
+    def _update_deadlines(self) -> None:
+        for scope, limit in self._open.items():
+            scope.deadline = self._deadline(*limit)
 
 
 @asynccontextmanager
 async def cancel_on_signal(signals: Signals) -> AsyncIterator[Shutdown]:
-    """Yield a `Shutdown`. At the first signal, begin its grace periods, and cancel the block."""
+    """Yield a `Shutdown`. At the first signal, start its shorter time limits and cancel the block."""
     shutdown = Shutdown()
     async with anyio.create_task_group() as tasks:
 

@@ -104,7 +104,7 @@ async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
 
 async def _look(job: Job, rollout: Rollout) -> str:
     """Look at the app once. Return its status as a clause, for the log and for errors."""
-    app, sent_at = await job.once_ready(partial(_get_app, job.app, job.client))
+    app, sent_at = await apps.once_ready(job, partial(_get_app, job.app, job.client))
     apps.note_url(job, app)
     is_new = rollout.note_answer(app, sent_at)
     status, image = apps.shown_status(job, app), job.client.redact(app.image)
