@@ -97,7 +97,7 @@ def _meter(file: TextIO) -> Any:  # noqa: ANN401 - tqdm has no types
     tqdm.monitor_interval = 0
     tqdm.set_lock(threading.RLock())
     # With a delay, the constructor draws nothing.
-    return tqdm(total=100, bar_format=_BAR, file=file, delay=1, mininterval=0)
+    return tqdm(total=100, bar_format=_BAR, file=file, position=0, delay=1)
 
 
 @contextmanager
