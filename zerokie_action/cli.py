@@ -74,7 +74,7 @@ def _start(*, fails: bool = True) -> Signals:
 
 def _end(code: int) -> NoReturn:
     """End the process without Python's shutdown, which could change the exit code or wait for a thread."""
-    with suppress(OSError):  # the log's reader has ended (`| head`), or the disk is full
+    with suppress(OSError):  # the log's reader ended (`| head`), or the disk is full
         sys.stdout.flush()
     os._exit(code)
 
@@ -86,7 +86,7 @@ def _answer(arguments: list[str]) -> None:
     """If the arguments are `--help` or `--version`, print that and end the process."""
     if arguments not in (["--help"], ["-h"], ["--version"]):
         return
-    with suppress(OSError):  # the reader has ended
+    with suppress(OSError):  # the reader ended
         print(_VERSION if arguments == ["--version"] else help_text())  # noqa: T201
     _end(0)
 

@@ -150,7 +150,10 @@ def test_the_lock_is_released_though_the_failure_is_not_recorded(world: World) -
     world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
     outcome = world.run()
     assert outcome.exit_code == 4
-    assert "Before releasing the lock: Listing the files of 'site' was refused (400" in outcome.log
+    assert (
+        "Skipped storing the progress of this deploy: Listing the files of 'site' was refused (400"
+        in outcome.log
+    )
     assert world.platform.lock("site") is None
 
 

@@ -25,7 +25,7 @@ class Log:
 
     Attributes:
         folds: whether the log can fold groups of lines.
-        bar: the terminal that shows a progress bar below the log. None if the log has no bar.
+        bar: shows a progress bar below the log. None in CI, in files and below the level `info`.
     """
 
     folds = False

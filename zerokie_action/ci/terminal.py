@@ -1,7 +1,7 @@
 """The log on a terminal, with a progress bar below the lines.
 
-A paused terminal (Ctrl-S) blocks whoever writes to it. So a thread writes, and the event loop goes on sending
-heartbeats and uploads.
+A write to a paused terminal (Ctrl-S) blocks its thread. The event loop must send heartbeats and uploads even
+then, so another thread writes.
 """
 
 import os
@@ -70,7 +70,7 @@ class Terminal:
             with self._changed:
                 self._is_writing = False
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._text or self._frame != shown)  # noqa: B023 - called at once
+                self._changed.wait_for(lambda: self._text or self._frame != shown)  # noqa: B023 - called here
                 text, shown = "".join(self._text), self._frame
                 self._text, self._is_writing = [], True
             with suppress(OSError):  # the terminal is gone

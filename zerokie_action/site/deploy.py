@@ -1,4 +1,4 @@
-"""Only orders the steps of a deploy of a directory, which make the app's storage zone equal to it."""
+"""The steps of a folder's deploy, in their order."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,11 +42,11 @@ from zerokie_action.text.numbers import human_files, human_paths
 
 T = TypeVar("T")
 
-_MAY_BE_DELETED = "The platform may delete a directory together with the file of its name."
+_MAY_BE_DELETED = "The platform may delete a directory together with the file of the same name."
 
 
 async def deploy_directory(job: Job, directory: Path) -> None:
-    """Make the app's storage zone equal to the directory."""
+    """Make the app's site equal to the folder."""
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         scanned = await _scan(job, directory)
@@ -57,7 +57,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         return
     app = existing or (await apps.create_or_find(job))[0]
     async with anyio.create_task_group() as tasks:
-        # While the lock is asked for and the zone is listed. A new app has no manifest.
+        # This happens while the run acquires the lock and reads the file list. A new app has no manifest.
         tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
         hashes = await _update(job, scanned, app, tasks)
         tasks.cancel_scope.cancel()
@@ -65,7 +65,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 
 
 async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
-    """Report what a deploy would change now, without the lock and without a write."""
+    """Report the changes that a deploy would make now, without a lock or a write."""
     if app is None:
         job.preview(f"would create static app {job.app!r}")
     plan = await _compare(job, scanned, app)
@@ -79,9 +79,10 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
 
 
 async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mapping[str, str]:
-    """Make all changes while holding the deploy lock, whose release finalizes the deploy with their counts.
+    """Make all changes while holding the deploy lock. Its release finalizes the deploy with their counts.
 
-    Returns SHA-256 of each file that the app has now, in hex by path.
+    Returns:
+        The SHA-256 of each file that the app has now, in hex by path.
     """
     changes = job.result.changes = Changes()
     job.changes.append(changes)
@@ -104,7 +105,7 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
 
 
 async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
-    """Make the planned changes in their order. After a failure, the next deploy sends only the rest."""
+    """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     await update.store_first_manifest()
     try:
         await update.upload()
@@ -122,21 +123,21 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
 
 
 async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
-    """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
+    """Store a manifest with the verified files, so that the next deploy sends the rest. Never raises.
 
-    It takes `limits.RECORD` at most, and nothing is stored unless the lock is still held.
+    This takes at most `limits.RECORD`. If the lock was lost, nothing is stored.
     """
     job.shutdown.end_work()
     with job.shutdown.shielded_scope(limits.RECORD):
         try:
             if await lock.is_held_after(unwrap(failure)):
                 await update.store_failure(await job.client.retrying(UNTIL_DEADLINE).list_files(job.app))
-        except Exception as error:  # noqa: BLE001 - the first error counts, and the lock has to be released
-            job.log.info(f"Before releasing the lock: {unwrap(error)}")
+        except Exception as error:  # noqa: BLE001 - report the first error, and release the lock
+            job.log.info(f"Skipped storing the progress of this deploy: {unwrap(error)}")
 
 
 async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
-    """Update the domains and check the health; an error of either does not stop the other."""
+    """Update the domains and check the health. An error of one doesn't stop the other."""
     errors = await update_domains(job)
     url = await apps.find_url(job)
     try:
@@ -148,7 +149,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Call a function that looks at the whole site, while signals, `timeout` and heartbeats go on."""
+    """Call a slow function in a thread, so that signals, `timeout` and heartbeats work during the call."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
@@ -163,10 +164,10 @@ async def _hash(job: Job, files: Sequence[LocalFile]) -> dict[str, str]:
 
 
 async def _require_same(job: Job, before: Scan) -> None:
-    """Scan the directory again, and compare it with the first scan.
+    """Scan the folder again, and compare it with the first scan.
 
     Raises:
-        DeployFailed: when files were added or removed since the first scan, or have another size or time.
+        DeployFailed: if files were added or removed since the first scan, or have another size or time.
     """
     try:
         now = await _scan(job, before.directory)
@@ -178,15 +179,15 @@ async def _require_same(job: Job, before: Scan) -> None:
 
 
 async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
-    """Read the zone, make a plan and log it.
+    """Read the remote files, make a plan and log it.
 
     Args:
         job: the run.
-        scanned: the scan of the directory.
-        app: the app; None if it does not exist yet.
+        scanned: the scan of the folder.
+        app: the app. None if it doesn't exist yet.
 
     Raises:
-        ConfigurationError: when it is doubtful whether the changes are intended.
+        ConfigurationError: if a safety check stops the deploy.
     """
     settings = job.settings
     async with anyio.create_task_group() as tasks:
@@ -201,10 +202,11 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
     )
     log_plan(job, plan)
-    if not was_created(job.changes):  # nothing is doubtful in an app that this run created
+    # Safety checks protect files of an earlier deploy. An app that this run created has none.
+    if not was_created(job.changes):
         owner_doubt = about_deploying(job.app, plan, job.ci.repository)
         directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
-            job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
+            job.note(f"Continuing because `take-over` is set: {owner_doubt.problem}")
     return plan

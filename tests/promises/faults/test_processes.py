@@ -172,7 +172,7 @@ async def test_a_paused_terminal_stops_no_deploy(
     reader, terminal = pty.openpty()
     os.write(reader, b"\x13")
     while select.select([], [terminal], [], 0)[1]:
-        await asyncio.sleep(0)
+        pass
     process = await runner.start(("-c", SHORT_END + DEPLOY), terminal, ZEROKIE_LOG_LEVEL="debug")
     await uploading.wait()
     if is_cancelled:
