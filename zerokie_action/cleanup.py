@@ -14,6 +14,7 @@ from typing import TextIO
 import anyio
 
 from zerokie_action.ci import CI, Log, detect, saved_state
+from zerokie_action.ci.terminal import Terminal
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.http.request import Outcome, Write
 from zerokie_action.http.retry import RetryingClient
@@ -36,7 +37,7 @@ from zerokie_action.shutdown import cancel_on_signal
 from zerokie_action.signals import Signals
 
 
-def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
+def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal) -> None:
     """Release the locks that the CI system and the state file saved. Never raises."""
     environment = Environment(env)
     settings, problems = load(environment)

@@ -1,6 +1,6 @@
-"""The commands `zerokie-deploy` and `zerokie-cleanup`, which read their inputs from the environment.
+"""The commands `zerokie-deploy` and `zerokie-cleanup`.
 
-The signal handlers are installed before any heavy import.
+They read their inputs from the environment. The signal handlers are installed before any heavy import.
 """
 
 import gc
@@ -22,37 +22,43 @@ _USAGE = f"""\
 Deploys a container image or a static folder to the Zerokie platform.
 
 Usage: zerokie-deploy     (no arguments: inputs come from the environment)
-       zerokie-cleanup    releases a deploy lock that a killed run left behind: call it in the same job,
-                          with that run's inputs `api-key`, `api-url` and `state-file`
+       zerokie-cleanup    releases the deploy lock of a killed run. Call it in the same job,
+                          with that run's inputs `api-key`, `api-url` and `state-file`.
 
 An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
-or ZEROKIE_API_KEY; the first variable that is not empty counts.
+or ZEROKIE_API_KEY. The first variable that isn't empty applies.
 """
 
 
 def deploy() -> NoReturn:
-    """`zerokie-deploy`, `entrypoint.py`. Ends the process with the exit code."""
+    """Run `zerokie-deploy` or `entrypoint.py`, and end the process with the exit code."""
     arguments = sys.argv[1:]
     if arguments and os.path.basename(arguments[0]) in _PASSED_THROUGH:  # noqa: PTH119 - pathlib is heavy here
         # GitLab and Jenkins start a shell in the image. The shell replaces this process.
         os.execvp(arguments[0], arguments)  # noqa: S606 - the CI system gave the command
     signals = _start()
     _answer(arguments)
-    from zerokie_action.run import run  # noqa: PLC0415 - the handlers come first
+    from zerokie_action.ci.terminal import log_stream  # noqa: PLC0415 - the handlers come first
+    from zerokie_action.run import run  # noqa: PLC0415
 
-    # With an argument, `run` only reports an error, which belongs on stderr.
+    # With an argument, `run` reports an error and does nothing else. Errors belong on stderr.
     argument = arguments[0] if arguments else None
-    _end(run(os.environ, signals, (arguments and sys.stderr) or sys.stdout, argument))
+    with log_stream((arguments and sys.stderr) or sys.stdout) as log:
+        code = run(os.environ, signals, log, argument)
+    _end(code)
 
 
 def cleanup() -> NoReturn:
-    """`zerokie-cleanup`. Ends the process with 0 in every case."""
+    """Run `zerokie-cleanup`, and end the process with 0 in every case."""
     arguments = sys.argv[1:]
     signals = _start(fails=False)
-    _answer(arguments)  # any other argument is ignored: a slip in an `after_script` must not cost a lock
+    # Any other argument is ignored, because a slip in an `after_script` must not cost a lock.
+    _answer(arguments)
+    from zerokie_action.ci.terminal import log_stream  # noqa: PLC0415
     from zerokie_action.cleanup import cleanup as clean_up  # noqa: PLC0415
 
-    clean_up(os.environ, signals, sys.stdout)
+    with log_stream(sys.stdout) as log:
+        clean_up(os.environ, signals, log)
     _end(0)
 
 
@@ -61,13 +67,14 @@ def _start(*, fails: bool = True) -> Signals:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed (`>&-`)
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
-    gc.set_threshold(200_000)  # many objects and few cycles: usually, 7 % of a large deploy
+    # A large deploy has many objects and few cycles. The usual threshold takes 7 % of its time.
+    gc.set_threshold(200_000)
     return signals
 
 
 def _end(code: int) -> NoReturn:
-    """End the process at once: Python's shutdown could change the exit code or wait for a thread."""
-    with suppress(OSError):  # the log's reader is gone (`| head`), or the disk is full
+    """End the process without Python's shutdown, which could change the exit code or wait for a thread."""
+    with suppress(OSError):  # the log's reader ended (`| head`), or the disk is full
         sys.stdout.flush()
     os._exit(code)
 
@@ -76,16 +83,16 @@ def _end(code: int) -> NoReturn:
 
 
 def _answer(arguments: list[str]) -> None:
-    """Print help or version, if the arguments ask for it, and end the process."""
+    """If the arguments are `--help` or `--version`, print that and end the process."""
     if arguments not in (["--help"], ["-h"], ["--version"]):
         return
-    with suppress(OSError):  # the reader is gone
+    with suppress(OSError):  # the reader ended
         print(_VERSION if arguments == ["--version"] else help_text())  # noqa: T201
     _end(0)
 
 
 def help_text() -> str:
-    """The help of both commands: usage, inputs and exit codes."""
+    """Return the help of both commands: usage, inputs and exit codes."""
     from zerokie_action.inputs.settings import documented_inputs  # noqa: PLC0415
 
     entries = [_USAGE]

@@ -71,6 +71,8 @@ RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.
 """For storing the manifest of a failed deploy, after `ANSWERS`."""
 EXIT = 4.8
 """From the first signal to the forced end of the process."""
+LAST_LINES = 3.0
+"""For a terminal to take the last lines of the log. A paused terminal takes none."""
 CLEANUP = Allowance(120.0, RELEASE.grace)
 """For the cleanup of a lock that a killed run has left."""
 

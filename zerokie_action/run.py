@@ -14,6 +14,7 @@ import anyio.to_thread
 import zerokie_action
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log, detect
+from zerokie_action.ci.terminal import Terminal
 from zerokie_action.destroy import destroy
 from zerokie_action.errors import DeployError, Interrupted, WrongInputs, unwrap
 from zerokie_action.http.retry import RetryingClient
@@ -46,13 +47,15 @@ _NO_KEY = (
 _BUG = "This is a bug; please report it. `log-level: debug` shows the traceback."
 
 
-def run(env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None) -> int:
+def run(
+    env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal, argument: str | None = None
+) -> int:
     """Run the operation that `env` asks for, or refuse a command-line argument. Returns the exit code."""
     return anyio.run(run_async, env, signals, stream, argument)
 
 
 async def run_async(
-    env: Mapping[str, str], signals: Signals, stream: TextIO, argument: str | None = None
+    env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal, argument: str | None = None
 ) -> int:
     """`run`, on the current event loop. Never raises.
 

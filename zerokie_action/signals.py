@@ -1,8 +1,8 @@
 """Handlers for SIGINT, SIGTERM, SIGHUP and SIGQUIT.
 
-The handlers are installed before any heavy import, and stay until the process ends. An event loop's handlers
-would be gone while the reports are written, and a process with PID 1 in a container ignores signals without a
-handler. The first signal is recorded and makes a socket readable. Further signals have no effect.
+The handlers are installed before any heavy import, and stay until the process ends. An event loop would
+remove its handlers before the reports are written. In a container, a process with PID 1 ignores signals
+without a handler. The first signal is recorded and makes a socket readable. Further signals have no effect.
 """
 
 import os
@@ -18,8 +18,9 @@ from zerokie_action import limits
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _MAY_BE_IGNORED = {signal.SIGHUP, signal.SIGQUIT}
-"""Signals that stay ignored if they are ignored at the start, as under `nohup`."""
+"""Signals that stay ignored if the caller ignores them, as `nohup` does."""
 _LOG_TIME = 0.25
+"""Seconds within which a log must take more text."""
 _LOOK_EVERY = limits.EXIT / 12
 
 
@@ -52,19 +53,21 @@ class Signals:
 
 
 def on_first_signal(signum: int, *, fails: bool = True) -> None:
-    """Set the exit deadline; until then, discard a log that stalls.
+    """Set the exit deadline, and discard a log that stalls before it.
 
-    If `fails` is false, as for a cleanup, a forced exit has the code 0.
+    Args:
+        signum: the signal.
+        fails: whether a forced exit is a failure. For the lock cleanup, its exit code is 0.
     """
     code, deadline = 128 + signum if fails else 0, time.monotonic() + limits.EXIT
 
     def look(_signum: int, _frame: FrameType | None) -> None:
-        # In the handler, because a name look-up or a hanging file system may block the run.
+        # The handler ends the process, because a name lookup or a hanging file system may block the run.
         if time.monotonic() >= deadline:
             os._exit(code)
         _discard_stalled_log()
 
-    # A timer, not a thread: no thread can start if the limit on processes is reached.
+    # Use a timer, because no thread can start if the limit on processes is reached.
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY, _LOOK_EVERY)
     _discard_stalled_log()
@@ -73,8 +76,9 @@ def on_first_signal(signum: int, *, fails: bool = True) -> None:
 def _discard_stalled_log() -> None:
     """Redirect the log to `/dev/null` if nothing reads it, so that the run can release its lock.
 
-    A write to a paused terminal or a hanging log collector blocks the whole process. The signal interrupts
-    the write; then Python repeats the write, which now succeeds.
+    A write to the pipe of a hanging log collector blocks the whole process. The signal interrupts the write.
+    Then Python repeats the write, which now succeeds. A thread writes to terminals through another
+    descriptor, so this doesn't affect their last lines.
     """
     log = sys.stdout.fileno()
     _, writable, _ = select.select([], [log], [], _LOG_TIME)

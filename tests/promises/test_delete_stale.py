@@ -89,13 +89,13 @@ def test_a_deploy_that_does_not_finish_neither_begins_nor_loses_a_time(world: Wo
 
 
 def test_an_unreadable_site_keeps_assets_until_true(world: World) -> None:
-    """Pages go; assets wait anew and are not asked about, until `true`. A warning says so."""
+    """Pages go; the delay of assets starts again. A warning says so."""
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     for number in range(3):
         outcome = deploy(world, build(number) | {f"{number}.html": b""}, max_deletes=1)
         assert extra(world) == chunks(*range(number))
         warnings = str(outcome.outputs["warnings"])
-        assert ("until a deploy with `delete-stale: true`" in warnings) is (number > 0)
+        assert ("delete these files with `delete-stale: true`" in warnings) is (number > 0)
         world.loop.jump(8 * DAY)
     deploy(world, build(2), delete_stale=True, max_deletes=100)
     assert extra(world) == set()
@@ -109,8 +109,8 @@ def test_plan_summary_and_json_say_what_waits(world: World, *, dry_run: bool) ->
     """A dry run says the same, and changes nothing."""
     deploy(world, build(1))
     outcome = deploy(world, build(2), dry_run=dry_run)
-    assert ", 0 to delete, 1 unchanged, 3 wait\n" in outcome.log
-    words = "3 stale files wait; the first deploy after 2026-09-28 deletes them"
+    assert ", 0 to delete, 1 unchanged, 3 pending deletion\n" in outcome.log
+    words = "3 stale files are pending deletion. The first deploy after 2026-09-28 deletes them"
     assert f"{words}\n" in outcome.log
     assert f"- {words}." in html.unescape(outcome.summary)
     assert f"{words}." in outcome.outputs["notes"]
@@ -129,8 +129,8 @@ def test_the_wait_begins_when_the_deploy_ends(world: World) -> None:
 def test_one_waiting_file_has_its_own_sentence(world: World) -> None:
     deploy(world, SITE | {"a.css": b"x"})
     log = deploy(world, SITE, delete_stale="12h").log
-    assert ", 1 waits\n" in log
-    assert "1 stale file waits; the first deploy after" in log
+    assert ", 1 pending deletion\n" in log
+    assert "1 stale file is pending deletion. The first deploy after" in log
 
 
 def test_a_cancelled_deploy_says_nothing_of_waiting_files(world: World) -> None:

@@ -106,10 +106,10 @@ def test_the_plan_names_deletions_first(world: World) -> None:
         "  - old.txt",
         "  ~ 000.txt",
         *(f"  + {number:03}.txt" for number in range(1, 19)),
-        "  and 41 more (`log-level: debug` names them)",
+        "  and 41 more (`log-level: debug` lists all)",
     ]
     world.env["GITHUB_ACTIONS"] = "true"
-    assert "  and 11 more (`log-level: debug` names them)\n" in world.run(dry_run=True).log
+    assert "  and 11 more (`log-level: debug` lists all)\n" in world.run(dry_run=True).log
     world.env.clear()
     log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [

@@ -29,7 +29,7 @@ def test_no_page_is_sent_while_an_asset_is_on_its_way(world: World) -> None:
 
 def test_a_missing_front_page_is_warned_about(world: World) -> None:
     """When it is new that it is missing: a build that went wrong looks like that."""
-    missing = "The directory has no index.html at its root, so the site's address may show no page"
+    missing = "The folder has no index.html at its root, so the site's address may show no page"
     feed = {"feed.xml": b"<feed/>"}
     world.write(feed)
     assert world.run().outputs["warnings"] == [missing]
@@ -45,7 +45,9 @@ def test_a_missing_front_page_is_warned_about(world: World) -> None:
 def test_a_pattern_that_names_the_folder_is_warned_about(world: World) -> None:
     """Patterns start inside of it."""
     outcome = world.run(keep="folder/uploads/", ignore="/folder/*.map")
-    why = "begins with the name of `directory`; leave that name out: patterns are relative to `directory`"
+    why = (
+        "begins with the name of `directory`. Remove that name, because patterns are relative to `directory`"
+    )
     assert outcome.outputs["warnings"] == [
         f"`ignore`: '/folder/*.map' {why}",
         f"`keep`: 'folder/uploads/' {why}",
@@ -81,7 +83,7 @@ def test_the_log_says_which_ignore_file_was_read_and_how_much_is_ignored(world: 
     world.write(SITE | {".zerokieignore": b"about/\n"})
     outcome = world.run(directory="folder")
     assert "Ignore file: folder/.zerokieignore\n" in outcome.log
-    assert "; 2 ignored\n" in outcome.log
+    assert ", 2 ignored\n" in outcome.log
     assert {*world.stored()} == {"index.html", "assets/style.css", "empty"}
 
 

@@ -1,24 +1,40 @@
 """Progress: silent when short, calm when long."""
 
 import io
+import math
 
 import anyio
 
+from sandbox.faults import Kind
+from tests.support.world import World
 from zerokie_action.ci import detect
 from zerokie_action.site.messages import Progress
 
 MB = 10**6
 
 
-async def upload(sizes: list[int], seconds: float, total: tuple[int, int]) -> str:
-    """Upload files of these sizes one after the other, each in so many seconds; returns the log."""
+async def upload(
+    sizes: list[int],
+    seconds: float,
+    total: tuple[int, int],
+    *,
+    pause: float = 0,
+    outage_at: float = -math.inf,
+) -> list[str]:
+    """Upload files of these sizes one after the other, each in so many seconds, and return the log.
+
+    Nothing moves for `pause` seconds before the last file. `outage_at` is the time of a line about an outage.
+    """
     log = io.StringIO()
     ci = detect({}, log)
-    progress = Progress(*total, ci.log)
+    start = anyio.current_time()
+    progress = Progress(*total, ci.log, lambda: start + outage_at)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.show)
         await anyio.lowlevel.checkpoint()
         for number, size in enumerate(sizes):
+            if number == len(sizes) - 1:
+                await anyio.sleep(pause)
             began = anyio.current_time()
 
             def moved(size: int = size, began: float = began) -> int:
@@ -28,26 +44,81 @@ async def upload(sizes: list[int], seconds: float, total: tuple[int, int]) -> st
             await anyio.sleep(seconds)
             progress.end(str(number))
         tasks.cancel_scope.cancel()
-    return log.getvalue()
+    return log.getvalue().splitlines()
 
 
 async def test_progress_is_a_line_every_ten_seconds() -> None:
-    """Files, bytes, rate, and the time left at that rate."""
-    assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB)) == (
-        "Uploading 13 of 30 files, 40.0 MB of 90.0 MB, 4.0 MB/s, 12 s left\n"
-        "Uploading 26 of 30 files, 80.0 MB of 90.0 MB, 4.0 MB/s, 2 s left\n"
-    )
+    """Percentage, files, bytes, rate, and the time left at that rate."""
+    assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB)) == [
+        "Uploading: 44 % (13 of 30 files, 40.0 of 90.0 MB, 4.0 MB/s, 12 s left)",
+        "Uploading: 88 % (26 of 30 files, 80.0 of 90.0 MB, 4.0 MB/s, 2 s left)",
+    ]
 
 
 async def test_short_uploads_show_no_progress() -> None:
-    """What takes less than ten seconds needs no progress. What has gone out of a large file counts."""
-    assert await upload([MB], 9, (1, MB)) == ""
-    assert await upload([900 * MB], 15, (1, 900 * MB)) == (
-        "Uploading 0 of 1 file, 600 MB of 900 MB, 60.0 MB/s, 5 s left\n"
-    )
+    """An upload of less than ten seconds needs no progress. Bytes sent of a large file count."""
+    assert await upload([MB], 9, (1, MB)) == []
+    assert await upload([900 * MB], 15, (1, 900 * MB)) == [
+        "Uploading: 66 % (0 of 1 file, 600 of 900 MB, 60.0 MB/s, 5 s left)"
+    ]
 
 
-async def test_no_time_is_told_while_nothing_moves() -> None:
-    """Then there is nothing to say, and nobody knows how long it will take. Empty files are files, too."""
-    assert await upload([0], 55, (1, 0)) == ""
-    assert await upload([0, 0], 6, (2, 0)) == "Uploading 1 of 2 files, 0 B of 0 B, 0 B/s\n"
+async def test_sizes_have_two_units_if_they_differ() -> None:
+    lines = await upload([2 * MB], 2000, (1, 2 * MB))
+    assert lines[0] == "Uploading: 0 % (0 of 1 file, 10.0 kB of 2.0 MB, 1.0 kB/s, 33 m 10 s left)"
+
+
+async def test_a_stall_is_told() -> None:
+    """Without progress, there is no rate. Empty files are files, too."""
+    assert await upload([0], 35, (1, 0)) == [
+        "Uploading: 0 %, no progress for 10 s",
+        "Uploading: 0 %, no progress for 20 s",
+        "Uploading: 0 %, no progress for 30 s",
+    ]
+    assert await upload([0, 0], 6, (2, 0)) == ["Uploading: 50 % (1 of 2 files, 0 of 0 B, 0 B/s)"]
+
+
+async def test_a_line_about_an_outage_is_enough() -> None:
+    """No second line follows within ten seconds."""
+    assert await upload([0], 35, (1, 0), outage_at=5) == [
+        "Uploading: 0 %, no progress for 20 s",
+        "Uploading: 0 %, no progress for 30 s",
+    ]
+
+
+async def test_the_rate_forgets_an_outage_after_30_seconds() -> None:
+    """The first file takes 40 s, nothing moves for 60 s, and the second file takes 40 s."""
+    lines = await upload([40 * MB, 40 * MB], 40, (2, 80 * MB), pause=60)
+    assert lines[2:4] == [
+        "Uploading: 37 % (0 of 2 files, 30.0 of 80.0 MB, 1.0 MB/s, 50 s left)",
+        "Uploading: 50 % (1 of 2 files, 40.0 of 80.0 MB, 1.0 MB/s, 40 s left)",
+    ]
+    assert lines[9:13] == [
+        "Uploading: 50 %, no progress for 1 m 00 s",
+        "Uploading: 62 % (1 of 2 files, 50.0 of 80.0 MB, 333 kB/s, 1 m 30 s left)",
+        "Uploading: 75 % (1 of 2 files, 60.0 of 80.0 MB, 667 kB/s, 30 s left)",
+        "Uploading: 87 % (1 of 2 files, 70.0 of 80.0 MB, 1.0 MB/s, 10 s left)",
+    ]
+
+
+def test_a_long_finalize_is_told(world: World) -> None:
+    """After ten seconds, and every ten seconds."""
+    world.platform.dialect.speak("finalize-time=30s")
+    log = world.run().log.splitlines()
+    assert [line for line in log if line.startswith("Finalizing")] == [
+        "Finalizing (10 s so far)",
+        "Finalizing (20 s so far)",
+        "Finalizing (30 s so far)",
+    ]
+
+
+def test_long_deletions_are_told(world: World) -> None:
+    """Four files that take 6 s each, one at a time."""
+    for number in range(4):
+        world.platform.put_file("site", f"old/{number}", b"")
+    world.fault(Kind.DELAY, "DELETE", "/files/old", seconds=6, times=None)
+    log = world.run(concurrency=1, take_over=True, max_deletes=4).log.splitlines()
+    assert [line for line in log if line.startswith("Deleting")] == [
+        "Deleting: 1 of 4 stale files (10 s so far)",
+        "Deleting: 3 of 4 stale files (20 s so far)",
+    ]

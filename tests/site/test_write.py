@@ -56,7 +56,7 @@ def test_an_edit_within_the_second_is_green_and_sent_once_more(world: World) -> 
     outcome = world.run()
     assert (outcome.exit_code, outcome.uploads) == (0, ["assets/index-2.js", "index.html"]), outcome.log
     assert outcome.seconds < 1
-    assert "The next deploy sends 1 file again: the platform lists no length, or no new time" in outcome.log
+    assert "Uploading 1 file again next time, because the file list can't confirm it" in outcome.log
     assert world.stored() == world.read()
     world.platform.zone._clock = lambda: now + 2
     assert [world.run().uploads for _ in range(2)] == [["index.html"], []]

@@ -7,11 +7,12 @@ from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.github import GitHub, GitHubLog, saved_state
 from zerokie_action.ci.gitlab import GitLab, GitLabLog
 from zerokie_action.ci.log import Level, Log
+from zerokie_action.ci.terminal import Terminal
 
 __all__ = ["CI", "Level", "Log", "PullRequest", "detect", "saved_state"]
 
 
-def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
+def detect(env: Mapping[str, str], stream: TextIO | Terminal, level: Level = "info") -> CI:
     """The adapter for the CI system that set `env`; the plain adapter for an unknown system.
 
     GitHub's "debug logging" overrides the level.
@@ -21,4 +22,9 @@ def detect(env: Mapping[str, str], stream: TextIO, level: Level = "info") -> CI:
         return GitHub(env, GitHubLog(stream, level))
     if env.get("GITLAB_CI"):
         return GitLab(env, GitLabLog(stream, level))
-    return CI(env, Log(stream, level))
+    log = Log(stream, level)
+    # Some CI systems run jobs on a terminal that they record.
+    is_live = not env.get("CI") and env.get("TERM") != "dumb"
+    if isinstance(stream, Terminal) and is_live and log.shows("info"):
+        log.bar = stream
+    return CI(env, log)

@@ -1,9 +1,10 @@
-"""The log of a run: levels, secrets, and lines that no CI system takes for a command."""
+"""The log of a run: levels, redacted secrets, and lines that no CI system runs as a command."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Literal, TextIO, get_args
 
+from zerokie_action.ci.terminal import Frame, Terminal
 from zerokie_action.text.escapes import log_line
 from zerokie_action.text.redaction import Redactor
 
@@ -12,11 +13,11 @@ _LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Log:
-    r"""Writes plain text; subclasses add a CI system's markup.
+    r"""The log as plain text. Subclasses add a CI system's markup.
 
-    Only this class makes text safe for the log: it redacts secrets and neutralises commands right before it
-    writes a line. Each argument becomes one line; a line break in an argument is shown as `\n`. A line that
-    can't be written is dropped, and never fails the run.
+    This class makes text safe for the log, so no caller needs to. It redacts secrets and neutralizes commands
+    right before it writes a line. Each argument becomes one line, and a line break in it is shown as `\n`. A
+    line that can't be written is dropped, because the log must not fail the run.
 
     Args:
         stream: the stream of the log.
@@ -24,18 +25,20 @@ class Log:
 
     Attributes:
         folds: whether the log can fold groups of lines.
+        bar: shows a progress bar below the log. None in CI, in files and below the level `info`.
     """
 
     folds = False
     _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
 
-    def __init__(self, stream: TextIO, level: Level = "info") -> None:
+    def __init__(self, stream: TextIO | Terminal, level: Level = "info") -> None:
+        self.bar: Terminal | None = None
         self._stream = stream
         self._threshold = _LEVELS.index(level)
         self._redactor = Redactor()
 
     def shows(self, level: Level) -> bool:
-        """Whether lines of this level are shown, for callers whose lines are costly to make."""
+        """Return whether the log shows this level. Callers use it to skip lines that are costly to build."""
         return _LEVELS.index(level) >= self._threshold
 
     def debug(self, *lines: str) -> None:
@@ -54,25 +57,30 @@ class Log:
             self._problem("warning", [self._safe(text)])
 
     def error(self, *lines: str) -> None:
-        """Log the problem that ends the run, with its reason and a hint, one line each."""
+        """Log the problem that ends the run. Its reason and its hint are further lines."""
         self._problem("error", [*map(self._safe, lines)])
 
     def group(self, title: str, lines: Sequence[str]) -> None:
-        """Log lines under `title`, folded if the system can fold."""
+        """Log lines below a title, folded if the CI system can fold lines."""
         if not lines:
             self.info(title)
         elif self.shows("info"):
             self._fold(self._safe(title), map(self._safe, lines))
 
+    def show_bar(self, frame: Frame | None) -> None:
+        """Show the progress bar below the log, if the log has one. None removes the bar."""
+        if self.bar:
+            self.bar.show_bar(frame and (frame[0], self._safe(frame[1])))
+
     def mask(self, *secrets: str) -> None:
-        """Redact the secrets of the run and their encodings from now on; called once, with all of them."""
+        """Redact these secrets and their encodings from now on. Call this once, with all secrets."""
         self._redactor = Redactor(*secrets)
 
     def redact(self, text: str) -> str:
-        """The text without secrets, for callers that shorten text before they log it."""
+        """Return the text without secrets. Callers need this before they shorten text."""
         return self._redactor.redact(text)
 
-    # For subclasses, whose arguments are safe already
+    # The arguments of these methods are safe already. Subclasses override the first two.
 
     def _fold(self, title: str, lines: Iterable[str]) -> None:
         """Write a group of lines."""
@@ -86,7 +94,7 @@ class Log:
         self._print(*(f"{before}{line}{after}" for line in said))
 
     def _print(self, *lines: str) -> None:
-        """Write lines. All output goes through this method."""
+        """Write lines. All lines go through this method."""
         encoding = self._stream.encoding or "utf-8"
         for line in lines:
             writable = line.encode(encoding, "backslashreplace").decode(encoding)

@@ -23,6 +23,7 @@ class Group:
         slots: a context for each request: first come, first served.
         answered: the number of answered requests.
         reason: why the last attempt failed; empty if it was answered.
+        logged_at: the time of the last log line about a failure (event loop).
     """
 
     def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
@@ -41,7 +42,7 @@ class Group:
         self._most = self._target = float(most)
         self._cut_at = -math.inf
         self._failing_since = 0.0
-        self._next_line = 0.0
+        self.logged_at = -math.inf
 
     def succeeded(self) -> None:
         """Note an answer."""
@@ -68,8 +69,8 @@ class Group:
         if not self.reason:
             self._failing_since = now
         self.reason = reason
-        if now >= self._next_line:
-            self._next_line = now + _LINE_EVERY
+        if now >= self.logged_at + _LINE_EVERY:
+            self.logged_at = now
             seconds = now - self._failing_since
             lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
             self._log(f"{self._name}: {reason}; sending again{lasting}")

@@ -6,6 +6,7 @@ A request that fails is sent again, after growing pauses, until its budget is sp
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -148,6 +149,10 @@ class RetryingClient:
         if name not in self._groups:
             self._groups[name] = Group(name, self.concurrency, self.log)
         return self._groups[name]
+
+    def outage_logged_at(self) -> float:
+        """Return the time of the last log line about a failure (event loop), or -inf."""
+        return max((group.logged_at for group in self._groups.values()), default=-math.inf)
 
     def outages(self) -> str:
         """Which groups fail now, and why: `uploads failed (connection refused)`; empty if none fails."""

@@ -23,7 +23,7 @@ from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import FileContent, LocalFile
 from zerokie_action.site.manifest import Proof
-from zerokie_action.site.messages import Progress
+from zerokie_action.site.messages import Progress, logged_step
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.remote import Listed
 from zerokie_action.site.verify import Listing, judge_listing, next_manifest
@@ -70,7 +70,8 @@ class Update:
         The biggest assets come first, so that no big asset is left to upload alone at the end.
         """
         files = sorted(self._plan.uploads, key=lambda file: (is_page(file.path), -file.size, file.path))
-        progress = Progress(len(files), sum(file.size for file in files), self._job.log)
+        size, outage_logged_at = sum(file.size for file in files), self._job.client.http.outage_logged_at
+        progress = Progress(len(files), size, self._job.log, outage_logged_at)
 
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.require_held)
@@ -102,7 +103,9 @@ class Update:
             if was_there:  # a late listing may show a file that an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]
 
-        await self._write_all(self._plan.delete, delete)
+        count = human_files(len(self._plan.delete), "stale file")
+        async with logged_step(self._job, lambda: f"Deleting: {len(self._gone):,} of {count}"):
+            await self._write_all(self._plan.delete, delete)
         if self._changes.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._changes.deleted), 'stale file')}")
 

@@ -4,10 +4,14 @@ import array
 import asyncio
 import fcntl
 import os
+import pty
+import select
 import signal
 import termios
 import time
 from pathlib import Path
+
+import pytest
 
 from sandbox.faults import Fault, Kind
 from sandbox.platform import Platform
@@ -49,6 +53,10 @@ limits.EXIT = 1.0
 socket.getaddrinfo = look_up
 """
 """A look-up waits for a name in a thread, which nothing can end. The wait for its end is shorter."""
+SHORT_END = """
+from zerokie_action import limits
+limits.LAST_LINES = 0.1
+"""
 SLOW_SCAN = """
 import time
 from zerokie_action.site import deploy as static
@@ -148,3 +156,30 @@ async def test_a_log_that_stalls_after_the_signal_keeps_no_lock(real: tuple[Plat
     os.close(reader)
     assert platform.lock("site") is None
     assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [40]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_paused_terminal_stops_no_deploy(
+    real: tuple[Platform, Runner], *, is_cancelled: bool
+) -> None:
+    """Ctrl-S, for good: all uploads and finalize arrive, the process ends, and a signal releases the lock."""
+    platform, runner = real
+    fill(runner.site, {f"{number}.css": b"a {}" for number in range(40)} | {"index.html": b"<h1>"})
+    if is_cancelled:
+        platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
+    uploading = asyncio.Event()
+    platform.on_request = lambda record: uploading.set() if "index.html" in record.path else None
+    reader, terminal = pty.openpty()
+    os.write(reader, b"\x13")
+    while select.select([], [terminal], [], 0)[1]:
+        pass
+    process = await runner.start(("-c", SHORT_END + DEPLOY), terminal, ZEROKIE_LOG_LEVEL="debug")
+    await uploading.wait()
+    if is_cancelled:
+        process.terminate()
+    assert await process.wait() == (128 + signal.SIGTERM if is_cancelled else 0)
+    assert not select.select([reader], [], [], 0)[0], "the terminal has taken something"
+    os.close(reader)
+    os.close(terminal)
+    assert platform.lock("site") is None
+    assert [each.files_uploaded for each in platform.deployments("site")] == [40 if is_cancelled else 41]
