@@ -12,14 +12,14 @@ from sandbox.faults import Fault, Kind
 from tests.support.cleanup import clean_up, leave, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import API_KEY, World
-from zerokie_action.lock.saved import LockRecords
+from zerokie_action.lock.saved import SavedLocks
 
 SESSION = "0b5c"
 STATE = {"STATE_app": "site", "STATE_session": SESSION}
 """What GitHub keeps of the killed deploy."""
 LOCK, FINALIZE = ("PUT", "/deploy/lock$"), ("POST", "/finalize$")
-NOT_RELEASED = "Warning: Cleanup: the lock on 'site' could not be released: "
-NOT_HELD = "Cleanup: that deploy holds no lock on 'site' any more; nothing to do\n"
+NOT_RELEASED = "Warning: Cleanup: can't release the deploy lock on 'site': "
+NOT_HELD = "Cleanup: the killed run doesn't hold the deploy lock on 'site' anymore\n"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,10 @@ def test_a_killed_runs_lock_is_released(world: World) -> None:
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")
     assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (0, 0, 0)
-    assert "released now. The platform recorded the deploy with counts of zero" in said
+    assert (
+        "released the deploy lock of a killed run on 'site'. The platform recorded that deploy with " in said
+    )
+    assert "counts of zero" in said
 
 
 def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
@@ -42,17 +45,17 @@ def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
     world.env |= {"INPUT_API-KEY-FILE": "key", "ZEROKIE_LOCK_HEARTBEAT": "60", "PLUGIN_ENV": "A=1,B=2"}
     log = clean_up(world, STATE, api_key=None)
     assert "`api-key` is not set; `api-key-file` (INPUT_API-KEY-FILE) is not an input anymore." in log
-    assert "released now" in clean_up(world, STATE)
+    assert "released the deploy lock" in clean_up(world, STATE)
 
 
 def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_path: Path) -> None:
     """Nobody has to set `state-file` there."""
     world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path), "CI_JOB_ID": "42"}
     file = tmp_path / ".zerokie-state-42.json"
-    with closing(LockRecords(lambda _state: None, file)) as records:
-        assert "has not ended" in world.run().outputs["error"]
+    with closing(SavedLocks(lambda _state: None, file)) as records:
+        assert "another run is using" in world.run().outputs["error"]
         records.add("site", SESSION)
-    assert "released now" in clean_up(world)
+    assert "released the deploy lock" in clean_up(world)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_a_missing_input_is_named(world: World, inputs: dict[str, Any], why: str
     """The warning names the input, and says when the lock expires."""
     said = clean_up(world, STATE, **inputs)
     assert f"Warning: Cleanup: {why}" in said
-    assert "A deploy lock that is still held expires at " in said
+    assert "If a deploy lock is still held, it expires by " in said
 
 
 @pytest.mark.parametrize("request_", [LOCK, FINALIZE])
@@ -103,7 +106,7 @@ def test_an_outage_is_asked_through_for_two_minutes(world: World, fault: Fault, 
     began = world.loop.now
     said = clean_up(world, STATE)
     assert world.loop.now - began <= 121
-    assert (NOT_RELEASED in said, "It expires at " in said) == (not is_released, not is_released)
+    assert (NOT_RELEASED in said, "It expires by " in said) == (not is_released, not is_released)
     assert world.platform.lock("site") == (None if is_released else SESSION)
 
 
@@ -130,7 +133,7 @@ def test_a_refused_release_is_a_warning(world: World) -> None:
     assert f"{NOT_RELEASED}Finalizing the deploy was refused" in said
     assert "no deploys for ***" in said
     assert API_KEY not in said
-    assert "It expires at " in said
+    assert "It expires by " in said
     assert world.platform.lock("site") == SESSION
     assert recorded(state) == [("site", SESSION)]
 
@@ -147,15 +150,15 @@ def test_the_locks_of_several_killed_runs_are_released(world: World) -> None:
         leave(state, app, session)
     said = clean_up(world)
     assert (world.platform.lock("site"), world.platform.lock("other")) == (None, None)
-    assert said.count("released now") == 2
+    assert said.count("released the deploy lock") == 2
     assert said.count(NOT_HELD) == 1
-    nothing = f"Cleanup: no deploy lock is recorded as held in {str(state)!r}: nothing to release\n"
+    nothing = f"Cleanup: found no deploy lock to release in {str(state)!r}\n"
     assert clean_up(world) == nothing
 
 
 def test_the_post_step_is_not_told_to_set_state_file(world: World) -> None:
     """GitHub keeps the record, so only others are told that `state-file` is not set."""
-    said = "Cleanup: no deploy lock is recorded as held{}: nothing to release\n"
+    said = "Cleanup: found no deploy lock to release{}\n"
     assert clean_up(world) == said.format(" (`state-file` is not set)")
     world.env["GITHUB_ACTIONS"] = "true"
     assert clean_up(world).endswith(said.format(""))
@@ -164,11 +167,11 @@ def test_the_post_step_is_not_told_to_set_state_file(world: World) -> None:
 def test_the_lock_of_a_live_run_is_not_released(world: World) -> None:
     """Nothing is sent until it has ended."""
     state = state_file(world)
-    with closing(LockRecords(lambda _state: None, state)):
+    with closing(SavedLocks(lambda _state: None, state)):
         said = clean_up(world, STATE)
     assert said.startswith(
-        f"Warning: Cleanup: `state-file`: a run that uses {str(state)!r} has not ended. Wait for its end, "
-        "or give each run a `state-file` of its own. A deploy lock that is still held expires at "
+        f"Warning: Cleanup: `state-file`: another run is using {str(state)!r}. Wait for that run to end, "
+        "or set a separate `state-file` for each run. If a deploy lock is still held, it expires by "
     )
     assert world.platform.requests == []
 
@@ -177,19 +180,19 @@ def test_an_unreadable_state_file_does_not_hide_the_cis_state(world: World) -> N
     """The warning says why; nobody waits."""
     state = state_file(world)
     os.mkfifo(state)
-    warning = f"Warning: Cleanup: `state-file`: {str(state)!r} can't be used (it is not a regular file). Set"
+    warning = f"Warning: Cleanup: `state-file`: can't use {str(state)!r}: not a regular file. Set"
     unnamed = clean_up(world)
     assert warning in unnamed
-    assert "A deploy lock that is still held expires at " in unnamed
+    assert "If a deploy lock is still held, it expires by " in unnamed
     assert world.platform.lock("site") == SESSION
     named = clean_up(world, STATE)
     assert warning in named
-    assert "released now" in named
+    assert "released the deploy lock" in named
 
 
 def test_a_crash_fails_no_pipeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning has the reason, and no traceback."""
     monkeypatch.setattr("zerokie_action.cleanup.Transport", None)
     said = clean_up(world, STATE)
-    assert "Warning: Cleanup: 'NoneType' object is not callable. A deploy lock that is still held" in said
+    assert "Warning: Cleanup: 'NoneType' object is not callable. If a deploy lock is still held" in said
     assert "Traceback" not in said

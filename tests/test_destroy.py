@@ -33,7 +33,11 @@ def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: P
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
     assert (outputs["changed"], outputs["created"]) == (True, None)
-    assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
+    assert lines(outcome) == [
+        "Acquired the deploy lock",
+        "Destroyed app 'site' with 4 files",
+        "Done after 0 s",
+    ]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
@@ -281,7 +285,7 @@ def test_after_a_409_an_app_that_is_being_deleted_is_destroyed(world: World, sta
     world.once("DELETE", "/site$", lambda: world.platform.apps.set_status("site", status))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Destroyed app 'site'"]
     assert [record.method for record in outcome.requests][-2:] == ["DELETE", "GET"]
 
 
@@ -305,7 +309,7 @@ def test_an_app_that_another_run_deletes_before_the_delete_is_destroyed(world: W
     world.once("DELETE", "/site$", lambda: world.platform.delete_app("site"))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Destroyed app 'site'"]
 
 
 @pytest.mark.parametrize(
@@ -382,7 +386,7 @@ def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault,
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert "lost" not in outcome.log
-    assert lines(outcome)[0] == "Deploy lock acquired"
+    assert lines(outcome)[0] == "Acquired the deploy lock"
     assert "Destroyed app 'site'" in lines(outcome)
     assert len(outcome.sent("DELETE", "")) == 1
 

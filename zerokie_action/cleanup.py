@@ -1,8 +1,8 @@
-"""The cleanup: releases a lock that a killed run left behind.
+"""The lock cleanup after a kill.
 
-The cleanup runs as GitHub's post step, in GitLab's `after_script`, or by hand. It reads the session from the
-record, asks the platform with a heartbeat whether the session still holds the lock, and only then finalizes.
-Every error is a warning: the exit code is always 0.
+It runs as GitHub's post step, in GitLab's `after_script`, or by hand. For each saved lock, it sends a
+heartbeat, and finalizes only if the session still holds the lock. Every error is a warning, so the exit code
+is always 0.
 """
 
 import math
@@ -23,11 +23,11 @@ from zerokie_action.inputs.validation import wrong_names
 from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.saved import (
-    LockRecord,
-    LockRecords,
+    SavedLock,
+    SavedLocks,
     StateFileInUse,
     expiry,
-    saved_locks,
+    locks_in,
 )
 from zerokie_action.lock.session import DeploySession
 from zerokie_action.platform.client import Client
@@ -37,52 +37,57 @@ from zerokie_action.signals import Signals
 
 
 def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO) -> None:
-    """Release the locks that `env` and the state file record. Never raises."""
+    """Release the locks that the CI system and the state file saved. Never raises."""
     environment = Environment(env)
     settings, problems = load(environment)
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
-    # Not from `settings`, which has the default in place of a wrong input.
+    # For a wrong input, `settings` has the default.
     state_file = environment.text("state_file")
     file = Path(state_file) if state_file else ci.state_file
-    saved = saved_locks(saved_state(env))
+    saved = locks_in(saved_state(env))
     try:
-        with closing(_open_records(ci, file, saved)) as records:
-            if held := dict.fromkeys([*saved, *records.held()]):
+        with closing(_open_saved_locks(ci, file, saved)) as saved_locks:
+            if held := dict.fromkeys([*saved, *saved_locks.held()]):
                 _require_inputs(environment, problems)
                 http = RetryingClient(Transport(env), math.inf, log=ci.log.info, trace=ci.log.debug)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
-                anyio.run(_release_all, held, client, records, ci.log, signals)
+                anyio.run(_release_all, held, client, saved_locks, ci.log, signals)
             else:
                 unset = "" if file or env.get("GITHUB_ACTIONS") else " (`state-file` is not set)"
                 where = f" in {str(file)!r}" if file else unset
-                ci.log.info(f"Cleanup: no deploy lock is recorded as held{where}: nothing to release")
-    except Exception as error:  # noqa: BLE001 - the cleanup must not fail the pipeline
+                ci.log.info(f"Cleanup: found no deploy lock to release{where}")
+    except Exception as error:  # noqa: BLE001 - the lock cleanup must not fail the pipeline
         problem = unwrap(error)
         hint = f" {problem.hint}" if isinstance(problem, DeployError) and problem.hint else ""
-        ci.log.warning(f"Cleanup: {problem}.{hint} A deploy lock that is still held expires {expiry()}")
+        expires = f"If a deploy lock is still held, it expires by {expiry()}"
+        ci.log.warning(f"Cleanup: {problem}.{hint} {expires}")
 
 
-def _open_records(ci: CI, file: Path | None, saved: Sequence[LockRecord]) -> LockRecords:
-    """The records. A state file that can't be opened does not keep the `saved` locks from their release.
+def _open_saved_locks(ci: CI, file: Path | None, saved: Sequence[SavedLock]) -> SavedLocks:
+    """Open the state file. If that fails, return no file if the CI system saved a lock.
 
     Raises:
-        ConfigurationError: when a run that has not ended uses the file, or the file can't be opened and no
-            lock is saved elsewhere.
+        StateFileInUse: when a run is using the file.
+        ConfigurationError: when the file can't be opened and the CI system saved no lock.
     """
     try:
-        return LockRecords(ci.save_state, file if file and file.exists() else None)
-    except StateFileInUse:  # that run may be the one that holds the lock
+        return SavedLocks(ci.save_state, file if file and file.exists() else None)
+    except StateFileInUse:  # that run may hold the lock
         raise
     except ConfigurationError as error:
         if not saved:
             raise
         ci.log.warning(f"Cleanup: {error}. {error.hint}")
-        return LockRecords(ci.save_state, None)
+        return SavedLocks(ci.save_state, None)
 
 
 def _require_inputs(environment: Environment, problems: Mapping[str, Sequence[str]]) -> None:
-    """Raise a `ConfigurationError` if key or URL are missing or wrong. No other input stops the cleanup."""
+    """Require the inputs of the lock cleanup. No other input stops it.
+
+    Raises:
+        ConfigurationError: when the API key or URL is missing or wrong.
+    """
     wrong = [*problems.get("api_key", ()), *problems.get("api_url", ())]
     if not environment.text("api_key"):
         wrong += ["`api-key` is not set", *wrong_names(environment)]
@@ -91,9 +96,9 @@ def _require_inputs(environment: Environment, problems: Mapping[str, Sequence[st
 
 
 async def _release_all(
-    held: Iterable[LockRecord], client: Client, records: LockRecords, log: Log, signals: Signals
+    held: Iterable[SavedLock], client: Client, saved_locks: SavedLocks, log: Log, signals: Signals
 ) -> None:
-    """Release each lock that its session still holds; warn about locks that can't be released."""
+    """Release each lock that its session still holds, all at the same time."""
     async with (
         cancel_on_signal(signals) as shutdown,
         client.http.transport,
@@ -101,28 +106,27 @@ async def _release_all(
     ):
         for lock in held:
             session = DeploySession(*lock, asking=Write(Outcome.UNKNOWN))
-            tasks.start_soon(_release, DeployLock(client, session, records, shutdown, log))
+            tasks.start_soon(_release, DeployLock(client, session, saved_locks, shutdown, log))
 
 
 async def _release(lock: DeployLock) -> None:
-    """Release a lock if its session still holds it, within `CLEANUP` in all."""
+    """Release a lock within `CLEANUP` if its session still holds it. Warn if that fails."""
     app = lock.session.app
     try:
-        # The counts of a killed deploy are not known.
+        # The counts of a killed deploy are unknown.
         released = await lock.release(Counts(), CLEANUP)
-    except LockLost:  # between the heartbeat and finalize
+    except LockLost:  # it expired between the heartbeat and finalize
         released = None
     except DeployError as error:
         lock.log.warning(
-            f"Cleanup: the lock on {app!r} could not be released: {error}. It expires {expiry()}"
+            f"Cleanup: can't release the deploy lock on {app!r}: {error}. It expires by {expiry()}"
         )
         return
     if released:
         lock.log.warning(
-            f"Cleanup: the deploy of {app!r} left its lock behind. The lock is released now. The platform "
-            "recorded the deploy with counts of zero, because its real changes are not known. Run the deploy "
-            "again."
+            f"Cleanup: released the deploy lock of a killed run on {app!r}. The platform recorded that "
+            "deploy with counts of zero, because the real counts are unknown. Run the deploy again."
         )
     else:
-        lock.log.info(f"Cleanup: that deploy holds no lock on {app!r} any more; nothing to do")
-    lock.records.mark_released([lock.session.id])
+        lock.log.info(f"Cleanup: the killed run doesn't hold the deploy lock on {app!r} anymore")
+    lock.saved_locks.mark_released([lock.session.id])

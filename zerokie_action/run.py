@@ -24,7 +24,7 @@ from zerokie_action.inputs.formats import parse_lines
 from zerokie_action.inputs.load import Environment, load, secrets
 from zerokie_action.inputs.settings import DEFAULT_API_URL, Settings
 from zerokie_action.inputs.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
-from zerokie_action.lock.saved import LockRecords
+from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import tell_forge
 from zerokie_action.previews.sweep import sweep
@@ -124,14 +124,14 @@ async def _work(
             log=ci.log.info,
             trace=ci.log.debug if ci.log.shows("debug") else None,
         )
-        with closing(LockRecords(ci.save_state, state_file)) as records:
+        with closing(SavedLocks(ci.save_state, state_file)) as saved_locks:
             job = Job(
                 settings=settings,
                 client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),
                 ci=ci,
                 result=result,
                 shutdown=shutdown,
-                records=records,
+                saved_locks=saved_locks,
                 session=str(uuid.uuid4()),
                 ends_at=anyio.current_time() + settings.timeout,
             )

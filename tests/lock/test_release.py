@@ -14,7 +14,7 @@ from tests.support.cleanup import clean_up, recorded, state_file
 from tests.support.containers import tell
 from tests.support.world import Outcome, World
 
-EXPIRES = "The lock expires by itself at TIME UTC at the latest, if it was not released."
+EXPIRES = "If the lock is still held, it expires by TIME UTC."
 LOCK, FINALIZE, HEARTBEAT = ("POST", "/lock$"), ("POST", "/finalize$"), ("PUT", "/lock$")
 INDEX = ("PUT", "/files/index.html$")
 
@@ -46,7 +46,9 @@ def test_finalize_is_tried_as_long_as_any_request(world: World, fault: Fault, at
     assert outcome.exit_code == 5
     assert at_least <= outcome.seconds < at_least + 10
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
-    told = datetime.fromisoformat(outcome.outputs["hint"].partition("itself at ")[2][:19]).replace(tzinfo=UTC)
+    told = datetime.fromisoformat(outcome.outputs["hint"].partition("expires by ")[2][:19]).replace(
+        tzinfo=UTC
+    )
     assert told.timestamp() == pytest.approx(timewarp.wall_clock(world.loop) + EXPIRY, abs=3)
     assert recorded(state) == [("site", world.platform.lock("site"))]
 
@@ -59,7 +61,7 @@ def test_a_cancel_leaves_finalize_all_the_time(world: World) -> None:
     outcome = world.run()
     assert statuses(outcome, FINALIZE) == [None]
     assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
-    assert "The deploy lock could not be released in time" in outcome.outputs["error"]
+    assert "The platform didn't confirm the release of the deploy lock in time" in outcome.outputs["error"]
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
     assert recorded(state), "the cleanup asks"
 
@@ -139,7 +141,7 @@ def test_a_lost_lock_beside_a_failure_is_not_told_as_held(world: World) -> None:
     world.fault(Kind.STATUS, *INDEX, status=413, body=b"too large")
     outcome = world.run()
     assert outcome.exit_code == 4, outcome.log
-    assert "The deploy lock was lost during the deploy" in outcome.log
+    assert "The run lost the deploy lock: " in outcome.log
     assert outcome.outputs["warnings"] == []
     assert "may still be held" not in outcome.log + outcome.outputs["error"]
 
@@ -212,7 +214,7 @@ def test_a_lock_granted_after_the_end_is_left_to_the_cleanup(world: World) -> No
     assert outcome.exit_code == 0, outcome.log
     ((_, session),) = recorded(state)
     world.platform.take_lock("site", session)
-    assert "released now" in clean_up(world)
+    assert "released the deploy lock" in clean_up(world)
     assert world.platform.lock("site") is None
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.support.cleanup import leave, recorded
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.lock.saved import LockRecords, saved_locks
+from zerokie_action.lock.saved import SavedLocks, locks_in
 
 
-def records(file: Path) -> closing[LockRecords]:
+def records(file: Path) -> closing[SavedLocks]:
     """Of a run that is alive in the block, in a CI system that keeps no state."""
-    return closing(LockRecords(lambda _state: None, file))
+    return closing(SavedLocks(lambda _state: None, file))
 
 
 @pytest.fixture
@@ -28,24 +28,24 @@ def file(tmp_path: Path) -> Path:
 def test_a_killed_run_leaves_what_the_cleanup_needs(file: Path) -> None:
     """App and session, in both places, and not a thing more: no secret, no URL."""
     kept: dict[str, str] = {}
-    with closing(LockRecords(kept.update, file)) as record:
+    with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
     assert kept == json.loads(file.read_text("utf-8")) == {"app": "site", "session": "s-1"}
-    assert [tuple(lock) for lock in saved_locks(kept)] == recorded(file) == [("site", "s-1")]
-    assert saved_locks({}) == []
+    assert [tuple(lock) for lock in locks_in(kept)] == recorded(file) == [("site", "s-1")]
+    assert locks_in({}) == []
 
 
 def test_a_released_lock_is_recorded_as_released(file: Path) -> None:
     """The CI system remembers it; the file is empty."""
     kept: dict[str, str] = {}
-    with closing(LockRecords(kept.update, file)) as record:
+    with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
         record.mark_released(["s-1"])
     assert file.read_bytes() == b""
-    assert saved_locks(kept) == []
-    with closing(LockRecords(kept.update, file)) as record:
+    assert locks_in(kept) == []
+    with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-2")
-    (lock,) = saved_locks(kept)
+    (lock,) = locks_in(kept)
     assert lock.session == "s-2", "what is said of the first says nothing of the next"
 
 
@@ -65,8 +65,8 @@ def test_a_file_belongs_to_one_run_at_a_time(file: Path) -> None:
     with records(file):
         with pytest.raises(ConfigurationError) as caught:
             records(file)
-        assert str(caught.value) == f"`state-file`: a run that uses {str(file)!r} has not ended"
-        assert caught.value.hint == "Wait for its end, or give each run a `state-file` of its own."
+        assert str(caught.value) == f"`state-file`: another run is using {str(file)!r}"
+        assert caught.value.hint == "Wait for that run to end, or set a separate `state-file` for each run."
     assert recorded(file) == []
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_ends_the_run_before_the_lock(file: Path, monkeypatch: pytes
     write = os.write
     with records(file) as record:
         monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:9]))
-        with pytest.raises(ConfigurationError, match="can't be used \\(No space left on device\\)"):
+        with pytest.raises(ConfigurationError, match=r"can't use .*: No space left on device"):
             record.add("site", "s-1")
     assert recorded(file) == []
 
@@ -148,7 +148,7 @@ def test_an_unwritable_file_ends_the_run_before_the_lock(tmp_path: Path) -> None
     file = tmp_path / "missing" / "state.json"
     with pytest.raises(ConfigurationError) as caught:
         records(file)
-    assert str(caught.value) == f"`state-file`: {str(file)!r} can't be used (No such file or directory)"
+    assert str(caught.value) == f"`state-file`: can't use {str(file)!r}: No such file or directory"
     assert "`state-file`" in caught.value.hint
 
 
@@ -164,5 +164,5 @@ def test_a_link_as_state_file_is_refused(file: Path, tmp_path: Path) -> None:
 def test_a_pipe_as_state_file_is_refused(file: Path) -> None:
     """It would make somebody wait, and keeps nothing."""
     os.mkfifo(file)
-    with pytest.raises(ConfigurationError, match="it is not a regular file"):
+    with pytest.raises(ConfigurationError, match="not a regular file"):
         records(file)

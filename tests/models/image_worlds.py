@@ -334,7 +334,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         ci=cast(CI, SimpleNamespace(log=Log(io.StringIO(), "error"))),
         result=Result(settings.operation, "web"),
         shutdown=Shutdown(),
-        records=cast(Any, None),
+        saved_locks=cast(Any, None),
         session="session",
         ends_at=loop.now + 100_000,
     )

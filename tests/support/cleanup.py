@@ -13,7 +13,7 @@ from sandbox.server import serve
 from tests.support import timewarp
 from tests.support.world import World
 from zerokie_action.cleanup import cleanup
-from zerokie_action.lock.saved import LockRecords
+from zerokie_action.lock.saved import SavedLocks
 
 
 def state_file(world: World) -> Path:
@@ -25,13 +25,13 @@ def state_file(world: World) -> Path:
 
 def leave(file: Path, app: str, session: str) -> None:
     """A run records in its `state-file` that it asks for the lock, and is killed."""
-    with closing(LockRecords(lambda _state: None, file)) as records:
+    with closing(SavedLocks(lambda _state: None, file)) as records:
         records.add(app, session)
 
 
 def recorded(file: Path) -> list[tuple[str, ...]]:
     """App and session of each lock that a cleanup finds in the state file, the newest first."""
-    with closing(LockRecords(lambda _state: None, file)) as records:
+    with closing(SavedLocks(lambda _state: None, file)) as records:
         return [tuple(lock) for lock in records.held()]
 
 

@@ -11,7 +11,7 @@ from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployTimedOut
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.saved import LockRecords, expiry
+from zerokie_action.lock.saved import SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession
 from zerokie_action.lock.turn import HINT_LOCK, Turn
 from zerokie_action.platform.client import Client
@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         client: the REST API.
-        records: records the lock for the cleanup.
+        saved_locks: saves the lock for the lock cleanup.
         session: this run's deploy session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
     """
@@ -42,7 +42,7 @@ class Job:
     ci: CI
     result: Result
     shutdown: Shutdown
-    records: LockRecords
+    saved_locks: SavedLocks
     session: str
     ends_at: float
 
@@ -93,12 +93,12 @@ class Job:
         """Hold the app's deploy lock while the block runs.
 
         Args:
-            counts: returns how much the block changed.
+            counts: returns the number of changes that the block made.
         """
         is_new = was_created(self.changes) is not False
         turn = Turn(self.log, self.app, self.settings.lock_timeout, hint=HINT_LOCK, is_new=is_new)
         session = DeploySession(self.app, self.session)
-        lock = DeployLock(self.client, session, self.records, self.shutdown, self.log)
+        lock = DeployLock(self.client, session, self.saved_locks, self.shutdown, self.log)
         try:
             async with lock.hold(counts, turn) as held:
                 yield held
@@ -109,7 +109,7 @@ class Job:
                 self.result.cache_purged = answer.cache_purged
             if problem := lock.released.problem:  # it is in the log already
                 self.result.warnings.append(problem)
-                self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
+                self.result.lock_state = f"the deploy lock may still be held until {expiry()}"
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None) -> T:
         """Call `ask` until no other deploy of the app is in progress; see `Turn.wait`.

@@ -1,1 +1,1 @@
-"""The deploy lock: acquired, kept alive, and released whatever happens."""
+"""The deploy lock and its release, however a run ends."""

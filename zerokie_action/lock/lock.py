@@ -1,7 +1,7 @@
-"""The deploy lock: acquired, kept, and released whatever happens.
+"""The deploy lock from its request to its release.
 
-Only finalize releases the lock. So every deploy that holds the lock ends with finalize, even a failed deploy,
-and finalize reports the changes that were really made.
+Only finalize releases the lock. So every deploy that holds the lock ends with finalize, even a failed one.
+Finalize then reports the confirmed changes.
 """
 
 import math
@@ -18,7 +18,7 @@ from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.limits import Allowance
-from zerokie_action.lock.saved import CLEANUP_COMMANDS, LockRecords, expiry
+from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
 from zerokie_action.lock.turn import Turn
 from zerokie_action.platform.answers import is_conflict
@@ -30,55 +30,51 @@ from zerokie_action.text.numbers import human_seconds
 
 @dataclass(eq=False)
 class DeployLock:
-    """The deploy lock of a run, or of an ended run that the cleanup releases.
+    """The deploy lock of this run, or of an earlier run in the lock cleanup.
 
     Attributes:
         client: sends the requests.
-        session: the deploy session that is to hold the lock.
-        records: records the lock for the cleanup.
+        session: the deploy session that holds the lock.
+        saved_locks: saves the lock for the lock cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
-        released: what is known after the release; set once, before `hold` ends.
+        released: the result of the release; set before `hold` ends.
     """
 
     client: Client
     session: DeploySession
-    records: LockRecords
+    saved_locks: SavedLocks
     shutdown: Shutdown
     log: Log
     released: Released = field(default_factory=Released)
 
     @asynccontextmanager
-    async def hold(
-        self,
-        counts: Callable[[], Counts],
-        turn: Turn,
-    ) -> AsyncIterator[Self]:
-        """Hold the lock while the block runs, and release it whenever and however the block ends.
+    async def hold(self, counts: Callable[[], Counts], turn: Turn) -> AsyncIterator[Self]:
+        """Hold the lock while the block runs, and release it however the block ends.
+
+        If both the block and the release fail, the block's error is raised.
 
         Args:
-            counts: returns how much the block has changed.
+            counts: returns the number of changes that the block made.
             turn: waits until no other deploy holds the lock.
 
         Raises:
             LockHeld: when another deploy holds the lock for too long.
-            RequestRejected: when the platform refuses the lock.
-            LockLost: when the lock is lost; the block is cancelled first.
-            DeployError: when the lock may still be held after a block that succeeded; the hint says when it
-                expires. When both the block and the release fail, the error is the block's.
+            RequestRejected: when the platform rejects the lock request.
+            LockLost: when the run loses the lock. The block is cancelled first.
+            DeployError: when the block succeeded and the lock may still be held. The hint gives its expiry.
         """
         app, failure = self.session.app, None
-        older = [record.session for record in self.records.held() if record.app == app]
+        older = [saved.session for saved in self.saved_locks.held() if saved.app == app]
         if older:
             self.log.info(
-                f"`state-file` names a run that ended without releasing the lock on {app!r}: it may be held. "
-                f"To release it at once, end this run, call {CLEANUP_COMMANDS} with the same inputs, and "
-                "run this again"
+                f"An earlier run may still hold the deploy lock on {app!r}, according to `state-file`. To "
+                f"release it, cancel this run and run {CLEANUP_COMMANDS} with the same inputs"
             )
-        self.records.add(app, self.session.id)
+        self.saved_locks.add(app, self.session.id)
         try:
             await self._acquire(turn)
-            self.records.mark_released(older)
+            self.saved_locks.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats)
                 yield self
@@ -92,18 +88,19 @@ class DeployLock:
             await self._release_after(failure, counts())
 
     async def _acquire(self, turn: Turn) -> None:
-        asked_at = anyio.current_time()
+        """Request the lock until the run holds it. A cancellation takes effect after the response."""
+        began = anyio.current_time()
         client = self.client.guarded(self.shutdown.shielded_request)
         await turn.wait(partial(self.session.acquire, client))
-        waited = anyio.current_time() - asked_at
+        waited = anyio.current_time() - began
         after = f" after {human_seconds(waited)}" if waited >= 1 else ""
-        self.log.info(f"Deploy lock acquired{after}")
+        self.log.info(f"Acquired the deploy lock{after}")
 
     async def _send_heartbeats(self) -> None:
-        """Send heartbeats until the lock has ended.
+        """Send heartbeats until the lock is released.
 
         Raises:
-            LockLost: when the lock is lost.
+            LockLost: when the run loses the lock.
         """
         client, logged, pause = self.client.retrying(0), "", limits.HEARTBEAT
         while not isinstance(self.session.state, Ended):
@@ -114,13 +111,13 @@ class DeployLock:
                 await self.session.confirm(client)
             except DeployError as error:
                 if str(error) != logged:
-                    self.log.info(f"Heartbeat: {error}")
+                    self.log.info(f"Heartbeat failed: {error}")
                 logged, pause = str(error), limits.HEARTBEAT_PAUSE
 
     # For the block that holds the lock
 
     def writing(self, client: Client) -> Client:
-        """A copy of the client: each attempt checks the lock first, and is shielded from cancellation."""
+        """Return a copy of the client for writes: each attempt requires the lock and is shielded."""
 
         def guard() -> AbstractContextManager[None]:
             self.session.require_held()
@@ -129,7 +126,7 @@ class DeployLock:
         return client.guarded(guard)
 
     async def is_held_after(self, failure: BaseException) -> bool:
-        """Whether the session still holds the lock. After a refused write (409), the platform is asked."""
+        """Return whether the session still holds the lock. After a 409, a heartbeat finds out."""
         if is_conflict(failure):
             await self.session.confirm(self.client.retrying(UNTIL_DEADLINE))
         return self.session.may_write
@@ -137,7 +134,7 @@ class DeployLock:
     # The release
 
     async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
-        """Release the lock after the block; after a success, try for as long as for any other request."""
+        """Release the lock after the block. After a success, retry finalize like any other request."""
         allowance, patience = limits.RELEASE, UNTIL_DEADLINE
         if failure is None:
             patience = max(self.client.http.retry_timeout, allowance.seconds)
@@ -146,35 +143,40 @@ class DeployLock:
             if released := await self.release(counts, allowance, patience):
                 self.released = released
                 if failure:
-                    self.log.info("Deploy lock released")
+                    self.log.info("Released the deploy lock")
         except LockLost as loss:
             if failure is None or is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.info(str(loss))
         except DeployError as error:
-            expires = f"The lock expires by itself {expiry()}, if it was not released."
-            error.hint = f"{expires} {CLEANUP_COMMANDS} can release it at once. {error.hint}".strip()
+            expires = f"If the lock is still held, it expires by {expiry()}."
+            error.hint = f"{expires} To release it now, run {CLEANUP_COMMANDS}. {error.hint}".strip()
             if failure is None:
                 raise
             self.released = Released(problem=f"{error}. {error.hint}")
             self.log.warning(self.released.problem)
         finally:
             if not self.session.may_be_held:
-                self.records.mark_released([self.session.id])
+                self.saved_locks.mark_released([self.session.id])
 
     async def release(
         self, counts: Counts, allowance: Allowance, patience: float = UNTIL_DEADLINE
     ) -> Released | None:
-        """Release the lock within an allowance, shielded from cancellation.
+        """Release the lock within a time limit, shielded from cancellation.
 
-        If it is not known whether the session holds the lock, a heartbeat asks first.
+        If the session may hold the lock, a heartbeat finds out first.
+
+        Args:
+            counts: the numbers of changes to report.
+            allowance: the time limit.
+            patience: seconds for which a failed request is retried.
 
         Returns:
-            What is known after the release; None if the session does not hold the lock.
+            The result of the release; None if the session doesn't hold the lock.
 
         Raises:
-            LockLost: when the session held the lock, and no longer does.
+            LockLost: when the session held the lock and lost it.
             DeployError: when the lock may still be held.
         """
         session, client = self.session, self.client.retrying(patience)
@@ -184,4 +186,4 @@ class DeployLock:
             if isinstance(session.state, Pending | Ended):
                 return None
             return await session.finalize(client, counts)
-        raise PlatformUnavailable("The deploy lock could not be released in time")
+        raise PlatformUnavailable("The platform didn't confirm the release of the deploy lock in time")

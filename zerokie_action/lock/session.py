@@ -1,11 +1,9 @@
-"""One deploy session's lock: the three requests for it, and what the platform has answered.
+"""One deploy session's lock: its three requests and its state.
 
-The platform has no "unlock": finalize is the only call that releases the lock ("POST
-/v1/apps/:name/deploy/finalize").
+Only finalize releases the lock ("POST /v1/apps/:name/deploy/finalize").
 
-The platform lets a lock expire 30 minutes after the last heartbeat. Here, the 30 minutes count from the
-moment the heartbeat was sent, and writing ends a minute early, so that the last write arrives before the lock
-expires.
+A lock expires 30 minutes after the last heartbeat. This module measures the 30 minutes from the time when the
+heartbeat was sent. Writes stop a minute earlier, so that the last one arrives before the lock expires.
 """
 
 import time
@@ -21,47 +19,47 @@ from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
 
 _NOT_HELD = {NOT_FOUND, CONFLICT}
-"""The answers to heartbeat and finalize for a session that does not hold the lock."""
-_NOT_OURS = "the platform says that this deploy does not hold it: it has expired, or the app was deleted"
-_UNCONFIRMED = "the platform has not confirmed it for almost 30 minutes (was this machine suspended?)"
+"""The statuses of heartbeat and finalize if the session doesn't hold the lock."""
+_NOT_OURS = "it expired, or the app was deleted"
+_UNCONFIRMED = "the platform didn't confirm it for almost 30 minutes, or the machine was suspended"
 
 
 class Pending(NamedTuple):
-    """The lock has not been granted so far."""
+    """The platform hasn't granted the lock yet."""
 
 
 class Held(NamedTuple):
-    """The platform has confirmed that the session holds the lock.
+    """The platform confirmed that the session holds the lock.
 
     Attributes:
-        since: when the request was sent that was confirmed last, by `_clocks`.
+        since: the time when the last confirmed request was sent, by `_clocks`.
     """
 
     since: tuple[float, float]
 
     @property
     def age(self) -> float:
-        """The seconds since the confirmation, by the clock that shows more."""
+        """The seconds since `since`, by the clock that shows more."""
         return max(now - since for now, since in zip(_clocks(), self.since, strict=True))
 
 
 class Lost(NamedTuple):
-    """The platform says that the session, which held the lock, no longer does."""
+    """The session held the lock and lost it."""
 
     why: str
 
 
 class Ended(NamedTuple):
-    """The lock was released, or was deleted with its app."""
+    """The lock was released, or the platform deleted it with its app."""
 
 
 class Released(NamedTuple):
-    """What is known after the release of the lock.
+    """The result of the lock's release.
 
     Attributes:
-        answer: the platform's answer to finalize; None if it was lost, or was no JSON object.
-        lost: why an answer to finalize, which would have had the deploy ID, was lost; empty if none was lost.
-        problem: why the lock may still be held after a failed run, and when it expires; empty if it is not.
+        answer: the response to finalize; None if it was lost or wasn't a JSON object.
+        lost: why a response to finalize with the deploy ID was lost; empty if none was lost.
+        problem: why the lock may still be held after a failed run, and its expiry; empty if it was released.
     """
 
     answer: Finalized | None = None
@@ -71,14 +69,14 @@ class Released(NamedTuple):
 
 @dataclass(eq=False)
 class DeploySession:
-    """A deploy session of one app. Every request is sent with a client that the caller has chosen.
+    """A deploy session of one app. The caller chooses the client for each request.
 
     Attributes:
         app: the app's name.
-        id: the deploy session ID.
-        asking: what became of the request for the lock; unknown for the session of an ended run. If its
-            answer was lost, the platform may carry it out at any later time, even after the release.
-        state: what the platform has said. No heartbeat makes a lock that is lost or ended held again.
+        id: the session ID.
+        asking: the outcome of the lock request; unknown for the session of an earlier run. If the response
+            was lost, the platform may still grant the lock later, even after the release.
+        state: the state of the lock. After `Lost` or `Ended`, a heartbeat doesn't change the state.
     """
 
     app: str
@@ -88,19 +86,19 @@ class DeploySession:
 
     @property
     def may_be_held(self) -> bool:
-        """Whether the session may hold the lock now, or may get it later."""
+        """Whether the session may hold the lock now or get it later."""
         return isinstance(self.state, Held) or self.asking.may_come_late
 
     @property
     def may_write(self) -> bool:
-        """Whether a write may begin: a lock that may expire before the write arrives counts as lost."""
+        """Whether a write may begin. A lock that may expire before the write arrives is treated as lost."""
         return isinstance(self.state, Held) and self.state.age < limits.LAST_WRITE
 
     def require_held(self) -> None:
-        """Allow a write only while the lock is held. Threads that read files call this as well.
+        """Require that a write may begin. Threads that read files call this as well.
 
         Raises:
-            LockLost: when the lock is lost, or may expire before a write arrives.
+            LockLost: when the lock is lost or may expire before the write arrives.
         """
         if not self.may_write:
             raise self._loss()
@@ -115,7 +113,7 @@ class DeploySession:
         return client.guarded(guard)
 
     def end(self) -> None:
-        """Note that the lock was released, or deleted with its app."""
+        """Note that the lock was released, or that the platform deleted it with its app."""
         self.state = Ended()
 
     async def acquire(self, client: Client) -> None:
@@ -124,18 +122,18 @@ class DeploySession:
         Raises:
             RequestRejected: with status 409 when another session holds the lock.
         """
-        asked_at = _clocks()
+        sent_at = _clocks()
         try:
             await client.acquire_lock(self.app, self.id, write=self.asking)
-            self._confirmed(asked_at)
+            self._confirmed(sent_at)
         except RequestRejected as error:
-            # A request whose answer was lost may have got the lock: then a heartbeat succeeds.
+            # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
             if not (is_conflict(error) and self.asking.lost and await self.confirm(client)):
                 raise
 
     async def confirm(self, client: Client) -> bool:
-        """Send a heartbeat ("PUT …/deploy/lock"); return whether the session holds the lock."""
-        asked_at = _clocks()
+        """Send a heartbeat ("PUT …/deploy/lock") and return whether the session holds the lock."""
+        sent_at = _clocks()
         try:
             await client.heartbeat(self.app, self.id)
         except RequestRejected as error:
@@ -143,14 +141,16 @@ class DeploySession:
                 raise
             self._lose(error)
         else:
-            self._confirmed(asked_at)
+            self._confirmed(sent_at)
         return isinstance(self.state, Held)
 
     async def finalize(self, client: Client, counts: Counts) -> Released:
-        """Release the lock, purge the CDN's cache, record the deploy ("POST …/deploy/finalize").
+        """Release the lock, purge the CDN's cache and record the deploy ("POST …/deploy/finalize").
+
+        Each attempt requires the lock, because another deploy may hold it since the last attempt.
 
         Raises:
-            LockLost: when the session no longer holds the lock.
+            LockLost: when the session doesn't hold the lock anymore.
             PlatformUnavailable: when the lock is still held.
         """
         answer, write = None, Write()
@@ -161,28 +161,28 @@ class DeploySession:
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
-                if write.lost:  # an earlier attempt has released the lock
+                if write.lost:  # an earlier attempt released the lock
                     break
                 self._lose(error)
                 raise self._loss() from error
             if answer and answer.deploy_id:
                 break
-            # Such an answer may be a gateway's: only a heartbeat tells.
-            write.lost = write.lost or "there is none in the answer"
+            # Without an ID, the response may be a gateway's. A heartbeat finds out.
+            write.lost = write.lost or "the response contains none"
             if not await self.confirm(client):
                 break
         else:
             raise PlatformUnavailable(
-                "Finalizing the deploy had no effect: the answer has no deploy ID, and the lock is still "
-                "held",
-                hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
+                "Finalizing the deploy had no effect: the response contains no deploy ID, and the lock is "
+                "still held",
+                hint="Check `api-url`. A gateway or proxy may respond instead of the platform.",
             )
         self.end()
         return Released(answer, write.lost)
 
-    def _confirmed(self, asked_at: tuple[float, float]) -> None:
+    def _confirmed(self, sent_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):
-            self.state = Held(asked_at)
+            self.state = Held(sent_at)
 
     def _lose(self, refusal: RequestRejected) -> None:
         if isinstance(self.state, Held):
@@ -191,15 +191,14 @@ class DeploySession:
     def _loss(self) -> LockLost:
         why = self.state.why if isinstance(self.state, Lost) else _UNCONFIRMED
         return LockLost(
-            f"The deploy lock was lost during the deploy: {why}",
-            hint="No write was started after the loss was noticed. Run the deploy again: another deploy may "
-            "hold the lock.",
+            f"The run lost the deploy lock: {why}",
+            hint="Run the job again. This run wrote nothing after it noticed the loss.",
         )
 
 
 def _clocks() -> tuple[float, float]:
-    """Two clocks, in seconds: one that never goes back, and runs while the machine is suspended; wall time.
+    """Return the seconds of two clocks: one that also runs while the machine is suspended, and wall time.
 
-    While a virtual machine is paused, only wall time may go on.
+    The first clock never goes back. While a virtual machine is paused, only wall time may continue.
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)), time.time()

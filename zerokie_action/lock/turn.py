@@ -14,11 +14,11 @@ from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
-HINT_BUSY = "Wait for that deploy to end, or raise `lock-timeout`."
+HINT_BUSY = "Run the job again after that deploy ends, or raise `lock-timeout`."
 HINT_LOCK = (
-    f"{HINT_BUSY} If it was killed, its lock ends 30 minutes later: to wait for that, set "
-    f"`lock-timeout: 31m` and `timeout: 1h`. {CLEANUP_COMMANDS} releases the lock at once, but only with the "
-    "`state-file` of the killed run."
+    f"{HINT_BUSY} If that deploy was killed, its lock expires within 30 minutes. To wait for that, set "
+    f"`lock-timeout: 31m` and `timeout: 1h`. To release it now, run {CLEANUP_COMMANDS} with the `state-file` "
+    "of the killed run."
 )
 
 
