@@ -1,4 +1,4 @@
-"""The second chance: what `zerokie-cleanup` does about a lock that a killed deploy left."""
+"""The lock cleanup (`zerokie-cleanup`) after a killed deploy."""
 
 import os
 from contextlib import closing
@@ -16,7 +16,7 @@ from zerokie_action.lock.saved import SavedLocks
 
 SESSION = "0b5c"
 STATE = {"STATE_app": "site", "STATE_session": SESSION}
-"""What GitHub keeps of the killed deploy."""
+"""The state that the killed deploy saved on GitHub."""
 LOCK, FINALIZE = ("PUT", "/deploy/lock$"), ("POST", "/finalize$")
 NOT_RELEASED = "Warning: Cleanup: can't release the deploy lock on 'site': "
 NOT_HELD = "Cleanup: the killed run doesn't hold the deploy lock on 'site' anymore\n"
@@ -27,8 +27,8 @@ def held(world: World) -> None:
     world.platform.take_lock("site", SESSION)
 
 
-def test_a_killed_runs_lock_is_released(world: World) -> None:
-    """It is released, and the user is told to deploy again."""
+def test_the_lock_cleanup_releases_a_killed_runs_lock(world: World) -> None:
+    """The warning asks the user to run the deploy again."""
     said = clean_up(world, STATE)
     assert world.platform.lock("site") is None
     (deployment,) = world.platform.deployments("site")
@@ -39,8 +39,8 @@ def test_a_killed_runs_lock_is_released(world: World) -> None:
     assert "counts of zero" in said
 
 
-def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
-    """What would stop a deploy must not cost a lock. Without a key, the warning names a former input."""
+def test_unknown_and_wrong_inputs_do_not_stop_the_lock_cleanup(world: World) -> None:
+    """They would stop a deploy. Without a key, the warning names a former input."""
     world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_TIMEOUT": "soon"}
     world.env |= {"INPUT_API-KEY-FILE": "key", "ZEROKIE_LOCK_HEARTBEAT": "60", "PLUGIN_ENV": "A=1,B=2"}
     log = clean_up(world, STATE, api_key=None)
@@ -48,8 +48,8 @@ def test_unknown_and_wrong_inputs_stop_no_cleanup(world: World) -> None:
     assert "released the deploy lock" in clean_up(world, STATE)
 
 
-def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_path: Path) -> None:
-    """Nobody has to set `state-file` there."""
+def test_on_gitlab_deploy_and_lock_cleanup_share_a_default_state_file(world: World, tmp_path: Path) -> None:
+    """Users don't need to set `state-file`."""
     world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path), "CI_JOB_ID": "42"}
     file = tmp_path / ".zerokie-state-42.json"
     with closing(SavedLocks(lambda _state: None, file)) as records:
@@ -65,16 +65,16 @@ def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_
         ({"api_key": None}, "`api-key` is not set. "),
     ],
 )
-def test_a_missing_input_is_named(world: World, inputs: dict[str, Any], why: str) -> None:
-    """The warning names the input, and says when the lock expires."""
+def test_the_warning_names_a_missing_or_wrong_input(world: World, inputs: dict[str, Any], why: str) -> None:
+    """It also says when the lock expires."""
     said = clean_up(world, STATE, **inputs)
     assert f"Warning: Cleanup: {why}" in said
     assert "If a deploy lock is still held, it expires by " in said
 
 
 @pytest.mark.parametrize("request_", [LOCK, FINALIZE])
-def test_somebody_elses_lock_is_left_alone(world: World, request_: tuple[str, str]) -> None:
-    """From the start, or since the heartbeat: nothing is released, nobody is warned, and the record goes."""
+def test_the_lock_cleanup_does_not_release_another_runs_lock(world: World, request_: tuple[str, str]) -> None:
+    """The other run got it before the heartbeat or before finalize. There is no warning."""
     state = state_file(world)
     leave(state, "site", SESSION)
     world.once(*request_, lambda: world.platform.take_lock("site", "other"))
@@ -83,7 +83,7 @@ def test_somebody_elses_lock_is_left_alone(world: World, request_: tuple[str, st
     assert recorded(state) == []
 
 
-# --- when the platform does not answer
+# --- when the platform is unavailable
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_somebody_elses_lock_is_left_alone(world: World, request_: tuple[str, st
     ],
     ids=["finalize is down", "pages", "hangs", "finalize hangs", "is down for ever"],
 )
-def test_an_outage_is_asked_through_for_two_minutes(world: World, fault: Fault, *, is_released: bool) -> None:
-    """It is asked for two minutes in all. A page of somebody else's is no word about the lock.
+def test_the_lock_cleanup_retries_for_two_minutes(world: World, fault: Fault, *, is_released: bool) -> None:
+    """A gateway's 404 page doesn't mean that the lock is gone.
 
-    One attempt to finalize has all the time: the purge of a cache may take it.
+    One attempt to finalize gets all the time, because the purge of the CDN's cache may take it.
     """
     world.platform.faults.add(replace(fault, times=None))
     began = world.loop.now
@@ -110,8 +110,8 @@ def test_an_outage_is_asked_through_for_two_minutes(world: World, fault: Fault, 
     assert world.platform.lock("site") == (None if is_released else SESSION)
 
 
-def test_a_signal_ends_the_cleanup_in_time(world: World) -> None:
-    """It ends in time, and says what may be left."""
+def test_a_signal_ends_the_lock_cleanup_within_5_s(world: World) -> None:
+    """The warning says that the lock may still be held."""
     world.fault(Kind.HANG, times=None)
     began = world.loop.now
     tell(world, after=10)
@@ -120,10 +120,10 @@ def test_a_signal_ends_the_cleanup_in_time(world: World) -> None:
     assert NOT_RELEASED in said
 
 
-def test_a_refused_release_is_a_warning(world: World) -> None:
-    """The lock is ours, so it is not called released. The answer is quoted without the key.
+def test_a_rejected_release_is_a_warning(world: World) -> None:
+    """The lock is still held. The warning quotes the response without the key.
 
-    The record stays: the next cleanup tries again.
+    The state file keeps the lock for the next lock cleanup.
     """
     state = state_file(world)
     leave(state, "site", SESSION)
@@ -138,11 +138,11 @@ def test_a_refused_release_is_a_warning(world: World) -> None:
     assert recorded(state) == [("site", SESSION)]
 
 
-# --- the records
+# --- the saved locks
 
 
-def test_the_locks_of_several_killed_runs_are_released(world: World) -> None:
-    """Those that are still held are released, and no record stays: the next cleanup has nothing to do."""
+def test_the_lock_cleanup_releases_the_locks_of_several_runs(world: World) -> None:
+    """It releases those that are still held. Then the state file contains no lock."""
     state = state_file(world)
     world.platform.apps.create_static("other")
     world.platform.take_lock("other", "s-2")
@@ -156,16 +156,16 @@ def test_the_locks_of_several_killed_runs_are_released(world: World) -> None:
     assert clean_up(world) == nothing
 
 
-def test_the_post_step_is_not_told_to_set_state_file(world: World) -> None:
-    """GitHub keeps the record, so only others are told that `state-file` is not set."""
+def test_the_post_step_on_github_does_not_mention_state_file(world: World) -> None:
+    """GitHub has its own state. Elsewhere, the log says that `state-file` is not set."""
     said = "Cleanup: found no deploy lock to release{}\n"
     assert clean_up(world) == said.format(" (`state-file` is not set)")
     world.env["GITHUB_ACTIONS"] = "true"
     assert clean_up(world).endswith(said.format(""))
 
 
-def test_the_lock_of_a_live_run_is_not_released(world: World) -> None:
-    """Nothing is sent until it has ended."""
+def test_the_lock_cleanup_does_not_release_the_lock_of_a_live_run(world: World) -> None:
+    """It sends no request while that run uses the state file."""
     state = state_file(world)
     with closing(SavedLocks(lambda _state: None, state)):
         said = clean_up(world, STATE)
@@ -176,8 +176,8 @@ def test_the_lock_of_a_live_run_is_not_released(world: World) -> None:
     assert world.platform.requests == []
 
 
-def test_an_unreadable_state_file_does_not_hide_the_cis_state(world: World) -> None:
-    """The warning says why; nobody waits."""
+def test_an_unreadable_state_file_does_not_hide_the_ci_systems_state(world: World) -> None:
+    """The warning says why the file can't be used."""
     state = state_file(world)
     os.mkfifo(state)
     warning = f"Warning: Cleanup: `state-file`: can't use {str(state)!r}: not a regular file. Set"
@@ -190,8 +190,8 @@ def test_an_unreadable_state_file_does_not_hide_the_cis_state(world: World) -> N
     assert "released the deploy lock" in named
 
 
-def test_a_crash_fails_no_pipeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A warning has the reason, and no traceback."""
+def test_a_crash_does_not_fail_the_pipeline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning has the reason and no traceback."""
     monkeypatch.setattr("zerokie_action.cleanup.Transport", None)
     said = clean_up(world, STATE)
     assert "Warning: Cleanup: 'NoneType' object is not callable. If a deploy lock is still held" in said

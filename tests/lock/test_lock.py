@@ -1,4 +1,4 @@
-"""The deploy lock through whole deploys: waiting, heartbeats, loss, the record for the cleanup."""
+"""The deploy lock in whole deploys: waiting, heartbeats, loss, the state file."""
 
 import re
 import time
@@ -22,16 +22,16 @@ HEARTBEAT = ("PUT", "/lock$")
 
 
 def slow_uploads(world: World, count: int, seconds: float = 25) -> None:
-    """So many files, each of which takes so long to upload."""
+    """Make a folder of `count` files, each of which takes `seconds` to upload."""
     world.write({f"{number:02}.txt": b"x" for number in range(count)})
     world.fault(Kind.DELAY, "PUT", "/files/", times=None, seconds=seconds)
 
 
-# --- waiting
+# --- waiting for another deploy
 
 
-def test_somebody_elses_lock_is_waited_for_at_a_calm_rhythm(world: World) -> None:
-    """It says what it waits for and how long is left, at a calm rhythm, and deploys in the end."""
+def test_a_run_waits_for_another_deploys_lock(world: World) -> None:
+    """The log has a line every 30 s with the time left. Then the run deploys."""
     world.platform.take_lock("site", "other")
     world.loop.call_later(100, world.platform.expire_lock, "site")
     outcome = world.run()
@@ -42,8 +42,8 @@ def test_somebody_elses_lock_is_waited_for_at_a_calm_rhythm(world: World) -> Non
     assert re.search(r"1 m \d\d s of it waiting for the deploy lock", outcome.summary)
 
 
-def test_retry_after_of_a_conflict_is_waited_for(world: World) -> None:
-    """The platform says when to come back, so nobody asks before."""
+def test_a_run_waits_for_the_retry_after_of_a_conflict(world: World) -> None:
+    """The run sends no request before that time."""
     world.fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"})
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
@@ -52,7 +52,7 @@ def test_retry_after_of_a_conflict_is_waited_for(world: World) -> None:
 
 @pytest.mark.parametrize(("timeout", "seconds"), [("0", 0), ("45s", 45)])
 def test_a_lock_that_outlasts_lock_timeout_is_exit_6(world: World, timeout: str, seconds: int) -> None:
-    """Exit 6 in time, and the other deploy keeps its lock; what waits longer, and what frees it."""
+    """The other deploy keeps its lock. The hint says how to wait longer and how to release the lock."""
     world.platform.take_lock("site", "other")
     outcome = world.run(lock_timeout=timeout)
     assert outcome.exit_code == 6, outcome.log
@@ -69,7 +69,7 @@ def test_a_lock_that_outlasts_lock_timeout_is_exit_6(world: World, timeout: str,
     assert outcome.sent(*HEARTBEAT) + outcome.sent("POST", "/finalize$") == []
 
 
-def test_a_new_app_may_refuse_its_lock_for_a_minute_in_all(world: World) -> None:
+def test_a_new_app_may_reject_the_lock_request_for_one_minute(world: World) -> None:
     """The minute doesn't start again after a conflict with another deploy."""
     for status, times, lasts in ((404, None, 50), (409, 1, None), (404, None, None)):
         world.fault(Kind.STATUS, "POST", "/lock$", status=status, times=times, lasts=lasts)
@@ -79,13 +79,13 @@ def test_a_new_app_may_refuse_its_lock_for_a_minute_in_all(world: World) -> None
     assert 60 <= outcome.seconds < 65
 
 
-# --- heartbeats, and the loss
+# --- heartbeats and the loss of the lock
 
 
-def test_heartbeats_keep_the_lock_though_ten_minutes_of_them_fail(world: World) -> None:
-    """The deploy takes longer than a lock lives. Heartbeats come every 3 minutes, after a failure every 15 s.
+def test_a_deploy_keeps_its_lock_though_heartbeats_fail_for_ten_minutes(world: World) -> None:
+    """The run sends heartbeats every 3 minutes, and every 15 s after a failure.
 
-    All failures are one line.
+    The deploy takes longer than the lock's 30 minutes. The log has one line for all failures.
     """
     slow_uploads(world, 80)
     world.fault(Kind.STATUS, *HEARTBEAT, times=None, status=400, lasts=10 * MINUTE)
@@ -101,8 +101,8 @@ def test_heartbeats_keep_the_lock_though_ten_minutes_of_them_fail(world: World) 
     assert len(statuses) - refused == pytest.approx((outcome.seconds - 10 * MINUTE) / (3 * MINUTE), abs=1)
 
 
-def test_29_minutes_without_a_confirmation_end_all_writes(world: World) -> None:
-    """The work ends a minute before the lock may expire; a heartbeat may have arrived: the cleanup asks."""
+def test_a_run_stops_writing_after_29_minutes_without_a_confirmation(world: World) -> None:
+    """That is a minute before the lock may expire. The state file keeps the lock for the lock cleanup."""
     state = state_file(world)
     slow_uploads(world, 80)
     world.fault(Kind.HANG, *HEARTBEAT, times=None)
@@ -117,7 +117,7 @@ def test_29_minutes_without_a_confirmation_end_all_writes(world: World) -> None:
 
 
 def test_a_lost_lock_stops_all_writes(world: World) -> None:
-    """After the heartbeat has learned of the loss nothing is written, and nobody else's lock is finalized."""
+    """After a heartbeat reports the loss, the run writes nothing and doesn't finalize the other lock."""
     slow_uploads(world, 50, seconds=5)
     world.once("PUT", "05.txt$", lambda: world.platform.take_lock("site", "somebody else"))
     outcome = world.run(concurrency=1)
@@ -130,7 +130,7 @@ def test_a_lost_lock_stops_all_writes(world: World) -> None:
     )
     assert outcome.sent("POST", "/finalize$") == []
     (told,) = [record.index for record in outcome.sent(*HEARTBEAT) if record.status == 409]
-    # One upload may have been on its way when the answer came.
+    # One upload may have been in flight when the response arrived.
     assert [record for record in outcome.sent("PUT", "/files/") if record.index > told + 1] == []
     assert world.platform.lock("site") == "somebody else"
 
@@ -143,14 +143,14 @@ def test_a_lost_lock_stops_all_writes(world: World) -> None:
     ],
     ids=["a large file", "a large manifest, in a virtual machine"],
 )
-def test_a_suspended_machine_sends_no_more_of_an_upload(
+def test_a_suspended_machine_stops_in_the_middle_of_an_upload(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     clock: str,
     content: type[Content],
     files: dict[str, bytes],
 ) -> None:
-    """By now the lock may be somebody else's. Of a virtual machine that was paused, the wall clock knows."""
+    """Another deploy may hold the lock now. For a paused virtual machine, only the wall clock shows it."""
     asleep, now, chunks = 0.0, getattr(time, clock), content.chunks
 
     def suspend(source: Content) -> Iterator[bytes]:
@@ -172,7 +172,7 @@ def test_a_suspended_machine_sends_no_more_of_an_upload(
 
 
 def test_a_suspended_machine_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the last upload, before a heartbeat could ask."""
+    """The machine is suspended after the last upload, before the next heartbeat."""
     assert world.run().exit_code == 0
     now = time.time
     world.write({"index.html": b"new"})
@@ -191,8 +191,8 @@ def test_a_suspended_machine_deletes_nothing(world: World, monkeypatch: pytest.M
 MAY_BE_HELD = "An earlier run may still hold the deploy lock on 'site', according to `state-file`."
 
 
-def test_the_run_after_a_killed_one_names_the_cleanup(world: World) -> None:
-    """It says before it waits which commands release the lock; after the cleanup, the rerun is right."""
+def test_the_run_after_a_kill_gives_the_cleanup_command(world: World) -> None:
+    """The log gives it before the wait. After the lock cleanup, the rerun succeeds."""
     state = state_file(world)
     leave(state, "site", "killed")
     world.platform.take_lock("site", "killed")
@@ -209,8 +209,8 @@ def test_the_run_after_a_killed_one_names_the_cleanup(world: World) -> None:
     assert state.read_bytes() == b""
 
 
-def test_a_run_that_gets_the_lock_drops_the_older_records_of_its_app(world: World) -> None:
-    """One line tells of all; another app's record stays."""
+def test_a_run_that_gets_the_lock_drops_the_apps_older_locks(world: World) -> None:
+    """One log line covers all of them. The state file keeps another app's lock."""
     state = state_file(world)
     for app, session in (("other", "s-1"), ("site", "dead-1"), ("site", "dead-2")):
         leave(state, app, session)
@@ -223,7 +223,7 @@ def test_a_run_that_gets_the_lock_drops_the_older_records_of_its_app(world: Worl
 
 @pytest.mark.parametrize("inputs", [{}, {"operation": "sweep", "app": "site-pr-*"}], ids=["deploy", "sweep"])
 def test_a_state_file_in_use_is_exit_2_before_any_request(world: World, inputs: dict[str, Any]) -> None:
-    """Whoever takes a lock needs a file that it can use."""
+    """Every run that takes a lock needs a state file that it can use."""
     state = state_file(world)
     with closing(SavedLocks(lambda _state: None, state)):
         outcome = world.run(**inputs)

@@ -1,4 +1,4 @@
-"""How the deploy lock ends: released with the true counts, or left to the cleanup."""
+"""The end of the deploy lock: released with the true counts, or left to the lock cleanup."""
 
 import re
 from dataclasses import replace
@@ -27,7 +27,7 @@ def statuses(outcome: Outcome, request: tuple[str, str]) -> list[int | None]:
     return [record.status for record in outcome.sent(*request)]
 
 
-# --- after success
+# --- after a success
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def statuses(outcome: Outcome, request: tuple[str, str]) -> list[int | None]:
     ],
     ids=["hangs", "says when to come back"],
 )
-def test_finalize_is_tried_as_long_as_any_request(world: World, fault: Fault, at_least: float) -> None:
-    """Whatever `Retry-After` asks for, and `timeout`. Then it is said when the lock expires."""
+def test_finalize_is_retried_for_as_long_as_any_request(world: World, fault: Fault, at_least: float) -> None:
+    """`Retry-After` and `timeout` don't matter. Then the hint says when the lock expires."""
     state = state_file(world)
     world.platform.faults.add(fault)
     outcome = world.run(timeout="10s")
@@ -53,8 +53,8 @@ def test_finalize_is_tried_as_long_as_any_request(world: World, fault: Fault, at
     assert recorded(state) == [("site", world.platform.lock("site"))]
 
 
-def test_a_cancel_leaves_finalize_all_the_time(world: World) -> None:
-    """The purge of a cache takes its time: the request in flight has all the time that is left."""
+def test_after_a_signal_finalize_gets_all_the_time_left(world: World) -> None:
+    """The purge of the CDN's cache takes seconds, so the request in flight isn't cut short."""
     state = state_file(world)
     world.fault(Kind.HANG, *FINALIZE, after=True)
     tell(world, after=3)
@@ -63,12 +63,14 @@ def test_a_cancel_leaves_finalize_all_the_time(world: World) -> None:
     assert (outcome.exit_code, world.platform.lock("site")) == (143, None)
     assert "The platform didn't confirm the release of the deploy lock in time" in outcome.outputs["error"]
     assert untimed(outcome.outputs["hint"]).startswith(f"{EXPIRES} ")
-    assert recorded(state), "the cleanup asks"
+    assert recorded(state), "the lock cleanup needs it"
 
 
 @pytest.mark.parametrize(("timeout", "code"), [("30m", 143), ("5s", 0)], ids=["signal", "timeout"])
-def test_a_cancel_in_a_pause_of_finalize_is_a_done_deploy(world: World, timeout: str, code: int) -> None:
-    """The next attempt works: the deploy was done, as if that attempt had been in flight."""
+def test_a_cancel_between_two_finalize_attempts_does_not_undo_the_success(
+    world: World, timeout: str, code: int
+) -> None:
+    """The next attempt succeeds. The result is the same as if that attempt had been in flight."""
     state = state_file(world)
     world.fault(Kind.STATUS, *FINALIZE, times=None, lasts=6)
     if code:
@@ -97,7 +99,7 @@ def test_a_cancel_in_a_pause_of_finalize_is_a_done_deploy(world: World, timeout:
 def test_the_release_after_a_failure_ends_within_a_minute(
     world: World, work: Fault, code: int, longest: float, away: Fault
 ) -> None:
-    """A minute, whatever the platform does then. The cleanup finds the lock."""
+    """The minute holds for every response of the platform. The lock cleanup finds the lock."""
     state = state_file(world)
     world.platform.faults.add(work)
     world.once(*INDEX, lambda: world.platform.faults.add(replace(away, times=None)))
@@ -108,8 +110,8 @@ def test_the_release_after_a_failure_ends_within_a_minute(
     assert recorded(state) == [("site", world.platform.lock("site"))]
 
 
-def test_uploads_in_flight_have_ten_seconds_after_a_failure(world: World) -> None:
-    """They may take effect; then the lock is released without their answers."""
+def test_uploads_in_flight_get_ten_seconds_after_a_failure(world: World) -> None:
+    """They may still take effect. Then the run releases the lock without their responses."""
     world.fault(Kind.STATUS, *INDEX, status=400)
     world.fault(Kind.HANG, "PUT", "/files/about")
     outcome = world.run()
@@ -119,8 +121,10 @@ def test_uploads_in_flight_have_ten_seconds_after_a_failure(world: World) -> Non
 
 
 @pytest.mark.parametrize(("holder", "code"), [("other", 7), (None, 4)], ids=["lost", "held"])
-def test_a_409_to_a_write_asks_the_heartbeat(world: World, holder: str | None, code: int) -> None:
-    """409 means a conflict of deploy locks; whether it is one, the heartbeat tells before any other write."""
+def test_after_a_409_to_a_write_a_heartbeat_finds_out_who_holds_the_lock(
+    world: World, holder: str | None, code: int
+) -> None:
+    """The run sends no other write before the heartbeat's response."""
     state = state_file(world)
     if holder:
         world.once(*INDEX, lambda: world.platform.take_lock("site", "other"))
@@ -130,13 +134,13 @@ def test_a_409_to_a_write_asks_the_heartbeat(world: World, holder: str | None, c
     assert len(outcome.sent(*HEARTBEAT)) == 1
     (refused,) = (record.index for record in outcome.sent(*INDEX))
     written = [record.status for record in outcome.writes if record.index > refused]
-    assert bool(written) is (holder is None), "the record of the failure, and finalize"
+    assert bool(written) is (holder is None), "the manifest of the failed deploy, and finalize"
     assert world.platform.lock("site") == holder
     assert recorded(state) == []
 
 
-def test_a_lost_lock_beside_a_failure_is_not_told_as_held(world: World) -> None:
-    """The error is the failure's; nobody is told that the lock may still be held."""
+def test_a_lock_lost_during_a_failure_is_not_reported_as_held(world: World) -> None:
+    """The run reports the failure's error. No report says that the lock may still be held."""
     world.once(*INDEX, lambda: world.platform.expire_lock("site"))
     world.fault(Kind.STATUS, *INDEX, status=413, body=b"too large")
     outcome = world.run()
@@ -146,8 +150,8 @@ def test_a_lost_lock_beside_a_failure_is_not_told_as_held(world: World) -> None:
     assert "may still be held" not in outcome.log + outcome.outputs["error"]
 
 
-def test_the_lock_is_released_though_the_failure_is_not_recorded(world: World) -> None:
-    """The log says why; the lock is released all the same."""
+def test_the_lock_is_released_even_if_the_failures_manifest_is_not_stored(world: World) -> None:
+    """The log says why the run didn't store the manifest."""
     world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
     world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
     outcome = world.run()
@@ -156,8 +160,8 @@ def test_the_lock_is_released_though_the_failure_is_not_recorded(world: World) -
     assert world.platform.lock("site") is None
 
 
-def test_a_listing_that_hangs_leaves_finalize_its_time(world: World) -> None:
-    """Of the minute after a failure, the record takes 20 s at most."""
+def test_a_file_list_that_hangs_leaves_finalize_its_time(world: World) -> None:
+    """Of the minute after a failure, the manifest takes at most 20 s."""
     world.fault(Kind.STATUS, *INDEX, status=400)
     world.once(*INDEX, lambda: world.fault(Kind.HANG, "GET", "/files$", times=None))
     world.fault(Kind.DELAY, *FINALIZE, seconds=30)
@@ -168,7 +172,7 @@ def test_a_listing_that_hangs_leaves_finalize_its_time(world: World) -> None:
 
 
 def test_an_upload_that_hangs_leaves_finalize_its_time_after_a_signal(world: World) -> None:
-    """Of the five seconds, the answers take one at most."""
+    """Of the five seconds, the responses take at most one."""
     world.fault(Kind.HANG, *INDEX, times=None)
     world.fault(Kind.DELAY, *FINALIZE, seconds=2.8)
     tell(world, after=3)
@@ -178,11 +182,11 @@ def test_an_upload_that_hangs_leaves_finalize_its_time_after_a_signal(world: Wor
     assert world.platform.lock("site") is None
 
 
-# --- while it is asked for
+# --- during the lock request
 
 
-def test_a_cancelled_run_releases_a_lock_whose_answer_was_lost(world: World) -> None:
-    """The answer is lost for ever; the heartbeat says that the lock is ours."""
+def test_a_cancelled_run_releases_a_lock_whose_response_was_lost(world: World) -> None:
+    """A heartbeat finds out that the run holds the lock."""
     world.fault(Kind.HANG, *LOCK, after=True)
     tell(world, after=3)
     outcome = world.run()
@@ -194,8 +198,8 @@ def test_a_cancelled_run_releases_a_lock_whose_answer_was_lost(world: World) -> 
     assert world.platform.lock("site") is None
 
 
-def test_an_unknown_lock_is_a_warning_and_stays_recorded(world: World) -> None:
-    """The heartbeat gets no answer either: a warning says when the lock expires, and the cleanup looks."""
+def test_a_lock_that_may_be_held_is_a_warning_and_stays_saved(world: World) -> None:
+    """The heartbeat gets no response either. The warning says when the lock expires."""
     state = state_file(world)
     world.fault(Kind.HANG, *LOCK, after=True)
     world.fault(Kind.HANG, *HEARTBEAT, times=None)
@@ -206,8 +210,8 @@ def test_an_unknown_lock_is_a_warning_and_stays_recorded(world: World) -> None:
     assert recorded(state) == [("site", world.platform.lock("site"))]
 
 
-def test_a_lock_granted_after_the_end_is_left_to_the_cleanup(world: World) -> None:
-    """A gateway said 504, and the platform carries the request out after our finalize."""
+def test_a_lock_granted_after_the_end_is_left_to_the_lock_cleanup(world: World) -> None:
+    """A gateway responds with 504, and the platform grants the lock after the run's finalize."""
     state = state_file(world)
     world.fault(Kind.STATUS, *LOCK, status=504)
     outcome = world.run()
@@ -218,12 +222,12 @@ def test_a_lock_granted_after_the_end_is_left_to_the_cleanup(world: World) -> No
     assert world.platform.lock("site") is None
 
 
-# --- what the cleanup is told
+# --- the saved state
 
 
 @pytest.mark.parametrize(("end", "code"), [("success", 0), ("failure", 4), ("lost", 7), ("refused", 4)])
-def test_the_cleanup_learns_that_no_lock_is_held(world: World, end: str, code: int) -> None:
-    """That this session holds no lock, whether it gave it back, lost it, or never got it."""
+def test_a_run_without_a_lock_leaves_none_for_the_lock_cleanup(world: World, end: str, code: int) -> None:
+    """The run released the lock, lost it, or never got it."""
     state, file = state_file(world), world.folder.parent / "github-state"
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(file)}
     if end == "lost":

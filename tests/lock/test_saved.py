@@ -1,4 +1,4 @@
-"""What a killed run leaves behind for the cleanup."""
+"""Locks that a killed run leaves for the lock cleanup."""
 
 import errno
 import fcntl
@@ -15,18 +15,18 @@ from zerokie_action.lock.saved import SavedLocks, locks_in
 
 
 def records(file: Path) -> closing[SavedLocks]:
-    """Of a run that is alive in the block, in a CI system that keeps no state."""
+    """Open the saved locks of a run, in a CI system without its own state."""
     return closing(SavedLocks(lambda _state: None, file))
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The state file; it is not there yet."""
+    """The path of a state file that doesn't exist yet."""
     return tmp_path / "state.json"
 
 
-def test_a_killed_run_leaves_what_the_cleanup_needs(file: Path) -> None:
-    """App and session, in both places, and not a thing more: no secret, no URL."""
+def test_a_killed_run_leaves_app_and_session(file: Path) -> None:
+    """Both the CI system and the file have them, and nothing else: no secret and no URL."""
     kept: dict[str, str] = {}
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
@@ -35,8 +35,8 @@ def test_a_killed_run_leaves_what_the_cleanup_needs(file: Path) -> None:
     assert locks_in({}) == []
 
 
-def test_a_released_lock_is_recorded_as_released(file: Path) -> None:
-    """The CI system remembers it; the file is empty."""
+def test_a_released_lock_is_saved_as_released(file: Path) -> None:
+    """The CI system has a line for the release. The file is empty."""
     kept: dict[str, str] = {}
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
@@ -46,11 +46,11 @@ def test_a_released_lock_is_recorded_as_released(file: Path) -> None:
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-2")
     (lock,) = locks_in(kept)
-    assert lock.session == "s-2", "what is said of the first says nothing of the next"
+    assert lock.session == "s-2", "the first release doesn't release the second lock"
 
 
-def test_a_run_keeps_what_a_killed_one_recorded(file: Path) -> None:
-    """Be it that it waits for that one's lock in vain."""
+def test_a_run_keeps_the_lock_of_a_killed_run(file: Path) -> None:
+    """For example, the run waits for that lock until `lock-timeout`."""
     leave(file, "site", "killed")
     with records(file) as record:
         record.add("other", "s-1")
@@ -60,8 +60,8 @@ def test_a_run_keeps_what_a_killed_one_recorded(file: Path) -> None:
     assert recorded(file) == [("site", "s-2"), ("site", "killed")], "the newest first"
 
 
-def test_a_file_belongs_to_one_run_at_a_time(file: Path) -> None:
-    """A second run, or a cleanup, is refused while a run uses the file, and says what to do."""
+def test_a_second_run_cannot_use_the_file(file: Path) -> None:
+    """A run or a lock cleanup gets an error with advice while a run uses the file."""
     with records(file):
         with pytest.raises(ConfigurationError) as caught:
             records(file)
@@ -70,8 +70,8 @@ def test_a_file_belongs_to_one_run_at_a_time(file: Path) -> None:
     assert recorded(file) == []
 
 
-def test_a_file_system_without_flock_works_as_before(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then runs can't see each other, and none loses what another one has recorded."""
+def test_a_file_system_without_flock_works(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs can't detect each other, and neither loses a lock that the other one saved."""
 
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -86,7 +86,7 @@ def test_a_file_system_without_flock_works_as_before(file: Path, monkeypatch: py
 
 
 def test_a_read_only_file_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is enough to release the lock. (These tests may run as root, who may write any file.)"""
+    """Reading is enough to release the lock. A fake `open` refuses, because root can write any file."""
     leave(file, "site", "s-1")
     opened = os.open
 
@@ -109,21 +109,21 @@ def test_a_read_only_file_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -
         *(b'{"released": 1}', b'{"app": "site", "session": "x"}\n' * 9_000),
     ],
 )
-def test_lines_of_somebody_else_are_skipped(file: Path, damage: bytes) -> None:
-    """Whatever is there, and however much, what a run appends counts, and no error ends the cleanup."""
+def test_foreign_lines_are_skipped(file: Path, damage: bytes) -> None:
+    """A lock saved after them is found, regardless of their content and size."""
     file.write_bytes(damage)
     leave(file, "site", "s-1")
     assert recorded(file)[0] == ("site", "s-1")
 
 
-def test_what_can_be_no_app_is_no_record(file: Path) -> None:
-    """A merged change put it there. A cleanup that asked about it would fail, and release nothing."""
+def test_a_line_with_an_invalid_app_is_skipped(file: Path) -> None:
+    """Someone else's change may contain the line. The lock cleanup would fail on it and release nothing."""
     file.write_bytes(b'{"app": "..", "session": "s-1"}\n')
     assert recorded(file) == []
 
 
-def test_a_file_of_the_users_keeps_its_content(tmp_path: Path) -> None:
-    """The path may be a slip."""
+def test_a_users_own_file_keeps_its_content(tmp_path: Path) -> None:
+    """The path may be a mistake."""
     file = tmp_path / "package.json"
     file.write_text("{}\n")
     with records(file) as record:
@@ -133,8 +133,8 @@ def test_a_file_of_the_users_keeps_its_content(tmp_path: Path) -> None:
     assert recorded(file) == []
 
 
-def test_a_full_disk_ends_the_run_before_the_lock(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a record is none: the run ends before it asks for the lock."""
+def test_a_full_disk_is_an_error_before_the_lock_request(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock cleanup couldn't read an incomplete line."""
     write = os.write
     with records(file) as record:
         monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:9]))
@@ -143,8 +143,8 @@ def test_a_full_disk_ends_the_run_before_the_lock(file: Path, monkeypatch: pytes
     assert recorded(file) == []
 
 
-def test_an_unwritable_file_ends_the_run_before_the_lock(tmp_path: Path) -> None:
-    """Then there would be no second chance, so the run does not begin."""
+def test_a_path_that_cannot_be_written_is_an_error_before_the_lock_request(tmp_path: Path) -> None:
+    """Without the file, the lock cleanup couldn't release the lock after a kill."""
     file = tmp_path / "missing" / "state.json"
     with pytest.raises(ConfigurationError) as caught:
         records(file)
@@ -152,8 +152,8 @@ def test_an_unwritable_file_ends_the_run_before_the_lock(tmp_path: Path) -> None
     assert "`state-file`" in caught.value.hint
 
 
-def test_a_link_as_state_file_is_refused(file: Path, tmp_path: Path) -> None:
-    """A link in the workspace makes us write nowhere else."""
+def test_a_symlink_as_state_file_is_an_error(file: Path, tmp_path: Path) -> None:
+    """A symlink in the checkout must not make the run write to another file."""
     file.symlink_to("precious")
     (tmp_path / "precious").write_text("precious")
     with pytest.raises(ConfigurationError, match="symbolic links"):
@@ -161,8 +161,8 @@ def test_a_link_as_state_file_is_refused(file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_pipe_as_state_file_is_refused(file: Path) -> None:
-    """It would make somebody wait, and keeps nothing."""
+def test_a_pipe_as_state_file_is_an_error(file: Path) -> None:
+    """A pipe would block the run and keeps nothing."""
     os.mkfifo(file)
     with pytest.raises(ConfigurationError, match="not a regular file"):
         records(file)

@@ -1,4 +1,4 @@
-"""One session's lock: what each answer of the platform makes of each state."""
+"""The lock of one session: the state after each response."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ TWICE = "POST finalize, PUT lock, POST finalize"
 
 
 def in_state(state: type, *, since: float = 0.0, lost: str = "") -> DeploySession:
-    """A session in this state; if it is held, it was confirmed so many seconds ago."""
+    """Return a session in this state. A held lock was confirmed `since` seconds ago."""
     session = DeploySession("site", "mine")
     session.asking.lost = lost
     if state is Held:
@@ -56,10 +56,10 @@ def sent(transport: Script) -> str:
     ],
     ids=["ours", "204", "another session's", "404", "409", "400", "a firewall's page", "503"],
 )
-async def test_a_heartbeat_confirms_loses_or_says_nothing(
+async def test_a_heartbeat_confirms_the_lock_loses_it_or_changes_nothing(
     reply: httpx.Response, error: type[DeployError] | None, pending: type, held: type
 ) -> None:
-    """No answer makes a lock held again that is lost or has ended."""
+    """After `Lost` or `Ended`, no response makes the lock held again."""
     for state, after in {Pending: pending, Held: held, Lost: Lost, Ended: Ended}.items():
         session = in_state(state, since=60)
         client = client_over(Script(reply))
@@ -90,10 +90,10 @@ async def test_a_heartbeat_confirms_loses_or_says_nothing(
         ("cut", [answer(403, b"{}")], "POST lock", RequestRejected, Pending),
     ],
 )
-async def test_a_conflict_after_a_lost_answer_asks_whether_the_lock_is_ours(
+async def test_a_conflict_after_a_lost_response_sends_a_heartbeat(
     lost: str, steps: list[Step], requests: str, error: type | None, state: type
 ) -> None:
-    """Any other refusal is one; after a lost answer, the lock may still come, but not if nothing was sent."""
+    """Any other rejection is an error. After a lost response, the platform may still grant the lock."""
     session, transport = in_state(Pending, lost=lost), Script(*steps)
     if error:
         with pytest.raises(error):
@@ -121,10 +121,10 @@ async def test_a_conflict_after_a_lost_answer_asks_whether_the_lock_is_ours(
         ([PAGE, DONE], "POST finalize, POST finalize", Ended, True),
     ],
 )  # fmt: skip
-async def test_only_a_deploy_id_or_a_refusal_ends_the_lock(
+async def test_only_a_deploy_id_or_a_rejection_ends_the_lock(
     steps: list[httpx.Response], requests: str, state: type, known: Any
 ) -> None:
-    """An answer without one may be a gateway's. A 404 or 409 after a lost answer is no loss."""
+    """A response without either may be a gateway's. After a lost response, a 404 or 409 isn't a loss."""
     session, transport = in_state(Held), Script(*steps)
     client = client_over(transport, retry_timeout=120)
     if isinstance(known, bool):
@@ -140,17 +140,17 @@ async def test_only_a_deploy_id_or_a_refusal_ends_the_lock(
 
 @pytest.mark.parametrize("state", [Pending, Lost, Ended])
 async def test_finalize_is_sent_only_while_the_lock_is_held(state: type) -> None:
-    """Else it could release the lock of another deploy."""
+    """Otherwise, it could release another deploy's lock."""
     session, transport = in_state(state), Script(DONE)
     with pytest.raises(LockLost):
         await session.finalize(client_over(transport), COUNTS)
     assert transport.requests == []
 
 
-async def test_finalize_is_not_sent_again_once_the_lock_may_have_expired(
+async def test_finalize_is_not_retried_after_the_lock_may_have_expired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Since the attempt before, the lock may have become another deploy's. The cleanup asks whose it is."""
+    """Another deploy may hold the lock since the last attempt. The lock cleanup finds out."""
     monkeypatch.setattr(module, "_clocks", lambda: (anyio.current_time(),) * 2)
     session, transport = in_state(Held, since=LAST_WRITE - 10), Script(DOWN)
     with pytest.raises(LockLost, match="didn't confirm it for almost 30 minutes"):
@@ -162,10 +162,10 @@ async def test_finalize_is_not_sent_again_once_the_lock_may_have_expired(
 @pytest.mark.parametrize(
     ("boot", "wall"), [(1, 0), (0, 1), (1, -1)], ids=["boot clock", "wall clock", "set back"]
 )
-def test_the_clock_that_shows_more_ends_all_writes(
+def test_the_clock_that_shows_more_time_ends_all_writes(
     monkeypatch: pytest.MonkeyPatch, boot: int, wall: int
 ) -> None:
-    """29 minutes after the last confirmed request was sent. A held lock may be held until the answer."""
+    """Writes end 29 minutes after the last confirmed request was sent. The lock may still be held then."""
     session = in_state(Held)
     assert isinstance(session.state, Held)
     since = session.state.since
@@ -177,8 +177,8 @@ def test_the_clock_that_shows_more_ends_all_writes(
         session.require_held()
 
 
-async def test_a_lock_counts_from_when_the_request_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer may be late."""
+async def test_the_age_of_a_lock_starts_when_its_request_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The response may be late."""
     monkeypatch.setattr(module, "_clocks", lambda: (anyio.current_time(),) * 2)
     session = in_state(Pending)
     await session.acquire(client_over(Script(OK, takes=40)))
@@ -188,7 +188,7 @@ async def test_a_lock_counts_from_when_the_request_was_sent(monkeypatch: pytest.
     assert session.state.age == pytest.approx(25, abs=1)
 
 
-def test_the_session_of_an_ended_run_may_hold_the_lock() -> None:
-    """The cleanup has to ask."""
+def test_the_session_of_an_earlier_run_may_hold_the_lock() -> None:
+    """The lock cleanup finds out."""
     assert DeploySession("site", "mine", asking=Write(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held
