@@ -349,6 +349,6 @@ def test_a_file_may_become_a_directory(world: World, listed: str, code: int) -> 
     if code:
         assert "does not list it: 'about/index.html'" in outcome.outputs["error"]
         assert "Nothing was deleted" not in outcome.outputs["hint"]
-        assert "may delete a directory together with the file of its name" in outcome.outputs["hint"]
+        assert "may delete a directory together with the file of the same name" in outcome.outputs["hint"]
     require_equal(world)
     assert world.run().uploads == []
