@@ -9,7 +9,7 @@ import pytest
 from tests.http.transports import Script, Step, answer
 from tests.platform.clients import client_over
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.limits import LAST_WRITE
 from zerokie_action.lock import session as module
 from zerokie_action.lock.session import DeploySession, Ended, Held, Lost, Pending
@@ -190,5 +190,5 @@ async def test_a_lock_counts_from_when_the_request_was_sent(monkeypatch: pytest.
 
 def test_the_session_of_an_ended_run_may_hold_the_lock() -> None:
     """The cleanup has to ask."""
-    assert DeploySession("site", "mine", asking=Write(Outcome.UNKNOWN)).may_be_held
+    assert DeploySession("site", "mine", asking=Sent(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held

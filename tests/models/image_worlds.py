@@ -23,7 +23,7 @@ from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
 from zerokie_action.report.report import Result
@@ -293,16 +293,16 @@ class _Client:
             return app
         raise RequestRejected("There is no app", status=404)
 
-    async def create_app(self, _name: str, _kind: str, *, write: Write, image: str, **_fields: object) -> App:
+    async def create_app(self, _name: str, _kind: str, *, sent: Sent, image: str, **_fields: object) -> App:
         self.platform.post(image)
-        write.outcome = Outcome.DONE
+        sent.outcome = Outcome.DONE
         return _app("deploying", image)
 
-    async def deploy(self, _name: str, image: str | None, _login: object, *, write: Write) -> App:
+    async def deploy(self, _name: str, image: str | None, _login: object, *, sent: Sent) -> App:
         if not self.platform.post(image):
-            write.outcome, write.lost = Outcome.UNKNOWN, "502"
+            sent.outcome, sent.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
-        write.outcome = Outcome.DONE
+        sent.outcome = Outcome.DONE
         answered = {"full": f"docker.io/library/{image}", "none": "", "before in POST": OLD}
         return _app("deploying", answered.get(self.platform.world.writes, image or ""))
 

@@ -8,7 +8,7 @@ from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.watch import wait_until_begun
 from zerokie_action.platform.answers import is_conflict
@@ -55,7 +55,7 @@ class Deploy:
             self._begin_anew(app)
 
         async def attempt() -> None:
-            if self.change.writes:  # a 409: another deploy has changed the app, or somebody deletes it
+            if self.change.sent:  # a 409: another deploy has changed the app, or somebody deletes it
                 before = await job.client.get_app(job.app)
                 apps.require_not_deleted(job, before)
                 self._begin_anew(before)
@@ -77,31 +77,31 @@ class Deploy:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
             PlatformUnavailable: when the platform gave no answer, and the app does not show the deploy.
         """
-        job, rollout, write = self.job, self.rollout, self.change.write()
-        has_begun = await self._request_once(write)
+        job, rollout, sent = self.job, self.rollout, self.change.request()
+        has_begun = await self._request_once(sent)
         if not has_begun and job.client.http.retry_timeout:
             job.log.info("Requesting the deploy again: the app shows no sign of the first request")
-            has_begun = await self._request_once(write)
+            has_begun = await self._request_once(sent)
         # Beside another deploy's image, only the watch can tell what became of this one.
         if not has_begun or (rollout.shows_third and not job.settings.wait):
             raise PlatformUnavailable(
-                f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
+                f"The deploy was requested, and the app shows no sign of it: {sent.lost}", hint=_HINT_LOST
             )
-        write.outcome = Outcome.UNKNOWN if rollout.shows_third else Outcome.DONE
+        sent.outcome = Outcome.UNKNOWN if rollout.shows_third else Outcome.DONE
 
-    async def _request_once(self, write: Write) -> bool:
+    async def _request_once(self, sent: Sent) -> bool:
         """Request the deploy. Return whether it has begun: the platform's answer says so, or the app."""
         job, rollout, answer = self.job, self.rollout, App()
         try:
             image, login = rollout.images.requested, apps.registry_auth(job)
-            answer = await job.shielded_client.deploy(job.app, image, login, write=write)
+            answer = await job.shielded_client.deploy(job.app, image, login, sent=sent)
         except RequestRejected as error:
-            if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
+            if not (is_conflict(error) and sent.lost):  # else the deploy in progress is our own
                 raise
         except PlatformUnavailable as error:
-            if write.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
+            if sent.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
                 raise
-            job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
+            job.log.info(f"No answer to the deploy ({sent.lost}); checking whether it took effect")
             rollout.note_request(anyio.current_time())
             if not await wait_until_begun(job, rollout, error.retry_after):
                 return False

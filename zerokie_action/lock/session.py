@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Write
+from zerokie_action.http.request import Sent
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
@@ -83,7 +83,7 @@ class DeploySession:
 
     app: str
     id: str
-    asking: Write = field(default_factory=Write)
+    asking: Sent = field(default_factory=Sent)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
 
     @property
@@ -117,7 +117,7 @@ class DeploySession:
         """
         asked_at = _clocks()
         try:
-            await client.acquire_lock(self.app, self.id, write=self.asking)
+            await client.acquire_lock(self.app, self.id, sent=self.asking)
             self._confirmed(asked_at)
         except RequestRejected as error:
             # A request whose answer was lost may have got the lock: then a heartbeat succeeds.
@@ -144,7 +144,7 @@ class DeploySession:
             LockLost: when the session no longer holds the lock.
             PlatformUnavailable: when the lock is still held.
         """
-        answer, write = None, Write()
+        answer, sent = None, Sent()
 
         def guard() -> AbstractContextManager[None]:
             self.check()  # since the attempt before, the lock may have become another deploy's
@@ -153,18 +153,18 @@ class DeploySession:
         finalizing = client.guarded(guard)
         for _ in range(2):
             try:
-                answer = await finalizing.finalize(self.app, self.id, counts, write=write)
+                answer = await finalizing.finalize(self.app, self.id, counts, sent=sent)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
-                if write.lost:  # an earlier attempt has released the lock
+                if sent.lost:  # an earlier attempt has released the lock
                     break
                 self._lose(error)
                 raise self._loss() from error
             if answer and answer.deploy_id:
                 break
             # Such an answer may be a gateway's: only a heartbeat tells.
-            write.lost = write.lost or "there is none in the answer"
+            sent.lost = sent.lost or "there is none in the answer"
             if not await self.confirm(client):
                 break
         else:
@@ -174,7 +174,7 @@ class DeploySession:
                 hint="Check `api-url`: a gateway or proxy may answer in the platform's place.",
             )
         self.end()
-        return Released(answer, write.lost)
+        return Released(answer, sent.lost)
 
     def _confirmed(self, asked_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):
