@@ -87,21 +87,28 @@ class Rollout:
         Args:
             is_last: whether the time is up, so that no response will follow.
         """
-        is_trusted = self.seen_at >= self._trusted_from
-        fails = self._lasted(self._is_failure) >= 0
-        keeps_failing = self._lasted(self._is_failure, self._failure_trusted_from) >= SETTLING_TIME
+        changed_at = self._status_changed_at
+        is_trusted = self.seen_at >= min(changed_at, self.settled_at)
+        is_early = changed_at == math.inf and self.seen_at < self.requested_at + UNCHANGED_TIME
+        is_clear = is_last or not (self.looks_unchanged and is_early)
+        runs_for = self._new_image_runs_for
+        fails_for = self._lasted(self._is_failure)
+        trusted_failure_for = self._lasted(self._is_failure, self._failure_trusted_from)
+        another_runs_for = self._lasted(
+            lambda shown: shown.status == RUNNING and self._is_another(shown.image)
+        )
         rules = (
             # `running` must hold for 7 s, because an instance that crashes immediately shows it, too. If the
             # image looks unchanged, this rule also needs a status change, 60 s or the end of the time.
-            (Verdict.RUNS, self._new_runs and is_trusted and (is_last or not self._may_have_gone_back)),
+            (Verdict.RUNS, runs_for >= STEADY_TIME and is_trusted and is_clear),
             # A failure must hold for 15 s, because an old instance that stops may show one, and a crashed
             # instance may restart.
-            (Verdict.FAILED, keeps_failing),
+            (Verdict.FAILED, trusted_failure_for >= SETTLING_TIME),
             # When the time is up, a shorter failure is the best evidence.
-            (Verdict.FAILED, is_last and is_trusted and fails),
+            (Verdict.FAILED, is_last and is_trusted and fails_for >= 0),
             # Another image must run for 15 s, because a replica may show old data for some seconds.
-            (Verdict.REPLACED, self._another_runs and self.shows_another_deploy),
-            (Verdict.WENT_BACK, self._another_runs),
+            (Verdict.REPLACED, another_runs_for >= SETTLING_TIME and self.shows_another_deploy),
+            (Verdict.WENT_BACK, another_runs_for >= SETTLING_TIME),
         )
         return next((verdict for verdict, applies in rules if applies), None)
 
@@ -115,7 +122,7 @@ class Rollout:
                 app's status may be that deploy's.
         """
         is_reported = type(failure) is DeployFailed
-        runs_new = self._new_runs and self.app.image != self.images.previous
+        runs_new = self._new_image_runs_for >= STEADY_TIME and self.app.image != self.images.previous
         reasons = (
             ("no previous image was running", self.status_before != RUNNING),
             (self.images.why_not_redeployable, bool(self.images.why_not_redeployable)),
@@ -145,19 +152,13 @@ class Rollout:
         return self.requested_at + SETTLING_TIME
 
     @property
-    def _trusted_from(self) -> float:
-        """Time from which the status can't be the one from before the deploy."""
-        return min(self._status_changed_at, self.settled_at)
-
-    @property
     def _failure_trusted_from(self) -> float:
         """Time from which a failure can't be the one from before the deploy."""
-        if self.status_before not in FAILURES:
-            return self._trusted_from
-        # The old failure may show for as long as nothing else changes.
-        new = self._new_images
-        new_image_at = self._first(lambda shown: shown.image in new)
-        return min(self._status_changed_at, max(new_image_at, self.settled_at))
+        trusted_from = self.settled_at
+        if self.status_before in FAILURES:  # an old failure shows until the status or the image changes
+            new = self._new_images
+            trusted_from = max(trusted_from, self._first(lambda shown: shown.image in new))
+        return min(self._status_changed_at, trusted_from)
 
     @property
     def _status_changed_at(self) -> float:
@@ -171,27 +172,16 @@ class Rollout:
     @property
     def is_starting(self) -> bool:
         """Whether the app runs the new image, but not for long enough."""
-        return 0 <= self._new_runs_for < STEADY_TIME
+        return 0 <= self._new_image_runs_for < STEADY_TIME
 
     @property
-    def _new_runs(self) -> bool:
-        """Whether the app has run the new image for long enough. Its status may be untrusted."""
-        return self._new_runs_for >= STEADY_TIME
-
-    @property
-    def _new_runs_for(self) -> float:
+    def _new_image_runs_for(self) -> float:
         """Seconds for which the app has run the new image. Negative if it doesn't run that image now."""
         image, new = self.app.image, self._new_images
         if not self._is_new(image):
             return -math.inf
         same = new if image in new else [image]  # a tag and then its digest are one image
         return self._lasted(lambda shown: shown.status == RUNNING and shown.image in same)
-
-    @property
-    def _another_runs(self) -> bool:
-        """Whether the app has run another deploy's image, or the previous image again, for long enough."""
-        runs_for = self._lasted(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
-        return runs_for >= SETTLING_TIME
 
     def _is_failure(self, shown: Observation) -> bool:
         """Whether the deploy failed. The image may be the previous one, if a GET shows the running image."""
@@ -257,17 +247,6 @@ class Rollout:
         """
         is_previous = bool(self.app.image) and self.app.image == self.images.previous != self.images.new
         return is_previous and not self.images.have_same_name
-
-    @property
-    def may_be_outdated(self) -> bool:
-        """Whether the last response may be older than the deploy."""
-        return self.looks_unchanged and self.seen_at < self.settled_at
-
-    @property
-    def _may_have_gone_back(self) -> bool:
-        """Whether the app looks unchanged, and too little time passed to assume that both images are one."""
-        is_early = self.seen_at < self.requested_at + UNCHANGED_TIME
-        return self.looks_unchanged and is_early and self._status_changed_at == math.inf
 
     # Times
 

@@ -124,7 +124,8 @@ async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: flo
         rollout.note_response(app, sent.at)
         # A request with a lost response may still change the image.
         is_accepted = change.outcome is Outcome.DONE or rollout.shows_any_deploy
-        return app.image if is_accepted and not rollout.may_be_outdated else ""
+        is_outdated = rollout.looks_unchanged and sent.at < rollout.settled_at
+        return app.image if is_accepted and not is_outdated else ""
     return ""
 
 
