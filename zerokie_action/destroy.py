@@ -7,7 +7,7 @@ from enum import Enum
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
@@ -129,10 +129,10 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    write = job.change(
+    sent = job.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
-    ).write()
+    ).request()
     what: str | None = None
     try:
         async with AsyncExitStack() as stack:
@@ -142,11 +142,11 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
                 return ""
             what = await check(job, app, kind)
             if what is not None:
-                await _send(job, lock, write)
+                await _send(job, lock, sent)
     except (RequestRejected, LockHeld, LockLost) as error:
         # Another run may have deleted the app. After a refused DELETE, `_send` has looked.
         has_looked = isinstance(error, RequestRejected) and what is not None
-        if has_looked or not await _is_gone_after(error, job, write, is_sent=write.may_come_late):
+        if has_looked or not await _is_gone_after(error, job, sent, is_sent=sent.may_come_late):
             raise
         return what or ""
     return what
@@ -164,30 +164,30 @@ async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, D
         return Kind.UNKNOWN, None
 
 
-async def _send(job: Job, lock: DeployLock | None, write: Write) -> None:
+async def _send(job: Job, lock: DeployLock | None, sent: Sent) -> None:
     """Send the DELETE. If it is refused or its response is lost, one GET decides.
 
     A second DELETE could delete an app that somebody has created since.
     """
     client = lock.writing(job.client) if lock else job.shielded_client
     try:
-        await client.delete_app(job.app, write=write)
+        await client.delete_app(job.app, sent=sent)
     except (RequestRejected, PlatformUnavailable) as error:
-        if not await _is_gone_after(error, job, write, is_sent=True):
+        if not await _is_gone_after(error, job, sent, is_sent=True):
             raise
     if lock:
         lock.session.end()  # with its app
 
 
-async def _is_gone_after(error: DeployError, job: Job, write: Write, *, is_sent: bool) -> bool:
+async def _is_gone_after(error: DeployError, job: Job, sent: Sent, *, is_sent: bool) -> bool:
     """Whether the error has no effect, because the app is gone or is being deleted."""
     is_about_app = isinstance(error, LockHeld | LockLost) or (
         isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
     )
-    if not (write.may_come_late or is_about_app) or not await _is_gone(job, is_sent=is_sent):
+    if not (sent.may_come_late or is_about_app) or not await _is_gone(job, is_sent=is_sent):
         return False
-    if write.may_come_late:
-        write.outcome = Outcome.DONE
+    if sent.may_come_late:
+        sent.outcome = Outcome.DONE
     return True
 
 

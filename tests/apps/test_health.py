@@ -1,4 +1,4 @@
-"""The health check: what counts as healthy, how long it is tried, and what a failure tells."""
+"""The health check: healthy responses, retries, and errors."""
 
 import json
 from itertools import pairwise
@@ -25,12 +25,12 @@ def _web(world: World) -> None:
 
 
 def asked(outcome: Outcome) -> list[Record]:
-    """The health check's requests: the manifest is read from there as well."""
+    """Return the health check's requests, without those for the manifest."""
     return outcome.sent("GET", "/_apps/[a-z]+/(?!_zerokie/)")
 
 
 def error(outcome: Outcome) -> str:
-    """What went wrong, without the port."""
+    """Return the error, without the port."""
     return "\n".join(lines(outcome)).partition("Error: ")[2].partition("\n")[0]
 
 
@@ -46,7 +46,7 @@ class TestContainers:
     """Any 2xx or 3xx is healthy."""
 
     def test_any_2xx_or_3xx_is_healthy(self, world: World) -> None:
-        """Asked once, behind the app's URL, and without the key."""
+        """One request to the app's URL, without the API key, is enough."""
         outcome = deploy(world, health_check="/healthz?full=1")
         assert outcome.exit_code == 0
         (record,) = asked(outcome)
@@ -56,8 +56,8 @@ class TestContainers:
         assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
         assert " is live" in lines(outcome)[-1]
 
-    def test_another_sites_answer_proves_nothing(self, world: World) -> None:
-        """It is healthy, but does not say that the image is live."""
+    def test_another_sites_response_proves_nothing(self, world: World) -> None:
+        """The check passes, but the reports don't claim that the image is live."""
 
         async def run() -> Outcome:
             async with serve(always(200, b"ok")) as server:
@@ -67,8 +67,8 @@ class TestContainers:
         assert outcome.exit_code == 0, outcome.log
         assert " is live" not in outcome.log
 
-    def test_errors_at_first_are_asked_again(self, world: World) -> None:
-        """Errors at first are nothing: it is asked again, more and more calmly."""
+    def test_errors_at_first_are_retried(self, world: World) -> None:
+        """The pauses between the retries grow."""
         world.platform.set_page("web", 502)
         world.loop.call_later(30, world.platform.set_page, "web", 200)
         outcome = deploy(world, health_check="/")
@@ -78,20 +78,20 @@ class TestContainers:
         assert "Waiting for http" in outcome.log
         assert "/_apps/web/: it responded with 502; 2 m 00 s left\n" in outcome.log
 
-    def test_an_unhealthy_app_is_exit_10_with_its_last_answer(self, world: World) -> None:
-        """Exit 10 at `health-check-timeout`, with the last answer's status and first bytes."""
+    def test_an_unhealthy_app_is_exit_10_with_its_last_response(self, world: World) -> None:
+        """The error after `health-check-timeout` has the last response's status and first bytes."""
         world.platform.set_page("web", 503, b'{"error": "no database"}' + b" " * 100_000)
         outcome = deploy(world, health_check="/h", health_check_timeout="45s")
         assert outcome.exit_code == 10
         assert outcome.seconds == pytest.approx(8 + 45)
         said = 'http://platform/_apps/web/h is not healthy after 45 s: it responded with 503 ("no database")'
-        assert error(outcome) == f"{said}; 'web' was left with 'nginx:2' and the status 'running'"
+        assert error(outcome) == f"{said}; 'web' now has the image 'nginx:2' and the status 'running'"
         assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.outputs["status"] == "failed"
         assert outcome.outputs["deploy_id"]
 
-    def test_no_answer_is_told_as_what_came_instead(self, world: World) -> None:
-        """What came instead of an answer."""
+    def test_the_error_says_what_happened_instead_of_a_response(self, world: World) -> None:
+        """The error names the timeout."""
         world.fault(Kind.HANG, path="/_apps/", times=None)
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
@@ -100,44 +100,46 @@ class TestContainers:
         assert outcome.seconds < 8 + 60 + 3
 
     def test_without_a_text_no_redirect_is_followed(self, world: World) -> None:
-        """It is a good answer. One led a check to a cloud's metadata address."""
+        """A redirect is healthy. Following it could reach a cloud's metadata address."""
         world.platform.set_page("web", 302, headers={"location": "/_apps/site/"})
         outcome = deploy(world, health_check="/h")
         assert outcome.exit_code == 0
         assert [record.path for record in asked(outcome)] == ["/_apps/web/h"]
 
     def test_a_full_urls_password_and_query_are_not_shown(self, world: World) -> None:
-        """It is asked as it is; user, password and query stay out of the log."""
+        """The request has the user, the password and the query, but the log doesn't."""
         outcome = deploy(
             world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
         )
         assert outcome.exit_code == 10
         said = "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
-        assert outcome.outputs["error"] == f"{said}; 'web' was left with 'nginx:2' and the status 'running'"
+        assert (
+            outcome.outputs["error"] == f"{said}; 'web' now has the image 'nginx:2' and the status 'running'"
+        )
         assert "hush" not in outcome.log
         assert "pass-word" not in outcome.log
 
-    def test_the_url_in_the_answer_to_the_deploy_is_enough(self, world: World) -> None:
+    def test_the_url_in_the_response_to_the_deploy_is_enough(self, world: World) -> None:
         shown = {"name": "web", "image": NEW, "status": "running"}
         for method, body in ("GET", shown), ("POST", shown | {"url": "web.example.com"}):
             said = json.dumps(body).encode()
             world.fault(Kind.STATUS, method, "/v1/apps/web", status=200, body=said, times=None)
         assert deploy(world, wait=False).outputs["url"] == "https://web.example.com"
 
-    def test_a_path_without_the_apps_url_rolls_nothing_back(self, world: World) -> None:
-        """It can't be checked, the error says what can, and nothing speaks against the image."""
+    def test_a_path_without_the_apps_url_causes_no_rollback(self, world: World) -> None:
+        """The check sent no request, so nothing speaks against the image."""
         body = json.dumps({"name": "web", "image": NEW, "status": "running", "url": "ftp://web.example.com"})
         world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body.encode(), skip=1, times=None)
         world.platform.dialect.speak("url=absent")
         outcome = deploy(world, health_check="/h", rollback=True)
         assert (outcome.exit_code, outcome.outputs["status"]) == (10, "failed"), outcome.log
-        assert "does not give the app's URL" in outcome.outputs["error"]
+        assert "doesn't give the app's URL" in outcome.outputs["error"]
         assert outcome.outputs["hint"].startswith(INPUTS)
         assert len(outcome.sent("POST", "/deploy$")) == 1
 
 
 class TestStatic:
-    """What is served must be what was deployed."""
+    """The page must be the deployed file."""
 
     @pytest.mark.parametrize(
         ("path", "file"),
@@ -147,7 +149,7 @@ class TestStatic:
         ],
     )
     def test_the_new_version_is_live(self, world: World, path: str, file: str) -> None:
-        """Asked past the CDN's cache, which may hold the old version for every visitor."""
+        """The request bypasses the CDN's cache, because that may hold the old version."""
         world.write({**SITE, file: b"old"})
         world.run()
         world.write(SITE)
@@ -162,7 +164,7 @@ class TestStatic:
         assert f"serves '{file}' as deployed after 0 s" in outcome.log
 
     def test_other_bytes_than_deployed_are_unhealthy_past_the_cache_too(self, world: World) -> None:
-        """A green job would say that the new version is live: it is asked again, each time past the cache."""
+        """Each retry bypasses the cache."""
         world.fault(
             Kind.STATUS, path="/_apps/site/$", status=200, body=SITE["index.html"].upper(), times=None
         )
@@ -178,8 +180,8 @@ class TestStatic:
         assert outcome.outputs["deploy_id"] == world.platform.deployments("site")[0].deploy_id
         assert world.platform.lock("site") is None
 
-    def test_any_good_answer_will_do_for_a_path_that_is_no_file(self, world: World) -> None:
-        """Any good answer will do, and the query is left alone. A 404 is at once said to be no wonder."""
+    def test_any_2xx_is_healthy_for_a_path_that_is_not_a_file(self, world: World) -> None:
+        """The query isn't changed. After a 404, the error says that the folder has no such file."""
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
         said = "it responded with 404 (an HTML page, \"not found\"), and the folder has no file 'nothing'"
@@ -195,7 +197,7 @@ class TestStatic:
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_a_clean_url_serves_the_file(self, world: World, status: int) -> None:
-        """The old page that a cache has at the clean URL doesn't matter."""
+        """The cached old page at the clean URL doesn't matter."""
         world.platform.dialect.speak(f"clean-urls={status}")
         world.write({"about.html": b"old"})
         world.run()
@@ -210,7 +212,7 @@ class TestStatic:
         assert " is live" in outcome.log
 
     def test_old_bytes_at_a_clean_url_are_unhealthy(self, world: World) -> None:
-        """A cache that ignores queries serves them."""
+        """A cache that ignores queries serves the old page."""
         world.platform.dialect.speak("clean-urls=308")
         world.fault(Kind.STATUS, path="/_apps/site/about/$", status=200, body=b"old", times=None)
         outcome = world.run(health_check="/about/index.html", health_check_timeout=3)
@@ -239,7 +241,7 @@ class TestStatic:
         assert len(asked(outcome)) == 4
 
     def test_another_origin_is_unhealthy(self, world: World) -> None:
-        """It would get the login of the URL, and its page proves nothing."""
+        """The other origin would get the URL's password, and its page proves nothing."""
         world.platform.dialect.speak("url=redirect")
         outcome = world.run(health_check="/", health_check_timeout=3)
         assert outcome.exit_code == 10
@@ -247,8 +249,8 @@ class TestStatic:
         assert error(outcome) == f"{said}https://elsewhere.invalid; the new version is deployed"
         assert outcome.outputs["hint"].startswith(INPUTS)
 
-    def test_a_path_that_is_no_file_is_not_followed(self, world: World) -> None:
-        """Any redirect is healthy there, as for a container."""
+    def test_redirects_of_a_path_that_is_not_a_file_are_not_followed(self, world: World) -> None:
+        """Any redirect is healthy, as for a container."""
         world.platform.dialect.speak("clean-urls=308")
         world.run()
         world.platform.put_file("site", "other.html", b"x")
@@ -258,17 +260,17 @@ class TestStatic:
         assert record.query == ""
 
     @pytest.mark.parametrize("login", ["", "user:pass-word@"])
-    def test_a_domain_of_the_deploy_leads_to_its_files(
+    def test_a_url_on_a_domain_of_the_deploy_is_checked_like_its_path(
         self, world: World, monkeypatch: pytest.MonkeyPatch, login: str
     ) -> None:
-        """A full URL on a domain that this deploy attaches names the file as its path would."""
+        """The deploy attaches the domain, so the page must be the deployed file."""
         connect_tcp = anyio.connect_tcp
 
         async def run() -> tuple[Outcome, str]:
             async with serve(always(200, SITE["index.html"])) as server:
 
                 async def connect(host: str, port: int) -> ByteStream:
-                    """The domain's name leads to the server."""
+                    """Connect to the server for the domain."""
                     return await connect_tcp("127.0.0.1", server.port if host == "www.example.com" else port)
 
                 monkeypatch.setattr(anyio, "connect_tcp", connect)
@@ -302,7 +304,7 @@ def test_a_page_that_was_not_deployed_proves_nothing(world: World) -> None:
     ],
 )
 def test_a_text_proves_that_an_image_is_live(world: World, status: int, body: bytes, flaw: str) -> None:
-    """With it, an image is live."""
+    """The reports claim that the image is live only if the page has the text."""
     world.platform.set_page("web", status, body)
     outcome = deploy(world, health_check="/v", health_check_text="abc123", health_check_timeout=3, wait=False)
     assert outcome.exit_code == (10 if flaw else 0), outcome.log
@@ -312,11 +314,11 @@ def test_a_text_proves_that_an_image_is_live(world: World, status: int, body: by
 
 
 @pytest.mark.parametrize("body", [b"version abc123", b"version abc122"])
-def test_a_text_is_looked_for_behind_redirects(world: World, body: bytes) -> None:
-    """Each request has the URL's login, and no query that the URL doesn't have. None has the key."""
+def test_a_text_is_checked_after_redirects(world: World, body: bytes) -> None:
+    """Each request has the URL's password and query, but not the API key."""
 
     async def handle(peer: Peer) -> None:
-        """A login page's way to the app: two redirects, then the page."""
+        """Respond like a login page: two redirects, then the page."""
         while True:
             target = (await peer.request()).target
             location = {"/v?x=1": "/login", "/login": "v"}.get(target, "")
@@ -343,8 +345,8 @@ def test_a_text_is_looked_for_behind_redirects(world: World, body: bytes) -> Non
     assert "pass-word" not in outcome.log
 
 
-def test_a_text_at_another_origin_is_not_looked_for(world: World) -> None:
-    """The other origin gets no request: neither the URL's login nor the key leave theirs."""
+def test_redirects_to_another_origin_are_not_followed(world: World) -> None:
+    """The other origin gets no request, so it gets neither the URL's password nor the API key."""
 
     async def run() -> Outcome:
         async with serve(fine) as other, serve(always(302, b"fine", f"Location: {other.url}/v")) as server:
@@ -370,7 +372,7 @@ def test_a_redirect_shows_no_secret(world: World) -> None:
 
 
 def test_a_text_in_a_deployed_file_needs_both(world: World) -> None:
-    """Both have to be right: the file as deployed, and the text in it. Without a page: exit 2."""
+    """The page must be the deployed file and contain the text. Without `health-check`, the exit code is 2."""
     assert world.run(health_check="/", health_check_text="hello").exit_code == 0
     assert world.run(health_check="/", health_check_text="\udcff", health_check_timeout=3).exit_code == 10
     outcome = world.run(health_check="/", health_check_text="goodbye", health_check_timeout=3)

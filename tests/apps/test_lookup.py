@@ -1,4 +1,4 @@
-"""Creating apps, telling their kinds apart, and inputs that can't have an effect."""
+"""Lookup and creation of apps, their kinds, and inputs without effect."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -21,11 +21,11 @@ def _web(world: World) -> None:
     running_web(world)
 
 
-def test_a_container_app_is_created_as_asked(world: World) -> None:
-    """With all that only counts at creation, and without a warning about it."""
+def test_a_container_app_is_created_with_its_inputs(world: World) -> None:
+    """There is no warning about inputs that apply only to new apps."""
     outcome = world.run(app="new", image=NEW, create=True, **MACHINE)
     assert outcome.exit_code == 0
-    assert outcome.seconds == pytest.approx(8), "there is no status from before: the first one counts"
+    assert outcome.seconds == pytest.approx(8), "a new app has no old status, so its first status is trusted"
     app = world.platform.apps.get("new")
     assert (app.type, app.image, app.port, app.cpu, app.memory) == ("container", NEW, 8080, 512, 1024)
     assert app.env == {"A": "1"}
@@ -38,19 +38,19 @@ def test_a_container_app_is_created_as_asked(world: World) -> None:
 
 
 @pytest.mark.parametrize(("kind", "created"), [(Kind.RESET, None), (Kind.STATUS, False)])
-def test_created_is_no_output_when_nobody_knows(world: World, kind: Kind, *, created: bool | None) -> None:
-    """What is not known is in no output."""
+def test_created_is_empty_after_a_lost_response(world: World, kind: Kind, *, created: bool | None) -> None:
+    """A rejection proves that the app wasn't created."""
     world.fault(kind, "POST", "/v1/apps$", status=400, times=None)
     outcome = world.run(app="new", create=True, retry_timeout=0)
     assert outcome.exit_code != 0
     assert outcome.outputs["created"] is created
     assert outcome.outputs["changed"] is (created is None)
-    assert ("it is not known" in outcome.outputs["error"]) == (created is None)
+    assert ("this run may have created app 'new'" in outcome.outputs["error"]) == (created is None)
 
 
 @pytest.mark.parametrize("status", [409, 502])
-def test_an_app_created_meanwhile_gets_the_image(world: World, status: int) -> None:
-    """The image is deployed to it, and what only counts at creation is told as for any other app."""
+def test_an_app_that_another_job_just_created_gets_the_image(world: World, status: int) -> None:
+    """The run warns about inputs that apply only to new apps."""
     world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=status)
     outcome = world.run(app="new", image=NEW, create=True, port=8080)
@@ -63,11 +63,12 @@ def test_an_app_created_meanwhile_gets_the_image(world: World, status: int) -> N
     assert world.platform.apps.get("new").image == NEW
 
 
-def test_an_app_of_another_kind_created_meanwhile_is_left_alone(world: World) -> None:
+def test_a_new_app_of_another_kind_is_not_changed(world: World) -> None:
     world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 2, outcome.log
-    assert outcome.outputs["error"].startswith("App 'new' is a container app; `directory` is for static apps")
+    said = "App 'new' is a container app, but `directory` is for static apps"
+    assert outcome.outputs["error"].startswith(said)
     assert [record.status for record in outcome.writes] == [409]
 
 
@@ -77,17 +78,16 @@ def test_a_taken_name_that_shows_no_app_is_rejected_immediately(world: World) ->
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, body=body, times=None)
     outcome = world.run(app="new", create=True)
     assert (outcome.exit_code, outcome.seconds, outcome.outputs["created"]) == (4, 0, False), outcome.log
-    assert outcome.outputs["error"] == (
-        'The platform says that the name is taken, but shows no such app (409: "app name already exists")'
-    )
+    taken = "The platform reports that the name is taken, but shows no app 'new'"
+    assert outcome.outputs["error"] == f'{taken} (409: "app name already exists")'
     assert outcome.outputs["hint"] == (
-        "If another job has just created or deleted it, run again. Otherwise choose another name."
+        "If another job just created or deleted the app, run the job again. Otherwise, choose another name."
     )
     assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 
 
-def test_after_a_lost_answer_our_own_app_is_waited_for(world: World) -> None:
-    """The app that is there then may be our own, if it has our image: it is waited for, and not restarted."""
+def test_after_a_lost_response_the_runs_own_app_is_not_restarted(world: World) -> None:
+    """An app with the new image is most likely the run's own."""
     world.fault(Kind.RESET, "POST", "/v1/apps$", after=True)
     outcome = world.run(app="new", image=NEW, create=True)
     assert (outcome.exit_code, asked(outcome)) == (0, 0), outcome.log
@@ -95,16 +95,16 @@ def test_after_a_lost_answer_our_own_app_is_waited_for(world: World) -> None:
     assert outcome.outputs["image"] == NEW
 
 
-def test_a_404_of_a_new_app_is_believed_after_a_minute(world: World) -> None:
-    """After a minute, a 404 is the platform's word."""
+def test_a_404_of_a_new_app_is_retried_for_a_minute(world: World) -> None:
+    """After a minute, the 404 ends the run."""
     world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, times=None)
     outcome = world.run(app="new", image=NEW, create=True)
     assert outcome.exit_code == 4
     assert outcome.seconds == pytest.approx(60, abs=15)
 
 
-def test_a_refused_look_up_does_not_say_that_there_is_no_app(world: World) -> None:
-    """A firewall's refusal, for example; only a 404 says that there is none."""
+def test_a_rejected_lookup_does_not_mean_that_the_app_is_missing(world: World) -> None:
+    """A firewall may send a 403. Only a 404 means that the app is missing."""
     world.fault(Kind.STATUS, "GET", "/v1/apps/site$", status=403, times=None)
     outcome = world.run(create=True)
     assert outcome.exit_code == 4
@@ -112,8 +112,8 @@ def test_a_refused_look_up_does_not_say_that_there_is_no_app(world: World) -> No
     assert outcome.writes == []
 
 
-def test_a_refused_name_is_quoted_without_advice(world: World) -> None:
-    """The platform knows its rules for names, and the action doesn't."""
+def test_a_rejected_name_gets_no_advice(world: World) -> None:
+    """The action doesn't know the platform's rules for names."""
     outcome = world.run(app="My_Site", create=True)
     assert outcome.exit_code == 4
     refusal = world.platform.requests[-1]
@@ -131,7 +131,7 @@ def test_a_refused_name_is_quoted_without_advice(world: World) -> None:
     ],
 )
 def test_type_image_or_port_tells_the_kind(world: World, shows: str, kind: str) -> None:
-    """A type that is shown is believed; without one, an image tells, or a port where no image is shown."""
+    """Without a type, an image or a port shows that the app is a container."""
     body = f'{{"name": "web", "status": "running", {shows}}}'.encode()
     world.fault(Kind.STATUS, "GET", "/v1/apps/web$", status=200, body=body)
     outcome = deploy(world)
@@ -141,44 +141,44 @@ def test_type_image_or_port_tells_the_kind(world: World, shows: str, kind: str) 
 @pytest.mark.parametrize(
     ("inputs", "address"), [({}, {}), ({"registry_server": "r.io"}, {"server_address": "r.io"})]
 )
-def test_a_login_names_its_server_only_where_one_is_set(
+def test_credentials_have_a_server_only_if_one_is_set(
     inputs: dict[str, str], address: dict[str, str]
 ) -> None:
-    """Without a server, it is for the platform's default registry."""
+    """Without a server, the credentials are for the platform's default registry."""
     login = {"registry_username": "me", "registry_password": "pass-word"}
     env = variables(api_key="key", app="web", image=NEW, **login, **inputs)
     job = cast(Job, SimpleNamespace(settings=load(env)))
     assert registry_auth(job) == {"username": "me", "password": "pass-word", **address}
 
 
-def test_another_port_cpu_or_memory_than_the_apps_is_warned_about(world: World) -> None:
-    """A warning for each one that differs; a note names `env`, which the API does not show."""
+def test_inputs_that_differ_from_the_app_get_a_warning(world: World) -> None:
+    """Each input that differs gets a warning. `env` gets a note, because the API doesn't show it."""
     outcome = deploy(world, NEW, dry_run=True, **MACHINE)
     assert outcome.exit_code == 0
-    used = "has no effect: it is used only when a container app is created"
+    exists = "has no effect because the app already exists with"
     assert outcome.outputs["warnings"] == [
-        f"`{name}` {used}; this app has {actual}, and the API can't change that"
+        f"`{name}` {exists} {actual}, and the API can't change that"
         for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
     ]
     (note,) = (
-        note for note in outcome.outputs["notes"] if note.startswith("The app keeps the `env` of its ")
+        note for note in outcome.outputs["notes"] if note.startswith("The app keeps the `env` it was ")
     )
     assert note.endswith("/docs/images.md#change-env.")
-    assert "destroy" not in note, "at each deploy of a production"
+    assert "destroy" not in note, "the note appears at each deploy of a production app"
     assert note.removesuffix(".") in lines(outcome)
 
 
 @pytest.mark.parametrize("numbers", ["strings", "floats"])
 def test_inputs_equal_to_the_app_are_not_mentioned(world: World, numbers: str) -> None:
-    """Nothing is said of them, however numbers are written: a pipeline passes them on every deploy."""
+    """A pipeline passes these inputs on every deploy. The API may write numbers in any form."""
     world.platform.dialect.speak(f"numbers={numbers}")
     outcome = deploy(world, NEW, port=80, cpu=256, memory=512)
     assert (outcome.exit_code, outcome.outputs["warnings"], outcome.outputs["notes"]) == (0, [], [])
     assert "no effect" not in outcome.log
 
 
-def test_files_in_an_app_created_meanwhile_are_not_deleted(world: World) -> None:
-    """A lost answer does not make it ours: what they put there is not deleted unasked."""
+def test_files_in_an_app_that_another_job_just_created_are_not_deleted(world: World) -> None:
+    """After a lost response, the run doesn't assume that the app is its own."""
 
     def create() -> None:
         world.platform.apps.create_static("new")
@@ -211,14 +211,13 @@ NO_DELETIONS = ["terminated", "TERMINATED", "delete_failed", "deletion protected
 def test_an_app_that_is_being_deleted_ends_a_deploy(
     world: World, status: str, inputs: dict[str, object]
 ) -> None:
-    """Uploads into a dying app would succeed. Nothing waits for its end."""
+    """Uploads into a dying app would succeed. The run doesn't wait until the app is gone."""
     name = "web" if "image" in inputs else "site"
     world.platform.apps.set_status(name, status)
     outcome = world.run(app=name, **inputs)
     assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
-    assert outcome.outputs["error"] == (
-        f"App {name!r} is being deleted; run the job again when it is gone (its status is {status!r})"
-    )
+    assert outcome.outputs["error"] == f"App {name!r} is being deleted (status {status!r})"
+    assert outcome.outputs["hint"] == "Run the job again after the app is gone."
     assert "Nothing was changed." in outcome.log
 
 
@@ -226,14 +225,13 @@ def test_an_app_that_is_being_deleted_is_not_restarted(world: World) -> None:
     world.platform.apps.set_status("web", "Terminating")
     outcome = world.run(app="web", operation="restart")
     assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
-    assert outcome.outputs["error"] == (
-        "App 'web' is being deleted; it can't be restarted (its status is 'Terminating')"
-    )
+    assert outcome.outputs["error"] == "App 'web' is being deleted (status 'Terminating')"
+    assert "Run the job again" not in outcome.log
 
 
 @pytest.mark.parametrize("status", NO_DELETIONS)
 def test_a_dead_app_is_deployed(world: World, status: str) -> None:
-    """A dead container is one more reason to deploy. So is a deletion that failed."""
+    """A dead container or a failed deletion doesn't prevent a deploy."""
     world.platform.apps.set_status("site", status)
     world.platform.apps.set_status("web", status)
     for outcome in (world.run(), deploy(world), world.run(app="web", operation="restart")):
@@ -251,21 +249,21 @@ def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
     world.fault(Kind.STATUS, "GET", f"/v1/apps/{name}$", status=404)
     outcome = world.run(app=name, create=True, **inputs)
     assert (outcome.exit_code, outcome.seconds) == (4, 0), outcome.log
-    assert "is being deleted; run the job again when it is gone" in outcome.outputs["error"]
+    assert "is being deleted (status " in outcome.outputs["error"]
     assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 
 
 @pytest.mark.parametrize("inputs", [IMAGE, {"operation": "restart"}], ids=["deploy", "restart"])
-def test_a_deletion_that_begins_before_the_deploy_is_no_other_deploy(
+def test_a_deletion_that_starts_before_the_deploy_ends_the_run(
     world: World, inputs: dict[str, object]
 ) -> None:
-    """Both are a 409. Another deploy is waited for, and a deletion isn't."""
+    """Both cause a 409. The run waits for another deploy, but not for a deletion."""
     world.platform.dialect.speak("app-deletion=Terminating")
     world.once("POST", "/deploy$", lambda: world.platform.delete_app("web"))
     outcome = world.run(app="web", **inputs)
     assert outcome.exit_code == 4, outcome.log
     assert outcome.seconds < 5
-    assert "App 'web' is being deleted; " in outcome.outputs["error"]
+    assert "App 'web' is being deleted (" in outcome.outputs["error"]
     assert "Nothing was changed." in outcome.log
 
 
@@ -273,7 +271,7 @@ def test_a_deletion_that_begins_before_the_deploy_is_no_other_deploy(
 def test_after_a_lost_create_the_app_is_looked_up_for_a_minute(
     world: World, inputs: dict[str, object]
 ) -> None:
-    """The POST is sent once more. Its 409 may be about our own app, which a GET may not show yet."""
+    """The POST is retried. Its 409 may be about the run's own app, and a GET may not show that yet."""
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502, after=True)
     world.fault(Kind.STATUS, "GET", "/v1/apps/new$", status=404, skip=1, times=4)
     outcome = world.run(app="new", create=True, **inputs)
@@ -288,14 +286,14 @@ def test_after_a_lost_create_an_app_that_never_shows_is_exit_4(world: World) -> 
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 4, outcome.log
     assert 60 <= outcome.seconds < 65
-    assert "shows no such app" in outcome.outputs["error"]
-    assert "it is not known whether this run created app 'new'" in outcome.outputs["error"]
+    assert "shows no app 'new'" in outcome.outputs["error"]
+    assert "this run may have created app 'new'" in outcome.outputs["error"]
     assert len(outcome.sent("POST", "/v1/apps$")) == 2
 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
-def test_a_missing_url_is_asked_for_once_more(world: World, inputs: dict[str, object]) -> None:
-    """POST's answer has none: the app is asked once more before a path can't be checked."""
+def test_a_missing_url_causes_one_more_lookup(world: World, inputs: dict[str, object]) -> None:
+    """The response to the POST has no URL, but a health check of a path needs one."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, health_check="/", **inputs)
     assert outcome.exit_code == 0, outcome.log

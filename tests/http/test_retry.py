@@ -13,7 +13,7 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import Outcome, Write, extensions
+from zerokie_action.http.request import Outcome, Sent, extensions
 from zerokie_action.http.retry import RetryingClient
 
 LOST = httpx.ReadError("the connection was reset")
@@ -138,7 +138,7 @@ class TestWords:
 
 
 class TestWrite:
-    """What a `Write` says, whatever leaves `send`."""
+    """What a `Sent` says, whatever leaves `send`."""
 
     @pytest.mark.parametrize(
         ("steps", "outcome", "lost"),
@@ -154,12 +154,18 @@ class TestWrite:
     )
     async def test_each_end_is_an_outcome(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
         """The first lost answer stays noted beside what follows."""
-        write = Write()
+        sent = Sent()
         try:
-            await client_of(Script(*steps)).send(request(), read, write=write)
+            await client_of(Script(*steps)).send(request(), read, sent=sent)
         except (GaveUp, DeployError):
             assert outcome is not Outcome.DONE
-        assert (write.outcome, write.lost) == (outcome, lost)
+        assert (sent.outcome, sent.lost) == (outcome, lost)
+
+    async def test_at_is_the_time_of_the_last_attempt(self) -> None:
+        """The time of its start, because an outage may come before it and a slow response after it."""
+        sent, script = Sent(), Script(REFUSED, LOST, FINE, takes=3)
+        await client_of(script).send(request(), read, sent=sent)
+        assert sent.at == pytest.approx(anyio.current_time() - 3)
 
     @pytest.mark.parametrize(
         ("steps", "seconds", "outcome", "lost"),
@@ -175,10 +181,10 @@ class TestWrite:
         self, steps: list[Step], seconds: float, outcome: Outcome, lost: str
     ) -> None:
         """The outcome of a request in flight is unknown."""
-        write = Write()
+        sent = Sent()
         with anyio.move_on_after(seconds):
-            await client_of(Script(*steps, takes=1)).send(request(), read, write=write)
-        assert (write.outcome, write.lost) == (outcome, lost)
+            await client_of(Script(*steps, takes=1)).send(request(), read, sent=sent)
+        assert (sent.outcome, sent.lost) == (outcome, lost)
 
     @pytest.mark.parametrize(
         ("steps", "outcome"),
@@ -186,7 +192,7 @@ class TestWrite:
     )
     async def test_a_guard_that_refuses_sends_nothing(self, steps: list[Step], outcome: Outcome) -> None:
         """Nothing is sent then, and only an earlier attempt may have taken effect."""
-        write, script = Write(), Script(*steps, FINE)
+        sent, script = Sent(), Script(*steps, FINE)
 
         @contextmanager
         def guard() -> Iterator[None]:
@@ -195,9 +201,9 @@ class TestWrite:
             yield
 
         with pytest.raises(DeployError, match="the lock is lost"):
-            await client_of(script).send(request(), read, guard=guard, write=write)
+            await client_of(script).send(request(), read, guard=guard, sent=sent)
         assert len(script.attempts) == len(steps)
-        assert write.outcome is outcome
+        assert sent.outcome is outcome
 
     @pytest.mark.parametrize("budget", [0, 120])
     async def test_a_shielded_attempt_is_not_repeated_after_a_cancellation(self, budget: float) -> None:

@@ -1,4 +1,4 @@
-"""Going back to the previous image: when, how that ends, and what is said of it."""
+"""Rollbacks to the previous image: when they happen, how they end, and what the reports say."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from tests.support.world import World
 from zerokie_action.apps.lookup import HINT_LOG
 
 CAUSES = (
-    "Can the platform pull 'nginx:broken' (it got no login)? "
-    "Does the container listen on port 80, and does it get all that it needs in `env`?"
+    "Check that the platform can pull 'nginx:broken' (it got no credentials), "
+    "and that the container listens on port 80 and gets all variables that it needs in `env`."
 )
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u", "registry_password": "pass-word"}
 
@@ -24,13 +24,13 @@ def _web(world: World) -> None:
 
 
 def runs(world: World) -> tuple[str | None, str]:
-    """The image, and the status."""
+    """Return the app's image and status."""
     app = world.platform.apps.get("web")
     return app.image, world.platform.apps.status(app)
 
 
-def test_a_failed_deploy_goes_back_and_keeps_its_exit_code(world: World) -> None:
-    """The old image runs again; the status says so, and the exit code is the failure's."""
+def test_a_rollback_keeps_the_exit_code_of_the_failure(world: World) -> None:
+    """The previous image runs again, and `status` says so."""
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert runs(world) == (OLD, "running")
@@ -40,20 +40,20 @@ def test_a_failed_deploy_goes_back_and_keeps_its_exit_code(world: World) -> None
     failed = "The platform reports that 'web' is 'failed'"
     assert [line for line in lines(outcome) if not line.startswith("Waiting")] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
-        f"{failed}; rolling back to 'nginx:1'",
+        f"Rolling back to 'nginx:1': {failed}",
         "'web' runs 'nginx:1' after … s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
         f"  {CAUSES} {HINT_LOG}",
     ]
 
 
-def test_the_rollback_hands_the_login_on(world: World) -> None:
-    """The old image may be a private one, too: the platform gets the login again, and the log says so."""
+def test_the_rollback_passes_the_credentials_on(world: World) -> None:
+    """The previous image may be private, too, so the platform gets the credentials again."""
     outcome = deploy(world, "r.example.com/web:broken", rollback=True, **LOGIN)
     assert outcome.outputs["status"] == "rolled-back"
     assert world.platform.apps.get("web").private
-    assert lines(outcome)[0] == "The platform gets the login of 'u' for r.example.com, to pull the image"
-    assert "(it got the login of 'u' for r.example.com)?" in outcome.outputs["hint"]
+    assert lines(outcome)[0] == "Passing the credentials of 'u' for r.example.com to the platform"
+    assert "(it got the credentials of 'u' for r.example.com)," in outcome.outputs["hint"]
     assert "pass-word" not in outcome.log
 
 
@@ -66,10 +66,10 @@ def test_the_rollback_hands_the_login_on(world: World) -> None:
     ],
     ids=["`wait-timeout`", "`timeout`", "the health check"],
 )
-def test_a_timeout_or_a_failed_health_check_goes_back(
+def test_a_timeout_or_a_failed_health_check_rolls_back(
     world: World, inputs: dict[str, Any], code: int, seconds: int
 ) -> None:
-    """The rollback has time of its own, and ends once the old image has run for seven seconds."""
+    """The rollback has its own time limit, and ends after the previous image ran for seven seconds."""
     takes(world, 25)
     world.platform.set_page("web", 500)
     outcome = deploy(world, rollback=True, **inputs)
@@ -79,7 +79,7 @@ def test_a_timeout_or_a_failed_health_check_goes_back(
     assert outcome.seconds == pytest.approx(seconds + 25 + 7, abs=3)
 
 
-def test_a_refused_deploy_rolls_nothing_back(world: World) -> None:
+def test_a_rejected_deploy_is_not_rolled_back(world: World) -> None:
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
     outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (4, "failed")
@@ -88,96 +88,94 @@ def test_a_refused_deploy_rolls_nothing_back(world: World) -> None:
 
 
 def test_a_new_app_is_not_rolled_back(world: World) -> None:
-    """It is said why, and which image the app has. The URL of a later answer is an output."""
+    """The error says why, and names the app's image. The URL from a later response is an output."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, image=BROKEN, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed")
     assert outcome.outputs["url"].endswith("/_apps/new")
-    state = "'new' was left with 'nginx:broken' and the status 'failed'"
-    assert outcome.outputs["error"].endswith(f"not rolled back: no other image was running; {state}")
+    state = "'new' now has the image 'nginx:broken' and the status 'failed'"
+    assert outcome.outputs["error"].endswith(f"not rolled back: no previous image was running; {state}")
 
 
-def test_an_app_that_shows_nothing_is_left_alone(world: World) -> None:
+def test_without_a_response_the_app_is_not_rolled_back(world: World) -> None:
     takes(world, 1000)
     world.fault(Kind.STATUS, "GET", skip=3, times=None)
     outcome = deploy(world, BROKEN, rollback=True, wait_timeout=10)
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
-    assert outcome.outputs["error"].endswith("it is not known which image 'web' was left with")
+    assert outcome.outputs["error"].endswith("the image of 'web' is unknown")
 
 
-def test_an_image_that_came_up_in_an_outage_stays(world: World) -> None:
-    """After `wait-timeout`, the first look that is answered shows it running: it is watched, and stays."""
+def test_an_image_that_started_during_an_outage_is_not_rolled_back(world: World) -> None:
+    """The first response after `wait-timeout` shows the image running, and it keeps running."""
     takes(world, 10)
     world.loop.call_later(5, world.go_away, 40)
     outcome = deploy(world, rollback=True, wait_timeout=30)
     assert outcome.exit_code == 9
-    state = (
-        "; not rolled back: the new image runs by now; 'web' was left with 'nginx:2' and the status 'running'"
-    )
-    assert outcome.outputs["error"].endswith(state)
+    state = "'web' now has the image 'nginx:2' and the status 'running'"
+    assert outcome.outputs["error"].endswith(f"; not rolled back: the new image runs now; {state}")
 
 
-def test_a_failed_rollback_is_told_beside_the_first_failure(world: World) -> None:
-    """Both are told; the exit code is still that of the first failure."""
+def test_a_failed_rollback_is_reported_with_the_first_failure(world: World) -> None:
+    """The exit code is still that of the first failure."""
     world.fault(Kind.STATUS, "POST", "/deploy$", skip=1, status=400, body=b'{"error": "no"}')
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == "failed"
     assert outcome.outputs["error"] == (
-        "The platform reports that 'web' is 'failed'; the rollback to 'nginx:1' failed as well: "
+        "The platform reports that 'web' is 'failed'; the rollback to 'nginx:1' also failed: "
         "Deploying 'nginx:1' was refused (400: \"no\"); "
-        "'web' was left with 'nginx:broken' and the status 'failed'"
+        "'web' now has the image 'nginx:broken' and the status 'failed'"
     )
     assert outcome.outputs["hint"] == f"{CAUSES} {HINT_LOG}"
 
 
-def test_an_old_image_that_does_not_run_is_a_failed_rollback(world: World) -> None:
+def test_a_rollback_fails_if_the_previous_image_does_not_run(world: World) -> None:
     world.platform.apps.rollout = Rollout(fail_images=["*"])
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == "failed"
     assert outcome.outputs["error"].endswith(
-        "'web' is 'failed'; 'web' was left with 'nginx:1' and the status 'failed'"
+        "'web' is 'failed'; 'web' now has the image 'nginx:1' and the status 'failed'"
     )
 
 
 def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
-    """After `timeout`: it is said that the rollback did not end, and what is left."""
+    """The error says that the rollback didn't finish, and names the app's image."""
     takes(world, 100)
     outcome = deploy(world, rollback=True, timeout=10)
     assert outcome.exit_code == 9
-    assert outcome.seconds == pytest.approx(15 + 60), "15 s until the deploy has to show, and a minute"
+    assert outcome.seconds == pytest.approx(15 + 60), "15 s until a GET must show the deploy, and a minute"
     assert outcome.outputs["error"] == (
-        "The deploy did not end within 10 s; the rollback to 'nginx:1' did not end; "
-        "'web' was left with 'nginx:1' and the status 'deploying'"
+        "The deploy did not end within 10 s; the rollback to 'nginx:1' didn't finish; "
+        "'web' now has the image 'nginx:1' and the status 'deploying'"
     )
 
 
-def test_a_rollback_that_was_refused_for_a_while_has_its_minute_all_the_same(world: World) -> None:
-    """To be accepted, and then another one to run."""
+def test_a_delayed_rollback_still_has_a_minute_to_run(world: World) -> None:
+    """The platform has a minute to accept the rollback, and then another one to run it."""
     takes(world, 45)
     world.fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=40)
     outcome = deploy(world, BROKEN, rollback=True, timeout=10)
     assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
 
 
-def test_a_signal_during_the_rollback_says_that_it_is_half_done(world: World) -> None:
-    """The run ends at once, and says that the rollback is half done."""
+def test_a_signal_during_the_rollback_ends_the_run_immediately(world: World) -> None:
+    """The error says that the platform didn't confirm the rollback."""
     takes(world, 1)
     world.fault(Kind.HANG, "POST", "/deploy$", skip=1, times=None)
     tell(world, after=20)
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 143
-    assert outcome.seconds == pytest.approx(20 + 1), "a second for the answer"
+    assert outcome.seconds == pytest.approx(20 + 1), "a second for the response"
     assert (outcome.outputs["status"], outcome.outputs["image"]) == ("cancelled", None)
     assert outcome.outputs["error"] == (
-        "Cancelled by SIGTERM; the rollback to 'nginx:1' was not confirmed; "
-        "it is not known which image 'web' was left with"
+        "Cancelled by SIGTERM; the platform didn't confirm the rollback to 'nginx:1'; "
+        "the image of 'web' is unknown"
     )
 
 
-def test_a_cancel_rolls_nothing_back(world: World) -> None:
-    """Whoever cancels does not ask for a rollback; the log says what is left."""
+def test_a_cancelled_run_is_not_rolled_back(world: World) -> None:
+    """The log names the app's image and how to go back."""
     takes(world, 100)
     tell(world, after=20)
     outcome = deploy(world, rollback=True)
@@ -185,40 +183,40 @@ def test_a_cancel_rolls_nothing_back(world: World) -> None:
     assert outcome.seconds == pytest.approx(20)
     assert asked(outcome) == 1
     assert runs(world)[0] == NEW
-    state = "'web' was left with 'nginx:2' and the status 'deploying'; to go back, deploy 'nginx:1'"
+    state = "'web' now has the image 'nginx:2' and the status 'deploying'; to go back, deploy 'nginx:1'"
     assert lines(outcome)[-2:] == [f"Error: Cancelled by SIGTERM; {state}", "  Run the deploy again."]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["lost", "accepted"])
-def test_a_signal_while_the_deploy_is_asked_for_looks_once(world: World, *, after: bool) -> None:
-    """Nobody knows whether it was accepted. One look tells, but that what is not there may still come."""
+def test_a_signal_during_the_request_looks_the_app_up_once(world: World, *, after: bool) -> None:
+    """The lookup shows an accepted deploy. If it doesn't, the deploy may still take effect."""
     world.fault(Kind.HANG, "POST", "/deploy$", after=after)
     tell(world, after=3)
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 143
-    assert outcome.seconds == pytest.approx(4), "a second for the answer"
-    unknown = "it is not known which image 'web' was left with"
-    known = f"'web' was left with {NEW!r} and the status 'running'; to go back, deploy {OLD!r}"
+    assert outcome.seconds == pytest.approx(4), "a second for the response"
+    unknown = "the image of 'web' is unknown"
+    known = f"'web' now has the image {NEW!r} and the status 'running'; to go back, deploy {OLD!r}"
     left = known if after else unknown
     assert outcome.outputs["error"] == f"Cancelled by SIGTERM; {left}"
 
 
 @pytest.mark.parametrize("seconds", [20, 90])
-def test_a_conflict_with_the_rollback_is_asked_again_for_a_minute(world: World, seconds: float) -> None:
-    """It is asked again for a minute, each time after a look."""
+def test_a_conflict_with_the_rollback_is_retried_for_a_minute(world: World, seconds: float) -> None:
+    """Each retry follows a lookup of the app."""
     world.fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1, times=None, lasts=seconds)
     outcome = deploy(world, BROKEN, rollback=True)
     assert outcome.exit_code == 8
     assert outcome.outputs["status"] == ("rolled-back" if seconds < 60 else "failed"), outcome.log
     if seconds > 60:
         error = outcome.outputs["error"]
-        assert "; the rollback to 'nginx:1' failed as well: Another deploy of 'web' is still in " in error
-        assert error.endswith("; 'web' was left with 'nginx:broken' and the status 'failed'")
+        assert "; the rollback to 'nginx:1' also failed: Another deploy of 'web' is still in " in error
+        assert error.endswith("; 'web' now has the image 'nginx:broken' and the status 'failed'")
 
 
 @pytest.mark.parametrize("why", ["failed", "unhealthy"])
-def test_a_conflict_that_hides_the_failure_is_no_reason_to_stay(world: World, why: str) -> None:
-    """No reason to keep the image: another status, during that deploy, and that an unhealthy app runs."""
+def test_a_conflict_that_hides_the_failure_does_not_prevent_the_rollback(world: World, why: str) -> None:
+    """During another deploy, the status may change, and an unhealthy app may run. Neither proves success."""
     if why == "unhealthy":
         world.platform.set_page("web", 500)
     busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)
@@ -236,7 +234,7 @@ def test_a_conflict_that_hides_the_failure_is_no_reason_to_stay(world: World, wh
 
 
 def test_a_crash_loop_that_runs_at_the_end_is_rolled_back(world: World) -> None:
-    """For less than seven seconds: that is no reason to keep it."""
+    """An image that ran for less than seven seconds isn't kept."""
     world.platform.dialect.speak("broken-deploy=crash-loop")
     outcome = deploy(world, BROKEN, rollback=True, wait_timeout=17)
     assert outcome.exit_code == 9
@@ -244,8 +242,8 @@ def test_a_crash_loop_that_runs_at_the_end_is_rolled_back(world: World) -> None:
     assert runs(world) == (OLD, "running")
 
 
-def test_another_deploy_during_the_rollback_is_left_alone(world: World) -> None:
-    """The 409 was the other deploy's: it is left alone."""
+def test_the_rollback_does_not_replace_another_deploys_image(world: World) -> None:
+    """A 409 shows that another deploy is in progress, and then a GET shows its image."""
     busy = Fault(Kind.STATUS, "POST", "/deploy$", status=409, skip=1)
     world.platform.faults.add(busy)
 
@@ -256,17 +254,17 @@ def test_another_deploy_during_the_rollback_is_left_alone(world: World) -> None:
     world.platform.on_request = other
     outcome = deploy(world, BROKEN, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed"), outcome.log
-    assert "not rolled back: another deploy has changed the image" in outcome.outputs["error"]
+    assert "not rolled back: another deploy changed the image" in outcome.outputs["error"]
     assert runs(world)[0] == "nginx:other"
 
 
-def test_a_name_that_moves_is_not_gone_back_to(world: World) -> None:
-    """A name that may mean another image by now: the run warns at its start, and does not go back."""
+def test_a_previous_image_with_the_same_name_is_not_rolled_back_to(world: World) -> None:
+    """The name may mean another image now, so the run warns at its start."""
     previous = "docker.io/library/nginx:broken"
     world.platform.apps.deploy("web", image=previous, private=False)
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
     outcome = deploy(world, BROKEN, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (8, 1), outcome.log
-    assert lines(outcome)[0].startswith("Warning: `rollback` can't go back: ")
+    assert lines(outcome)[0].startswith("Warning: `rollback` has no effect: ")
     assert previous in lines(outcome)[0]

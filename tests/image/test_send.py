@@ -1,4 +1,4 @@
-"""The request for a deploy of an image: another deploy in progress, and an answer that is lost."""
+"""Requests for a deploy of an image, during another deploy and after a lost response."""
 
 import re
 
@@ -21,8 +21,8 @@ def _web(world: World) -> None:
     running_web(world)
 
 
-def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -> None:
-    """Under `lock-timeout`."""
+def test_after_another_deploy_the_previous_image_is_that_deploys(world: World) -> None:
+    """The run waits for the other deploy, for up to `lock-timeout`."""
     world.platform.hold_deploy("web")
 
     def end() -> None:
@@ -38,7 +38,7 @@ def test_a_409_waits_and_the_previous_image_is_the_other_deploys(world: World) -
 
 
 def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> None:
-    """Then nothing was deployed, and the exit code says why."""
+    """Nothing is deployed."""
     world.platform.hold_deploy("web")
     outcome = deploy(world, lock_timeout="30s")
     assert outcome.exit_code == 6
@@ -48,33 +48,37 @@ def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> No
     assert world.platform.apps.get("web").image == OLD
 
 
-# --- what becomes of an answer that is lost
+# --- lost responses
 
 
 @pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
-def test_retry_timeout_0_asks_once(world: World, *, arrives: bool, code: int) -> None:
-    """`retry-timeout: 0` asks once; the app shows whether that arrived."""
+def test_retry_timeout_0_requests_once(world: World, *, arrives: bool, code: int) -> None:
+    """The app shows whether the request arrived."""
     world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
     outcome = deploy(world, retry_timeout=0)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
-    assert ("The deploy was requested, and the app shows no sign of it" in outcome.log) is not arrives
+    assert (
+        "The platform didn't confirm the deploy, and the app doesn't show it" in outcome.log
+    ) is not arrives
 
 
-def test_a_lost_request_is_sent_twice_and_no_more(world: World) -> None:
-    """Twice, and no more; what was asked for may still come."""
+def test_a_lost_request_is_sent_at_most_twice(world: World) -> None:
+    """The deploy may still take effect, so `changed` is true."""
     world.fault(Kind.RESET, "POST", "/deploy$", times=None)
     outcome = deploy(world, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (5, 2)
     assert outcome.seconds == pytest.approx(15 + 15, abs=1)
-    assert outcome.outputs["error"].startswith("The deploy was requested, and the app shows no sign of it")
-    assert outcome.outputs["error"].endswith("; it is not known which image 'web' was left with")
+    assert outcome.outputs["error"].startswith(
+        "The platform didn't confirm the deploy, and the app doesn't show it"
+    )
+    assert outcome.outputs["error"].endswith("; the image of 'web' is unknown")
     assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
     assert outcome.outputs["changed"] is True
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_lost_answer_overwrites_no_colleagues_deploy(world: World, *, wait: bool) -> None:
-    """Their image stays: the deploy is not requested again. Once it runs for certain, that is said."""
+def test_after_a_lost_response_another_deploys_image_stays(world: World, *, wait: bool) -> None:
+    """The deploy isn't requested again. If the run waits, it reports the other image after that runs."""
 
     def other() -> None:
         world.platform.apps.deploy("web", image="nginx:9", private=False)
@@ -86,23 +90,21 @@ def test_a_lost_answer_overwrites_no_colleagues_deploy(world: World, *, wait: bo
     assert (outcome.exit_code, asked(outcome)) == (8 if wait else 5, 1), outcome.log
     assert outcome.outputs["status"] == ("superseded" if wait else "failed")
     assert world.platform.apps.get("web").image == outcome.outputs["image"] == "nginx:9"
-    said = (
-        "Another deploy has replaced 'nginx:2': " if wait else "requested, and the app shows no sign of it: "
-    )
+    said = "Another deploy replaced 'nginx:2': " if wait else "the app doesn't show it: "
     assert said in outcome.outputs["error"]
     assert outcome.seconds == pytest.approx(3 + 15 if wait else 3, abs=2)
 
 
-def test_a_refusal_after_a_lost_request_is_no_deploy_of_ours(world: World) -> None:
-    """The second request is refused: that is no deploy of ours that is in progress."""
+def test_a_rejection_after_a_lost_request_is_exit_4(world: World) -> None:
+    """A 400 doesn't show that this run's deploy is in progress."""
     world.fault(Kind.RESET, "POST", "/deploy$")
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
     outcome = deploy(world)
     assert (outcome.exit_code, asked(outcome)) == (4, 2), outcome.log
 
 
-def test_a_conflict_after_a_lost_request_is_our_own_deploy(world: World) -> None:
-    """The answer was lost, nothing shows yet, and the next request meets a deploy: it is ours."""
+def test_a_conflict_after_a_lost_request_is_this_runs_own_deploy(world: World) -> None:
+    """The app doesn't show the first request yet, so the 409 to the second one is about the first."""
     takes(world, 30)
     world.fault(Kind.RESET, "POST", "/deploy$", after=True)
     world.fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b"")
@@ -111,8 +113,8 @@ def test_a_conflict_after_a_lost_request_is_our_own_deploy(world: World) -> None
     assert (outcome.exit_code, asked(outcome)) == (0, 2), outcome.log
 
 
-def test_a_lost_answer_with_an_hours_retry_after_is_given_up(world: World) -> None:
-    """Nobody looks for an hour."""
+def test_a_lost_response_with_a_retry_after_of_an_hour_ends_the_run(world: World) -> None:
+    """The run doesn't poll for an hour."""
     wait = {"Retry-After": "3600"}
     world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)

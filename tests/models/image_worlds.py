@@ -1,16 +1,17 @@
-"""Platforms that the reference allows, and what becomes of an image's deploy on each of them.
+"""Platforms that the API reference allows, and the result of an image's deploy on each of them.
 
-A platform is a log of what happened, and an answer to a GET is a view of that log: late, cached, from one of
-two replicas; with the wanted image, or with the one that runs; with the image's name written in one of many
-ways. Somebody else may deploy as well. The client is the real one, from `deploy_image` down to the methods of
-`Client`, whose answers come from here; time is virtual. `flaws` judges the run by what really happened.
+A platform is a log of states, and the response to a GET is a view of that log. The view may be late, cached
+or from one of two replicas. It shows the requested or the running image, and the name is written in one of
+many ways. A colleague may deploy as well.
+
+The code under test is the real one, from `deploy_image` down to the methods of `Client`. Their responses come
+from here, in virtual time. `flaws` compares the run with the log.
 """
 
 import io
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
 from zerokie_action.report.report import Result
@@ -33,7 +34,7 @@ OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
 
 
 class Colleague(NamedTuple):
-    """A deploy of somebody else, so many seconds after our request."""
+    """A colleague's deploy, `after` seconds later than the run's request."""
 
     after: float
     ends: str = "running"
@@ -42,26 +43,28 @@ class Colleague(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """A platform, and what becomes of a deploy on it.
+    """A platform, and the course of a deploy on it.
 
     Attributes:
-        was: the status before; `none` for no app.
-        writes: how a GET writes an image: see `Platform.written`.
-        view: the image that a GET shows: `wanted`, `runs`, or `torn`: the wanted one at once, and the status
-            with `lag`.
-        lag: how far behind a GET is, in seconds.
-        turns: whether every other GET is not behind: `first`, or `last`.
-        slow: how long a GET takes, in seconds; it shows the state when it was sent.
+        was: the status before the deploy. `none` if there is no app.
+        writes: the way that a GET writes an image; see `Platform.written`.
+        view: the image that a GET shows, `wanted` or `runs`. `torn` shows the wanted image immediately, and
+            the status with `lag`.
+        lag: the age of a GET's state, in seconds.
+        turns: whether the `first` or the `last` of two GETs is current.
+        slow: the duration of a GET in seconds. The GET shows the state when it was sent.
         stops: whether the old instance shows as stopped for two seconds first.
-        takes: how long the deploy takes, in seconds, and which status shows meanwhile.
-        ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status goes on), `back 8` (the
+        takes: the duration of the deploy in seconds.
+        meanwhile: the status during the deploy.
+        ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status remains), `back 8` (the
             platform goes back 8 s after the failure), `crash loop`.
-        wanted: the image to deploy; None for a restart.
+        wanted: the image to deploy. None for a restart.
         is_same: whether the new image has the digest of the old one.
-        pulls_another: whether a tag means another digest now.
-        lost: how many answers to our requests are lost; `arrives`: whether these are carried out.
-        colleague: somebody else's deploy.
-        wait: the input `wait-timeout`, in seconds.
+        pulls_another: whether the tag means another digest now.
+        lost: the number of lost responses to the run's requests.
+        arrives: whether the platform carries out the requests with a lost response.
+        colleague: a colleague's deploy.
+        wait: the input `wait-timeout` in seconds.
     """
 
     was: str = "running"
@@ -95,7 +98,7 @@ class Image(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is true from a time on: the status, the wanted image, and the image that runs."""
+    """The status, the wanted image and the running image from a time on."""
 
     at: float
     status: str
@@ -105,16 +108,16 @@ class State(NamedTuple):
 
 @dataclass
 class Platform:
-    """The log, and what the client has seen of it.
+    """The log of a platform, and the client's view of it.
 
     Attributes:
         states: the log, oldest first.
-        posts: the requests that were carried out: when, and whose.
-        asked: how many requests of ours were sent.
-        answers: what GETs have shown: when they were sent, the status and the image.
-        overwritten: a request of ours that was carried out after a GET had shown the colleague's image.
-        rolled_back_ours: a rollback that was carried out while our image ran, as GETs had shown for 8 s.
-        asked_at: when our first request was sent.
+        posts: the time and the sender of each request that was carried out.
+        asked: the number of the run's requests.
+        answers: the time, the status and the image of each GET.
+        overwritten: whether a request of the run replaced the colleague's image after a GET showed that.
+        rolled_back_ours: whether a rollback replaced the new image after GETs showed that running for 8 s.
+        asked_at: the time of the run's first request.
     """
 
     world: World
@@ -147,7 +150,7 @@ class Platform:
         return next((state for state in reversed(self.states) if state.at <= at), None)
 
     def written(self, image: Image | None) -> str:
-        """The image in an answer to GET."""
+        """Return the image as a GET writes it."""
         if image is None:
             return ""
         name, last = image.name.partition("@")[0], image.name.partition(":")[0].partition("@")[0]
@@ -168,7 +171,7 @@ class Platform:
         return image.owner == "old" or self.loop.now >= self.posts[-1][0] + 3
 
     def get(self) -> tuple[str, str] | None:
-        """A status and an image; None for no app. Also lets the colleague deploy when it is time."""
+        """Return a status and an image, or None if there is no app. The colleague deploys when it is time."""
         world, sent_at = self.world, self.loop.now
         self._let_colleague_deploy(sent_at)
         late = world.lag
@@ -191,7 +194,7 @@ class Platform:
                 self._carry_out(at, THEIRS, "theirs", theirs.ends, theirs.takes)
 
     def post(self, image: str | None) -> bool:
-        """A request of ours, or a rollback. Returns whether it is answered."""
+        """Carry out a request of the run. Return whether the response arrives."""
         self.loop.now += 0.05
         self._let_colleague_deploy(self.loop.now)
         world, now = self.world, self.loop.now
@@ -220,7 +223,7 @@ class Platform:
         return not is_lost
 
     def _has_shown_theirs(self) -> bool:
-        """Whether a GET has shown the colleague's image, where it can be told from ours."""
+        """Whether a GET showed the colleague's image, and it differs from the run's."""
         theirs = next(state.wanted for state in reversed(self.states) if state.wanted.owner == "theirs")
         shown = {image for _, _, image in self.answers}
         by_digest = self.world.writes in {"digest", "bare digest"}
@@ -268,14 +271,13 @@ def _app(status: str, image: str) -> App:
 
 @dataclass(frozen=True)
 class _Client:
-    """The methods of the client that a deploy of an image calls."""
+    """The methods of `Client` that a deploy of an image calls."""
 
     platform: Platform
-    guard: Callable[[], AbstractContextManager[object]] = nullcontext
     http: Any = field(default_factory=lambda: SimpleNamespace(retry_timeout=120.0, outages=str))
 
-    def guarded(self, guard: Callable[[], AbstractContextManager[object]]) -> "_Client":
-        return replace(self, guard=guard)
+    def guarded(self, _guard: object) -> "_Client":
+        return self
 
     def retrying(self, _patience: object) -> "_Client":
         return self
@@ -284,37 +286,38 @@ class _Client:
         return text
 
     async def find_app(self, _name: str) -> App | None:
-        with self.guard():
-            seen = self.platform.get()
-        return _app(*seen) if seen else None
+        shown = self.platform.get()
+        return _app(*shown) if shown else None
 
-    async def get_app(self, name: str) -> App:
+    async def get_app(self, name: str, *, sent: Sent | None = None) -> App:
+        if sent:
+            sent.at = self.platform.loop.now
         if app := await self.find_app(name):
             return app
         raise RequestRejected("There is no app", status=404)
 
-    async def create_app(self, _name: str, _kind: str, *, write: Write, image: str, **_fields: object) -> App:
+    async def create_app(self, _name: str, _kind: str, *, sent: Sent, image: str, **_fields: object) -> App:
         self.platform.post(image)
-        write.outcome = Outcome.DONE
+        sent.outcome = Outcome.DONE
         return _app("deploying", image)
 
-    async def deploy(self, _name: str, image: str | None, _login: object, *, write: Write) -> App:
+    async def deploy(self, _name: str, image: str | None, _login: object, *, sent: Sent) -> App:
         if not self.platform.post(image):
-            write.outcome, write.lost = Outcome.UNKNOWN, "502"
+            sent.outcome, sent.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
-        write.outcome = Outcome.DONE
+        sent.outcome = Outcome.DONE
         answered = {"full": f"docker.io/library/{image}", "none": "", "before in POST": OLD}
         return _app("deploying", answered.get(self.platform.world.writes, image or ""))
 
 
 class Seen(NamedTuple):
-    """What the run said, and when.
+    """The result of a run.
 
     Attributes:
         said: `green`, or the name of the error.
-        seconds: how long the run took.
-        warns: whether it warned that the image may be the old one.
-        is_back: whether it requested a rollback.
+        seconds: the duration of the run.
+        warns: whether the run warned that the image may be the old one.
+        is_back: whether the run requested a rollback.
     """
 
     said: str
@@ -343,7 +346,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         await deploy_image(job)
     except DeployError as error:
         said = type(error).__name__
-    warns = any("the same image as before" in warning for warning in job.result.warnings)
+    warns = any("still shows the previous image" in warning for warning in job.result.warnings)
     is_back = any(owner == "back" for _, owner in platform.posts)
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
 
@@ -354,14 +357,14 @@ def _settings(wanted: str | None, wait: float) -> Any:
     if wanted is None:
         return load(env | {"ZEROKIE_OPERATION": "restart"})
     settings = load(env | {"ZEROKIE_IMAGE": NEW, "ZEROKIE_ROLLBACK": "true", "ZEROKIE_CREATE": "true"})
-    return settings.model_copy(update={"image": wanted})  # a digest that is no SHA-256
+    return settings.model_copy(update={"image": wanted})  # a short digest
 
 
-# What became of it
+# The flaws
 
 
 def flaws(world: World, seen: Seen) -> list[str]:
-    """What the run said or did, and should not have, as far as answers to GET can tell."""
+    """Return everything that the run did wrong, as far as responses to GET can tell."""
     platform = seen.platform
     green = _flaws_of_a_green(world, seen) if seen.said == "green" else {}
     all_flaws = green | _flaws_of_a_red(world, seen)
@@ -379,7 +382,7 @@ def _shows_names(world: World) -> bool:
 
 def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
     fate, theirs, end = _fate(world), world.colleague, seen.platform.state(seen.platform.loop.now)
-    # A platform that goes back to the same name, or without showing one, can't be told from a success.
+    # If a platform goes back to the same name, or shows no name, the result looks like a success.
     is_hidden = not world.names_another or world.writes == "none"
     is_wrong = fate in {"fails", "hangs"} or (fate == "goes back" and not is_hidden)
     is_ours = bool(end and end.runs and end.runs.owner == "ours")
@@ -424,7 +427,7 @@ def _fate(world: World) -> str:
 
 
 def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> dict[str, World]:
-    """The flaws that there are, each with the first world that has it."""
+    """Return the flaws of the runs, each with the first world that has it."""
     found: dict[str, World] = {}
 
     async def deploy_all() -> None:
@@ -448,7 +451,7 @@ BEFORE = ["running", "failed", "deploying"]
 
 
 def _axes(**fields: object) -> Axes:
-    """The values of some fields, and of the fields that most sets vary. No list is one value."""
+    """Return the values of these fields and of the usual ones. A single value needs no list."""
     usual: dict[str, object] = {
         "was": ["running", "failed"],
         "writes": WRITES,
@@ -543,11 +546,11 @@ WORLDS: dict[str, Axes] = {
         lag=[0.0, 3.0], takes=[0.0, 0.4, 3.0], ends=["running", "failed"], wait=[5.0, 10.0, 20.0]
     ),
 }
-"""Sets of worlds, by what they are about."""
+"""Sets of worlds, by topic."""
 
 
 def draw(name: str, count: int) -> Iterator[World]:
-    """So many worlds of a set, always the same."""
+    """Draw `count` worlds of a set, always the same ones."""
     dice = random.Random(name)  # noqa: S311
     for _ in range(count):
         yield World(**{field: dice.choice(values) for field, values in WORLDS[name].items()})

@@ -1,4 +1,4 @@
-"""The rules for images hold on every platform that the reference allows, and each is needed."""
+"""The rules for images hold on every platform that the API reference allows, and each rule is needed."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ LIMITS = {
     "a new app": {"a late red"},
     "short time limits": {"a late red"},
 }
-"""What no answer to a GET can tell: see `docs/how-it-works.md`. A late red is exit code 9 in place of 8."""
+"""Flaws that no response to a GET can prevent: see `docs/how-it-works.md`. A late red is exit 9, not 8."""
 
 
 @pytest.fixture(name="loop")
@@ -35,7 +35,7 @@ def _loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
 def test_no_world_gets_a_wrong_green_or_overwrites_a_colleague(
     loop: TimeWarpLoop, name: str, count: int
 ) -> None:
-    """No wrong green, no rollback over an image that runs, no colleague's deploy overwritten."""
+    """Also, no rollback replaces a new image that runs."""
     found = tried(draw(name, count), loop)
     assert not found.keys() - LIMITS.get(name, set()), found
 
@@ -49,22 +49,22 @@ def test_without_the_steady_time_a_crash_loop_is_green(
     assert "a wrong green" in tried([world], loop)
 
 
-def test_with_times_of_answers_an_old_image_is_green(
+def test_with_times_of_responses_an_old_image_is_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers of a platform that is slow, and behind, would be taken for new ones."""
+    """The time of a GET counts, because a slow platform may respond with an old state."""
     world = World(wanted=OLD, lag=10.0, slow=8.0, ends="failed")
     assert not tried([world], loop)
-    note = Rollout.note_answer
+    note = Rollout.note_response
 
     def note_now(self: Rollout, app: App, _sent_at: float) -> bool:
         return note(self, app, anyio.current_time())
 
-    monkeypatch.setattr(Rollout, "note_answer", note_now)
+    monkeypatch.setattr(Rollout, "note_response", note_now)
     assert "a wrong green" in tried([world], loop)
 
 
-def test_a_rollback_whatever_the_app_shows_overwrites_a_colleague(
+def test_a_rollback_without_reasons_against_it_overwrites_a_colleague(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ends="failed", colleague=Colleague(20.0, "failed", 30.0))

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
             *DOMAINS,
         ],
     ),
-    "image": (IMAGE | {"app": "web"}, ["Plan: would deploy 'nginx:2' in place of 'nginx:1'"]),
+    "image": (IMAGE | {"app": "web"}, ["Plan: would deploy 'nginx:2' instead of 'nginx:1'"]),
     "image, new app": (
         IMAGE | {"app": "new", "create": True},
         ["Plan: would create container app 'new' with 'nginx:2'"],

@@ -39,16 +39,16 @@ _HINT_OLD = (
 
 
 class NoURL(HealthCheckFailed):
-    """No request could be sent, so nothing speaks against the deploy."""
+    """The health check sent no request, so nothing speaks against the deploy."""
 
 
-async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
+async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
         url: the app's URL. Empty if the platform doesn't give it.
-        sent: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
+        hashes: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
 
     Raises:
         HealthCheckFailed: when the app isn't healthy at the end of `health-check-timeout`.
@@ -59,7 +59,7 @@ async def check_health(job: Job, url: str, sent: Mapping[str, str]) -> None:
         return
     target = _target(settings.health_check, url)
     path = _path_in_app(job, target, url)
-    check = _Check(job, target, path, sent)
+    check = _Check(job, target, path, hashes)
     polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
     if flaw := await polling.until(check.look):
         waited = human_seconds(polling.waited)
@@ -78,14 +78,14 @@ class _Check:
     Attributes:
         target: the URL.
         path: the path of the file at the URL. Empty if the URL isn't the app's. The file need not exist.
-        sent: as for `check_health`.
+        hashes: as for `require_healthy`.
         hint: the advice about the last response.
     """
 
     job: Job
     target: str
     path: str
-    sent: Mapping[str, str]
+    hashes: Mapping[str, str]
     hint: str = _HINT_TIME
 
     @property
@@ -96,7 +96,7 @@ class _Check:
     @property
     def sha256(self) -> str:
         """The hash of the deployed file that the page must be. Empty for any page."""
-        return self.sent.get(self.path, "")
+        return self.hashes.get(self.path, "")
 
     @property
     def proofs(self) -> list[str]:
@@ -130,7 +130,7 @@ class _Check:
         said = words(content, self.job.client.redact)
         responded = f"it responded with {status}"
         if status not in range(200, 300 if self.proofs else 400):
-            is_missing = status == NOT_FOUND and self.path and self.sent and not self.sha256
+            is_missing = status == NOT_FOUND and self.path and self.hashes and not self.sha256
             missing = f", and the folder has no file {self.path!r}" if is_missing else ""
             is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
             flaw = f"{responded}{said and f' ({said})'}{missing}"
@@ -150,7 +150,7 @@ def _target(wanted: str, url: str) -> str:
         return wanted
     if not url:
         raise NoURL(
-            "The platform does not give the app's URL, so its health can't be checked", hint=_HINT_INPUTS
+            "The platform doesn't give the app's URL, so `health-check` needs a full URL", hint=_HINT_INPUTS
         )
     return url.rstrip("/") + wanted
 

@@ -19,18 +19,18 @@ from zerokie_action.report.record import Change, was_created
 T = TypeVar("T")
 
 _HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
-HINT_LOG = "The app's own log may say why. The platform's API has no logs: look where you manage the app."
-LOOK_PAUSE = 1.0
-"""Seconds between two looks at an app that is about to change."""
+HINT_LOG = "The API has no logs, so look for the app's log where you manage the app."
+POLL_PAUSE = 1.0
+"""Seconds between two lookups of an app that is about to change."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
 async def look_up(job: Job, kind: str) -> App | None:
-    """Return the existing app; None if it does not exist and this run may create it.
+    """Return the existing app, or None if there is none and this run may create it.
 
     Raises:
-        ConfigurationError: when the app is not of this kind.
-        RequestRejected: when the app is being deleted, or does not exist and this run may not create it.
+        ConfigurationError: when the app isn't of this kind.
+        RequestRejected: when the app is being deleted, or when there is none and this run may not create it.
     """
     may_create = job.settings.create and job.settings.operation == "deploy"
     app = await (job.client.find_app(job.app) if may_create else job.client.get_app(job.app))
@@ -43,13 +43,13 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     """Create a container app with the input `image`, or a static app without that input.
 
     Returns:
-        The new app, or the existing app of this name; and the change. Its outcome is `DONE` if this run
-        created the app, `UNKNOWN` if it may have, `REFUSED` if somebody else did.
+        The new app or the existing app of this name, and the change. The change's outcome is `DONE` if this
+        run created the app, `UNKNOWN` if it may have, and `REFUSED` if another job did.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
-        RequestRejected: when the platform refuses the app, or when the name is taken by an app that is being
-            deleted or does not show.
+        RequestRejected: when the platform rejects the app, or when the app that has the name is being deleted
+            or isn't shown.
     """
     image = job.settings.image
     kind = "static" if image is None else "container"
@@ -60,10 +60,10 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     change = job.change(
         creates=True,
         done="the app was created",
-        unknown=f"it is not known whether this run created app {job.app!r}",
+        unknown=f"this run may have created app {job.app!r}",
     )
     try:
-        app = await job.shielded_client.create_app(job.app, kind, write=change.write(), **fields)
+        app = await job.shielded_client.create_app(job.app, kind, sent=change.request(), **fields)
     except RequestRejected as error:
         if not is_conflict(error):
             raise
@@ -81,7 +81,7 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
     """Return the app that has the name. If this run may have created it, retry a 404 for up to a minute.
 
     Raises:
-        RequestRejected: when the platform shows no such app.
+        RequestRejected: when the platform doesn't show the app.
     """
     try:
         return await once_ready(job, partial(job.client.get_app, job.app))
@@ -89,9 +89,10 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
         if error.status != NOT_FOUND:
             raise
         raise RequestRejected(
-            f"The platform says that the name is taken, but shows no such app ({conflict.answer})",
+            f"The platform reports that the name is taken, but shows no app {job.app!r} ({conflict.answer})",
             status=conflict.status,
-            hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
+            hint="If another job just created or deleted the app, run the job again. "
+            "Otherwise, choose another name.",
         ) from conflict
 
 
@@ -109,7 +110,7 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
     """Put an existing app into the result, check it, and compare it with the inputs of a deploy.
 
     Raises:
-        ConfigurationError: when the app is not of this kind.
+        ConfigurationError: when the app isn't of this kind.
         RequestRejected: when the app is being deleted.
     """
     require_not_deleted(job, app)
@@ -118,9 +119,9 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
     is_restart = job.settings.operation == "restart"
     if actual != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
-        hint = "The kind of an app can't be changed. Name another app in `app`, or destroy this app first."
+        hint = "Set `app` to another name, or destroy this app first. The kind of an app can't change."
         raise ConfigurationError(
-            f"App {job.app!r} is a {actual} app; `{given}` is for {kind} apps",
+            f"App {job.app!r} is a {actual} app, but `{given}` is for {kind} apps",
             hint="To update the site, deploy the directory again." if is_restart else hint,
         )
     if kind == "container" and not is_restart:
@@ -128,35 +129,35 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
 
 
 def _compare_with_inputs(job: Job, app: App) -> None:
-    """Warn about inputs that differ from the app; only note an input that the API does not show."""
+    """Warn about inputs that differ from the app. Add a note for an input that the API doesn't show."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
         if wanted and actual is None:
-            job.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
+            job.note(f"The app keeps the `{name}` it was created with. To change that, see {_HOW_TO_CHANGE}")
         elif wanted and wanted != actual:
             job.warn(
-                f"`{name}` has no effect: it is used only when a container app is created; this app has "
-                f"{actual}, and the API can't change that"
+                f"`{name}` has no effect because the app already exists with {actual}, "
+                "and the API can't change that"
             )
 
 
 def require_not_deleted(job: Job, app: App) -> None:
-    """Require that the app is not being deleted.
+    """Require that the app isn't being deleted.
 
     Raises:
-        RequestRejected: when it is.
+        RequestRejected: when the app is being deleted.
     """
     if app.is_being_deleted_or_gone:
         is_restart = job.settings.operation == "restart"
-        so = "it can't be restarted" if is_restart else "run the job again when it is gone"
         raise RequestRejected(
-            f"App {job.app!r} is being deleted; {so} (its status is {shown_status(job, app)})",
-            status=HTTPStatus.GONE,  # a 409 would be waited for as another deploy
+            f"App {job.app!r} is being deleted (status {shown_status(job, app)})",
+            status=HTTPStatus.GONE,  # after a 409, the run would wait for another deploy
+            hint="" if is_restart else "Run the job again after the app is gone.",
         )
 
 
 async def find_url(job: Job) -> str:
-    """The app's URL; empty if the platform gives none. Without one so far, the app is looked up once more."""
+    """Return the app's URL, with one more lookup if no response had it. Empty if the platform gives none."""
     if not job.result.url:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))
@@ -164,28 +165,28 @@ async def find_url(job: Job) -> str:
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:
-    """The inputs' credentials for a private registry, as the API takes them; None without credentials."""
+    """Return the credentials for a private registry as the API takes them, or None without credentials."""
     settings = job.settings
     password = settings.registry_password.get_secret_value()
     if not password:  # `validation.check` requires username and password together
         return None
-    login = {"username": settings.registry_username or "", "password": password}
-    return login | ({"server_address": settings.registry_server} if settings.registry_server else {})
+    auth = {"username": settings.registry_username or "", "password": password}
+    return auth | ({"server_address": settings.registry_server} if settings.registry_server else {})
 
 
-def login(job: Job) -> str:
-    """The inputs' credentials for a private registry in words, without the password; empty without any."""
+def credentials(job: Job) -> str:
+    """Return the credentials for a private registry in words, without the password. Empty without any."""
     auth = registry_auth(job)
-    server = job.settings.registry_server or "Docker Hub, the default"
-    return f"the login of {auth['username']!r} for {server}" if auth else ""
+    server = job.settings.registry_server or "Docker Hub"
+    return f"the credentials of {auth['username']!r} for {server}" if auth else ""
 
 
 def shown_status(job: Job, app: App) -> str:
-    """The app's status, in quotation marks. A status of one word is shown even if it is a value of `env`."""
+    """Return the app's status in quotation marks. One word isn't masked, even if it is a value of `env`."""
     return repr(app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status))
 
 
 def note_url(job: Job, app: App) -> None:
-    """Put the app's URL into the result, if the answer has it."""
+    """Put the app's URL into the result if the response has it."""
     if app.address:
         job.result.url = app.address

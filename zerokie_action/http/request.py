@@ -1,9 +1,10 @@
 """The parts of a request: headers, extensions, body and outcome.
 
 The reports need to know what a run may have left behind, even after a lost response or a cancellation. So a
-`Write` is unknown from the moment its request may leave, until a response says more.
+`Sent` is unknown from the moment its request may leave, until a response says more.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, auto
@@ -114,29 +115,32 @@ class ContentStream(httpx.AsyncByteStream):
 
 
 class Outcome(IntEnum):
-    """What became of a request that changes something. Of several requests, the greatest outcome counts."""
+    """Outcome of a request. A change with several requests has the greatest of their outcomes."""
 
     REFUSED = auto()
-    """The platform refused the request, or it was never sent."""
+    """The platform rejected the request, or the request was never sent."""
     DONE = auto()
     """The platform confirmed the request."""
     UNKNOWN = auto()
-    """The request may have taken effect: it is in flight, or its answer was lost."""
+    """The request may have taken effect, because it is in flight or its response was lost."""
 
 
 @dataclass(slots=True)
-class Write:
-    """One request that changes something, with all of its attempts.
+class Sent:
+    """One request and its attempts.
 
     Attributes:
-        outcome: what became of it so far.
-        lost: why the answer to an attempt was lost; empty if none was lost. It stays after a later answer.
+        outcome: the outcome so far.
+        lost: why the response to an attempt was lost. Empty if none was lost. A later response doesn't
+            clear it.
+        at: the time of the last attempt, by the event loop's clock.
     """
 
     outcome: Outcome = Outcome.REFUSED
     lost: str = ""
+    at: float = -math.inf
 
     @property
     def may_come_late(self) -> bool:
-        """Whether the platform may carry out an attempt whose answer was lost at any later time."""
+        """Whether the platform may still carry out an attempt, because its response was lost."""
         return bool(self.lost) or self.outcome is Outcome.UNKNOWN

@@ -22,14 +22,14 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
 Guard = Callable[[], AbstractContextManager[object]]
-"""Makes a context for each attempt, but not for the pauses. It may refuse, shield or observe the attempt."""
+"""Makes a context for each attempt, but not for the pauses. It may refuse or shield the attempt."""
 Reader = Callable[[httpx.Response], T | Failure | DeployError]
 """Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
 
@@ -60,7 +60,7 @@ class RetryingClient:
         patience: float | None = None,
         guard: Guard = nullcontext,
         *,
-        write: Write | None = None,
+        sent: Sent | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """Send a request until it is answered, and return the value of the answer.
@@ -71,14 +71,14 @@ class RetryingClient:
             patience: seconds in place of the client's `retry_timeout`; the request is sent again promptly
                 then: see `Budget`.
             guard: see `Guard`.
-            write: follows what becomes of the request.
+            sent: follows what becomes of the request.
             is_repeatable: whether to send the request again after an attempt that may have taken effect.
 
         Raises:
             DeployError: the refusal that `read` returns.
             GaveUp: when another attempt can't help, or the budget is spent.
         """
-        group, write = self._group(request), write or Write()
+        group, sent = self._group(request), sent or Sent()
         allowed = Budget(
             self.retry_timeout if patience is None else patience,
             is_prompt=patience is not None,
@@ -91,7 +91,7 @@ class RetryingClient:
                 began = anyio.current_time()
                 if group.answered > answered:  # others were answered meanwhile: no outage
                     allowed.extend(began - queued_at)
-                answer = await self._attempt(request, read, guard, write)
+                answer = await self._attempt(request, read, guard, sent)
             if not isinstance(answer, Failure):
                 group.succeeded()
                 if isinstance(answer, DeployError):
@@ -128,20 +128,20 @@ class RetryingClient:
         return response
 
     async def _attempt(
-        self, request: httpx.Request, read: Reader[T], guard: Guard, write: Write
+        self, request: httpx.Request, read: Reader[T], guard: Guard, sent: Sent
     ) -> T | Failure | DeployError:
-        """Send the request once, and note in `write` what became of it."""
+        """Send the request once, and note in `sent` what became of it."""
         response: httpx.Response | Failure = Failure("no answer in time")  # if the guard cancels the attempt
         with guard():
-            write.outcome = Outcome.UNKNOWN
+            sent.outcome, sent.at = Outcome.UNKNOWN, anyio.current_time()
             response = await self.fetch(request)
         answer = response if isinstance(response, Failure) else read(response)
         if isinstance(answer, Failure) and answer.may_have_arrived:
-            write.lost = write.lost or answer.reason
+            sent.lost = sent.lost or answer.reason
         elif isinstance(answer, Failure | DeployError):
-            write.outcome = Outcome.UNKNOWN if write.lost else Outcome.REFUSED
+            sent.outcome = Outcome.UNKNOWN if sent.lost else Outcome.REFUSED
         else:
-            write.outcome = Outcome.DONE
+            sent.outcome = Outcome.DONE
         return answer
 
     def _group(self, request: httpx.Request) -> Group:

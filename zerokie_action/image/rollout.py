@@ -1,11 +1,11 @@
-"""Decides what became of an image's deploy, from the platform's answers and their times.
+"""Rules that decide whether an image's deploy succeeded.
 
-The reference has one example of each answer. It does not say how the platform writes an image's name, when a
-GET shows a deploy, whether it shows the wanted image or the running image, or what becomes of a broken
-deploy. So a single answer proves little, and most decisions wait. `Rollout.judge` has the list of the rules;
-each rule is explained where it stands. Nothing here sends a request or waits: the caller passes answers and
-times, in seconds of any clock. The time of an answer is the time when its GET was sent: the app may have
-changed since.
+The API reference doesn't say how the platform writes an image's name, when a GET shows a deploy, whether a
+GET shows the requested or the running image, or how a failed deploy ends. A single response therefore proves
+little, and most rules need a state that lasts. `Rollout.judge` lists the rules.
+
+This module sends no requests and reads no clock. The caller passes each response together with the time when
+its GET was sent, because the app may have changed since. All times are seconds by the same clock.
 """
 
 import math
@@ -21,25 +21,25 @@ from zerokie_action.platform.models import App
 
 RUNNING = "running"
 FAILURES = frozenset({"failed", "error", "crashed", "stopped"})
-"""The reference names only "deploying" and "running". Any status other than `running` and these failures
-means "not yet"."""
+"""Statuses of a failed app. The API reference names only "deploying" and "running". Any status other than
+`running` and these failures means "not yet"."""
 
 
 class Verdict(Enum):
-    """What became of a deploy."""
+    """Result of a deploy."""
 
     RUNS = auto()
     """The app runs the new image."""
     FAILED = auto()
-    """The app has failed, with the new image or because of it."""
+    """The app failed with the new image, or because of it."""
     REPLACED = auto()
-    """A third image runs, neither the new nor the previous image."""
+    """The app runs another deploy's image, which is neither the new nor the previous one."""
     WENT_BACK = auto()
-    """The previous image runs again, after the new image was shown."""
+    """The app runs the previous image again, after it showed the new one."""
 
 
 class Observation(NamedTuple):
-    """A status, in lower case, and an image that the app showed together, without a break since a time."""
+    """A status in lower case and an image that the app showed together, without a break, since a time."""
 
     status: str
     image: str
@@ -47,35 +47,31 @@ class Observation(NamedTuple):
 
 
 class Rollout:
-    """One deploy: what was seen of it, and the rules that judge it.
+    """Observations of one deploy, and the rules that judge them.
 
     Attributes:
-        before: the app right before the first request; None for an app that this run creates.
-        status_before: its status, in lower case; empty for such an app.
+        before: the app right before the first request. None for an app that this run creates.
         images: the new and the previous image.
-        asked_at: when the platform accepted the last request, or when its answer was lost.
-        accepted_image: the image in the platform's answer to that request; empty if it has none.
-        app: the last answer to "GET /v1/apps/:name", or else the app before the deploy.
-        seen_at: when the GET with that answer was sent.
-        seen: what the app has shown since the first request, oldest first.
+        requested_at: the time when the platform accepted the last request, or when its response was lost.
+        app: the app in the last response. Before the first response, the app before the deploy.
+        seen_at: the time when the GET of that response was sent.
+        seen: the observations since the first request, oldest first.
     """
 
     def __init__(self, requested: str | None, before: App | None) -> None:
-        """Begin with the image to deploy, None for a restart, and the app as it is before the request."""
+        """Start with the image to deploy, None for a restart, and the app before the request."""
         self.before = before
         self.app = before or App()
-        self.status_before = self.app.status.lower()
         self.images = Images(requested, self.app.image)
-        self.asked_at = self.seen_at = -math.inf
-        self.accepted_image = ""
+        self.requested_at = self.seen_at = -math.inf
         self.seen: list[Observation] = []
 
     def note_request(self, now: float, image: str = "") -> None:
-        """Note that the deploy was requested just now; `image` is the image in the answer, if it has any."""
-        self.asked_at, self.accepted_image = now, image
+        """Note that the deploy was just requested. `image` is the image in the response, if it shows one."""
+        self.requested_at, self.images = now, self.images._replace(accepted=image)
 
-    def note_answer(self, app: App, sent_at: float) -> bool:
-        """Note an answer to a GET after the request. Return whether the status or the image is new."""
+    def note_response(self, app: App, sent_at: float) -> bool:
+        """Note the response to a GET. Return whether its status or image differs from the last response."""
         self.app, self.seen_at = app, sent_at
         shown = Observation(app.status.lower(), app.image, sent_at)
         is_new = not self.seen or self.seen[-1][:2] != shown[:2]
@@ -83,207 +79,185 @@ class Rollout:
             self.seen.append(shown)
         return is_new
 
-    # The rules. The first one that applies decides.
+    # The rules
 
     def judge(self, *, is_last: bool = False) -> Verdict | None:
-        """What the answers prove; None if more answers are needed. `is_last`: there will be none."""
-        is_believed = self.seen_at >= self._believed_from
-        shows_failure = any(map(self._is_failure, self.seen[-1:]))
-        another_runs = self.seen_at >= self._another_runs_since + SETTLING_TIME
+        """Return the verdict of the first rule that applies, or None if more responses are needed.
+
+        Args:
+            is_last: whether the time is up, so that no response will follow.
+        """
+        changed_at = self._status_changed_at
+        is_trusted = self.seen_at >= min(changed_at, self.settled_at)
+        is_early = changed_at == math.inf and self.seen_at < self.requested_at + UNCHANGED_TIME
+        is_clear = is_last or not (self.looks_unchanged and is_early)
+        runs_for = self._new_image_runs_for
+        fails_for = self._lasted(self._is_failure)
+        trusted_failure_for = self._lasted(self._is_failure, self._failure_trusted_from)
+        another_runs_for = self._lasted(
+            lambda shown: shown.status == RUNNING and self._is_another(shown.image)
+        )
         rules = (
-            # It runs: `running` beside the new image for 7 s without a break, and believed. Where the image
-            # reads as before, under whatever name, also another status, or a minute, or the end.
-            (Verdict.RUNS, self._runs and is_believed and (is_last or not self._may_have_gone_back)),
-            # It failed: a failure that is believed for 15 s without a break, beside any image but a third. A
-            # shorter one may be an old instance that stops, or a restart after a crash.
-            (Verdict.FAILED, self.seen_at >= self._failing_since + SETTLING_TIME),
-            # It failed: at the time limit, a failure that is believed counts however short it is.
-            (Verdict.FAILED, is_last and is_believed and shows_failure),
-            # It went back: the previous image runs for 15 s, and the new one was shown before.
-            (Verdict.WENT_BACK, another_runs and not self.shows_third),
-            # It was replaced: a third image runs for 15 s. That is somebody else's deploy, which stays.
-            (Verdict.REPLACED, another_runs),
+            # `running` must hold for 7 s, because an instance that crashes immediately shows it, too. If the
+            # image looks unchanged, this rule also needs a status change, 60 s or the end of the time.
+            (Verdict.RUNS, runs_for >= STEADY_TIME and is_trusted and is_clear),
+            # A failure must hold for 15 s, because an old instance that stops may show one, and a crashed
+            # instance may restart.
+            (Verdict.FAILED, trusted_failure_for >= SETTLING_TIME),
+            # When the time is up, a shorter failure is the best evidence.
+            (Verdict.FAILED, is_last and is_trusted and fails_for >= 0),
+            # Another image must run for 15 s, because a replica may show old data for some seconds.
+            (Verdict.REPLACED, another_runs_for >= SETTLING_TIME and self.shows_another_deploy),
+            (Verdict.WENT_BACK, another_runs_for >= SETTLING_TIME),
         )
         return next((verdict for verdict, applies in rules if applies), None)
 
     def why_no_rollback(self, failure: DeployError | None) -> str:
-        """The reason against a rollback, as a clause; empty if there is none.
+        """Return the reason against a rollback, as a clause. Empty if there is none.
 
-        The caller lets `settling_left` pass, and then notes answers until the app is not `is_starting`.
+        Before this call, the caller notes responses from `settled_at` on, until the app is not `is_starting`.
 
         Args:
-            failure: why the deploy is rolled back; None if the status may be that of another deploy, which
-                has refused the rollback.
+            failure: the reason for the rollback. None if another deploy delayed the rollback, because the
+                app's status may be that deploy's.
         """
-        runs = self._runs and self.app.image != self.images.previous
-        is_told = type(failure) is DeployFailed  # the platform has reported the failure
+        is_reported = type(failure) is DeployFailed
+        runs_new = self._new_image_runs_for >= STEADY_TIME and self.app.image != self.images.previous
         reasons = (
-            ("no other image was running", self.status_before != RUNNING),
+            ("no previous image was running", self.status_before != RUNNING),
             (self.images.why_not_redeployable, bool(self.images.why_not_redeployable)),
             ("the app runs the previous image again", isinstance(failure, WentBack)),
-            # Where a GET shows what runs, a third image may be gone from sight, and still be the wanted one.
-            ("another deploy has changed the image", self._has_shown_third),
-            ("the new image runs by now", runs and not isinstance(failure, HealthCheckFailed)),
-            ("the app's status is no failure any more", is_told and self.app.status.lower() not in FAILURES),
+            # A GET that shows the running image may hide that another deploy's image is still requested.
+            ("another deploy changed the image", any(map(self._is_another_deploys, self._changed_images))),
+            ("the new image runs now", runs_new and not isinstance(failure, HealthCheckFailed)),
+            ("the app's status is no longer a failure", is_reported and self.status not in FAILURES),
         )
         return next((reason for reason, applies in reasons if applies), "")
 
-    # When a status is believed
-
-    def settling_left(self, now: float) -> float:
-        """Seconds until a GET must show the deploy."""
-        return max(0.0, self.asked_at + SETTLING_TIME - now)
+    # Status
 
     @property
-    def may_be_behind(self) -> bool:
-        """Whether the last answer shows the previous image, and came too early to prove anything."""
-        return self.shows_same and self.settling_left(self.seen_at) > 0
+    def status_before(self) -> str:
+        """The status before the first request, in lower case. Empty for an app that this run creates."""
+        return self.before.status.lower() if self.before else ""
 
     @property
-    def _believed_from(self) -> float:
-        """From when on a status is believed: it can't be the status from before the deploy any more.
+    def status(self) -> str:
+        """The status in the last response, in lower case."""
+        return self.app.status.lower()
 
-        That is once another status than before was seen, or 15 s after the acceptance, whichever is first.
-        """
-        return min(self._status_changed_at, self.asked_at + SETTLING_TIME)
+    @property
+    def settled_at(self) -> float:
+        """Time from which a GET must show the deploy."""
+        return self.requested_at + SETTLING_TIME
+
+    @property
+    def _failure_trusted_from(self) -> float:
+        """Time from which a failure can't be the one from before the deploy."""
+        trusted_from = self.settled_at
+        if self.status_before in FAILURES:  # an old failure shows until the status or the image changes
+            new = self._new_images
+            trusted_from = max(trusted_from, self._first(lambda shown: shown.image in new))
+        return min(self._status_changed_at, trusted_from)
 
     @property
     def _status_changed_at(self) -> float:
-        """When the app first showed another status than before, if that was `running` or a failure.
-
-        A new app has no status from before, so its first status is believed.
-        """
+        """Time when the status first differed from the one before the deploy. Infinity if it never did."""
         if self.before is None:
             return -math.inf
-        # Any other status changes by itself, at the end of an earlier deploy.
         if self.status_before not in FAILURES | {RUNNING}:
-            return math.inf
-        changed = (shown.since for shown in self.seen if shown.status != self.status_before)
-        return next(changed, math.inf)
-
-    # Since when the app has shown something that must last
+            return math.inf  # another deploy was in progress, and its end changes the status as well
+        return self._first(lambda shown: shown.status != self.status_before)
 
     @property
     def is_starting(self) -> bool:
         """Whether the app runs the new image, but not for long enough."""
-        return self._runs_since < math.inf and not self._runs
+        return 0 <= self._new_image_runs_for < STEADY_TIME
 
     @property
-    def _runs(self) -> bool:
-        """Whether the app has run the new image for long enough; the status may still be unbelieved."""
-        return self.seen_at >= self._runs_since + STEADY_TIME
-
-    @property
-    def _runs_since(self) -> float:
-        """Since when the app has run the new image; seconds before the status was believed count as well.
-
-        A tag and then its digest are one image. The previous image may be the new one under another name,
-        until the new one is shown.
-        """
-        image, ours = self.app.image, self._shown_ours
-        if self._is_another(image) or not self.is_ours(image):
-            return math.inf
-        same = ours if image in ours else [image]
-        return self._since(lambda shown: shown.status == RUNNING and shown.image in same)
-
-    @property
-    def _failing_since(self) -> float:
-        """Since when the failure counts: not before it is believed.
-
-        If the app had failed before, the same failure may show on. So it counts only once another status or
-        the new image was seen; else at the time limit.
-        """
-        counts_from = self._believed_from
-        if self.status_before in FAILURES:
-            counts_from = max(counts_from, min(self._status_changed_at, self._ours_shown_at))
-        return max(counts_from, self._since(self._is_failure))
+    def _new_image_runs_for(self) -> float:
+        """Seconds for which the app has run the new image. Negative if it doesn't run that image now."""
+        image, new = self.app.image, self._new_images
+        if not self._is_new(image):
+            return -math.inf
+        same = new if image in new else [image]  # a tag and then its digest are one image
+        return self._lasted(lambda shown: shown.status == RUNNING and shown.image in same)
 
     def _is_failure(self, shown: Observation) -> bool:
-        """Whether the deploy failed. Its image may be the previous one: some platforms show what runs."""
-        return shown.status in FAILURES and not self._is_third(shown.image)
+        """Whether the deploy failed. The image may be the previous one, if a GET shows the running image."""
+        return shown.status in FAILURES and not self._is_another_deploys(shown.image)
+
+    # Images
+
+    def may_be_new(self, image: str) -> bool:
+        """Whether an image in a response may be the new one.
+
+        A tag can mean any digest, but only one. That is the first changed digest that the app shows.
+        """
+        changed = (digest_of(shown) for shown in self._changed_images if self.images.may_be_new(shown))
+        first = next(filter(None, changed), "")
+        return self.images.may_be_new(image) and (not first or digest_of(image) in {"", first})
 
     @property
-    def _another_runs_since(self) -> float:
-        """Since when the app has run another image than the new one; see `_is_another`."""
-        return self._since(lambda shown: shown.status == RUNNING and self._is_another(shown.image))
-
-    # Whose image the app shows
-
-    def is_ours(self, image: str) -> bool:
-        """Whether an image in an answer may be the image of this deploy.
-
-        A tag may stand for any digest, but for one only: the first new digest that the app shows.
-        """
-        new = (digest_of(shown) for shown in self._new_images if self._may_be_ours(shown))
-        first = next(filter(None, new), "")
-        return self._may_be_ours(image) and (not first or digest_of(image) in {"", first})
-
-    def _may_be_ours(self, image: str) -> bool:
-        """Whether its name is that of the new image, or the name in the platform's answer to the request."""
-        return self.images.may_be_new(image) or image == self.accepted_image != self.images.previous
-
-    @property
-    def _new_images(self) -> list[str]:
-        """The images that the app has shown and did not have before, in this order.
-
-        The previous image with its digest, or without it, is no new one.
-        """
+    def _changed_images(self) -> list[str]:
+        """Images that the app showed since the request, except the previous one, oldest first."""
         images = dict.fromkeys(shown.image for shown in self.seen)
         return [image for image in images if image and not self.images.may_be_previous(image)]
 
     @property
-    def _shown_ours(self) -> list[str]:
-        """The names under which the app has shown the new image."""
-        return [image for image in self._new_images if self.is_ours(image)]
+    def _new_images(self) -> list[str]:
+        """Names under which the app showed the new image."""
+        return [image for image in self._changed_images if self.may_be_new(image)]
 
-    @property
-    def _ours_shown_at(self) -> float:
-        ours = self._shown_ours
-        return next((shown.since for shown in self.seen if shown.image in ours), math.inf)
+    def _is_new(self, image: str) -> bool:
+        """Whether an image counts as the new one.
 
-    @property
-    def _has_shown_third(self) -> bool:
-        """Whether the app has ever shown another deploy's image, or a second digest of the new image."""
-        return any(map(self._is_third, self._new_images))
+        The previous image may be the new one under another name, until the app shows the new one.
+        """
+        return self.may_be_new(image) and not (image == self.images.previous and self._new_images)
 
     def _is_another(self, image: str) -> bool:
-        """Whether an image is a third one, or the previous image after the new image was shown."""
-        is_previous = image == self.images.previous or not self.is_ours(image)
-        return self._is_third(image) or (is_previous and bool(self._shown_ours))
+        """Whether an image is another deploy's, or the previous one after the app showed the new one."""
+        has_shown_new = bool(self._new_images)
+        return not self._is_new(image) and (has_shown_new or self._is_another_deploys(image))
+
+    def _is_another_deploys(self, image: str) -> bool:
+        """Whether an image is neither the new nor the previous one."""
+        return not (self.images.may_be_previous(image) or self.may_be_new(image))
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the app has shown the deploy, or another one: by a status or by an image.
+    def shows_another_deploy(self) -> bool:
+        """Whether the app shows another deploy's image."""
+        return self._is_another_deploys(self.app.image)
 
-        A request whose answer was lost must not be sent again then: it would restart the app, or overwrite
-        somebody else's image.
+    @property
+    def shows_any_deploy(self) -> bool:
+        """Whether the app showed this deploy or another one, by its status or its image.
+
+        Then a request with a lost response must not be repeated, because it could restart the app or replace
+        another deploy's image.
         """
-        return bool(self._new_images) or self._status_changed_at < math.inf
+        return bool(self._changed_images) or self._status_changed_at < math.inf
 
     @property
-    def shows_third(self) -> bool:
-        """Whether the app shows another deploy's image; see `_is_third`."""
-        return self._is_third(self.app.image)
+    def looks_unchanged(self) -> bool:
+        """Whether the app shows the previous image, although the new one has another name.
 
-    def _is_third(self, image: str) -> bool:
-        """Whether an image is neither the new nor the previous one, with its digest or without."""
-        return not (self.images.may_be_previous(image) or self.is_ours(image))
-
-    @property
-    def shows_same(self) -> bool:
-        """Whether the app shows the same image as before, though an image of another name was deployed.
-
-        Both names may stand for one image, or the platform has gone back to the previous image.
+        Both names may mean the same image, or the platform went back to the previous one.
         """
-        is_unchanged = bool(self.app.image) and self.app.image == self.images.previous != self.images.new
-        return is_unchanged and not self.images.have_same_name
+        is_previous = bool(self.app.image) and self.app.image == self.images.previous != self.images.new
+        return is_previous and not self.images.have_same_name
 
-    @property
-    def _may_have_gone_back(self) -> bool:
-        """Whether it is too early to believe that both names stand for the same image."""
-        has_changed = self._status_changed_at < math.inf
-        return self.shows_same and not has_changed and self.seen_at < self.asked_at + UNCHANGED_TIME
+    # Times
 
-    def _since(self, holds: Callable[[Observation], bool]) -> float:
-        """Since when `holds` has been true without a break; infinity if it is not true now."""
-        return min((shown.since for shown in takewhile(holds, reversed(self.seen))), default=math.inf)
+    def _first(self, holds: Callable[[Observation], bool]) -> float:
+        """Return the time of the first observation for which `holds` is true. Infinity if there is none."""
+        return next((shown.since for shown in self.seen if holds(shown)), math.inf)
+
+    def _lasted(self, holds: Callable[[Observation], bool], start: float = -math.inf) -> float:
+        """Return for how many seconds `holds` has been true without a break, counted from `start` at most.
+
+        The result is negative if `holds` is not true now.
+        """
+        since = [shown.since for shown in takewhile(holds, reversed(self.seen))]
+        return self.seen_at - max(since[-1], start) if since else -math.inf

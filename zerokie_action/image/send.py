@@ -1,6 +1,7 @@
-"""Requests the deploy of an image."""
+"""Requests the deploy of an image, and handles a lost response."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import anyio
 
@@ -8,17 +9,29 @@ from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.rollout import Rollout
-from zerokie_action.image.watch import wait_until_begun
+from zerokie_action.image.watch import wait_until_shown
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.report.record import Change
 
 _HINT_LOST = (
-    "Look at the app on the platform before you run the job again: a request may still take effect. "
-    "Check `api-url`, and whether a gateway answers in the platform's place."
+    "Check the app on the platform before you run the job again, because the deploy may still take effect. "
+    "Then check `api-url`, and whether a gateway responds instead of the platform."
 )
+
+
+class Attempt(NamedTuple):
+    """One attempt to deploy, from the app as it was before the request.
+
+    Attributes:
+        rollout: the observations of the app.
+        change: the outcomes of the requests.
+    """
+
+    rollout: Rollout
+    change: Change
 
 
 @dataclass
@@ -27,14 +40,22 @@ class Deploy:
 
     Attributes:
         job: the run.
-        rollout: what the platform shows of the deploy.
-        change: the outcomes of the deploy's requests. The change of a rollback is not in the run's list:
-            the failed deploy's change says how the rollback went.
+        attempts: the attempts, oldest first. The last one counts. A new attempt follows if another deploy
+            changed the app.
     """
 
     job: Job
-    rollout: Rollout
-    change: Change
+    attempts: list[Attempt]
+
+    @property
+    def rollout(self) -> Rollout:
+        """The observations of the last attempt."""
+        return self.attempts[-1].rollout
+
+    @property
+    def change(self) -> Change:
+        """The change of the last attempt."""
+        return self.attempts[-1].change
 
     async def begin(self) -> None:
         """Request the deploy, or create the app with the image.
@@ -46,22 +67,22 @@ class Deploy:
         job = self.job
         if self.rollout.before is None:
             app, creation = await apps.create_or_find(job)
-            # If the answer was lost, an app with our image is most likely our own.
-            is_ours = creation.outcome is Outcome.UNKNOWN and app.image and self.rollout.is_ours(app.image)
-            if creation.outcome is Outcome.DONE or is_ours:
-                self.change = creation
-                self._note_begin(app)
+            # If the response was lost, an app with the new image is most likely this run's own.
+            is_own = creation.outcome is Outcome.UNKNOWN and app.image and self.rollout.may_be_new(app.image)
+            if creation.outcome is Outcome.DONE or is_own:
+                self.attempts.append(Attempt(self.rollout, creation))
+                self._note_accepted(app)
                 return
-            self._begin_anew(app)
+            self._start_again(app)
 
-        async def attempt() -> None:
-            if self.change.writes:  # a 409: another deploy has changed the app, or somebody deletes it
+        async def ask() -> None:
+            if self.change.sent:  # after a 409, another deploy or a deletion may have changed the app
                 before = await job.client.get_app(job.app)
                 apps.require_not_deleted(job, before)
-                self._begin_anew(before)
+                self._start_again(before)
             await self.request()
 
-        await job.in_turn(attempt)
+        await job.in_turn(ask)
         images = self.rollout.images
         was = f" (was {images.previous!r})" if images.previous else ""
         what = f"Deploying {images.requested!r}{was}" if images.requested else f"Restarting {job.app!r}"
@@ -70,51 +91,52 @@ class Deploy:
     async def request(self) -> None:
         """Request the deploy ("POST /v1/apps/:name/deploy").
 
-        Each request restarts the app. So after a lost answer, the app is observed before the second and last
-        request.
+        Each request restarts the app. So after a lost response, the app is observed before the second and
+        last request.
 
         Raises:
-            RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
-            PlatformUnavailable: when the platform gave no answer, and the app does not show the deploy.
+            RequestRejected: when the platform rejects the deploy, with status 409 during another deploy.
+            PlatformUnavailable: when the platform didn't respond, and the app doesn't show the deploy.
         """
-        job, rollout, write = self.job, self.rollout, self.change.write()
-        has_begun = await self._request_once(write)
-        if not has_begun and job.client.http.retry_timeout:
-            job.log.info("Requesting the deploy again: the app shows no sign of the first request")
-            has_begun = await self._request_once(write)
-        # Beside another deploy's image, only the watch can tell what became of this one.
-        if not has_begun or (rollout.shows_third and not job.settings.wait):
+        job, rollout, sent = self.job, self.rollout, self.change.request()
+        is_shown = await self._request_once(sent)
+        if not is_shown and job.client.http.retry_timeout:
+            job.log.info("Requesting the deploy again, because the app doesn't show the first request")
+            is_shown = await self._request_once(sent)
+        # If the app shows another deploy's image, only a wait can tell the result of this deploy.
+        if not is_shown or (rollout.shows_another_deploy and not job.settings.wait):
             raise PlatformUnavailable(
-                f"The deploy was requested, and the app shows no sign of it: {write.lost}", hint=_HINT_LOST
+                f"The platform didn't confirm the deploy, and the app doesn't show it: {sent.lost}",
+                hint=_HINT_LOST,
             )
-        write.outcome = Outcome.UNKNOWN if rollout.shows_third else Outcome.DONE
+        sent.outcome = Outcome.UNKNOWN if rollout.shows_another_deploy else Outcome.DONE
 
-    async def _request_once(self, write: Write) -> bool:
-        """Request the deploy. Return whether it has begun: the platform's answer says so, or the app."""
-        job, rollout, answer = self.job, self.rollout, App()
+    async def _request_once(self, sent: Sent) -> bool:
+        """Request the deploy. Return whether the platform confirmed it, or else whether the app shows it."""
+        job, rollout, response = self.job, self.rollout, App()
         try:
-            image, login = rollout.images.requested, apps.registry_auth(job)
-            answer = await job.shielded_client.deploy(job.app, image, login, write=write)
+            image, credentials = rollout.images.requested, apps.registry_auth(job)
+            response = await job.shielded_client.deploy(job.app, image, credentials, sent=sent)
         except RequestRejected as error:
-            if not (is_conflict(error) and write.lost):  # else the deploy in progress is our own
+            if not (is_conflict(error) and sent.lost):  # otherwise, this run's own deploy is in progress
                 raise
         except PlatformUnavailable as error:
-            if write.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
+            if sent.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
                 raise
-            job.log.info(f"No answer to the deploy ({write.lost}); checking whether it took effect")
+            job.log.info(f"No response to the deploy ({sent.lost}). Checking whether the app shows it")
             rollout.note_request(anyio.current_time())
-            if not await wait_until_begun(job, rollout, error.retry_after):
+            if not await wait_until_shown(job, rollout, error.retry_after):
                 return False
-        self._note_begin(answer)
+        self._note_accepted(response)
         return True
 
-    def _note_begin(self, answer: App) -> None:
-        """Note that the deploy has begun, and the platform's answer; a lost answer is an empty `App`."""
-        self.rollout.note_request(anyio.current_time(), answer.image)
+    def _note_accepted(self, response: App) -> None:
+        """Note that the platform accepted the deploy. A lost response is an empty `App`."""
+        self.rollout.note_request(anyio.current_time(), response.image)
         self.job.result.image = self.rollout.images.new
-        apps.note_url(self.job, answer)
+        apps.note_url(self.job, response)
 
-    def _begin_anew(self, before: App) -> None:
-        """Start over with the app as another deploy has left it."""
-        self.rollout = Rollout(self.rollout.images.requested, before)
+    def _start_again(self, before: App) -> None:
+        """Add an attempt that starts with the app as another deploy left it."""
+        self.attempts.append(Attempt(Rollout(self.rollout.images.requested, before), self.job.change()))
         self.job.result.previous_image = before.image

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Write
+from zerokie_action.http.request import Sent
 from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
@@ -81,7 +81,7 @@ class DeploySession:
 
     app: str
     id: str
-    asking: Write = field(default_factory=Write)
+    asking: Sent = field(default_factory=Sent)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
 
     @property
@@ -124,7 +124,7 @@ class DeploySession:
         """
         sent_at = _clocks()
         try:
-            await client.acquire_lock(self.app, self.id, write=self.asking)
+            await client.acquire_lock(self.app, self.id, sent=self.asking)
             self._confirmed(sent_at)
         except RequestRejected as error:
             # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
@@ -153,22 +153,22 @@ class DeploySession:
             LockLost: when the session doesn't hold the lock anymore.
             PlatformUnavailable: when the lock is still held.
         """
-        answer, write = None, Write()
+        answer, sent = None, Sent()
         finalizing = self.requiring_lock(client)
         for _ in range(2):
             try:
-                answer = await finalizing.finalize(self.app, self.id, counts, write=write)
+                answer = await finalizing.finalize(self.app, self.id, counts, sent=sent)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
-                if write.lost:  # an earlier attempt released the lock
+                if sent.lost:  # an earlier attempt released the lock
                     break
                 self._lose(error)
                 raise self._loss() from error
             if answer and answer.deploy_id:
                 break
             # Without an ID, the response may be a gateway's. A heartbeat finds out.
-            write.lost = write.lost or "the response contains none"
+            sent.lost = sent.lost or "the response contains none"
             if not await self.confirm(client):
                 break
         else:
@@ -178,7 +178,7 @@ class DeploySession:
                 hint="Check `api-url`. A gateway or proxy may respond instead of the platform.",
             )
         self.end()
-        return Released(answer, write.lost)
+        return Released(answer, sent.lost)
 
     def _confirmed(self, sent_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):

@@ -1,7 +1,7 @@
 """The platform's REST API: a method of `Client` for each endpoint.
 
 The docstrings quote the headings of the reference. Every method sends its request until the platform answers
-(`http.retry`), and raises only errors of `zerokie_action.errors`. The argument `write` follows what becomes
+(`http.retry`), and raises only errors of `zerokie_action.errors`. The argument `sent` follows what becomes
 of a request that changes something.
 """
 
@@ -27,7 +27,7 @@ from zerokie_action.http.request import (
     Content,
     ContentStream,
     Outcome,
-    Write,
+    Sent,
     extensions,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
@@ -97,20 +97,20 @@ class Client:
 
     # Apps
 
-    async def create_app(self, name: str, kind: str, *, write: Write | None = None, **fields: object) -> App:
+    async def create_app(self, name: str, kind: str, *, sent: Sent | None = None, **fields: object) -> App:
         """Create an app ("POST /v1/apps").
 
         Args:
             name: the app's name.
             kind: `container` or `static`.
-            write: if an answer was lost, a 409 may mean that this run created the app.
+            sent: if an answer was lost, a 409 may mean that this run created the app.
             fields: the other fields of the body, under the reference's names; None leaves a field out.
 
         Raises:
             RequestRejected: with status 409 when an app of this name exists.
         """
         body = {"name": name, "type": kind, **fields}
-        return await self._send(parse_record(App), f"Creating app {name!r}", "POST", (), body, write=write)
+        return await self._send(parse_record(App), f"Creating app {name!r}", "POST", (), body, sent=sent)
 
     async def list_apps(self) -> list[App]:
         """All apps of the key ("GET /v1/apps")."""
@@ -125,31 +125,35 @@ class Client:
                 return None
             raise
 
-    async def get_app(self, name: str) -> App:
+    async def get_app(self, name: str, *, sent: Sent | None = None) -> App:
         """An app ("GET /v1/apps/:name").
+
+        Args:
+            name: the app's name.
+            sent: gets the time of the attempt.
 
         Raises:
             RequestRejected: with status 404 when no app has this name.
         """
         try:
-            return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,))
+            return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,), sent=sent)
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"There is no app {name!r} ({error.answer})",)
             raise
 
-    async def delete_app(self, name: str, *, write: Write | None = None) -> None:
+    async def delete_app(self, name: str, *, sent: Sent | None = None) -> None:
         """Delete an app ("DELETE /v1/apps/:name").
 
         The request is not repeated once it may have taken effect, because somebody may have created the app
-        anew since. Then `write.lost` says why the answer was lost.
+        anew since. Then `sent.lost` says why the answer was lost.
 
         Raises:
             RequestRejected: with status 404 when no app has this name.
         """
         purpose = f"Deleting app {name!r}"
         await self._send(
-            parse_any, purpose, "DELETE", (name,), write=write, group=DELETIONS, is_repeatable=False
+            parse_any, purpose, "DELETE", (name,), sent=sent, group=DELETIONS, is_repeatable=False
         )
 
     async def deploy(
@@ -158,12 +162,12 @@ class Client:
         image: str | None,
         registry_auth: Mapping[str, str] | None = None,
         *,
-        write: Write | None = None,
+        sent: Sent | None = None,
     ) -> App:
         """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
         The request is not repeated once it may have taken effect, because a second request would restart the
-        app again. Then `write.lost` says why the answer was lost.
+        app again. Then `sent.lost` says why the answer was lost.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -172,7 +176,7 @@ class Client:
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
         path = (name, "deploy")
         return await self._send(
-            parse_record(App), purpose, "POST", path, body, write=write, is_repeatable=False
+            parse_record(App), purpose, "POST", path, body, sent=sent, is_repeatable=False
         )
 
     # Files of static apps
@@ -190,7 +194,7 @@ class Client:
         content_type: str,
         *,
         group: str = UPLOADS,
-        write: Write | None = None,
+        sent: Sent | None = None,
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
@@ -206,7 +210,7 @@ class Client:
                 content,
                 content_type=content_type,
                 group=group,
-                write=write,
+                sent=sent,
             )
         except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
@@ -217,13 +221,13 @@ class Client:
                 error.advise(f"Or leave the file ({human_bytes(content.size)}) out with `ignore`.")
             raise
 
-    async def delete_file(self, name: str, path: str, *, write: Write | None = None) -> bool:
+    async def delete_file(self, name: str, path: str, *, sent: Sent | None = None) -> bool:
         """Delete one file ("DELETE /v1/apps/:name/files/{path}"); False if there was no such file."""
-        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), write)
+        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), sent)
 
     # The deploy lock
 
-    async def acquire_lock(self, name: str, session: str, *, write: Write | None = None) -> None:
+    async def acquire_lock(self, name: str, session: str, *, sent: Sent | None = None) -> None:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
@@ -232,7 +236,7 @@ class Client:
         """
         purpose, path = "Asking for the deploy lock", (name, "deploy", "lock")
         body = {"deploy_session_id": session}
-        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, write=write)
+        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, sent=sent)
         if not lock.is_held_by(session):
             raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
 
@@ -249,7 +253,7 @@ class Client:
             raise RequestRejected(f"{purpose}: the answer names another session", status=CONFLICT)
 
     async def finalize(
-        self, name: str, session: str, counts: Counts, *, write: Write | None = None
+        self, name: str, session: str, counts: Counts, *, sent: Sent | None = None
     ) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
@@ -269,37 +273,37 @@ class Client:
             body,
             silence=limits.FINALIZE_SILENCE,
             final=_FINAL_FOR_LOCKS,
-            write=write,
+            sent=sent,
         )
 
     # Custom domains of static apps
 
-    async def add_domain(self, name: str, domain: str, *, write: Write | None = None) -> Domain:
+    async def add_domain(self, name: str, domain: str, *, sent: Sent | None = None) -> Domain:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
             RequestRejected: with status 409 when the domain is attached already, to this app or another.
         """
         purpose, body = f"Attaching {domain!r}", {"domain": domain}
-        return await self._send(parse_record(Domain), purpose, "POST", (name, "domains"), body, write=write)
+        return await self._send(parse_record(Domain), purpose, "POST", (name, "domains"), body, sent=sent)
 
-    async def remove_domain(self, name: str, domain: str, *, write: Write | None = None) -> bool:
+    async def remove_domain(self, name: str, domain: str, *, sent: Sent | None = None) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
-        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), write)
+        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), sent)
 
     # What all endpoints share
 
-    async def _delete(self, purpose: str, path: Iterable[str], write: Write | None) -> bool:
+    async def _delete(self, purpose: str, path: Iterable[str], sent: Sent | None) -> bool:
         """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
-        write = write or Write()
+        sent = sent or Sent()
         try:
-            return await self._send(parse_any, purpose, "DELETE", path, write=write, group=DELETIONS)
+            return await self._send(parse_any, purpose, "DELETE", path, sent=sent, group=DELETIONS)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
-            if write.lost:
-                write.outcome = Outcome.DONE
-            return bool(write.lost)
+            if sent.lost:
+                sent.outcome = Outcome.DONE
+            return bool(sent.lost)
 
     async def _send(
         self,
@@ -313,7 +317,7 @@ class Client:
         group: str = "",
         silence: float = limits.SILENCE,
         final: frozenset[int] = FINAL,
-        write: Write | None = None,
+        sent: Sent | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """Send a request until it is answered, and return the parsed answer.
@@ -328,7 +332,7 @@ class Client:
             group: see `http.request.extensions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
-            write: follows what becomes of the request.
+            sent: follows what becomes of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
@@ -357,7 +361,7 @@ class Client:
 
         try:
             return await self.http.send(
-                request, read, self.patience, self.guard, write=write, is_repeatable=is_repeatable
+                request, read, self.patience, self.guard, sent=sent, is_repeatable=is_repeatable
             )
         except GaveUp as error:
             error.advise(ADVICE[error.failure.cause])

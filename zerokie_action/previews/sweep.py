@@ -160,4 +160,4 @@ def _report(job: Job, app_job: Job) -> None:
     if is_deleted or app_job.result.changed:
         result.apps.append(app_job.app)
     # A deleted app is in `apps`, so its changes count, and need no words in the final state.
-    job.changes.extend(Change(writes=change.writes) if is_deleted else change for change in app_job.changes)
+    job.changes.extend(Change(sent=change.sent) if is_deleted else change for change in app_job.changes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, Sent
 
 
 @dataclass
@@ -15,24 +15,24 @@ class Change:
         unknown: a clause for the final state if nobody can tell whether the change was made.
         seen: a clause from a later look at the app; it replaces the other two.
         creates: whether it creates the app.
-        writes: the requests; a change of files has one for each file.
+        sent: its requests. A change of files has one for each file.
     """
 
     done: str = ""
     unknown: str = ""
     seen: str = ""
     creates: bool = False
-    writes: list[Write] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
 
-    def write(self) -> Write:
+    def request(self) -> Sent:
         """One more request for this change."""
-        self.writes.append(Write())
-        return self.writes[-1]
+        self.sent.append(Sent())
+        return self.sent[-1]
 
     @property
     def outcome(self) -> Outcome:
         """Unknown if any request is, else done if any request is."""
-        return max((write.outcome for write in self.writes), default=Outcome.REFUSED)
+        return max((sent.outcome for sent in self.sent), default=Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.health import check_health
+from zerokie_action.apps.health import require_healthy
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
@@ -141,7 +141,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     errors = await update_domains(job)
     url = await apps.find_url(job)
     try:
-        await check_health(job, url, hashes)
+        await require_healthy(job, url, hashes)
     except DeployError as error:
         errors.append(error)
     if errors:

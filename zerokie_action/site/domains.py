@@ -42,9 +42,9 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
-    write = job.change(unknown=f"it is not known whether {domain!r} was attached").write()
+    sent = job.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
-        attached = await job.shielded_client.add_domain(job.app, domain, write=write)
+        attached = await job.shielded_client.add_domain(job.app, domain, sent=sent)
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.result.domains.append({"domain": domain, "error": str(error)})
@@ -61,8 +61,8 @@ async def _attach(job: Job, domain: str) -> None:
 
 
 async def _remove(job: Job, domain: str) -> None:
-    write = job.change(unknown=f"it is not known whether {domain!r} was removed").write()
-    removed = await job.shielded_client.remove_domain(job.app, domain, write=write)
+    sent = job.change(unknown=f"it is not known whether {domain!r} was removed").request()
+    removed = await job.shielded_client.remove_domain(job.app, domain, sent=sent)
     job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 

@@ -76,8 +76,8 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.require_held)
             progress.begin(path, file.size, lambda: content.taken)
-            write = self._changes.write()
-            await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
+            sent = self._changes.request()
+            await self._client.put_file(self._job.app, path, content, content_type(path), sent=sent)
             progress.end(path)
             self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
             self._sent[path] = content.sha256
@@ -98,7 +98,7 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, write=self._changes.write())
+            was_there = await self._client.delete_file(self._job.app, path, sent=self._changes.request())
             self._gone.add(path)
             if was_there:  # a late listing may show a file that an earlier deploy has deleted
                 self._changes.deleted[path] = self._plan.zone.files[path][0]
