@@ -33,7 +33,7 @@ def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: P
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
     assert (outputs["changed"], outputs["created"]) == (True, None)
-    assert lines(outcome) == ["Deploy lock acquired", "Destroyed app 'site' with 4 files", "Done after 0 s"]
+    assert lines(outcome) == ["Deploy lock acquired", "Deleted app 'site' with 4 files", "Done after 0 s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
@@ -57,7 +57,7 @@ def test_an_app_that_is_gone_is_done(world: World) -> None:
     assert "eleted" not in outcome.summary
     assert outcome.exit_code == 0
     assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("destroyed", False)
-    assert outcome.outputs["notes"] == ["App 'site' does not exist: nothing to destroy."]
+    assert outcome.outputs["notes"] == ["App 'site' doesn't exist, so there is nothing to delete."]
     assert [record.path for record in outcome.requests] == ["/v1/apps/site"]
 
 
@@ -83,11 +83,11 @@ def test_a_doubt_stops_until_take_over(world: World) -> None:
         assert world.platform.lock("site") is None
     what = "with 4 files, 4 of them unmanaged"
     plan = destroy(world, take_over=True, dry_run=True)
-    assert plan.outputs["notes"] == [f"Dry run: would destroy app 'site' {what}."]
+    assert plan.outputs["notes"] == [f"Dry run: would delete app 'site' {what}."]
     outcome = destroy(world, take_over=True)
     assert outcome.exit_code == 0
-    assert f"Destroyed app 'site' {what}" in lines(outcome)
-    assert f"- Destroyed app 'site' {what}." in outcome.summary
+    assert f"Deleted app 'site' {what}" in lines(outcome)
+    assert f"- Deleted app 'site' {what}." in outcome.summary
 
 
 def test_a_foreign_file_beside_ours_stops(world: World) -> None:
@@ -121,7 +121,7 @@ def test_our_own_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_fi
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
         assert "can't be read, so any of its files may be unmanaged: 5 files" in outcome.outputs["error"]
     plan = destroy(world, take_over=True, dry_run=True).outputs["notes"]
-    assert plan == ["Dry run: would destroy app 'site' with 5 files, any of which may be unmanaged."]
+    assert plan == ["Dry run: would delete app 'site' with 5 files, any of which may be unmanaged."]
     world.platform.delete_file("site", "uploads/0.jpg")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
@@ -248,7 +248,7 @@ def test_an_app_that_another_run_deletes_while_its_lock_is_waited_for_is_destroy
     world.loop.call_later(20, world.platform.apps.delete, "site")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
+    assert outcome.outputs["notes"] == ["Deleted app 'site'."]
     assert outcome.outputs["changed"] is False
 
 
@@ -281,7 +281,7 @@ def test_after_a_409_an_app_that_is_being_deleted_is_destroyed(world: World, sta
     world.once("DELETE", "/site$", lambda: world.platform.apps.set_status("site", status))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Deploy lock acquired", "Deleted app 'site'"]
     assert [record.method for record in outcome.requests][-2:] == ["DELETE", "GET"]
 
 
@@ -305,7 +305,7 @@ def test_an_app_that_another_run_deletes_before_the_delete_is_destroyed(world: W
     world.once("DELETE", "/site$", lambda: world.platform.delete_app("site"))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Deploy lock acquired", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Deploy lock acquired", "Deleted app 'site'"]
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault,
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert "lost" not in outcome.log
     assert lines(outcome)[0] == "Deploy lock acquired"
-    assert "Destroyed app 'site'" in lines(outcome)
+    assert "Deleted app 'site'" in lines(outcome)
     assert len(outcome.sent("DELETE", "")) == 1
 
 
@@ -492,7 +492,7 @@ def test_the_accepted_deletion_is_the_end(world: World) -> None:
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)
-    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
+    assert outcome.outputs["notes"] == ["Deleted app 'site'."]
     again = destroy(world)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}

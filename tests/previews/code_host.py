@@ -15,8 +15,8 @@ from tests.support import timewarp
 from tests.support.world import Outcome, World
 from zerokie_action.ci import detect
 from zerokie_action.inputs.load import Environment, load
-from zerokie_action.previews.notify import tell_forge
-from zerokie_action.report.report import Result
+from zerokie_action.previews.notify import notify
+from zerokie_action.report.report import Report
 
 TOKEN = "good-token"  # noqa: S105 - of a forge in memory
 GITHUB = {
@@ -229,17 +229,17 @@ def run(
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
 
 
-async def tell_here(env: dict[str, str], result: Result, **inputs: object) -> str:
+async def tell_here(env: dict[str, str], result: Report, **inputs: object) -> str:
     """What the end of a run with this result in a job does with the forge. Returns the log."""
     given = {"app": result.app, "github_token": TOKEN, "preview_environment": "previews", **inputs}
     texts = {f"ZEROKIE_{name.upper()}": str(value) for name, value in given.items()}
     settings, _ = load(Environment(env | texts))
     log = io.StringIO()
-    await tell_forge(result, detect(env, log), settings)
+    await notify(result, detect(env, log), settings)
     return log.getvalue()
 
 
-def tell(world: World, forge: Forge, result: Result, event: str = "", **inputs: object) -> str:
+def tell(world: World, forge: Forge, result: Report, event: str = "", **inputs: object) -> str:
     """The same in a job of its own, without the run. Returns the log."""
 
     async def main() -> str:

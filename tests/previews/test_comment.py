@@ -127,13 +127,13 @@ def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "is not possible: `gitlab-token` is not set")]
+    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "failed: `gitlab-token` is not set")]
 )
 def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
     """The warning names the scope, which the job's own token does not have."""
     outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
-    assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning
+    assert f"Commenting {words}. `gitlab-token` needs the scope `api`" in warning
     assert outcome.exit_code == 0
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.previews import code_host as forges
 from tests.previews.code_host import Deployment, Forge, tell_here, warnings
 from tests.support.world import Outcome, World
-from zerokie_action.report.report import Result
+from zerokie_action.report.report import Report
 
 APP = "my-site-pr-12"
 TASK = f"zerokie:{APP}"
@@ -24,11 +24,11 @@ def event(commit: str) -> str:
     return json.dumps({"pull_request": {"number": 12, "head": {"sha": commit}}})
 
 
-def deployed(app: str = APP, status: str = "deployed") -> Result:
-    return Result("deploy", app, status=status)
+def deployed(app: str = APP, status: str = "deployed") -> Report:
+    return Report("deploy", app, status=status)
 
 
-def push(world: World, forge: Forge, commit: str, result: Result | None = None, **inputs: Any) -> list[str]:
+def push(world: World, forge: Forge, commit: str, result: Report | None = None, **inputs: Any) -> list[str]:
     """The end of a deploy of this commit. Returns the warnings."""
     return warnings(forges.tell(world, forge, result or deployed(), event(commit), **inputs))
 
@@ -171,7 +171,7 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
 def test_a_failed_deploy_has_no_button(world: World) -> None:
     """The button leads to what is live, so the deployment before is not even looked at."""
     forge = Forge()
-    result = Result("deploy", APP, url="https://a.b/", status="failed")
+    result = Report("deploy", APP, url="https://a.b/", status="failed")
     push(world, forge, "c1", result)
     assert asked(forge) == ["POST ", "POST /501/statuses"]
     assert forge.deployments is not None
@@ -226,7 +226,7 @@ def test_destroy_makes_all_of_the_app_inactive(world: World) -> None:
     push(world, forge, "c1")
     push(world, forge, "c2", deployed(status="failed"))
     assert (
-        push(world, forge, "c2", Result("destroy", APP, status="destroyed"), preview_environment="any") == []
+        push(world, forge, "c2", Report("destroy", APP, status="destroyed"), preview_environment="any") == []
     )
     assert active(forge) == []
     assert active(forge, "zerokie:docs-pr-12") == ["d1 success"]

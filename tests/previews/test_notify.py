@@ -13,7 +13,7 @@ from tests.previews import code_host as forges
 from tests.previews.code_host import TOKEN, Deployment, Forge, active, hang, warnings
 from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.report.report import Result
+from zerokie_action.report.report import Report
 
 BOTH: dict[str, Any] = {"comment": True, "preview_environment": "previews"}
 EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
@@ -49,7 +49,7 @@ def test_the_button_leads_to_what_is_live(
     """A failed deploy is shown, and leaves the older deployment active. A comment tells of almost any end."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
     forge = Forge(deployments={501: Deployment(old, [{"state": "success"}])})
-    forges.tell(world, forge, Result(operation, "site", is_dry, status), EVENT, **BOTH)
+    forges.tell(world, forge, Report(operation, "site", is_dry, status), EVENT, **BOTH)
     assert active(forge, "zerokie:site") == expected
     assert any("deployments" in line for line in forge.requests) is (expected != ["old success"])
     assert len(forge.comments) == (status not in {"cancelled", "skipped"})
@@ -58,7 +58,7 @@ def test_the_button_leads_to_what_is_live(
 def test_an_address_that_is_none_is_not_sent(world: World) -> None:
     """Such as one that had a secret, or that of the log of a run that has none."""
     forge = Forge()
-    forges.tell(world, forge, Result("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
+    forges.tell(world, forge, Report("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
     assert forge.deployments is not None
     (status,) = forge.deployments[501].statuses
     assert (status["environment_url"], status["log_url"]) == ("", "")
@@ -97,8 +97,7 @@ def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
     forge = Forge()
     outcome = run(world, forge, ci=ci, event="{}", preview_environment=None)
     assert outcome.log.splitlines()[-1] == (
-        "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; "
-        "to name one, set `pull-request`"
+        "This run has no pull or merge request on GitHub or GitLab. To choose one, set `pull-request`"
     )
     assert (warnings(outcome.log), forge.requests) == ([], [])
     run(world, forge, ci=ci, event="{}", preview_environment=None, pull_request=5)
@@ -117,17 +116,17 @@ def test_preview_environment_has_no_effect_on_gitlab(world: World) -> None:
 NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
 FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
     # name: the forge, words of both warnings, whether they name the permission
-    "no token": (Forge(), " is not possible: `github-token` is not set; ", True),
-    "no permission": (Forge(refuse={"POST": (403, NO_PERMISSION)}), 'accessible by integration"}"); ', True),
+    "no token": (Forge(), " failed: `github-token` is not set. ", True),
+    "no permission": (Forge(refuse={"POST": (403, NO_PERMISSION)}), 'accessible by integration"}"). ', True),
     # A redirect is not followed: the token would go along.
-    "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), " was refused (302); ", True),
+    "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), " was refused (302). ", True),
     # The answer may be lost, and there would be two comments: each is asked for once.
     "an error": (Forge(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
     # No comment is made of nonsense: there may be one already.
     "a page": (always(200, b"<html>Sign in</html>"), " failed: the API's answer has no IDs", False),
     "null": (always(200, b"null"), " failed: the API's answer has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
-    "nothing": (hang, " failed: no answer within 20 s", False),
+    "nothing": (hang, " failed: no response within 20 s", False),
     "the limit": (
         Forge(allowance=0),
         "If the token has reached its rate limit, run the job again later.",

@@ -86,12 +86,12 @@ def test_only_previews_of_closed_requests_go(world: World, ci: str) -> None:
     outcome = sweep(world, forge, ci, app=f"my-site-{kind}-*\ndocs-{kind}-*\n# all\n")
     require(outcome, go)
     assert left(world) == stay
-    assert f"App 'docs-{kind}-12' stays: {request}12 is opened" in lines(outcome)
-    assert f"Destroyed app 'my-site-{kind}-2' with 2 files: {request}2 is {over}" in lines(outcome)
+    assert f"Keeping 'docs-{kind}-12': {request}12 is opened" in lines(outcome)
+    assert f"Deleted app 'my-site-{kind}-2' with 2 files: {request}2 is {over}" in lines(outcome)
     assert len({record.session for record in outcome.sent("POST", "/deploy/lock$")}) == len(go)
     told = [number for number, text in forge.comments.items() if "is deleted" in text]
     assert sorted(forge.about[number] for number in told) == [1, 1, 2, 120]
-    assert f"- Destroyed app 'docs-{kind}-120' with 2 files: " in outcome.summary
+    assert f"- Deleted app 'docs-{kind}-120' with 2 files: " in outcome.summary
     assert API_KEY not in "".join(forge.received)
 
 
@@ -123,7 +123,7 @@ def test_a_container_is_asked_about_right_before_the_delete(world: World) -> Non
     outcome = sweep(world, forge)
     require(outcome, ["my-site-pr-1"])
     assert left(world) == {"my-site-pr-2"}
-    assert "App 'my-site-pr-2' stays: pull request #2 is open by now" in lines(outcome)
+    assert "Keeping 'my-site-pr-2': pull request #2 is open" in lines(outcome)
     assert outcome.sent("POST", "") == []
 
 
@@ -172,8 +172,8 @@ def test_any_other_answer_keeps_the_app(world: World) -> None:
     outcome = sweep(world, Forge(answers=ANSWERS))
     require(outcome, [])
     assert left(world) == {*names}
-    locked, *others = (line for line in lines(outcome) if "stays: " in line)
-    assert locked == "App 'my-site-pr-1' stays: pull request #1 is locked"
+    locked, *others = (line for line in lines(outcome) if line.startswith("Keeping "))
+    assert locked == "Keeping 'my-site-pr-1': pull request #1 is locked"
     for line, (status, _) in zip(others, [*ANSWERS.values()][1:], strict=True):
         assert f"answered {status}" in line
 
@@ -194,8 +194,8 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3", "my-site-pr-6"}
     kept = outcome.outputs["warnings"]
     assert kept[0] == (
-        "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. The app stays. "
-        "To delete it, use `operation: destroy` with this `app`."
+        "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. "
+        "The run kept the app. To delete it, use `operation: destroy` with this `app`."
     )
     assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
@@ -210,7 +210,7 @@ def test_a_dry_run_says_which_and_comments_nothing(world: World) -> None:
     require(outcome, ["my-site-pr-1"], status="planned")
     assert {record.method for record in outcome.requests} == {"GET"}
     assert all(line.startswith("GET ") for line in forge.requests)
-    assert "Plan: would destroy app 'my-site-pr-1' with 2 files: " in outcome.log
+    assert "Plan: would delete app 'my-site-pr-1' with 2 files: " in outcome.log
     assert "nothing was changed" in outcome.summary
 
 
@@ -242,7 +242,7 @@ def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
     outcome = sweep(world, forge, ci, retry_timeout="20s")
     require(outcome, [], code, "failed")
     assert left(world) == {*names}
-    assert outcome.outputs["error"].endswith("; left for the next sweep: 'my-site-pr-1', 'my-site-pr-2'")
+    assert outcome.outputs["error"].endswith("; left for the next run: 'my-site-pr-1', 'my-site-pr-2'")
     assert "Nothing was changed." in outcome.log
     for cause in (f"`{ci}-token` needs ", "If the token has reached its rate limit, "):
         assert (cause in outcome.outputs["hint"]) is (code == 2)
@@ -260,7 +260,7 @@ def test_a_code_hosts_limit_is_a_refusal(world: World, allowance: int) -> None:
     require(outcome, names[:1], 2, "failed")
     assert '127.0.0.1 answered 403: "{"message": "API rate limit exceeded"}"' in outcome.outputs["error"]
     assert outcome.outputs["error"].endswith(
-        "left for the next sweep: " + ", ".join(map(repr, names[allowance - 1 :]))
+        "left for the next run: " + ", ".join(map(repr, names[allowance - 1 :]))
     )
     assert [world.platform.lock(name) for name in left(world)] == [None, None]
     forge.allowance = math.inf
@@ -294,14 +294,14 @@ def test_no_forge_is_exit_2(world: World) -> None:
 
 
 def test_an_app_whose_lock_is_held_is_left(world: World) -> None:
-    """The app is left for the next sweep, at once, and that is no error."""
+    """The run keeps the app without waiting, and succeeds."""
     previews(world, 2)
     world.platform.take_lock("my-site-pr-1", "somebody")
     outcome = sweep(world, closed(2), lock_timeout="1h")
     require(outcome, ["my-site-pr-2"])
     assert outcome.seconds < 2
     assert world.platform.lock("my-site-pr-1") == "somebody"
-    assert any("is left for the next sweep" in note for note in outcome.outputs["notes"])
+    assert any("until the next run: another deploy" in note for note in outcome.outputs["notes"])
 
 
 def test_one_failed_deletion_does_not_stop_the_others(world: World) -> None:
@@ -350,8 +350,8 @@ def test_a_refused_token_after_an_error_tells_both(world: World) -> None:
     require(outcome, names[1:2], 4, "failed")
     error = outcome.outputs["error"]
     assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
-    assert "; Asking about pull request #3 was refused: 127.0.0.1 answered 401" in error
-    assert error.endswith(f"; left for the next sweep: '{names[2]}'")
+    assert "; Reading pull request #3 was refused: 127.0.0.1 answered 401" in error
+    assert error.endswith(f"; left for the next run: '{names[2]}'")
 
 
 def test_timeout_names_what_is_left(world: World) -> None:
@@ -360,7 +360,7 @@ def test_timeout_names_what_is_left(world: World) -> None:
     world.fault(Kind.HANG, "GET", "-pr-2/files$", times=None)
     outcome = sweep(world, closed(3), timeout="20s")
     require(outcome, names[:1], 9, "failed")
-    assert outcome.outputs["error"].endswith(f"; left for the next sweep: '{names[1]}', '{names[2]}'")
+    assert outcome.outputs["error"].endswith(f"; left for the next run: '{names[1]}', '{names[2]}'")
     assert left(world) == {*names[1:]}
     assert world.platform.lock(names[1]) is None
 
@@ -374,7 +374,7 @@ def test_a_signal_reports_what_was_destroyed(world: World) -> None:
     require(outcome, names[:1], 143, "cancelled")
     assert outcome.seconds < 10
     assert world.platform.lock(names[1]) is None
-    assert f"left for the next sweep: '{names[1]}'" in outcome.outputs["error"]
+    assert f"left for the next run: '{names[1]}'" in outcome.outputs["error"]
 
 
 def test_a_signal_after_a_deletion_counts_the_app_as_gone(world: World) -> None:
@@ -383,7 +383,7 @@ def test_a_signal_after_a_deletion_counts_the_app_as_gone(world: World) -> None:
     forge.on_request = lambda line: tell(world, after=0) if line.startswith("POST") else None
     outcome = sweep(world, forge)
     require(outcome, names[:1], 143, "cancelled")
-    assert outcome.outputs["error"].endswith(f"left for the next sweep: '{names[1]}'")
+    assert outcome.outputs["error"].endswith(f"left for the next run: '{names[1]}'")
 
 
 def test_each_lock_is_recorded_and_no_record_stays(world: World) -> None:

@@ -11,7 +11,8 @@ from tests.ci.grammar import workflow_commands
 from tests.report import results
 from tests.support.schema import check_result
 from zerokie_action.report.files import render_dotenv, render_json
-from zerokie_action.report.report import Result, outputs
+from zerokie_action.report.outputs import outputs
+from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text.escapes import is_web_url
 
@@ -32,7 +33,7 @@ def test_no_text_breaks_a_report(result):
     check_summary(render_summary(result))
 
 
-def check_outputs(result: Result) -> None:
+def check_outputs(result: Report) -> None:
     """The contract's names and order; each value is one line that issues no command when a step prints it."""
     found = outputs(result)
     assert list(found) == [name for name in CONTRACT if name in found]
@@ -56,7 +57,7 @@ def check_json(text: str) -> None:
     assert workflow_commands(text) == []
 
 
-def check_dotenv(result: Result) -> None:
+def check_dotenv(result: Report) -> None:
     """GitLab's grammar, its limits, and nothing but the outputs, which can be decoded."""
     known = outputs(result)
     text = render_dotenv(result)

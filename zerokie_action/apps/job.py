@@ -1,4 +1,4 @@
-"""The context that is passed to every operation: settings, tools and result of one run."""
+"""One operation on one app: its settings, tools and record."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,8 +18,7 @@ from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.polling import Polling
-from zerokie_action.report.record import Change, was_created
-from zerokie_action.report.report import Result
+from zerokie_action.report.record import Record
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
@@ -33,24 +32,25 @@ _HINT_LOCK = (
     f"`lock-timeout: 31m` and `timeout: 1h`. {CLEANUP_COMMANDS} releases the lock at once, but only with the "
     "`state-file` of the killed run."
 )
-_HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
+_HINT_TIMEOUT = "Run the job again, or raise `timeout`. To find the slow step, set `log-level: debug`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Job:
-    """One run: its settings, its tools and its result.
+    """One operation on one app: its settings, tools and record.
 
     Attributes:
         client: the REST API.
-        records: records the lock for the cleanup.
-        session: this run's deploy session ID, a random UUID.
+        record: the facts for the reports.
+        records: saves the lock for the lock cleanup.
+        session: the session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
     """
 
     settings: Settings
     client: Client
     ci: CI
-    result: Result
+    record: Record
     shutdown: Shutdown
     records: LockRecords
     session: str
@@ -66,36 +66,9 @@ class Job:
         """The log."""
         return self.ci.log
 
-    def warn(self, text: str) -> None:
-        """Write a warning to the log and the reports."""
-        self.log.warning(text)
-        self.result.warnings.append(text)
-
-    def note(self, text: str) -> None:
-        """Write a line to the log, and a sentence to the reports."""
-        self.log.info(text)
-        self.result.notes.append(f"{text}.")
-
-    def preview(self, text: str) -> None:
-        """Write to the log and the reports what a deploy would do."""
-        self.result.changed = True
-        self.log.info(f"Plan: {text}")
-        self.result.notes.append(f"Dry run: {text}.")
-
-    @property
-    def changes(self) -> list[Change]:
-        """The changes that the run has asked for; the final state is derived from them."""
-        return self.result.requested
-
-    def change(self, *, done: str = "", unknown: str = "", creates: bool = False) -> Change:
-        """Add a change to the run's list, before its request; see `Change`."""
-        change = Change(done, unknown, creates=creates)
-        self.changes.append(change)
-        return change
-
     @property
     def shielded_client(self) -> Client:
-        """The client for a request that changes something: a cancellation takes effect after the answer."""
+        """The client for a request that changes something. A cancellation takes effect after the response."""
         return self.client.guarded(self.shutdown.shielded_request)
 
     @asynccontextmanager
@@ -120,18 +93,18 @@ class Job:
                 yield held
         finally:
             if answer := lock.released.answer:  # a failed deploy is finalized as well
-                self.result.deploy_id = answer.deploy_id
-                self.result.cache_purged = answer.cache_purged
+                self.record.deploy_id = answer.deploy_id
+                self.record.cache_purged = answer.cache_purged
             if problem := lock.released.problem:  # it is in the log already
-                self.result.warnings.append(problem)
-                self.result.lock_state = f"the deploy lock may still be held, and expires {expiry()}"
+                self.record.warnings.append(problem)
+                self.record.lock_problem = f"the deploy lock may still be held, and expires {expiry()}"
 
     async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Call `ask`. A 404 is asked again, for up to a minute, if this run may have created the app."""
         polling = Polling(self.log.info, f"the new app {self.app!r}", _READY_WITHIN)
 
         def is_not_ready(error: RequestRejected) -> bool:
-            return error.status == NOT_FOUND and was_created(self.changes) is not False
+            return error.status == NOT_FOUND and self.record.created is not False
 
         return await polling.repeat(ask, is_not_ready)
 
@@ -165,7 +138,7 @@ class Job:
                 hint=hint,
             ) from error
         finally:
-            self.result.lock_wait_seconds += polling.waited
+            self.record.lock_wait_seconds += polling.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

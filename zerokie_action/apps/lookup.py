@@ -52,7 +52,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     if image is not None:
         inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
-    change = job.change(
+    change = job.record.change(
         creates=True,
         done="the app was created",
         unknown=f"it is not known whether this run created app {job.app!r}",
@@ -65,7 +65,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         app = await _find_taken(job, error)
         _accept_existing(job, app, kind)
         return app, change
-    job.result.kind = kind
+    job.record.kind = kind
     with_image = f" with {image!r}" if image else ""
     job.log.info(f"Created {kind} app {job.app!r}{with_image}")
     note_url(job, app)
@@ -99,7 +99,7 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
     """
     require_not_deleted(job, app)
     note_url(job, app)
-    actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    actual = job.record.kind = kind if app.can_be(kind) else app.kind or "static"
     is_restart = job.settings.operation == "restart"
     if actual != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
@@ -117,9 +117,9 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
         if wanted and actual is None:
-            job.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
+            job.record.note(f"The app keeps the `{name}` of its creation. How to change it: {_HOW_TO_CHANGE}")
         elif wanted and wanted != actual:
-            job.warn(
+            job.record.warn(
                 f"`{name}` has no effect: it is used only when a container app is created; this app has "
                 f"{actual}, and the API can't change that"
             )
@@ -142,10 +142,10 @@ def require_not_deleted(job: Job, app: App) -> None:
 
 async def find_url(job: Job) -> str:
     """The app's URL; empty if the platform gives none. Without one so far, the app is looked up once more."""
-    if not job.result.url:
+    if not job.record.url:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))
-    return job.result.url or ""
+    return job.record.url or ""
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:
@@ -173,4 +173,4 @@ def shown_status(job: Job, app: App) -> str:
 def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result, if the answer has it."""
     if app.address:
-        job.result.url = app.address
+        job.record.url = app.address

@@ -111,10 +111,10 @@ class Deploy:
     def _note_begin(self, answer: App) -> None:
         """Note that the deploy has begun, and the platform's answer; a lost answer is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), answer.image)
-        self.job.result.image = self.rollout.images.new
+        self.job.record.image = self.rollout.images.new
         apps.note_url(self.job, answer)
 
     def _begin_anew(self, before: App) -> None:
         """Start over with the app as another deploy has left it."""
         self.rollout = Rollout(self.rollout.images.requested, before)
-        self.job.result.previous_image = before.image
+        self.job.record.previous_image = before.image

@@ -18,8 +18,7 @@ from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
-from zerokie_action.report.record import Change
-from zerokie_action.report.report import Seen
+from zerokie_action.report.record import Change, Seen
 from zerokie_action.text.numbers import human_seconds
 
 LOOK_TIME = 2.0
@@ -61,15 +60,15 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
         raise _failure(job, rollout, verdict)
     images, shown = rollout.images, rollout.app.image or rollout.images.new
     if not images.requested or rollout.shows_same:
-        job.result.image = shown
+        job.record.image = shown
     if rollout.shows_same:
-        job.warn(
+        job.record.warn(
             f"{job.app!r} is running after {after}, and shows the same image as before, {shown!r}: "
             f"{images.new!r} is the same image, or the platform went back to the previous one. "
             "`health-check-text` can tell"
         )
         return
-    job.result.seen = Seen.RUNNING
+    job.record.seen = Seen.RUNNING
     job.log.info(f"{job.app!r} runs {f'{shown!r} ' if shown else ''}after {after}")
 
 
@@ -140,12 +139,12 @@ async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: flo
 
 
 async def look_up_final_state(job: Job, rollout: Rollout, change: Change) -> str:
-    """Put the app's image into the result. Return what the app was left with, as a clause."""
+    """Put the app's image into the record. Return what the app was left with, as a clause."""
     if image := await look_up_image(job, rollout, change, LOOK_TIME):
-        job.result.image = image
+        job.record.image = image
         return f"{job.app!r} was left with {image!r} and the status {apps.shown_status(job, rollout.app)}"
     if change.outcome is Outcome.UNKNOWN:
-        job.result.image = None
+        job.record.image = None
     return f"it is not known which image {job.app!r} was left with"
 
 

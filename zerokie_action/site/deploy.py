@@ -18,8 +18,7 @@ from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts, Finalized
 from zerokie_action.platform.pages import connect_ahead
-from zerokie_action.report.record import was_created
-from zerokie_action.report.report import Changes, Uploaded
+from zerokie_action.report.record import Files, Uploaded
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled, names_directory
 from zerokie_action.site.local import directory_changed, hash_files
@@ -63,14 +62,14 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     """Report what a deploy would change now, without the lock and without a write."""
     if app is None:
-        job.preview(f"would create static app {job.app!r}")
+        job.record.plan(f"would create static app {job.app!r}")
     plan = await _compare(job, scanned, app)
-    job.result.changes = Changes(
+    job.record.files = Files(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.zone.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
-    _note_waiting(job, plan, job.result.changes)
+    _note_waiting(job, plan, job.record.files)
     preview_domains(job)
 
 
@@ -79,20 +78,20 @@ async def _update(job: Job, scanned: Scan, app: App) -> Mapping[str, str]:
 
     Returns SHA-256 of each file that the app has now, in hex by path.
     """
-    changes = job.result.changes = Changes()
-    job.changes.append(changes)
+    files = job.record.files = Files()
+    change = job.record.change(files=files)
     async with job.deploy_lock(
-        lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
+        lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
     ) as lock:
         plan = await _compare(job, scanned, app)
-        update = Update(job, lock, plan, changes)
+        update = Update(job, lock, plan, change, files)
         if needs_update(plan, job.ci.repository):
             await _carry_out(job, scanned, lock, plan, update)
         else:
             await _require_same(job, scanned)
-    changes.seen = "the new version is deployed"
+    change.seen = "the new version is deployed"
     _log_finalized(job, lock)
-    _note_waiting(job, plan, changes)
+    _note_waiting(job, plan, files)
     return update.deployed_hashes()
 
 
@@ -189,12 +188,12 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
     )
     _log_plan(job, plan)
-    if not was_created(job.changes):  # nothing is doubtful in an app that this run created
+    if not job.record.created:  # nothing is doubtful in an app that this run created
         owner_doubt = about_deploying(job.app, plan, job.ci.repository)
         directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
-            job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
+            job.record.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
     return plan
 
 
@@ -208,11 +207,11 @@ def _log_scan(job: Job, scanned: Scan) -> None:
     if scanned.secrets:
         job.log.info(f"Left out names that look like secrets: {human_paths(scanned.secrets, _SHOWN_PLAIN)}")
     for warning in scanned.warnings:
-        job.warn(warning)
+        job.record.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, scanned.directory):
-                job.warn(
+                job.record.warn(
                     f"`{name}`: {pattern!r} begins with the name of `directory`; leave that name out: "
                     "patterns are relative to `directory`"
                 )
@@ -237,23 +236,25 @@ def _log_plan(job: Job, plan: Plan) -> None:
     log.group(line, names)
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
-        job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
+        job.record.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
     is_first = not plan.zone.files
     if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
-        job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
+        job.record.warn(
+            f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page"
+        )
 
 
-def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
+def _note_waiting(job: Job, plan: Plan, files: Files) -> None:
     """Say how many files wait, and until when."""
-    changes.waiting = len(plan.wait)
+    files.pending = len(plan.wait)
     if plan.wait:
         last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
-        changes.waiting_until = utc_time(last_since + job.settings.delete_stale)
+        files.pending_until = utc_time(last_since + job.settings.delete_stale)
         verb, them = ("waits", "it") if len(plan.wait) == 1 else ("wait", "them")
-        files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
-        job.note(f"{files} {verb}; the first deploy after {day} deletes {them}")
+        stale, day = human_files(len(plan.wait), "stale file"), files.pending_until.partition("T")[0]
+        job.record.note(f"{stale} {verb}; the first deploy after {day} deletes {them}")
         if plan.zone.is_unread:
-            job.warn(
+            job.record.warn(
                 "It is not known since when stale files wait, because the manifest can't be read: they wait "
                 "anew. If it can never be read, they stay until a deploy with `delete-stale: true`"
             )
@@ -264,6 +265,8 @@ def _log_finalized(job: Job, lock: DeployLock) -> None:
     deploy_id, is_purged = answer.deploy_id, answer.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        job.warn(f"Finalize gave no deploy ID: {lock.released.lost}")
+        job.record.warn(f"Finalize gave no deploy ID: {lock.released.lost}")
     if is_purged is False or lock.released.answer is None:
-        job.warn("The CDN's cache may not have been purged: visitors may see the old version for a while")
+        job.record.warn(
+            "The CDN's cache may not have been purged: visitors may see the old version for a while"
+        )
