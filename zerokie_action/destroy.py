@@ -132,7 +132,7 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
     write = job.record.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
-    ).write()
+    ).request()
     what: str | None = None
     try:
         async with AsyncExitStack() as stack:

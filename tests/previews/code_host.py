@@ -1,4 +1,4 @@
-"""A forge in memory: pull requests with comments and deployments, or GitLab's merge requests."""
+"""A code host in memory: pull requests with comments and deployments, or GitLab's merge requests."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from zerokie_action.inputs.load import Environment, load
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.report import Report
 
-TOKEN = "good-token"  # noqa: S105 - of a forge in memory
+TOKEN = "good-token"  # noqa: S105 - of a code host in memory
 GITHUB = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_SERVER_URL": "https://github.example.com",
@@ -59,15 +59,15 @@ class Deployment:
 
 
 @dataclass
-class Forge:
-    """Answers what a forge would answer.
+class CodeHost:
+    """Answers what a code host would answer.
 
     Attributes:
         comments: texts by their IDs, in order.
         about: the request of each comment that a run has made.
         states: what becomes of requests, by number; there are no others.
         heads: the commits of requests, by number.
-        deployments: deployments by their IDs, in order; None on a forge that has none, such as Gitea.
+        deployments: deployments by their IDs, in order; None on a code host that has none, such as Gitea.
         answers: status and body for a request, in place of its state.
         refuse: method -> status and body; all requests of that method get it.
         answer_deployments: in place of all answers about deployments.
@@ -95,7 +95,7 @@ class Forge:
     on_request: Callable[[str], object] = lambda _line: None
 
     def respond(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """What a forge would answer."""
+        """What a code host would answer."""
         self.requests.append(f"{method} {target}")
         parts = urlsplit(target)
         if refused := self._refused(method, headers):
@@ -202,14 +202,14 @@ def _page(listed: list[dict[str, Any]], size: int, page: int) -> Answer:
 
 @asynccontextmanager
 async def job(
-    world: World, forge: Forge | Handler, ci: str = "github", event: str = ""
+    world: World, host: CodeHost | Handler, ci: str = "github", event: str = ""
 ) -> AsyncIterator[dict[str, str]]:
-    """The environment of a job of the forge, about a pull or merge request."""
+    """The environment of a job of the code host, about a pull or merge request."""
     folder = world.folder.parent
     files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
     path = folder / "event.json"
     path.write_text(event or EVENT)
-    async with serve(forge.handle if isinstance(forge, Forge) else forge) as server:
+    async with serve(host.handle if isinstance(host, CodeHost) else host) as server:
         yield {
             "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(path), "GITHUB_API_URL": server.url},
             "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
@@ -217,12 +217,12 @@ async def job(
 
 
 def run(
-    world: World, forge: Forge | Handler, ci: str = "github", event: str = "", **inputs: object
+    world: World, host: CodeHost | Handler, ci: str = "github", event: str = "", **inputs: object
 ) -> Outcome:
     """A run of the action in such a job."""
 
     async def main() -> Outcome:
-        async with job(world, forge, ci, event) as world.env:
+        async with job(world, host, ci, event) as world.env:
             tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
             return await world.arun(**{**tokens, **inputs})
 
@@ -230,7 +230,7 @@ def run(
 
 
 async def tell_here(env: dict[str, str], result: Report, **inputs: object) -> str:
-    """What the end of a run with this result in a job does with the forge. Returns the log."""
+    """What the end of a run with this result in a job sends to the code host. Returns the log."""
     given = {"app": result.app, "github_token": TOKEN, "preview_environment": "previews", **inputs}
     texts = {f"ZEROKIE_{name.upper()}": str(value) for name, value in given.items()}
     settings, _ = load(Environment(env | texts))
@@ -239,11 +239,11 @@ async def tell_here(env: dict[str, str], result: Report, **inputs: object) -> st
     return log.getvalue()
 
 
-def tell(world: World, forge: Forge, result: Report, event: str = "", **inputs: object) -> str:
+def tell(world: World, host: CodeHost, result: Report, event: str = "", **inputs: object) -> str:
     """The same in a job of its own, without the run. Returns the log."""
 
     async def main() -> str:
-        async with job(world, forge, event=event) as world.env:
+        async with job(world, host, event=event) as world.env:
             return await tell_here(world.env, result, **inputs)
 
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
@@ -254,17 +254,17 @@ def warnings(log: str) -> list[str]:
     return [line for line in log.splitlines() if re.match("::warning::|(\x1b\\[0;33m)?Warning: ", line)]
 
 
-def active(forge: Forge, task: str) -> list[str]:
+def active(host: CodeHost, task: str) -> list[str]:
     """The commits of the active deployments of a task, the oldest first, with their states."""
-    assert forge.deployments is not None
+    assert host.deployments is not None
     return [
         f"{found.fields['ref']} {found.state}"
-        for found in forge.deployments.values()
+        for found in host.deployments.values()
         if found.fields["task"] == task and found.state != "inactive"
     ]
 
 
 async def hang(peer: Peer) -> None:
-    """A forge that does not answer."""
+    """A code host that does not answer."""
     await peer.request()
     await peer.gone()

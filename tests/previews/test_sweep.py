@@ -1,4 +1,4 @@
-"""`operation: sweep`, whole runs: what a forge and the platform say decides which previews go."""
+"""`operation: sweep`, whole runs: what a code host and the platform say decides which previews go."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.faults import Kind
 from tests.http.servers import Handler, Peer, always
-from tests.previews.code_host import TOKEN, Forge, run
+from tests.previews.code_host import TOKEN, CodeHost, run
 from tests.support.containers import lines, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World
@@ -30,9 +30,9 @@ def container(world: World, name: str) -> None:
     world.platform.apps.set_status(name, "running")
 
 
-def sweep(world: World, forge: Forge | Handler, ci: str = "github", **inputs: Any) -> Outcome:
+def sweep(world: World, host: CodeHost | Handler, ci: str = "github", **inputs: Any) -> Outcome:
     given: dict[str, Any] = {"operation": "sweep", "app": "my-site-pr-*", "comment": True, **inputs}
-    outcome = run(world, forge, ci, **given)
+    outcome = run(world, host, ci, **given)
     check_result(outcome.outputs)
     assert [outcome.outputs[name] for name in ("app", "url", "kind")] == [None] * 3
     return outcome
@@ -46,9 +46,9 @@ def previews(world: World, count: int) -> list[str]:
     return names
 
 
-def closed(count: int, **more: Any) -> Forge:
-    """A forge where the first so many requests are closed."""
-    return Forge(states=dict.fromkeys(range(1, count + 1), "closed"), **more)
+def closed(count: int, **more: Any) -> CodeHost:
+    """A code host where the first so many requests are closed."""
+    return CodeHost(states=dict.fromkeys(range(1, count + 1), "closed"), **more)
 
 
 def left(world: World) -> set[str]:
@@ -82,45 +82,45 @@ def test_only_previews_of_closed_requests_go(world: World, ci: str) -> None:
     for name in [*stay, *go]:
         preview(world, name, f"{HOST[ci]}/o/r")
     over = "merged" if ci == "gitlab" else "closed"
-    forge = Forge(states=dict.fromkeys((0, 1, 2, 3, 5, 7, 120), over) | {12: "opened"})
-    outcome = sweep(world, forge, ci, app=f"my-site-{kind}-*\ndocs-{kind}-*\n# all\n")
+    host = CodeHost(states=dict.fromkeys((0, 1, 2, 3, 5, 7, 120), over) | {12: "opened"})
+    outcome = sweep(world, host, ci, app=f"my-site-{kind}-*\ndocs-{kind}-*\n# all\n")
     require(outcome, go)
     assert left(world) == stay
     assert f"Keeping 'docs-{kind}-12': {request}12 is opened" in lines(outcome)
     assert f"Deleted app 'my-site-{kind}-2' with 2 files: {request}2 is {over}" in lines(outcome)
     assert len({record.session for record in outcome.sent("POST", "/deploy/lock$")}) == len(go)
-    told = [number for number, text in forge.comments.items() if "is deleted" in text]
-    assert sorted(forge.about[number] for number in told) == [1, 1, 2, 120]
+    told = [number for number, text in host.comments.items() if "is deleted" in text]
+    assert sorted(host.about[number] for number in told) == [1, 1, 2, 120]
     assert f"- Deleted app 'docs-{kind}-120' with 2 files: " in outcome.summary
-    assert API_KEY not in "".join(forge.received)
+    assert API_KEY not in "".join(host.received)
 
 
 def test_each_comment_has_the_time_of_its_own_preview(world: World) -> None:
     """The comment on a request gives the time of its own preview."""
-    names, forge = previews(world, 2), closed(2)
+    names, host = previews(world, 2), closed(2)
     world.fault(Kind.DELAY, "DELETE", "-pr-2$", seconds=4.0)
-    require(sweep(world, forge), names)
-    first, second = forge.comments.values()
+    require(sweep(world, host), names)
+    first, second = host.comments.values()
     assert "\n4 s\n" not in first
     assert "\n4 s\n" in second
 
 
 def test_only_matching_apps_are_asked_about(world: World) -> None:
     """Nobody is asked about the apps of others, and no list of requests is read."""
-    forge = Forge(states={1: "open", 2: "closed"})
+    host = CodeHost(states={1: "open", 2: "closed"})
     previews(world, 2)
     preview(world, "other-1")
-    require(sweep(world, forge, comment=False), ["my-site-pr-2"])
-    assert forge.requests == [f"GET /repos/o/r/pulls/{number}" for number in (1, 2, 2)]
+    require(sweep(world, host, comment=False), ["my-site-pr-2"])
+    assert host.requests == [f"GET /repos/o/r/pulls/{number}" for number in (1, 2, 2)]
 
 
 def test_a_container_is_asked_about_right_before_the_delete(world: World) -> None:
-    """They have no lock and no owner: the forge is asked right before the DELETE."""
+    """They have no lock and no owner: the code host is asked right before the DELETE."""
     for number in (1, 2):
         container(world, f"my-site-pr-{number}")
-    forge = closed(2)
-    forge.on_request = lambda line: forge.states.update({2: "open"}) if line.endswith("/pulls/2") else None
-    outcome = sweep(world, forge)
+    host = closed(2)
+    host.on_request = lambda line: host.states.update({2: "open"}) if line.endswith("/pulls/2") else None
+    outcome = sweep(world, host)
     require(outcome, ["my-site-pr-1"])
     assert left(world) == {"my-site-pr-2"}
     assert "Keeping 'my-site-pr-2': pull request #2 is open" in lines(outcome)
@@ -128,30 +128,30 @@ def test_a_container_is_asked_about_right_before_the_delete(world: World) -> Non
 
 
 def test_pull_request_limits_the_sweep(world: World) -> None:
-    """`pull-request` limits the sweep: its apps are looked up by name, and the forge is asked as well."""
+    """`pull-request` limits the sweep: its apps are looked up by name, and the code host is asked as well."""
     for name in ("my-site-pr-1", "my-site-pr-12", "docs-pr-1"):
         preview(world, name)
-    forge = Forge(states={1: "closed", 12: "closed"})
-    outcome = sweep(world, forge, app="my-site-pr-*\ndocs-pr-*\nblog-pr-*", pull_request=1)
+    host = CodeHost(states={1: "closed", 12: "closed"})
+    outcome = sweep(world, host, app="my-site-pr-*\ndocs-pr-*\nblog-pr-*", pull_request=1)
     require(outcome, ["docs-pr-1", "my-site-pr-1"])
     assert left(world) == {"my-site-pr-12"}
     assert outcome.sent("GET", "/v1/apps$") == []
     assert outcome.outputs["warnings"] == []
-    require(sweep(world, forge, pull_request=1), [])
+    require(sweep(world, host, pull_request=1), [])
 
 
 def test_a_request_reopened_under_the_lock_keeps_its_preview(world: World) -> None:
     """The second answer counts; the lock is released with zeros. Nothing to do is a success."""
     previews(world, 1)
-    forge = closed(1)
-    world.once("POST", "/lock$", lambda: forge.states.update({1: "open"}))
-    outcome = sweep(world, forge)
+    host = closed(1)
+    world.once("POST", "/lock$", lambda: host.states.update({1: "open"}))
+    outcome = sweep(world, host)
     require(outcome, [])
     assert left(world) == {"my-site-pr-1"}
     assert world.platform.lock("my-site-pr-1") is None
     (finalized,) = world.platform.deployments("my-site-pr-1")
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
-    assert forge.comments == {}
+    assert host.comments == {}
     assert "nothing to delete" in outcome.summary
 
 
@@ -169,7 +169,7 @@ ANSWERS = {
 def test_any_other_answer_keeps_the_app(world: World) -> None:
     """The app stays, and the log says what was answered."""
     names = previews(world, len(ANSWERS))
-    outcome = sweep(world, Forge(answers=ANSWERS))
+    outcome = sweep(world, CodeHost(answers=ANSWERS))
     require(outcome, [])
     assert left(world) == {*names}
     locked, *others = (line for line in lines(outcome) if line.startswith("Keeping "))
@@ -205,16 +205,16 @@ def test_another_repositorys_preview_stays(world: World) -> None:
 
 def test_a_dry_run_says_which_and_comments_nothing(world: World) -> None:
     previews(world, 2)
-    forge = Forge(states={1: "closed", 2: "opened"})
-    outcome = sweep(world, forge, dry_run=True)
+    host = CodeHost(states={1: "closed", 2: "opened"})
+    outcome = sweep(world, host, dry_run=True)
     require(outcome, ["my-site-pr-1"], status="planned")
     assert {record.method for record in outcome.requests} == {"GET"}
-    assert all(line.startswith("GET ") for line in forge.requests)
+    assert all(line.startswith("GET ") for line in host.requests)
     assert "Plan: would delete app 'my-site-pr-1' with 2 files: " in outcome.log
     assert "nothing was changed" in outcome.summary
 
 
-# --- the forge and the keys
+# --- the code host and the keys
 
 
 async def hang(peer: Peer) -> None:
@@ -222,24 +222,24 @@ async def hang(peer: Peer) -> None:
     await peer.gone()
 
 
-FAILURES: dict[str, tuple[Forge | Handler, int]] = {
-    "500": (Forge(refuse={"GET": (500, b"oops")}), 5),
+FAILURES: dict[str, tuple[CodeHost | Handler, int]] = {
+    "500": (CodeHost(refuse={"GET": (500, b"oops")}), 5),
     "silence": (hang, 5),
     "no JSON": (always(200, b"<html>Sign in</html>"), 5),
     "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), 2),
-    "401": (Forge(refuse={"GET": (401, b'{"message": "Bad credentials"}')}), 2),
-    "403": (Forge(refuse={"GET": (403, b'{"message": "Resource not accessible by integration"}')}), 2),
-    "429": (Forge(refuse={"GET": (429, b'{"message": "Too many requests"}')}), 5),
+    "401": (CodeHost(refuse={"GET": (401, b'{"message": "Bad credentials"}')}), 2),
+    "403": (CodeHost(refuse={"GET": (403, b'{"message": "Resource not accessible by integration"}')}), 2),
+    "429": (CodeHost(refuse={"GET": (429, b'{"message": "Too many requests"}')}), 5),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
+def test_a_code_host_that_refuses_ends_the_sweep(world: World, case: str) -> None:
     """The sweep ends and destroys nothing. For a refusal, the hint has both causes: permission and limit."""
-    forge, code = FAILURES[case]
+    host, code = FAILURES[case]
     ci = "gitlab" if case == "403" else "github"
     names = previews(world, 2)
-    outcome = sweep(world, forge, ci, retry_timeout="20s")
+    outcome = sweep(world, host, ci, retry_timeout="20s")
     require(outcome, [], code, "failed")
     assert left(world) == {*names}
     assert outcome.outputs["error"].endswith("; left for the next run: 'my-site-pr-1', 'my-site-pr-2'")
@@ -255,36 +255,36 @@ def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
 @pytest.mark.parametrize("allowance", [2, 3], ids=lambda left: f"{left} left")
 def test_a_code_hosts_limit_is_a_refusal(world: World, allowance: int) -> None:
     """Each app takes two requests, the second under its lock. A later sweep destroys the rest."""
-    names, forge = previews(world, 3), closed(3, allowance=allowance)
-    outcome = sweep(world, forge, comment=False)
+    names, host = previews(world, 3), closed(3, allowance=allowance)
+    outcome = sweep(world, host, comment=False)
     require(outcome, names[:1], 2, "failed")
     assert '127.0.0.1 answered 403: "{"message": "API rate limit exceeded"}"' in outcome.outputs["error"]
     assert outcome.outputs["error"].endswith(
         "left for the next run: " + ", ".join(map(repr, names[allowance - 1 :]))
     )
     assert [world.platform.lock(name) for name in left(world)] == [None, None]
-    forge.allowance = math.inf
-    require(sweep(world, forge), names[1:])
+    host.allowance = math.inf
+    require(sweep(world, host), names[1:])
 
 
-def test_an_outage_of_the_forge_is_waited_out(world: World) -> None:
+def test_an_outage_of_the_code_host_is_waited_out(world: World) -> None:
     """It is asked again, also under the lock."""
-    names, forge = previews(world, 1), closed(1, refuse={"GET": (502, b"")})
-    world.loop.call_later(5, forge.refuse.clear)
-    world.once("POST", "/lock$", lambda: forge.refuse.update(GET=(502, b"")))
-    world.loop.call_later(20, forge.refuse.clear)
-    require(sweep(world, forge, comment=False), names)
+    names, host = previews(world, 1), closed(1, refuse={"GET": (502, b"")})
+    world.loop.call_later(5, host.refuse.clear)
+    world.once("POST", "/lock$", lambda: host.refuse.update(GET=(502, b"")))
+    world.loop.call_later(20, host.refuse.clear)
+    require(sweep(world, host, comment=False), names)
 
 
 def test_no_token_is_exit_2(world: World) -> None:
     """Exit 2 before anything is asked."""
-    outcome = sweep(world, Forge(), "gitlab", gitlab_token=None)
+    outcome = sweep(world, CodeHost(), "gitlab", gitlab_token=None)
     require(outcome, [], 2, "failed")
     assert "`gitlab-token` is not set" in outcome.outputs["error"]
     assert outcome.requests == []
 
 
-def test_no_forge_is_exit_2(world: World) -> None:
+def test_no_code_host_is_exit_2(world: World) -> None:
     outcome = world.run(operation="sweep", app="my-site-pr-*", github_token=TOKEN)
     assert (outcome.exit_code, outcome.requests) == (2, [])
     assert "GitHub or GitLab" in outcome.outputs["error"]
@@ -306,10 +306,10 @@ def test_an_app_whose_lock_is_held_is_left(world: World) -> None:
 
 def test_one_failed_deletion_does_not_stop_the_others(world: World) -> None:
     """The others are; the first error's code counts, all are named, and the next run deletes them."""
-    names, forge = previews(world, 4), closed(4)
+    names, host = previews(world, 4), closed(4)
     world.fault(Kind.STATUS, "DELETE", "-pr-1$", status=400)
     world.fault(Kind.STATUS, "DELETE", "-pr-3$", status=503, times=None)
-    outcome = sweep(world, forge, retry_timeout="70s")  # longer than the release of a lock may take
+    outcome = sweep(world, host, retry_timeout="70s")  # longer than the release of a lock may take
     require(outcome, [names[1], names[3]], 4, "failed")
     assert left(world) == {names[0], names[2]}
     error = outcome.outputs["error"]
@@ -317,9 +317,9 @@ def test_one_failed_deletion_does_not_stop_the_others(world: World) -> None:
     assert f"; App '{names[2]}': Deleting app" in error
     assert error.endswith(f"it is not known whether app '{names[2]}' was deleted")
     assert [world.platform.lock(name) for name in (names[0], names[2])] == [None, None]
-    assert len(forge.comments) == 2
+    assert len(host.comments) == 2
     world.platform.faults.clear()
-    require(sweep(world, forge), [names[0], names[2]])
+    require(sweep(world, host), [names[0], names[2]])
 
 
 def test_a_deletion_whose_answer_is_lost_is_looked_up(world: World) -> None:
@@ -343,10 +343,10 @@ def test_a_lock_that_could_not_be_released_is_told(world: World) -> None:
 
 def test_a_refused_token_after_an_error_tells_both(world: World) -> None:
     """The sweep ends there, and its error names both problems."""
-    names, forge = previews(world, 3), closed(3)
+    names, host = previews(world, 3), closed(3)
     world.fault(Kind.STATUS, "DELETE", "-pr-1$", status=400)
-    world.once("DELETE", "-pr-2$", lambda: forge.refuse.update(GET=(401, b"{}")))
-    outcome = sweep(world, forge)
+    world.once("DELETE", "-pr-2$", lambda: host.refuse.update(GET=(401, b"{}")))
+    outcome = sweep(world, host)
     require(outcome, names[1:2], 4, "failed")
     error = outcome.outputs["error"]
     assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
@@ -379,9 +379,9 @@ def test_a_signal_reports_what_was_destroyed(world: World) -> None:
 
 def test_a_signal_after_a_deletion_counts_the_app_as_gone(world: World) -> None:
     """The app that is gone is not left."""
-    names, forge = previews(world, 2), closed(2)
-    forge.on_request = lambda line: tell(world, after=0) if line.startswith("POST") else None
-    outcome = sweep(world, forge)
+    names, host = previews(world, 2), closed(2)
+    host.on_request = lambda line: tell(world, after=0) if line.startswith("POST") else None
+    outcome = sweep(world, host)
     require(outcome, names[:1], 143, "cancelled")
     assert outcome.outputs["error"].endswith(f"left for the next run: '{names[1]}'")
 

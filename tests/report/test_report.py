@@ -46,7 +46,7 @@ async def test_no_text_of_a_report_contains_a_secret():
         warnings=[f"a {secret} b"],
         left=[secret],
     )
-    record.change(creates=True, done=f"created {secret}").write().outcome = Outcome.DONE
+    record.change(creates=True, done=f"created {secret}").request().outcome = Outcome.DONE
     facts = RunFacts("deploy", secret, dry_run=False, requested_image=secret, links={secret: secret}, began=0)
     clean, failed = conclude(record, facts, None), conclude(record, facts, DeployError(secret, hint=secret))
     assert secret not in render_json(clean) + render_json(failed) + f"{clean}{failed}"

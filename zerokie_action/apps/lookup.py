@@ -58,7 +58,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         unknown=f"it is not known whether this run created app {job.app!r}",
     )
     try:
-        app = await job.shielded_client.create_app(job.app, kind, write=change.write(), **fields)
+        app = await job.shielded_client.create_app(job.app, kind, write=change.request(), **fields)
     except RequestRejected as error:
         if not is_conflict(error):
             raise

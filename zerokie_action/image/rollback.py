@@ -27,7 +27,7 @@ async def roll_back(failed: Deploy, failure: DeployError) -> None:
     back = Deploy(job, Rollout(images.previous, failed.rollout.app), Change())
 
     async def request() -> None:
-        if back.change.writes:  # a deploy in progress has refused the last request
+        if back.change.sent:  # a deploy in progress has refused the last request
             # The status may be that deploy's, so it does not tell whether the failure is over.
             await _require_allowed(failed, failure if isinstance(failure, HealthCheckFailed) else None)
         back.rollout = Rollout(images.previous, failed.rollout.app)

@@ -55,7 +55,7 @@ class Deploy:
             self._begin_anew(app)
 
         async def attempt() -> None:
-            if self.change.writes:  # a 409: another deploy has changed the app, or somebody deletes it
+            if self.change.sent:  # a 409: another deploy has changed the app, or somebody deletes it
                 before = await job.client.get_app(job.app)
                 apps.require_not_deleted(job, before)
                 self._begin_anew(before)
@@ -77,7 +77,7 @@ class Deploy:
             RequestRejected: when the platform refuses the deploy; with status 409 during another deploy.
             PlatformUnavailable: when the platform gave no answer, and the app does not show the deploy.
         """
-        job, rollout, write = self.job, self.rollout, self.change.write()
+        job, rollout, write = self.job, self.rollout, self.change.request()
         has_begun = await self._request_once(write)
         if not has_begun and job.client.http.retry_timeout:
             job.log.info("Requesting the deploy again: the app shows no sign of the first request")

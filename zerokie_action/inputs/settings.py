@@ -285,7 +285,7 @@ class Settings(BaseSettings):
         return tuple(pattern.removesuffix("*") for pattern in formats.parse_lines(self.app))
 
     @property
-    def forge_tokens(self) -> dict[str, str]:
+    def code_host_tokens(self) -> dict[str, str]:
         """The tokens for the APIs of GitHub and GitLab, by the names of their inputs."""
         return {
             "github-token": self.github_token.get_secret_value(),

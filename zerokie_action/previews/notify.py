@@ -10,7 +10,7 @@ from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.settings import Settings
-from zerokie_action.previews.code_host import RATE_LIMIT, Forge
+from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.comment import Comment, update_comment
 from zerokie_action.previews.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.report.files import rendered
@@ -57,35 +57,36 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         )
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        http, token = RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens[about.token_input]
-        forge = Forge(http, token, ci.log, about, "Commenting")
+        http = RetryingClient(transport, 0, log=ci.log.debug)
+        token = settings.code_host_tokens[about.token_input]
+        code_host = CodeHost(http, token, ci.log, about, "Commenting")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            tasks.start_soon(_try, forge, about.permission, partial(update_comment, forge, comment))
+            tasks.start_soon(_try, code_host, about.permission, partial(update_comment, code_host, comment))
         state = _STATES.get((report.operation, report.status))
         if environment and state and about.deployments and not report.dry_run:
             url = report.url if state == "success" and is_web_url(report.url or "") else None
             log_url = report.links.get("Log", "")
             deployment = Deployment(report.app, environment, state, url or "", log_url)
-            forge = forge._replace(purpose="Updating the deployment")
-            tasks.start_soon(_try, forge, PERMISSION, partial(update_deployments, forge, deployment))
+            code_host = code_host._replace(purpose="Updating the deployment")
+            tasks.start_soon(_try, code_host, PERMISSION, partial(update_deployments, code_host, deployment))
 
 
-async def _try(forge: Forge, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _try(code_host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
     """Call `work` with a time limit of 20 seconds. A failure becomes one warning."""
-    if not forge.token:
-        name = forge.about.token_input
-        forge.log.warning(f"{forge.purpose} failed: `{name}` is not set. {permission}")
+    if not code_host.token:
+        name = code_host.about.token_input
+        code_host.log.warning(f"{code_host.purpose} failed: `{name}` is not set. {permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
         limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
-        forge.log.warning(f"{error}. {permission}{limit}")
+        code_host.log.warning(f"{error}. {permission}{limit}")
     except DeployError as error:
-        forge.log.warning(str(error))
+        code_host.log.warning(str(error))
     except TimeoutError:
-        forge.log.warning(f"{forge.purpose} failed: no response within {human_seconds(_TIME)}")
+        code_host.log.warning(f"{code_host.purpose} failed: no response within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - the deploy itself is done
-        forge.log.warning(f"{forge.purpose} failed: {error!r}")
+        code_host.log.warning(f"{code_host.purpose} failed: {error!r}")

@@ -18,7 +18,7 @@ from zerokie_action.destroy import Kind, destroy, with_files
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.http.request import Outcome
 from zerokie_action.platform.models import App
-from zerokie_action.previews.code_host import Forge
+from zerokie_action.previews.code_host import CodeHost
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.record import Change, Record
 from zerokie_action.report.report import RunFacts, conclude
@@ -65,14 +65,14 @@ def _require_code_host(job: Job) -> None:
             "`operation: sweep` needs a job on GitHub or GitLab, to find closed pull requests",
             hint="Run it in a workflow or pipeline of the repository with the previews.",
         )
-    if not job.settings.forge_tokens[about.token_input]:
+    if not job.settings.code_host_tokens[about.token_input]:
         raise ConfigurationError(
             f"`operation: sweep` can't query {about.host}, because `{about.token_input}` is not set",
             hint=f"Set `{about.token_input}`. {about.reading}.",
         )
 
 
-async def _find_previews(job: Job) -> dict[str, Forge]:
+async def _find_previews(job: Job) -> dict[str, CodeHost]:
     """Return the previews by name, each with the API for its pull request.
 
     With the input `pull-request`, return a name for each pattern, even if no such app exists. A missing app
@@ -87,15 +87,15 @@ async def _find_previews(job: Job) -> dict[str, Forge]:
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
     if not number:
         job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
-    tokens, previews = job.settings.forge_tokens, {}
+    tokens, previews = job.settings.code_host_tokens, {}
     for number, name in numbers:
         if about := job.ci.pull_request(number):
             purpose, token = f"Reading {about.name}", tokens[about.token_input]
-            previews[name] = Forge(job.client.http, token, job.log, about, purpose)
+            previews[name] = CodeHost(job.client.http, token, job.log, about, purpose)
     return previews
 
 
-async def _delete(job: Job, name: str, code_host: Forge) -> DeployError | None:
+async def _delete(job: Job, name: str, code_host: CodeHost) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
     app_job, began = _job_for(job, name, code_host.about.number), anyio.current_time()
     settings, record = app_job.settings, app_job.record
@@ -123,7 +123,7 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, record=Record(job.log), session=str(uuid.uuid4()))
 
 
-async def _approve(code_host: Forge, job: Job, _app: App, kind: Kind) -> str | None:
+async def _approve(code_host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
     """Approve the deletion if the app belongs to this repository and its pull request is still closed."""
     files, problem = "", ""
     if kind is Kind.UNKNOWN:
@@ -158,4 +158,4 @@ def _add(record: Record, name: str, of_app: Record) -> None:
     if is_deleted or of_app.would_change:
         record.apps.append(name)
     # The output `apps` already names a deleted app, so an error doesn't describe the deletion again.
-    record.changes += (Change(writes=change.writes) if is_deleted else change for change in of_app.changes)
+    record.changes += (Change(sent=change.sent) if is_deleted else change for change in of_app.changes)

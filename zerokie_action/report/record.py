@@ -86,7 +86,7 @@ class Change:
         seen: the clause after a later look at the app. Replaces the other clauses.
         creates: whether the change creates the app.
         files: the changed files. After an early end, their counts describe the state.
-        writes: the requests. A change of files has one for each file.
+        sent: the requests. A change of files has one for each file.
     """
 
     done: str = ""
@@ -94,17 +94,17 @@ class Change:
     seen: str = ""
     creates: bool = False
     files: Files | None = None
-    writes: list[Write] = field(default_factory=list)
+    sent: list[Write] = field(default_factory=list)
 
-    def write(self) -> Write:
+    def request(self) -> Write:
         """Add a request to this change, before the request is sent."""
-        self.writes.append(Write())
-        return self.writes[-1]
+        self.sent.append(Write())
+        return self.sent[-1]
 
     @property
     def outcome(self) -> Outcome:
         """The outcome: unknown if one of the requests is unknown, otherwise done if one is done."""
-        return max((write.outcome for write in self.writes), default=Outcome.REFUSED)
+        return max((sent.outcome for sent in self.sent), default=Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:

@@ -42,7 +42,7 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
-    write = job.record.change(unknown=f"it is not known whether {domain!r} was attached").write()
+    write = job.record.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
         attached = await job.shielded_client.add_domain(job.app, domain, write=write)
     except DeployError as error:
@@ -61,7 +61,7 @@ async def _attach(job: Job, domain: str) -> None:
 
 
 async def _remove(job: Job, domain: str) -> None:
-    write = job.record.change(unknown=f"it is not known whether {domain!r} was removed").write()
+    write = job.record.change(unknown=f"it is not known whether {domain!r} was removed").request()
     removed = await job.shielded_client.remove_domain(job.app, domain, write=write)
     job.record.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 

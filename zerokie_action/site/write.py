@@ -77,7 +77,7 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.check)
             progress.begin(path, file.size, lambda: content.taken)
-            write = self._change.write()
+            write = self._change.request()
             await self._client.put_file(self._job.app, path, content, content_type(path), write=write)
             progress.end(path)
             self._files.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
@@ -99,7 +99,7 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, write=self._change.write())
+            was_there = await self._client.delete_file(self._job.app, path, write=self._change.request())
             self._gone.add(path)
             if was_there:  # a late listing may show a file that an earlier deploy has deleted
                 self._files.deleted[path] = self._plan.zone.files[path][0]
