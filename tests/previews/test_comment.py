@@ -1,6 +1,6 @@
-"""`comment: true`, the whole way: what is written on the pull or merge request.
+"""Whole runs with `comment: true`: the comment on the pull request.
 
-`tests/previews/test_notify.py` has when that is, and what a code host can't break.
+`tests/previews/test_notify.py` tests when a run comments, and failures of the code host.
 """
 
 import hmac
@@ -23,21 +23,21 @@ def run(world: World, host: CodeHost, ci: str = "github", **inputs: object) -> O
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
-    """The first line of our comment with this ID."""
+    """Return the first line of the action's comment with this ID."""
     place = "/repos/o/r/issues/12/comments" if ci == "github" else "/projects/7/merge_requests/3/notes"
     label = f"{place}\0{app}\0{number}"
     return f"<!-- zerokie-action: {hmac.new(key.encode(), label.encode(), 'sha256').hexdigest()} -->"
 
 
 def comment(host: CodeHost) -> str:
-    """The only comment there is."""
+    """Return the only comment."""
     (text,) = host.comments.values()
     return text
 
 
 @BOTH
 def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
-    """What was deployed, from which commit, what changed, and how long it took."""
+    """The comment shows app, commit, counts and duration."""
     host = CodeHost()
     outcome = run(world, host, ci)
     assert outcome.exit_code == 0
@@ -64,7 +64,7 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
 
 @BOTH
 def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
-    """The newest counts. Another app's or key's, a quoted one and a copy are not ours."""
+    """The action edits its newest comment. It ignores other apps, other keys, quotes and copies."""
     others = ["hello"] * 340
     ours = {7: "an old one of ours", 330: "ours"}
     for number, text in ours.items():
@@ -80,8 +80,8 @@ def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     assert len(host.comments) == len(others)
 
 
-def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
-    """The comment says so; it has no URL any more."""
+def test_the_comment_reports_a_deleted_preview(world: World) -> None:
+    """The comment has no URL anymore."""
     host = CodeHost()
     run(world, host)
     outcome = run(world, host, operation="destroy")
@@ -91,7 +91,7 @@ def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
 
 
 def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
-    """What would be done, with as many names as fit: a code host refuses long comments."""
+    """The plan lists as many files as fit, because code hosts reject long comments."""
     host = CodeHost()
     world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
     outcome = run(world, host, dry_run=True, domains="www.example.com")
@@ -106,8 +106,8 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     )
 
 
-def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:
-    """What the platform says means nothing in Markdown; an answer of the code host issues no command.
+def test_hostile_text_and_secrets_are_harmless_in_the_comment(world: World) -> None:
+    """The platform's text isn't Markdown. A response of the code host issues no command.
 
     No secret is in the comment, nor in the log.
     """
@@ -129,8 +129,8 @@ def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> 
 @pytest.mark.parametrize(
     ("token", "words"), [(TOKEN, "was refused (403)"), (None, "failed: `gitlab-token` is not set")]
 )
-def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
-    """The warning names the scope, which the job's own token does not have."""
+def test_an_insufficient_gitlab_token_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning names the scope that the job token lacks."""
     outcome = run(world, CodeHost(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
     assert f"Commenting {words}. `gitlab-token` needs the scope `api`" in warning

@@ -1,4 +1,4 @@
-"""What the end of a run tells the code host, and what a code host can't break.
+"""Comment and deployment by outcome of the run, and failures of the code host.
 
 `tests/previews/test_comment.py` and `test_deployments.py` have what becomes of comments and deployments.
 """
@@ -20,11 +20,11 @@ EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
 
 
 def run(world: World, host: CodeHost | Handler, **inputs: Any) -> Outcome:
-    """A deploy that the request gets a comment and a deployment of."""
+    """Run a deploy with a comment and a deployment on the pull request."""
     return hosts.run(world, host, **{**BOTH, "event": EVENT, **inputs})
 
 
-# --- which outcome tells what
+# --- by outcome
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def run(world: World, host: CodeHost | Handler, **inputs: Any) -> Outcome:
         ("destroy", "failed", False, ["old success"]),
     ],
 )
-def test_the_button_leads_to_what_is_live(
+def test_the_button_leads_to_the_live_version(
     world: World, operation: str, status: str, expected: list[str], *, is_dry: bool
 ) -> None:
-    """A failed deploy is shown, and leaves the older deployment active. A comment tells of almost any end."""
+    """A failed deploy adds a deployment and keeps the older one active. Almost every run comments."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
     host = CodeHost(deployments={501: Deployment(old, [{"state": "success"}])})
     hosts.tell(world, host, Report(operation, "site", is_dry, status), EVENT, **BOTH)
@@ -55,8 +55,8 @@ def test_the_button_leads_to_what_is_live(
     assert len(host.comments) == (status not in {"cancelled", "skipped"})
 
 
-def test_an_address_that_is_none_is_not_sent(world: World) -> None:
-    """Such as one that had a secret, or that of the log of a run that has none."""
+def test_an_invalid_url_is_not_sent(world: World) -> None:
+    """One URL contained a secret. The URL of the log is missing."""
     host = CodeHost()
     hosts.tell(world, host, Report("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
     assert host.deployments is not None
@@ -71,17 +71,15 @@ def test_an_address_that_is_none_is_not_sent(world: World) -> None:
         {"api_key": None, "skip_without_key": True},
         {"comment": None, "preview_environment": None},
     ],
-    ids=["wrong inputs", "a fork that is skipped", "nobody asks for it"],
+    ids=["wrong inputs", "a skipped fork", "not configured"],
 )
-def test_the_code_host_hears_nothing_where_there_is_nothing_to_tell(
-    world: World, inputs: dict[str, object]
-) -> None:
+def test_a_run_with_nothing_to_report_sends_nothing(world: World, inputs: dict[str, object]) -> None:
     host = CodeHost()
     run(world, host, **inputs)
     assert host.requests == []
 
 
-def test_a_stop_before_any_change_is_a_failure(world: World) -> None:
+def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
     world.platform.put_file("site", "by-hand.html", b"")
     host = CodeHost()
     assert run(world, host).exit_code == 2
@@ -89,10 +87,10 @@ def test_a_stop_before_any_change_is_a_failure(world: World) -> None:
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
+def test_a_run_without_a_pull_request_sends_nothing_and_does_not_warn(
     world: World, ci: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A push; `pull-request` says where to comment, for example after a fork's build."""
+    """A push has none. `pull-request` sets it, for example after a fork's build."""
     monkeypatch.setitem(hosts.GITLAB, "CI_MERGE_REQUEST_IID", "")
     host = CodeHost()
     outcome = run(world, host, ci=ci, event="{}", preview_environment=None)
@@ -105,28 +103,28 @@ def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
 
 
 def test_preview_environment_has_no_effect_on_gitlab(world: World) -> None:
-    """GitLab has the job's `environment`. Nobody is warned."""
+    """GitLab has the job's `environment`, so there is no warning."""
     host = CodeHost()
     outcome = run(world, host, ci="gitlab", comment=None)
     assert (outcome.exit_code, outcome.outputs["warnings"], host.requests) == (0, [], [])
 
 
-# --- a code host that does not do it
+# --- failures of the code host
 
 NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
 FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
-    # name: the code host, words of both warnings, whether they name the permission
+    # name: the code host, text in both warnings, whether they name the permission
     "no token": (CodeHost(), " failed: `github-token` is not set. ", True),
     "no permission": (
         CodeHost(refuse={"POST": (403, NO_PERMISSION)}),
         'accessible by integration"}"). ',
         True,
     ),
-    # A redirect is not followed: the token would go along.
+    # A redirect isn't followed, because the token would go with it.
     "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), " was refused (302). ", True),
-    # The answer may be lost, and there would be two comments: each is asked for once.
+    # If a response is lost, a retry would create a second comment, so there is only one attempt.
     "an error": (CodeHost(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
-    # No comment is made of nonsense: there may be one already.
+    # After an invalid list, the run doesn't comment, because its comment may already exist.
     "a page": (always(200, b"<html>Sign in</html>"), " failed: the API's response has no IDs", False),
     "null": (always(200, b"null"), " failed: the API's response has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
@@ -140,10 +138,10 @@ FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_code_host_that_fails_is_a_warning_each(world: World, case: str) -> None:
-    """One for the comment and one for the deployment, within 20 s; exit 0, and the reports are complete."""
+def test_each_failure_of_the_code_host_is_a_warning(world: World, case: str) -> None:
+    """Comment and deployment get a warning each within 20 s. The run succeeds with complete reports."""
     host, words, is_permission = FAILURES[case]
-    world.loop.jump(60)  # the clock does not begin with the run
+    world.loop.jump(60)  # the event loop's clock starts before the run
     outcome = run(world, host, **({"github_token": None} if case == "no token" else {}))
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
     told = sorted(warnings(outcome.log))
@@ -158,8 +156,8 @@ def test_a_code_host_that_fails_is_a_warning_each(world: World, case: str) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_short_outage_of_the_code_host_is_waited_out(world: World, method: str) -> None:
-    """Only a new comment and a new deployment are asked for once."""
+def test_requests_are_retried_after_a_short_outage(world: World, method: str) -> None:
+    """Only the creation of a comment or a deployment isn't retried."""
     host = CodeHost()
     run(world, host)
     host.refuse[method] = (503, b"")
@@ -168,8 +166,8 @@ def test_a_short_outage_of_the_code_host_is_waited_out(world: World, method: str
     assert len(host.comments) == 1
 
 
-def test_a_signal_gives_comment_and_deployment_up(world: World) -> None:
-    """Five seconds are left: they are given up at once; the run is what it was."""
+def test_a_signal_cancels_comment_and_deployment(world: World) -> None:
+    """The run keeps its exit code and status."""
 
     async def signalled(peer: Peer) -> None:
         tell(world, after=2)

@@ -1,4 +1,4 @@
-"""Results to report: one of each kind, and a hostile one."""
+"""Example reports: a static app, an image, and hostile text."""
 
 from hypothesis import strategies as st
 
@@ -9,7 +9,7 @@ from zerokie_action.text.escapes import one_line
 
 
 def static() -> Report:
-    """A static deploy that did everything."""
+    """Return the report of a static deploy with a value for everything."""
     return Report(
         operation="deploy",
         app="my-site",
@@ -37,7 +37,7 @@ def static() -> Report:
 
 
 def image() -> Report:
-    """An image that did not start and was rolled back."""
+    """Return the report of an image that did not start and was rolled back."""
     return Report(
         operation="deploy",
         app="my-api",
@@ -56,7 +56,7 @@ def image() -> Report:
 
 
 def hostile() -> st.SearchStrategy[Report]:
-    """Whatever a platform, a file system and a user could put into a result."""
+    """Generate reports with any text that a platform, a file system or a user could supply."""
     optional = st.none() | HOSTILE
     words = HOSTILE.filter(bool)
     domain = st.one_of(

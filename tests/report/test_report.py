@@ -1,4 +1,4 @@
-"""The JSON result, and what GitLab reads: the contract's names, types and order."""
+"""The JSON result, the dotenv file and the annotations: names, types and order."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from zerokie_action.report.report import Report, RunFacts, conclude
 
 
 def test_the_json_result_follows_its_schema():
-    """In the order of the schema, which has every property; numbers are numbers, lists are lists."""
+    """The properties have the schema's order and types."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render_json(results.static()))
     assert list(document) == list(SCHEMA["properties"]) == SCHEMA["required"]
@@ -57,15 +57,15 @@ async def test_no_text_of_a_report_contains_a_secret():
     assert failed.error == "***; created ***; left for the next run: '***'"
 
 
-def test_an_image_or_an_address_of_any_length_is_no_output():
-    """An output is one line, however long an answer of the platform is."""
+def test_a_very_long_image_or_url_is_not_an_output():
+    """The platform's response can have any length."""
     for end, is_known in (("a" * 100, True), ("a" * 3_000, False)):
         shown = outputs(Report("deploy", url=f"https://a.b/{end}", image=end))
         assert ("url" in shown, "image" in shown) == (is_known, is_known)
 
 
-def test_the_dotenv_file_has_a_line_for_each_known_value():
-    """Known values, a line each; no error, no empty value."""
+def test_the_dotenv_file_has_a_line_for_each_available_value():
+    """The error and empty values are omitted."""
     assert render_dotenv(results.static()) == (
         "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
         "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
@@ -86,7 +86,7 @@ def test_the_dotenv_file_has_a_line_for_each_known_value():
 
 
 def test_a_dotenv_file_has_less_than_5_kb():
-    """GitLab refuses a file of 5 KB or more, so the list goes, and the rest stays."""
+    """GitLab rejects a file of 5 KB or more, so a long list of domains is omitted."""
     found = []
     for count in (50, 170):
         domains: list[dict[str, object]] = [{"domain": f"{number}.example.com"} for number in range(count)]
@@ -102,8 +102,8 @@ def test_a_dotenv_file_has_less_than_5_kb():
         (False, [None, "", "javascript:alert(1)", "https://a.b/ c", "https://a.b/\n", "https://user@a.b"]),
     ],
 )
-def test_only_a_web_address_is_an_annotation(is_link, urls):
-    """Only a plain web address becomes a link on the job's page."""
+def test_only_a_plain_http_url_is_an_annotation(is_link, urls):
+    """Other URLs don't become a link on the job's page."""
     for url in urls:
         found = json.loads(render_annotations(Report("deploy", app="my-site", url=url)))
         link = {"external_link": {"label": "my-site", "url": url}}

@@ -1,4 +1,4 @@
-"""The summary: exact Markdown."""
+"""The exact Markdown of the summary."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from zerokie_action.report.summary import render_comment, render_summary
 
 
 def test_the_summary_of_a_static_deploy():
-    """The status and its link, a line of facts, what changed; then what somebody may look for."""
+    """Status, link and counts come first, the list of changes last."""
     links = {"Commit 0123456789ab": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
     assert render_summary(replace(results.static(), links=links)) == (
         """\
@@ -45,7 +45,7 @@ def test_the_summary_of_a_static_deploy():
 
 
 def test_the_summary_of_a_failed_image():
-    """A failure says first what happened and what to do."""
+    """The error and the hint come first."""
     assert render_summary(results.image()) == (
         """\
 ## ⚠️ `my-api` runs its previous image again
@@ -83,14 +83,14 @@ ONE = Files(uploaded=[Uploaded("a", 1)])
         ),
     ],
 )
-def test_the_summary_says_what_was_done_and_how_long(result: Report, facts: str) -> None:
-    """What was done, or would be, and how long it took."""
+def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) -> None:
+    """A dry run shows the planned counts."""
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 
 
 @pytest.mark.parametrize(("operation", "name"), [("deploy", "Zerokie"), ("sweep", "Previews")])
-def test_a_result_without_an_app_has_a_headline_all_the_same(operation: str, name: str) -> None:
-    """Such as one of wrong inputs, or of a sweep, which has many apps."""
+def test_a_report_without_an_app_has_a_headline(operation: str, name: str) -> None:
+    """Examples are wrong inputs, and a preview cleanup with many apps."""
     assert render_summary(Report(operation)).startswith(f"## ❌ {name}: ")
 
 
@@ -101,7 +101,7 @@ def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Report:
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown at once. What is deleted is first; what is too long is cut at the end."""
+    """More than ten changes are folded. Deletions come first. A long list is cut at its end."""
     assert "<details open><summary>What changed (10)</summary>" in render_summary(many(8, 2))
     assert (
         "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css` (0 B)\n"
