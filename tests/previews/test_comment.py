@@ -1,6 +1,6 @@
-"""Whole runs with `comment: true`: the comment on the pull request.
+"""Comments on pull requests, with `comment: true`.
 
-`tests/previews/test_notify.py` tests when a run comments, and failures of the code host.
+`tests/previews/test_notify.py` has the conditions for a comment, and failures of the code host.
 """
 
 import hmac
@@ -37,7 +37,7 @@ def comment(host: CodeHost) -> str:
 
 @BOTH
 def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
-    """The comment shows app, commit, counts and duration."""
+    """It has the app, the commit, the changes and the duration."""
     host = CodeHost()
     outcome = run(world, host, ci)
     assert outcome.exit_code == 0
@@ -63,8 +63,8 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
 
 
 @BOTH
-def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
-    """The action edits its newest comment. It ignores other apps, other keys, quotes and copies."""
+def test_the_run_finds_its_comment_among_hundreds(world: World, ci: str) -> None:
+    """It edits its newest one, but not one of another app or key, a quoted one or a copy."""
     others = ["hello"] * 340
     ours = {7: "an old one of ours", 330: "ours"}
     for number, text in ours.items():
@@ -80,8 +80,8 @@ def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     assert len(host.comments) == len(others)
 
 
-def test_the_comment_reports_a_deleted_preview(world: World) -> None:
-    """The comment has no URL anymore."""
+def test_after_destroy_the_comment_says_so(world: World) -> None:
+    """The comment doesn't contain the URL anymore."""
     host = CodeHost()
     run(world, host)
     outcome = run(world, host, operation="destroy")
@@ -91,7 +91,7 @@ def test_the_comment_reports_a_deleted_preview(world: World) -> None:
 
 
 def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
-    """The plan lists as many files as fit, because code hosts reject long comments."""
+    """It lists as many files as fit, because code hosts refuse long comments."""
     host = CodeHost()
     world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
     outcome = run(world, host, dry_run=True, domains="www.example.com")
@@ -106,10 +106,10 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     )
 
 
-def test_hostile_text_and_secrets_are_harmless_in_the_comment(world: World) -> None:
-    """The platform's text isn't Markdown. A response of the code host issues no command.
+def test_hostile_texts_have_no_effect_in_the_comment(world: World) -> None:
+    """The platform's words aren't Markdown, and a code host's response can't issue a command.
 
-    No secret is in the comment, nor in the log.
+    Neither the comment nor the log contains a secret.
     """
     host = CodeHost()
     said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
@@ -129,8 +129,8 @@ def test_hostile_text_and_secrets_are_harmless_in_the_comment(world: World) -> N
 @pytest.mark.parametrize(
     ("token", "words"), [(TOKEN, "was refused (403)"), (None, "failed: `gitlab-token` is not set")]
 )
-def test_an_insufficient_gitlab_token_is_a_warning(world: World, token: str | None, words: str) -> None:
-    """The warning names the scope that the job token lacks."""
+def test_a_rejected_or_missing_gitlab_token_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning has the required scope, because the job's own token lacks it."""
     outcome = run(world, CodeHost(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
     assert f"Commenting {words}. `gitlab-token` needs the scope `api`" in warning

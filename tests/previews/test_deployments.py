@@ -1,8 +1,8 @@
-"""Deployments of a pull request on a code host with state: which of them are active.
+"""GitHub deployments of a pull request, on a code host that keeps their state.
 
-A deployment is active while its newest status is not `inactive`. The code host has GitHub's defaults, which
-would merge, wait for checks, and make the deployments of all other pull requests inactive.
-`tests/previews/test_notify.py` tests the state for each outcome, and failures of the code host.
+A deployment is active until its newest status is `inactive`. The code host has GitHub's defaults, which would
+merge, wait for checks, and make the deployments of all other pull requests inactive.
+`tests/previews/test_notify.py` has the state for each outcome, and failures of the code host.
 """
 
 import json
@@ -29,7 +29,7 @@ def deployed(app: str = APP, status: str = "deployed") -> Report:
 
 
 def push(world: World, host: CodeHost, commit: str, result: Report | None = None, **inputs: Any) -> list[str]:
-    """Report a deploy of this commit. Return the warnings."""
+    """Report a deploy of this commit, and return the warnings."""
     return warnings(hosts.tell(world, host, result or deployed(), event(commit), **inputs))
 
 
@@ -38,7 +38,7 @@ def active(host: CodeHost, task: str = TASK) -> list[str]:
 
 
 def asked(host: CodeHost) -> list[str]:
-    """Return the requests since the last call, without the API's path."""
+    """Return the requests so far without the API's path, and forget them."""
     found = [line.replace("/repos/o/r/deployments", "") for line in host.requests]
     host.requests.clear()
     return found
@@ -48,7 +48,7 @@ def asked(host: CodeHost) -> list[str]:
 
 
 def test_the_first_deploy_shows_the_button(world: World) -> None:
-    """The deployment has the pull request's commit, and one status with the button's URL."""
+    """It has the pull request's own commit, and one status with the button's URL."""
     host = CodeHost()
     inputs: dict[str, Any] = {"app": APP, "create": True, "preview_environment": "previews"}
     outcome = hosts.run(world, host, event=event("c1"), **inputs)
@@ -83,7 +83,7 @@ def test_the_first_deploy_shows_the_button(world: World) -> None:
 
 
 def test_each_deploy_makes_the_previous_one_inactive(world: World) -> None:
-    """The environment doesn't matter. From the third deploy on, the number of requests is constant."""
+    """The environment doesn't matter. From the fourth deploy on, the number of requests is constant."""
     host = CodeHost()
     taken = []
     for number in range(5):
@@ -96,7 +96,7 @@ def test_each_deploy_makes_the_previous_one_inactive(world: World) -> None:
 
 
 def test_other_apps_and_tasks_keep_their_deployments(world: World) -> None:
-    """They may share one environment."""
+    """Apps and other tasks can share an environment."""
     fields = {"ref": "main", "task": "deploy", "environment": "previews"}
     stranger = Deployment(fields, [{"state": "success"}])
     host = CodeHost(deployments={7: stranger})
@@ -107,8 +107,8 @@ def test_other_apps_and_tasks_keep_their_deployments(world: World) -> None:
     assert stranger.statuses == [{"state": "success"}]
 
 
-def test_another_task_in_the_list_stays_active(world: World) -> None:
-    """A code host may list more tasks than requested."""
+def test_another_task_in_the_list_does_not_change(world: World) -> None:
+    """A code host may ignore the filter of the request."""
     host = CodeHost()
     push(world, host, "c1")
     listed = [{"id": 700, "task": "deploy"}, {"id": 501, "task": f"{TASK}x"}]
@@ -125,7 +125,7 @@ def test_another_task_in_the_list_stays_active(world: World) -> None:
 @pytest.mark.parametrize("at", range(1, 6))
 @pytest.mark.parametrize("status", ["deployed", "failed"])
 def test_a_run_leaves_newer_deployments_alone(world: World, at: int, status: str) -> None:
-    """Another run starts and ends before request `at`. If it failed, the button leads to this deploy."""
+    """Another run happens before request `at`. If it failed, this run's deployment is still active."""
     host = CodeHost()
     push(world, host, "c0")
     push(world, host, "c1")
@@ -147,7 +147,7 @@ def test_a_run_leaves_newer_deployments_alone(world: World, at: int, status: str
 
 
 def test_the_oldest_becomes_inactive_first(world: World) -> None:
-    """If a run ends early, the next one still finds all active deployments."""
+    """So a run that ends early leaves no active deployment behind an inactive one."""
     host = CodeHost()
     push(world, host, "c1")
     for commit in ("c2", "c3", "c4"):
@@ -168,8 +168,8 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
     assert active(host) == ["c6 success"]
 
 
-def test_a_failed_deploy_has_no_button(world: World) -> None:
-    """The button still leads to the live version. The run doesn't read older deployments."""
+def test_after_a_failed_deploy_older_deployments_do_not_change(world: World) -> None:
+    """The button still leads to the live version, so the run doesn't request the older ones."""
     host = CodeHost()
     result = Report("deploy", APP, url="https://a.b/", status="failed")
     push(world, host, "c1", result)
@@ -179,8 +179,8 @@ def test_a_failed_deploy_has_no_button(world: World) -> None:
     assert (status["state"], status["environment_url"]) == ("failure", "")
 
 
-def test_one_page_of_old_deployments_is_read(world: World) -> None:
-    """The run reads the newest 100 of the app, its own included. Older ones stay active."""
+def test_the_run_reads_one_page_of_old_deployments(world: World) -> None:
+    """The page has the newest 100 of the app, including its own. Older ones don't change."""
     fields = {"ref": "c0", "task": TASK, "environment": "previews"}
     failed = [Deployment(fields, [{"state": "failure"}]) for _ in range(102)]
     host = CodeHost(deployments=dict(enumerate(failed, 1)))
@@ -190,12 +190,12 @@ def test_one_page_of_old_deployments_is_read(world: World) -> None:
         assert sum(line.startswith("GET ?") for line in asked(host)) == 1
 
 
-def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
-    """The run warns, and still comments."""
+def test_deployments_on_gitea_and_forgejo_are_a_warning(world: World) -> None:
+    """The comment is still posted."""
     host = CodeHost(deployments=None)
     (warning,) = push(world, host, "c1", comment=True)
     assert "Updating the deployment was refused (404" in warning
-    assert "Gitea and Forgejo have no deployments" in warning
+    assert "Gitea and Forgejo don't have deployments" in warning
     assert len(host.comments) == 1
 
 
@@ -207,10 +207,10 @@ def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
         ({"issue": {"number": 12}}, "of-the-request"),
     ],
 )
-def test_the_commit_is_the_head_of_the_event_or_of_the_pull_request(
+def test_the_commit_is_the_head_of_the_event_or_pull_request(
     world: World, given: dict[str, Any], expected: str
 ) -> None:
-    """If the event has no head, the commit comes from the pull request in `pull-request`."""
+    """If the event has no commit, it is the head of the pull request in `pull-request`."""
     host = CodeHost(states={12: "open"}, heads={12: "of-the-request"})
     hosts.tell(world, host, deployed(), json.dumps(given), pull_request=12)
     assert active(host) == [f"{expected} success"]
@@ -220,7 +220,7 @@ def test_the_commit_is_the_head_of_the_event_or_of_the_pull_request(
 
 
 def test_destroy_makes_all_deployments_of_the_app_inactive(world: World) -> None:
-    """The value of `preview-environment` doesn't matter. Other apps keep theirs."""
+    """The value of `preview-environment` doesn't matter. Other apps keep their deployments."""
     host = CodeHost()
     push(world, host, "d1", deployed("docs-pr-12"))
     push(world, host, "c1")
@@ -240,7 +240,7 @@ def sweep(world: World, host: CodeHost, **inputs: Any) -> Outcome:
 
 
 def test_a_sweep_makes_deployments_of_closed_pull_requests_inactive(world: World) -> None:
-    """All others stay active. After a dry run, all stay active."""
+    """Other deployments don't change. A dry run changes none."""
     host = CodeHost(states={1: "open", 2: "closed", 3: "open"})
     apps = [f"my-site-pr-{number}" for number in host.states]
     for app in apps:
@@ -251,8 +251,8 @@ def test_a_sweep_makes_deployments_of_closed_pull_requests_inactive(world: World
         assert [app for app in apps if active(host, f"zerokie:{app}")] == left
 
 
-def test_a_sweep_of_a_missing_app_makes_its_deployments_inactive(world: World) -> None:
-    """Someone deleted the app before the pull request was closed. The run doesn't comment."""
+def test_a_sweep_of_a_deleted_app_makes_its_deployments_inactive(world: World) -> None:
+    """The app was deleted before its pull request was closed, so the sweep doesn't comment."""
     host = CodeHost(states={12: "closed"})
     push(world, host, "c1")
     outcome = sweep(world, host, pull_request=12, comment=True)

@@ -125,13 +125,13 @@ FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
     # If a response is lost, a retry would create a second comment, so there is only one attempt.
     "an error": (CodeHost(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
     # After an invalid list, the run doesn't comment, because its comment may already exist.
-    "a page": (always(200, b"<html>Sign in</html>"), " failed: the API's response has no IDs", False),
-    "null": (always(200, b"null"), " failed: the API's response has no IDs", False),
+    "a page": (always(200, b"<html>Sign in</html>"), " failed: the response of 127.0.0.1 has no IDs", False),
+    "null": (always(200, b"null"), " failed: the response of 127.0.0.1 has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
     "nothing": (hang, " failed: no response within 20 s", False),
     "the limit": (
         CodeHost(allowance=0),
-        "If the token has reached its rate limit, run the job again later.",
+        "If the token reached its rate limit, run the job again later.",
         True,
     ),
 }

@@ -246,7 +246,7 @@ def test_a_failure_of_the_code_host_ends_the_sweep(world: World, case: str) -> N
     assert left(world) == {*names}
     assert outcome.outputs["error"].endswith("; left for the next run: 'my-site-pr-1', 'my-site-pr-2'")
     assert "Nothing was changed." in outcome.log
-    for cause in (f"`{ci}-token` needs ", "If the token has reached its rate limit, "):
+    for cause in (f"`{ci}-token` needs ", "If the token reached its rate limit, "):
         assert (cause in outcome.outputs["hint"]) is (code == 2)
     assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
     if case.isdecimal():  # the error names the API, because the platform has one as well

@@ -286,7 +286,7 @@ class Settings(BaseSettings):
 
     @property
     def code_host_tokens(self) -> dict[str, str]:
-        """The tokens for the APIs of GitHub and GitLab, by the names of their inputs."""
+        """The tokens for the APIs of GitHub and GitLab by input name."""
         return {
             "github-token": self.github_token.get_secret_value(),
             "gitlab-token": self.gitlab_token.get_secret_value(),

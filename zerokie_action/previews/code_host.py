@@ -1,6 +1,6 @@
-"""The API of GitHub or GitLab for one pull request.
+"""Requests to the code host's API about a pull request.
 
-The token goes only to the API in the CI system's variables.
+The code host is GitHub or GitLab. The action sends the token only to the API in the CI system's variables.
 """
 
 import json
@@ -19,23 +19,23 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.answers import words
 
 _OVER = {"closed", "merged"}
-"""The states of a finished pull request."""
-_REFUSED = {401, 403, 407}
-"""The statuses of a code host or a proxy that rejects the credentials."""
-RATE_LIMIT = "If the token has reached its rate limit, run the job again later."
+"""The states of a pull request that isn't open."""
+_UNAUTHORIZED = {401, 403, 407}
+"""The statuses of a response that rejects the token, or the credentials for a proxy."""
+RATE_LIMIT = "If the token reached its rate limit, run the job again later."
 _HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _SILENCE = 20.0
-"""Seconds without a byte of a response."""
+"""The most seconds without a byte of a response."""
 _MOST_PAGES = 30
-"""Pages of a list, with 100 records each."""
+"""The most pages of a list, with 100 records each."""
 
 
 class State(NamedTuple):
     """The state of a pull request.
 
     Attributes:
-        is_over: whether the pull request is closed or merged.
+        is_over: whether the pull request was closed or merged.
         said: the state as a clause, such as `pull request #12 is open`.
     """
 
@@ -47,11 +47,11 @@ class CodeHost(NamedTuple):
     """The code host's API, for one purpose and one pull request.
 
     Attributes:
-        http: sends the requests.
+        http: the client that sends the requests.
         token: the API token.
-        log: the log, which redacts the responses.
+        log: the log, which redacts quotes of responses.
         about: the pull request.
-        purpose: the start of a sentence about the requests, such as `Commenting`.
+        purpose: the subject of sentences about the requests, such as `Commenting`.
     """
 
     http: RetryingClient
@@ -61,11 +61,11 @@ class CodeHost(NamedTuple):
     purpose: str
 
     async def read_state(self) -> State:
-        """Read the state of the pull request.
+        """Return the state of the pull request.
 
         Raises:
-            ConfigurationError: when the code host rejects the token, or redirects the request.
-            PlatformUnavailable: when there is no response, or the response isn't JSON.
+            ConfigurationError: if the code host rejects the token or redirects the request.
+            PlatformUnavailable: if there is no response, or it isn't JSON.
         """
         about = self.about
 
@@ -73,7 +73,7 @@ class CodeHost(NamedTuple):
             said = f"{about.host} answered {self._quote(response)}"
             if failed := of_status(response, said):
                 return failed
-            if response.status_code in _REFUSED or response.is_redirect:
+            if response.status_code in _UNAUTHORIZED or response.is_redirect:
                 return ConfigurationError(
                     f"{self.purpose} was refused: {said}",
                     hint=f"{about.reading}. {RATE_LIMIT}",
@@ -83,7 +83,7 @@ class CodeHost(NamedTuple):
             try:
                 found = json.loads(response.content)
             except (ValueError, RecursionError):
-                return Failure(f"{said}, which is no JSON", Cause.WRONG_SERVER)
+                return Failure(f"{said}, which isn't JSON", Cause.WRONG_SERVER)
             answer = found if isinstance(found, dict) else {}
             is_about_it = about.number in (answer.get("number"), answer.get("iid"))
             state = answer.get("state")
@@ -100,17 +100,17 @@ class CodeHost(NamedTuple):
     async def send(
         self, method: str, url: str, body: Mapping[str, object] | None = None, *, is_repeatable: bool = True
     ) -> Response:
-        """Send a request until it gets a response, or until the deadline of the enclosing scope.
+        """Return the response to a request, with retries until the deadline of the enclosing scope.
 
         Args:
             method: the HTTP method.
             url: the URL.
             body: the JSON body.
-            is_repeatable: whether to retry the request after an attempt that may have taken effect.
+            is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
-            RequestRejected: when the code host rejects or redirects the request.
-            GaveUp: when there is no response.
+            RequestRejected: if the code host refuses or redirects the request.
+            GaveUp: if there is no response.
         """
 
         def read(response: Response) -> Response | Failure | DeployError:
@@ -125,10 +125,10 @@ class CodeHost(NamedTuple):
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
 
     async def list_records(self, url: str) -> AsyncGenerator[dict[str, Any]]:
-        """Yield the records of a list, page by page. Close the generator after an early end.
+        """Yield the records of a list, page by page. Close the generator if you stop early.
 
         Raises:
-            DeployError: as `send` and `records`, and when the list has more than 30 pages.
+            DeployError: as `send` and `records`, and if the list has more than 30 pages.
         """
         query = "&" if "?" in url else "?"
         for page in range(1, _MOST_PAGES + 1):
@@ -140,17 +140,19 @@ class CodeHost(NamedTuple):
         raise DeployError(f"{self.purpose} failed: {self.about.host} lists more than {_MOST_PAGES} pages")
 
     def records(self, response: Response) -> list[dict[str, Any]]:
-        """Return the records in a response, which is a list or one record. Each has an integer `id`.
+        """Return the records in a response: a list or one record. Each has an integer `id`.
 
         Raises:
-            DeployError: when the response is something else.
+            DeployError: if the response is something else.
         """
         try:
             found = json.loads(response.content)
             listed = found if isinstance(found, list) else [found]
             return [{**record, "id": int(record["id"])} for record in listed]
         except (ValueError, TypeError, LookupError, RecursionError):
-            raise DeployError(f"{self.purpose} failed: the API's response has no IDs") from None
+            raise DeployError(
+                f"{self.purpose} failed: the response of {self.about.host} has no IDs"
+            ) from None
 
     def _request(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Request:
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
@@ -158,6 +160,6 @@ class CodeHost(NamedTuple):
         return Request(method, url, headers=headers, json=body, extensions=limits)
 
     def _quote(self, response: Response) -> str:
-        """Return the status and the text of the response."""
+        """Return the status and the words of a response."""
         said = words(response.content, self.log.redact)
         return f"{response.status_code}: {said}" if said else f"{response.status_code}"

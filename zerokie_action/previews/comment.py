@@ -1,9 +1,9 @@
-"""Keeps one comment on the pull request up to date.
+"""The app's comment on the pull request.
 
-The comment starts with a hidden line, so that later runs find it. The line is a MAC of the pull request's API
-path, the app's name and the comment's ID, keyed with the API key. Anyone may comment, and the token may edit
-other people's comments. If an attacker could guess or copy the line, the run would write its report into the
-attacker's comment. Nobody else can compute the MAC, and a copy has another ID.
+Later runs find the comment by its hidden first line. The line is a MAC of the pull request's API path, the
+app's name and the comment's ID, with the API key as the key. Anyone can comment, and the token can edit the
+comments of others. If an attacker could guess or copy the line, the run would write its report into the
+attacker's comment. But only the API key's owner can compute the MAC, and a copied line has the wrong ID.
 """
 
 import hmac
@@ -15,12 +15,12 @@ from zerokie_action.previews.code_host import CodeHost
 
 
 class Comment(NamedTuple):
-    """The comment of one app.
+    """A comment about one app.
 
     Attributes:
         app: the app's name.
         api_key: the platform's API key. The hidden line doesn't reveal it.
-        text: the comment in Markdown.
+        text: the Markdown text.
     """
 
     app: str
@@ -29,29 +29,29 @@ class Comment(NamedTuple):
 
     def first_line(self, about: PullRequest, number: int) -> str:
         """Return the hidden first line of the comment with this ID."""
-        # Only the URL's path, because runners may reach the API under several host names.
+        # The API's host isn't part of the label, because runners may reach it under several names.
         label = f"{URL(about.comments).path}\0{self.app}\0{number}"
         digest = hmac.digest(self.api_key.encode(), label.encode(), "sha256")
         return f"<!-- zerokie-action: {digest.hex()} -->"
 
 
-async def update_comment(code_host: CodeHost, comment: Comment) -> None:
-    """Create or update the app's comment.
+async def update_comment(host: CodeHost, comment: Comment) -> None:
+    """Create or update the app's comment, and log it.
 
     Raises:
         DeployError: as `CodeHost.send` and `CodeHost.list_records`.
     """
-    about = code_host.about
+    about = host.about
     ours = [
         found["id"]
-        async for found in code_host.list_records(about.comments)
+        async for found in host.list_records(about.comments)
         if f"{found.get('body')}".startswith(comment.first_line(about, found["id"]))
     ]
     if not ours:
         # If only the response was lost, a second POST would create a second comment.
-        created = await code_host.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
-        ours = [found["id"] for found in code_host.records(created)]
+        created = await host.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
+        ours = [found["id"] for found in host.records(created)]
     number = max(ours)
     text = f"{comment.first_line(about, number)}\n\n{comment.text}"
-    await code_host.send(about.edit, f"{about.comment}{number}", {"body": text})
-    code_host.log.info(f"Commented on {about.name}")
+    await host.send(about.edit, f"{about.comment}{number}", {"body": text})
+    host.log.info(f"Commented on {about.name}")

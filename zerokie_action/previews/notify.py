@@ -59,34 +59,34 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
         http = RetryingClient(transport, 0, log=ci.log.debug)
         token = settings.code_host_tokens[about.token_input]
-        code_host = CodeHost(http, token, ci.log, about, "Commenting")
+        host = CodeHost(http, token, ci.log, about, "Commenting")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            tasks.start_soon(_try, code_host, about.permission, partial(update_comment, code_host, comment))
+            tasks.start_soon(_try, host, about.permission, partial(update_comment, host, comment))
         state = _STATES.get((report.operation, report.status))
         if environment and state and about.deployments and not report.dry_run:
             url = report.url if state == "success" and is_web_url(report.url or "") else None
             log_url = report.links.get("Log", "")
             deployment = Deployment(report.app, environment, state, url or "", log_url)
-            code_host = code_host._replace(purpose="Updating the deployment")
-            tasks.start_soon(_try, code_host, PERMISSION, partial(update_deployments, code_host, deployment))
+            host = host._replace(purpose="Updating the deployment")
+            tasks.start_soon(_try, host, PERMISSION, partial(update_deployments, host, deployment))
 
 
-async def _try(code_host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _try(host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
     """Call `work` with a time limit of 20 seconds. A failure becomes one warning."""
-    if not code_host.token:
-        name = code_host.about.token_input
-        code_host.log.warning(f"{code_host.purpose} failed: `{name}` is not set. {permission}")
+    if not host.token:
+        name = host.about.token_input
+        host.log.warning(f"{host.purpose} failed: `{name}` is not set. {permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
         limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
-        code_host.log.warning(f"{error}. {permission}{limit}")
+        host.log.warning(f"{error}. {permission}{limit}")
     except DeployError as error:
-        code_host.log.warning(str(error))
+        host.log.warning(str(error))
     except TimeoutError:
-        code_host.log.warning(f"{code_host.purpose} failed: no response within {human_seconds(_TIME)}")
+        host.log.warning(f"{host.purpose} failed: no response within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - the deploy itself is done
-        code_host.log.warning(f"{code_host.purpose} failed: {error!r}")
+        host.log.warning(f"{host.purpose} failed: {error!r}")

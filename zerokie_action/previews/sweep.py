@@ -44,14 +44,14 @@ async def sweep(job: Job) -> None:
     previews = await _find_previews(job)
     job.record.left = [*previews]
     failures: list[DeployError] = []
-    for name, code_host in previews.items():
+    for name, host in previews.items():
         try:
-            state = await code_host.read_state()
+            state = await host.read_state()
         except DeployError as error:
             failures.append(error)
             break
         job.log.info(f"{'Deleting' if state.is_over else 'Keeping'} {name!r}: {state.said}")
-        if state.is_over and (failure := await _delete(job, name, code_host)):
+        if state.is_over and (failure := await _delete(job, name, host)):
             failures.append(failure)
         job.record.left.remove(name)
     if failures:
@@ -95,12 +95,12 @@ async def _find_previews(job: Job) -> dict[str, CodeHost]:
     return previews
 
 
-async def _delete(job: Job, name: str, code_host: CodeHost) -> DeployError | None:
+async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
-    app_job, began = _job_for(job, name, code_host.about.number), anyio.current_time()
+    app_job, began = _job_for(job, name, host.about.number), anyio.current_time()
     settings, record = app_job.settings, app_job.record
     try:
-        if await destroy(app_job, partial(_approve, code_host)):
+        if await destroy(app_job, partial(_approve, host)):
             run = RunFacts("destroy", name, settings.dry_run, None, job.ci.links, began)
             # If the app was already gone, its deployments still end, but there is nothing to comment.
             shown = {"comment": settings.comment and bool(record.changes)}
@@ -123,7 +123,7 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, record=Record(job.log), session=str(uuid.uuid4()))
 
 
-async def _approve(code_host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
+async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
     """Approve the deletion if the app belongs to this repository and its pull request is still closed."""
     files, problem = "", ""
     if kind is Kind.UNKNOWN:
@@ -141,7 +141,7 @@ async def _approve(code_host: CodeHost, job: Job, _app: App, kind: Kind) -> str 
             f"{problem}. The run kept the app. To delete it, use `operation: destroy` with this `app`."
         )
         return None
-    state = await code_host.read_state()
+    state = await host.read_state()
     if not state.is_over:
         job.log.info(f"Keeping {job.app!r}: {state.said}")
         return None
