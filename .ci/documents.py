@@ -19,12 +19,13 @@ sys.path.insert(0, str(ROOT))
 from sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.inputs.settings import INPUTS, Input, documented_inputs  # noqa: E402
-from zerokie_action.report.report import Result, output_values  # noqa: E402
+from zerokie_action.report.outputs import output_values  # noqa: E402
+from zerokie_action.report.report import Report  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 OUTPUTS: dict[str, str] = {
     name: _SCHEMA["properties"][name.replace("-", "_")]["description"]
-    for name in output_values(Result("deploy"))
+    for name in output_values(Report("deploy"))
 }
 """What each output means, as the schema of the JSON result says it."""
 

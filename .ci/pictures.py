@@ -31,7 +31,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.previews.code_host import TOKEN, Forge  # noqa: E402 - found by the line above
+from tests.previews.code_host import TOKEN, CodeHost  # noqa: E402 - found by the line above
 from tests.support import chromium  # noqa: E402
 from tests.support.platform import Platform  # noqa: E402
 from tests.support.required import npm_file  # noqa: E402
@@ -122,8 +122,8 @@ def summary(stage: Stage) -> str:
 def comment(stage: Stage) -> str:
     """The preview of a pull request."""
     stage.write(site())
-    forge = Forge()
-    with serve(forge) as url:
+    host = CodeHost()
+    with serve(host) as url:
         stage.deploy(
             env={"GITHUB_API_URL": url},
             app="my-site-pr-12",
@@ -133,7 +133,7 @@ def comment(stage: Stage) -> str:
             comment="true",
             github_token=TOKEN,
         )
-    (body,) = forge.comments.values()
+    (body,) = host.comments.values()
     return framed("<b>github-actions</b> commented on #12", public(body))
 
 
@@ -161,7 +161,7 @@ PICTURES: dict[str, tuple[Callable[[Stage], str], str]] = {
 
 
 def framed(title: str, markdown: str) -> str:
-    """The page of a Markdown document in a box with a title, as a forge shows it."""
+    """The page of a Markdown document in a box with a title, as a code host shows it."""
     body = MarkdownIt("commonmark").enable("table").render(markdown)
     return page(
         f'<div class="box"><div class="title">{title}</div><div class="markdown-body">{body}</div></div>'

@@ -1,4 +1,4 @@
-"""Destroying an app: what is gone is gone, and what looks wrong is not touched."""
+"""Whole runs of `operation: destroy`."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,15 +15,15 @@ def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
 
 
 def until_a_heartbeat(world: World) -> None:
-    """Under the lock, the platform requests a wait that ends shortly before a heartbeat."""
+    """Make the platform request a wait under the lock that ends shortly before a heartbeat."""
     world.fault(Kind.STATUS, "GET", "/files$", skip=1, status=429, headers={"retry-after": "175"})
 
 
-def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
-    """With all its files; there is no deploy ID and no URL any more.
+def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
+    """The outputs have neither a deploy ID nor a URL.
 
-    The lock is asked for before anything is deleted, and ends with the app: nothing is finalized or left to
-    the cleanup.
+    The run acquires the lock before the DELETE. The lock ends with the app, so the run sends no finalize and
+    leaves nothing to the lock cleanup.
     """
     world.run()
     state = tmp_path / "state.json"
@@ -33,19 +33,15 @@ def test_a_static_app_goes_with_its_files_and_its_lock(world: World, tmp_path: P
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
     assert (outputs["changed"], outputs["created"]) == (True, None)
-    assert lines(outcome) == [
-        "Acquired the deploy lock",
-        "Destroyed app 'site' with 4 files",
-        "Done after 0 s",
-    ]
+    assert lines(outcome) == ["Acquired the deploy lock", "Deleted app 'site' with 4 files", "Done after 0 s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
     assert state.read_bytes() == b""
 
 
-def test_a_container_app_goes_without_a_lock(world: World) -> None:
-    """The outputs keep its image. A container app has no lock, so the run requests none."""
+def test_a_container_app_is_deleted_without_a_lock(world: World) -> None:
+    """A container app doesn't have a lock. The outputs have its image."""
     running_web(world)
     outcome = destroy(world, "web")
     assert [record.method for record in outcome.requests] == ["GET", "GET", "DELETE"]
@@ -53,31 +49,31 @@ def test_a_container_app_goes_without_a_lock(world: World) -> None:
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
 
 
-def test_an_app_that_is_gone_is_done(world: World) -> None:
-    """A pull request may be closed twice. It is no success of ours that an app is gone."""
+def test_a_missing_app_is_a_success_without_a_change(world: World) -> None:
+    """A pull request may be closed twice. The reports don't claim a deletion."""
     destroy(world)
     outcome = destroy(world)
     assert "`site` did not exist" in outcome.summary
     assert "eleted" not in outcome.summary
     assert outcome.exit_code == 0
     assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("destroyed", False)
-    assert outcome.outputs["notes"] == ["App 'site' does not exist: nothing to destroy."]
+    assert outcome.outputs["notes"] == ["App 'site' doesn't exist, so there is nothing to delete."]
     assert [record.path for record in outcome.requests] == ["/v1/apps/site"]
 
 
-# --- whose files go with it
+# --- safety checks
 
 SHOP = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/shop"}
 
 
 def put(world: World, count: int) -> None:
-    """Somebody puts files there by hand."""
+    """Upload files by hand."""
     for number in range(count):
         world.platform.put_file("site", f"uploads/{number}.jpg", b"by hand")
 
 
-def test_a_doubt_stops_until_take_over(world: World) -> None:
-    """A dry run and a run change nothing, and say why; `take-over` goes on, and says how many files go."""
+def test_an_app_without_a_manifest_needs_take_over(world: World) -> None:
+    """Run and dry run change nothing without `take-over`. With it, they log the number of files."""
     put(world, 4)
     for dry_run in (True, False):
         outcome = destroy(world, dry_run=dry_run)
@@ -87,14 +83,14 @@ def test_a_doubt_stops_until_take_over(world: World) -> None:
         assert world.platform.lock("site") is None
     what = "with 4 files, 4 of them unmanaged"
     plan = destroy(world, take_over=True, dry_run=True)
-    assert plan.outputs["notes"] == [f"Dry run: would destroy app 'site' {what}."]
+    assert plan.outputs["notes"] == [f"Dry run: would delete app 'site' {what}."]
     outcome = destroy(world, take_over=True)
     assert outcome.exit_code == 0
-    assert f"Destroyed app 'site' {what}" in lines(outcome)
-    assert f"- Destroyed app 'site' {what}." in outcome.summary
+    assert f"Deleted app 'site' {what}" in lines(outcome)
+    assert f"- Deleted app 'site' {what}." in outcome.summary
 
 
-def test_a_foreign_file_beside_ours_stops(world: World) -> None:
+def test_an_unmanaged_file_among_managed_files_stops_the_run(world: World) -> None:
     world.run()
     put(world, 1)
     outcome = destroy(world)
@@ -104,7 +100,7 @@ def test_a_foreign_file_beside_ours_stops(world: World) -> None:
 
 
 def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
-    """A doubt is no lost answer: nothing was deleted, whatever a later look shows."""
+    """The run sent no DELETE, so a later 404 doesn't count as a deletion."""
     world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
     world.run()
     world.env = dict(SHOP)
@@ -114,7 +110,9 @@ def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
     assert "was last deployed from another repository" in outcome.outputs["error"]
 
 
-def test_our_own_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_files(world: World) -> None:
+def test_this_repositorys_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_files(
+    world: World,
+) -> None:
     """The manifest can't be read. The digest in its name proves that all listed files are managed."""
     world.env = dict(SHOP)
     world.platform.dialect.speak("url=login")
@@ -125,7 +123,7 @@ def test_our_own_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_fi
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
         assert "can't be read, so any of its files may be unmanaged: 5 files" in outcome.outputs["error"]
     plan = destroy(world, take_over=True, dry_run=True).outputs["notes"]
-    assert plan == ["Dry run: would destroy app 'site' with 5 files, any of which may be unmanaged."]
+    assert plan == ["Dry run: would delete app 'site' with 5 files, any of which may be unmanaged."]
     world.platform.delete_file("site", "uploads/0.jpg")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
@@ -134,7 +132,7 @@ def test_our_own_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_fi
 
 @pytest.mark.parametrize("times", [1, None])
 def test_an_outage_of_the_site_does_not_hide_unmanaged_files(world: World, times: int | None) -> None:
-    """Once or forever: ten unmanaged files stop the run."""
+    """Ten unmanaged files stop the run, after one failure or a permanent outage."""
     world.run()
     put(world, 10)
     world.fault(Kind.STATUS, "GET", "_zerokie", status=503, times=times)
@@ -161,7 +159,7 @@ def test_a_404_for_the_file_list_of_a_static_app_stops(world: World) -> None:
 
 
 class Shown(NamedTuple):
-    """How the platform shows an app, and the exit code of a run without and with `take-over`."""
+    """How the platform shows an app, and the exit codes without and with `take-over`."""
 
     dialect: str
     code: int
@@ -183,8 +181,8 @@ CONTAINERS = {
 
 
 @pytest.mark.parametrize("case", CONTAINERS)
-def test_a_container_app_is_destroyed_unasked_if_the_platform_shows_its_kind(world: World, case: str) -> None:
-    """If the kind is unknown, the run stops until `take-over`. The refused lock of an app proves nothing."""
+def test_a_container_app_needs_take_over_unless_the_platform_shows_its_kind(world: World, case: str) -> None:
+    """A rejected lock request doesn't prove that an app is a container."""
     running_web(world)
     shown = CONTAINERS[case]
     world.platform.dialect.speak(*shown.dialect.split())
@@ -203,8 +201,8 @@ def test_a_container_app_is_destroyed_unasked_if_the_platform_shows_its_kind(wor
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_refused_lock_does_not_make_a_container_app_of_a_static_app(world: World, status: int) -> None:
-    """GET shows neither type nor image, but the fields of a container app, as the reference's example."""
+def test_a_static_app_is_not_deleted_without_its_lock(world: World, status: int) -> None:
+    """GET shows fields of a container app, as in the reference, but neither type nor image."""
     world.platform.dialect.speak("static-app=machine")
     world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
     world.run()
@@ -224,8 +222,8 @@ def test_any_other_failure_of_the_file_list_ends_the_run(world: World, status: i
         assert (outcome.exit_code, outcome.sent("DELETE", "")) == (code, []), outcome.log
 
 
-def test_a_path_that_no_url_can_name_goes_with_the_app(world: World) -> None:
-    """A deploy leaves it alone, and says so."""
+def test_an_unsafe_path_is_deleted_with_the_app_without_a_warning(world: World) -> None:
+    """Only a deploy skips such a path and warns."""
     world.platform.put_file("site", "a//b", b"x")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["warnings"]) == (0, [])
@@ -235,8 +233,8 @@ def test_a_path_that_no_url_can_name_goes_with_the_app(world: World) -> None:
 # --- under the lock
 
 
-def test_somebody_elses_lock_keeps_the_app(world: World) -> None:
-    """It is waited for, and after `lock-timeout` the app is still there."""
+def test_another_runs_lock_keeps_the_app(world: World) -> None:
+    """The run waits for `lock-timeout`. The app is still there afterwards."""
     world.platform.take_lock("site", "somebody")
     outcome = destroy(world, lock_timeout="45s")
     assert outcome.exit_code == 6, outcome.log
@@ -247,17 +245,17 @@ def test_somebody_elses_lock_keeps_the_app(world: World) -> None:
     assert destroy(world).exit_code == 0
 
 
-def test_an_app_that_another_run_deletes_while_its_lock_is_waited_for_is_destroyed(world: World) -> None:
+def test_an_app_that_another_run_deletes_during_the_wait_for_the_lock_is_a_success(world: World) -> None:
     world.platform.take_lock("site", "somebody")
     world.loop.call_later(20, world.platform.apps.delete, "site")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
+    assert outcome.outputs["notes"] == ["Deleted app 'site'."]
     assert outcome.outputs["changed"] is False
 
 
-def test_an_app_that_something_else_deletes_under_our_lock_is_destroyed(world: World) -> None:
-    """The lock is lost with its app: one look tells, and that is no error."""
+def test_an_app_that_something_else_deletes_under_the_lock_is_a_success(world: World) -> None:
+    """The run loses the lock with the app. One GET shows that the app is gone."""
     until_a_heartbeat(world)
     world.fault(Kind.DELAY, "GET", "/files$", seconds=25)
     world.loop.call_later(10, world.platform.apps.delete, "site")
@@ -267,7 +265,7 @@ def test_an_app_that_something_else_deletes_under_our_lock_is_destroyed(world: W
 
 
 def test_a_conflict_with_another_deletion_is_looked_up(world: World) -> None:
-    """An app that is being deleted is as good as gone."""
+    """An app that is being deleted counts as gone."""
     running_web(world)
     world.platform.dialect.speak("app-deletion=deleting")
     world.once("DELETE", "/web$", lambda: world.platform.delete_app("web"))
@@ -285,13 +283,13 @@ def test_after_a_409_an_app_that_is_being_deleted_is_destroyed(world: World, sta
     world.once("DELETE", "/site$", lambda: world.platform.apps.set_status("site", status))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Deleted app 'site'"]
     assert [record.method for record in outcome.requests][-2:] == ["DELETE", "GET"]
 
 
 @pytest.mark.parametrize("status", ["running", "terminated", "delete_failed"])
 def test_after_a_409_an_app_that_stays_is_exit_4(world: World, status: str) -> None:
-    """The error quotes the platform. The DELETE isn't sent again, and the lock is released."""
+    """The error quotes the platform. The run doesn't retry the DELETE, and releases the lock."""
     world.platform.dialect.speak("locked-app=refused")
     world.platform.apps.set_status("site", status)
     outcome = destroy(world)
@@ -304,12 +302,12 @@ def test_after_a_409_an_app_that_stays_is_exit_4(world: World, status: str) -> N
 
 @pytest.mark.parametrize("answer", ["deleting", "Terminating"])
 def test_an_app_that_another_run_deletes_before_the_delete_is_destroyed(world: World, answer: str) -> None:
-    """A 404 or 409 to the DELETE is no lost lock."""
+    """A 404 or 409 to the DELETE doesn't mean that the lock is lost."""
     world.platform.dialect.speak(f"app-deletion={answer}")
     world.once("DELETE", "/site$", lambda: world.platform.delete_app("site"))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Destroyed app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Deleted app 'site'"]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +326,7 @@ def test_an_app_that_is_being_deleted_gets_no_other_request(world: World, status
     assert (outcome.exit_code, outcome.outputs["status"], len(outcome.requests)) == (0, "destroyed", 1)
 
 
-def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
-    """The lock is finalized with zeros."""
+def test_a_rejected_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     world.fault(Kind.STATUS, "DELETE", status=400)
     outcome = destroy(world, state_file=state)
@@ -342,8 +339,8 @@ def test_a_refused_deletion_finalizes_the_lock_with_zeros(world: World, tmp_path
     assert state.read_bytes() == b""
 
 
-def test_a_refused_deletion_keeps_its_exit_code_in_an_outage(world: World) -> None:
-    """The look at the app afterwards has ten seconds, and the refusal keeps its exit code."""
+def test_a_rejected_deletion_keeps_its_exit_code_in_an_outage(world: World) -> None:
+    """The GET afterwards has a time limit of ten seconds."""
     world.fault(Kind.STATUS, "DELETE", status=400)
     world.fault(Kind.HANG, "GET", "/v1/apps/site$", skip=1, times=None)
     outcome = destroy(world)
@@ -352,17 +349,17 @@ def test_a_refused_deletion_keeps_its_exit_code_in_an_outage(world: World) -> No
 
 
 def test_a_lost_lock_ends_the_deletion(world: World) -> None:
-    """While the deletion waits for the platform: the app belongs to somebody else now."""
+    """Another run gets the lock while the deletion is being retried."""
     world.fault(Kind.STATUS, "DELETE", status=429, times=None)
     world.loop.call_later(20, world.platform.take_lock, "site", "somebody")
     outcome = destroy(world, retry_timeout="10m")
     assert outcome.exit_code == 7, outcome.log
-    assert "Nothing was changed." in outcome.log, "a refused request is not unknown"
+    assert "Nothing was changed." in outcome.log, "a rejected request isn't unknown"
     assert world.platform.lock("site") == "somebody"
     assert outcome.sent("POST", "/finalize$") == []
 
 
-# --- the answer is lost
+# --- lost responses
 
 
 @pytest.mark.parametrize(
@@ -375,11 +372,10 @@ def test_a_lost_lock_ends_the_deletion(world: World) -> None:
     ids=["a reset", "silence", "late"],
 )
 @pytest.mark.parametrize("dialect", ["at-once", "deleting"])
-def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault, dialect: str) -> None:
-    """One look tells; an app that is being deleted is as good as gone.
-
-    Heartbeats meanwhile find neither app nor lock: that is no lost lock.
-    """
+def test_heartbeats_after_the_deletion_do_not_report_a_lost_lock(
+    world: World, lost: Fault, dialect: str
+) -> None:
+    """Heartbeats find neither app nor lock. One GET shows that the app is gone or is being deleted."""
     world.platform.dialect.speak(f"app-deletion={dialect}")
     until_a_heartbeat(world)
     world.platform.faults.add(lost)
@@ -387,12 +383,12 @@ def test_heartbeats_that_find_no_app_are_no_lost_lock(world: World, lost: Fault,
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert "lost" not in outcome.log
     assert lines(outcome)[0] == "Acquired the deploy lock"
-    assert "Destroyed app 'site'" in lines(outcome)
+    assert "Deleted app 'site'" in lines(outcome)
     assert len(outcome.sent("DELETE", "")) == 1
 
 
 def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
-    """It is somebody else's, under a lock of their own: it stays, and a rerun decides."""
+    """The new app is someone else's, with a lock of their own. It stays."""
     world.fault(Kind.STATUS, "DELETE", after=True, status=502)
 
     def create() -> None:
@@ -410,7 +406,7 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
     assert world.platform.lock("site") == "somebody"
 
 
-def test_a_deletion_that_was_lost_without_effect_finalizes_the_lock_with_zeros(world: World) -> None:
+def test_a_lost_deletion_without_effect_finalizes_the_lock_with_zeros(world: World) -> None:
     """The app is still there, so the run fails and releases its lock."""
     world.fault(Kind.RESET, "DELETE", "/site$")
     outcome = destroy(world)
@@ -420,8 +416,8 @@ def test_a_deletion_that_was_lost_without_effect_finalizes_the_lock_with_zeros(w
     assert world.platform.lock("site") is None
 
 
-def test_no_answer_after_a_lost_deletion_is_exit_5(world: World) -> None:
-    """Then nobody can tell, which is said; the rerun does."""
+def test_no_response_after_a_lost_deletion_is_exit_5(world: World) -> None:
+    """The error says that the result is unknown. The next run succeeds."""
     world.fault(Kind.RESET, "DELETE", after=True)
     world.once("DELETE", "/site$", lambda: world.fault(Kind.HANG, "GET", times=None))
     outcome = destroy(world, retry_timeout=20)
@@ -431,21 +427,21 @@ def test_no_answer_after_a_lost_deletion_is_exit_5(world: World) -> None:
     assert destroy(world).exit_code == 0
 
 
-def test_a_deletion_that_was_refused_for_now_is_sent_again(world: World) -> None:
-    """It is sent again until it is answered: a refusal for now has no effect."""
+def test_a_deletion_is_retried_after_a_429(world: World) -> None:
+    """A 429 has no effect, so a retry is safe."""
     world.fault(Kind.STATUS, "DELETE", status=429, times=3)
     outcome = destroy(world)
     assert (outcome.exit_code, len(outcome.sent("DELETE", ""))) == (0, 4), outcome.log
 
 
-# --- what ends it
+# --- the end of a run
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_a_signal_waits_briefly_for_the_deletion_and_releases_the_lock(
     world: World, *, is_answered: bool
 ) -> None:
-    """The end of a deletion is waited for, for a moment; then the lock is released in time."""
+    """The run waits briefly for the response, and still releases the lock in time."""
     world.fault(Kind.DELAY if is_answered else Kind.HANG, "DELETE", seconds=5.5)
     tell(world, after=5)
     outcome = destroy(world)
@@ -468,7 +464,7 @@ def test_a_signal_waits_for_the_deletion_of_a_container_app(world: World) -> Non
 
 
 def test_timeout_waits_ten_seconds_for_the_deletion(world: World) -> None:
-    """Its answer is waited for ten seconds; then the lock is released."""
+    """After that, the run releases the lock."""
     world.fault(Kind.HANG, "DELETE")
     outcome = destroy(world, timeout="5s")
     assert outcome.exit_code == 9, outcome.log
@@ -477,8 +473,8 @@ def test_timeout_waits_ten_seconds_for_the_deletion(world: World) -> None:
 
 
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
-def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_: tuple[str, str]) -> None:
-    """But the app is there, so it is not destroyed, and the lock is released."""
+def test_a_404_for_an_existing_app_is_exit_4(world: World, request_: tuple[str, str]) -> None:
+    """The app stays, and the run releases the lock."""
     world.run()
     world.fault(Kind.STATUS, *request_, status=404)
     outcome = destroy(world)
@@ -487,16 +483,16 @@ def test_a_404_for_an_app_that_is_there_destroys_nothing(world: World, request_:
     assert world.platform.lock("site") is None
 
 
-# --- an app that takes a while to go
+# --- slow deletions
 
 
-def test_the_accepted_deletion_is_the_end(world: World) -> None:
-    """Who creates the app again waits until it is gone. The next run sends nothing."""
+def test_the_run_ends_with_the_accepted_deletion(world: World) -> None:
+    """It doesn't wait until the app is gone. The next run sends no DELETE."""
     world.platform.dialect.speak("app-deletion=deleting")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert (outcome.outputs["warnings"], outcome.outputs["url"], outcome.seconds) == ([], None, 0)
-    assert outcome.outputs["notes"] == ["Destroyed app 'site'."]
+    assert outcome.outputs["notes"] == ["Deleted app 'site'."]
     again = destroy(world)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}

@@ -1,4 +1,4 @@
-"""Deletes an app for good. If the app does not exist, the operation succeeds."""
+"""Deletes an app permanently. A missing app is a success."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -11,18 +11,18 @@ from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
-from zerokie_action.report.report import Seen
+from zerokie_action.report.record import Seen
 from zerokie_action.site.read import read_zone
 from zerokie_action.site.safety_checks import about_destroying, about_kind, require_no_doubt
 from zerokie_action.text.numbers import human_files
 
 
 class Kind(Enum):
-    """The kind of an app, as far as the platform shows it.
+    """The kind of an app, if the platform shows it.
 
     Attributes:
-        EMPTY: a static app without files. If the platform refuses its lock, the kind is unknown.
-        UNKNOWN: a container app, or a static app whose files can't be checked.
+        EMPTY: a static app without files. If the platform refuses the lock, the kind is unknown.
+        UNKNOWN: a container app, or a static app with files that can't be checked.
     """
 
     CONTAINER = "container"
@@ -32,20 +32,20 @@ class Kind(Enum):
 
     @property
     def reported(self) -> str | None:
-        """The output `kind`; None if it is unknown."""
+        """The output `kind`. None for an unknown kind."""
         return {Kind.EMPTY: "static", Kind.UNKNOWN: None}.get(self, self.value)
 
 
-Check = Callable[[Job, App, Kind], Awaitable[str | None]]
-"""Checks the app right before the DELETE, a static app under its lock.
+Approve = Callable[[Job, App, Kind], Awaitable[str | None]]
+"""Checks the app right before the DELETE. A static app is checked under its lock.
 
-Returns the files that are deleted with the app, for log and reports: ` with 214 files`; empty if the number
-is unknown. None keeps the app; the log has said why.
+Returns the app's files for log and reports, such as ` with 214 files`, or an empty text if their number is
+unknown. Returns None to keep the app, after it has logged the reason.
 """
 
 
 async def require_intended(job: Job, app: App, kind: Kind) -> str:
-    """The check of a `destroy`: an app that may have another owner stops the run.
+    """Approve a `destroy`, unless the app may have another owner.
 
     Raises:
         ConfigurationError: when the app may belong to another repository, or may have unmanaged files.
@@ -63,46 +63,46 @@ async def require_intended(job: Job, app: App, kind: Kind) -> str:
 
 
 def with_files(files: int) -> str:
-    """The files that are deleted with an app: ` with 214 files`; empty without files."""
+    """Return an app's files for log and reports: ` with 214 files`. Empty without files."""
     return f" with {human_files(files)}" if files else ""
 
 
-async def destroy(job: Job, check: Check = require_intended) -> bool:
-    """Delete the app. The accepted deletion is the end of the run.
+async def destroy(job: Job, approve: Approve = require_intended) -> bool:
+    """Delete the app. The run ends with the accepted DELETE.
 
     Returns:
-        Whether the app is gone or is being deleted; after a dry run, whether a run would delete the app.
+        True if the app is gone or is being deleted. After a dry run, True if a run would delete the app.
 
     Raises:
-        DeployError: as `find_kind`, `check` and `_delete`.
+        DeployError: as `find_kind`, `approve` and `_delete`.
     """
     app = await job.client.find_app(job.app)
     if app is None:
-        job.note(f"App {job.app!r} does not exist: nothing to destroy")
-        job.result.seen = Seen.ABSENT
+        job.record.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
+        job.record.seen = Seen.ABSENT
         return True
-    job.result.previous_image = app.image
+    job.record.previous_image = app.image
     apps.note_url(job, app)
     if app.is_being_deleted:
-        job.result.kind = app.kind or None
-        job.note(f"App {job.app!r} is being deleted already")
+        job.record.kind = app.kind or None
+        job.record.note(f"App {job.app!r} is already being deleted")
         return True
     kind = await find_kind(job, app)
-    job.result.kind = kind.reported
+    job.record.kind = kind.reported
     if job.settings.dry_run:
-        what = await check(job, app, kind)
+        what = await approve(job, app, kind)
         if what is not None:
-            job.preview(f"would destroy app {job.app!r}{what}")
+            job.record.plan(f"would delete app {job.app!r}{what}")
         return what is not None
-    what = await _delete(job, app, kind, check)
+    what = await _delete(job, app, kind, approve)
     if what is not None:
-        job.note(f"Destroyed app {job.app!r}{what}")
-        job.result.url = None
+        job.record.note(f"Deleted app {job.app!r}{what}")
+        job.record.url = None
     return what is not None
 
 
 async def find_kind(job: Job, app: App) -> Kind:
-    """Find out the kind of an app. A container app has no owner to check, so only clear signs prove it.
+    """Return the kind of an app. A container app has no owner to check, so it needs clear evidence.
 
     Raises:
         DeployError: when the kind depends on the file list, and the list can't be read.
@@ -120,16 +120,16 @@ async def find_kind(job: Job, app: App) -> Kind:
     return Kind.CONTAINER if app.image else Kind.EMPTY
 
 
-async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
-    """Check the app and delete it, a static app under its lock. Return what `check` returns.
+async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | None:
+    """Delete the app if `approve` allows it, a static app under its lock. Return the result of `approve`.
 
     Raises:
         RequestRejected: when the platform refuses the lock or the deletion.
-        PlatformUnavailable: when nobody can tell whether the app was deleted.
+        PlatformUnavailable: when the app may or may not be deleted.
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    sent = job.change(
+    sent = job.record.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     ).request()
@@ -137,14 +137,15 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
     try:
         async with AsyncExitStack() as stack:
             kind, lock = await _acquire(job, kind, stack)
-            job.result.kind = kind.reported
-            if kind is Kind.UNKNOWN and await _is_gone(job):  # so the platform answered 404 everywhere
+            job.record.kind = kind.reported
+            # If the app is gone, the platform responded with 404 to every request.
+            if kind is Kind.UNKNOWN and await _is_gone(job):
                 return ""
-            what = await check(job, app, kind)
+            what = await approve(job, app, kind)
             if what is not None:
                 await _send(job, lock, sent)
     except (RequestRejected, LockHeld, LockLost) as error:
-        # Another run may have deleted the app. After a refused DELETE, `_send` has looked.
+        # Another run may have deleted the app. After a refused DELETE, `_send` already checked that.
         has_looked = isinstance(error, RequestRejected) and what is not None
         if has_looked or not await _is_gone_after(error, job, sent, is_sent=sent.may_come_late):
             raise
@@ -153,7 +154,10 @@ async def _delete(job: Job, app: App, kind: Kind, check: Check) -> str | None:
 
 
 async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, DeployLock | None]:
-    """Acquire the lock of a static app. Return the kind, which a refused lock makes unknown, and the lock."""
+    """Acquire the lock of a static app. Return the kind and the lock.
+
+    If the platform refuses the lock of an empty app, the kind is unknown.
+    """
     if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
         return kind, None
     try:
@@ -167,7 +171,7 @@ async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, D
 async def _send(job: Job, lock: DeployLock | None, sent: Sent) -> None:
     """Send the DELETE. If it is refused or its response is lost, one GET decides.
 
-    A second DELETE could delete an app that somebody has created since.
+    A second DELETE could delete a new app of the same name.
     """
     client = lock.writing(job.client) if lock else job.shielded_client
     try:
@@ -176,11 +180,11 @@ async def _send(job: Job, lock: DeployLock | None, sent: Sent) -> None:
         if not await _is_gone_after(error, job, sent, is_sent=True):
             raise
     if lock:
-        lock.session.end()  # with its app
+        lock.session.end()  # the lock was deleted with its app
 
 
 async def _is_gone_after(error: DeployError, job: Job, sent: Sent, *, is_sent: bool) -> bool:
-    """Whether the error has no effect, because the app is gone or is being deleted."""
+    """Return whether the error doesn't matter, because the app is gone or is being deleted."""
     is_about_app = isinstance(error, LockHeld | LockLost) or (
         isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
     )
@@ -192,7 +196,7 @@ async def _is_gone_after(error: DeployError, job: Job, sent: Sent, *, is_sent: b
 
 
 async def _is_gone(job: Job, *, is_sent: bool = False) -> bool:
-    """Whether the app is gone or is being deleted; False if the platform doesn't answer.
+    """Return whether the app is gone or is being deleted. False if the platform doesn't respond.
 
     Args:
         job: the run.

@@ -16,11 +16,13 @@ class DeployError(Exception):
     Attributes:
         args: the problems, one sentence each; usually one.
         exit_code: the exit code of the process.
+        run_status: the status of a run that ends with this error.
         hint: one or two sentences on how to fix the problem; may be empty.
         retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
     """
 
     exit_code = 1
+    run_status = "failed"
     retry_after = 0.0
 
     def __init__(self, *problems: str, hint: str = "") -> None:
@@ -97,6 +99,8 @@ class DeployFailed(DeployError):
 class Replaced(DeployFailed):
     """The app runs the image of another deploy."""
 
+    run_status = "superseded"
+
 
 class WentBack(DeployFailed):
     """The app runs the previous image again: the platform, or another deploy, went back."""
@@ -116,6 +120,8 @@ class HealthCheckFailed(DeployError):
 
 class Interrupted(DeployError):
     """A signal ended the run: SIGHUP 129, SIGINT 130, SIGQUIT 131, SIGTERM 143."""
+
+    run_status = "cancelled"
 
     def __init__(self, signum: int, error: DeployError | None, *, hint: str) -> None:
         why = f" ({error})" if error else ""

@@ -78,10 +78,10 @@ def test_a_taken_name_that_shows_no_app_is_rejected_immediately(world: World) ->
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=409, body=body, times=None)
     outcome = world.run(app="new", create=True)
     assert (outcome.exit_code, outcome.seconds, outcome.outputs["created"]) == (4, 0, False), outcome.log
-    taken = "The platform reports that the name is taken, but shows no app 'new'"
+    taken = "The platform says that the name is taken, but shows no such app"
     assert outcome.outputs["error"] == f'{taken} (409: "app name already exists")'
     assert outcome.outputs["hint"] == (
-        "If another job just created or deleted the app, run the job again. Otherwise, choose another name."
+        "If another job has just created or deleted it, run again. Otherwise choose another name."
     )
     assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 

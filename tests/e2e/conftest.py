@@ -78,13 +78,13 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
-def commit(folder: Path, forge: str) -> str:
+def commit(folder: Path, host: str) -> str:
     """Make the folder a repository of a forge. Its only commit, which is returned, has everything in it."""
     for command in (
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--all"),
         (*_AUTHOR, "commit", "--quiet", "--message=everything"),
-        ("remote", "add", "origin", f"git@{forge}:example/site.git"),
+        ("remote", "add", "origin", f"git@{host}:example/site.git"),
         ("update-ref", "refs/remotes/origin/main", "HEAD"),
         ("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"),
     ):

@@ -24,7 +24,7 @@ from tests.e2e.conftest import (
     wait_for_stall,
 )
 from tests.e2e.engine import Container, Outcome, run, succeed
-from tests.previews.code_host import TOKEN, Forge
+from tests.previews.code_host import TOKEN, CodeHost
 from tests.support.platform import API_KEY, Platform
 from tests.support.required import find_program
 from tests.support.rest import serve
@@ -58,7 +58,7 @@ class Repository:
     """
 
     def __init__(self, platform: Platform, archive: Path, folder: Path, **examples: str) -> None:
-        self._folder, self._forge = folder / "repository", folder / "forge"
+        self._folder, self._code_host = folder / "repository", folder / "host"
         workflows = self._folder / ".github" / "workflows"
         workflows.mkdir(parents=True)
         pins = set()
@@ -69,9 +69,9 @@ class Repository:
             )
             (workflows / f"{name}.yml").write_text(text + added, "utf-8")
             pins |= set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", text))
-        self._options = [f"--local-repository={ACTION}@v1={archive}", f"--env=FORGE={self._forge}"]
+        self._options = [f"--local-repository={ACTION}@v1={archive}", f"--env=FORGE={self._code_host}"]
         for pin, name in pins:
-            action = self._forge / "actions" / name / "action.yml"
+            action = self._code_host / "actions" / name / "action.yml"
             action.parent.mkdir(parents=True)
             action.write_text(STAND_IN % STAND_INS[name], "utf-8")
             self._options.append(f"--local-repository={pin}={action.parent}")
@@ -86,7 +86,7 @@ class Repository:
         payload: dict[str, Any] | None = None,
     ) -> str:
         """Run a workflow, which succeeds. Returns the log."""
-        file = self._forge / "event.json"
+        file = self._code_host / "event.json"
         file.write_text(json.dumps(payload or {}), "utf-8")
         return succeed(
             find_program("act", from_="install the dependency group `ci`"),
@@ -97,7 +97,7 @@ class Repository:
             "--pull=false",
             "--rebuild=false",
             "--network=host",
-            f"--container-options=--stop-signal=KILL --volume={self._forge}:{self._forge}",
+            f"--container-options=--stop-signal=KILL --volume={self._code_host}:{self._code_host}",
             *(f"--secret={name}={API_KEY}" for name in ("ZEROKIE_API_KEY", "PREVIEWS_API_KEY")),
             *self._options,
             *options,
@@ -135,16 +135,16 @@ def test_the_readmes_workflow_makes_a_site_live(repository: Open, platform: Plat
 
 def test_a_preview_comes_and_goes_with_the_pull_request(repository: Open, platform: Platform) -> None:
     """Created when it is opened, with a deployment on the pull request; deleted when it is closed."""
-    previews, forge = repository(**{"preview": "", "preview-cleanup": ""}), Forge(states={12: "closed"})
+    previews, host = repository(**{"preview": "", "preview-cleanup": ""}), CodeHost(states={12: "closed"})
     head = {"sha": "c0ffee", "repo": {"full_name": "example/site"}}
     event = {"number": 12, "pull_request": {"number": 12, "head": head}}
-    with serve(forge) as url:
+    with serve(host) as url:
         options = (f"--env=GITHUB_API_URL={url}", f"--secret=GITHUB_TOKEN={TOKEN}")
 
         previews.run("preview", "pull_request", *options, payload={"action": "opened", **event})
         assert set(platform.site("my-site-pr-12")) == {"index.html"}
-        assert forge.deployments is not None
-        (shown,) = forge.deployments.values()
+        assert host.deployments is not None
+        (shown,) = host.deployments.values()
         assert (shown.fields["ref"], shown.fields["environment"]) == ("c0ffee", "previews-my-site")
         assert shown.state == "success"
 

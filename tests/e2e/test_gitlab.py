@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, UPLOADED, commit, deployments, stall, wait_for_stall
 from tests.e2e.engine import Container, Outcome, succeed
-from tests.previews.code_host import TOKEN, Forge
+from tests.previews.code_host import TOKEN, CodeHost
 from tests.support.component import component
 from tests.support.platform import API_KEY, Platform, contents
 from tests.support.required import find_program
@@ -86,8 +86,8 @@ def test_a_review_app_comes_and_goes_with_the_merge_request(
     """
     save_pipeline(workspace, "review.yml", image, DEFAULT)
     commit(workspace, "gitlab.com")
-    forge = Forge()
-    with serve(forge) as url:
+    host = CodeHost()
+    with serve(host) as url:
         merge_request = {
             "CI_PIPELINE_SOURCE": "merge_request_event",
             "CI_MERGE_REQUEST_IID": 3,
@@ -98,12 +98,12 @@ def test_a_review_app_comes_and_goes_with_the_merge_request(
 
         run_jobs(workspace, platform, "deploy-review", **merge_request)
         assert platform.site("my-site-mr-3") == contents(workspace / "dist")
-        (comment,) = forge.comments
-        assert "`my-site-mr-3` is deployed" in forge.comments[comment]
+        (comment,) = host.comments
+        assert "`my-site-mr-3` is deployed" in host.comments[comment]
 
         run_jobs(workspace, platform, "deploy-review-stop", **merge_request)
         assert platform.state()["apps"] == {}
-        assert "`my-site-mr-3` is deleted" in forge.comments[comment]
+        assert "`my-site-mr-3` is deleted" in host.comments[comment]
 
 
 # --- a runner with Docker: a container for the script, and another one for after_script

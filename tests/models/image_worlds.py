@@ -27,7 +27,7 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
-from zerokie_action.report.report import Result
+from zerokie_action.report.record import Record
 from zerokie_action.shutdown import Shutdown
 
 OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
@@ -331,11 +331,12 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
     """Deploy on a platform, with `rollback`."""
     platform = Platform(world, loop)
     settings = _settings(world.wanted, world.wait)
+    log = Log(io.StringIO(), "error")
     job = Job(
         settings=settings,
         client=cast(Any, _Client(platform)),
-        ci=cast(CI, SimpleNamespace(log=Log(io.StringIO(), "error"))),
-        result=Result(settings.operation, "web"),
+        ci=cast(CI, SimpleNamespace(log=log)),
+        record=Record(log),
         shutdown=Shutdown(),
         saved_locks=cast(Any, None),
         session="session",
@@ -346,7 +347,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         await deploy_image(job)
     except DeployError as error:
         said = type(error).__name__
-    warns = any("still shows the previous image" in warning for warning in job.result.warnings)
+    warns = any("still shows the previous image" in warning for warning in job.record.warnings)
     is_back = any(owner == "back" for _, owner in platform.posts)
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
 

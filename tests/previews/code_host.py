@@ -1,4 +1,4 @@
-"""A forge in memory: pull requests with comments and deployments, or GitLab's merge requests."""
+"""A code host in memory: pull requests with comments and deployments, or GitLab's merge requests."""
 
 import io
 import json
@@ -15,10 +15,10 @@ from tests.support import timewarp
 from tests.support.world import Outcome, World
 from zerokie_action.ci import detect
 from zerokie_action.inputs.load import Environment, load
-from zerokie_action.previews.notify import tell_forge
-from zerokie_action.report.report import Result
+from zerokie_action.previews.notify import notify
+from zerokie_action.report.report import Report
 
-TOKEN = "good-token"  # noqa: S105 - of a forge in memory
+TOKEN = "good-token"  # noqa: S105 - of a code host in memory
 GITHUB = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_SERVER_URL": "https://github.example.com",
@@ -43,12 +43,12 @@ _EDIT = {"/repos": "PATCH", "/proje": "PUT"}
 _MORE = {"link": '<https://else.where/?page=2>; rel="next"'}
 
 Answer = tuple[int, dict[str, str], bytes]
-"""Status, headers under lower-case names, and body."""
+"""Status, headers with lower-case names, and body."""
 
 
 @dataclass
 class Deployment:
-    """A deployment, with its statuses in order. The fields are those of the request."""
+    """A deployment with the fields of its request, and its statuses in order."""
 
     fields: dict[str, Any]
     statuses: list[dict[str, Any]] = field(default_factory=list)
@@ -59,24 +59,24 @@ class Deployment:
 
 
 @dataclass
-class Forge:
-    """Answers what a forge would answer.
+class CodeHost:
+    """Responds like GitHub or GitLab.
 
     Attributes:
-        comments: texts by their IDs, in order.
-        about: the request of each comment that a run has made.
-        states: what becomes of requests, by number; there are no others.
-        heads: the commits of requests, by number.
-        deployments: deployments by their IDs, in order; None on a forge that has none, such as Gitea.
-        answers: status and body for a request, in place of its state.
-        refuse: method -> status and body; all requests of that method get it.
-        answer_deployments: in place of all answers about deployments.
-        allowance: how many requests are answered; then the token has reached its limit.
-        is_endless: whether each page of comments is full, and names another one.
+        comments: texts by ID, in order.
+        about: the pull request of each comment, by the comment's ID.
+        states: states of all existing pull requests, by number.
+        heads: commits of pull requests, by number.
+        deployments: deployments by ID, in order. None on a code host without deployments, such as Gitea.
+        answers: status and body instead of a pull request's state, by number.
+        refuse: status and body for all requests with a method, by method.
+        answer_deployments: response to all requests about deployments.
+        allowance: number of requests until the token reaches its rate limit.
+        is_endless: whether each page of comments is full and links to another one.
         requests: method and target of each request.
         received: headers and bodies of all requests.
-        before: awaited before a request is answered.
-        on_request: called after each request is answered.
+        before: awaited before each response.
+        on_request: called after each response.
     """
 
     comments: dict[int, str] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Forge:
     on_request: Callable[[str], object] = lambda _line: None
 
     def respond(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """What a forge would answer."""
+        """Return the response to a request."""
         self.requests.append(f"{method} {target}")
         parts = urlsplit(target)
         if refused := self._refused(method, headers):
@@ -152,7 +152,7 @@ class Forge:
     def _deployments(
         self, number: str | None, method: str, query: dict[str, list[str]], body: bytes
     ) -> Answer:
-        """As GitHub's reference says; a flag that is not sent has GitHub's default."""
+        """Create a deployment as in GitHub's reference. A missing flag has GitHub's default."""
         assert self.deployments is not None
         given = json.loads(body) if method == "POST" else {}
         size, page = int(query.get("per_page", ["30"])[0]), int(query.get("page", ["1"])[0])
@@ -180,7 +180,7 @@ class Forge:
         return _page([{"id": 1, **status} for status in reversed(ours.statuses)], size, page)
 
     async def handle(self, peer: Peer) -> None:
-        """The same over HTTP."""
+        """Respond over HTTP."""
         while True:
             request = await peer.request()
             method = request.line.split(" ")[0]
@@ -195,21 +195,21 @@ class Forge:
 
 
 def _page(listed: list[dict[str, Any]], size: int, page: int) -> Answer:
-    """One page of a list."""
+    """Return one page of a list."""
     some = listed[(page - 1) * size : page * size]
     return 200, _MORE if page * size < len(listed) else {}, json.dumps(some).encode()
 
 
 @asynccontextmanager
 async def job(
-    world: World, forge: Forge | Handler, ci: str = "github", event: str = ""
+    world: World, host: CodeHost | Handler, ci: str = "github", event: str = ""
 ) -> AsyncIterator[dict[str, str]]:
-    """The environment of a job of the forge, about a pull or merge request."""
+    """Yield the environment of a job for a pull request."""
     folder = world.folder.parent
     files = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STATE", "STEP_SUMMARY")}
     path = folder / "event.json"
     path.write_text(event or EVENT)
-    async with serve(forge.handle if isinstance(forge, Forge) else forge) as server:
+    async with serve(host.handle if isinstance(host, CodeHost) else host) as server:
         yield {
             "github": {**GITHUB, **files, "GITHUB_EVENT_PATH": str(path), "GITHUB_API_URL": server.url},
             "gitlab": {**GITLAB, "CI_API_V4_URL": server.url},
@@ -217,54 +217,54 @@ async def job(
 
 
 def run(
-    world: World, forge: Forge | Handler, ci: str = "github", event: str = "", **inputs: object
+    world: World, host: CodeHost | Handler, ci: str = "github", event: str = "", **inputs: object
 ) -> Outcome:
-    """A run of the action in such a job."""
+    """Run the action in such a job."""
 
     async def main() -> Outcome:
-        async with job(world, forge, ci, event) as world.env:
+        async with job(world, host, ci, event) as world.env:
             tokens = {"github_token": TOKEN, "gitlab_token": TOKEN}
             return await world.arun(**{**tokens, **inputs})
 
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
 
 
-async def tell_here(env: dict[str, str], result: Result, **inputs: object) -> str:
-    """What the end of a run with this result in a job does with the forge. Returns the log."""
+async def tell_here(env: dict[str, str], result: Report, **inputs: object) -> str:
+    """Send this report to the code host, as at the end of a run. Return the log."""
     given = {"app": result.app, "github_token": TOKEN, "preview_environment": "previews", **inputs}
     texts = {f"ZEROKIE_{name.upper()}": str(value) for name, value in given.items()}
     settings, _ = load(Environment(env | texts))
     log = io.StringIO()
-    await tell_forge(result, detect(env, log), settings)
+    await notify(result, detect(env, log), settings)
     return log.getvalue()
 
 
-def tell(world: World, forge: Forge, result: Result, event: str = "", **inputs: object) -> str:
-    """The same in a job of its own, without the run. Returns the log."""
+def tell(world: World, host: CodeHost, result: Report, event: str = "", **inputs: object) -> str:
+    """Do the same in a new job. Return the log."""
 
     async def main() -> str:
-        async with job(world, forge, event=event) as world.env:
+        async with job(world, host, event=event) as world.env:
             return await tell_here(world.env, result, **inputs)
 
     return timewarp.run(world.loop, main())  # type: ignore[no-any-return]
 
 
 def warnings(log: str) -> list[str]:
-    """The warnings in a log."""
+    """Return the warnings in a log."""
     return [line for line in log.splitlines() if re.match("::warning::|(\x1b\\[0;33m)?Warning: ", line)]
 
 
-def active(forge: Forge, task: str) -> list[str]:
-    """The commits of the active deployments of a task, the oldest first, with their states."""
-    assert forge.deployments is not None
+def active(host: CodeHost, task: str) -> list[str]:
+    """Return the commits and states of a task's active deployments, the oldest first."""
+    assert host.deployments is not None
     return [
         f"{found.fields['ref']} {found.state}"
-        for found in forge.deployments.values()
+        for found in host.deployments.values()
         if found.fields["task"] == task and found.state != "inactive"
     ]
 
 
 async def hang(peer: Peer) -> None:
-    """A forge that does not answer."""
+    """Read the request and never respond."""
     await peer.request()
     await peer.gone()

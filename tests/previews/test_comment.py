@@ -1,6 +1,6 @@
-"""`comment: true`, the whole way: what is written on the pull or merge request.
+"""Comments on pull requests, with `comment: true`.
 
-`tests/previews/test_notify.py` has when that is, and what a forge can't break.
+`tests/previews/test_notify.py` has the conditions for a comment, and failures of the code host.
 """
 
 import hmac
@@ -10,40 +10,40 @@ from typing import Any
 import pytest
 
 from sandbox.faults import Kind
-from tests.previews.code_host import TOKEN, Forge, warnings
-from tests.previews.code_host import run as run_on_forge
+from tests.previews.code_host import TOKEN, CodeHost, warnings
+from tests.previews.code_host import run as run_on_code_host
 from tests.support.world import API_KEY, Outcome, World
 
 BOTH = pytest.mark.parametrize("ci", ["github", "gitlab"])
 
 
-def run(world: World, forge: Forge, ci: str = "github", **inputs: object) -> Outcome:
+def run(world: World, host: CodeHost, ci: str = "github", **inputs: object) -> Outcome:
     given: dict[str, Any] = {"comment": True, **inputs}
-    return run_on_forge(world, forge, ci, **given)
+    return run_on_code_host(world, host, ci, **given)
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
-    """The first line of our comment with this ID."""
+    """Return the first line of the action's comment with this ID."""
     place = "/repos/o/r/issues/12/comments" if ci == "github" else "/projects/7/merge_requests/3/notes"
     label = f"{place}\0{app}\0{number}"
     return f"<!-- zerokie-action: {hmac.new(key.encode(), label.encode(), 'sha256').hexdigest()} -->"
 
 
-def comment(forge: Forge) -> str:
-    """The only comment there is."""
-    (text,) = forge.comments.values()
+def comment(host: CodeHost) -> str:
+    """Return the only comment."""
+    (text,) = host.comments.values()
     return text
 
 
 @BOTH
 def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
-    """What was deployed, from which commit, what changed, and how long it took."""
-    forge = Forge()
-    outcome = run(world, forge, ci)
+    """It has the app, the commit, the changes and the duration."""
+    host = CodeHost()
+    outcome = run(world, host, ci)
     assert outcome.exit_code == 0
-    first = comment(forge)
+    first = comment(host)
     lines = first.splitlines()
-    (number,) = forge.comments
+    (number,) = host.comments
     assert lines[0] == marker(number, ci)
     assert lines[2] == "## ✅ `site` is deployed"
     assert f" · deploy `{outcome.outputs['deploy_id']}`" in first
@@ -51,20 +51,20 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
     assert lines[6].startswith("4 files uploaded (29 B), 0 deleted, 0 unchanged · 0 s · ")
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
-    assert [request.partition(" ")[0] for request in forge.requests] == [
+    assert [request.partition(" ")[0] for request in host.requests] == [
         *("GET", "POST", "PATCH" if ci == "github" else "PUT")
     ]
 
     world.write({"index.html": b"new"})
-    outcome = run(world, forge, ci)
-    assert "3 deleted" in comment(forge)
-    assert comment(forge).splitlines()[0] == marker(number, ci)
+    outcome = run(world, host, ci)
+    assert "3 deleted" in comment(host)
+    assert comment(host).splitlines()[0] == marker(number, ci)
     assert outcome.log.splitlines()[-1].startswith("Commented on ")
 
 
 @BOTH
-def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
-    """The newest counts. Another app's or key's, a quoted one and a copy are not ours."""
+def test_the_run_finds_its_comment_among_hundreds(world: World, ci: str) -> None:
+    """It edits its newest one, but not one of another app or key, a quoted one or a copy."""
     others = ["hello"] * 340
     ours = {7: "an old one of ours", 330: "ours"}
     for number, text in ours.items():
@@ -74,28 +74,28 @@ def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     others[332] = f"{marker(332, ci, app='site-2')}\nanother app's"
     others[333] = f"{marker(333, ci, key='another-key')}\nanother key's"
     others[334] = f"> {marker(334, ci)}\nquoted"
-    forge = Forge(dict(enumerate(others)))
-    run(world, forge, ci)
-    assert [number for number, text in enumerate(others) if forge.comments[number] != text] == [330]
-    assert len(forge.comments) == len(others)
+    host = CodeHost(dict(enumerate(others)))
+    run(world, host, ci)
+    assert [number for number, text in enumerate(others) if host.comments[number] != text] == [330]
+    assert len(host.comments) == len(others)
 
 
-def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
-    """The comment says so; it has no URL any more."""
-    forge = Forge()
-    run(world, forge)
-    outcome = run(world, forge, operation="destroy")
+def test_after_destroy_the_comment_says_so(world: World) -> None:
+    """The comment doesn't contain the URL anymore."""
+    host = CodeHost()
+    run(world, host)
+    outcome = run(world, host, operation="destroy")
     assert outcome.exit_code == 0
-    assert "## ✅ `site` is deleted" in comment(forge)
-    assert "http://127" not in comment(forge)
+    assert "## ✅ `site` is deleted" in comment(host)
+    assert "http://127" not in comment(host)
 
 
 def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
-    """What would be done, with as many names as fit: a forge refuses long comments."""
-    forge = Forge()
+    """It lists as many files as fit, because code hosts refuse long comments."""
+    host = CodeHost()
     world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
-    outcome = run(world, forge, dry_run=True, domains="www.example.com")
-    text = comment(forge)
+    outcome = run(world, host, dry_run=True, domains="www.example.com")
+    text = comment(host)
     assert {record.method for record in outcome.requests} == {"GET"}
     assert "## 🔍 Dry run for `site`: nothing was changed" in text
     assert "would attach" in text
@@ -106,39 +106,39 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     )
 
 
-def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:
-    """What the platform says means nothing in Markdown; an answer of the forge issues no command.
+def test_hostile_texts_have_no_effect_in_the_comment(world: World) -> None:
+    """The platform's words aren't Markdown, and a code host's response can't issue a command.
 
-    No secret is in the comment, nor in the log.
+    Neither the comment nor the log contains a secret.
     """
-    forge = Forge()
+    host = CodeHost()
     said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
     world.fault(Kind.STATUS, "POST", "/lock$", status=400, body=said)
-    run(world, forge)
-    text = comment(forge)
+    run(world, host)
+    text = comment(host)
     assert '(400: "`<b>@octocat` `#1` &#42;&#42;&#42; &#42;&#42;&#42;")' in text
     assert API_KEY not in text
     assert TOKEN not in text
-    forge.refuse["POST"] = (422, b'{"message": "\\n::error::owned ##[error] good-token"}')
-    forge.comments.clear()
-    log = run(world, forge).log
+    host.refuse["POST"] = (422, b'{"message": "\\n::error::owned ##[error] good-token"}')
+    host.comments.clear()
+    log = run(world, host).log
     assert "Commenting was refused (422" in log
     assert not [text for text in ("\n::error::owned", "##[", TOKEN) if text in log.partition("deploys")[2]]
 
 
 @pytest.mark.parametrize(
-    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "is not possible: `gitlab-token` is not set")]
+    ("token", "words"), [(TOKEN, "was refused (403)"), (None, "failed: `gitlab-token` is not set")]
 )
-def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
-    """The warning names the scope, which the job's own token does not have."""
-    outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
+def test_a_rejected_or_missing_gitlab_token_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning has the required scope, because the job's own token lacks it."""
+    outcome = run(world, CodeHost(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
-    assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning
+    assert f"Commenting {words}. `gitlab-token` needs the scope `api`" in warning
     assert outcome.exit_code == 0
 
 
 def test_endless_pages_are_a_warning(world: World) -> None:
-    forge = Forge(is_endless=True)
-    (warning,) = warnings(run(world, forge).log)
+    host = CodeHost(is_endless=True)
+    (warning,) = warnings(run(world, host).log)
     assert "127.0.0.1 lists more than 30 pages" in warning
-    assert len(forge.requests) == 30
+    assert len(host.requests) == 30

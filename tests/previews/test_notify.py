@@ -1,4 +1,4 @@
-"""What the end of a run tells the forge, and what a forge can't break.
+"""Comment and deployment by outcome of the run, and failures of the code host.
 
 `tests/previews/test_comment.py` and `test_deployments.py` have what becomes of comments and deployments.
 """
@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from tests.http.servers import Handler, Peer, always
-from tests.previews import code_host as forges
-from tests.previews.code_host import TOKEN, Deployment, Forge, active, hang, warnings
+from tests.previews import code_host as hosts
+from tests.previews.code_host import TOKEN, CodeHost, Deployment, active, hang, warnings
 from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.report.report import Result
+from zerokie_action.report.report import Report
 
 BOTH: dict[str, Any] = {"comment": True, "preview_environment": "previews"}
 EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
 
 
-def run(world: World, forge: Forge | Handler, **inputs: Any) -> Outcome:
-    """A deploy that the request gets a comment and a deployment of."""
-    return forges.run(world, forge, **{**BOTH, "event": EVENT, **inputs})
+def run(world: World, host: CodeHost | Handler, **inputs: Any) -> Outcome:
+    """Run a deploy with a comment and a deployment on the pull request."""
+    return hosts.run(world, host, **{**BOTH, "event": EVENT, **inputs})
 
 
-# --- which outcome tells what
+# --- by outcome
 
 
 @pytest.mark.parametrize(
@@ -43,24 +43,24 @@ def run(world: World, forge: Forge | Handler, **inputs: Any) -> Outcome:
         ("destroy", "failed", False, ["old success"]),
     ],
 )
-def test_the_button_leads_to_what_is_live(
+def test_the_button_leads_to_the_live_version(
     world: World, operation: str, status: str, expected: list[str], *, is_dry: bool
 ) -> None:
-    """A failed deploy is shown, and leaves the older deployment active. A comment tells of almost any end."""
+    """A failed deploy adds a deployment and keeps the older one active. Almost every run comments."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
-    forge = Forge(deployments={501: Deployment(old, [{"state": "success"}])})
-    forges.tell(world, forge, Result(operation, "site", is_dry, status), EVENT, **BOTH)
-    assert active(forge, "zerokie:site") == expected
-    assert any("deployments" in line for line in forge.requests) is (expected != ["old success"])
-    assert len(forge.comments) == (status not in {"cancelled", "skipped"})
+    host = CodeHost(deployments={501: Deployment(old, [{"state": "success"}])})
+    hosts.tell(world, host, Report(operation, "site", is_dry, status), EVENT, **BOTH)
+    assert active(host, "zerokie:site") == expected
+    assert any("deployments" in line for line in host.requests) is (expected != ["old success"])
+    assert len(host.comments) == (status not in {"cancelled", "skipped"})
 
 
-def test_an_address_that_is_none_is_not_sent(world: World) -> None:
-    """Such as one that had a secret, or that of the log of a run that has none."""
-    forge = Forge()
-    forges.tell(world, forge, Result("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
-    assert forge.deployments is not None
-    (status,) = forge.deployments[501].statuses
+def test_an_invalid_url_is_not_sent(world: World) -> None:
+    """One URL contained a secret. The URL of the log is missing."""
+    host = CodeHost()
+    hosts.tell(world, host, Report("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
+    assert host.deployments is not None
+    (status,) = host.deployments[501].statuses
     assert (status["environment_url"], status["log_url"]) == ("", "")
 
 
@@ -71,102 +71,103 @@ def test_an_address_that_is_none_is_not_sent(world: World) -> None:
         {"api_key": None, "skip_without_key": True},
         {"comment": None, "preview_environment": None},
     ],
-    ids=["wrong inputs", "a fork that is skipped", "nobody asks for it"],
+    ids=["wrong inputs", "a skipped fork", "not configured"],
 )
-def test_the_forge_hears_nothing_where_there_is_nothing_to_tell(
-    world: World, inputs: dict[str, object]
-) -> None:
-    forge = Forge()
-    run(world, forge, **inputs)
-    assert forge.requests == []
+def test_a_run_with_nothing_to_report_sends_nothing(world: World, inputs: dict[str, object]) -> None:
+    host = CodeHost()
+    run(world, host, **inputs)
+    assert host.requests == []
 
 
-def test_a_stop_before_any_change_is_a_failure(world: World) -> None:
+def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
     world.platform.put_file("site", "by-hand.html", b"")
-    forge = Forge()
-    assert run(world, forge).exit_code == 2
-    assert active(forge, "zerokie:site") == ["new failure"]
+    host = CodeHost()
+    assert run(world, host).exit_code == 2
+    assert active(host, "zerokie:site") == ["new failure"]
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_a_run_without_a_request_tells_nothing_and_warns_of_nothing(
+def test_a_run_without_a_pull_request_sends_nothing_and_does_not_warn(
     world: World, ci: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A push; `pull-request` says where to comment, for example after a fork's build."""
-    monkeypatch.setitem(forges.GITLAB, "CI_MERGE_REQUEST_IID", "")
-    forge = Forge()
-    outcome = run(world, forge, ci=ci, event="{}", preview_environment=None)
+    """A push has none. `pull-request` sets it, for example after a fork's build."""
+    monkeypatch.setitem(hosts.GITLAB, "CI_MERGE_REQUEST_IID", "")
+    host = CodeHost()
+    outcome = run(world, host, ci=ci, event="{}", preview_environment=None)
     assert outcome.log.splitlines()[-1] == (
-        "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; "
-        "to name one, set `pull-request`"
+        "This run has no pull or merge request on GitHub or GitLab. To choose one, set `pull-request`"
     )
-    assert (warnings(outcome.log), forge.requests) == ([], [])
-    run(world, forge, ci=ci, event="{}", preview_environment=None, pull_request=5)
-    assert [*forge.about.values()] == [5]
+    assert (warnings(outcome.log), host.requests) == ([], [])
+    run(world, host, ci=ci, event="{}", preview_environment=None, pull_request=5)
+    assert [*host.about.values()] == [5]
 
 
 def test_preview_environment_has_no_effect_on_gitlab(world: World) -> None:
-    """GitLab has the job's `environment`. Nobody is warned."""
-    forge = Forge()
-    outcome = run(world, forge, ci="gitlab", comment=None)
-    assert (outcome.exit_code, outcome.outputs["warnings"], forge.requests) == (0, [], [])
+    """GitLab has the job's `environment`, so there is no warning."""
+    host = CodeHost()
+    outcome = run(world, host, ci="gitlab", comment=None)
+    assert (outcome.exit_code, outcome.outputs["warnings"], host.requests) == (0, [], [])
 
 
-# --- a forge that does not do it
+# --- failures of the code host
 
 NO_PERMISSION = b'{"message": "Resource not accessible by integration"}'
-FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
-    # name: the forge, words of both warnings, whether they name the permission
-    "no token": (Forge(), " is not possible: `github-token` is not set; ", True),
-    "no permission": (Forge(refuse={"POST": (403, NO_PERMISSION)}), 'accessible by integration"}"); ', True),
-    # A redirect is not followed: the token would go along.
-    "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), " was refused (302); ", True),
-    # The answer may be lost, and there would be two comments: each is asked for once.
-    "an error": (Forge(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
-    # No comment is made of nonsense: there may be one already.
-    "a page": (always(200, b"<html>Sign in</html>"), " failed: the API's answer has no IDs", False),
-    "null": (always(200, b"null"), " failed: the API's answer has no IDs", False),
+FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
+    # name: the code host, text in both warnings, whether they name the permission
+    "no token": (CodeHost(), " failed: `github-token` is not set. ", True),
+    "no permission": (
+        CodeHost(refuse={"POST": (403, NO_PERMISSION)}),
+        'accessible by integration"}"). ',
+        True,
+    ),
+    # A redirect isn't followed, because the token would go with it.
+    "a redirect": (always(302, b"", "Location: http://127.0.0.1:9/"), " was refused (302). ", True),
+    # If a response is lost, a retry would create a second comment, so there is only one attempt.
+    "an error": (CodeHost(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
+    # After an invalid list, the run doesn't comment, because its comment may already exist.
+    "a page": (always(200, b"<html>Sign in</html>"), " failed: the response of 127.0.0.1 has no IDs", False),
+    "null": (always(200, b"null"), " failed: the response of 127.0.0.1 has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
-    "nothing": (hang, " failed: no answer within 20 s", False),
+    "nothing": (hang, " failed: no response within 20 s", False),
     "the limit": (
-        Forge(allowance=0),
-        "If the token has reached its rate limit, run the job again later.",
+        CodeHost(allowance=0),
+        "If the token reached its rate limit, run the job again later.",
         True,
     ),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_forge_that_fails_is_a_warning_each(world: World, case: str) -> None:
-    """One for the comment and one for the deployment, within 20 s; exit 0, and the reports are complete."""
-    forge, words, is_permission = FAILURES[case]
-    world.loop.jump(60)  # the clock does not begin with the run
-    outcome = run(world, forge, **({"github_token": None} if case == "no token" else {}))
+def test_each_failure_of_the_code_host_is_a_warning(world: World, case: str) -> None:
+    """Comment and deployment get a warning each within 20 s. The run succeeds with complete reports."""
+    host, words, is_permission = FAILURES[case]
+    world.loop.jump(60)  # the event loop's clock starts before the run
+    outcome = run(world, host, **({"github_token": None} if case == "no token" else {}))
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
     told = sorted(warnings(outcome.log))
     assert [words in line for line in told] == [True, True]
     permissions = ("`permissions: pull-requests: write`", "`permissions: deployments: write`")
     assert [name in line for name, line in zip(permissions, told, strict=True)] == [is_permission] * 2
-    assert outcome.seconds == pytest.approx(20 if forge is hang else 0, abs=0.1)
+    assert outcome.seconds == pytest.approx(20 if host is hang else 0, abs=0.1)
     assert outcome.outputs["warnings"] == []  # the reports are written before
     assert outcome.outputs["duration_seconds"] == pytest.approx(0, abs=0.1)
-    if isinstance(forge, Forge):
-        assert len(forge.requests) <= 3
+    if isinstance(host, CodeHost):
+        assert len(host.requests) <= 3
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_short_outage_of_the_forge_is_waited_out(world: World, method: str) -> None:
-    """Only a new comment and a new deployment are asked for once."""
-    forge = Forge()
-    run(world, forge)
-    forge.refuse[method] = (503, b"")
-    world.loop.call_later(1.5, forge.refuse.clear)
-    assert warnings(run(world, forge).log) == []
-    assert len(forge.comments) == 1
+def test_requests_are_retried_after_a_short_outage(world: World, method: str) -> None:
+    """Only the creation of a comment or a deployment isn't retried."""
+    host = CodeHost()
+    run(world, host)
+    host.refuse[method] = (503, b"")
+    world.loop.call_later(1.5, host.refuse.clear)
+    assert warnings(run(world, host).log) == []
+    assert len(host.comments) == 1
 
 
-def test_a_signal_gives_comment_and_deployment_up(world: World) -> None:
-    """Five seconds are left: they are given up at once; the run is what it was."""
+def test_a_signal_cancels_comment_and_deployment(world: World) -> None:
+    """The run keeps its exit code and status."""
 
     async def signalled(peer: Peer) -> None:
         tell(world, after=2)
@@ -181,13 +182,13 @@ def test_a_signal_gives_comment_and_deployment_up(world: World) -> None:
 
 
 def test_comment_and_deployment_send_each_secret_to_its_own_origin(world: World) -> None:
-    """The key to the platform, the token to the forge; neither is in what the forge keeps, nor in the log."""
-    forge = Forge()
+    """The platform gets the key, the code host gets the token. Comments, deployments and log have neither."""
+    host = CodeHost()
     seen: list[str] = []
     world.platform.on_request = lambda record: seen.append(f"{record}")
-    outcome = run(world, forge)
-    assert API_KEY not in "".join(forge.received)
-    assert all(f"Bearer {TOKEN}" in line for line in forge.received)
-    assert TOKEN not in f"{seen} {forge.deployments} {forge.comments}"
+    outcome = run(world, host)
+    assert API_KEY not in "".join(host.received)
+    assert all(f"Bearer {TOKEN}" in line for line in host.received)
+    assert TOKEN not in f"{seen} {host.deployments} {host.comments}"
     said = outcome.log + outcome.summary + json.dumps(outcome.outputs)
     assert not [secret for secret in (API_KEY, TOKEN) if secret in said]

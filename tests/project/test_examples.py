@@ -30,7 +30,7 @@ from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.inputs.formats import parse_duration
 from zerokie_action.inputs.settings import INPUTS as FIELDS
 from zerokie_action.report.files import render_json
-from zerokie_action.report.report import Result
+from zerokie_action.report.report import Report
 
 FILES = sorted(
     path
@@ -38,7 +38,7 @@ FILES = sorted(
     if path.is_file() and path.parent.name != "site" and path.suffix in {".yml", ".sh", ""}
 )
 INPUTS = {name.replace("_", "-") for name in FIELDS}
-OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Result("deploy")))}
+OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Report("deploy")))}
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.previews.code_host import TOKEN, Deployment, Forge, run
+from tests.previews.code_host import TOKEN, CodeHost, Deployment, run
 from tests.project.pipelines import (
     EXAMPLES,
     ROOT,
@@ -42,7 +42,7 @@ def secrets(name: str) -> set[str]:
     ("name", "event"),
     [
         ("preview.yml", {"pull_request": {"number": 7, "head": {"sha": "c0ffee"}}}),
-        ("preview-fork.yml", {}),  # the forge is asked for the commit
+        ("preview-fork.yml", {}),  # the code host is asked for the commit
     ],
 )
 def test_a_preview_is_an_app_and_a_deployment(
@@ -52,13 +52,13 @@ def test_a_preview_is_an_app_and_a_deployment(
     shutil.copytree(world.folder, tmp_path / "previews" / "docs")
     number = {"github.event.number": 7, "steps.pull-request.outputs.number": 7}
     given = inputs(workflow(name)["jobs"]["deploy"], KEYS | number | {"matrix.site": "docs"})
-    forge = Forge(states={7: "open"}, heads={7: "c0ffee"})
-    outcome = run(world, forge, event=json.dumps(event), **given)
+    host = CodeHost(states={7: "open"}, heads={7: "c0ffee"})
+    outcome = run(world, host, event=json.dumps(event), **given)
 
     assert outcome.exit_code == 0, outcome.log
     assert world.stored("docs-pr-7") == world.read()
-    assert forge.deployments
-    (shown,) = forge.deployments.values()
+    assert host.deployments
+    (shown,) = host.deployments.values()
     assert (shown.fields["environment"], shown.fields["ref"]) == ("previews-docs", "c0ffee")
     assert shown.state == "success"
 
@@ -66,11 +66,11 @@ def test_a_preview_is_an_app_and_a_deployment(
 def test_a_plan_is_a_comment_and_changes_nothing(world: World, tmp_path: Path) -> None:
     shutil.copytree(world.folder, tmp_path / "dist")
     world.platform.apps.create_static("my-site")
-    forge = Forge()
-    outcome = run(world, forge, **inputs(workflow("plan.yml")["jobs"]["plan"], KEYS))
+    host = CodeHost()
+    outcome = run(world, host, **inputs(workflow("plan.yml")["jobs"]["plan"], KEYS))
 
     assert outcome.exit_code == 0, outcome.log
-    (comment,) = forge.comments.values()
+    (comment,) = host.comments.values()
     assert "4 files to upload" in comment
     assert outcome.writes == []
 
@@ -109,7 +109,7 @@ OTHERS = [
 
 
 def find_pull_request(folder: Path, pulls: object, branch: str = "topic") -> dict[str, str]:
-    """What the step of preview-fork.yml answers, beside a forge that knows these, or with None is down."""
+    """Return the outputs of the step in preview-fork.yml. With `pulls=None`, the code host is down."""
     script = step(workflow("preview-fork.yml")["jobs"]["deploy"], "pull-request")
     assert "${{" not in script["run"]
     run = "github.event.workflow_run"
@@ -164,7 +164,7 @@ def test_a_strangers_branch_name_is_only_text(tmp_path: Path) -> None:
 
 
 @needs_jq
-def test_no_answer_of_the_forge_fails_the_job(tmp_path: Path) -> None:
+def test_no_answer_of_the_code_host_fails_the_job(tmp_path: Path) -> None:
     """Nothing is deployed, and somebody sees it."""
     with pytest.raises(subprocess.CalledProcessError):
         find_pull_request(tmp_path, None)
@@ -240,8 +240,8 @@ EVENTS: dict[str, tuple[dict[str, object], set[int]]] = {
 def test_the_sweep_on_github_deletes_previews_of_closed_requests(deployed: World, event: str) -> None:
     """It deletes the previews of all closed requests, or of the one that the event is about."""
     shown = {number: Deployment({"task": f"zerokie:my-site-pr-{number}"}) for number in (1, 2, 3)}
-    forge = Forge(states={1: "closed", 2: "closed", 3: "open"}, deployments=shown)
-    outcome = run(deployed, forge, "github", **cleanup_inputs(event, API_KEY))
+    host = CodeHost(states={1: "closed", 2: "closed", 3: "open"}, deployments=shown)
+    outcome = run(deployed, host, "github", **cleanup_inputs(event, API_KEY))
 
     assert outcome.exit_code == 0, outcome.log
     assert left(deployed, "my-site-pr-") == EVENTS[event][1]
@@ -252,7 +252,7 @@ def test_the_sweep_on_github_deletes_previews_of_closed_requests(deployed: World
 @pytest.mark.parametrize("event", EVENTS)
 def test_the_sweep_on_github_skips_without_a_key(world: World, event: str) -> None:
     """Pull requests that Dependabot closes get none; at night and by hand the secret is missing."""
-    outcome = run(world, Forge(), "github", **cleanup_inputs(event, ""))
+    outcome = run(world, CodeHost(), "github", **cleanup_inputs(event, ""))
     assert outcome.exit_code == (0 if event == "closed" else 2), outcome.log
 
 
@@ -265,12 +265,12 @@ def test_the_sweep_on_gitlab_deletes_previews_of_closed_requests(deployed: World
         for name, value in job["variables"].items()
         if name.startswith("ZEROKIE_")
     }
-    forge = Forge(states={1: "closed", 2: "merged", 3: "opened"})
-    outcome = run(deployed, forge, "gitlab", **given | {"app": f"{given['app']}\ndocs-mr-*\n"})
+    host = CodeHost(states={1: "closed", 2: "merged", 3: "opened"})
+    outcome = run(deployed, host, "gitlab", **given | {"app": f"{given['app']}\ndocs-mr-*\n"})
 
     assert outcome.exit_code == 0, outcome.log
     assert left(deployed, "my-site-mr-") == left(deployed, "docs-mr-") == {3}
-    assert not forge.comments, "a job's token may not write comments"
+    assert not host.comments, "a job's token may not write comments"
 
 
 def test_no_job_has_the_environment_of_the_previews() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.faults import Fault, Kind
 from sandbox.records import Record
-from tests.previews.code_host import GITHUB, Forge, run
+from tests.previews.code_host import GITHUB, CodeHost, run
 from tests.support.world import Outcome, World
 
 APP = "my-site-pr-1"
@@ -116,8 +116,8 @@ def go(world: World, name: str, trouble: Trouble | None = None) -> Outcome:
     world.platform.faults.clear()
     if trouble:
         world.platform.faults.add(trouble.fault(len(world.platform.requests)))
-    forge = Forge(states={1: "closed"})
-    outcome = run(world, forge, retry_timeout="5s", lock_timeout="5s", **RUNS[name])
+    host = CodeHost(states={1: "closed"})
+    outcome = run(world, host, retry_timeout="5s", lock_timeout="5s", **RUNS[name])
     assert "Traceback" not in outcome.log, f"{trouble}\n{outcome.log}"
     return outcome
 

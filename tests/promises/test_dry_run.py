@@ -38,7 +38,7 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
         ["Plan: would create container app 'new' with 'nginx:2'"],
     ),
     "restart": (EVERYTHING | {"operation": "restart", "app": "web"}, ["Plan: would restart 'nginx:1'"]),
-    "destroy": (DESTROY | {"app": "site"}, ["Plan: would destroy app 'site' with 5 files"]),
+    "destroy": (DESTROY | {"app": "site"}, ["Plan: would delete app 'site' with 5 files"]),
     "destroy, no app": (DESTROY | {"app": "new"}, []),
 }
 

@@ -27,7 +27,7 @@ def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: 
     outcome = world.run()
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "deployed"
-    assert "Warning: A report is missing (fail: ZeroDivisionError()): this is a bug" in outcome.log
+    assert "Warning: Can't create a report (fail: ZeroDivisionError()). Please report this bug" in outcome.log
 
 
 SEEN = {"type": "static", "cpu": 256, "memory": 512, "locked": True, "error": "", "message": ""}

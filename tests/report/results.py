@@ -1,15 +1,16 @@
-"""Results to report: one of each kind, and a hostile one."""
+"""Example reports: a static app, an image, and hostile text."""
 
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.report.report import Changes, Result, Seen, Uploaded
+from zerokie_action.report.record import Files, Seen, Uploaded
+from zerokie_action.report.report import Report
 from zerokie_action.text.escapes import one_line
 
 
-def static() -> Result:
-    """A static deploy that did everything."""
-    return Result(
+def static() -> Report:
+    """Return the report of a static deploy with a value for everything."""
+    return Report(
         operation="deploy",
         app="my-site",
         status="deployed",
@@ -19,7 +20,7 @@ def static() -> Result:
         url="https://my-site.platform-dev.zerokie.com",
         created=True,
         changed=True,
-        changes=Changes(
+        files=Files(
             uploaded=[Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
             deleted={"old/a|b.html": 3400},
             unchanged=199,
@@ -35,9 +36,9 @@ def static() -> Result:
     )
 
 
-def image() -> Result:
-    """An image that did not start and was rolled back."""
-    return Result(
+def image() -> Report:
+    """Return the report of an image that did not start and was rolled back."""
+    return Report(
         operation="deploy",
         app="my-api",
         status="rolled-back",
@@ -54,8 +55,8 @@ def image() -> Result:
     )
 
 
-def hostile() -> st.SearchStrategy[Result]:
-    """Whatever a platform, a file system and a user could put into a result."""
+def hostile() -> st.SearchStrategy[Report]:
+    """Generate reports with any text that a platform, a file system or a user could supply."""
     optional = st.none() | HOSTILE
     words = HOSTILE.filter(bool)
     domain = st.one_of(
@@ -67,22 +68,22 @@ def hostile() -> st.SearchStrategy[Result]:
         st.fixed_dictionaries({"domain": HOSTILE, "status": st.just("attached already")}),
         st.fixed_dictionaries({"domain": HOSTILE, "error": words.map(one_line).filter(bool)}),
     )
-    changes = st.none() | st.builds(
-        Changes,
+    files = st.none() | st.builds(
+        Files,
         st.lists(st.builds(Uploaded, HOSTILE, st.integers(0), st.sampled_from("+~")), max_size=3),
         st.dictionaries(HOSTILE, st.integers(-1), max_size=1),
         st.integers(0),
     )
     some = st.lists(HOSTILE, max_size=2)
     return st.builds(
-        Result,
+        Report,
         operation=st.sampled_from(["deploy", "restart", "destroy"]),
         status=st.sampled_from(["deployed", "planned", "rolled-back", "failed", "cancelled"]),
         exit_code=st.integers(0, 255),
         kind=st.sampled_from([None, "static", "container"]),
         **dict.fromkeys(("app", "hint"), HOSTILE),
         **dict.fromkeys(("deploy_id", "url", "image", "previous_image"), optional),
-        changes=changes,
+        files=files,
         **dict.fromkeys(("notes", "warnings", "problems"), some),
         **dict.fromkeys(("dry_run", "created"), st.booleans()),
         seen=st.none() | st.sampled_from(Seen),

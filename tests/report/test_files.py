@@ -1,4 +1,4 @@
-"""Report files, wherever the user wants them."""
+"""Report files in all places that a user may choose."""
 
 import os
 import select
@@ -11,7 +11,7 @@ from zerokie_action.report.files import write_report
 
 
 def test_a_report_replaces_an_old_one_in_utf_8(tmp_path: Path) -> None:
-    """It is UTF-8, and nothing of an old text is left; a stray surrogate is an escape."""
+    """Nothing of the old text is left. A lone surrogate becomes an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
     write_report(path, "é ✅ \udc80\n")
@@ -19,7 +19,7 @@ def test_a_report_replaces_an_old_one_in_utf_8(tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_a_report_that_is_longer_than_its_buffer(tmp_path: Path) -> None:
-    """Its reader may be slow; this one begins when nothing more fits in."""
+    """The reader may be slow. This one starts when the pipe is full."""
     pipe, text = tmp_path / "pipe", "x" * 2**20
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -34,7 +34,7 @@ def test_a_pipe_gets_a_report_that_is_longer_than_its_buffer(tmp_path: Path) -> 
 
 
 def is_full(pipe: Path) -> bool:
-    """Whether a writer would have to wait."""
+    """Return whether a writer would block."""
     writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     try:
         return not select.select([], [writer], [], 0)[1]
@@ -46,7 +46,7 @@ def is_full(pipe: Path) -> bool:
 def test_a_standard_stream_is_appended_to(
     capfd: pytest.CaptureFixture[str], path: str, descriptor: int
 ) -> None:
-    """A good place for a report: a log that goes to a file is appended to, neither truncated nor replaced."""
+    """If the stream is a file, it is neither truncated nor replaced."""
     os.write(descriptor, b"log\n")
     write_report(Path(path), "report\n")
     assert capfd.readouterr()[descriptor - 1] == "log\nreport\n"

@@ -1,4 +1,4 @@
-"""Whatever is in a result: each report keeps its form, and means nothing but what we wrote."""
+"""Reports of hostile text keep their format and their meaning."""
 
 import json
 import re
@@ -11,7 +11,8 @@ from tests.ci.grammar import workflow_commands
 from tests.report import results
 from tests.support.schema import check_result
 from zerokie_action.report.files import render_dotenv, render_json
-from zerokie_action.report.report import Result, outputs
+from zerokie_action.report.outputs import outputs
+from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text.escapes import is_web_url
 
@@ -19,21 +20,21 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 CONTRACT = """
 deploy-id url app kind status image previous-image created changed files-uploaded files-deleted
 files-unchanged bytes-uploaded cache-purged domains duration-seconds exit-code error
-""".split()  # noqa: SIM905 it reads better
+""".split()  # noqa: SIM905 - easier to read
 
 
 @settings(max_examples=25)
 @given(results.hostile())
 def test_no_text_breaks_a_report(result):
-    """Of one result, as generating it takes most of the time."""
+    """All checks share one report, because generating it takes most of the time."""
     check_outputs(result)
     check_json(render_json(result))
     check_dotenv(result)
     check_summary(render_summary(result))
 
 
-def check_outputs(result: Result) -> None:
-    """The contract's names and order; each value is one line that issues no command when a step prints it."""
+def check_outputs(result: Report) -> None:
+    """Names and order follow the contract. Each value is one line that issues no command when printed."""
     found = outputs(result)
     assert list(found) == [name for name in CONTRACT if name in found]
     for value in found.values():
@@ -46,7 +47,7 @@ def check_outputs(result: Result) -> None:
 
 
 def check_json(text: str) -> None:
-    """It is valid, and harmless when somebody prints it."""
+    """The JSON is valid, and issues no command if a step prints it."""
     document = json.loads(text)
     check_result(document)
     lines = [document[name] or "" for name in ("deploy_id", "url", "app", "image", "error", "hint")]
@@ -56,8 +57,8 @@ def check_json(text: str) -> None:
     assert workflow_commands(text) == []
 
 
-def check_dotenv(result: Result) -> None:
-    """GitLab's grammar, its limits, and nothing but the outputs, which can be decoded."""
+def check_dotenv(result: Report) -> None:
+    """The file follows GitLab's grammar and limits. The outputs can be decoded from it."""
     known = outputs(result)
     text = render_dotenv(result)
     lines = text.split("\n")
@@ -79,7 +80,7 @@ def check_dotenv(result: Result) -> None:
 
 
 def check_summary(summary: str) -> None:
-    """No HTML, heading, image or link but our own."""
+    """The summary contains only the action's own HTML, headings, images and links."""
     tokens = MARKDOWN.parse(summary)
     inline = [child for token in tokens for child in token.children or ()]
     kinds = [token.type for token in tokens]

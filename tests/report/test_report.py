@@ -1,5 +1,6 @@
-"""The JSON result, and what GitLab reads: the contract's names, types and order."""
+"""The JSON result, the dotenv file and the annotations: names, types and order."""
 
+import io
 import json
 from dataclasses import replace
 
@@ -8,13 +9,17 @@ import pytest
 
 from tests.report import results
 from tests.support.schema import SCHEMA
+from zerokie_action.ci import Log
+from zerokie_action.errors import DeployError
+from zerokie_action.http.request import Outcome
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
-from zerokie_action.report.report import Changes, Result, Seen, Uploaded, outputs, redact_result
-from zerokie_action.text.redaction import Redactor
+from zerokie_action.report.outputs import outputs
+from zerokie_action.report.record import Files, Record, Seen, Uploaded
+from zerokie_action.report.report import Report, RunFacts, conclude
 
 
 def test_the_json_result_follows_its_schema():
-    """In the order of the schema, which has every property; numbers are numbers, lists are lists."""
+    """The properties have the schema's order and types."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     document = json.loads(render_json(results.static()))
     assert list(document) == list(SCHEMA["properties"]) == SCHEMA["required"]
@@ -25,39 +30,42 @@ def test_the_json_result_follows_its_schema():
     assert document["deleted"] == ["old/a|b.html"]
 
 
-def test_no_text_of_a_result_has_a_secret():
-    """No text of a result, at any depth, has a secret in it; our own words stay."""
+async def test_no_text_of_a_report_contains_a_secret():
+    """Foreign text loses its secrets at any depth. The action's own words stay."""
     secret = "s3cr3t-key"  # noqa: S105
-    changes = Changes(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1)
-    result = Result(
-        "deploy",
-        app=secret,
-        status="deployed",
+    log = Log(io.StringIO())
+    log.mask(secret, "deploy", "deployed", "static", "live")
+    record = Record(
+        log,
+        kind="static",
         seen=Seen.LIVE,
         url=f"https://{secret}",
-        changes=changes,
+        files=Files(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1),
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
         notes=[secret],
         warnings=[f"a {secret} b"],
-        problems=[f"unknown: {secret}"],
-        hint=secret,
+        left=[secret],
     )
-    clean = redact_result(result, Redactor(secret, "deployed", "live").redact)
-    assert secret not in render_json(clean)
-    assert (clean.status, clean.outcome) == ("deployed", "live")
+    record.change(creates=True, done=f"created {secret}").request().outcome = Outcome.DONE
+    facts = RunFacts("deploy", secret, dry_run=False, requested_image=secret, links={secret: secret}, began=0)
+    clean, failed = conclude(record, facts, None), conclude(record, facts, DeployError(secret, hint=secret))
+    assert secret not in render_json(clean) + render_json(failed) + f"{clean}{failed}"
+    assert (clean.operation, clean.status, clean.kind) == ("deploy", "deployed", "static")
+    assert clean.outcome == "live"
     assert (clean.url, clean.warnings) == ("https://***", ["a *** b"])
-    assert clean.changes == Changes(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
+    assert clean.files == Files(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
+    assert failed.error == "***; created ***; left for the next run: '***'"
 
 
-def test_an_image_or_an_address_of_any_length_is_no_output():
-    """An output is one line, however long an answer of the platform is."""
+def test_a_very_long_image_or_url_is_not_an_output():
+    """The platform's response can have any length."""
     for end, is_known in (("a" * 100, True), ("a" * 3_000, False)):
-        shown = outputs(Result("deploy", url=f"https://a.b/{end}", image=end))
+        shown = outputs(Report("deploy", url=f"https://a.b/{end}", image=end))
         assert ("url" in shown, "image" in shown) == (is_known, is_known)
 
 
-def test_the_dotenv_file_has_a_line_for_each_known_value():
-    """Known values, a line each; no error, no empty value."""
+def test_the_dotenv_file_has_a_line_for_each_available_value():
+    """The error and empty values are omitted."""
     assert render_dotenv(results.static()) == (
         "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
         "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
@@ -78,7 +86,7 @@ def test_the_dotenv_file_has_a_line_for_each_known_value():
 
 
 def test_a_dotenv_file_has_less_than_5_kb():
-    """GitLab refuses a file of 5 KB or more, so the list goes, and the rest stays."""
+    """GitLab rejects a file of 5 KB or more, so a long list of domains is omitted."""
     found = []
     for count in (50, 170):
         domains: list[dict[str, object]] = [{"domain": f"{number}.example.com"} for number in range(count)]
@@ -94,9 +102,9 @@ def test_a_dotenv_file_has_less_than_5_kb():
         (False, [None, "", "javascript:alert(1)", "https://a.b/ c", "https://a.b/\n", "https://user@a.b"]),
     ],
 )
-def test_only_a_web_address_is_an_annotation(is_link, urls):
-    """Only a plain web address becomes a link on the job's page."""
+def test_only_a_plain_http_url_is_an_annotation(is_link, urls):
+    """Other URLs don't become a link on the job's page."""
     for url in urls:
-        found = json.loads(render_annotations(Result("deploy", app="my-site", url=url)))
+        found = json.loads(render_annotations(Report("deploy", app="my-site", url=url)))
         link = {"external_link": {"label": "my-site", "url": url}}
         assert found == {"Zerokie": [link] if is_link else []}

@@ -1,17 +1,19 @@
-"""The summary: exact Markdown."""
+"""The exact Markdown of the summary."""
+
+from dataclasses import replace
 
 import pytest
 
 from tests.report import results
-from zerokie_action.report.report import Changes, Result, Uploaded
+from zerokie_action.report.record import Files, Uploaded
+from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_comment, render_summary
 
 
 def test_the_summary_of_a_static_deploy():
-    """The status and its link, a line of facts, what changed; then what somebody may look for."""
-    result = results.static()
-    result.links = {"Commit 0123456789ab": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
-    assert render_summary(result) == (
+    """Status, link and counts come first, the list of changes last."""
+    links = {"Commit 0123456789ab": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
+    assert render_summary(replace(results.static(), links=links)) == (
         """\
 ## ✅ `my-site` is deployed
 
@@ -43,7 +45,7 @@ def test_the_summary_of_a_static_deploy():
 
 
 def test_the_summary_of_a_failed_image():
-    """A failure says first what happened and what to do."""
+    """The error and the hint come first."""
     assert render_summary(results.image()) == (
         """\
 ## ⚠️ `my-api` runs its previous image again
@@ -64,42 +66,42 @@ def test_a_comment_is_the_summary_without_the_changed_files():
     assert render_comment(results.static()) == summary.partition("\n\n<details")[0] + "\n"
 
 
-ONE = Changes(uploaded=[Uploaded("a", 1)])
+ONE = Files(uploaded=[Uploaded("a", 1)])
 
 
 @pytest.mark.parametrize(
     ("result", "facts"),
     [
         (
-            Result("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
-            "`a:2` in place of `a:1` · 3 s",
+            Report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
+            "`a:2` (was `a:1`) · 3 s",
         ),
-        (Result("deploy", changes=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
+        (Report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
         (
-            Result("deploy", dry_run=True, changes=ONE),
+            Report("deploy", dry_run=True, files=ONE),
             "1 file to upload (1 B), 0 to delete, 0 unchanged · 0 s",
         ),
     ],
 )
-def test_the_summary_says_what_was_done_and_how_long(result: Result, facts: str) -> None:
-    """What was done, or would be, and how long it took."""
+def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) -> None:
+    """A dry run shows the planned counts."""
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 
 
 @pytest.mark.parametrize(("operation", "name"), [("deploy", "Zerokie"), ("sweep", "Previews")])
-def test_a_result_without_an_app_has_a_headline_all_the_same(operation: str, name: str) -> None:
-    """Such as one of wrong inputs, or of a sweep, which has many apps."""
-    assert render_summary(Result(operation)).startswith(f"## ❌ {name}: ")
+def test_a_report_without_an_app_has_a_headline(operation: str, name: str) -> None:
+    """Examples are wrong inputs, and a preview cleanup with many apps."""
+    assert render_summary(Report(operation)).startswith(f"## ❌ {name}: ")
 
 
-def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Result:
+def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Report:
     files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
-    changes = Changes(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
-    return Result("deploy", status=status, dry_run=status == "planned", changes=changes)
+    changed = Files(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
+    return Report("deploy", status=status, dry_run=status == "planned", files=changed)
 
 
 def test_many_files_are_folded():
-    """Ten changes are shown at once. What is deleted is first; what is too long is cut at the end."""
+    """More than ten changes are folded. Deletions come first. A long list is cut at its end."""
     assert "<details open><summary>What changed (10)</summary>" in render_summary(many(8, 2))
     assert (
         "<details><summary>What changed (11)</summary>\n\n- `-` `0.css`\n- `-` `1.css` (0 B)\n"

@@ -1,4 +1,4 @@
-"""A forge on loopback, for other processes."""
+"""A code host on loopback, for other processes."""
 
 import re
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
-from tests.previews.code_host import Forge
+from tests.previews.code_host import CodeHost
 
 
 @contextmanager
-def serve(forge: Forge) -> Iterator[str]:
-    """Serve a forge's API, for its repository under any name, until the block ends. Yields the address."""
+def serve(host: CodeHost) -> Iterator[str]:
+    """Serve a code host's API until the block ends, with any repository name. Yields the address."""
     lock = Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -20,7 +20,7 @@ def serve(forge: Forge) -> Iterator[str]:
             content = self.rfile.read(int(self.headers.get("content-length", 0)))
             target = re.sub("^/repos/[^/]+/[^/]+/", "/repos/o/r/", self.path)
             with lock:
-                status, headers, body = forge.respond(self.command, target, content, received)
+                status, headers, body = host.respond(self.command, target, content, received)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""The context that is passed to every operation: settings, tools and result of one run."""
+"""One operation on one app: its settings, tools and record."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,31 +16,31 @@ from zerokie_action.lock.session import DeploySession
 from zerokie_action.lock.turn import HINT_LOCK, Turn
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.report.record import Change, was_created
-from zerokie_action.report.report import Result
+from zerokie_action.report.record import Record
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
-_HINT_TIMEOUT = "Run the job again, or raise `timeout`. `log-level: debug` shows which step takes long."
+_HINT_TIMEOUT = "Run the job again, or raise `timeout`. To find the slow step, set `log-level: debug`."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Job:
-    """One run: its settings, its tools and its result.
+    """One operation on one app: its settings, tools and record.
 
     Attributes:
         client: the REST API.
+        record: the facts for the reports.
         saved_locks: saves the lock for the lock cleanup.
-        session: this run's deploy session ID, a random UUID.
+        session: the session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
     """
 
     settings: Settings
     client: Client
     ci: CI
-    result: Result
+    record: Record
     shutdown: Shutdown
     saved_locks: SavedLocks
     session: str
@@ -56,36 +56,9 @@ class Job:
         """The log."""
         return self.ci.log
 
-    def warn(self, text: str) -> None:
-        """Write a warning to the log and the reports."""
-        self.log.warning(text)
-        self.result.warnings.append(text)
-
-    def note(self, text: str) -> None:
-        """Write a line to the log, and a sentence to the reports."""
-        self.log.info(text)
-        self.result.notes.append(f"{text}.")
-
-    def preview(self, text: str) -> None:
-        """Write to the log and the reports what a deploy would do."""
-        self.result.changed = True
-        self.log.info(f"Plan: {text}")
-        self.result.notes.append(f"Dry run: {text}.")
-
-    @property
-    def changes(self) -> list[Change]:
-        """The changes that the run has asked for; the final state is derived from them."""
-        return self.result.requested
-
-    def change(self, *, done: str = "", unknown: str = "", creates: bool = False) -> Change:
-        """Add a change to the run's list, before its request; see `Change`."""
-        change = Change(done, unknown, creates=creates)
-        self.changes.append(change)
-        return change
-
     @property
     def shielded_client(self) -> Client:
-        """The client for a request that changes something: a cancellation takes effect after the answer."""
+        """The client for a request that changes something. A cancellation takes effect after the response."""
         return self.client.guarded(self.shutdown.shielded_request)
 
     @asynccontextmanager
@@ -95,7 +68,7 @@ class Job:
         Args:
             counts: returns the number of changes that the block made.
         """
-        is_new = was_created(self.changes) is not False
+        is_new = self.record.created is not False
         turn = Turn(self.log, self.app, self.settings.lock_timeout, hint=HINT_LOCK, is_new=is_new)
         session = DeploySession(self.app, self.session)
         lock = DeployLock(self.client, session, self.saved_locks, self.shutdown, self.log)
@@ -103,13 +76,13 @@ class Job:
             async with lock.hold(counts, turn) as held:
                 yield held
         finally:
-            self.result.lock_wait_seconds += turn.waited
+            self.record.lock_wait_seconds += turn.waited
             if answer := lock.released.answer:  # a failed deploy is finalized as well
-                self.result.deploy_id = answer.deploy_id
-                self.result.cache_purged = answer.cache_purged
+                self.record.deploy_id = answer.deploy_id
+                self.record.cache_purged = answer.cache_purged
             if problem := lock.released.problem:  # it is in the log already
-                self.result.warnings.append(problem)
-                self.result.lock_state = f"the deploy lock may still be held until {expiry()}"
+                self.record.warnings.append(problem)
+                self.record.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None) -> T:
         """Call `ask` until no other deploy of the app is in progress; see `Turn.wait`.
@@ -122,7 +95,7 @@ class Job:
         try:
             return await turn.wait(ask)
         finally:
-            self.result.lock_wait_seconds += turn.waited
+            self.record.lock_wait_seconds += turn.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
-from zerokie_action.report.record import Change, was_created
+from zerokie_action.report.record import Change
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     if image is not None:
         inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
-    change = job.change(
+    change = job.record.change(
         creates=True,
         done="the app was created",
         unknown=f"this run may have created app {job.app!r}",
@@ -70,7 +70,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         app = await _find_taken(job, error)
         _accept_existing(job, app, kind)
         return app, change
-    job.result.kind = kind
+    job.record.kind = kind
     with_image = f" with {image!r}" if image else ""
     job.log.info(f"Created {kind} app {job.app!r}{with_image}")
     note_url(job, app)
@@ -89,10 +89,9 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
         if error.status != NOT_FOUND:
             raise
         raise RequestRejected(
-            f"The platform reports that the name is taken, but shows no app {job.app!r} ({conflict.answer})",
+            f"The platform says that the name is taken, but shows no such app ({conflict.answer})",
             status=conflict.status,
-            hint="If another job just created or deleted the app, run the job again. "
-            "Otherwise, choose another name.",
+            hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
         ) from conflict
 
 
@@ -101,7 +100,7 @@ async def once_ready(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
     polling = Polling(job.log.info, f"the new app {job.app!r}", limits.NEW_APP)
 
     def is_early(refusal: RequestRejected) -> bool:
-        return refusal.status == NOT_FOUND and was_created(job.changes) is not False
+        return refusal.status == NOT_FOUND and job.record.created is not False
 
     return await polling.repeat(ask, is_early)
 
@@ -115,7 +114,7 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
     """
     require_not_deleted(job, app)
     note_url(job, app)
-    actual = job.result.kind = kind if app.can_be(kind) else app.kind or "static"
+    actual = job.record.kind = kind if app.can_be(kind) else app.kind or "static"
     is_restart = job.settings.operation == "restart"
     if actual != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
@@ -133,9 +132,9 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
         if wanted and actual is None:
-            job.note(f"The app keeps the `{name}` it was created with. To change that, see {_HOW_TO_CHANGE}")
+            job.record.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
         elif wanted and wanted != actual:
-            job.warn(
+            job.record.warn(
                 f"`{name}` has no effect because the app already exists with {actual}, "
                 "and the API can't change that"
             )
@@ -158,10 +157,10 @@ def require_not_deleted(job: Job, app: App) -> None:
 
 async def find_url(job: Job) -> str:
     """Return the app's URL, with one more lookup if no response had it. Empty if the platform gives none."""
-    if not job.result.url:
+    if not job.record.url:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))
-    return job.result.url or ""
+    return job.record.url or ""
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:
@@ -189,4 +188,4 @@ def shown_status(job: Job, app: App) -> str:
 def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result if the response has it."""
     if app.address:
-        job.result.url = app.address
+        job.record.url = app.address

@@ -11,11 +11,11 @@ from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
 
 class PullRequest(NamedTuple):
-    """A pull or merge request, and the forge's API for it.
+    """A pull or merge request, and the code host's API for it.
 
     Attributes:
         name: the name for people: `pull request #12`.
-        number: the number, which the forge's answers repeat.
+        number: the number, which the code host's responses repeat.
         url: the URL of the request: GET says whether it is open.
         comments: the URL of all comments: GET lists the comments, POST adds a comment.
         comment: the URL of a comment, without the ID at its end.
@@ -23,7 +23,7 @@ class PullRequest(NamedTuple):
         token_input: the input that has the API token.
         permission: the permission that the token needs to comment, for messages.
         reading: the permission that the token needs to read the request, for messages.
-        deployments: the URL of all deployments of the repository; empty on a forge without them.
+        deployments: the URL of all deployments of the repository; empty on a code host without them.
         commit: the commit of the event that started the run; empty if the event has none.
     """
 
@@ -41,8 +41,8 @@ class PullRequest(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The host of the forge's API, such as `api.github.com`, for messages."""
-        return urlsplit(self.url).hostname or "the forge"
+        """The host name of the API, such as `api.github.com`, for messages."""
+        return urlsplit(self.url).hostname or "the code host"
 
 
 class CI:

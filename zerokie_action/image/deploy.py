@@ -7,13 +7,13 @@ and `rollback` deploys the previous image again.
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import NoURL, require_healthy
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed, Replaced
+from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
 from zerokie_action.image import watch
 from zerokie_action.image.rollback import roll_back
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.send import Attempt, Deploy
 from zerokie_action.platform.models import App
-from zerokie_action.report.report import Seen
+from zerokie_action.report.record import Seen
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 
@@ -24,11 +24,11 @@ async def deploy_image(job: Job) -> None:
     with job.time_limit():
         before = await apps.look_up(job, "container")
     if before is not None:
-        job.result.previous_image = before.image
+        job.record.previous_image = before.image
     if settings.dry_run:
         _preview(job, before)
         return
-    deploy = Deploy(job, [Attempt(Rollout(settings.image, before), job.change())])
+    deploy = Deploy(job, [Attempt(Rollout(settings.image, before), job.record.change())])
     _announce(deploy)
     try:
         # `timeout` doesn't limit the rollback and the last lookup of the app.
@@ -37,8 +37,6 @@ async def deploy_image(job: Job) -> None:
         if settings.wait and settings.health_check and not settings.health_check_text:
             await watch.require_same_version(job, deploy.rollout)
     except BaseException as failure:
-        if isinstance(failure, Replaced):
-            job.result.status = "superseded"
         if deploy.change.may_be_made:
             await _after_failure(deploy, failure)
         raise
@@ -48,12 +46,12 @@ def _preview(job: Job, before: App | None) -> None:
     """Report what a deploy or a restart would do."""
     image = job.settings.image
     if before is None:
-        job.preview(f"would create container app {job.app!r} with {image!r}")
+        job.record.plan(f"would create container app {job.app!r} with {image!r}")
     elif image is None:
-        job.preview(f"would restart {before.image or job.app!r}")
+        job.record.plan(f"would restart {before.image or job.app!r}")
     else:
         instead = f" instead of {before.image!r}" if before.image else ""
-        job.preview(f"would deploy {image!r}{instead}")
+        job.record.plan(f"would deploy {image!r}{instead}")
 
 
 def _announce(deploy: Deploy) -> None:
@@ -64,9 +62,11 @@ def _announce(deploy: Deploy) -> None:
     if not (settings.rollback and settings.image):  # a restart has only one image
         return
     if not settings.wait and settings.health_check is None:
-        job.warn("`rollback` has no effect without `wait` or `health-check`, because nothing is checked")
+        job.record.warn(
+            "`rollback` has no effect without `wait` or `health-check`, because nothing is checked"
+        )
     elif rollout.before and rollout.images.why_not_redeployable:
-        job.warn(f"`rollback` has no effect: {rollout.images.why_not_redeployable}")
+        job.record.warn(f"`rollback` has no effect: {rollout.images.why_not_redeployable}")
 
 
 async def _deploy_and_check(deploy: Deploy) -> None:
@@ -74,12 +74,12 @@ async def _deploy_and_check(deploy: Deploy) -> None:
     job, settings = deploy.job, deploy.job.settings
     await deploy.begin()
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
-    job.result.deploy_id = job.session
+    job.record.deploy_id = job.session
     if settings.wait:
         await watch.wait_until_running(job, deploy.rollout, settings.wait_timeout)
     elif not settings.health_check_text:
-        job.note("`wait` is off, so the action didn't check the new version")
-        job.result.seen = Seen.ACCEPTED
+        job.record.note("`wait` is off, so the action didn't check the new version")
+        job.record.seen = Seen.ACCEPTED
     await require_healthy(job, await apps.find_url(job), {})
 
 

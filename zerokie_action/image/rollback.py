@@ -46,7 +46,7 @@ async def roll_back(failed: Deploy, failure: DeployError) -> None:
             limit.deadline = _deadline(job.ends_at)
             await wait_until_running(job, back.rollout, max(job.settings.wait_timeout, _OWN_TIME))
             state = f"rolled back from {images.new!r}: {job.app!r} runs {images.previous!r} again"
-            job.result.status = "rolled-back"
+            failure.run_status = "rolled-back"
             is_back = True
     except _NotAllowed as reason:
         state = f"not rolled back: {reason}"

@@ -133,10 +133,12 @@ class Deploy:
     def _note_accepted(self, response: App) -> None:
         """Note that the platform accepted the deploy. A lost response is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), response.image)
-        self.job.result.image = self.rollout.images.new
+        self.job.record.image = self.rollout.images.new
         apps.note_url(self.job, response)
 
     def _start_again(self, before: App) -> None:
         """Add an attempt that starts with the app as another deploy left it."""
-        self.attempts.append(Attempt(Rollout(self.rollout.images.requested, before), self.job.change()))
-        self.job.result.previous_image = before.image
+        self.attempts.append(
+            Attempt(Rollout(self.rollout.images.requested, before), self.job.record.change())
+        )
+        self.job.record.previous_image = before.image

@@ -285,8 +285,8 @@ class Settings(BaseSettings):
         return tuple(pattern.removesuffix("*") for pattern in formats.parse_lines(self.app))
 
     @property
-    def forge_tokens(self) -> dict[str, str]:
-        """The tokens for the APIs of GitHub and GitLab, by the names of their inputs."""
+    def code_host_tokens(self) -> dict[str, str]:
+        """The tokens for the APIs of GitHub and GitLab by input name."""
         return {
             "github-token": self.github_token.get_secret_value(),
             "gitlab-token": self.gitlab_token.get_secret_value(),

@@ -1,1 +1,1 @@
-"""Previews of pull requests: comment, deployments, and the deletion of closed ones."""
+"""Previews of pull requests: comment, deployments and preview cleanup."""

@@ -1,4 +1,4 @@
-"""Reports a run to the code host: its comment on the pull request, and its deployment."""
+"""Reports a run on its pull request, as a comment and as a deployment on GitHub."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,17 +10,17 @@ from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.settings import Settings
-from zerokie_action.previews.code_host import RATE_LIMIT, Forge
+from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.comment import Comment, update_comment
 from zerokie_action.previews.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.report.files import rendered
-from zerokie_action.report.report import Result
+from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_comment
 from zerokie_action.text.escapes import is_web_url
 from zerokie_action.text.numbers import human_seconds
 
 _TIME = 20.0
-"""Seconds to tell the forge about a run."""
+"""Time limit in seconds for each of the two."""
 _FORBIDDEN = 403
 _STATES = {
     ("deploy", "deployed"): "success",
@@ -28,63 +28,65 @@ _STATES = {
     ("deploy", "rolled-back"): "failure",
     ("destroy", "destroyed"): "inactive",
 }
-"""The state of a run's deployment by operation and status. No other run changes a deployment, nor does a dry
-run, which may fail as well."""
+"""State of the deployment by operation and status of the run.
+
+Other runs leave deployments as they are. So does a dry run, whatever its status.
+"""
 
 
-async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
-    """Comment on the run's request, and show the app there as a deployment, within 20 seconds.
+async def notify(report: Report, ci: CI, settings: Settings) -> None:
+    """Update the comment on the run's pull request, and the app's deployment there, within 20 seconds.
 
-    Each failure becomes one warning. A run for no request, as after a push, tells nothing.
+    Each failure becomes one warning. A run without a pull request, such as a push, sends nothing.
 
     Args:
-        result: the result of a run for one app; its secrets are removed already.
-        ci: the environment of the run.
+        report: the report of a run for one app.
+        ci: the CI system of the run.
         settings: the inputs.
     """
-    if result.status in {"skipped", "cancelled"}:
+    if report.status in {"skipped", "cancelled"}:
         return
     environment = settings.preview_environment
-    text = rendered(render_comment, result, ci) if settings.comment else ""
+    text = rendered(render_comment, report, ci) if settings.comment else ""
     if not (text or environment):
         return
     about = ci.pull_request(settings.pull_request)
     if about is None:
         ci.log.info(
-            "This run is not for a pull or merge request on GitHub or GitLab, so none shows it; to name one, "
-            "set `pull-request`"
+            "This run has no pull or merge request on GitHub or GitLab. To choose one, set `pull-request`"
         )
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        http, token = RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens[about.token_input]
-        forge = Forge(http, token, ci.log, about, "Commenting")
+        http = RetryingClient(transport, 0, log=ci.log.debug)
+        token = settings.code_host_tokens[about.token_input]
+        host = CodeHost(http, token, ci.log, about, "Commenting")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
-        state = _STATES.get((result.operation, result.status))
-        if environment and state and about.deployments and not result.dry_run:
-            url = result.url if state == "success" and is_web_url(result.url or "") else None
-            log_url = result.links.get("Log", "")
-            deployment = Deployment(result.app, environment, state, url or "", log_url)
-            forge = forge._replace(purpose="Updating the deployment")
-            tasks.start_soon(_tell, forge, PERMISSION, partial(update_deployments, forge, deployment))
+            tasks.start_soon(_try, host, about.permission, partial(update_comment, host, comment))
+        state = _STATES.get((report.operation, report.status))
+        if environment and state and about.deployments and not report.dry_run:
+            url = report.url if state == "success" and is_web_url(report.url or "") else None
+            log_url = report.links.get("Log", "")
+            deployment = Deployment(report.app, environment, state, url or "", log_url)
+            host = host._replace(purpose="Updating the deployment")
+            tasks.start_soon(_try, host, PERMISSION, partial(update_deployments, host, deployment))
 
 
-async def _tell(forge: Forge, permission: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Call `work`, which may take 20 seconds. A failure becomes one warning."""
-    if not forge.token:
-        name = forge.about.token_input
-        forge.log.warning(f"{forge.purpose} is not possible: `{name}` is not set; {permission}")
+async def _try(host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Call `work` with a time limit of 20 seconds. A failure becomes one warning."""
+    if not host.token:
+        name = host.about.token_input
+        host.log.warning(f"{host.purpose} failed: `{name}` is not set. {permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
         limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
-        forge.log.warning(f"{error}; {permission}{limit}")
+        host.log.warning(f"{error}. {permission}{limit}")
     except DeployError as error:
-        forge.log.warning(str(error))
+        host.log.warning(str(error))
     except TimeoutError:
-        forge.log.warning(f"{forge.purpose} failed: no answer within {human_seconds(_TIME)}")
-    except Exception as error:  # noqa: BLE001 - no error here may fail the deploy
-        forge.log.warning(f"{forge.purpose} failed: {error!r}")
+        host.log.warning(f"{host.purpose} failed: no response within {human_seconds(_TIME)}")
+    except Exception as error:  # noqa: BLE001 - the deploy itself is done
+        host.log.warning(f"{host.purpose} failed: {error!r}")

@@ -1,1 +1,1 @@
-"""Reports for people and machines: progress, summary, JSON result, dotenv, annotations."""
+"""Reports for people and machines: summary, outputs, JSON result, dotenv, annotations."""

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zerokie_action.ci import CI
-from zerokie_action.report.report import Result, harmless_json, output_values, outputs
+from zerokie_action.report.outputs import harmless_json, output_values, outputs
+from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text.escapes import dotenv_json, dotenv_value, is_web_url, output_line
 
 SCHEMA_VERSION = 1
-"""The version of the JSON result (`docs/result.schema.json`), raised for changes that may break readers."""
+"""Version of the JSON result (`docs/result.schema.json`). Raise it for changes that may break readers."""
 _DOTENV_LIMIT = 5_000
-"""Bytes. GitLab refuses a whole dotenv file of 5 KB or more."""
+"""Bytes. GitLab rejects a dotenv file of 5 KB or more."""
 _STANDARD_STREAMS = {"/dev/stdout", "/dev/stderr"}
 
 
@@ -36,44 +37,44 @@ def empty_reports(files: Mapping[str, Path]) -> dict[str, str]:
     return problems
 
 
-def write_reports(result: Result, ci: CI, files: Mapping[str, Path]) -> None:
+def write_reports(report: Report, ci: CI, files: Mapping[str, Path]) -> None:
     """Write the report files, then the outputs and the summary for the CI system.
 
     Each file that can't be written is a warning.
 
     Args:
-        result: the result; its secrets are removed already.
-        ci: gets warnings, outputs and summary.
+        report: the report.
+        ci: the CI system, which gets warnings, outputs and summary.
         files: the paths, by the field names of the settings.
     """
     for field, render in REPORTS.items():
         if path := files.get(field):
             try:
-                write_report(path, rendered(render, result, ci))
+                write_report(path, rendered(render, report, ci))
             except OSError as error:
                 ci.log.warning(f"`{field.replace('_', '-')}`: {_problem(path, error)}")
-    ci.write_outputs(outputs(result))
-    ci.write_summary(rendered(render_summary, result, ci))
+    ci.write_outputs(outputs(report))
+    ci.write_summary(rendered(render_summary, report, ci))
 
 
-def rendered(render: Callable[[Result], str], result: Result, ci: CI) -> str:
-    """The document; empty after a bug, with a warning: the deploy itself is done."""
+def rendered(render: Callable[[Report], str], report: Report, ci: CI) -> str:
+    """Return the document. After a bug, warn and return an empty text, because the deploy itself is done."""
     try:
-        return render(result)
-    except Exception as error:  # noqa: BLE001 - whatever it is, no report may fail a deploy
-        ci.log.warning(f"A report is missing ({render.__name__}: {error!r}): this is a bug, please report it")
+        return render(report)
+    except Exception as error:  # noqa: BLE001 - no bug in a report may fail a deploy
+        ci.log.warning(f"Can't create a report ({render.__name__}: {error!r}). Please report this bug")
         return ""
 
 
-def render_dotenv(result: Result) -> str:
-    """The outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
+def render_dotenv(report: Report) -> str:
+    """Return the outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
 
-    GitLab accepts at most 20 variables, less than 5 KB, and no blank line. `error` is left out, because
-    escaping would garble its prose. A value that exceeds the limit, such as dozens of `domains`, is left out
-    as well.
+    GitLab accepts at most 20 variables, less than 5 KB, and no blank line. The output `error` is omitted,
+    because escaped prose is hard to read. A value that exceeds the limit, such as dozens of `domains`, is
+    omitted as well.
     """
     text = ""
-    for name, value in outputs(result).items():
+    for name, value in outputs(report).items():
         safe = dotenv_json(value) if name in {"apps", "domains"} else dotenv_value(value)
         line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
         if name != "error" and len(text) + len(line) < _DOTENV_LIMIT:
@@ -81,44 +82,44 @@ def render_dotenv(result: Result) -> str:
     return text
 
 
-def render_annotations(result: Result) -> str:
-    """GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
-    link = {"label": result.app, "url": result.url}
-    links = [{"external_link": link}] if is_web_url(result.url or "") else []
+def render_annotations(report: Report) -> str:
+    """Return GitLab's `artifacts:reports:annotations` JSON with the app's URL, if it is an http(s) URL."""
+    link = {"label": report.app, "url": report.url}
+    links = [{"external_link": link}] if is_web_url(report.url or "") else []
     return json.dumps({"Zerokie": links}) + "\n"
 
 
-def render_json(result: Result) -> str:
-    """The JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
-    changes = result.changes
+def render_json(report: Report) -> str:
+    """Return the JSON result as described by `docs/result.schema.json`, in ASCII, indented."""
+    files = report.files
     document: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
-        "operation": result.operation,
-        **{name.replace("-", "_"): value for name, value in output_values(result).items()},
-        "hint": output_line(result.hint),
-        "files_waiting": changes and changes.waiting,
-        "waiting_until": (changes and changes.waiting_until) or None,
-        "warnings": [output_line(warning) for warning in result.warnings],
-        "notes": [output_line(note) for note in result.notes],
-        "uploaded": changes
-        and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in changes.uploaded],
-        "deleted": changes and [*changes.deleted],
+        "operation": report.operation,
+        **{name.replace("-", "_"): value for name, value in output_values(report).items()},
+        "hint": output_line(report.hint),
+        "files_waiting": files and files.pending,
+        "waiting_until": (files and files.pending_until) or None,
+        "warnings": [output_line(warning) for warning in report.warnings],
+        "notes": [output_line(note) for note in report.notes],
+        "uploaded": files
+        and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in files.uploaded],
+        "deleted": files and [*files.deleted],
     }
     return harmless_json(json.dumps(document, indent=2)) + "\n"
 
 
 def write_report(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, in a folder that exists.
+    """Write `text` as UTF-8 to `path`, in an existing folder.
 
-    Text for `/dev/stdout` and `/dev/stderr` is appended. Any other symlink is refused, because someone else
-    may have put it there.
+    `/dev/stdout` and `/dev/stderr` are appended to. Any other symlink is rejected, because someone else may
+    have put it there.
 
     Raises:
         OSError: when the file can't be written.
     """
     is_stream = str(path) in _STANDARD_STREAMS
     flags = os.O_APPEND if is_stream else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    # O_NONBLOCK: opening a pipe without a reader fails instead of waiting forever.
+    # With O_NONBLOCK, opening a pipe without a reader fails immediately. Otherwise it would wait forever.
     descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
@@ -129,10 +130,10 @@ def _problem(path: Path, error: OSError) -> str:
     return f"Can't write {str(path)!r}: {error.strerror}. Choose a file in an existing folder, not a symlink."
 
 
-REPORTS: dict[str, Callable[[Result], str]] = {
+REPORTS: dict[str, Callable[[Report], str]] = {
     "dotenv_file": render_dotenv,
     "annotations_file": render_annotations,
     "summary_file": render_summary,
     "output_file": render_json,
 }
-"""The report for each input that names a file, in the order of writing."""
+"""The renderer for each input that names a report file, in the order of writing."""

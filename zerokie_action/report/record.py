@@ -1,53 +1,188 @@
-"""The changes that a run asked for, from which the reports derive its final state."""
+"""Facts that a run notes while it works.
 
-from collections.abc import Iterable
+Operations only add to the record, so its facts are true at any moment. After a failure, a cancellation or
+`timeout`, the report still contains all facts that the run noted before.
+"""
+
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
+from zerokie_action.ci import Log
 from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.text.numbers import human_files
+
+
+class Seen(StrEnum):
+    """A state of the app that says more than the status of a success. A key of `report.OUTCOMES`."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    LIVE = "live"
+    ABSENT = "absent"
+
+
+class Uploaded(NamedTuple):
+    """A file uploaded by the run, or to be uploaded after a dry run.
+
+    Attributes:
+        path: the path on the platform.
+        size: the size in bytes.
+        sign: `+` for a new path, `~` for an existing path.
+    """
+
+    path: str
+    size: int
+    sign: str = "+"
+
+
+@dataclass
+class Files:
+    """The confirmed changes of a site's files, or the changes that a dry run would make.
+
+    Attributes:
+        uploaded: the uploads that the platform confirmed.
+        deleted: the size in bytes of each deleted file, by path. -1 for an unknown size.
+        unchanged: the number of files skipped as unchanged.
+        to_upload: the number of files that the plan uploads.
+        to_delete: the number of files that the plan deletes.
+        pending: the number of pending deletions. None before the deploy is finished.
+        pending_until: when the last of them is due, such as `2026-03-07T17:00:00Z`. Empty without any.
+    """
+
+    uploaded: list[Uploaded] = field(default_factory=list)
+    deleted: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    to_upload: int = 0
+    to_delete: int = 0
+    pending: int | None = None
+    pending_until: str = ""
+
+    @property
+    def bytes_uploaded(self) -> int:
+        """Total size of the uploaded files, in bytes."""
+        return sum(file.size for file in self.uploaded)
+
+    def so_far(self) -> str:
+        """Return a clause for the state after an early end, with the planned and the confirmed changes."""
+        uploads = (len(self.uploaded), self.to_upload, "uploaded")
+        deletions = (len(self.deleted), self.to_delete, "deleted")
+        counts = ", ".join(
+            f"{done:,} of {human_files(planned)} {verb}"
+            for done, planned, verb in (uploads, deletions)
+            if planned
+        )
+        is_half_new = len(self.uploaded) < self.to_upload
+        return f"{counts}; the site may be half new" if is_half_new else counts
 
 
 @dataclass
 class Change:
-    """A change that the run asked for, with the words for the run's final state.
+    """A change that the run requested, with clauses for the state afterwards.
 
     Attributes:
-        done: a clause for the final state after the change.
-        unknown: a clause for the final state if nobody can tell whether the change was made.
-        seen: a clause from a later look at the app; it replaces the other two.
-        creates: whether it creates the app.
-        sent: its requests. A change of files has one for each file.
+        done: the clause after a confirmed change.
+        unknown: the clause if the change may or may not have taken effect.
+        seen: the clause after a later look at the app. Replaces the other clauses.
+        creates: whether the change creates the app.
+        files: the changed files. After an early end, their counts describe the state.
+        sent: the requests. A change of files has one for each file.
     """
 
     done: str = ""
     unknown: str = ""
     seen: str = ""
     creates: bool = False
+    files: Files | None = None
     sent: list[Sent] = field(default_factory=list)
 
     def request(self) -> Sent:
-        """One more request for this change."""
+        """Add a request to this change, before the request is sent."""
         self.sent.append(Sent())
         return self.sent[-1]
 
     @property
     def outcome(self) -> Outcome:
-        """Unknown if any request is, else done if any request is."""
+        """The outcome: unknown if one of the requests is unknown, otherwise done if one is done."""
         return max((sent.outcome for sent in self.sent), default=Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:
-        """Whether the change was made, or may have been made."""
+        """Whether the change took effect, or may have."""
         return self.outcome is not Outcome.REFUSED
 
     @property
     def state(self) -> str:
-        """The clause for the final state; empty if the change was refused."""
+        """The clause for the state after this change. Empty if the change was refused."""
         if not self.may_be_made:
             return ""
-        return self.seen or (self.done if self.outcome is Outcome.DONE else self.unknown)
+        if self.seen:
+            return self.seen
+        if self.files:
+            return self.files.so_far()
+        return self.done if self.outcome is Outcome.DONE else self.unknown
 
 
-def was_created(changes: Iterable[Change]) -> bool | None:
-    """Whether a run created its app; None if nobody can tell."""
-    created = {change.outcome for change in changes if change.creates}
-    return None if Outcome.UNKNOWN in created else Outcome.DONE in created
+@dataclass
+class Record:
+    """The facts about one run. A fact that isn't available is `None`.
+
+    Attributes:
+        log: the log, which gets each warning, note and plan as well.
+        changes: the changes that the run requested.
+        files: the changed files. A dry run has files, but no changes.
+        would_change: whether a dry run found a change other than files.
+        seen: the state of the app, if it says more than the status.
+        lock_problem: a clause about a lock that may still be held. Usually empty.
+        apps: the apps that a preview cleanup deleted, or would delete in a dry run.
+        left: the apps that a preview cleanup still has to check.
+    """
+
+    log: Log
+    changes: list[Change] = field(default_factory=list)
+    files: Files | None = None
+    would_change: bool = False
+    kind: str | None = None
+    url: str | None = None
+    image: str | None = None
+    previous_image: str | None = None
+    deploy_id: str | None = None
+    cache_purged: bool | None = None
+    seen: Seen | None = None
+    domains: list[dict[str, object]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    lock_wait_seconds: float = 0.0
+    lock_problem: str = ""
+    apps: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def change(
+        self, *, done: str = "", unknown: str = "", creates: bool = False, files: Files | None = None
+    ) -> Change:
+        """Add a change, before its first request. See `Change` for the arguments."""
+        change = Change(done, unknown, creates=creates, files=files)
+        self.changes.append(change)
+        return change
+
+    def warn(self, text: str) -> None:
+        """Sent a warning to the log and the reports."""
+        self.log.warning(text)
+        self.warnings.append(text)
+
+    def note(self, text: str) -> None:
+        """Sent a line to the log, and a sentence to the reports."""
+        self.log.info(text)
+        self.notes.append(f"{text}.")
+
+    def plan(self, text: str) -> None:
+        """Sent a change that a deploy would make to the log and the reports."""
+        self.would_change = True
+        self.log.info(f"Plan: {text}")
+        self.notes.append(f"Dry run: {text}.")
+
+    @property
+    def created(self) -> bool | None:
+        """Whether the run created the app. None if the response was lost."""
+        created = {change.outcome for change in self.changes if change.creates}
+        return None if Outcome.UNKNOWN in created else Outcome.DONE in created

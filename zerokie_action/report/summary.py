@@ -1,102 +1,104 @@
 """Renders the summary and the comment as Markdown.
 
-A document begins with the status and the link to the app; then comes one line of counts. The changes are
-last, because a document that is too long is cut at its end.
+A document starts with the status, the link to the app, and one line of counts. The list of changes is last,
+because a document that is too long is cut at its end.
 
-Foreign text goes through `zerokie_action.text.escapes`.
+Foreign text passes through `zerokie_action.text.escapes`.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Changes, Result
+from zerokie_action.report.record import Files
+from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Report
 from zerokie_action.text.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
 _LIMIT = 60_000
-"""Bytes. GitHub allows 65,536 characters in a comment, including the comment's hidden marker."""
+"""Bytes. GitHub allows 65,536 characters in a comment, including its hidden first line."""
 _MOST_OPEN = 10
-"""The most changes in a list that is open at first."""
+"""Number of changes up to which the list is open at first."""
 
 
-def render_summary(result: Result) -> str:
-    """The summary as GitHub-flavoured Markdown."""
-    return _document(_outcome(result), _domains(result), _changes(result))
+def render_summary(report: Report) -> str:
+    """Return the summary as GitHub Flavored Markdown."""
+    return _document(_outcome(report), _domains(report), _changes(report))
 
 
-def render_comment(result: Result) -> str:
-    """The comment as Markdown. It names the changed files only after a dry run."""
-    changes = _changes(result) if result.status == "planned" else ()
-    return _document(_outcome(result), _domains(result), changes)
+def render_comment(report: Report) -> str:
+    """Return the comment as Markdown. Only the comment of a dry run lists the changed files."""
+    changes = _changes(report) if report.status == "planned" else ()
+    return _document(_outcome(report), _domains(report), changes)
 
 
 def _document(*parts: Iterable[str]) -> str:
     return cut_markdown("\n\n".join(filter(None, chain(*parts))) + "\n", _LIMIT)
 
 
-def _outcome(result: Result) -> Iterator[str]:
-    """Headline, errors, links, counts, warnings and notes; parts may be empty."""
-    headline, _ = OUTCOMES[result.outcome]
-    app = markdown_code(result.app) or ("Previews" if result.operation == "sweep" else "Zerokie")
-    yield "## " + headline.format(app=app, what=result.what, status=result.status)
-    for problem in result.problems:
+def _outcome(report: Report) -> Iterator[str]:
+    """Yield headline, errors, links, counts, warnings and notes. Parts may be empty."""
+    headline, _ = OUTCOMES[report.outcome]
+    app = markdown_code(report.app) or ("Previews" if report.operation == "sweep" else "Zerokie")
+    yield "## " + headline.format(
+        app=app, what=report.what, status=report.status, apps=human_files(len(report.apps), "app")
+    )
+    for problem in report.problems:
         yield f"**Error:** {markdown_text(problem)}"
-    if result.nothing_changed:
+    if report.nothing_changed:
         yield NOTHING_CHANGED
-    if result.hint:
-        yield f"**What to do:** {markdown_text(result.hint)}"
-    url = result.url or ""
-    link = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
-    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in result.links.items()))
-    yield _joined(*_facts(result))
-    yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
-    yield _bullets(map(markdown_text, result.notes))
+    if report.hint:
+        yield f"**What to do:** {markdown_text(report.hint)}"
+    url = report.url or ""
+    link = markdown_link(url, url.partition("://")[2].rstrip("/"))
+    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in report.links.items()))
+    yield _joined(*_facts(report))
+    yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in report.warnings)
+    yield _bullets(map(markdown_text, report.notes))
 
 
-def _facts(result: Result) -> Iterator[str]:
+def _facts(report: Report) -> Iterator[str]:
     """Yield the image, the counts, the duration, the deploy ID and the purge of the cache."""
-    image, previous = markdown_code(result.image or ""), markdown_code(result.previous_image or "")
+    image, previous = markdown_code(report.image or ""), markdown_code(report.previous_image or "")
     is_replaced = image and previous and image != previous
-    yield f"{image} in place of {previous}" if is_replaced else image
-    if changes := result.changes:
-        upload, delete = ("to upload", "to delete") if result.dry_run else ("uploaded", "deleted")
-        size = human_bytes(changes.bytes_uploaded)
+    yield f"{image} (was {previous})" if is_replaced else image
+    if files := report.files:
+        upload, delete = ("to upload", "to delete") if report.dry_run else ("uploaded", "deleted")
+        size = human_bytes(files.bytes_uploaded)
         yield (
-            f"{human_files(len(changes.uploaded))} {upload} ({size}), {len(changes.deleted):,} {delete}, "
-            f"{changes.unchanged:,} unchanged"
+            f"{human_files(len(files.uploaded))} {upload} ({size}), {len(files.deleted):,} {delete}, "
+            f"{files.unchanged:,} unchanged"
         )
-    waited = human_seconds(result.lock_wait_seconds)
-    of_it = f", {waited} of it waiting for the deploy lock" if result.lock_wait_seconds >= 1 else ""
-    yield human_seconds(result.duration_seconds) + of_it
-    yield f"deploy {markdown_code(result.deploy_id)}" if result.deploy_id else ""
-    yield "CDN cache purged" if result.cache_purged else ""
+    waited = human_seconds(report.lock_wait_seconds)
+    of_it = f", {waited} of it waiting for the deploy lock" if report.lock_wait_seconds >= 1 else ""
+    yield human_seconds(report.duration_seconds) + of_it
+    yield f"deploy {markdown_code(report.deploy_id)}" if report.deploy_id else ""
+    yield "CDN cache purged" if report.cache_purged else ""
 
 
-def _changes(result: Result) -> Iterator[str]:
-    """The changes: deletions first, then uploads by path, as in the log."""
-    changes = result.changes
-    if changes is None or not (lines := [*_changed_files(changes)]):
+def _changes(report: Report) -> Iterator[str]:
+    """Yield the list of changes: deletions first, then uploads by path, as in the log."""
+    if report.files is None or not (lines := [*_changed_files(report.files)]):
         return
-    title = "What would change" if result.dry_run else "What changed"
+    title = "What would change" if report.dry_run else "What changed"
     is_open = " open" if len(lines) <= _MOST_OPEN else ""
     yield f"<details{is_open}><summary>{title} ({len(lines):,})</summary>"
     yield _bullets(lines)
     yield "</details>"
 
 
-def _changed_files(changes: Changes) -> Iterator[str]:
-    """Sign, path and size of each change."""
-    for path, size in sorted(changes.deleted.items()):
+def _changed_files(files: Files) -> Iterator[str]:
+    """Yield sign, path and size of each change."""
+    for path, size in sorted(files.deleted.items()):
         yield f"`-` {markdown_code(path)}" + (f" ({human_bytes(size)})" if size >= 0 else "")
-    for file in sorted(changes.uploaded):
+    for file in sorted(files.uploaded):
         yield f"`{file.sign}` {markdown_code(file.path)} ({human_bytes(file.size)})"
 
 
-def _domains(result: Result) -> Iterator[str]:
-    if not result.domains:
+def _domains(report: Report) -> Iterator[str]:
+    if not report.domains:
         return
     rows = ["| Domain | CNAME record to set | TLS |", "| :--- | :--- | :--- |"]
-    for domain in result.domains:
+    for domain in report.domains:
         name, target, tls = (str(domain.get(key) or "") for key in ("domain", "cname_target", "tls_status"))
         outcome = markdown_text(str(domain.get("error") or domain.get("status") or ""))
         rows.append(f"| {markdown_code(name)} | {markdown_code(target) or outcome} | {markdown_text(tls)} |")

@@ -18,8 +18,7 @@ from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.platform.pages import connect_ahead
-from zerokie_action.report.record import was_created
-from zerokie_action.report.report import Changes, Uploaded
+from zerokie_action.report.record import Files, Uploaded
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import LocalFile, directory_changed, hash_files
@@ -67,14 +66,14 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     """Report the changes that a deploy would make now, without a lock or a write."""
     if app is None:
-        job.preview(f"would create static app {job.app!r}")
+        job.record.plan(f"would create static app {job.app!r}")
     plan = await _compare(job, scanned, app)
-    job.result.changes = Changes(
+    job.record.files = Files(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.zone.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
-    note_pending(job, plan, job.result.changes)
+    note_pending(job, plan, job.record.files)
     preview_domains(job)
 
 
@@ -84,23 +83,23 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
     Returns:
         The SHA-256 of each file that the app has now, in hex by path.
     """
-    changes = job.result.changes = Changes()
-    job.changes.append(changes)
+    files = job.record.files = Files()
+    change = job.record.change(files=files)
     async with job.deploy_lock(
-        lambda: Counts(len(changes.uploaded), len(changes.deleted), changes.bytes_uploaded)
+        lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
     ) as lock:
         try:
             plan = await _compare(job, scanned, app)
-            update = Update(job, lock, plan, changes)
+            update = Update(job, lock, plan, change, files)
             if needs_update(plan, job.ci.repository):
                 await _carry_out(job, scanned, lock, plan, update)
             else:
                 await _require_same(job, scanned)
         finally:
             tasks.start_soon(log_step, job, lambda: "Finalizing")
-    changes.seen = "the new version is deployed"
+    change.seen = "the new version is deployed"
     log_finalized(job, lock)
-    note_pending(job, plan, changes)
+    note_pending(job, plan, files)
     return update.deployed_hashes()
 
 
@@ -203,10 +202,10 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     )
     log_plan(job, plan)
     # Safety checks protect files of an earlier deploy. An app that this run created has none.
-    if not was_created(job.changes):
+    if not job.record.created:
         owner_doubt = about_deploying(job.app, plan, job.ci.repository)
         directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
         require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
         if owner_doubt:
-            job.note(f"Continuing because `take-over` is set: {owner_doubt.problem}")
+            job.record.note(f"Continuing because `take-over` is set: {owner_doubt.problem}")
     return plan

@@ -36,34 +36,34 @@ async def update_domains(job: Job) -> list[DeployError]:
 def preview_domains(job: Job) -> None:
     """Report the domains that a deploy would attach or remove."""
     for domain in job.settings.domains:
-        job.preview(f"would attach {domain!r}")
+        job.record.plan(f"would attach {domain!r}")
     for domain in job.settings.remove_domains:
-        job.preview(f"would remove {domain!r}")
+        job.record.plan(f"would remove {domain!r}")
 
 
 async def _attach(job: Job, domain: str) -> None:
-    sent = job.change(unknown=f"it is not known whether {domain!r} was attached").request()
+    sent = job.record.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
         attached = await job.shielded_client.add_domain(job.app, domain, sent=sent)
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
-            job.result.domains.append({"domain": domain, "error": str(error)})
+            job.record.domains.append({"domain": domain, "error": str(error)})
             raise
-        job.note(f"Domain {domain!r} is already attached. The platform said {error.answer}")
-        job.result.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
+        job.record.note(f"Domain {domain!r} is already attached. The platform said {error.answer}")
+        job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
         return
     target, tls = attached.cname_target, attached.tls_status
     dns_record = f"{domain} CNAME {target}" if target else ""
     details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
-    job.result.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
+    job.record.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
     to_do = f"; set the DNS record: {dns_record}" if dns_record else ""
     job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
 async def _remove(job: Job, domain: str) -> None:
-    sent = job.change(unknown=f"it is not known whether {domain!r} was removed").request()
+    sent = job.record.change(unknown=f"it is not known whether {domain!r} was removed").request()
     removed = await job.shielded_client.remove_domain(job.app, domain, sent=sent)
-    job.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+    job.record.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 
 def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:

@@ -12,7 +12,7 @@ from zerokie_action.apps.job import Job
 from zerokie_action.ci import Log
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import Finalized
-from zerokie_action.report.report import Changes
+from zerokie_action.report.record import Files
 from zerokie_action.site.ignore import names_directory
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.rules import FRONT_PAGE
@@ -183,11 +183,11 @@ def log_scan(job: Job, scanned: Scan) -> None:
     if scanned.secrets:
         job.log.info(f"Left out names that look like secrets: {human_paths(scanned.secrets, _SHOWN_PLAIN)}")
     for warning in scanned.warnings:
-        job.warn(warning)
+        job.record.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, scanned.directory):
-                job.warn(
+                job.record.warn(
                     f"`{name}`: {pattern!r} begins with the name of `directory`. Remove that name, because "
                     "patterns are relative to `directory`"
                 )
@@ -212,23 +212,23 @@ def log_plan(job: Job, plan: Plan) -> None:
     log.group(line, names)
     if plan.zone.unsafe:
         paths = human_paths(plan.zone.unsafe)
-        job.warn(f"Skipped remote paths that can't be addressed safely: {paths}")
+        job.record.warn(f"Skipped remote paths that can't be addressed safely: {paths}")
     is_first = not plan.zone.files
     if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
-        job.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
+        job.record.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def note_pending(job: Job, plan: Plan, changes: Changes) -> None:
+def note_pending(job: Job, plan: Plan, files: Files) -> None:
     """Note how many files are pending deletion, and when the deletions are due."""
-    changes.waiting = len(plan.wait)
+    files.pending = len(plan.wait)
     if plan.wait:
         last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
-        changes.waiting_until = utc_time(last_since + job.settings.delete_stale)
-        files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
+        files.pending_until = utc_time(last_since + job.settings.delete_stale)
+        stale, day = human_files(len(plan.wait), "stale file"), files.pending_until.partition("T")[0]
         are, them = ("is", "it") if len(plan.wait) == 1 else ("are", "them")
-        job.note(f"{files} {are} pending deletion. The first deploy after {day} deletes {them}")
+        job.record.note(f"{stale} {are} pending deletion. The first deploy after {day} deletes {them}")
         if plan.zone.is_unread:
-            job.warn(
+            job.record.warn(
                 "The manifest can't be read, so the delay of all pending deletions starts again. If the "
                 "manifest stays unreadable, delete these files with `delete-stale: true`"
             )
@@ -247,6 +247,8 @@ def log_finalized(job: Job, lock: DeployLock) -> None:
     deploy_id, is_purged = answer.deploy_id, answer.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        job.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
+        job.record.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
     if is_purged is False or lock.released.answer is None:
-        job.warn("The CDN's cache may not have been purged. Visitors may see the old version for a while")
+        job.record.warn(
+            "The CDN's cache may not have been purged. Visitors may see the old version for a while"
+        )

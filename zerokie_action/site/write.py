@@ -18,7 +18,7 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import MANIFESTS
-from zerokie_action.report.report import Changes, Uploaded
+from zerokie_action.report.record import Change, Files, Uploaded
 from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import FileContent, LocalFile
@@ -35,21 +35,23 @@ T = TypeVar("T")
 class Update:
     """Sends what a plan changes, and the manifests before and after it."""
 
-    def __init__(self, job: Job, lock: DeployLock, plan: Plan, changes: Changes) -> None:
+    def __init__(self, job: Job, lock: DeployLock, plan: Plan, change: Change, files: Files) -> None:
         """Prepare the update without sending a request.
 
         Args:
             job: the run.
             lock: the app's lock, checked before every write.
             plan: the changes to make.
-            changes: records the changes that were made.
+            change: gets the requests.
+            files: gets the confirmed changes.
         """
         self._job = job
         self._lock = lock
         self._plan = plan
-        self._changes = changes
-        changes.unchanged = len(plan.unchanged)
-        changes.to_upload, changes.to_delete = len(plan.uploads), len(plan.delete)
+        self._change = change
+        self._files = files
+        files.unchanged = len(plan.unchanged)
+        files.to_upload, files.to_delete = len(plan.uploads), len(plan.delete)
         self._client = lock.writing(job.client)
         self._sent: dict[str, str] = {}
         """SHA-256 of the confirmed uploads, in hex by path."""
@@ -76,10 +78,10 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.require_held)
             progress.begin(path, file.size, lambda: content.taken)
-            sent = self._changes.request()
+            sent = self._change.request()
             await self._client.put_file(self._job.app, path, content, content_type(path), sent=sent)
             progress.end(path)
-            self._changes.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
+            self._files.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
             self._sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
@@ -98,16 +100,16 @@ class Update:
         """Delete the files that the directory does not have."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, sent=self._changes.request())
+            was_there = await self._client.delete_file(self._job.app, path, sent=self._change.request())
             self._gone.add(path)
             if was_there:  # a late listing may show a file that an earlier deploy has deleted
-                self._changes.deleted[path] = self._plan.zone.files[path][0]
+                self._files.deleted[path] = self._plan.zone.files[path][0]
 
         count = human_files(len(self._plan.delete), "stale file")
         async with logged_step(self._job, lambda: f"Deleting: {len(self._gone):,} of {count}"):
             await self._write_all(self._plan.delete, delete)
-        if self._changes.deleted:
-            self._job.log.info(f"Deleted {human_files(len(self._changes.deleted), 'stale file')}")
+        if self._files.deleted:
+            self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
@@ -118,7 +120,9 @@ class Update:
             except RequestRejected as error:
                 if is_conflict(error):  # the lock may be lost
                     raise
-                self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
+                self._job.record.warn(
+                    f"{path!r}, an old manifest of this action's own, stays in the app: {error}"
+                )
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
