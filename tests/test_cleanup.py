@@ -58,7 +58,7 @@ def test_gitlabs_own_state_file_is_that_of_deploy_and_cleanup(world: World, tmp_
 @pytest.mark.parametrize(
     ("inputs", "why"),
     [
-        ({"api_url": "ftp://example.com"}, "`api-url` (ZEROKIE_API_URL): the value is not the URL of an API"),
+        ({"api_url": "ftp://example.com"}, "`api-url` (ZEROKIE_API_URL): the value isn't the URL of an API"),
         ({"api_key": None}, "`api-key` is not set. "),
     ],
 )

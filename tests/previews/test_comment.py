@@ -1,6 +1,6 @@
-"""`comment: true`, the whole way: what is written on the pull or merge request.
+"""Comments on pull requests, with `comment: true`.
 
-`tests/previews/test_notify.py` has when that is, and what a forge can't break.
+`tests/previews/test_notify.py` has the conditions for a comment, and failures of the code host.
 """
 
 import hmac
@@ -23,21 +23,21 @@ def run(world: World, forge: Forge, ci: str = "github", **inputs: object) -> Out
 
 
 def marker(number: int, ci: str = "github", app: str = "site", key: str = API_KEY) -> str:
-    """The first line of our comment with this ID."""
+    """Return the first line of the action's comment with this ID."""
     place = "/repos/o/r/issues/12/comments" if ci == "github" else "/projects/7/merge_requests/3/notes"
     label = f"{place}\0{app}\0{number}"
     return f"<!-- zerokie-action: {hmac.new(key.encode(), label.encode(), 'sha256').hexdigest()} -->"
 
 
 def comment(forge: Forge) -> str:
-    """The only comment there is."""
+    """Return the only comment."""
     (text,) = forge.comments.values()
     return text
 
 
 @BOTH
 def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> None:
-    """What was deployed, from which commit, what changed, and how long it took."""
+    """It has the app, the commit, the changes and the duration."""
     forge = Forge()
     outcome = run(world, forge, ci)
     assert outcome.exit_code == 0
@@ -63,8 +63,8 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
 
 
 @BOTH
-def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
-    """The newest counts. Another app's or key's, a quoted one and a copy are not ours."""
+def test_the_run_finds_its_comment_among_hundreds(world: World, ci: str) -> None:
+    """It edits its newest one, but not one of another app or key, a quoted one or a copy."""
     others = ["hello"] * 340
     ours = {7: "an old one of ours", 330: "ours"}
     for number, text in ours.items():
@@ -80,8 +80,8 @@ def test_our_comment_is_found_among_hundreds(world: World, ci: str) -> None:
     assert len(forge.comments) == len(others)
 
 
-def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
-    """The comment says so; it has no URL any more."""
+def test_after_destroy_the_comment_says_so(world: World) -> None:
+    """The comment doesn't contain the URL anymore."""
     forge = Forge()
     run(world, forge)
     outcome = run(world, forge, operation="destroy")
@@ -91,7 +91,7 @@ def test_the_comment_says_that_the_preview_is_destroyed(world: World) -> None:
 
 
 def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
-    """What would be done, with as many names as fit: a forge refuses long comments."""
+    """It lists as many files as fit, because code hosts refuse long comments."""
     forge = Forge()
     world.write({"index.html": b"", "new/a|b.html": b"new"} | {f"{no:0>200}.html": b"" for no in range(400)})
     outcome = run(world, forge, dry_run=True, domains="www.example.com")
@@ -106,10 +106,10 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     )
 
 
-def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> None:
-    """What the platform says means nothing in Markdown; an answer of the forge issues no command.
+def test_hostile_texts_have_no_effect_in_the_comment(world: World) -> None:
+    """The platform's words aren't Markdown, and a code host's response can't issue a command.
 
-    No secret is in the comment, nor in the log.
+    Neither the comment nor the log contains a secret.
     """
     forge = Forge()
     said = json.dumps({"error": f"<b>@octocat #1 {API_KEY} {TOKEN}"}).encode()
@@ -129,8 +129,8 @@ def test_hostile_texts_and_secrets_mean_nothing_in_the_comment(world: World) -> 
 @pytest.mark.parametrize(
     ("token", "words"), [(TOKEN, "was refused (403)"), (None, "is not possible: `gitlab-token` is not set")]
 )
-def test_a_gitlab_token_that_does_not_do_is_a_warning(world: World, token: str | None, words: str) -> None:
-    """The warning names the scope, which the job's own token does not have."""
+def test_a_rejected_or_missing_gitlab_token_is_a_warning(world: World, token: str | None, words: str) -> None:
+    """The warning has the required scope, because the job's own token lacks it."""
     outcome = run(world, Forge(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
     assert f"Commenting {words}; `gitlab-token` needs the scope `api`" in warning

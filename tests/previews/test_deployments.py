@@ -1,8 +1,8 @@
-"""Deployments of a pull request on a forge that keeps state: which is active, and when.
+"""GitHub deployments of a pull request, on a code host that keeps their state.
 
-A deployment is active while its newest status is not `inactive`. The forge has GitHub's defaults, which would
+A deployment is active until its newest status is `inactive`. The code host has GitHub's defaults, which would
 merge, wait for checks, and make the deployments of all other pull requests inactive.
-`tests/previews/test_notify.py` has which outcome becomes which state, and what a forge can't break.
+`tests/previews/test_notify.py` has the state for each outcome, and failures of the code host.
 """
 
 import json
@@ -29,7 +29,7 @@ def deployed(app: str = APP, status: str = "deployed") -> Result:
 
 
 def push(world: World, forge: Forge, commit: str, result: Result | None = None, **inputs: Any) -> list[str]:
-    """The end of a deploy of this commit. Returns the warnings."""
+    """Report a deploy of this commit, and return the warnings."""
     return warnings(forges.tell(world, forge, result or deployed(), event(commit), **inputs))
 
 
@@ -38,7 +38,7 @@ def active(forge: Forge, task: str = TASK) -> list[str]:
 
 
 def asked(forge: Forge) -> list[str]:
-    """The requests, without the API's path; then none are known."""
+    """Return the requests so far without the API's path, and forget them."""
     found = [line.replace("/repos/o/r/deployments", "") for line in forge.requests]
     forge.requests.clear()
     return found
@@ -48,7 +48,7 @@ def asked(forge: Forge) -> list[str]:
 
 
 def test_the_first_deploy_shows_the_button(world: World) -> None:
-    """A deployment of the pull request's own commit, and one status with the button's URL."""
+    """It has the pull request's own commit, and one status with the button's URL."""
     forge = Forge()
     inputs: dict[str, Any] = {"app": APP, "create": True, "preview_environment": "previews"}
     outcome = forges.run(world, forge, event=event("c1"), **inputs)
@@ -82,8 +82,8 @@ def test_the_first_deploy_shows_the_button(world: World) -> None:
     ]
 
 
-def test_each_deploy_makes_the_one_before_inactive(world: World) -> None:
-    """In whatever environment it is. From the third on, each takes as many requests."""
+def test_each_deploy_makes_the_previous_one_inactive(world: World) -> None:
+    """The environment doesn't matter. From the fourth deploy on, the number of requests is constant."""
     forge = Forge()
     taken = []
     for number in range(5):
@@ -95,8 +95,8 @@ def test_each_deploy_makes_the_one_before_inactive(world: World) -> None:
     assert forge.deployments[501].statuses[-1] == {"state": "inactive", "auto_inactive": False}
 
 
-def test_two_apps_and_a_stranger_keep_their_deployments(world: World) -> None:
-    """In one environment each app keeps its own deployment, and so does any other task."""
+def test_other_apps_and_tasks_keep_their_deployments(world: World) -> None:
+    """Apps and other tasks can share an environment."""
     fields = {"ref": "main", "task": "deploy", "environment": "previews"}
     stranger = Deployment(fields, [{"state": "success"}])
     forge = Forge(deployments={7: stranger})
@@ -107,8 +107,8 @@ def test_two_apps_and_a_stranger_keep_their_deployments(world: World) -> None:
     assert stranger.statuses == [{"state": "success"}]
 
 
-def test_another_task_in_the_list_stays_as_it_is(world: World) -> None:
-    """A forge may list more than it was asked for."""
+def test_another_task_in_the_list_does_not_change(world: World) -> None:
+    """A code host may ignore the filter of the request."""
     forge = Forge()
     push(world, forge, "c1")
     listed = [{"id": 700, "task": "deploy"}, {"id": 501, "task": f"{TASK}x"}]
@@ -125,7 +125,7 @@ def test_another_task_in_the_list_stays_as_it_is(world: World) -> None:
 @pytest.mark.parametrize("at", range(1, 6))
 @pytest.mark.parametrize("status", ["deployed", "failed"])
 def test_a_run_leaves_newer_deployments_alone(world: World, at: int, status: str) -> None:
-    """A whole other run happens before request `at`. If that run failed, the button still leads to ours."""
+    """Another run happens before request `at`. If it failed, this run's deployment is still active."""
     forge = Forge()
     push(world, forge, "c0")
     push(world, forge, "c1")
@@ -147,7 +147,7 @@ def test_a_run_leaves_newer_deployments_alone(world: World, at: int, status: str
 
 
 def test_the_oldest_becomes_inactive_first(world: World) -> None:
-    """So nothing is left behind an inactive one when a run ends in the middle."""
+    """So a run that ends early leaves no active deployment behind an inactive one."""
     forge = Forge()
     push(world, forge, "c1")
     for commit in ("c2", "c3", "c4"):
@@ -168,8 +168,8 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
     assert active(forge) == ["c6 success"]
 
 
-def test_a_failed_deploy_has_no_button(world: World) -> None:
-    """The button leads to what is live, so the deployment before is not even looked at."""
+def test_after_a_failed_deploy_older_deployments_do_not_change(world: World) -> None:
+    """The button still leads to the live version, so the run doesn't request the older ones."""
     forge = Forge()
     result = Result("deploy", APP, url="https://a.b/", status="failed")
     push(world, forge, "c1", result)
@@ -179,8 +179,8 @@ def test_a_failed_deploy_has_no_button(world: World) -> None:
     assert (status["state"], status["environment_url"]) == ("failure", "")
 
 
-def test_one_page_of_old_deployments_is_read(world: World) -> None:
-    """The newest 100 of the app, our own included: deployments before them stay as they are."""
+def test_the_run_reads_one_page_of_old_deployments(world: World) -> None:
+    """The page has the newest 100 of the app, including its own. Older ones don't change."""
     fields = {"ref": "c0", "task": TASK, "environment": "previews"}
     failed = [Deployment(fields, [{"state": "failure"}]) for _ in range(102)]
     forge = Forge(deployments=dict(enumerate(failed, 1)))
@@ -190,12 +190,12 @@ def test_one_page_of_old_deployments_is_read(world: World) -> None:
         assert sum(line.startswith("GET ?") for line in asked(forge)) == 1
 
 
-def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
-    """The warning says so; the comment is there."""
+def test_deployments_on_gitea_and_forgejo_are_a_warning(world: World) -> None:
+    """The comment is still posted."""
     forge = Forge(deployments=None)
     (warning,) = push(world, forge, "c1", comment=True)
     assert "Updating the deployment was refused (404" in warning
-    assert "Gitea and Forgejo have no deployments" in warning
+    assert "Gitea and Forgejo don't have deployments" in warning
     assert len(forge.comments) == 1
 
 
@@ -207,10 +207,10 @@ def test_gitea_and_forgejo_have_no_deployments(world: World) -> None:
         ({"issue": {"number": 12}}, "of-the-request"),
     ],
 )
-def test_the_commit_is_the_head_of_the_event_or_of_the_request(
+def test_the_commit_is_the_head_of_the_event_or_pull_request(
     world: World, given: dict[str, Any], expected: str
 ) -> None:
-    """The head of the run's own event; where it has none, of the request that `pull-request` names."""
+    """If the event has no commit, it is the head of the pull request in `pull-request`."""
     forge = Forge(states={12: "open"}, heads={12: "of-the-request"})
     forges.tell(world, forge, deployed(), json.dumps(given), pull_request=12)
     assert active(forge) == [f"{expected} success"]
@@ -219,8 +219,8 @@ def test_the_commit_is_the_head_of_the_event_or_of_the_request(
 # --- the end of a preview
 
 
-def test_destroy_makes_all_of_the_app_inactive(world: World) -> None:
-    """All deployments of the app become inactive, whatever the input's value is; other apps keep theirs."""
+def test_destroy_makes_all_deployments_of_the_app_inactive(world: World) -> None:
+    """The value of `preview-environment` doesn't matter. Other apps keep their deployments."""
     forge = Forge()
     push(world, forge, "d1", deployed("docs-pr-12"))
     push(world, forge, "c1")
@@ -239,8 +239,8 @@ def sweep(world: World, forge: Forge, **inputs: Any) -> Outcome:
     return outcome
 
 
-def test_a_sweep_makes_deployments_of_closed_requests_inactive(world: World) -> None:
-    """Those of closed requests become inactive, on their own; all others stay, and all in a dry run."""
+def test_a_sweep_makes_deployments_of_closed_pull_requests_inactive(world: World) -> None:
+    """Other deployments don't change. A dry run changes none."""
     forge = Forge(states={1: "open", 2: "closed", 3: "open"})
     apps = [f"my-site-pr-{number}" for number in forge.states]
     for app in apps:
@@ -251,8 +251,8 @@ def test_a_sweep_makes_deployments_of_closed_requests_inactive(world: World) -> 
         assert [app for app in apps if active(forge, f"zerokie:{app}")] == left
 
 
-def test_a_sweep_of_an_app_that_is_gone_makes_all_inactive(world: World) -> None:
-    """Somebody deleted it by hand before its request was closed, which needs no comment."""
+def test_a_sweep_of_a_deleted_app_makes_its_deployments_inactive(world: World) -> None:
+    """The app was deleted before its pull request was closed, so the sweep doesn't comment."""
     forge = Forge(states={12: "closed"})
     push(world, forge, "c1")
     outcome = sweep(world, forge, pull_request=12, comment=True)

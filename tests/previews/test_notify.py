@@ -124,13 +124,13 @@ FAILURES: dict[str, tuple[Forge | Handler, str, bool]] = {
     # The answer may be lost, and there would be two comments: each is asked for once.
     "an error": (Forge(refuse={"POST": (502, b"")}), " failed after 1 attempt: ", False),
     # No comment is made of nonsense: there may be one already.
-    "a page": (always(200, b"<html>Sign in</html>"), " failed: the API's answer has no IDs", False),
-    "null": (always(200, b"null"), " failed: the API's answer has no IDs", False),
+    "a page": (always(200, b"<html>Sign in</html>"), " failed: the response of 127.0.0.1 has no IDs", False),
+    "null": (always(200, b"null"), " failed: the response of 127.0.0.1 has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
     "nothing": (hang, " failed: no answer within 20 s", False),
     "the limit": (
         Forge(allowance=0),
-        "If the token has reached its rate limit, run the job again later.",
+        "If the token reached its rate limit, run the job again later.",
         True,
     ),
 }

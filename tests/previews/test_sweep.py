@@ -194,10 +194,10 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3", "my-site-pr-6"}
     kept = outcome.outputs["warnings"]
     assert kept[0] == (
-        "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. The app stays. "
+        "Can't confirm that this repository deployed app 'my-site-pr-1', which has 2 files. The app stays. "
         "To delete it, use `operation: destroy` with this `app`."
     )
-    assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
+    assert kept[1].startswith("Can't confirm that this repository deployed app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
     assert kept[3].startswith("The platform doesn't show whether 'my-site-pr-6' is a container app or ")
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()
@@ -244,7 +244,7 @@ def test_a_forge_that_refuses_ends_the_sweep(world: World, case: str) -> None:
     assert left(world) == {*names}
     assert outcome.outputs["error"].endswith("; left for the next sweep: 'my-site-pr-1', 'my-site-pr-2'")
     assert "Nothing was changed." in outcome.log
-    for cause in (f"`{ci}-token` needs ", "If the token has reached its rate limit, "):
+    for cause in (f"`{ci}-token` needs ", "If the token reached its rate limit, "):
         assert (cause in outcome.outputs["hint"]) is (code == 2)
     assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
     if case.isdecimal():  # which API that is: the platform has one, too

@@ -1,6 +1,6 @@
-"""The API of the forge, which is GitHub's or GitLab's: requests about a pull or merge request.
+"""Requests to the code host's API about a pull request.
 
-The token is sent to the API that the CI system's variables name, and to no other server.
+The code host is GitHub or GitLab. The action sends the token only to the API in the CI system's variables.
 """
 
 import json
@@ -19,39 +19,39 @@ from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.answers import words
 
 _OVER = {"closed", "merged"}
-"""The states of a request that nobody works on any more."""
-_REFUSED = {401, 403, 407}
-"""The statuses that mean that the forge, or a proxy, does not accept the token or the login."""
-RATE_LIMIT = "If the token has reached its rate limit, run the job again later."
+"""The states of a pull request that isn't open."""
+_UNAUTHORIZED = {401, 403, 407}
+"""The statuses of a response that rejects the token, or the credentials for a proxy."""
+RATE_LIMIT = "If the token reached its rate limit, run the job again later."
 _HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 _LARGEST_RESPONSE = 32 * MEGABYTE
 _SILENCE = 20.0
-"""Seconds without a byte of an answer."""
+"""The most seconds without a byte of a response."""
 _MOST_PAGES = 30
-"""Pages of a list, with 100 records each."""
+"""The most pages of a list, with 100 records each."""
 
 
 class State(NamedTuple):
-    """What the forge says about a request.
+    """The state of a pull request.
 
     Attributes:
-        is_over: whether the request was closed or merged.
-        said: the answer as a clause: `pull request #12 is open`.
+        is_over: whether the pull request was closed or merged.
+        said: the state as a clause, such as `pull request #12 is open`.
     """
 
     is_over: bool
     said: str
 
 
-class Forge(NamedTuple):
-    """The forge's API, for one purpose about one pull or merge request.
+class CodeHost(NamedTuple):
+    """The code host's API, for one purpose and one pull request.
 
     Attributes:
-        http: sends the requests.
+        http: the client that sends the requests.
         token: the API token.
-        log: the log; it redacts the answers' words.
-        about: the pull or merge request.
-        purpose: the beginning of a sentence about the requests: `Commenting`.
+        log: the log, which redacts quotes of responses.
+        about: the pull request.
+        purpose: the subject of sentences about the requests, such as `Commenting`.
     """
 
     http: RetryingClient
@@ -61,11 +61,11 @@ class Forge(NamedTuple):
     purpose: str
 
     async def read_state(self) -> State:
-        """Ask whether the pull or merge request is open.
+        """Return the state of the pull request.
 
         Raises:
-            ConfigurationError: when the forge refuses the token, or sends it elsewhere.
-            PlatformUnavailable: when there is no answer, or no JSON in it.
+            ConfigurationError: if the code host rejects the token or redirects the request.
+            PlatformUnavailable: if there is no response, or it isn't JSON.
         """
         about = self.about
 
@@ -73,7 +73,7 @@ class Forge(NamedTuple):
             said = f"{about.host} answered {self._quote(response)}"
             if failed := of_status(response, said):
                 return failed
-            if response.status_code in _REFUSED or response.is_redirect:
+            if response.status_code in _UNAUTHORIZED or response.is_redirect:
                 return ConfigurationError(
                     f"{self.purpose} was refused: {said}",
                     hint=f"{about.reading}. {RATE_LIMIT}",
@@ -83,7 +83,7 @@ class Forge(NamedTuple):
             try:
                 found = json.loads(response.content)
             except (ValueError, RecursionError):
-                return Failure(f"{said}, which is no JSON", Cause.WRONG_SERVER)
+                return Failure(f"{said}, which isn't JSON", Cause.WRONG_SERVER)
             answer = found if isinstance(found, dict) else {}
             is_about_it = about.number in (answer.get("number"), answer.get("iid"))
             state = answer.get("state")
@@ -100,17 +100,17 @@ class Forge(NamedTuple):
     async def send(
         self, method: str, url: str, body: Mapping[str, object] | None = None, *, is_repeatable: bool = True
     ) -> Response:
-        """Send a request until it is answered, or until the deadline of the enclosing scope.
+        """Return the response to a request, with retries until the deadline of the enclosing scope.
 
         Args:
             method: the HTTP method.
             url: the URL.
             body: the JSON body.
-            is_repeatable: whether to send the request again after an attempt that may have taken effect.
+            is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
-            RequestRejected: when the forge refuses the request, or sends it elsewhere.
-            GaveUp: when there is no answer.
+            RequestRejected: if the code host refuses or redirects the request.
+            GaveUp: if there is no response.
         """
 
         def read(response: Response) -> Response | Failure | DeployError:
@@ -125,10 +125,10 @@ class Forge(NamedTuple):
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
 
     async def list_records(self, url: str) -> AsyncGenerator[dict[str, Any]]:
-        """The records of a list, page by page. Close it after an early end.
+        """Yield the records of a list, page by page. Close the generator if you stop early.
 
         Raises:
-            DeployError: as `send` and `records`, and when the list has more than 30 pages.
+            DeployError: as `send` and `records`, and if the list has more than 30 pages.
         """
         query = "&" if "?" in url else "?"
         for page in range(1, _MOST_PAGES + 1):
@@ -140,17 +140,19 @@ class Forge(NamedTuple):
         raise DeployError(f"{self.purpose} failed: {self.about.host} lists more than {_MOST_PAGES} pages")
 
     def records(self, response: Response) -> list[dict[str, Any]]:
-        """The records in an answer, which is a list or one record. Each has a whole number as its `id`.
+        """Return the records in a response: a list or one record. Each has an integer `id`.
 
         Raises:
-            DeployError: when the answer is something else.
+            DeployError: if the response is something else.
         """
         try:
             found = json.loads(response.content)
             listed = found if isinstance(found, list) else [found]
             return [{**record, "id": int(record["id"])} for record in listed]
         except (ValueError, TypeError, LookupError, RecursionError):
-            raise DeployError(f"{self.purpose} failed: the API's answer has no IDs") from None
+            raise DeployError(
+                f"{self.purpose} failed: the response of {self.about.host} has no IDs"
+            ) from None
 
     def _request(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Request:
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
@@ -158,6 +160,6 @@ class Forge(NamedTuple):
         return Request(method, url, headers=headers, json=body, extensions=limits)
 
     def _quote(self, response: Response) -> str:
-        """The status and the answer's own words."""
+        """Return the status and the words of a response."""
         said = words(response.content, self.log.redact)
         return f"{response.status_code}: {said}" if said else f"{response.status_code}"

@@ -1,9 +1,9 @@
-"""Keeps one comment on the pull or merge request up to date.
+"""The app's comment on the pull request.
 
-The comment begins with a hidden line, by which later runs find it: a MAC of the pull request's API path, the
-app's name and the comment's own ID, keyed with the API key. Anybody may comment, and the forge lets the token
-edit comments of others. If the line could be guessed or copied, the run would write its report into a comment
-whose author can change the report. Nobody else can compute the MAC, and a copy has another ID.
+Later runs find the comment by its hidden first line. The line is a MAC of the pull request's API path, the
+app's name and the comment's ID, with the API key as the key. Anyone can comment, and the token can edit the
+comments of others. If an attacker could guess or copy the line, the run would write its report into the
+attacker's comment. But only the API key's owner can compute the MAC, and a copied line has the wrong ID.
 """
 
 import hmac
@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 from zerokie_action.ci.generic import PullRequest
 from zerokie_action.http import URL
-from zerokie_action.previews.code_host import Forge
+from zerokie_action.previews.code_host import CodeHost
 
 
 class Comment(NamedTuple):
-    """The comment of one app.
+    """A comment about one app.
 
     Attributes:
         app: the app's name.
-        api_key: the platform's API key, for the hidden line, which reveals nothing about the key.
-        text: the comment in Markdown.
+        api_key: the platform's API key. The hidden line doesn't reveal it.
+        text: the Markdown text.
     """
 
     app: str
@@ -28,30 +28,30 @@ class Comment(NamedTuple):
     text: str
 
     def first_line(self, about: PullRequest, number: int) -> str:
-        """The hidden first line of the comment with this ID."""
-        # The host of the forge's API is left out: runners may reach it under several names.
+        """Return the hidden first line of the comment with this ID."""
+        # The API's host isn't part of the label, because runners may reach it under several names.
         label = f"{URL(about.comments).path}\0{self.app}\0{number}"
         digest = hmac.digest(self.api_key.encode(), label.encode(), "sha256")
         return f"<!-- zerokie-action: {digest.hex()} -->"
 
 
-async def update_comment(forge: Forge, comment: Comment) -> None:
-    """Create or update the app's comment, and log that.
+async def update_comment(host: CodeHost, comment: Comment) -> None:
+    """Create or update the app's comment, and log it.
 
     Raises:
-        DeployError: as `Forge.send` and `Forge.list_records`.
+        DeployError: as `CodeHost.send` and `CodeHost.list_records`.
     """
-    about = forge.about
+    about = host.about
     ours = [
         found["id"]
-        async for found in forge.list_records(about.comments)
+        async for found in host.list_records(about.comments)
         if f"{found.get('body')}".startswith(comment.first_line(about, found["id"]))
     ]
     if not ours:
-        # If only the answer was lost, a second POST would create a second comment.
-        created = await forge.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
-        ours = [found["id"] for found in forge.records(created)]
+        # If only the response was lost, a second POST would create a second comment.
+        created = await host.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
+        ours = [found["id"] for found in host.records(created)]
     number = max(ours)
     text = f"{comment.first_line(about, number)}\n\n{comment.text}"
-    await forge.send(about.edit, f"{about.comment}{number}", {"body": text})
-    forge.log.info(f"Commented on {about.name}")
+    await host.send(about.edit, f"{about.comment}{number}", {"body": text})
+    host.log.info(f"Commented on {about.name}")

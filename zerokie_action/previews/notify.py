@@ -10,7 +10,7 @@ from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.settings import Settings
-from zerokie_action.previews.code_host import RATE_LIMIT, Forge
+from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.comment import Comment, update_comment
 from zerokie_action.previews.deployments import PERMISSION, Deployment, update_deployments
 from zerokie_action.report.files import rendered
@@ -56,8 +56,11 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
         )
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        http, token = RetryingClient(transport, 0, log=ci.log.debug), settings.forge_tokens[about.token_input]
-        forge = Forge(http, token, ci.log, about, "Commenting")
+        http, token = (
+            RetryingClient(transport, 0, log=ci.log.debug),
+            settings.code_host_tokens[about.token_input],
+        )
+        forge = CodeHost(http, token, ci.log, about, "Commenting")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
             tasks.start_soon(_tell, forge, about.permission, partial(update_comment, forge, comment))
@@ -70,7 +73,7 @@ async def tell_forge(result: Result, ci: CI, settings: Settings) -> None:
             tasks.start_soon(_tell, forge, PERMISSION, partial(update_deployments, forge, deployment))
 
 
-async def _tell(forge: Forge, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _tell(forge: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
     """Call `work`, which may take 20 seconds. A failure becomes one warning."""
     if not forge.token:
         name = forge.about.token_input

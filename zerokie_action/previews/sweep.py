@@ -16,7 +16,7 @@ from zerokie_action.apps.job import Job
 from zerokie_action.destroy import Kind, destroy, with_files
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.platform.models import App
-from zerokie_action.previews.code_host import Forge
+from zerokie_action.previews.code_host import CodeHost
 from zerokie_action.previews.notify import tell_forge
 from zerokie_action.report.record import Change
 from zerokie_action.report.report import Result, redact_result
@@ -24,7 +24,7 @@ from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests
 from zerokie_action.site.read import list_zone
 from zerokie_action.site.remote import make_zone
-from zerokie_action.site.safety_checks import about_kind, about_sweeping
+from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
 
 
@@ -65,7 +65,7 @@ def _require_forge(job: Job) -> None:
             "neither",
             hint="Run the sweep in a workflow or a pipeline of the repository whose previews it destroys.",
         )
-    if not job.settings.forge_tokens[request.token_input]:
+    if not job.settings.code_host_tokens[request.token_input]:
         raise ConfigurationError(
             f"`{request.token_input}` is not set: `operation: sweep` needs it to ask {request.host} which "
             "requests are closed",
@@ -73,7 +73,7 @@ def _require_forge(job: Job) -> None:
         )
 
 
-async def _find_previews(job: Job) -> dict[str, Forge]:
+async def _find_previews(job: Job) -> dict[str, CodeHost]:
     """The previews, each with the forge's API for its request.
 
     With the input `pull-request`, these are the names of the previews of that request: whether such an app
@@ -88,15 +88,15 @@ async def _find_previews(job: Job) -> dict[str, Forge]:
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
     if not number:
         job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
-    tokens, previews = job.settings.forge_tokens, {}
+    tokens, previews = job.settings.code_host_tokens, {}
     for number, name in numbers:
         if request := job.ci.pull_request(number):
             purpose, token = f"Asking about {request.name}", tokens[request.token_input]
-            previews[name] = Forge(job.client.http, token, job.log, request, purpose)
+            previews[name] = CodeHost(job.client.http, token, job.log, request, purpose)
     return previews
 
 
-async def _destroy(job: Job, name: str, forge: Forge) -> list[DeployError]:
+async def _destroy(job: Job, name: str, forge: CodeHost) -> list[DeployError]:
     """Destroy one preview as a run of its own, and tell the forge. Returns the errors, at most one."""
     app_job = _job_for(job, name, forge.about.number)
     try:
@@ -126,18 +126,18 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, result=result, session=str(uuid.uuid4()))
 
 
-async def _check(forge: Forge, job: Job, _app: App, kind: Kind) -> str | None:
+async def _check(forge: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
     """The `Check` of a sweep: whose app it is, and whether the request is still closed."""
     files, problem = "", ""
     if kind is Kind.UNKNOWN:
-        problem = about_kind(job.app).problem
+        problem = problem_with_kind(job.app).problem
     elif kind is not Kind.CONTAINER:
         listed, not_found = await list_zone(job)
         newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
         zone = make_zone(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
             not_found=not_found
         )
-        problem = about_sweeping(job.app, zone, job.ci.repository)
+        problem = why_not_sweep(job.app, zone, job.ci.repository)
         files = with_files(len(zone.files))
     if problem:
         job.warn(f"{problem}. The app stays. To delete it, use `operation: destroy` with this `app`.")
