@@ -61,7 +61,7 @@ def test_on_gitlab_deploy_and_lock_cleanup_share_a_default_state_file(world: Wor
 @pytest.mark.parametrize(
     ("inputs", "why"),
     [
-        ({"api_url": "ftp://example.com"}, "`api-url` (ZEROKIE_API_URL): the value is not the URL of an API"),
+        ({"api_url": "ftp://example.com"}, "`api-url` (ZEROKIE_API_URL): the value isn't the URL of an API"),
         ({"api_key": None}, "`api-key` is not set. "),
     ],
 )

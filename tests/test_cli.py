@@ -120,13 +120,13 @@ def test_an_argument_is_exit_2_and_not_shown(tmp_path: Path) -> None:
     seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
     assert (seen.returncode, seen.stdout) == (2, "")
     assert seen.stderr.startswith(
-        "Error: '--api-key': there are no arguments; "
-        "set inputs in the environment, such as `app` (ZEROKIE_APP); `--help` lists all inputs\n"
+        "Error: Unknown argument '--api-key'. "
+        "Set inputs as environment variables, such as `app` (ZEROKIE_APP). `--help` lists all inputs\n"
         "Error: `api-key` is required"
     )
     document = json.loads(result.read_text("utf-8"))
     assert (document["status"], document["exit_code"], document["app"]) == ("failed", 2, "site")
-    assert document["error"].startswith("'--api-key': there are no arguments")
+    assert document["error"].startswith("Unknown argument '--api-key'. Set inputs")
 
 
 @pytest.mark.parametrize("command", [ENTRYPOINT, [str(COMMANDS / "zerokie-cleanup")]])
@@ -138,7 +138,7 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command:
     (tmp_path / "state.json").write_text('{"app": "site", "session": "s"}')
     env["ZEROKIE_API_URL"] = "ftp://api.example.com"
     seen = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
-    assert b"is not the URL of an API" in seen.stdout
+    assert b"isn't the URL of an API" in seen.stdout
     assert not (tmp_path / "imported").exists()
 
 

@@ -79,7 +79,7 @@ def test_an_app_without_a_manifest_needs_take_over(world: World) -> None:
         outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
         assert "has 4 files, and this action didn't upload 4 files" in outcome.outputs["error"]
-        assert "set `take-over: true` for one run by hand" in outcome.outputs["hint"]
+        assert "To continue, set `take-over: true` for one manual run: https://" in outcome.outputs["hint"]
         assert world.platform.lock("site") is None
     what = "with 4 files, 4 of them unmanaged"
     plan = destroy(world, take_over=True, dry_run=True)
@@ -121,7 +121,10 @@ def test_this_repositorys_app_behind_a_login_is_destroyed_unless_it_may_have_unm
     for dry_run in (True, False):
         outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
-        assert "can't be read, so any of its files may be unmanaged: 5 files" in outcome.outputs["error"]
+        assert (
+            "Can't read the manifest of app 'site', so any of its files may be unmanaged: 5 files"
+            in outcome.outputs["error"]
+        )
     plan = destroy(world, take_over=True, dry_run=True).outputs["notes"]
     assert plan == ["Dry run: would delete app 'site' with 5 files, any of which may be unmanaged."]
     world.platform.delete_file("site", "uploads/0.jpg")

@@ -13,7 +13,7 @@ from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, 
 from zerokie_action.platform.models import App
 from zerokie_action.report.record import Seen
 from zerokie_action.site.read import read_zone
-from zerokie_action.site.safety_checks import about_destroying, about_kind, require_no_doubt
+from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
 
 
@@ -52,10 +52,10 @@ async def require_intended(job: Job, app: App, kind: Kind) -> str:
     """
     must_check = not job.settings.take_over
     if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
-        require_no_doubt(about_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
+        raise_stops(problem_with_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
         return ""
     zone = await read_zone(job, app.address)
-    require_no_doubt(about_destroying(job.app, zone, job.ci.repository) if must_check else None)
+    raise_stops(why_not_destroy(job.app, zone, job.ci.repository) if must_check else None)
     files, unmanaged = with_files(len(zone.files)), len(zone.foreign(zone.files))
     if unmanaged and zone.ours is None:
         return f"{files}, any of which may be unmanaged"

@@ -1,4 +1,4 @@
-"""The contract's own formats: what is read, what is refused, and what is said then."""
+"""Formats of inputs: valid values, and the messages about invalid ones."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from zerokie_action.inputs.settings import check_api_url, check_health_check
 Parse = Callable[[str], Any]
 
 NUMBERS = st.integers(0, 10**9 - 1)
-HOST = "the name is part of a host name (a to z, 0 to 9 and dashes)"
 
 
 def unchanged(*texts: str) -> dict[str, object]:
@@ -22,9 +21,9 @@ def unchanged(*texts: str) -> dict[str, object]:
 
 
 READ: dict[Parse, dict[str, object]] = {
-    # seconds, or hours, minutes and seconds with their units
+    # seconds, or numbers with units
     formats.parse_duration: {"0": 0, "1.5": 1.5, "0.5s": 0.5, "5M": 300, "1h 30m": 5400, "1d 1h": 90_000},
-    # a boolean, or a duration with its unit
+    # a boolean, or a duration with a unit
     formats.parse_delete_stale: {
         **dict.fromkeys(("true", "Yes", "on", "1"), True),
         **dict.fromkeys(("FALSE", "no", "off", "0"), False),
@@ -32,12 +31,12 @@ READ: dict[Parse, dict[str, object]] = {
         "12h": 43_200,
         "7d": 604_800,
     },
-    # what follows the first `=` is the value, as it stands
+    # everything after the first `=` is the value
     formats.parse_variables: {
         'A=1\n# no\n B_2 =x=y "z" # w\nspring.url-1=\n': {"A": "1", "B_2": 'x=y "z" # w', "spring.url-1": ""},
     },
     formats.check_domain: {"WWW.Example.com.": "www.example.com"},
-    # what a name may look like is the platform's to say
+    # the platform decides which names are valid
     formats.check_app: unchanged("my-app", "a", "Ünïcode", "a.b_c", "My_Site"),
     # host and port, path, tag, digest
     formats.check_image: unchanged(
@@ -45,7 +44,7 @@ READ: dict[Parse, dict[str, object]] = {
         f"n:1@sha256:{'0f' * 32}",
     ),
     formats.check_token: unchanged("!zk_1.2-3~+/="),
-    # https, or http to this machine; what is not part of the base is cut off
+    # https, or http to this machine, without a final slash and `/v1`
     check_api_url: {
         "https://api.example.com/": "https://api.example.com",
         "https://example.com:8443/zerokie/v1/": "https://example.com:8443/zerokie",
@@ -57,63 +56,77 @@ READ: dict[Parse, dict[str, object]] = {
 
 UNEXPANDED = ["${{ github.ref }}", "$[[ inputs.app ]]", "site-$CI_COMMIT_REF_SLUG"]
 REFUSED: dict[Parse, dict[str, list[str]]] = {
-    # what the sentence says of texts; one that may be a secret is not quoted
+    # each message with its texts; a message never quotes a possible secret
     formats.parse_duration: {
-        "{!r} is not a duration; write for example 90, 90s, 5m, 1h30m or 7d": [
+        "{!r} isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d": [
             *("soon", "5 minutes", "-1", "1h30", "1 30", "s", "1m1h", "1.5h", "1e3", "٣", "9" * 40),
         ],
     },
     formats.parse_delete_stale: {
-        "{!r} is neither true, false nor a duration with its unit, from a minute to ten years; write for ": [
+        "{!r} isn't valid. Write true, false, or a duration with a unit, such as 7d, between 1m and 3650d": [
             *("never", "7 days", "7", "600", "0.5", "59s", "3651d"),
         ],
     },
     formats.check_domain: {
-        "{!r} can't be a custom domain; write one name per line, with at least three labels, such as ": [
+        "{!r} isn't a valid custom domain. Write one name per line with at least three labels, such as ": [
             *("example.com", "localhost", "a.b.\u200bc", "https://www.example.com", "a.b c.d"),
             *("a.b.c,d.e.f", "a.b.c:443", "a..b", "b.c."),
         ],
     },
     formats.parse_variables: {
-        "item 4 is not KEY=VALUE, or repeats a key; write one per line": [
+        "item 4 isn't `NAME=value` or repeats a name. Write one variable per line": [
             *("A=1\nhunter2\n=hunter2\n1A=hunter2", "B=hunter2\nA=1\nC=1\nB=hunter3"),
         ],
     },
     formats.check_app: {
-        "{!r} looks like a variable that was not expanded; ": UNEXPANDED,
-        "{!r} can't be an app's name; write for example 'a-b'": ["a/b", "a\\b", "a\nb", "a\u202eb"],
-        "{!r} can't be an app's name; write for example 'my-site'": ["..", "\udc80"],
+        "{!r} looks like an unexpanded variable. ": UNEXPANDED,
+        "{!r} isn't a valid app name. Write a name of a to z, 0 to 9 and dashes, such as 'a-b'": [
+            "a/b",
+            "a\\b",
+            "a\nb",
+            "a\u202eb",
+        ],
+        "{!r} isn't a valid app name. Write a name of a to z, 0 to 9 and dashes, such as 'my-site'": [
+            "..",
+            "\udc80",
+        ],
     },
     formats.check_image: {
-        "{!r} looks like a variable that was not expanded; ": UNEXPANDED,
-        "{!r} ends in ':'; is a variable in it empty?": ["ghcr.io/o/n:"],
-        "{!r} ends in '/'; is a variable in it empty?": ["ghcr.io/"],
-        "{!r} is not an image reference; write for example 'nginx:1'": ["Nginx:1"],
-        "{!r} is not an image reference; write for example 'ghcr.io/owner/name:1.2'": [
+        "{!r} looks like an unexpanded variable. ": UNEXPANDED,
+        "{!r} ends in ':'. Check whether a variable in it is empty": ["ghcr.io/o/n:"],
+        "{!r} ends in '/'. Check whether a variable in it is empty": ["ghcr.io/"],
+        "{!r} isn't an image reference. Write a reference such as 'nginx:1'": ["Nginx:1"],
+        "{!r} isn't an image reference. Write a reference such as 'ghcr.io/owner/name:1.2'": [
             *("n@sha256:abc", "nginx latest", "https://a/b", "a//b", ":1", "n\udc80"),
         ],
     },
     formats.check_token: {
-        "the value has white space or other characters ": ["Bearer hunter2", "a\n", "é", "\x7f", "\udc80"],
-        "the value is a variable that was not expanded; ": ["$ZEROKIE_API_KEY"],
+        "the value contains whitespace or other characters ": [
+            "Bearer hunter2",
+            "a\n",
+            "é",
+            "\x7f",
+            "\udc80",
+        ],
+        "the value is an unexpanded variable. ": ["$ZEROKIE_API_KEY"],
     },
     check_api_url: {
-        # what programs read differently, or has more than a base
-        "the value is not the URL of an API: write scheme, host and path, and nothing else, ": [
+        # URLs that programs read differently, or that have more parts than a base URL
+        "the value isn't the URL of an API. Write only scheme, host and path, such as ": [
             *("api.example.com", "ftp://api.example.com", "https:///v1", "https://a:b", "https://[::1"),
             *("https://u:hunter2@a.example.com", "https://:hunter2@a.example.com", "https://a b"),
             *("https://a.example.com?key=hunter2", "https://a/#b", "https://a/../v1", "https://${HOST}/v1"),
             *("https://xn--i-7iq.invalid/", "http://[::1]x/"),
         ],
-        # every host that is not this machine for certain
-        "{!r} would send the API key unencrypted; use https ": [
+        # hosts that may not be this machine
+        "{!r} would send the API key unencrypted. Use https ": [
             *("http://api.example.com", "http://10.0.0.1", "http://localhost.example.com"),
             *("http://a.host.docker.internal", "http://127.0.0.1.example.com", "http://notlocalhost"),
         ],
     },
-    # anything else would fail only after the deploy
+    # these would fail only after the deploy
     check_health_check: {
-        "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` ": [
+        "the value isn't a URL or a path that starts with /. Write a path such as /healthz, with `%20` ": [
             *("healthz", "example.com/health?token=hunter2", "ftp://a/b", "https://", "/a b", "/a\u200bb"),
             *("https://xn--i-7iq.invalid/?token=hunter2", "http://[::1]x/"),
         ],
@@ -124,7 +137,7 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
 @pytest.mark.parametrize(
     ("parse", "text", "value"), [(parse, *row) for parse, rows in READ.items() for row in rows.items()]
 )
-def test_each_format_is_read(parse: Parse, text: str, value: object) -> None:
+def test_valid_values_are_read(parse: Parse, text: str, value: object) -> None:
     assert parse(text) == value
 
 
@@ -132,8 +145,8 @@ def test_each_format_is_read(parse: Parse, text: str, value: object) -> None:
     ("parse", "sentence", "text"),
     [(parse, words, text) for parse, rows in REFUSED.items() for words in rows for text in rows[words]],
 )
-def test_each_wrong_format_is_refused_with_what_to_write(parse: Parse, sentence: str, text: str) -> None:
-    """With two meanings, or none: the sentence says what to write."""
+def test_invalid_values_are_refused_with_the_fix(parse: Parse, sentence: str, text: str) -> None:
+    """The message has the fix and quotes no secret."""
     with pytest.raises(ValueError, match=re.escape(sentence.format(text))) as caught:
         parse(text)
     assert "hunter2" not in str(caught.value)
@@ -141,8 +154,8 @@ def test_each_wrong_format_is_refused_with_what_to_write(parse: Parse, sentence:
 
 @settings(max_examples=40)
 @given(NUMBERS, NUMBERS, NUMBERS)
-def test_every_duration_is_read_as_it_is_written(hours: int, minutes: int, seconds: int) -> None:
-    """Hours, minutes and seconds add up; what messages and documents say can be given as an input."""
+def test_a_written_duration_is_read_back(hours: int, minutes: int, seconds: int) -> None:
+    """Hours, minutes and seconds add up, and durations in messages are valid inputs."""
     total = hours * 3600 + minutes * 60 + seconds
     assert formats.parse_duration(f"{hours}h{minutes}m{seconds}s") == total
     assert formats.parse_duration(formats.written_duration(seconds)) == seconds
@@ -153,8 +166,8 @@ ITEMS = st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1).m
 
 @settings(max_examples=40)
 @given(ITEMS, st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\n  \n", " \n\t"]))
-def test_a_list_has_one_item_a_line(items: list[str], line_break: str) -> None:
-    """Blank lines and lines that start with `#` are skipped; no other character separates items."""
+def test_a_list_has_one_item_per_line(items: list[str], line_break: str) -> None:
+    """Skip blank lines and lines that start with `#`. No other character separates items."""
     expected = tuple(item for item in items if not item.startswith("#"))
     assert formats.parse_lines(line_break.join(items)) == expected
 
@@ -169,8 +182,8 @@ def test_a_list_has_one_item_a_line(items: list[str], line_break: str) -> None:
         ("../my/site", "my-site"),
     ],
 )
-def test_a_better_name_fits_a_host_name(name: str, better: str) -> None:
-    """What to write in place of a name that no URL can have."""
-    with pytest.raises(ValueError, match=f"write for example {better!r}: {re.escape(HOST)}$"):
+def test_the_suggested_app_name_is_valid(name: str, better: str) -> None:
+    """The message suggests a name that fits into a host name."""
+    with pytest.raises(ValueError, match=f" Write a name of a to z, 0 to 9 and dashes, such as {better!r}$"):
         formats.check_app(name)
     assert formats.check_app(better) == better

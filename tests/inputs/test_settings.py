@@ -1,4 +1,4 @@
-"""All inputs together: spellings, defaults, what contradicts what, and every problem at once."""
+"""The table of inputs: spellings, defaults, and the list of all problems."""
 
 from pathlib import Path
 
@@ -33,19 +33,19 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_input_has_an_example_here() -> None:
-    """A new input can't be forgotten below."""
+    """The tests below cover every new input."""
     assert list(VALUES) == list(INPUTS)
 
 
 @pytest.mark.parametrize("field", VALUES)
 def test_every_input_is_read(field: str) -> None:
-    """The text in its variable becomes the input's value."""
+    """The variable's text becomes the input's value."""
     env = MINIMAL | variables(**COMPANY.get(field, {})) | variables(**{field: VALUES[field][0]})
     assert getattr(load(env), field) == VALUES[field][1]
 
 
 def test_every_input_has_five_spellings() -> None:
-    """GitHub keeps the dash, Drone has its prefix and keeps it, Woodpecker has the prefix."""
+    """GitHub and Drone keep the dash. Drone and Woodpecker share a prefix."""
     assert spellings("api_key") == (
         *("INPUT_API-KEY", "INPUT_API_KEY", "PLUGIN_API-KEY", "PLUGIN_API_KEY", "ZEROKIE_API_KEY"),
     )
@@ -53,15 +53,15 @@ def test_every_input_has_five_spellings() -> None:
 
 @settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from(spellings("lock_timeout")), st.sampled_from(["", " ", "1", " 2\n"])))
-def test_the_first_spelling_that_is_not_empty_counts(env: dict[str, str]) -> None:
-    """Empty, or nothing but white space, counts as not set; white space around a value is cut off."""
+def test_the_first_spelling_that_is_not_empty_applies(env: dict[str, str]) -> None:
+    """A blank value means not set, and whitespace around a value is removed."""
     given = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_OPERATION": "restart"}
     texts = [env.get(name, "").strip() for name in spellings("lock_timeout")]
     assert load(given | env).lock_timeout == float(next(filter(None, texts), 600))
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
-    """What a run does that sets nothing but what is required."""
+def test_the_defaults_match_the_documents() -> None:
+    """These are the settings of a run with only the required inputs."""
     found = load(MINIMAL).model_dump(exclude={"api_key", "app", "directory"})
     assert {name: value for name, value in found.items() if value not in (None, (), {}, SecretStr(""))} == {
         "operation": "deploy",
@@ -85,11 +85,11 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     }
 
 
-# --- what is wrong
+# --- problems
 
 
-def test_every_wrong_item_of_a_list_is_told() -> None:
-    """Not only an input's first one; a deploy that ignores one more file may delete it."""
+def test_every_wrong_item_of_a_list_is_reported() -> None:
+    """A list of problems has all wrong items, not only the first one of each input."""
     found = problems(MINIMAL | variables(keep="[b\nok/\n!", ignore="a,b", domains="a..b\nok.a.b\nb c"))
     assert [problem.partition(":")[0] for problem in found] == [
         "`ignore` (ZEROKIE_IGNORE)",
@@ -108,8 +108,8 @@ SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env"
         st.sampled_from(sorted(set(VALUES) - set(SECRETS))), HOSTILE.map(lambda text: text.replace("\0", ""))
     ),
 )
-def test_any_environment_gives_settings_or_sentences(before: str, others: dict[str, str]) -> None:
-    """Whatever the inputs are: no other error, and no secret in any sentence, or in the traceback's chain."""
+def test_any_environment_gives_settings_or_problems(before: str, others: dict[str, str]) -> None:
+    """No text causes another error, and no message or chained exception contains a secret."""
     env = variables(**others, **dict.fromkeys(SECRETS, f"{before}hunter2"))
     seen: list[BaseException] = []
     try:
@@ -124,8 +124,8 @@ def test_any_environment_gives_settings_or_sentences(before: str, others: dict[s
 # --- lists that are joined with commas
 
 
-def test_a_comma_separates_no_items_whatever_the_prefix() -> None:
-    """Drone and Woodpecker join YAML lists with commas. That is exit 2 unless the comma is text."""
+def test_a_comma_never_separates_items() -> None:
+    """Drone and Woodpecker join YAML lists with commas, and an unescaped comma is exit 2."""
     lists = {
         "IGNORE": "*.map,drafts/",
         "KEEP": "uploads/,[x,y]",
@@ -141,10 +141,10 @@ def test_a_comma_separates_no_items_whatever_the_prefix() -> None:
 
 
 @pytest.mark.parametrize("text", ["A=1,B=2", "A=hunter2, b.c-1=3", "C=1\nA=1,B=2"])
-def test_variables_that_are_joined_with_commas_are_exit_2(text: str) -> None:
-    """The platform could never show or correct the mistake. Elsewhere, the comma belongs to the value."""
+def test_variables_joined_with_commas_are_exit_2(text: str) -> None:
+    """Nobody could see or correct the mistake later. With other prefixes, a value may contain the comma."""
     assert problems(IMAGE | {"PLUGIN_ENV": text}) == (
-        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one per line",
+        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one variable per line",
     )
     assert load(IMAGE | {"ZEROKIE_ENV": text}).env
     assert load(IMAGE | {"PLUGIN_ENV": "# A=1,B=2\nA=1,2\nB=a, b"}).env == {"A": "1,2", "B": "a, b"}

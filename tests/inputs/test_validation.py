@@ -1,4 +1,4 @@
-"""Inputs that contradict each other, have no effect in a run, or are none."""
+"""Inputs that contradict each other, have no effect, or are unknown."""
 # ruff: noqa: E501  sentences that are expected word for word are not wrapped
 
 import html
@@ -12,7 +12,7 @@ from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import input_name
 from zerokie_action.inputs.validation import OTHER_NAMES, input_warnings, unknown_names
 
-LOGIN = {"registry_username": "ci", "registry_password": "pass-word"}
+CREDENTIALS = {"registry_username": "ci", "registry_password": "pass-word"}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ OTHERS = [field for field in VALUES if field not in {"operation", "image", "dire
 def test_only_rollback_and_keep_warn_if_they_have_no_effect(
     task: dict[str, str], what: str, unused: list[str]
 ) -> None:
-    """With the variable that was read. All other inputs are silent, and so is an input without a value."""
+    """The warning names the variable. Other inputs, and inputs without a value, cause no warning."""
     ours = variables(api_key="key", app="web") | variables(**task)
     fields = [field for field in OTHERS if not (what == "image" and field in {"domains", "remove_domains"})]
     env = variables(**{field: VALUES[field][0] for field in fields}) | ours
@@ -63,21 +63,22 @@ def test_the_warning_is_in_log_summary_and_result(world: World) -> None:
 @pytest.mark.parametrize(
     ("image", "more", "host"),
     [
-        ("ghcr.io/o/web:2", LOGIN, "ghcr.io"),
-        ("GHCR.io/o/web:2", LOGIN, "ghcr.io"),
-        ("localhost:5000/web", LOGIN, "localhost:5000"),
-        ("ghcr.io/o/web:2", {**LOGIN, "registry_server": "proxy.example.com"}, ""),
-        ("o/web:2", LOGIN, ""),
-        ("docker.io/o/web:2", LOGIN, ""),
+        ("ghcr.io/o/web:2", CREDENTIALS, "ghcr.io"),
+        ("GHCR.io/o/web:2", CREDENTIALS, "ghcr.io"),
+        ("localhost:5000/web", CREDENTIALS, "localhost:5000"),
+        ("ghcr.io/o/web:2", {**CREDENTIALS, "registry_server": "proxy.example.com"}, ""),
+        ("o/web:2", CREDENTIALS, ""),
+        ("docker.io/o/web:2", CREDENTIALS, ""),
         ("ghcr.io/o/web:2", {}, ""),
     ],
 )
-def test_a_login_without_its_registry_is_exit_2(image: str, more: dict[str, str], host: str) -> None:
-    """It would go to Docker Hub: the error names the line to add. A written one may be a proxy's."""
+def test_credentials_without_their_registry_are_exit_2(image: str, more: dict[str, str], host: str) -> None:
+    """Docker Hub would get the credentials. The error has the line to add. A given server may be a proxy."""
     env = variables(api_key="key", app="web", image=image, **more)
     if host:
         (problem,) = problems(env)
-        assert problem.endswith(f"is on {host!r}: add `registry-server: {host}`")
+        assert f"`image` (ZEROKIE_IMAGE) is on {host!r}, but the credentials in " in problem
+        assert problem.endswith(f" are for Docker Hub. Add `registry-server: {host}`")
         assert "pass-word" not in problem
     else:
         assert load(env).image == image
@@ -89,27 +90,27 @@ def test_a_login_without_its_registry_is_exit_2(image: str, more: dict[str, str]
 @pytest.mark.parametrize(
     ("inputs", "problem"),
     [
-        ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set: deploy one of them here, and the other in a step of its own"),
-        ({"operation": "restart", "image": "nginx"}, "`image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY): only `operation: deploy` uses it; remove it"),
-        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list; write one pattern a line"),
-        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' is wrong. Unable to parse input string as an integer, exceeded maximum size"),
+        ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set. Deploy one of them here and the other in a separate step"),
+        ({"operation": "restart", "image": "nginx"}, "Remove `image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY), because only `operation: deploy` deploys something"),
+        ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list. Write one pattern per line"),
+        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' isn't valid. Unable to parse input string as an integer, exceeded maximum size"),
         # paths of secrets
-        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
-        ({"registry_username": "me", "registry_password": f"{Path(__file__)}"}, "`registry-password` (ZEROKIE_REGISTRY_PASSWORD): This is a path. Pass the content (GitLab: `file: false`)"),
+        ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),
+        ({"registry_username": "me", "registry_password": f"{Path(__file__)}"}, "`registry-password` (ZEROKIE_REGISTRY_PASSWORD): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),
     ],
 )  # fmt: skip
-def test_inputs_that_contradict_each_other_are_told(inputs: dict[str, str], problem: str) -> None:
-    """Also inputs that are right by themselves and wrong together."""
+def test_contradicting_inputs_are_reported(inputs: dict[str, str], problem: str) -> None:
+    """Some inputs are valid alone and invalid together."""
     Path("key.txt").write_text("hunter2")
     assert problems(MINIMAL | variables(**inputs)) == (problem,)
 
 
 @pytest.mark.parametrize("text", ["my-site", "my-site-*", "my-*-pr-*", "*-pr-*", "a/b-pr-*", "my site-pr-*"])
-def test_only_patterns_of_previews_are_swept(text: str) -> None:
-    """One that is wrong stops the sweep of all: `my-site-*` would take production along."""
+def test_sweep_accepts_only_patterns_of_previews(text: str) -> None:
+    """One wrong pattern stops the run, because `my-site-*` would also delete production."""
     (problem,) = problems(variables(api_key="key", operation="sweep", app=f"docs-mr-*\n{text}"))
     assert problem.startswith(
-        f"`app` (ZEROKIE_APP): {text!r} is not a pattern of previews for `operation: swee"
+        f"`app` (ZEROKIE_APP): {text!r} isn't a pattern of previews for `operation: swee"
     )
 
 
@@ -125,11 +126,11 @@ def test_only_patterns_of_previews_are_swept(text: str) -> None:
         ("PLUGIN_MAX_DELETE", "max_deletes"),
     ],
 )
-def test_a_misspelt_input_gets_did_you_mean(variable: str, field: str) -> None:
-    """A typo must not cost files: nothing is done, unless the input itself is set, or the variable is blank."""
+def test_a_misspelled_input_is_exit_2_with_a_suggestion(variable: str, field: str) -> None:
+    """A typo must not delete files. It is harmless if the input itself is set or the variable is blank."""
     right = f"{variable.partition('_')[0]}_{field.upper()}"
     assert problems(MINIMAL | {variable: "1"}) == (
-        f"{variable} is not an input; did you mean `{input_name(field)}` ({right})?",
+        f"{variable} isn't an input. Did you mean `{input_name(field)}` ({right})?",
     )
     assert unknown_names(Environment({variable: "1"})) == []
     load(MINIMAL | {variable: " "})
@@ -138,7 +139,7 @@ def test_a_misspelt_input_gets_did_you_mean(variable: str, field: str) -> None:
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_names_from_other_tools_and_former_inputs_are_exit_2(name: str) -> None:
-    """However the name is written, and whether or not our input is set."""
+    """The spelling doesn't matter, and the message doesn't quote the value."""
     upper = name.upper().replace("-", "_")
     for variable in (f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"):
         (problem,) = problems(MINIMAL | {variable: "hunter2"})
@@ -148,11 +149,11 @@ def test_names_from_other_tools_and_former_inputs_are_exit_2(name: str) -> None:
 
 
 def test_other_unknown_names_share_a_warning() -> None:
-    """What has one of the prefixes and is no input; what an earlier job has reported is ours."""
+    """The warning lists unknown variables with a prefix, without the results of an earlier job."""
     others = ("ZEROKIE_RESULT_APP", "ZEROKIE_RESULT_DRY_RUN", "MY_ZEROKIE_DRYRUN", "DRYRUN", "ZEROKIE")
     env = MINIMAL | dict.fromkeys(("ZEROKIE_KEY", "INPUT_NAME", "PLUGIN_VERBOSE", *others), "1")
     env |= {"ZEROKIE_EMPTY": " ", "ZEROKIE_RESULT_TOKEN": "1"}
     assert unknown_names(Environment(env)) == [
-        "These are not inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY; `--help` lists all inputs"
+        "Ignoring unknown inputs: INPUT_NAME, PLUGIN_VERBOSE, ZEROKIE_KEY. `--help` lists all inputs"
     ]
     load(env)

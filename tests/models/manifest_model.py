@@ -1,6 +1,6 @@
 """A model of a platform, on which the rules for files are tried with random histories.
 
-The rules are the project's own: `make_zone`, `make_plan`, `about_deploying`, `needs_update`, `judge_listing`
+The rules are the project's own: `make_zone`, `make_plan`, `why_not_deploy`, `needs_update`, `judge_listing`
 and `next_manifest`. Here they work on a dictionary: deploys of changing folders, with inputs that change,
 which fail or are killed before any request, and whose uploads may land late; gateways that say 200 in the
 platform's place; listings that are late; manifests that can't be read; strangers who write by hand; two
@@ -30,7 +30,7 @@ from zerokie_action.site.manifest import Manifest, directories_of, find_manifest
 from zerokie_action.site.plan import make_plan, needs_update
 from zerokie_action.site.remote import make_zone
 from zerokie_action.site.rules import MANIFEST_FOLDER
-from zerokie_action.site.safety_checks import about_deploying
+from zerokie_action.site.safety_checks import why_not_deploy
 from zerokie_action.site.verify import Listing, judge_listing, next_manifest
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
@@ -277,7 +277,7 @@ class Deploy:
             delete_stale=options.delete_stale,
             now=self.clock(),
         )
-        if not self.may and (doubt := about_deploying("site", self.plan, self.owner)):
+        if not self.may and (doubt := why_not_deploy("site", self.plan, self.owner)):
             raise Refused(doubt.problem)
 
     def carry_out(self) -> None:

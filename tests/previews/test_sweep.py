@@ -196,10 +196,10 @@ def test_another_repositorys_preview_stays(world: World) -> None:
     assert left(world) == {"my-site-pr-1", "my-site-pr-2", "my-site-pr-3", "my-site-pr-6"}
     kept = outcome.outputs["warnings"]
     assert kept[0] == (
-        "Nothing says that app 'my-site-pr-1', which has 2 files, is of this repository. "
+        "Can't confirm that this repository deployed app 'my-site-pr-1', which has 2 files. "
         "The run kept the app. To delete it, use `operation: destroy` with this `app`."
     )
-    assert kept[1].startswith("Nothing says that app 'my-site-pr-2', ")
+    assert kept[1].startswith("Can't confirm that this repository deployed app 'my-site-pr-2', ")
     assert kept[2].startswith("The platform lists no files of app 'my-site-pr-3' (")
     assert kept[3].startswith("The platform doesn't show whether 'my-site-pr-6' is a container app or ")
     assert {record.path for record in outcome.requests if "_zerokie" in record.path} == set()

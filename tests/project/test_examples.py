@@ -135,7 +135,7 @@ def test_a_run_by_hand_answers_the_check_that_stopped_a_push(world: World, dist:
     def deploy(**by_hand: bool) -> Outcome:
         return world.run(**inputs(job, KEYS | {f"inputs.{name}": by_hand[name] for name in by_hand}))
 
-    assert "`take-over: true` for one run by hand" in deploy().log
+    assert "To continue, set `take-over: true` for one manual run: https://" in deploy().log
     assert "Dry run: nothing was changed" in deploy(**{"take-over": True, "dry-run": True}).log
     assert set(world.stored("my-site")) == {"old.html"}
     assert deploy(**{"take-over": True, "dry-run": False}).exit_code == 0

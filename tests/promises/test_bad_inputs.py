@@ -1,5 +1,5 @@
-"""Wrong inputs, as users give them: each has its exit code, and a sentence that names the fix."""
-# ruff: noqa: E501  a mistake a line, with sentences that are expected word for word
+"""Common mistakes in inputs, each with its exit code and the fix in its message."""
+# ruff: noqa: E501  one mistake per line, with its exact message
 
 import html
 import os
@@ -18,28 +18,28 @@ REPORTS = {"GITHUB_OUTPUT": "output", "GITHUB_STATE": "state", "GITHUB_STEP_SUMM
 
 
 BAD: dict[str, tuple[int, dict[str, object], str]] = {
-    # name: exit code, inputs, what the log tells
-    # --- missing, too much, contradicting
-    "no app": (2, {"app": None}, "`app` is required: name the app"),
-    "no key": (2, {"api_key": None}, "`api-key` is required: pass the platform's API key as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE"),
+    # name: exit code, inputs, message
+    # --- missing
+    "no app": (2, {"app": None}, "`app` is required. Set it to the name of the app"),
+    "no key": (2, {"api_key": None}, "`api-key` is required. Pass it as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE"),
     # --- values
-    "operation": (2, {"operation": "::error::x"}, "`operation` (ZEROKIE_OPERATION): '::error::x' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
-    "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' has a `*`, which only `operation: sweep` takes"),
-    "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' is not a pattern of previews for `operation: sweep`"),
-    "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required: name the app"),
-    "key with a prefix": (2, {"api_key": f"Bearer {SECRET}"}, "`api-key` (ZEROKIE_API_KEY): the value has white space"),
-    "path of a key": (2, {"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): This is a path. Pass the content (GitLab: `file: false`)"),
+    "operation": (2, {"operation": "::error::x"}, "`operation` (ZEROKIE_OPERATION): '::error::x' isn't valid. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
+    "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' contains a `*`, for `operation: sweep` only"),
+    "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' isn't a pattern of previews for `operation: sweep`"),
+    "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required. Set it to the name of the app"),
+    "key with a prefix": (2, {"api_key": f"Bearer {SECRET}"}, "`api-key` (ZEROKIE_API_KEY): the value contains whitespace"),
+    "path of a key": (2, {"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),
     "another tool's name": (2, {"exclude": "drafts/"}, "`exclude` (ZEROKIE_EXCLUDE) is called `ignore` here"),
     # --- former inputs
     "file of a key": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE) is not an input anymore. Pass the file's content as `api-key`"),
     "file of a password": (2, {"registry_password_file": "key.txt"}, "`registry-password-file` (ZEROKIE_REGISTRY_PASSWORD_FILE) is not an input anymore. Pass the file's content as `registry-password`"),
     "another ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE) is not an input anymore. Name the file `.zerokieignore`"),
-    "another heartbeat": (2, {"lock_heartbeat": "60"}, "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT) is not an input anymore. A heartbeat is sent every 3 minutes. Remove it"),
-    "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value begins with 'https://'; write the host alone: 'ghcr.io'"),
+    "another heartbeat": (2, {"lock_heartbeat": "60"}, "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT) is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes"),
+    "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value starts with 'https://'. Write only the host, 'ghcr.io'"),
     # --- the folder
-    "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' does not exist; before this step, after the checkout, build it or download its artifact"),
-    "a file": (2, {"directory": "../folder/index.html"}, "is a file; name the folder that has the site (an archive has to be unpacked first)"),
-    "empty folder": (2, {"directory": "empty"}, "has nothing to deploy (ignored: 0); is it the right directory"),
+    "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' doesn't exist. Between checkout and this step, build it or download its artifact"),
+    "a file": (2, {"directory": "../folder/index.html"}, "is a file. Set the folder that contains the site (unpack an archive first)"),
+    "empty folder": (2, {"directory": "empty"}, "contains nothing to deploy (0 ignored)"),
     # --- the platform
     "wrong key": (3, {"api_key": SECRET}, "Check that the secret behind `api-key` holds a current key"),
     "unknown app": (4, {"app": "sitee"}, "There is no app 'sitee' (404"),
@@ -50,7 +50,7 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
 
 @pytest.fixture(autouse=True)
 def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job of GitHub's, so that every kind of output is there."""
+    """Run in a GitHub job, which has every kind of output."""
     (tmp_path / "job" / "empty").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "job")
     Path("key.txt").write_text(SECRET)
@@ -61,7 +61,7 @@ def _on_github(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("mistake", BAD)
 def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) -> None:
-    """The exit code, the fix, the outputs; and nothing has changed anywhere."""
+    """Each report has the exit code and the fix, and nothing changed."""
     code, inputs, says = BAD[mistake]
     before = (world.platform.apps.list(), world.stored())
 
@@ -86,35 +86,35 @@ def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) 
 
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
-    "operation": ("Deploy", "'Deploy' is wrong. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
-    "api_key": ("hunter2 hunter2", "the value has white space or other characters that no token has; pass the token and nothing else"),
-    "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted; use https (http is for this machine only: a loopback host, host.docker.internal or host.containers.internal)"),
-    "app": ("a b", "'a b' can't be an app's name; write for example 'a-b': the name is part of a host name (a to z, 0 to 9 and dashes)"),
-    "skip_without_key": ("maybe", "'maybe' is wrong. Write true or false"),
-    "image": ("Nginx:1", "'Nginx:1' is not an image reference; write for example 'nginx:1'"),
-    "port": ("65536", "'65536' is wrong. Input should be less than or equal to 65535"),
-    "cpu": ("0", "'0' is wrong. Input should be greater than or equal to 1"),
-    "memory": ("10%", "'10%' is wrong. Input should be a valid integer, unable to parse string as an integer"),
-    "env": ("hunter2", "item 1 is not KEY=VALUE, or repeats a key; write one per line, with a key of letters, digits, _ . and -"),
+    "operation": ("Deploy", "'Deploy' isn't valid. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
+    "api_key": ("hunter2 hunter2", "the value contains whitespace or other characters that tokens don't have. Pass only the token"),
+    "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted. Use https (http works only for a loopback host, host.docker.internal and host.containers.internal)"),
+    "app": ("a b", "'a b' isn't a valid app name. Write a name of a to z, 0 to 9 and dashes, such as 'a-b'"),
+    "skip_without_key": ("maybe", "'maybe' isn't valid. Write true or false"),
+    "image": ("Nginx:1", "'Nginx:1' isn't an image reference. Write a reference such as 'nginx:1'"),
+    "port": ("65536", "'65536' isn't valid. Input should be less than or equal to 65535"),
+    "cpu": ("0", "'0' isn't valid. Input should be greater than or equal to 1"),
+    "memory": ("10%", "'10%' isn't valid. Input should be a valid integer, unable to parse string as an integer"),
+    "env": ("hunter2", "item 1 isn't `NAME=value` or repeats a name. Write one variable per line, and only letters, digits, _ . and - in its name"),
     "ignore": ("*.map\n\n# no\n!", "line 4: the pattern '!' "),
-    "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' has a comma"),
-    "max_deletes": ("-1", "'-1' is wrong. Input should be greater than or equal to 0"),
-    "domains": ("example.com\nwww.example.com", "'example.com' can't be a custom domain; write one name per line, with at least three labels, such as www.example.com"),
-    "wait_timeout": ("soon", "'soon' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
-    "health_check": ("healthz", "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` for a space"),
-    "timeout": ("0.9", "'0.9' is wrong. Input should be greater than or equal to 1"),
-    "retry_timeout": ("-1", "'-1' is not a duration; write for example 90, 90s, 5m, 1h30m or 7d"),
-    "github_token": ("$TOKEN", "the value is a variable that was not expanded; check that the secret exists for this run"),
-    "log_level": ("verbose", "'verbose' is wrong. Input should be 'debug', 'info', 'warning' or 'error'"),
+    "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' contains a comma"),
+    "max_deletes": ("-1", "'-1' isn't valid. Input should be greater than or equal to 0"),
+    "domains": ("example.com\nwww.example.com", "'example.com' isn't a valid custom domain. Write one name per line with at least three labels, such as www.example.com"),
+    "wait_timeout": ("soon", "'soon' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
+    "health_check": ("healthz", "the value isn't a URL or a path that starts with /. Write a path such as /healthz, with `%20` for a space"),
+    "timeout": ("0.9", "'0.9' isn't valid. Input should be greater than or equal to 1"),
+    "retry_timeout": ("-1", "'-1' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
+    "github_token": ("$TOKEN", "the value is an unexpanded variable. Check that the secret exists and this run can use it"),
+    "log_level": ("verbose", "'verbose' isn't valid. Input should be 'debug', 'info', 'warning' or 'error'"),
     "dotenv_file": ("missing/deploy.env", "Can't write 'missing/deploy.env': No such file or directory. Choose a file in an existing folder, not a symlink."),
 }  # fmt: skip
 
 
-def test_all_mistakes_are_told_at_once(world: World) -> None:
-    """Each is annotated, with the variable that was read; the way on is told once.
+def test_one_run_reports_all_mistakes(world: World) -> None:
+    """Each annotation names the variable, and the last one has the hint.
 
-    The summary names them all, outputs and JSON as many as fit. A report whose place is wrong stops no other,
-    and no folder is made for it.
+    The summary lists all mistakes, and outputs and JSON list as many as fit. A wrong report path doesn't stop
+    the other reports, and the run doesn't create a folder for it.
     """
     world.env["PLUGIN_PORT"] = WRONG["port"][0]
     inputs = {name: text for name, (text, _) in WRONG.items()} | {"port": "80"}
@@ -125,13 +125,14 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     label["port"] = "`port` (PLUGIN_PORT)"
     expected = [
         *(f"{label[name]}: {problem}" for name, (_, problem) in WRONG.items()),
-        "ZEROKIE_DRYRUN is not an input; did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
-        f"{label['domains']}: the platform has custom domains for static apps only",
-        "`registry-password` (ZEROKIE_REGISTRY_PASSWORD) without `registry-username`: set username",
+        "ZEROKIE_DRYRUN isn't an input. Did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
+        f"Remove {label['domains']}, because only static apps can have custom domains",
+        "Missing `registry-username`. Set username and password, or remove `registry-password` (ZEROKIE_REGISTRY_PASSWORD)",
     ]
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert [error[: len(begin)] for error, begin in zip(errors, expected, strict=True)] == expected
-    assert errors[-1].endswith("\nNothing was changed.\nCorrect the inputs and run again.")
+    hint = errors[-1].partition("\nNothing was changed.\n")[2]
+    assert re.fullmatch(r"Correct the inputs and run again: https://\S+/inputs\.md#how-to-write-values", hint)
     summary = html.unescape(Path("summary").read_text("utf-8"))
     variables = [name.partition("(")[2] for name in label.values()]
     assert [variable for variable in variables if variable not in summary] == []
@@ -153,7 +154,7 @@ def test_all_mistakes_are_told_at_once(world: World) -> None:
     ],
 )
 def test_skip_without_key_skips(world: World, inputs: dict[str, object], code: int) -> None:
-    """Only if they may be; an input that is wrong by itself is a mistake all the same."""
+    """A wrong input is exit 2 even then."""
     outcome = world.run(api_key=None, dotenv_file="deploy.env", **inputs)
     assert (outcome.exit_code, outcome.requests) == (code, [])
     assert outcome.outputs["status"] == ("failed" if code else "skipped")
@@ -172,8 +173,8 @@ def test_skip_without_key_skips(world: World, inputs: dict[str, object], code: i
         ("pipe", "No such device or address"),  # nothing reads it
     ],
 )
-def test_a_report_path_that_can_t_be_written_is_exit_2(world: World, path: str, reason: str) -> None:
-    """Before the first request. The other reports are written."""
+def test_an_unwritable_report_path_is_exit_2(world: World, path: str, reason: str) -> None:
+    """The run ends before the first request and writes the other reports."""
     Path("folder").mkdir()
     Path("symlink").symlink_to("target")
     os.mkfifo("pipe")
@@ -187,7 +188,7 @@ def test_a_report_path_that_can_t_be_written_is_exit_2(world: World, path: str, 
 
 
 def test_a_run_empties_its_report_files_at_the_start(world: World) -> None:
-    """A run that is killed leaves no old report behind."""
+    """So a killed run leaves no old report behind."""
     fields = ("dotenv_file", "summary_file", "output_file", "annotations_file")
     seen: list[str] = []
     world.once("POST", "/lock$", lambda: seen.extend(Path(field).read_text("utf-8") for field in fields))
@@ -198,8 +199,8 @@ def test_a_run_empties_its_report_files_at_the_start(world: World) -> None:
     assert all(Path(field).read_text("utf-8") not in {"", "old"} for field in fields)
 
 
-def test_a_write_that_fails_at_the_end_is_a_warning(world: World) -> None:
-    """The deploy is done, so its exit code stays, and the other reports are written."""
+def test_a_failed_write_at_the_end_is_a_warning(world: World) -> None:
+    """The deploy succeeded, so its exit code doesn't change, and the run writes the other reports."""
     outcome = world.run(dotenv_file="/dev/full")
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
     assert (
@@ -209,7 +210,7 @@ def test_a_write_that_fails_at_the_end_is_a_warning(world: World) -> None:
 
 
 def test_a_symlink_that_replaces_a_report_file_is_not_followed(world: World) -> None:
-    """Someone else may put it there during the deploy."""
+    """Another process may replace the file during the deploy."""
     target, report = Path("target"), Path("report.md")
     target.write_text("mine")
 
@@ -223,8 +224,8 @@ def test_a_symlink_that_replaces_a_report_file_is_not_followed(world: World) -> 
     assert "::warning::`summary-file`: Can't write 'report.md': Too many levels" in outcome.log
 
 
-def test_a_working_directory_that_is_gone_is_exit_2(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody has deleted it under the shell: nothing is asked for, and the message says so."""
+def test_a_deleted_working_directory_is_exit_2(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends before the first request, and the message has the cause."""
     gone = world.folder.parent / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -232,4 +233,7 @@ def test_a_working_directory_that_is_gone_is_exit_2(world: World, monkeypatch: p
     for directory in (".", "dist", world.folder):
         outcome = world.run(directory=directory)
         assert (outcome.exit_code, outcome.requests) == (2, [])
-        assert "working directory of this run is gone; start the run in another" in outcome.outputs["error"]
+        assert (
+            "because the run's working directory was deleted. Start the run in another"
+            in outcome.outputs["error"]
+        )

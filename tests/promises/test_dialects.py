@@ -260,7 +260,7 @@ def test_a_404_listing_is_believed_under_take_over(world: World) -> None:
     for dry_run in (True, False):
         refused = step(world, 2, dry_run=dry_run)
         assert "The platform lists no files of app 'site' (404: " in refused.outputs["error"]
-        assert "`take-over: true` for one run by hand" in refused.outputs["hint"]
+        assert "To continue, set `take-over: true` for one manual run: https://" in refused.outputs["hint"]
     step(world, take_over=True)
     step(world)
     assert world.stored() == SITE

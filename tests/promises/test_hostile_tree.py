@@ -47,7 +47,7 @@ def test_a_directory_that_leads_out_through_a_link_publishes_nothing(world: Worl
     """It is refused before any request, with the path to write instead."""
     Path("out").symlink_to("../home/.aws")
     real = f"'{work.parent}/home/.aws'"
-    words = f"leads through a link to {real}; if that is meant, write {real}"
+    words = f"leads through a symlink to {real}. If you mean this folder, set {real}: https://"
     require_refused(world, words, directory="out")
     assert world.platform.requests == []
 
@@ -55,7 +55,7 @@ def test_a_directory_that_leads_out_through_a_link_publishes_nothing(world: Worl
 @pytest.mark.parametrize("target", ["/proc/self/environ", "../.git", ".env"])
 def test_a_link_in_the_folder_publishes_nothing(world: World, target: str) -> None:
     Path("public/page.html").symlink_to(target)
-    require_refused(world, "'page.html' is a symbolic link", directory="public", ignore="!**")
+    require_refused(world, "'page.html' is a symlink", directory="public", ignore="!**")
 
 
 def test_an_ignore_file_that_is_a_link_shows_nothing(world: World) -> None:

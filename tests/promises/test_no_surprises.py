@@ -1,6 +1,7 @@
 """Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros.
 
-`tests/site/test_safety_checks.py` has the rules, as tables. Here is a deploy for each message, and the next run.
+`tests/site/test_safety_checks.py` has the rules, as tables. Here is a deploy for each message, and the next
+run.
 `tests/ci/test_repository.py` says which repository a run is of.
 """
 
@@ -20,7 +21,7 @@ OURS = {
 }
 THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
 PAGES = {f"{number}.html": b"x" for number in range(8)}
-TAKE_OVER = "`take-over: true` for one run by hand: https://"
+TAKE_OVER = "To continue, set `take-over: true` for one manual run: https://"
 
 
 def put(world: World, paths: Iterable[str]) -> None:
@@ -63,11 +64,13 @@ def require_done(world: World, **inputs: object) -> Outcome:
 def test_an_app_that_was_filled_by_hand_stops_until_take_over(world: World) -> None:
     """Once: the log names what was there, and then the app is ours."""
     put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(3))])
-    problem = "App 'site' has 5 files that no deploy of this action has uploaded: 'index.html', 'old.html'"
+    problem = "App 'site' has 5 files that this action didn't upload: 'index.html', 'old.html'"
     require_refused(world, problem, TAKE_OVER)
     outcome = require_done(world, take_over=True)
-    continuing = "Continuing because `take-over` is set: App 'site' has 5 files that no deploy of this action"
-    assert f"{continuing} has uploaded: 'index.html', 'old.html', 'uploads/0.jpg' and 2 more" in outcome.log
+    continuing = (
+        "Continuing because `take-over` is set: App 'site' has 5 files that this action didn't upload"
+    )
+    assert f"{continuing}: 'index.html', 'old.html', 'uploads/0.jpg' and 2 more" in outcome.log
     require_done(world)
 
 
@@ -75,7 +78,7 @@ def test_foreign_files_stop_the_deploy_until_an_input_of_the_message(world: Worl
     """The message names and counts them; each input that it names goes on."""
     world.run()
     put(world, "abcd")
-    problem = "would delete 4 files that no deploy of this action has uploaded: 'a', 'b', 'c' and 1 more"
+    problem = "would delete 4 files that this action didn't upload: 'a', 'b', 'c' and 1 more"
     require_refused(world, problem, "`keep`", "`delete-stale: false`", TAKE_OVER)
     kept = world.run(keep=["/a", "/b", "/c", "/d"])
     assert (kept.exit_code, ", 4 kept\n" in kept.log) == (0, True), kept.log
@@ -90,7 +93,7 @@ def test_an_unreadable_manifest_stops_a_deletion_until_an_input_of_the_message(w
     world.write({path: body for path, body in SITE.items() if path != "empty"})
     put(world, ["stranger"])
     world.fault(Kind.STATUS, "GET", r"_zerokie", status=404, times=None)
-    problem = "can't be read, so it is not known whose files this deploy would delete: 2 files ('empty', "
+    problem = "Can't read the manifest, so this deploy might delete unmanaged files: 2 files ('empty', "
     require_refused(world, problem, "`delete-stale: false`", TAKE_OVER)
     assert world.run(delete_stale=False).exit_code == 0
     require_done(world, take_over=True)
@@ -104,7 +107,7 @@ def test_an_unreadable_manifest_of_a_killed_deploy_stops_the_rerun(world: World)
     assert world.run(concurrency=1).exit_code == 143
     world.revive()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
-    require_refused(world, "can't be read", "`delete-stale: false`", TAKE_OVER)
+    require_refused(world, "Can't read the manifest", "`delete-stale: false`", TAKE_OVER)
     require_done(world, take_over=True)
 
 
@@ -146,11 +149,11 @@ def test_a_folder_without_half_of_the_pages_stops_until_max_deletes(world: World
     put(world, [f"uploads/{page}" for page in PAGES])
     world.write({"index.html": b"the wrong one"} | {f"{number}.js": b"" for number in range(8)})
     problem = (
-        "The directory has 1 of the site's 9 pages, fewer than half, and this deploy would delete "
+        "The folder has 1 of the site's 9 pages, fewer than half, and this deploy would delete "
         "8 files ('0.html', '1.html', '2.html' and 5 more)"
     )
-    advice = "Check that `directory` is the right one, and that the build is complete."
-    require_refused(world, problem, advice, "`max-deletes: 8` for one run by hand")
+    advice = "Check that `directory` is the right folder and that the build is complete."
+    require_refused(world, problem, advice, "`max-deletes: 8` for one manual run")
     require_refused(world, "`max-deletes` is 7, and this deploy would delete 8 files (", max_deletes=7)
     assert world.run(max_deletes=8).exit_code == 0
     assert world.run().exit_code == 0
@@ -159,9 +162,9 @@ def test_a_folder_without_half_of_the_pages_stops_until_max_deletes(world: World
 def test_one_message_asks_for_take_over_and_max_deletes(world: World) -> None:
     """Where both are wanted, and only for the other one where one is set."""
     put(world, PAGES)
-    both = "set `take-over: true` and `max-deletes: 8` for one run by hand"
-    require_refused(world, "The directory has 0 of the site's 8 pages", both)
-    require_refused(world, "8 files", "set `max-deletes: 8` for one run by hand", take_over=True)
+    both = "set `take-over: true` and `max-deletes: 8` for one manual run: https://"
+    require_refused(world, "The folder has 0 of the site's 8 pages", both)
+    require_refused(world, "8 files", "set `max-deletes: 8` for one manual run: https://", take_over=True)
     require_done(world, take_over=True, max_deletes=8)
 
 
@@ -189,9 +192,10 @@ def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -
         assert outcome.exit_code == 2, outcome.log
         said = outcome.outputs["error"]
         assert (
-            f"'{world.folder}' is a project, not a site: it has package.json and an index.html that" in said
-        )
-        assert f"`directory: {world.folder / 'dist'}`" in said
+            f"'{world.folder}' is a project, not a built site, because it has package.json and an index.html "
+            "that loads from src/"
+        ) in said
+        assert f"`directory: {world.folder / 'dist'}`" in outcome.outputs["hint"]
         assert {record.method for record in outcome.requests} <= {"GET"}
     assert world.run(app="new", create=True, directory=world.folder / "dist").exit_code == 0
 
@@ -204,14 +208,14 @@ def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -
     [
         (
             THEIRS,
-            "whose name is not kept, only its hash. This run is of 'github.com/acme/docs', according to",
-            "A repository that was renamed or moved, and a clone of a fork, count as another repository.",
+            "App 'site' was last deployed from another repository, not from 'github.com/acme/docs'",
+            "Correct `app` if it names the wrong app.",
             2,
         ),
         (
             {},
-            "knows no repository: it finds neither variables of GitHub or GitLab nor the remote `origin`",
-            "in a container, mount all of it, with its `.git` directory",
+            "Can't determine this run's repository. Another repository may own app 'site'",
+            "in a container, mount all of it, with its `.git` folder",
             0,
         ),
     ],

@@ -189,7 +189,7 @@ def test_a_private_key_in_the_directory_stops_the_deploy(world: World) -> None:
         outcome = world.run(app="new", create=True, ignore=ignore)
         assert outcome.exit_code == 2
         assert {record.method for record in outcome.requests} <= {"GET"}
-        assert "'docs/example.pem' holds a private key" in outcome.outputs["error"]
+        assert "'docs/example.pem' contains a private key" in outcome.outputs["error"]
         assert "hunter2" not in outcome.log
     assert world.run(ignore="!docs/example.pem\n*.pem\n!docs").exit_code == 0
     assert world.stored() == {"index.html": b"x"}

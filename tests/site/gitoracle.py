@@ -1,4 +1,4 @@
-"""What git itself says about ignore patterns, as the reference for ours."""
+"""Git's own matching of ignore patterns, as a reference for the tests."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ _GIT_ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 
-# What people write, what a glob is made of, whole and broken, and any characters; and the names to use it on.
+# Ordinary patterns, valid and invalid pieces of patterns, any characters, and names to match.
 _ORDINARY = (
     *("a", "b", "ab", "foo", "keep.d", ".d"),
     *("*", "*", "**", "?", "*.d", "[ab]", "[a-f]", "f*", "*b", "a?"),
@@ -55,7 +55,7 @@ paths = st.lists(_name, min_size=1, max_size=4).map("/".join)
 
 
 def tree(candidates: Iterable[str]) -> list[str]:
-    """Return the candidates that can be files at the same time: none is a folder of another."""
+    """Return the candidates that can exist as files together, because none is a folder of another."""
     folders = {path[:i] for path in candidates for i, char in enumerate(path) if char == "/"}
     return sorted(set(candidates) - folders)
 
@@ -71,13 +71,13 @@ def write_tree(root: Path, files: Iterable[str]) -> None:
 
 
 def make_repository(folder: Path) -> Path:
-    """Make one whose work tree is wherever a test needs it."""
+    """Make a bare repository, so that each test can choose the work tree."""
     subprocess.run(("git", "init", "-q", "--bare", folder), env=_GIT_ENVIRONMENT, check=True)
     return folder
 
 
 def ignored(repository: Path, root: Path, *cases: tuple[Sequence[str], Sequence[str]]) -> list[set[str]]:
-    """Which files git ignores, for each ignore file and the files below it; they need not exist."""
+    """Return the files that Git ignores in each case of an ignore file and files. They needn't exist."""
     for number, (lines, _) in enumerate(cases):
         (root / str(number)).mkdir(parents=True)
         (root / str(number) / ".gitignore").write_bytes("".join(f"{line}\n" for line in lines).encode())
@@ -89,7 +89,7 @@ def ignored(repository: Path, root: Path, *cases: tuple[Sequence[str], Sequence[
         env=_GIT_ENVIRONMENT,
         cwd=root,
         stdout=subprocess.PIPE,
-        check=False,  # 1 says that nothing is ignored
+        check=False,  # 1 means that nothing is ignored
     )
     assert answer.returncode in {0, 1}
     found = set(answer.stdout.decode().split("\0"))

@@ -7,7 +7,7 @@ from zerokie_action.site import content_type as module
 from zerokie_action.site.content_type import VERSION, content_type, is_page
 
 OF_ALL_PYTHONS = "92dc78d4674c"
-"""The hash of Python's own types that the module uses, which Python 3.11 to 3.14 have in common."""
+"""The hash of Python's own types that the module uses. It is the same for Python 3.11 to 3.14."""
 
 
 @pytest.mark.parametrize(
@@ -25,25 +25,25 @@ OF_ALL_PYTHONS = "92dc78d4674c"
         *((path, "application/octet-stream") for path in ("LICENSE", "html", "a.html/b", "a.", "a.html ")),
     ],
 )
-def test_text_names_its_charset(path, expected):
-    """Text names its charset; JSON and XML, which have their own rules for it, do not."""
+def test_the_content_type_of_a_path(path, expected):
+    """Text has a charset. JSON and XML have their own rules, so they have none."""
     assert content_type(path) == expected
 
 
 def test_only_html_is_a_page():
-    """Only HTML waits for everything else."""
+    """A deploy uploads pages last."""
     pages = [path for path in ("a.html", "a.HTM", "a.xhtml", "a.svg", "a.css", "html") if is_page(path)]
     assert pages == ["a.html", "a.HTM", "a.xhtml"]
 
 
-def test_the_version_stands_for_the_tables() -> None:
-    """Whoever changes a table raises the version: files that were sent with another type are sent again."""
+def test_the_version_changes_with_the_tables() -> None:
+    """If you change a table, raise the version, so that deploys upload the files again with the new type."""
     tables = repr((sorted(module._BY_EXTENSION.items()), sorted(module._BY_PATH.items())))
     assert (VERSION, hashlib.sha256(tables.encode()).hexdigest()[:12]) == (1, "81cf48537194")
 
 
-def test_the_types_are_the_same_with_every_python() -> None:
-    """What Python's own table adds to the module's is the same in each version."""
+def test_the_types_are_the_same_in_every_python() -> None:
+    """Python's table adds the same types to the module's in each version."""
     theirs = {
         ending: found
         for ending, found in mimetypes.MimeTypes(()).types_map[True].items()

@@ -1,4 +1,4 @@
-"""Custom domains: attached after the deploy, each result told."""
+"""Custom domains, attached and removed after the deploy."""
 
 import json
 
@@ -19,11 +19,11 @@ def attached(world: World) -> list[str]:
 
 
 def test_domains_are_attached_after_the_deploy(world: World) -> None:
-    """When the new version is live; with the DNS record to set, in the log, the outputs and the summary."""
+    """Log, outputs and summary have the DNS record to set."""
     outcome = world.run(domains=[WWW])
     assert outcome.exit_code == 0
     assert attached(world) == [WWW]
-    assert lines(outcome)[-2] == f"Attached '{WWW}' (TLS pending); set the DNS record: {RECORD}"
+    assert lines(outcome)[-2] == f"Attached '{WWW}' (TLS pending). Set the DNS record: {RECORD}"
     assert outcome.outputs["domains"] == [
         {"domain": WWW, "cname_target": "site.localhost", "tls_status": "pending", "dns_record": RECORD}
     ]
@@ -32,8 +32,8 @@ def test_domains_are_attached_after_the_deploy(world: World) -> None:
     assert paths.index("/v1/apps/site/deploy/finalize") < paths.index("/v1/apps/site/domains")
 
 
-def test_a_domain_that_is_attached_already_is_no_news(world: World) -> None:
-    """Every deploy brings its domains again: no warning, no failure. Neither case nor a dot changes it."""
+def test_an_attached_domain_is_not_an_error(world: World) -> None:
+    """Every deploy sends its domains, so it doesn't warn again. Case and a final dot don't matter."""
     world.run(domains=[WWW])
     outcome = world.run(domains=["WWW.Example.com."])
     assert outcome.exit_code == 0
@@ -49,8 +49,8 @@ def test_a_domain_that_is_attached_already_is_no_news(world: World) -> None:
     assert f"| `{WWW}` | attached already |  |" in outcome.summary
 
 
-def test_a_domain_that_the_platform_refuses_is_quoted_and_the_deploy_is_done(world: World) -> None:
-    """The other domain is attached."""
+def test_a_refused_domain_fails_the_run_after_the_deploy(world: World) -> None:
+    """The error quotes the platform, and the other domain is attached."""
     refusal = b'{"error": "apex domains are not supported"}'
     world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=refusal)
     outcome = world.run(domains=["example.co.uk", WWW])
@@ -60,6 +60,7 @@ def test_a_domain_that_the_platform_refuses_is_quoted_and_the_deploy_is_done(wor
         "Attaching 'example.co.uk' was refused (400: \"apex domains are not supported\"); "
         "the new version is deployed"
     )
+    assert outcome.outputs["hint"].endswith("/static-sites.md#attach-a-custom-domain")
     assert attached(world) == [WWW]
     (deployment,) = world.platform.deployments("site")
     assert outcome.outputs["deploy_id"] == deployment.deploy_id
@@ -71,7 +72,7 @@ def test_a_domain_that_the_platform_refuses_is_quoted_and_the_deploy_is_done(wor
     ]
 
 
-def test_domains_are_removed_and_need_not_be_there(world: World) -> None:
+def test_removing_a_missing_domain_is_not_an_error(world: World) -> None:
     world.run(domains=[WWW])
     outcome = world.run(remove_domains=[WWW, "other.example.com"])
     assert (outcome.exit_code, outcome.outputs["changed"]) == (0, True)
@@ -95,7 +96,7 @@ WORDS = (
         (400, "unknown domain", REFUSED),
         (422, "invalid", REFUSED),
         (404, "already attached", REFUSED),
-        # one of the words
+        # words that mean another app
         *((409, f"the domain: {word}.", REFUSED) for word in WORDS.split()),
         (409, "already in use by another account", REFUSED),
         (422, "www.example.com exists and belongs to someone else", REFUSED),
@@ -103,10 +104,10 @@ WORDS = (
         (409, "deploy lock conflict", REFUSED),
         (409, "another deploy is in progress", REFUSED),
         (400, "Already exists, but LOCKED", REFUSED),
-        # no such word
+        # parts of other words
         (409, "already attached: smart-lock, lock.example.com, e-other", ATTACHED),
         (409, "unlimited, misplaced, blocked", ATTACHED),
-        # another app or site
+        # the name of another app or site
         (409, "already configured on app blue-shop", REFUSED),
         (422, "already exists (app: 'blue-shop')", REFUSED),
         (409, "app: shop", REFUSED),
@@ -119,7 +120,7 @@ WORDS = (
         (409, "app=shop", REFUSED),
         (409, "app name: shop", REFUSED),
         (409, "exists in the app named `shop`", REFUSED),
-        # this app, or no name
+        # the name of this app, or no name
         (409, "already attached to app site", ATTACHED),
         (409, "already attached to 'site'", ATTACHED),
         (409, "already attached to app 'site', site: site", ATTACHED),
@@ -133,8 +134,8 @@ WORDS = (
         (409, "the website shop-2 exists", ATTACHED),
     ],
 )
-def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, said: str, code: int) -> None:
-    """Nothing waits for a domain."""
+def test_the_words_of_a_refusal_decide_its_meaning(world: World, status: int, said: str, code: int) -> None:
+    """The log and the result quote the words, and the run doesn't retry."""
     body = json.dumps({"error": said}).encode()
     world.fault(Kind.STATUS, "POST", "/domains$", status=status, body=body, times=None)
     outcome = world.run(domains=[WWW])
@@ -155,8 +156,8 @@ def test_the_platforms_words_decide_and_are_quoted(world: World, status: int, sa
         (b"", ATTACHED),
     ],
 )
-def test_the_apps_own_name_is_no_word_of_a_refusal(world: World, said: bytes, code: int) -> None:
-    """An app may be named `lock`."""
+def test_the_apps_own_name_does_not_decide(world: World, said: bytes, code: int) -> None:
+    """The app in this test is named `lock`, which is also a word of refusals."""
     world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=said, times=None)
     outcome = world.run(app="lock", create=True, domains=[WWW])
     assert outcome.exit_code == code, outcome.log
@@ -173,9 +174,9 @@ def test_a_domain_of_another_app_is_refused(world: World, answer: str) -> None:
 @pytest.mark.parametrize(
     ("status", "said", "code"),
     [(409, "busy", 4), (503, "busy", 5), (409, "taken by another app", 4)],
-    ids=["busy", "away", "somebody else's"],
+    ids=["busy", "unavailable", "another app's"],
 )
-def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
+def test_after_a_failed_domain_the_run_continues_with_others_and_health_check(
     world: World, status: int, said: str, code: int
 ) -> None:
     body = f'{{"error": "{said}"}}'.encode()
@@ -193,8 +194,8 @@ def test_a_domain_that_fails_stops_neither_the_others_nor_the_health_check(
     assert [domain["domain"] for domain in outcome.outputs["domains"]] == ["a.example.com", "b.example.com"]
 
 
-def test_a_domain_and_a_health_check_that_fail_are_both_told(world: World) -> None:
-    """The first one's exit code counts."""
+def test_a_failed_domain_and_a_failed_health_check_are_both_reported(world: World) -> None:
+    """The exit code is that of the first failure."""
     world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=b'{"error": "no such zone"}')
     outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")
     assert outcome.exit_code == 4

@@ -1,3 +1,5 @@
+"""Ignore patterns compared with `git check-ignore`, and the refused patterns."""
+
 import importlib.util
 import tempfile
 import time
@@ -31,21 +33,21 @@ def matched(lines: list[str], *files: str) -> list[str]:
 
 
 def reason(pattern: str) -> str:
-    """Why a pattern of an ignore file is refused; empty when it is not."""
+    """Return why a pattern of an ignore file is refused; empty if it isn't."""
     _, problems = parse_patterns([pattern], "'file'")
     return "".join(problems)
 
 
 @pytest.mark.parametrize("count", [8, pytest.param(400, marks=pytest.mark.exhaustive)])
-def test_a_line_ignores_what_git_ignores_or_is_refused(git: Path, count: int) -> None:
-    """Thousands of ignore files, a few dozen at once."""
+def test_a_pattern_matches_as_in_git_or_is_refused(git: Path, count: int) -> None:
+    """Compare thousands of ignore files with Git, a few dozen at a time."""
 
     @settings(max_examples=count)
     @given(cases=cases)
     def check(cases: list[tuple[list[str], list[str]]]) -> None:
         cases = [([line for line in lines if not reason(line)], files) for lines, files in cases]
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("error")  # `re` warns of what it may read in another way one day
+            warnings.simplefilter("error")  # `re` warns of syntax whose meaning may change
             expected = ignored(git, Path(folder), *cases)
             found = [set(matched(lines, *files)) for lines, files in cases]
         assert found == expected
@@ -55,20 +57,20 @@ def test_a_line_ignores_what_git_ignores_or_is_refused(git: Path, count: int) ->
 
 class TestAccepted:
     def test_ordinary_patterns_are_accepted(self):
-        """Hundreds of lines of the templates at github.com/github/gitignore are taken; a comma is one."""
+        """Accept hundreds of lines from github.com/github/gitignore, and a comma in a file's line."""
         lines = [*ORDINARY.read_text("utf-8").splitlines(), "Icon[\r]", "[b-b]", "*,v"]
         assert [line for line in lines if reason(line)] == []
 
-    def test_a_space_at_the_end_counts_only_after_a_backslash(self):
+    def test_a_final_space_is_kept_only_after_a_backslash(self):
         assert matched(["a\\ ", "b  "], "a ", "a", "b", "b ") == ["a ", "b"]
 
     def test_all_but_one_kind_of_file_can_be_ignored(self):
-        """`!*/` opens the directories again."""
+        """`!*/` includes the folders again."""
         assert matched(["*", "!*/", "!*.txt"], "a.txt", "a/b.txt", "a/b") == ["a/b"]
         assert matched(["a/**", "!a/**/", "!a/**/*.txt"], "a/b.txt", "a/c/b.txt", "a/c/b") == ["a/c/b"]
 
-    def test_everything_in_directories_can_be_ignored(self):
-        """Of such a pattern, pathspec's expression has no beginning."""
+    def test_all_content_of_folders_can_be_ignored(self):
+        """For such a pattern, pathspec's expression has no start."""
         assert matched(["**/*/**", "x"], "a/b", "c", "d/x/y") == ["a/b", "d/x/y"]
 
 
@@ -76,33 +78,33 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("words", "patterns"),
         [
-            ("write `\\\\`", ["a\\", "a\\/b"]),
+            ("write `\\\\` for a backslash", ["a\\", "a\\/b"]),
             ("`**` between slashes", ["a**", "a/**b/c", "***"]),
             (
                 "without classes or negation",
                 ["[[:alpha:]]", "[![:alpha:]]", "a[!b]c", "[^a]", "[äöü]", "[\\]a]", "[]a]"],
             ),
-            ("ascending ranges of them", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
-            ("or `\\[` for the character", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
-            ("write it relative to the directory", ["a//b", "/", "!", "./a", "!a/../b"]),
+            ("ascending ranges, as in", ["[z-a]", "[+-9]", "[a-c-e]", "[a--]"]),
+            ("or `\\[` for a bracket", ["[a", "[a/b]", "[", "[!", "[]", "[a-"]),
+            ("Write it relative to the folder", ["a//b", "/", "!", "./a", "!a/../b"]),
             ("more than two `**`", ["a/**/b/**/c/**", "**/a/**/b/**/c"]),
-            ("write `\\ `", ["a\t", "a\\\t", "a\u00a0", "a /"]),
+            ("Write `\\ ` for a space at the end", ["a\t", "a\\\t", "a\u00a0", "a /"]),
         ],
     )
-    def test_a_refused_line_says_what_to_write(self, words, patterns):
-        """A slip of the pen, or what pathspec reads in another way than git."""
+    def test_the_problem_with_a_refused_line_has_the_fix(self, words, patterns):
+        """Refuse typing mistakes, and patterns that pathspec and Git read differently."""
         assert {pattern: words in reason(pattern) for pattern in patterns} == dict.fromkeys(patterns, True)
 
     @pytest.mark.parametrize(
         ("pattern", "words"),
         [
-            ("- uploads/", "one a line"),
+            ("- uploads/", "one per line"),
             ('"uploads/"', "quotes"),
             ("'uploads/'", "quotes"),
             ("!'uploads/a'", "quotes"),
             ("! uploads/a", "invisible"),
             ("['uploads/']", "written as a list"),
-            (r"a\nb", "break the line"),
+            (r"a\nb", "Break the line"),
             ("a\u2028b", "line break"),
             ("\u200buploads/", "invisible"),
             ("uploads/\u200b", "invisible"),
@@ -111,31 +113,31 @@ class TestRefused:
             ("[ab],c", "comma"),
         ],
     )
-    def test_an_inputs_other_kinds_of_list_are_refused(self, pattern, words):
-        """How people write lists elsewhere: each of these was seen to delete what it should have kept."""
+    def test_other_notations_for_lists_are_refused_in_inputs(self, pattern, words):
+        """Each of these notations would delete files that `keep` was meant to protect."""
         assert words in parse_patterns([pattern])[1][0]
 
     @pytest.mark.parametrize("pattern", ["-a", "a'", "don't", r"a\,b", "[a,b]", "a b", "!a", "#a"])
-    def test_an_inputs_ordinary_patterns_are_accepted(self, pattern):
-        """Only what looks like another kind of list is refused."""
+    def test_ordinary_patterns_are_accepted_in_inputs(self, pattern):
+        """Refuse only patterns that look like another notation for lists."""
         assert parse_patterns([pattern]) == ([pattern] if pattern != "#a" else [], [])
 
 
-def test_slow_patterns_leave_time_for_others():
-    """An ignore file of 64 kB can take ten seconds for one path: signals and heartbeats go on meanwhile."""
+def test_slow_patterns_dont_block_other_threads():
+    """An ignore file of 64 kB can take ten seconds for one path. Signals and heartbeats still work."""
     slow = Patterns(["**/a/**/z"] * 300)
     matching = Thread(target=slow.match_entry, args=["a/" * 350 + "b"], kwargs={"is_directory": False})
     matching.start()
-    seen = [time.process_time()]  # a busy machine takes no time of the process
+    seen = [time.process_time()]  # other processes don't use this time
     while matching.is_alive():
         seen.append(time.process_time())
-    assert seen[-1] - seen[0] > 0.05, "patterns that are not slow"
+    assert seen[-1] - seen[0] > 0.05, "the patterns aren't slow"
     assert max(after - before for before, after in pairwise(seen)) < (seen[-1] - seen[0]) / 2
 
 
 @pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "**/*a?*[a]*a*a*b/**"])
 def test_no_number_of_stars_hangs_the_run(pattern):
-    """Five stars took ten seconds, six took minutes, in which nothing ends the run."""
+    """pathspec's own expression takes ten seconds for five stars and minutes for six."""
     began = time.process_time()
     assert matched([pattern], "a" * 200) == []
     assert time.process_time() - began < 3
@@ -144,10 +146,10 @@ def test_no_number_of_stars_hangs_the_run(pattern):
 @pytest.mark.parametrize(
     "changed", [lambda text: text.replace("ps_d", "directory"), lambda text: text.replace("[^/]*", "[^/]*?")]
 )
-def test_a_pathspec_with_other_expressions_is_not_imported(
+def test_another_version_of_pathspec_fails_the_import(
     changed: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The module does not load: what it would misread could be published."""
+    """Otherwise, misread patterns could publish secrets."""
     original = GitIgnoreSpecPattern.pattern_to_regex
     monkeypatch.setattr(
         GitIgnoreSpecPattern, "pattern_to_regex", lambda text: (changed(original(text)[0]), original(text)[1])

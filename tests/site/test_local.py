@@ -15,7 +15,7 @@ from zerokie_action.site.local import (
 
 @pytest.fixture
 def _no_more_files():
-    """Lower the process's limit of open files to the number of open files."""
+    """Lower the process's limit of open files to the current number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest_free)
@@ -26,7 +26,7 @@ def _no_more_files():
 
 @pytest.fixture
 def local(tmp_path: Path):
-    """Write a file and return it as the scan would."""
+    """A function that writes a file and returns it as the scan would."""
 
     def write(content: bytes, name: str = "a.bin") -> LocalFile:
         path = tmp_path / name
@@ -46,7 +46,7 @@ def replace_by_a_fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
-def replace_by_a_link(path: Path) -> None:
+def replace_by_a_symlink(path: Path) -> None:
     path.rename(path.with_name("other"))
     path.symlink_to("other")
 
@@ -58,21 +58,21 @@ def replace_by_a_link(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "'a.bin'"),
         (Path.unlink, "'a.bin' (No such file or directory)"),
         (replace_by_a_fifo, "'a.bin'"),
-        (replace_by_a_link, "'a.bin' (Too many levels of symbolic links)"),
+        (replace_by_a_symlink, "'a.bin' (Too many levels of symbolic links)"),
     ],
 )
-def test_a_file_that_changed_since_the_scan_is_named(local, change, what):
-    """It is noticed, whatever happened to it, and named."""
+def test_a_file_that_changed_after_the_scan_is_an_error(local, change, what):
+    """The error names the file for every kind of change."""
     file = local(b"abc")
     change(source(file))
     with pytest.raises(DeployFailed) as caught:
         [*FileContent(file).chunks()]
-    assert str(caught.value) == f"The directory changed during the deploy: {what}"
-    assert caught.value.hint == "Let the build finish before the deploy starts, then run the deploy again."
+    assert str(caught.value) == f"The folder changed during the deploy: {what}"
+    assert caught.value.hint == "Run the job again, and let the build finish before the deploy starts."
 
 
-def test_a_limit_of_open_files_is_no_change_of_the_folder(local, request):
-    """The error names the limit and the input that needs fewer files."""
+def test_a_limit_of_open_files_is_a_configuration_error(local, request):
+    """The hint has the limit and the input that reduces the number of files."""
     file = local(b"abc")
     request.getfixturevalue("_no_more_files")
     with pytest.raises(ConfigurationError, match=r"Can't open 'a\.bin': Too many open files") as caught:
@@ -81,10 +81,10 @@ def test_a_limit_of_open_files_is_no_change_of_the_folder(local, request):
 
 
 def test_a_file_that_gets_shorter_ends_the_upload(local):
-    """A body is never completed from something else."""
+    """The upload never completes the body with other content."""
     file = local(bytes(3 * CHUNK_SIZE))
     sent = 0
-    with pytest.raises(DeployFailed):  # noqa: PT012 - the pieces before the change are fine
+    with pytest.raises(DeployFailed):  # noqa: PT012 - the chunks before the change are valid
         for chunk in FileContent(file).chunks():
             sent += len(chunk)
             os.truncate(source(file), 1)
@@ -98,6 +98,6 @@ def test_a_file_that_gets_shorter_ends_the_upload(local):
         *("é" * 512 + "a", "a/" * 60_000 + "b"),
     ],
 )
-def test_paths_that_no_url_can_name_are_told(path):
-    """They would lead somewhere else, or are too long."""
+def test_paths_that_no_url_can_name_are_not_addressable(path):
+    """Their URLs would name another file or be too long."""
     assert not is_addressable(path)

@@ -1,6 +1,6 @@
-"""Which changes are doubtful: rules over what the app has and what the folder has.
+"""Rules of the safety checks, for the content of an app and of a folder.
 
-`tests/promises/test_no_surprises.py` has what a deploy says and does then.
+`tests/promises/test_no_surprises.py` has the messages and effects of whole deploys.
 """
 
 import pytest
@@ -9,81 +9,88 @@ from tests.site.remotes import DOCS, SHOP, UNKNOWN, listing, patterns, plan, pro
 from zerokie_action.site.manifest import mark_repository
 from zerokie_action.site.remote import Zone, make_zone
 from zerokie_action.site.safety_checks import (
-    Doubt,
-    about_deploying,
-    about_destroying,
-    about_directory,
-    about_sweeping,
+    Stop,
+    why_not_delete,
+    why_not_deploy,
+    why_not_destroy,
+    why_not_sweep,
 )
 
 
 def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Zone:
-    """The zone of an app whose last deploy, of this repository, has uploaded these files."""
+    """Return the site of an app whose last deploy, from this repository, uploaded these files."""
     files = dict.fromkeys([*paths, *theirs.split()], b"x")
     proofs = dict.fromkeys(paths, proof(b"x"))
     return zone(listing(files), proofs, mark=mark_repository(repository), **more)
 
 
 def unread(*paths: str, theirs: str = "") -> Zone:
-    """The same zone; its manifest can't be read."""
+    """Return the same site with an unreadable manifest."""
     before = live(*paths, theirs=theirs)
     return make_zone(before.files, before.newest, None, patterns())
 
 
 def by_hand(count: int) -> Zone:
-    """The zone of an app in which somebody else has put files."""
+    """Return the site of an app whose files were uploaded by hand."""
     return zone(listing({f"{number}.html": b"x" for number in range(count)}))
 
 
-def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> Doubt | None:
-    """The doubt about a folder with these files."""
+def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> Stop | None:
+    """Return the reason to stop a deploy of a folder with these files."""
     made = plan(dict.fromkeys(paths, b"x"), before, keep=keep, **options)
-    return about_directory(made, patterns(*keep), max_deletes)
+    return why_not_delete(made, patterns(*keep), max_deletes)
 
 
-# --- whose is the app?
+# --- the owner
 
 
 @pytest.mark.parametrize(
-    ("before", "run", "asked"),
+    ("before", "run", "stopped"),
     [
-        pytest.param(live("a"), SHOP, "", id="of the same repository"),
-        pytest.param(live("a"), DOCS, "deploy destroy sweep", id="of another one"),
-        pytest.param(unread("a"), DOCS, "deploy destroy sweep", id="of another one, as its name tells"),
-        pytest.param(live("a"), UNKNOWN, "deploy destroy sweep", id="of one, and the run knows none"),
-        pytest.param(live("a", repository=UNKNOWN), SHOP, "sweep", id="of none, and the run is of one"),
-        pytest.param(live("a", repository=UNKNOWN), UNKNOWN, "sweep", id="of none, as the run"),
-        pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="filled by somebody else"),
-        pytest.param(by_hand(3), SHOP, "deploy", id="with a few files of somebody else"),
+        pytest.param(live("a"), SHOP, "", id="the same repository"),
+        pytest.param(live("a"), DOCS, "deploy destroy sweep", id="another repository"),
+        pytest.param(unread("a"), DOCS, "deploy destroy sweep", id="another repository, unreadable manifest"),
+        pytest.param(live("a"), UNKNOWN, "deploy destroy sweep", id="some repository, unknown run"),
+        pytest.param(live("a", repository=UNKNOWN), SHOP, "sweep", id="unknown owner"),
+        pytest.param(live("a", repository=UNKNOWN), UNKNOWN, "sweep", id="unknown owner, unknown run"),
+        pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="four unmanaged files"),
+        pytest.param(by_hand(3), SHOP, "deploy", id="three unmanaged files"),
         pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
-        pytest.param(Zone(not_found="404"), SHOP, "deploy destroy sweep", id="without a list"),
+        pytest.param(Zone(not_found="404"), SHOP, "deploy destroy sweep", id="no file list"),
     ],
 )
-def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: str) -> None:
+def test_an_app_of_another_owner_stops_the_run(before: Zone, run: str, stopped: str) -> None:
     made = plan(dict.fromkeys(before.files, b"x"), before)
-    doubts = {
-        "deploy": about_deploying("site", made, run),
-        "destroy": about_destroying("site", before, run),
-        "sweep": about_sweeping("site", before, run),
+    stops = {
+        "deploy": why_not_deploy("site", made, run),
+        "destroy": why_not_destroy("site", before, run),
+        "sweep": why_not_sweep("site", before, run),
     }
-    assert [name for name, doubt in doubts.items() if doubt] == asked.split()
+    assert [name for name, stop in stops.items() if stop] == stopped.split()
 
 
 @pytest.mark.parametrize(
     ("before", "deployed", "said"),
     [
-        pytest.param(live("a", theirs="b"), "a", "1 file that no deploy", id="a stranger's file would go"),
-        pytest.param(live("a", theirs="b"), "a b", "", id="it would be replaced"),
-        pytest.param(live("a", "b"), "a", "", id="a file of ours would go"),
-        pytest.param(unread("a", theirs="b"), "a", "can't be read", id="nobody knows whose file would go"),
-        pytest.param(unread("a", theirs="b"), "a b", "", id="nobody knows, and none would go"),
-        pytest.param(unread("a", "b"), "a", "", id="the manifest's name tells that it is ours"),
+        pytest.param(
+            live("a", theirs="b"),
+            "a",
+            "1 file that this action didn't upload",
+            id="an unmanaged file is stale",
+        ),
+        pytest.param(live("a", theirs="b"), "a b", "", id="an unmanaged file is replaced"),
+        pytest.param(live("a", "b"), "a", "", id="a managed file is stale"),
+        pytest.param(
+            unread("a", theirs="b"), "a", "Can't read the manifest", id="unreadable manifest, stale file"
+        ),
+        pytest.param(unread("a", theirs="b"), "a b", "", id="unreadable manifest, no stale file"),
+        pytest.param(unread("a", "b"), "a", "", id="the manifest's name proves that it is managed"),
     ],
 )
-def test_files_of_somebody_else_are_asked_about(before: Zone, deployed: str, said: str) -> None:
-    doubt = about_deploying("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
-    assert said in (doubt.problem if doubt else "")
-    assert bool(doubt) is bool(said)
+def test_deleting_unmanaged_files_stops_the_deploy(before: Zone, deployed: str, said: str) -> None:
+    stop = why_not_deploy("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
+    assert said in (stop.problem if stop else "")
+    assert bool(stop) is bool(said)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +103,12 @@ def test_files_of_somebody_else_are_asked_about(before: Zone, deployed: str, sai
     ],
 )
 def test_unmanaged_files_stop_destroy(before: Zone, said: str) -> None:
-    doubt = about_destroying("site", before, SHOP)
-    assert said in (doubt.problem if doubt else "")
-    assert bool(doubt) is bool(said)
+    stop = why_not_destroy("site", before, SHOP)
+    assert said in (stop.problem if stop else "")
+    assert bool(stop) is bool(said)
 
 
-# --- is it the right folder?
+# --- the folder
 
 PAGES = ["index.html", *(f"{name}.html" for name in ("about", "blog", "contact", "docs", "team"))]
 DIRECTORIES = ["index.html", *(f"{page.removesuffix('.html')}/index.html" for page in PAGES[1:])]
@@ -117,25 +124,25 @@ RIGHT = {
         ["index.html", *ASSETS],
         ["index.html", *(f"b/{path}" for path in ASSETS)],
     ),
-    "just more than half of the pages stay": (DOCS_A, DOCS_A[:21]),
-    "three pages go": (PAGES, [*PAGES[:3], "x", "y"]),
+    "just more than half of the pages are left": (DOCS_A, DOCS_A[:21]),
+    "three pages are deleted": (PAGES, [*PAGES[:3], "x", "y"]),
 }
 
 
 @pytest.mark.parametrize("history", RIGHT)
-def test_right_folders_stop_nothing(history: str) -> None:
+def test_right_folders_are_deployed(history: str) -> None:
     before, after = RIGHT[history]
     assert deploy(live(*before), *after) is None
 
 
 WRONG = {
     "another documentation": (DOCS_A, DOCS_B, "1 of the site's 41 pages, fewer than half"),
-    "one level too high": (
+    "a parent folder": (
         [*PAGES, *ASSETS],
         ["index.html", "docker-compose.yml", *(f"dist/{path}" for path in PAGES + ASSETS)],
         "1 of the site's 6 pages, fewer than half",
     ),
-    "sources in place of the report about them": (
+    "sources instead of their report": (
         ["index.html", *(f"src/{number}.js.html" for number in range(10))],
         ["index.html", *(f"src/{number}.js" for number in range(10))],
         "1 of the site's 11 pages, fewer than half",
@@ -161,15 +168,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize("history", WRONG)
-def test_wrong_folders_stop(history: str) -> None:
-    """The message says how many of how many, and with which number it goes on."""
+def test_wrong_folders_stop_the_deploy(history: str) -> None:
+    """The message has the share of files, and the number that overrides the check."""
     before, after, said = WRONG[history]
-    doubt = deploy(live(*before), *after)
+    stop = deploy(live(*before), *after)
     gone = len({*before} - {*after})
-    assert doubt is not None
-    assert f"The directory has {said}" in doubt.problem
-    assert f"would delete {gone} files" in doubt.problem
-    assert doubt.confirmation == f"`max-deletes: {gone}`"
+    assert stop is not None
+    assert f"The folder has {said}" in stop.problem
+    assert f"would delete {gone} files" in stop.problem
+    assert stop.override == f"`max-deletes: {gone}`"
     assert deploy(live(*before), *after, max_deletes=gone) is None
     assert deploy(live(*before), *after, max_deletes=gone - 1) is not None
 
@@ -178,56 +185,55 @@ def test_wrong_folders_stop(history: str) -> None:
     ("before", "after", "is_stopped"),
     [(5, 1, True), (4, 1, False), (8, 4, False), (9, 4, True)],
 )
-def test_fewer_than_half_of_the_files_and_more_than_three_deletions_stop(
+def test_fewer_than_half_of_the_files_stop_if_more_than_three_are_deleted(
     before: int, after: int, *, is_stopped: bool
 ) -> None:
     names = [f"{number}.js" for number in range(before)]
     assert bool(deploy(live(*names), *names[:after])) is is_stopped
 
 
-def test_the_folder_deployed_last_is_what_is_halved() -> None:
-    """Cancelled deploys leave files behind: the manifest has the number of the last finished deploy."""
+def test_the_last_finished_deploy_is_the_reference() -> None:
+    """Cancelled deploys leave files behind. The manifest has the number of files of the last finished one."""
     left = [f"{number}.js" for number in range(60)]
     assert deploy(live(*PAGES, *left, count=8), *PAGES) is None
     assert deploy(live(*PAGES, *left), *PAGES) is not None
 
 
-def test_the_front_page_is_asked_about() -> None:
-    doubt = deploy(live(*PAGES), *PAGES[1:])
-    assert doubt is not None
-    assert (
-        doubt.problem == "The directory has no index.html, and this deploy would delete the site's front page"
-    )
+def test_deleting_the_front_page_stops_the_deploy() -> None:
+    stop = deploy(live(*PAGES), *PAGES[1:])
+    assert stop is not None
+    assert stop.problem == "The folder has no index.html, so this deploy would delete the site's front page"
     assert deploy(live(*PAGES), *PAGES[1:], max_deletes=1) is None
     assert deploy(live(*PAGES), *PAGES[1:], max_deletes=0, delete_stale=False) is None
     assert deploy(live(*PAGES[1:]), *PAGES[2:]) is None
 
 
-def test_what_is_kept_is_no_part_of_the_site() -> None:
-    """Neither its pages nor its files count."""
+def test_kept_files_are_not_part_of_the_site() -> None:
+    """The checks ignore their pages and files."""
     uploads = [f"uploads/{number}.html" for number in range(40)]
     before = live(*PAGES, *uploads, count=None)
     assert deploy(before, *PAGES, keep=["uploads/"]) is None
-    doubt = deploy(before, "index.html", keep=["uploads/"])
-    assert doubt is not None
-    assert "1 file, fewer than half of the site's 6" in doubt.problem
+    stop = deploy(before, "index.html", keep=["uploads/"])
+    assert stop is not None
+    assert "1 file, fewer than half of the site's 6" in stop.problem
 
 
-def test_what_waits_is_no_part_of_the_site() -> None:
-    """The pages that a duration lets go at once are, and the message says when the rest goes."""
+def test_pending_deletions_are_not_part_of_the_site() -> None:
+    """Stale pages, which are deleted immediately, are. The message says when other files are deleted."""
     waiting = dict.fromkeys(ASSETS, 900)
     before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=waiting)
     week = {"delete_stale": 7 * 86_400.0}
     assert deploy(before, *PAGES, *(f"c/{path}" for path in ASSETS), **week) is None
-    assert deploy(before, *PAGES, *(f"b/{path}" for path in ASSETS), max_deletes=0) is None  # it has waited
-    doubt = deploy(before, "index.html", *(f"c/{number}.js" for number in range(17)), **week)
-    assert doubt is not None
-    assert "1 of the site's 6 pages, fewer than half" in doubt.problem
-    assert "this deploy would delete, at once or after their wait, 17 files" in doubt.problem
+    assert deploy(before, *PAGES, *(f"b/{path}" for path in ASSETS), max_deletes=0) is None  # already pending
+    stop = deploy(before, "index.html", *(f"c/{number}.js" for number in range(17)), **week)
+    assert stop is not None
+    assert "1 of the site's 6 pages, fewer than half" in stop.problem
+    assert "this deploy would delete 17 files (" in stop.problem
+    assert stop.problem.endswith(" immediately or after the `delete-stale` delay")
 
 
-def test_beside_an_unreadable_manifest_only_pages_become_stale() -> None:
-    """Where assets wait: nobody can tell which of them waited already."""
+def test_with_an_unreadable_manifest_only_pages_become_stale() -> None:
+    """With a delay, assets don't, because the action can't tell which were already pending."""
     before = unread("index.html", "old.html", *ASSETS)
     assert deploy(before, "index.html", max_deletes=1, delete_stale=60.0) is None
     assert deploy(before, "index.html", max_deletes=0, delete_stale=60.0) is not None

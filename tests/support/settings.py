@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import load as inputs
 from zerokie_action.inputs.settings import Settings
@@ -95,9 +96,9 @@ def variables(**inputs: str) -> dict[str, str]:
 
 
 def problems(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Everything that is wrong with an environment."""
+    """Return all problems with an environment."""
     with pytest.raises(ConfigurationError) as caught:
         load(env)
     assert caught.value.exit_code == 2
-    assert caught.value.hint == "Correct the inputs and run again."
+    assert caught.value.hint == f"Correct the inputs and run again: {DOCS}/inputs.md#how-to-write-values"
     return caught.value.args

@@ -1,1 +1,1 @@
-"""The inputs: their table, their texts, and their problems."""
+"""Inputs: their table, formats and problems."""

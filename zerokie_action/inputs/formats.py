@@ -1,10 +1,9 @@
-"""Parses and checks the texts of inputs.
+"""Parsers and checks for the values of inputs.
 
-Each function takes the text of one input and returns a value, or raises `ValueError` with a sentence that
-says what is wrong and what to write instead. No message quotes a text that may have a secret (a token, `env`,
-a URL's query).
+Each function takes one input's text and returns its value. It raises `ValueError` with the problem and the
+fix. No message quotes a text that may contain a secret, such as a token, `env` or a URL's query.
 """
-# os.path returns False for a name that is too long or a folder that can't be entered; pathlib raises.
+# os.path returns False for a name that is too long or a folder that isn't accessible, but pathlib raises.
 # ruff: noqa: PTH113
 
 import os.path
@@ -20,7 +19,7 @@ _DURATION = re.compile(
     r"|([0-9]{1,9}(?:\.[0-9]{1,9})?)",
     re.IGNORECASE,
 )
-"""The numbers before the units (groups 1 to 4), or the seconds of a duration without a unit (group 5)."""
+"""A duration: its numbers by unit (groups 1 to 4), or its seconds if it has no unit (group 5)."""
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
 _LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
@@ -28,71 +27,71 @@ _COMMA_BEFORE_NAME = re.compile(r",\s*[A-Za-z_][A-Za-z0-9_.-]*=")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
-    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # the registry's host
+    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # registry host
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
     r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
 )
-"""An image reference, by the grammar of registries (distribution's `reference`)."""
+"""An image reference in the grammar of registries (distribution's `reference`)."""
 _REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
-"""The host (group 1) that begins an image reference. Without a dot or a port it is part of the name."""
+"""The host (group 1) at the start of an image reference. It has a dot or a port, or is `localhost`."""
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
-"""A host name or the URL of a site, whose first label (group 1) may be the app's name."""
+"""A host name or a site's URL. The first label (group 1) may be the app's name."""
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from `90`, `90s`, `5m`, `1h30m` or `7d`."""
+    """Return the seconds in a duration such as `90`, `90s`, `5m`, `1h30m` or `7d`."""
     match = _DURATION.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is not a duration; write for example 90, 90s, 5m, 1h30m or 7d")
+        raise ValueError(f"{text!r} isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d")
     return sum(
         float(number or 0) * unit for number, unit in zip(match.groups(), (*_UNITS.values(), 1), strict=True)
     )
 
 
 def parse_delete_stale(text: str) -> bool | float:
-    """A boolean, or the seconds of a duration with its unit."""
+    """Return a boolean, or the seconds of a duration that has a unit."""
     with suppress(ValidationError):
         return _BOOLEAN.validate_python(text)
     match = _DURATION.fullmatch(text)
     seconds = parse_duration(text) if match and not match[5] else 0.0
     if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
         raise ValueError(
-            f"{text!r} is neither true, false nor a duration with its unit, from a minute to ten years; "
-            "write for example 7d"
+            f"{text!r} isn't valid. Write true, false, or a duration with a unit, such as 7d, between 1m and "
+            "3650d"
         )
     return seconds
 
 
 def written_duration(seconds: float) -> str:
-    """A duration as `parse_duration` reads it: `15m`."""
+    """Return a duration as users write it, such as `15m`."""
     unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
     return f"{seconds / _UNITS[unit]:.0f}{unit}"
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of a text, split at CR, LF and CR LF only."""
+    """Return the lines of a text, split only at CR, LF and CR LF."""
     return re.split(r"\r\n?|\n", text)
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
-    """Read one item per line; blank lines and lines that start with `#` are skipped."""
+    """Return one item per line, without blank lines and lines that start with `#`."""
     return tuple(line for line in map(str.strip, split_lines(text)) if line and not line.startswith("#"))
 
 
 def check_domain(text: str) -> str:
-    """Check a custom domain. It needs three labels, because the platform serves no apex domains."""
+    """Return a custom domain in lower case. It needs three labels: the platform refuses apex domains."""
     domain = text.lower().removesuffix(".")
     if not (_DOMAIN.fullmatch(domain) and domain.isprintable()):
         raise ValueError(
-            f"{text!r} can't be a custom domain; write one name per line, with at least three labels, such "
+            f"{text!r} isn't a valid custom domain. Write one name per line with at least three labels, such "
             "as www.example.com"
         )
     return domain
 
 
 def parse_variables(text: str) -> dict[str, str]:
-    """Environment variables from `KEY=VALUE` lines. No message quotes a value, which may be a secret."""
+    """Return environment variables from `NAME=value` lines. Messages don't quote values."""
     variables: dict[str, str] = {}
     problems = []
     for number, line in enumerate(parse_lines(text), 1):
@@ -101,8 +100,8 @@ def parse_variables(text: str) -> dict[str, str]:
             variables[match[1]] = match[2]
         else:
             problems.append(
-                f"item {number} is not KEY=VALUE, or repeats a key; write one per line, with a key of "
-                "letters, digits, _ . and -"
+                f"item {number} isn't `NAME=value` or repeats a name. Write one variable per line, and only "
+                "letters, digits, _ . and - in its name"
             )
     if problems:
         raise ValueError("\n".join(problems))
@@ -110,14 +109,14 @@ def parse_variables(text: str) -> dict[str, str]:
 
 
 def has_joined_variables(text: str) -> bool:
-    """Whether a line of `env` has a comma before `NAME=`, as when a CI system joins a YAML list."""
+    """Return whether a line of `env` has a comma before `NAME=`, because a CI system joined a YAML list."""
     return any(map(_COMMA_BEFORE_NAME.search, parse_lines(text)))
 
 
 def check_app(text: str) -> str:
-    """Check that an app's name can be part of a URL; the platform checks everything else.
+    """Return an app's name that can be part of a URL. The platform checks everything else.
 
-    A text with a `*` is a list of patterns for `operation: sweep`, which `problem_with_preview` checks.
+    A text with a `*` contains patterns for `operation: sweep`, and `problem_with_preview` checks those.
     """
     _refuse_unexpanded(text)
     is_name = text.isprintable() and re.fullmatch(r"(?!\.\.?$)[^\s/\\]+", text)
@@ -126,69 +125,66 @@ def check_app(text: str) -> str:
     host = _HOST.match(text)
     better = re.sub(r"[^a-z0-9]+", "-", (host[1] if host else text).lower())[:63].strip("-") or "my-site"
     raise ValueError(
-        f"{text!r} can't be an app's name; write for example {better!r}: the name is part of a host name "
-        "(a to z, 0 to 9 and dashes)"
+        f"{text!r} isn't a valid app name. Write a name of a to z, 0 to 9 and dashes, such as {better!r}"
     )
 
 
 def check_image(text: str) -> str:
-    """Check an image reference: host, path, tag and digest."""
+    """Return a valid image reference."""
     _refuse_unexpanded(text)
     if is_image(text):
         return text
     if text.endswith((":", "@", "/")):
-        raise ValueError(f"{text!r} ends in {text[-1]!r}; is a variable in it empty?")
+        raise ValueError(f"{text!r} ends in {text[-1]!r}. Check whether a variable in it is empty")
     example = text.lower() if is_image(text.lower()) else "ghcr.io/owner/name:1.2"
-    raise ValueError(f"{text!r} is not an image reference; write for example {example!r}")
+    raise ValueError(f"{text!r} isn't an image reference. Write a reference such as {example!r}")
 
 
 def is_image(text: str) -> bool:
-    """Whether a text is an image reference."""
+    """Return whether a text is an image reference."""
     return _IMAGE.fullmatch(text) is not None
 
 
 def check_registry(text: str) -> str:
-    """Check a registry's host. No message quotes the text, which may have a password in a URL."""
+    """Return a registry's host. Messages don't quote the text, because a URL may contain a password."""
     scheme, separator, rest = text.partition("://")
     if separator:
         host = rest.rpartition("@")[2].partition("/")[0]
-        raise ValueError(f"the value begins with {scheme + separator!r}; write the host alone: {host!r}")
+        raise ValueError(f"the value starts with {scheme + separator!r}. Write only the host, {host!r}")
     return text
 
 
 def registry_of(image: str) -> str:
-    """The registry's host of an image reference; Docker Hub's for a name without a host."""
+    """Return the host of an image's registry. Without one in the name, it is Docker Hub's."""
     match = _REGISTRY.match(image)
     return match[1].lower() if match else DOCKER_HUB
 
 
 def check_api_key(text: str) -> str:
-    """Check the platform's API key."""
+    """Return a valid API key of the platform."""
     return check_token(check_secret(text))
 
 
 def check_secret(text: str) -> str:
-    """Refuse the path of a file that contains the secret."""
+    """Return a secret that isn't the path of an existing file."""
     if os.path.isfile(text):
-        raise ValueError("This is a path. Pass the content (GitLab: `file: false`)")
+        raise ValueError("the value is a path. Pass the file's content (on GitLab, set `file: false`)")
     return text
 
 
 def check_token(text: str) -> str:
-    """Check a secret for an HTTP header."""
+    """Return a secret that an HTTP header can contain."""
     if text.startswith("$"):
         raise ValueError(
-            "the value is a variable that was not expanded; check that the secret exists for this run"
+            "the value is an unexpanded variable. Check that the secret exists and this run can use it"
         )
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError(
-            "the value has white space or other characters that no token has; pass the token and nothing else"
+            "the value contains whitespace or other characters that tokens don't have. Pass only the token"
         )
     return text
 
 
 def _refuse_unexpanded(text: str) -> None:
     if "$" in text:
-        raise ValueError(
-            f"{text!r} looks like a variable that was not expanded; check how the workflow sets it"
-        )
+        raise ValueError(f"{text!r} looks like an unexpanded variable. Check how the workflow sets it")

@@ -1,4 +1,4 @@
-"""Reads the settings, their problems and the secrets from the environment."""
+"""The settings, their problems and the secrets, read from the environment."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,11 +11,11 @@ from zerokie_action.inputs.settings import SECRETS, Settings, input_name, spelli
 
 
 class Environment:
-    """The inputs' texts from the environment.
+    """The texts of the inputs in the environment.
 
     Attributes:
         env: the unchanged environment, for example `os.environ`.
-        variables: the variables that are not empty, with their values stripped.
+        variables: the variables that aren't empty, with stripped values.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -23,23 +23,23 @@ class Environment:
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
 
     def variable(self, field: str) -> str:
-        """The name of the variable that sets the input; empty if no variable does."""
+        """Return the name of the variable that sets the input; empty if none does."""
         return next((name for name in spellings(field) if name in self.variables), "")
 
     def text(self, field: str) -> str:
-        """The input's text; empty if the input is not set."""
+        """Return the input's text; empty if the input isn't set."""
         return self.variables.get(self.variable(field), "")
 
     def label(self, field: str) -> str:
-        """The input for a message: its name, with the variable in brackets."""
+        """Return the input's name for a message, with its variable in parentheses."""
         variable = self.variable(field)
         return f"`{input_name(field)}` ({variable})" if variable else f"`{input_name(field)}`"
 
 
 def secrets(environment: Environment) -> Iterator[str]:
-    """All secrets, for masks: also those in variables that don't count.
+    """Yield all secrets to mask, including those in variables that another spelling overrides.
 
-    The values of `env` are not included: `run` redacts them in answers.
+    The values of `env` aren't included, because `run` redacts them in responses.
     """
     names = {name for field in SECRETS for name in spellings(field)}
     yield from (text for name, text in environment.variables.items() if name in names)
@@ -48,9 +48,10 @@ def secrets(environment: Environment) -> Iterator[str]:
 
 
 def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
-    """The settings, with defaults in place of wrong inputs, and the problems of each wrong input by field."""
+    """Return the settings, and the problems of wrong inputs by field. Wrong inputs have their defaults."""
     source = EnvSettingsSource(Settings)
-    source.env_vars = environment.variables  # instead of `os.environ`
+    # The source would read `os.environ`.
+    source.env_vars = environment.variables
     values = source()
     problems: dict[str, list[str]] = {}
     try:
@@ -60,14 +61,16 @@ def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
             field = str(detail["loc"][0])
             found = _problems(detail, environment.label(field), environment.text(field))
             problems.setdefault(field, []).extend(found)
-            values.pop(spellings(field)[0], None)  # the source stores each value under the first spelling
+            # The source stores each value under the first spelling.
+            values.pop(spellings(field)[0], None)
         settings = Settings(**values)
     return settings, problems
 
 
 def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
-    """Describe the problems with an input."""
-    if detail["type"] == "value_error":  # from a function in `formats`, which quotes no secret
+    """Return the problems with an input, as sentences."""
+    # The functions of `formats` raise value errors, and they don't quote secrets.
+    if detail["type"] == "value_error":
         return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
     advice = "Write true or false" if detail["type"] == "bool_parsing" else detail["msg"]
-    return [f"{label}: {text!r} is wrong. {advice}"]
+    return [f"{label}: {text!r} isn't valid. {advice}"]

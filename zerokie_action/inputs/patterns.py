@@ -1,21 +1,21 @@
-r"""Reads the gitignore patterns of inputs and ignore files, and refuses patterns that git reads differently.
+"""Gitignore patterns from inputs and ignore files.
 
-pathspec reads most patterns as git does. Any other pattern, and a pattern that can never match, is refused
-with advice on what to write instead, because a misread `keep` deletes files.
+pathspec reads most patterns as Git does. This module refuses all other patterns, and those that can never
+match, with the fix, because a misread `keep` pattern deletes files.
 """
 
 import re
 from collections.abc import Iterable
 
 _QUOTES = ('""', "''", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")
-"""Straight quotes, and typographic quotes from word processors."""
+"""Pairs of straight and typographic quotes."""
 _ESCAPED = re.compile(r"\\.|\[[!^]?\]?[^]]*\]")
-"""An escaped character, or brackets, in which a comma is a comma."""
+"""An escaped character or a bracket expression, where a comma doesn't separate patterns."""
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0"
-"""Characters that show nothing, although `isprintable` accepts them."""
+"""Invisible characters that `isprintable` accepts."""
 
-# The brackets allow only sets with the same meaning for git and Python's `re`: ASCII characters that are
-# special to neither, ranges of letters or digits, and a `-` at either end.
+# Git and Python's `re` must agree on the set in brackets. It may contain ASCII characters that are special to
+# neither, ranges of letters or digits, and a `-` at either end.
 _TOKEN = re.compile(
     r"""\\. | \*(?!\*) | [^\\*\[]
     | \[ (?![]!^]) (?P<set> -? (?:[0-9A-Za-z]-[0-9A-Za-z] | [\t\r\ !-%'-,.0-Z^-{}])* -? ) \]""",
@@ -24,19 +24,18 @@ _TOKEN = re.compile(
 _RANGE = re.compile("(.)-(.)")
 _MOST_DOUBLE_STARS = 2
 _ADVICE = {
-    "\\": r"has a backslash that escapes nothing; remove it, or write `\\` for the character",
-    "*": "has `**` beside other characters; write `*`, or `**` between slashes for any directories",
-    "[": "has brackets that git reads differently; write ASCII letters, digits and ascending ranges "
-    r"of them, as in [0-9A-Za-z_], without classes or negation, or `\[` for the character itself",
+    "\\": r"has a backslash that escapes nothing. Remove it, or write `\\` for a backslash",
+    "*": "has `**` next to other characters. Write `*`, or `**` between slashes for any folders",
+    "[": "has brackets that Git reads differently. Write ASCII letters, digits and ascending ranges, as in "
+    r"[0-9A-Za-z_], without classes or negation, or `\[` for a bracket",
 }
 
 
 def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], list[str]]:
-    """Read the lines of an input or of an ignore file, without their line ends.
+    """Return the patterns in the lines of an input or ignore file, and the problems with refused lines.
 
-    Returns the patterns, and a sentence for each refused line: its place, the problem, and what to write
-    instead. Lines of a file are not quoted: a link may have made another file of it. Lines of an input are
-    checked for other notations, too.
+    Each problem has the line number, the cause and the fix. It doesn't quote a line from a file, because
+    another file may have replaced it. Lines of an input are also checked for other notations of lists.
     """
     patterns: list[str] = []
     problems: list[str] = []
@@ -55,28 +54,26 @@ def parse_patterns(lines: Iterable[str], file: str = "") -> tuple[list[str], lis
 
 
 def _without_trailing_spaces(line: str) -> str:
-    """Drop trailing spaces as git does: no other white space, and no space after a backslash."""
+    """Return the line without the trailing spaces that Git drops: all but one after a backslash."""
     kept = line.rstrip(" ")
     escaped = (len(kept) - len(kept.rstrip("\\"))) % 2 and len(kept) < len(line)
     return kept + " " if escaped else kept
 
 
 def _problem(pattern: str) -> str:
-    """Why a pattern is refused, and what to write instead; empty if git and pathspec agree on it."""
+    """Return the problem with a pattern and the fix; empty if Git and pathspec agree on it."""
     path = pattern.removeprefix("!").removesuffix("/")
-    # pathspec strips any white space at the end, even before a final slash; git strips only spaces.
+    # pathspec strips all whitespace at the end, even before a final slash, but Git strips only spaces.
     if path != path.rstrip() and not path.endswith("\\ "):
-        return (
-            r"ends in white space; write `\ ` for a space at the end of a name and `?` for another character"
-        )
+        return r"ends in whitespace. Write `\ ` for a space at the end, or `?` for another character"
     segments = path.removeprefix("/").split("/")
     if segments.count("**") > _MOST_DOUBLE_STARS:
-        return "has more than two `**`, which can take very long; write one for the directories between"
+        return "has more than two `**`, which can be very slow. Write one `**` for all folders between"
     for segment in segments:
         if segment in {"", ".", ".."}:
             return (
-                "can never match: no path has an empty segment, '.' or '..'; "
-                "write it relative to the directory"
+                "can never match, because no path has an empty segment, '.' or '..'. "
+                "Write it relative to the folder"
             )
         position = 0
         while segment != "**" and position < len(segment):
@@ -88,21 +85,22 @@ def _problem(pattern: str) -> str:
 
 
 def _input_problem(pattern: str) -> str:
-    r"""The problem with a pattern from an input, where people try other notations for lists; empty if none.
+    """Return the problem with a pattern in another notation for lists; empty if there is none.
 
-    Each of these mistakes has deleted files that `keep` should have kept.
+    Each of these mistakes would delete files that `keep` was meant to protect.
     """
     pattern = pattern.removeprefix("!") or pattern
     first, last = pattern[0], pattern[-1]
     is_framed = first.isspace() or first in _BLANK or not (first + last).isprintable()
+    has_line_break = len(pattern.splitlines()) > 1
     has_comma = "," in _ESCAPED.sub("", pattern)
     problems = {
-        "begins or ends with an invisible character; remove it": is_framed,
-        "begins with a dash, as in a YAML list; write the pattern alone, one a line": pattern[:2] == "- ",
-        "has quotes around it; remove them": first + last in _QUOTES,
-        "is written as a list; write one pattern a line": pattern[:2] in {'["', "['"},
-        r"has `\n` in it; break the line there, one pattern a line": r"\n" in pattern,
-        "has a line break that git does not know; write one pattern a line": len(pattern.splitlines()) > 1,
-        r"has a comma; write one pattern a line, and `\,` for a comma itself": has_comma,
+        "starts or ends with an invisible character. Remove it": is_framed,
+        "starts with a dash, as in a YAML list. Write only the pattern, one per line": pattern[:2] == "- ",
+        "is in quotes. Remove the quotes": first + last in _QUOTES,
+        "is written as a list. Write one pattern per line": pattern[:2] in {'["', "['"},
+        r"contains `\n`. Break the line there, with one pattern per line": r"\n" in pattern,
+        "contains a line break that Git doesn't know. Write one pattern per line": has_line_break,
+        r"contains a comma. Write one pattern per line, or `\,` for a comma": has_comma,
     }
     return next((problem for problem, applies in problems.items() if applies), "")

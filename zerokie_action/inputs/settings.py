@@ -1,6 +1,7 @@
-"""The inputs: their environment variables, and the table from which all documents are generated.
+"""The table of all inputs, with their environment variables.
 
-An input's name is the field's name with `-` for `_`. `make docs` copies each field's default and text.
+An input's name is its field's name with `-` for `_`. `make docs` generates the documents from each field's
+default and description.
 """
 
 import re
@@ -30,15 +31,15 @@ _API_URL = re.compile(
 
 
 def input_name(field: str) -> str:
-    """The input's name as users write it: `api-key` for the field `api_key`."""
+    """Return the input's name as users write it, such as `api-key` for the field `api_key`."""
     return field.replace("_", "-")
 
 
 def spellings(field: str) -> tuple[str, ...]:
-    """The environment variables of an input; the first variable that is set counts.
+    """Return the environment variables of an input. The first one that is set applies.
 
-    `api_key` is read from `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`, `PLUGIN_API-KEY` (Drone),
-    `PLUGIN_API_KEY` (Woodpecker) and `ZEROKIE_API_KEY`.
+    For `api_key`, these are `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`, `PLUGIN_API-KEY`
+    (Drone), `PLUGIN_API_KEY` (Woodpecker) and `ZEROKIE_API_KEY`.
     """
     upper = field.upper()
     dashed = input_name(upper)
@@ -46,38 +47,38 @@ def spellings(field: str) -> tuple[str, ...]:
 
 
 ONLY_AT_CREATION: tuple[str, ...] = ("port", "cpu", "memory", "env")
-"""Inputs that the API takes only when it creates a container app."""
+"""Inputs that the API accepts only when it creates a container app."""
 
 
 def check_health_check(text: str) -> str:
-    """Check a path or a URL. No message quotes it, because its query may have a token."""
+    """Return a valid path or URL. Messages don't quote it, because its query may contain a token."""
     is_path = text.startswith("/") and text.isprintable() and not re.search(r"\s", text)
     if not (is_path or web_url(text)):
         raise ValueError(
-            "the value is neither a path that starts with / nor a URL; write for example /healthz, and `%20` "
+            "the value isn't a URL or a path that starts with /. Write a path such as /healthz, with `%20` "
             "for a space"
         )
     return text
 
 
 def check_api_url(text: str) -> str:
-    """Check the URL of the platform's API; return it without a final slash and `/v1`."""
+    """Return the URL of the platform's API without a final slash and `/v1`."""
     url = web_url(text)
     if url is None or not _API_URL.fullmatch(text):
         raise ValueError(
-            "the value is not the URL of an API: write scheme, host and path, and nothing else, "
-            "such as https://api.example.com"
+            "the value isn't the URL of an API. Write only scheme, host and path, such as "
+            "https://api.example.com"
         )
     if url.scheme == "http" and not is_this_machine(url.host):
         raise ValueError(
-            f"{text!r} would send the API key unencrypted; use https (http is for this machine only: "
-            "a loopback host, host.docker.internal or host.containers.internal)"
+            f"{text!r} would send the API key unencrypted. Use https (http works only for a loopback host, "
+            "host.docker.internal and host.containers.internal)"
         )
     return text.rstrip("/").removesuffix("/v1")
 
 
 def _parse_patterns(text: str) -> tuple[str, ...]:
-    """Parse gitignore patterns. The error message has a line for each problem."""
+    """Return gitignore patterns. The error has one line for each problem."""
     patterns, problems = parse_patterns(line.lstrip(" \t") for line in formats.split_lines(text))
     if problems:
         raise ValueError("\n".join(problems))
@@ -92,7 +93,7 @@ Token = Annotated[SecretStr, BeforeValidator(formats.check_token)]
 
 
 class Settings(BaseSettings):
-    """The checked inputs of a run. Durations are in seconds; an empty value, or `None`, means not set."""
+    """The valid inputs of a run. Durations are in seconds. Empty values and `None` mean not set."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -160,16 +161,17 @@ class Settings(BaseSettings):
         "are for Docker Hub.",
     )
     registry_username: str | None = Field(
-        None, description="Username or deploy token's name for the registry. Needs a password."
+        None, description="Username for the registry, or a deploy token's name. Needs `registry-password`."
     )
     registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = Field(
         SecretStr(""),
-        description="Password or token for the registry. Needs a username. Never printed.",
+        description="Password or token for the registry. Needs `registry-username`. Never printed.",
     )
     ignore: Patterns = Field(
         (),
-        description="Gitignore patterns of files not to deploy, in addition to the defaults and "
-        "`.zerokieignore`. A symlink in the folder needs one. `!/path` lets a refused file through.",
+        description="Gitignore patterns of files not to deploy, in addition to `.zerokieignore` and "
+        "defaults. "
+        "`!/path` publishes a refused file.",
     )
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
@@ -250,18 +252,24 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed.",
     )
-    output_file: Path | None = Field(None, description="Write the JSON result here.")
+    output_file: Path | None = Field(None, description="Write the JSON result to this file.")
     dotenv_file: Path | None = Field(
-        None, description="Write `ZEROKIE_RESULT_NAME=value` lines here (GitLab `artifacts:reports:dotenv`)."
+        None,
+        description="Write `ZEROKIE_RESULT_NAME=value` lines to this file (GitLab "
+        "`artifacts:reports:dotenv`).",
     )
     annotations_file: Path | None = Field(
-        None, description="Write GitLab's `artifacts:reports:annotations` JSON here."
+        None, description="Write GitLab's `artifacts:reports:annotations` JSON to this file."
     )
     summary_file: Path | None = Field(
-        None, description="Write the Markdown summary here. On GitHub it is also the job summary."
+        None,
+        description="Write the Markdown summary to this file. On GitHub, the summary is also on the "
+        "run's page.",
     )
     state_file: Path | None = Field(
-        None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
+        None,
+        description="File where the run saves its lock for `zerokie-cleanup`. Not needed on GitHub "
+        "and GitLab.",
     )
     log_level: Level = Field(
         "info", description="`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."
@@ -271,17 +279,17 @@ class Settings(BaseSettings):
     def settings_customise_sources(  # type: ignore[override]  # pydantic passes keywords
         cls, _: type[BaseSettings], *, init_settings: PydanticBaseSettingsSource, **_others: object
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use only the values that `load` passes."""
+        """Return only the source of values that `load` passes."""
         return (init_settings,)
 
     @property
     def own_files(self) -> dict[str, Path]:
-        """Files that are never deployed, by field name: reports and state file."""
+        """Report files and state file by field name. They are never deployed."""
         return {name: value for name, value in self if isinstance(value, Path) and name != "directory"}
 
     @property
     def previews(self) -> tuple[str, ...]:
-        """The beginnings of the previews' names, which a request's number follows: for `sweep`."""
+        """The prefixes of preview names for `sweep`. A pull request's number follows each."""
         return tuple(pattern.removesuffix("*") for pattern in formats.parse_lines(self.app))
 
     @property
@@ -294,13 +302,13 @@ class Settings(BaseSettings):
 
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
-"""All inputs by field name, in the documented order."""
+"""All inputs by field name, in the order of the documents."""
 _LISTS = [field for field, info in INPUTS.items() if get_origin(info.annotation) in {tuple, dict}]
 SECRETS = [field for field, info in INPUTS.items() if info.annotation is SecretStr]
 
 
 class Input(NamedTuple):
-    """An input for the documents. `default` is the default as text; empty if there is none."""
+    """An input as the documents show it. `default` is a text, empty if there is none."""
 
     name: str
     default: str
@@ -312,16 +320,17 @@ class Input(NamedTuple):
 
 
 def documented_inputs() -> Iterator[Input]:
-    """Every input, in the documented order."""
+    """Yield every input in the order of the documents."""
     for field, info in INPUTS.items():
-        is_required = info.default == ""  # only a required input has this default
+        # No other input has an empty text as its default.
+        is_required = info.default == ""
         text, default = info.description or "", _written(info.default)
         kinds = (field in _LISTS, field in SECRETS, info.annotation is bool)
         yield Input(input_name(field), default, is_required, text, *kinds)
 
 
 def _written(value: object) -> str:
-    """A default as users write it; empty for an input that is not set."""
-    if isinstance(value, int):  # or a boolean
+    """Return a default as users write it; empty if there is none."""
+    if isinstance(value, bool | int):
         return str(value).lower()
     return formats.written_duration(value) if isinstance(value, float) else str(value or "")

@@ -1,6 +1,6 @@
-"""Checks the inputs together: combinations and unknown names.
+"""Checks of combined inputs and of unknown names.
 
-The checks read the inputs' texts, so that one run lists all problems, even if some inputs are invalid.
+The checks read the texts of the inputs, so one run lists all problems even if some inputs are invalid.
 """
 
 import re
@@ -13,57 +13,58 @@ from zerokie_action.inputs.formats import DOCKER_HUB, has_joined_variables, pars
 from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import INPUTS, Settings, input_name, spellings
 
-_LOGIN = ("registry_username", "registry_password")
+_CREDENTIALS = ("registry_username", "registry_password")
 _PREFIXES = ("INPUT_", "PLUGIN_", "ZEROKIE_")
-"""The prefixes of all variables from `spellings`."""
+"""The prefixes of all variables that `spellings` returns."""
 _REPORT_PREFIX = "ZEROKIE_RESULT_"
-"""The prefix of variables from a dotenv report, which later jobs have in their environment."""
+"""The prefix of variables in a dotenv report, which GitLab passes to later jobs."""
 _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
+_HINT = f"Correct the inputs and run again: {DOCS}/inputs.md#how-to-write-values"
 _SECRET_FILES = f"{DOCS}/keys.md#secret-files"
 OTHER_NAMES = {
-    # names in other tools
+    # Other tools use these names.
     "api-token": "is called `api-key` here",
     "exclude": "is called `ignore` here",
     "folder": "is called `directory` here",
     "local-dir": "is called `directory` here",
     "project": "is called `app` here",
     "publish-dir": "is called `directory` here",
-    "server-dir": "is not an input. The content of `directory` becomes the root of the site. Remove it",
+    "server-dir": "is not an input. Remove it, because the content of `directory` becomes the site's root",
     "site-id": "is called `app` here",
     "source": "is called `directory` here",
     "source-dir": "is called `directory` here",
     "token": "is called `api-key` here (for GitHub or GitLab: `github-token`, `gitlab-token`)",
-    # former inputs
+    # These inputs were removed.
     "api-key-file": f"is not an input anymore. Pass the file's content as `api-key`: {_SECRET_FILES}",
     "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`: "
     f"{_SECRET_FILES}",
     "ignore-file": "is not an input anymore. Name the file `.zerokieignore`, in `directory` or in the "
     "working directory, or use `ignore`",
-    "lock-heartbeat": "is not an input anymore. A heartbeat is sent every 3 minutes. Remove it",
+    "lock-heartbeat": "is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes",
 }
-"""Names that are not inputs, with the rest of a sentence that says what to write instead."""
+"""Names that are not inputs, each with the end of a sentence that has the fix."""
 
 
 def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise `WrongInputs` with `problems`, and those of combined inputs, if any."""
+    """Raise `WrongInputs` if there are `problems`, or if the inputs don't fit together."""
     if all_problems := [*problems, *_problems(settings, environment)]:
-        raise WrongInputs(*all_problems, hint="Correct the inputs and run again.")
+        raise WrongInputs(*all_problems, hint=_HINT)
 
 
 def wrong_names(environment: Environment) -> Iterator[str]:
-    """A problem for each variable that is a misspelled input, or a name from `OTHER_NAMES`."""
+    """Yield a problem for each variable that is a misspelled input or a name in `OTHER_NAMES`."""
     return (problem for _, problem in _unknown(environment) if problem)
 
 
 def unknown_names(environment: Environment) -> list[str]:
-    """A warning about all other variables that look like inputs; empty if there are none."""
+    """Return a warning about all other variables that look like inputs; empty if there are none."""
     unknown = [variable for variable, problem in _unknown(environment) if not problem]
-    return [f"These are not inputs: {', '.join(unknown)}; `--help` lists all inputs"] if unknown else []
+    return [f"Ignoring unknown inputs: {', '.join(unknown)}. `--help` lists all inputs"] if unknown else []
 
 
 def input_warnings(settings: Settings, environment: Environment) -> Iterator[str]:
-    """Warnings about `rollback` and `keep`, which users rely on, if they have no effect."""
+    """Yield warnings if `rollback` or `keep` has no effect, because users rely on these inputs."""
     task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
     if settings.rollback and task != "image":
         yield f"{environment.label('rollback')} has no effect with `{task}`"
@@ -72,37 +73,39 @@ def input_warnings(settings: Settings, environment: Environment) -> Iterator[str
 
 
 def wrong_argument(argument: str) -> str:
-    """The error for a command-line argument."""
-    name = argument.partition("=")[0]  # without the value, which may be a secret: `--api-key=…`
+    """Return the problem with a command-line argument."""
+    # The value may be a secret, as in `--api-key=…`.
+    name = argument.partition("=")[0]
     return (
-        f"{name!r}: there are no arguments; set inputs in the environment, such as `app` "
-        f"({spellings('app')[-1]}); `--help` lists all inputs"
+        f"Unknown argument {name!r}. Set inputs as environment variables, such as `app` "
+        f"({spellings('app')[-1]}). `--help` lists all inputs"
     )
 
 
 def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     label = environment.label
-    if parse_lines(environment.text("app")):  # patterns may be comments, and no pattern is no limit
+    # A list of comments contains no pattern, so it must not pass as one.
+    if parse_lines(environment.text("app")):
         yield from _problems_of_app(settings, environment)
     else:
-        yield "`app` is required: name the app"
+        yield "`app` is required. Set it to the name of the app"
     if not (environment.text("api_key") or settings.skip_without_key):
         yield (
-            "`api-key` is required: pass the platform's API key as a secret, on GitHub as "
-            "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. Runs that get none "
-            "(pull requests from forks, branches that are not protected) need `skip-without-key: true`"
+            "`api-key` is required. Pass it as a secret, on GitHub as "
+            "`api-key: ${{ secrets.ZEROKIE_API_KEY }}`, elsewhere in ZEROKIE_API_KEY. To skip runs that "
+            "can't have it (from forks or unprotected branches), set `skip-without-key: true`"
         )
     if settings.operation == "deploy":
         yield from _problems_of_a_deploy(settings, environment)
     elif given := _given(environment, *_SOURCES):
-        yield f"{given}: only `operation: deploy` uses it; remove it"
+        yield f"Remove {given}, because only `operation: deploy` deploys something"
     if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
-        yield f"{given} without `health-check`: set the path or URL whose answer must contain the text"
-    missing = [label(field) for field in _LOGIN if not environment.text(field)]
-    if missing and (given := _given(environment, "registry_server", *_LOGIN)):
-        yield f"{given} without {', '.join(missing)}: set username and password, or no registry input"
+        yield f"{given} needs `health-check`. Set the path or URL whose response must contain the text"
+    missing = [label(field) for field in _CREDENTIALS if not environment.text(field)]
+    if missing and (given := _given(environment, "registry_server", *_CREDENTIALS)):
+        yield f"Missing {' and '.join(missing)}. Set username and password, or remove {given}"
     if environment.variable("env").startswith("PLUGIN_") and has_joined_variables(environment.text("env")):
-        yield f"{label('env')} has a comma before `NAME=`. Write one per line"
+        yield f"{label('env')} has a comma before `NAME=`. Write one variable per line"
 
 
 def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[str]:
@@ -111,25 +114,25 @@ def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[s
         problems = filter(None, map(problem_with_preview, parse_lines(app)))
         yield from (f"{label}: {problem}" for problem in problems)
     elif "*" in app:
-        yield f"{label}: {app!r} has a `*`, which only `operation: sweep` takes; write the name of one app"
+        yield f"{label}: {app!r} contains a `*`, for `operation: sweep` only. Write the name of one app"
 
 
 def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Iterator[str]:
     label, image, directory = environment.label, environment.text("image"), environment.text("directory")
     if image and directory:
         yield (
-            f"{label('image')} and {label('directory')} are both set: deploy one of them here, "
-            "and the other in a step of its own"
+            f"{label('image')} and {label('directory')} are both set. Deploy one of them here "
+            "and the other in a separate step"
         )
     elif not (image or directory):
-        yield "`image` or `directory` is required: what should be deployed?"
+        yield "`image` or `directory` is required. Set the image or the folder to deploy"
     elif image and (given := _given(environment, "domains", "remove_domains")):
-        yield f"{given}: the platform has custom domains for static apps only"
-    login, server = _given(environment, *_LOGIN), environment.text("registry_server")
-    if settings.image and login and not server and (host := registry_of(settings.image)) != DOCKER_HUB:
+        yield f"Remove {given}, because only static apps can have custom domains"
+    credentials, server = _given(environment, *_CREDENTIALS), environment.text("registry_server")
+    if settings.image and credentials and not server and (host := registry_of(settings.image)) != DOCKER_HUB:
         yield (
-            f"{login} without `registry-server`, which means Docker Hub, and {label('image')} is on "
-            f"{host!r}: add `registry-server: {host}`"
+            f"{label('image')} is on {host!r}, but the credentials in {credentials} are for Docker Hub. "
+            f"Add `registry-server: {host}`"
         )
 
 
@@ -138,7 +141,7 @@ def _given(environment: Environment, *fields: str) -> str:
 
 
 def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
-    """The variables that look like inputs, each with its problem, or `""` for a warning."""
+    """Yield the variables that look like inputs, each with its problem, or `""` for a warning."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
     others = {_letters(name): name for name in OTHER_NAMES}
@@ -147,12 +150,13 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
             continue
         prefix, _, name = variable.partition("_")
         letters, problem = _letters(name), ""
-        if other := others.get(letters):  # before similar names: `registry-password-file` is similar to one
+        # Similar names come second, because `registry-password-file` is similar to an input.
+        if other := others.get(letters):
             problem = f"`{other}` ({variable}) {OTHER_NAMES[other]}"
         elif close := get_close_matches(letters, unset, cutoff=_SIMILARITY):
             field = unset[close[0]]
             right = f"`{input_name(field)}` ({prefix.upper()}_{field.upper()})"
-            problem = f"{variable} is not an input; did you mean {right}?"
+            problem = f"{variable} isn't an input. Did you mean {right}?"
         yield variable, problem
 
 
@@ -164,10 +168,10 @@ _PREVIEWS = re.compile(r"[^\s*/\\]+-[pm]r-\*")
 
 
 def problem_with_preview(text: str) -> str:
-    """Why a text is no pattern of previews such as `my-site-pr-*`, as a sentence; empty if it is one."""
+    """Return why a text isn't a pattern of previews such as `my-site-pr-*`; empty if it is one."""
     if _PREVIEWS.fullmatch(text):
         return ""
     return (
-        f"{text!r} is not a pattern of previews for `operation: sweep`; write one per line that ends in "
-        "-pr-* or -mr-*, such as my-site-pr-*: the `*` stands for the number of the request"
+        f"{text!r} isn't a pattern of previews for `operation: sweep`. Write one per line that ends in "
+        "-pr-* or -mr-*, such as my-site-pr-*"
     )

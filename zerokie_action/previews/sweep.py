@@ -26,7 +26,7 @@ from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests
 from zerokie_action.site.read import list_zone
 from zerokie_action.site.remote import make_zone
-from zerokie_action.site.safety_checks import about_kind, about_sweeping
+from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
 
 
@@ -127,14 +127,14 @@ async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | Non
     """Approve the deletion if the app belongs to this repository and its pull request is still closed."""
     files, problem = "", ""
     if kind is Kind.UNKNOWN:
-        problem = about_kind(job.app).problem
+        problem = problem_with_kind(job.app).problem
     elif kind is not Kind.CONTAINER:
         listed, not_found = await list_zone(job)
         newest = max(find_manifests(listed), default=None)  # its name identifies the repository
         zone = make_zone(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
             not_found=not_found
         )
-        problem = about_sweeping(job.app, zone, job.ci.repository)
+        problem = why_not_sweep(job.app, zone, job.ci.repository)
         files = with_files(len(zone.files))
     if problem:
         job.record.warn(

@@ -1,16 +1,16 @@
-"""The Content-Type of a file, by its name: from Python's table, with additions and corrections.
+"""The Content-Type of a file by name.
 
-The added types are registered with IANA, or are the types that browsers use. The machine's own tables are not
-read. Text types get `charset=utf-8`. JSON gets no charset: it has no such parameter and is always UTF-8. XML
-(SVG, RSS, …) gets none either: an XML file declares its encoding, and a charset would overrule the
-declaration.
+The types come from Python's table and from additions that are registered with IANA or used by browsers. Each
+machine sends the same types, because this module doesn't read the machine's own tables. Text gets
+`charset=utf-8`. JSON is always UTF-8 and has no such parameter. XML (SVG, RSS, …) declares its own encoding,
+and a charset would override the declaration.
 """
 
 from functools import cache
 from mimetypes import MimeTypes
 
 VERSION = 1
-"""The version of the tables below, raised with each change: files of another version are sent again."""
+"""The version of the tables below. Raise it with each change, so that all files are uploaded again."""
 _UNKNOWN = "application/octet-stream"
 _JSON = "application/json"
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -66,10 +66,10 @@ _NOT_IN_EACH_PYTHON = (
     "tfx=image/tiff-fx stl=model/stl markdown=text/markdown rst=text/x-rst rtf=text/rtf avi=video/vnd.avi "
     "mkv=video/matroska mk3d=video/matroska-3d "
 )
-"""What Python's table has gained or changed from 3.11 to 3.14: a file has the same type with each version."""
+"""Types that differ between Python 3.11 and 3.14. With them, a file has one type in all versions."""
 _BY_EXTENSION |= dict(entry.split("=") for entry in _NOT_IN_EACH_PYTHON.split())
 
-# Well-known resources without an extension (RFC 8615), whose readers accept only these types.
+# Readers of these well-known resources (RFC 8615) accept only these types.
 _BY_PATH = {
     "apple-app-site-association": _JSON,
     ".well-known/apple-app-site-association": _JSON,
@@ -82,7 +82,7 @@ _BY_PATH = {
 
 
 def content_type(path: str) -> str:
-    """The Content-Type of the file at this path. The case of the extension does not matter."""
+    """Return the Content-Type of the file at this path. The extension's case doesn't matter."""
     _, dot, extension = path.rpartition(".")
     extension = dot and extension.lower()
     kind = (
@@ -92,11 +92,12 @@ def content_type(path: str) -> str:
 
 
 def is_page(path: str) -> bool:
-    """Whether the file is a page. Pages refer to other files, so they are uploaded last."""
+    """Return whether the file is a page. Pages refer to other files, so they are uploaded last."""
     return content_type(path).startswith(_PAGES)
 
 
-@cache  # not at the import: `mimetypes` reads the system's files first
+# Not at import time, because `mimetypes` first reads the system's files.
+@cache
 def _python_types() -> dict[str, str]:
-    """Python's table: the type of each extension, which begins with a dot."""
+    """Return Python's own types by extension, which starts with a dot."""
     return MimeTypes(()).types_map[True]

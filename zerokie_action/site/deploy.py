@@ -34,7 +34,7 @@ from zerokie_action.site.messages import (
 from zerokie_action.site.plan import Plan, make_plan, needs_update
 from zerokie_action.site.read import read_zone, require_listed
 from zerokie_action.site.remote import Zone
-from zerokie_action.site.safety_checks import about_deploying, about_directory, require_no_doubt
+from zerokie_action.site.safety_checks import raise_stops, why_not_delete, why_not_deploy
 from zerokie_action.site.scan import Scan, scan
 from zerokie_action.site.write import Update
 from zerokie_action.text.numbers import human_files, human_paths
@@ -203,9 +203,9 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     log_plan(job, plan)
     # Safety checks protect files of an earlier deploy. An app that this run created has none.
     if not job.record.created:
-        owner_doubt = about_deploying(job.app, plan, job.ci.repository)
-        directory_doubt = await _in_thread(lambda: about_directory(plan, keep, settings.max_deletes))
-        require_no_doubt(None if settings.take_over else owner_doubt, directory_doubt)
-        if owner_doubt:
-            job.record.note(f"Continuing because `take-over` is set: {owner_doubt.problem}")
+        owner_stop = why_not_deploy(job.app, plan, job.ci.repository)
+        folder_stop = await _in_thread(lambda: why_not_delete(plan, keep, settings.max_deletes))
+        raise_stops(None if settings.take_over else owner_stop, folder_stop)
+        if owner_stop:
+            job.record.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
     return plan

@@ -1,26 +1,27 @@
-"""Attaches custom domains to a static app, and removes them.
+"""Custom domains of a static app, attached and removed after the deploy.
 
-The reference does not say how the platform refuses a domain, so the words of a refusal decide what it means.
-The log and the result always quote them.
+The reference doesn't define how the platform refuses a domain, so this module interprets the words of the
+refusal. The log and the result quote them.
 """
 
 import re
 
+from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.platform.answers import BAD_REQUEST, is_conflict
 
 _UNPROCESSABLE = 422
 _START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
-"""Where a word starts and ends. `smart-lock` and `lock.example.com` do not contain the word `lock`."""
+"""The start and the end of a word. `smart-lock` and `lock.example.com` don't contain the word `lock`."""
 _ALREADY = re.compile(rf"{_START}(?:already|exists){_END}", re.IGNORECASE)
 
 
 async def update_domains(job: Job) -> list[DeployError]:
     """Attach `domains` ("POST /v1/apps/:name/domains"), then remove `remove-domains`.
 
-    A domain that can't be attached or removed stops neither the other domains nor the deploy. So this raises
-    nothing: it returns the errors. The result lists each attached domain, or the error; removals are notes.
+    Return the errors instead of raising them, because a domain that fails must not stop the other domains or
+    the deploy. The result lists each attached domain or its error. Removals are notes.
     """
     settings = job.settings
     errors: list[DeployError] = []
@@ -48,6 +49,7 @@ async def _attach(job: Job, domain: str) -> None:
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.record.domains.append({"domain": domain, "error": str(error)})
+            error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
             raise
         job.record.note(f"Domain {domain!r} is already attached. The platform said {error.answer}")
         job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
@@ -56,7 +58,7 @@ async def _attach(job: Job, domain: str) -> None:
     dns_record = f"{domain} CNAME {target}" if target else ""
     details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
     job.record.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
-    to_do = f"; set the DNS record: {dns_record}" if dns_record else ""
+    to_do = f". Set the DNS record: {dns_record}" if dns_record else ""
     job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
@@ -67,9 +69,9 @@ async def _remove(job: Job, domain: str) -> None:
 
 
 def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
-    """Return whether a refusal means that this app already has the domain."""
+    """Return whether a refusal means that the domain is already attached to this app."""
     ours = "|".join(map(re.escape, (app, domain)))
-    somebody_elses = rf"""
+    another_app = rf"""
         {_START} (?! (?:{ours}) {_END} )
         (?: another | other | different | else | taken | claimed | owned | belongs | limit
           | in[ _-]progress | busy | lock | locked ) {_END}
@@ -81,7 +83,7 @@ def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
         )
         (?! (?:{ours}) (?! [\w-] ) ) [^\W_]
     """
-    if re.search(somebody_elses, refusal.answer, re.IGNORECASE | re.VERBOSE):
+    if re.search(another_app, refusal.answer, re.IGNORECASE | re.VERBOSE):
         return False
     may_be_attached = refusal.status in {BAD_REQUEST, _UNPROCESSABLE} and _ALREADY.search(refusal.answer)
     return is_conflict(refusal) or bool(may_be_attached)

@@ -1,6 +1,6 @@
-"""A file of the directory: its metadata from the scan, its content and its hash.
+"""A file to deploy: its metadata, content and hash.
 
-Reading a file fails if the file has changed since the scan.
+Reading a file fails if the file changed after the scan, so a deploy never mixes two builds.
 """
 
 import errno
@@ -20,23 +20,23 @@ from zerokie_action.errors import ConfigurationError, DeployFailed
 
 CHUNK_SIZE = 256 * 1024
 LONGEST_PATH = 1_024
-"""Bytes of UTF-8: the longest key of S3."""
+"""The most bytes in a path. This is also the limit of S3 keys."""
 
 _RESOLVED_SEGMENTS = frozenset(("", ".", ".."))
 _KEY_STORES = (".p8", ".p12", ".pfx", ".jks", ".keystore")
 _KEY_ENDINGS = (".pem", ".key")
 _KEY_AS_TEXT = re.compile(rb"-----BEGIN ([^\n-]+ )?PRIVATE KEY")
 _KEY_AS_DER = re.compile(rb"\x30(?:[\0-\x7f]|\x81.|\x82..|\x83...|\x84....)\x02\x01[\0\x01]", re.DOTALL)
-"""A sequence that begins with a version, 0 or 1: PKCS #8, PKCS #1, SEC 1; no certificate begins so."""
+"""A sequence that starts with version 0 or 1: PKCS #8, PKCS #1 or SEC 1, but not a certificate."""
 _LARGEST_KEY_FILE = 1024 * 1024
 
 
 class LocalFile(NamedTuple):
-    """A file to deploy, as it was when the directory was scanned.
+    """A file to deploy, as the scan found it.
 
     Attributes:
-        path: the path on the platform: relative, `/` between the segments, not encoded.
-        directory: the scanned directory.
+        path: the path on the platform, relative, with `/` between its segments, not encoded.
+        directory: the scanned folder.
         size: the size in bytes.
         modified: the time of the last write, in nanoseconds (`st_mtime_ns`).
     """
@@ -48,17 +48,17 @@ class LocalFile(NamedTuple):
 
     @property
     def source(self) -> bytes:
-        """The path to open."""
-        # As bytes: the file's name is UTF-8, and the locale's encoding may be another.
+        """The path to open, as bytes."""
+        # The name is UTF-8, even if the locale's encoding differs.
         return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
 
 def is_addressable(path: str) -> bool:
-    """Whether `…/files/{path}`, percent-encoded segment by segment, names exactly this file.
+    """Return whether `…/files/{path}`, with encoded segments, names exactly this file.
 
-    URL libraries, proxies and servers resolve an empty, `.` or `..` segment to another path, even when it is
-    encoded. A lone surrogate, from JSON text or from a name that is not UTF-8, has no encoding. A path of
-    more than `LONGEST_PATH` bytes is refused as well: some functions do work for each directory of a path.
+    URL libraries, proxies and servers resolve an empty, `.` or `..` segment to another path, even if it is
+    encoded. A lone surrogate, from JSON or from a name that isn't UTF-8, has no encoding. A path longer than
+    `LONGEST_PATH` would be slow, because some functions process each folder of a path.
     """
     try:
         is_short = len(path.encode()) <= LONGEST_PATH
@@ -68,10 +68,10 @@ def is_addressable(path: str) -> bool:
 
 
 def is_private_key(file: LocalFile) -> bool:
-    """Whether the file is a key store by its name, or is named like a private key and holds one.
+    """Return whether the file has the name of a key store, or the name and content of a private key.
 
     Raises:
-        OSError: when the file can't be read.
+        OSError: if the file can't be read.
     """
     name = file.path.rpartition("/")[2].lower()
     if name.endswith(_KEY_STORES):
@@ -79,32 +79,33 @@ def is_private_key(file: LocalFile) -> bool:
     if not (name.startswith("id_") or name.endswith(_KEY_ENDINGS)):
         return False
     content = read_start(file, _LARGEST_KEY_FILE)
-    text = content.replace(b"\0", b"")  # PowerShell writes UTF-16
+    # PowerShell writes UTF-16.
+    text = content.replace(b"\0", b"")
     return bool(_KEY_AS_DER.match(content) or _KEY_AS_TEXT.search(text))
 
 
 def _open(file: LocalFile) -> FileIO:
-    """The file, opened to be read, if it is no link; a link may lead out of the directory."""
-    # O_NONBLOCK: a FIFO in the file's place would block the open. The flag has no effect on regular files.
+    """Return the file, opened for reading. A symlink fails, because it may leave the folder."""
+    # Without O_NONBLOCK, opening a FIFO that replaced the file would block.
     safely = os.O_NOFOLLOW | os.O_NONBLOCK
     return FileIO(file.source, opener=lambda path, flags: os.open(path, flags | safely))
 
 
 def read_start(file: LocalFile, limit: int) -> bytes:
-    """The file's first bytes, at most `limit`.
+    """Return the file's first bytes, at most `limit`.
 
     Raises:
-        OSError: when the file can't be read.
+        OSError: if the file can't be read.
     """
     with BufferedReader(_open(file)) as content:
         return content.read(limit)
 
 
 def directory_changed(what: object) -> DeployFailed:
-    """The error for a directory that changed between the scan and the end of the deploy."""
+    """Return the error for a folder that changed between the scan and the end of the deploy."""
     return DeployFailed(
-        f"The directory changed during the deploy: {what}",
-        hint="Let the build finish before the deploy starts, then run the deploy again.",
+        f"The folder changed during the deploy: {what}",
+        hint="Run the job again, and let the build finish before the deploy starts.",
     )
 
 
@@ -113,12 +114,12 @@ class FileContent:
 
     Args:
         file: the file.
-        check: called before each piece, perhaps in a thread; its error ends the upload.
+        check: a function to call before each chunk, perhaps in a thread. Its error ends the upload.
 
     Attributes:
         size: the size in bytes, from the scan.
-        sha256: the hex digest of the content, after a complete read; empty before.
-        taken: the bytes consumed so far in the current read.
+        sha256: the hex digest of the content; empty until the first complete read.
+        taken: the number of bytes consumed so far in the current read.
     """
 
     def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
@@ -129,11 +130,11 @@ class FileContent:
         self._check = check
 
     def chunks(self) -> Iterator[bytes]:
-        """The content from the beginning, in pieces of at most `CHUNK_SIZE` bytes.
+        """Yield the content from the start, in chunks of at most `CHUNK_SIZE` bytes.
 
         Raises:
-            DeployFailed: when the file has changed since the scan, or can't be read.
-            ConfigurationError: when the process has too many open files.
+            DeployFailed: if the file changed after the scan or can't be read.
+            ConfigurationError: if the process has too many open files.
         """
         file, digest, taken = self._file, hashlib.sha256(), 0
         try:
@@ -154,16 +155,16 @@ class FileContent:
             if error.errno == errno.EMFILE:
                 raise ConfigurationError(
                     f"Can't open {file.path!r}: {error.strerror}",
-                    hint="Raise the limit of open files (`ulimit -n 1024`) or set `concurrency: 8`.",
+                    hint="Set `concurrency: 8`, or raise the limit of open files (`ulimit -n 1024`).",
                 ) from error
             raise directory_changed(f"{file.path!r} ({error.strerror})") from error
         self.sha256 = digest.hexdigest()
 
 
 async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
-    """The SHA-256 of each file by its path, in hex, but for files that have changed or can't be read.
+    """Return the SHA-256 of each file by path, in hex, without files that changed or can't be read.
 
-    One thread hashes all files: with a warm cache, a second thread is no faster.
+    One thread hashes all files, because a second thread isn't faster with a warm cache.
     """
     hashes: dict[str, str] = {}
 

@@ -1,7 +1,7 @@
-"""Only judges a deploy: every reason to stop before it changes anything, because it may not be intended.
+"""Safety checks of the app that run before anything changes.
 
-Each `Doubt` below has a heading in docs/safety-checks.md. All functions are pure. What is wrong with the
-folder itself, whatever the app has, is found by `files.scan`.
+A deploy to the wrong app, or of the wrong folder, would delete files that can't be restored. Each check is
+a pure function that returns a reason to stop. `site.scan` checks the folder itself.
 """
 
 from collections.abc import Sequence
@@ -17,168 +17,174 @@ from zerokie_action.site.rules import FRONT_PAGE
 from zerokie_action.text.numbers import human_files, human_paths
 
 _FEW = 3
-"""Up to this many files or pages raise no doubt."""
-_TAKE_OVER = "`take-over: true`"
-_BY_HAND = f"for one run by hand: {DOCS}/rollback.md#run-a-deploy-by-hand"
+"""The number of files or pages up to which some checks don't apply."""
+_CORRECT_APP = "Correct `app` if it names the wrong app."
+_DELETING = f"{DOCS}/safety-checks.md#deleting-an-app"
 
 
-class Doubt(NamedTuple):
-    """A reason to change nothing until somebody confirms the change.
+class Stop(NamedTuple):
+    """A reason to stop before anything changes.
 
     Attributes:
         problem: the reason, as a sentence without its full stop.
-        advice: how to correct a mistake, in one or two sentences.
-        confirmation: the input, with its value, that confirms the change.
+        fix: how to correct the likely mistake, in one sentence.
+        link: the URL of the check in the documents.
+        override: the input, with its value, that lets the run continue.
     """
 
     problem: str
-    advice: str
-    confirmation: str = _TAKE_OVER
+    fix: str
+    link: str
+    override: str = "`take-over: true`"
 
 
-def require_no_doubt(*reasons: Doubt | None) -> None:
-    """Stop if there are doubts.
+def raise_stops(*stops: Stop | None) -> None:
+    """Stop the run if a check found a reason.
 
     Raises:
-        ConfigurationError: with all doubts, and the inputs that confirm the change.
+        ConfigurationError: with all reasons, their fixes, and the inputs that override them.
     """
-    if doubts := [doubt for doubt in reasons if doubt]:
-        advice = " ".join(doubt.advice for doubt in doubts)
-        confirmations = " and ".join(doubt.confirmation for doubt in doubts)
+    if found := [stop for stop in stops if stop]:
+        fixes = " ".join(stop.fix for stop in found)
+        overrides = " and ".join(stop.override for stop in found)
+        links = " ".join(stop.link for stop in found)
         raise ConfigurationError(
-            *(doubt.problem for doubt in doubts),
-            hint=f"{advice} If the change is intended, set {confirmations} {_BY_HAND}",
+            *(stop.problem for stop in found),
+            hint=f"{fixes} To continue, set {overrides} for one manual run: {links}",
         )
 
 
-def _about_repository(app: str, owner: Owner, repository: str) -> Doubt | None:
-    """Whether the app is another repository's, or may be."""
-    if owner is Owner.ANOTHER:
-        return Doubt(
-            f"App {app!r} was last deployed from another repository, whose name is not kept, only its hash. "
-            f"This run is of {repository!r}, according to the CI system's variables, or else to the remote "
-            "`origin` of the checkout",
-            "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
-            "moved, and a clone of a fork, count as another repository.",
-        )
-    if owner is Owner.ANOTHER_PERHAPS:
-        return Doubt(
-            f"App {app!r} was last deployed from a repository, whose name is not kept, only its hash. This "
-            "run knows no repository: it finds neither variables of GitHub or GitLab nor the remote `origin` "
-            "of a checkout",
-            "Run in the checkout; in a container, mount all of it, with its `.git` directory. (A worktree, a "
-            "submodule and an `origin` with a host's alias tell no repository.) A deploy with `take-over` "
-            "marks the app as of no repository: later runs that know none are not asked.",
-        )
-    return None
-
-
-def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
-    """Whether the app to deploy, or a file that would be deleted, is somebody else's."""
-    zone = plan.zone
-    if zone.not_found:
-        return _about_missing_list(app, zone)
-    owner = zone.owner_for(repository)
-    if doubt := _about_repository(app, owner, repository):
-        return doubt
+def why_not_deploy(app: str, plan: Plan, repository: str) -> Stop | None:
+    """Return a reason if the app, or a file to delete, may belong to someone else."""
+    zone, owner = plan.zone, plan.zone.owner_for(repository)
+    if stop := _problem_with_list(app, zone) or _problem_with_owner(app, owner, repository):
+        return stop
     if zone.files and owner is Owner.NOBODY:
-        return Doubt(
-            f"App {app!r} has {human_files(len(zone.files))} that no deploy of this action has uploaded: "
+        return Stop(
+            f"App {app!r} has {human_files(len(zone.files))} that this action didn't upload: "
             f"{human_paths(sorted(zone.files))}",
-            "If `app` names the wrong app, correct it. If the files were uploaded by hand or by another "
-            "tool, a deploy deletes those that the directory does not have, unless `keep` matches them.",
+            "Correct `app` if it names the wrong app, and add files to `keep` to protect them from deletion.",
+            f"{DOCS}/safety-checks.md#other-owner",
         )
     if plan.delete and zone.ours is None:
-        return Doubt(
-            "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
-            f"delete: {_files(plan.delete)}",
-            "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
-            "anything, set `delete-stale: false`.",
+        return Stop(
+            f"Can't read the manifest, so this deploy might delete unmanaged files: {_files(plan.delete)}",
+            "Run the job again if the app's URL was down, or set `delete-stale: false`.",
+            f"{DOCS}/safety-checks.md#unreadable-manifest",
         )
-    if foreign := zone.foreign(plan.delete):
-        return Doubt(
-            f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
-            f"uploaded: {human_paths(foreign)}",
-            "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
+    if unmanaged := zone.foreign(plan.delete):
+        return Stop(
+            f"This deploy would delete {human_files(len(unmanaged))} that this action didn't upload: "
+            f"{human_paths(unmanaged)}",
+            "Add the files to `keep`, or set `delete-stale: false`.",
+            f"{DOCS}/safety-checks.md#unmanaged-files",
         )
     return None
 
 
-def _about_missing_list(app: str, zone: Zone) -> Doubt:
-    return Doubt(
+def _problem_with_list(app: str, zone: Zone) -> Stop | None:
+    """Return a reason if the platform responded with 404 instead of a file list."""
+    if not zone.not_found:
+        return None
+    return Stop(
         f"The platform lists no files of app {app!r} ({zone.not_found})",
-        "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
+        "Correct `app` or `api-url`, unless the app is new and empty.",
+        f"{DOCS}/safety-checks.md#file-list",
     )
 
 
-def about_kind(app: str) -> Doubt:
-    """Why an app of unknown kind is not deleted: a static app's files could not be checked."""
-    return Doubt(
+def _problem_with_owner(app: str, owner: Owner, repository: str) -> Stop | None:
+    """Return a reason if another repository owns the app, or may own it."""
+    match owner:
+        case Owner.ANOTHER:
+            return Stop(
+                f"App {app!r} was last deployed from another repository, not from {repository!r}",
+                _CORRECT_APP,
+                f"{DOCS}/safety-checks.md#other-owner",
+            )
+        case Owner.ANOTHER_PERHAPS:
+            return Stop(
+                f"Can't determine this run's repository. Another repository may own app {app!r}",
+                "Run in your checkout (in a container, mount all of it, with its `.git` folder).",
+                f"{DOCS}/safety-checks.md#other-owner",
+            )
+    return None
+
+
+def problem_with_kind(app: str) -> Stop:
+    """Return the reason to keep an app of unknown kind: the files of a static app can't be checked."""
+    return Stop(
         f"The platform doesn't show whether {app!r} is a container app or a static app",
-        "If `app` names the wrong app, correct it. The files of a static app can't be checked.",
+        "Correct `app` if it names the wrong app, because the files of a static app can't be checked.",
+        _DELETING,
     )
 
 
-def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
-    """Whether the app may belong to another repository, or may have unmanaged files."""
-    if zone.not_found:
-        return _about_missing_list(app, zone)
+def why_not_destroy(app: str, zone: Zone, repository: str) -> Stop | None:
+    """Return a reason if the app may belong to another repository or contain unmanaged files."""
     owner = zone.owner_for(repository)
-    if doubt := _about_repository(app, owner, repository):
-        return doubt
+    if stop := _problem_with_list(app, zone) or _problem_with_owner(app, owner, repository):
+        return stop._replace(link=_DELETING)
     unmanaged = zone.foreign(sorted(zone.files))
     if not unmanaged or (owner is Owner.NOBODY and len(unmanaged) <= _FEW):
         return None
     if zone.ours is None:
-        return Doubt(
-            f"The manifest of app {app!r} can't be read, so any of its files may be unmanaged: "
+        return Stop(
+            f"Can't read the manifest of app {app!r}, so any of its files may be unmanaged: "
             f"{_files(unmanaged)}",
-            "If the site was unavailable for a moment, run the job again. The log has the reason.",
+            "Run the job again if the site was unavailable for a moment.",
+            _DELETING,
         )
-    return Doubt(
+    return Stop(
         f"App {app!r} has {human_files(len(zone.files))}, and this action didn't upload {_files(unmanaged)}",
-        "If `app` names the wrong app, correct it. The deletion can't be undone.",
+        "Correct `app` if it names the wrong app, because you can't undo the deletion.",
+        _DELETING,
     )
 
 
-def about_sweeping(app: str, zone: Zone, repository: str) -> str:
-    """Why a static app with the name of a preview may belong to somebody else; empty if it doesn't."""
+def why_not_sweep(app: str, zone: Zone, repository: str) -> str:
+    """Return why a static preview app may belong to someone else; empty if it doesn't."""
+    if stop := _problem_with_list(app, zone):
+        return stop.problem
     owner, files = zone.owner_for(repository), len(zone.files)
-    if zone.not_found:
-        return _about_missing_list(app, zone).problem
     if owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
         return ""
-    return f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
+    return f"Can't confirm that this repository deployed app {app!r}, which has {human_files(files)}"
 
 
-def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doubt | None:
-    """Whether the directory is the wrong one; `max_deletes` replaces the other checks.
+def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop | None:
+    """Return a reason if the folder may be the wrong one; `max_deletes` replaces the other checks.
 
-    What `keep` matches, and what waits for its deletion, is no part of the site.
+    Files that match `keep`, and files that are already pending deletion, are not part of the site.
     """
     stale = plan.newly_stale
     if not stale:
         return None
-    would_delete = "would delete, at once or after their wait," if plan.wait else "would delete"
+    when = " immediately or after the `delete-stale` delay" if plan.wait else ""
+    would_delete = f"this deploy would delete {_files(stale)}{when}"
     if max_deletes is not None:
         if len(stale) <= max_deletes:
             return None
-        problem = f"`max-deletes` is {max_deletes:,}, and this deploy {would_delete} {_files(stale)}"
+        problem = f"`max-deletes` is {max_deletes:,}, and {would_delete}"
+        link = f"{DOCS}/safety-checks.md#max-deletes"
     elif len(stale) > _FEW and (half := _less_than_half(plan, keep)):
-        problem = f"The directory has {half}, and this deploy {would_delete} {_files(stale)}"
+        problem = f"The folder has {half}, and {would_delete}"
+        link = f"{DOCS}/safety-checks.md#fewer-than-half"
     elif FRONT_PAGE in stale:
-        problem = f"The directory has no {FRONT_PAGE}, and this deploy would delete the site's front page"
+        problem = f"The folder has no {FRONT_PAGE}, so this deploy would delete the site's front page"
+        link = f"{DOCS}/safety-checks.md#front-page"
     else:
         return None
-    return Doubt(
+    return Stop(
         problem,
-        "Check that `directory` is the right one, and that the build is complete.",
-        confirmation=f"`max-deletes: {len(stale)}`",
+        "Check that `directory` is the right folder and that the build is complete.",
+        link,
+        override=f"`max-deletes: {len(stale)}`",
     )
 
 
 def _less_than_half(plan: Plan, keep: Patterns) -> str:
-    """How many of how many files or pages the directory has, if it has fewer than half; else empty."""
+    """Return the share of files or pages in the folder if it is below half; else empty."""
     site = keep.unmatched(plan.zone.files) - plan.stale.keys()
     files, before = len(plan.files), plan.zone.manifest.count
     before = len(site) if before is None else before
@@ -192,5 +198,5 @@ def _less_than_half(plan: Plan, keep: Patterns) -> str:
 
 
 def _files(paths: Sequence[str]) -> str:
-    """A number of files and the first paths: `12 files ('a', 'b', 'c' and 9 more)`."""
+    """Return a number of files and the first paths: `12 files ('a', 'b', 'c' and 9 more)`."""
     return f"{human_files(len(paths))} ({human_paths(paths)})"

@@ -1,10 +1,10 @@
-"""Scans the directory: lists its files with their sizes, and refuses files that can't be deployed.
+"""The scan of the local folder before anything changes.
 
-The scan reads names and metadata, the ignore file, files that are named like private keys, and the front page
-beside a project's file. An entry that can't be deployed (a link, a FIFO, an unreadable file, …) is refused
-before anything changes on the platform. One error names all of them. Ignored entries are not examined.
+It finds the files to deploy, and refuses entries that can't or must not be deployed, such as symlinks,
+special files and private keys. One error lists them all, so that users can fix them together. Ignored entries
+aren't examined.
 """
-# os.path and glob find nothing where a name is too long or a directory can't be entered; pathlib raises.
+# os.path and glob find nothing for a name that is too long or a folder that isn't accessible. pathlib raises.
 # ruff: noqa: PTH112, PTH113, PTH207
 
 import os
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from glob import glob
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
+from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
@@ -23,7 +25,7 @@ from zerokie_action.site.rules import (
     MANIFEST_FOLDER,
     PROJECT_FILES,
     PROTECTED,
-    PROTECTED_NAMES,
+    SECRET_NAMES,
     UNWANTED,
     find_built_site,
     output_directories,
@@ -36,7 +38,40 @@ from zerokie_action.text.numbers import human_paths
 
 _LISTED_PROBLEMS = 20
 _FRONT_PAGE_START = 64 * 1024
-"""The bytes of a front page that tell whether it is built."""
+"""The number of bytes at the start of a front page that show whether it is built."""
+_ENTRIES = f"{DOCS}/safety-checks.md#checks-of-the-folder"
+_CORRECT_IGNORE_FILE = f"Correct the ignore file: {DOCS}/inputs.md#how-to-write-values"
+_MAKE_READABLE = f"Make the files readable, or add them to `ignore`: {_ENTRIES}"
+_RENAME = f"Rename the files, or add them to `ignore`: {_ENTRIES}"
+_REMOVE_SPECIAL_FILES = f"Remove the special files, or add them to `ignore`: {_ENTRIES}"
+_COPY_TARGETS = (
+    "Let the build copy the files instead of the symlinks, or add the symlinks to `ignore`: "
+    f"{DOCS}/safety-checks.md#symlink"
+)
+_REMOVE_SYMLINKS = (
+    f"Remove the symlinks that leave the folder, or add them to `ignore`: {DOCS}/safety-checks.md#symlink"
+)
+_REMOVE_KEYS = (
+    "Remove the private keys, or add them to `ignore` as `/path/to/file` (`!/path/to/file` publishes one): "
+    f"{DOCS}/safety-checks.md#private-key"
+)
+_FILL_FOLDER = (
+    "Build the site before this step, correct `directory`, or check your ignore patterns: "
+    f"{DOCS}/safety-checks.md#empty-folder"
+)
+_PROJECT = f"{DOCS}/safety-checks.md#project"
+
+
+class Problem(NamedTuple):
+    """A reason why the folder can't be deployed.
+
+    Attributes:
+        text: the reason, as a sentence without its full stop.
+        hint: the fix for all problems of this kind, with a link.
+    """
+
+    text: str
+    hint: str
 
 
 @dataclass
@@ -44,10 +79,10 @@ class Scan:
     """The result of a scan.
 
     Attributes:
-        directory: the scanned directory, as it was named.
+        directory: the scanned folder, as the user wrote it.
         ignore_file: the ignore file; None if there is none.
         files: the files to deploy, sorted by path; never empty.
-        ignored: the number of ignored files and directories; an ignored directory counts once.
+        ignored: the number of ignored entries; an ignored folder is one entry.
         secrets: the ignored paths whose names look like secrets, sorted.
         warnings: sentences for the user.
     """
@@ -61,102 +96,103 @@ class Scan:
 
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
-    """Why a directory can't be deployed, as words after its name; empty if it can be read."""
+    """Return why a folder can't be deployed, as words after its name; empty if it can."""
     try:
-        os.getcwd()  # noqa: PTH109 - of a directory that is gone, `stat` still finds `.`
+        # `stat` still finds `.` in a deleted folder, but `getcwd` fails.
+        os.getcwd()  # noqa: PTH109
     except FileNotFoundError:
-        return "can't be deployed: the working directory of this run is gone; start the run in another one"
+        return "can't be read, because the run's working directory was deleted. Start the run in another one"
     if os.path.isfile(directory):
-        return "is a file; name the folder that has the site (an archive has to be unpacked first)"
+        return "is a file. Set the folder that contains the site (unpack an archive first)"
     if not os.path.isdir(directory):
-        fix = "before this step, after the checkout, build it or download its artifact, or correct the path"
+        fix = "Between checkout and this step, build it or download its artifact, or correct the path"
         if built := _built_directories(Path(directory).parent):
-            return f"does not exist; {fix}: did you mean {' or '.join(map(repr, built))}?"
-        in_container = "mount the folder, and write the path as the container sees it"
-        return f"does not exist; {fix} (in a container: {in_container})"
+            return f"doesn't exist. {fix}, perhaps to {' or '.join(map(repr, built))}"
+        return f"doesn't exist. {fix} (in a container, mount the folder and write its path there)"
     return problem_with_path(directory, tree=Path(directory, ".."))
 
 
 def _built_directories(parent: Path) -> list[str]:
-    """The directories in `parent` that have the name of a build's output."""
+    """Return the folders in `parent` that have the usual name of a build's output."""
     places = [parent / name for name in output_directories(glob("*", root_dir=parent))]
     return [str(place) for place in places if os.path.isdir(place)]
 
 
 def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Scan:
-    """Walk `directory`; runs in the calling thread and may take seconds.
+    """Return the files to deploy. This blocks the calling thread, perhaps for seconds.
 
     Args:
-        directory: the directory to deploy.
+        directory: the folder to deploy.
         ignore: gitignore patterns, applied after the defaults and the ignore file.
         exclude: the run's own files, which are never deployed.
 
     Raises:
-        ConfigurationError: when the directory can't be deployed; `args` has the first twenty problems and
-            the number of the others.
+        ConfigurationError: if the folder can't be deployed. The error has the first twenty problems, the
+            number of the others, and one hint for each kind.
     """
     root = resolve(directory)
-    location, patterns, problems = read_ignore_file(directory)
+    location, patterns, ignore_file_problems = read_ignore_file(directory)
     result = Scan(directory, location)
     rules = Patterns((*UNWANTED, *patterns, *PROTECTED, *ignore))
     excluded = {os.path.realpath(path) for path in (*exclude, *([location] if location else []))}
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
+    problems = [Problem(text, _CORRECT_IGNORE_FILE) for text in ignore_file_problems]
     problems += sorted(walk.problems)
-    if problem := _problem_with_project(result, walk):
-        problems.append(f"`directory`: {str(directory)!r} {problem}")
+    if project := _problem_with_project(result, walk):
+        problems.append(project)
     if not (problems or result.files):
-        problems.append(
-            f"`directory`: {str(directory)!r} has nothing to deploy (ignored: {result.ignored:,}); is it the "
-            "right directory, and is it built before this step?"
-        )
-    if (more := len(problems) - _LISTED_PROBLEMS) > 0:
-        problems[_LISTED_PROBLEMS:] = [f"and {more} more"]
+        text = f"`directory`: {str(directory)!r} contains nothing to deploy ({result.ignored:,} ignored)"
+        problems.append(Problem(text, _FILL_FOLDER))
     if problems:
-        raise ConfigurationError(*problems)
+        texts = [problem.text for problem in problems]
+        if (more := len(texts) - _LISTED_PROBLEMS) > 0:
+            texts[_LISTED_PROBLEMS:] = [f"and {more} more"]
+        raise ConfigurationError(*texts, hint=" ".join(dict.fromkeys(problem.hint for problem in problems)))
     others = sorted(file.path for file in result.files if file.path.rpartition("/")[2] in FOR_OTHER_HOSTS)
     if others:
         result.warnings.append(
-            f"{human_paths(others)}: files with such names configure other hosts; they have no effect here, "
-            "and are published as they are, with the passwords that one may hold"
+            f"Publishing files that configure other hosts: {human_paths(others)}. They have no effect here "
+            "and may contain passwords"
         )
     result.files.sort(key=attrgetter("path"))
     result.secrets.sort()
     return result
 
 
-def _problem_with_project(result: Scan, walk: "_Walk") -> str:
-    """Why the directory is a project and no site, as words after its name; empty if it is a site."""
+def _problem_with_project(result: Scan, walk: "_Walk") -> Problem | None:
+    """Return the problem if the folder is a project instead of a built site."""
     paths = {file.path for file in result.files}
     found = [name for name in sorted(PROJECT_FILES & paths) if not walk.publishes(name)]
     why = found and why_not_built(walk.front_page)
     if not why:
-        return ""
+        return None
     site = find_built_site(paths)
     fix = (
-        f"name the built site, perhaps `directory: {result.directory / site}`"
+        f"Set `directory` to the built site, perhaps `directory: {result.directory / site}`."
         if site
-        else "build it before this step, and name the directory that the build writes"
+        else "Build the site before this step, and set `directory` to the build's output."
     )
     patterns = ", ".join(f"`!/{name}`" for name in found)
-    return (
-        f"is a project, not a site: it has {', '.join(found)} and {why}; {fix} ({patterns} in the input "
-        "`ignore` publishes the project)"
+    return Problem(
+        f"`directory`: {str(result.directory)!r} is a project, not a built site, because it has "
+        f"{', '.join(found)} and {why}",
+        f"{fix} To publish the project itself, add {patterns} to the input `ignore`: {_PROJECT}",
     )
 
 
 @dataclass
 class _Walk:
-    """One walk through the directory; it fills `result` and `problems`.
+    """One walk through the folder, which fills `result` and `problems`.
 
     Attributes:
-        result: gets the files.
-        root: the real path of the directory.
-        patterns: the patterns of ignored entries.
-        input: the patterns of the input `ignore` alone.
+        result: the scan that gets the files.
+        root: the real path of the folder.
+        patterns: all patterns of ignored entries.
+        input: the patterns of the input `ignore`.
         excluded: the real paths of files that are never deployed.
-        problems: a sentence for each entry that can't be deployed.
-        front_page: the begin of the front page; None if there is none.
+        problems: the entries that can't be deployed.
+        front_page: the start of the front page; None if there is none.
     """
 
     result: Scan
@@ -164,11 +200,11 @@ class _Walk:
     patterns: Patterns
     input: Patterns
     excluded: set[str]
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     front_page: bytes | None = None
 
     def run(self) -> None:
-        """Visit every entry of the directory that is not in an ignored directory."""
+        """Visit every entry that isn't in an ignored folder."""
         pending = [(str(self.root), "")]
         while pending:
             directory, prefix = pending.pop()
@@ -179,65 +215,64 @@ class _Walk:
                         if self._visit(entry, path):
                             pending.append((entry.path, f"{path}/"))
             except OSError as error:
-                what = f"or something in it cannot be read ({error.strerror})"
-                self.refuse(prefix[:-1] or str(self.result.directory), what, fix="make it readable")
+                what = f"or something in it can't be read ({error.strerror})"
+                self.refuse(prefix[:-1] or str(self.result.directory), what, _MAKE_READABLE)
 
     def _visit(self, entry: os.DirEntry[str], path: str) -> bool:
-        """Add or refuse an entry; return whether it is a directory to visit."""
+        """Add or refuse an entry, and return whether it is a folder to visit."""
         is_link, is_directory = entry.is_symlink(), entry.is_dir(follow_symlinks=False)
-        # Nobody knows what a link should be: a pattern for directories ignores it as well.
+        # A symlink may stand for a folder, so a pattern for folders ignores it too.
         may_be_directory = is_directory or is_link
         if self.patterns.match_entry(path, is_directory=may_be_directory) or entry.path in self.excluded:
             self.result.ignored += 1
-            if PROTECTED_NAMES.match_entry(path, is_directory=may_be_directory):
+            if SECRET_NAMES.match_entry(path, is_directory=may_be_directory):
                 self.result.secrets.append(path)
         elif is_link:
             self._refuse_link(entry, path)
         elif not is_addressable(path):
-            what = f"has a path that is not UTF-8, or longer than {LONGEST_PATH:,} bytes"
-            self.refuse(path, what, fix="rename it")
+            what = f"has a path that isn't UTF-8 or is longer than {LONGEST_PATH:,} bytes"
+            self.refuse(path, what, _RENAME)
         elif not os.access(entry.path, os.R_OK | (os.X_OK if is_directory else 0), effective_ids=True):
-            self.refuse(path, "cannot be read (Permission denied)", fix="make it readable")
+            self.refuse(path, "can't be read (Permission denied)", _MAKE_READABLE)
         elif not is_directory:
             self._add_file(entry, path)
         elif path + "/" == MANIFEST_FOLDER:
             self.result.warnings.append(
-                f"{path!r} is not deployed: the platform has this action's manifest in a folder of that name"
+                f"Skipping {path!r}, because this action keeps its manifest in the remote folder of that name"
             )
         else:
             return True
         return False
 
     def _refuse_link(self, entry: os.DirEntry[str], path: str) -> None:
-        """Refuse a link, wherever it leads: whoever wrote the tree has chosen that place."""
+        """Refuse a symlink, wherever it leads, because the folder's author chose the target."""
         target = os.path.realpath(entry.path)
         if Path(target).is_relative_to(self.root):
-            self.refuse(path, f"is a symbolic link (to {target!r})", fix="let the build put a copy there")
+            self.refuse(path, f"is a symlink (to {target!r})", _COPY_TARGETS)
         else:
-            self.refuse(path, f"is a symbolic link that leaves the directory (to {target!r})")
+            self.refuse(path, f"is a symlink that leaves the folder (to {target!r})", _REMOVE_SYMLINKS)
 
     def _add_file(self, entry: os.DirEntry[str], path: str) -> None:
         status = entry.stat(follow_symlinks=False)
         file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
         if not entry.is_file(follow_symlinks=False):
-            self.refuse(path, "is not a regular file")
+            self.refuse(path, "isn't a regular file", _REMOVE_SPECIAL_FILES)
         elif is_private_key(file) and not self.publishes(path):
-            fix = f"remove it, or write `/{path}` into `ignore` (`!/{path}` publishes it)"
-            self.problems.append(f"{path!r} holds a private key, by its content or its name; {fix}")
+            self.refuse(path, "contains a private key, by its content or name", _REMOVE_KEYS)
         else:
             self.result.files.append(file)
             if path == FRONT_PAGE:
                 self.front_page = read_start(file, _FRONT_PAGE_START)
 
     def publishes(self, path: str) -> bool:
-        """Whether the input `ignore` lets a file through by `!`."""
+        """Return whether a `!` pattern in the input `ignore` publishes a file."""
         return self.input.includes(path)
 
-    def refuse(self, path: str, what: str, *, fix: str = "remove it") -> None:
-        """Note a problem."""
-        self.problems.append(f"{path!r} {what}; {fix} or add it to `ignore`")
+    def refuse(self, path: str, what: str, hint: str) -> None:
+        """Add the problem with an entry."""
+        self.problems.append(Problem(f"{path!r} {what}", hint))
 
 
 def _decoded(name: str) -> str:
-    """A name or path as UTF-8, whatever the locale's encoding; other bytes become surrogates."""
+    """Return a name decoded as UTF-8, with surrogates for other bytes. The locale doesn't matter."""
     return os.fsencode(name).decode("utf-8", "surrogateescape")
