@@ -12,7 +12,7 @@ from typing import NamedTuple
 CONNECT = 10.0
 """For the TCP connection, and as many again for TLS."""
 SILENCE = 30.0
-"""Without a byte of an answer. A large body extends this: see `http.request.extensions`."""
+"""Without a byte of an answer. A large body extends this: see `http.request.RequestOptions`."""
 LISTING_SILENCE = 120.0
 """The same limit for a listing, which may have a million files."""
 FINALIZE_SILENCE = 120.0

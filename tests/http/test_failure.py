@@ -11,10 +11,10 @@ import pytest
 
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure, parse_retry_after
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 
 NOW = 1_772_902_800
-API = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
+API = httpx.Request("GET", "https://api.test/", extensions=RequestOptions(purpose="Looking").extensions)
 
 
 def because(error: httpx.TransportError, cause: BaseException) -> httpx.TransportError:

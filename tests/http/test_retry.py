@@ -13,7 +13,7 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import Outcome, Write, extensions
+from zerokie_action.http.request import Outcome, RequestOptions, Write
 from zerokie_action.http.retry import RetryingClient
 
 LOST = httpx.ReadError("the connection was reset")
@@ -23,7 +23,8 @@ NAME = "Uploading 'a'"
 
 
 def request(group: str = "Uploads", purpose: str = NAME) -> httpx.Request:
-    return httpx.Request("PUT", "https://api.test/", extensions=extensions(purpose, group=group))
+    options = RequestOptions(purpose=purpose, group=group)
+    return httpx.Request("PUT", "https://api.test/", extensions=options.extensions)
 
 
 def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> RetryingClient:
@@ -106,7 +107,7 @@ async def test_a_pause_holds_no_slot() -> None:
     async with anyio.create_task_group() as tasks:
         for name in "abcd":
             tasks.start_soon(client.send, request(purpose=name), read)
-    sent = [each.extensions["purpose"] for each in script.requests]
+    sent = [RequestOptions.of(each).purpose for each in script.requests]
     assert sent == ["a", "b", "c", "d", "a"]
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.http.transports import read
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 
@@ -43,8 +43,8 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
 
     async def work() -> None:
         for _ in waiting:
-            more = extensions("Uploading", group="Uploads")
-            await client.send(httpx.Request("PUT", "https://api.test/", extensions=more), read)
+            options = RequestOptions(purpose="Uploading", group="Uploads")
+            await client.send(httpx.Request("PUT", "https://api.test/", extensions=options.extensions), read)
 
     async with anyio.create_task_group() as workers:
         for _ in range(64):

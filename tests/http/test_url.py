@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zerokie_action.http import Request
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import web_url
@@ -40,7 +40,9 @@ def test_what_is_accepted_is_sent(text: str) -> None:
     assert url.host
     http = RetryingClient(Transport({}), retry_timeout=0, log=print)
     for given_url in (url, text):
-        request = Request("GET", given_url, headers=HEADERS, extensions=extensions("Looking"))
+        options = RequestOptions(purpose="Looking")
+        options = RequestOptions(purpose="Looking")
+        request = Request("GET", given_url, headers=HEADERS, extensions=options.extensions)
         with patch("anyio.connect_tcp", refuse):
             found = anyio.run(http.fetch, request)
         assert isinstance(found, Failure)

@@ -14,7 +14,7 @@ from tests.http.servers import Handler, Server, serve, tunnel_to
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure
-from zerokie_action.http.request import HEADERS, Bytes, Content, ContentStream, extensions
+from zerokie_action.http.request import HEADERS, Bytes, Content, ContentStream, RequestOptions
 from zerokie_action.http.transport import Transport
 
 TARGET = "/v1/apps/site/files/a.txt"
@@ -42,8 +42,10 @@ def put(
         "Content-Type": "text/plain",
         "Content-Length": str(body.size),
     }
-    more = extensions("Uploading", silence=silence, max_body=max_body)
-    return httpx.Request("PUT", url, headers=headers, stream=ContentStream(body), extensions=more)
+    options = RequestOptions(purpose="Uploading", silence=silence, max_body=max_body)
+    return httpx.Request(
+        "PUT", url, headers=headers, stream=ContentStream(body), extensions=options.extensions
+    )
 
 
 class Reached(NamedTuple):

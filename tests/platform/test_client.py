@@ -10,7 +10,7 @@ from tests.http.servers import always, serve
 from tests.http.transports import Script, answer
 from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import ENDPOINTS, EVERY_ENDPOINT, encoded
-from zerokie_action.http.request import Bytes
+from zerokie_action.http.request import Bytes, RequestOptions
 
 
 class TestRequests:
@@ -46,7 +46,7 @@ class TestRequests:
         status, content = ENDPOINTS[name].answer
         script = Script(answer(status, encoded(content)))
         await ENDPOINTS[name].call(client_over(script))
-        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
+        assert RequestOptions.of(script.requests[0]).longest_silence == pytest.approx(silence, abs=0.1)
 
     @pytest.mark.parametrize(
         ("size", "silence"), [(0, 30), (250_000, 35), (4_000_000, 110), (20_000_000, 110)]
@@ -55,7 +55,7 @@ class TestRequests:
         """The last four megabytes may still be on their way, at 50 kB/s."""
         script = Script(answer(200))
         await client_over(script).put_file("site", "film.mp4", Bytes(bytes(size)), "video/mp4")
-        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
+        assert RequestOptions.of(script.requests[0]).longest_silence == pytest.approx(silence, abs=0.1)
 
     @pytest.mark.parametrize("name", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "a/.", "./a"])
     async def test_a_path_that_would_reach_something_else_is_not_sent(self, name: str) -> None:

@@ -16,6 +16,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute
 
 from zerokie_action.errors import unwrap
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.response import IncomingResponse
 from zerokie_action.text.numbers import human_seconds
 
@@ -76,11 +77,12 @@ class Connection:
             self.is_idle = exchange.is_clean()
             self._idle_since = anyio.current_time()
             return response
-        raise httpx.ReadTimeout(f"no answer within {human_seconds(request.extensions['silence'])}")
+        silence = human_seconds(RequestOptions.of(request).longest_silence)
+        raise httpx.ReadTimeout(f"no answer within {silence}")
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
         """The request's head, and the length of its body in bytes."""
-        target = request.extensions.get("target") or request.url.raw_path
+        target = RequestOptions.of(request).target or request.url.raw_path
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)]
         length = 0
         for name, value in request.headers.raw:
@@ -126,13 +128,14 @@ class _Exchange:
 
     def __init__(self, stream: ByteStream, request: httpx.Request, head: bytes, length: int) -> None:
         """Prepare the exchange; `head` is the request's head, `length` that of its body in bytes."""
+        options = RequestOptions.of(request)
         has_tunnel = request.method == "CONNECT"
-        self.response = IncomingResponse(request.extensions["max_body"], ends_with_head=has_tunnel)
+        self.response = IncomingResponse(options.max_body, ends_with_head=has_tunnel)
         self.unsent = len(head) + length
         self._stream = stream
         self._head = head
         self._body = cast("AsyncIterable[bytes]", request.stream)
-        self._silence = request.extensions["silence"]
+        self._silence = options.longest_silence
         self._sent_at = anyio.current_time()
         """When the last bytes were sent, or the exchange began (event loop)."""
         self.scope = anyio.CancelScope(deadline=self._sent_at + self._silence)

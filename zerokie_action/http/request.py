@@ -7,7 +7,7 @@ The reports need to know what a run may have left behind, even after a lost resp
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import anyio.to_thread
 import httpx
@@ -20,6 +20,8 @@ HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept
 
 MEGABYTE = 1_000_000
 
+_KEY = "zerokie"
+"""The key of the options in httpx's extensions."""
 _PIECE = 64 * 1024
 """Bytes. Reading so little takes less time than handing the work to a thread."""
 _MOST_BUFFERED = 4 * MEGABYTE
@@ -28,31 +30,43 @@ _SLOW_LINE = 50_000
 """Bytes per second."""
 
 
-def extensions(
-    purpose: str,
-    *,
-    group: str = "",
-    silence: float = limits.SILENCE,
-    size: int = 0,
-    max_body: int = MEGABYTE,
-) -> dict[str, object]:
-    """A request's extensions, for the retry loop and the transport.
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """Options that a request carries to the retry loop and the transport.
 
-    Args:
-        purpose: the beginning of a sentence about the request: `Listing the apps`.
-        group: the requests of a group share an `Group`; the group's name begins log lines. By
-            default, the purpose is the group.
-        silence: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
-        size: bytes of the request's body; a large body extends the silence, because its last bytes may be on
-            their way when the wait for the answer begins.
+    Attributes:
+        purpose: the start of a sentence about the request, such as `Listing the apps`.
+        group: the name of the request's `Group`, which starts log lines. By default, the purpose.
+        silence: seconds without a byte of the response before the attempt fails; `limits.CONNECT` limits
+            connecting.
+        size: bytes of the request's body. A large body extends the silence, because its last bytes may still
+            be on their way when the wait for the response starts.
         max_body: the largest accepted response body, in bytes.
+        target: replaces the path in the request line, for `CONNECT`.
     """
-    return {
-        "purpose": purpose,
-        "group": group or purpose,
-        "max_body": max_body,
-        "silence": silence + min(size, _MOST_BUFFERED) / _SLOW_LINE,
-    }
+
+    purpose: str
+    group: str = ""
+    silence: float = limits.SILENCE
+    size: int = 0
+    max_body: int = MEGABYTE
+    target: bytes = b""
+
+    @classmethod
+    def of(cls, request: httpx.Request) -> Self:
+        """Return the options that the request carries."""
+        options: Self = request.extensions[_KEY]
+        return options
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """The options in the form that httpx carries along with a request."""
+        return {_KEY: self}
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds without a byte before the attempt fails, including the extension for a large body."""
+        return self.silence + min(self.size, _MOST_BUFFERED) / _SLOW_LINE
 
 
 class Content(Protocol):

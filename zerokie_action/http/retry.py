@@ -21,7 +21,7 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
-from zerokie_action.http.request import Outcome, Write
+from zerokie_action.http.request import Outcome, RequestOptions, Write
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
 
@@ -103,7 +103,7 @@ class RetryingClient:
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (answer.may_have_arrived and not is_repeatable):
-                purpose, others = request.extensions["purpose"], group.answered - answered_before
+                purpose, others = RequestOptions.of(request).purpose, group.answered - answered_before
                 raise GaveUp(purpose, answer, allowed.attempts, now - called_at, others)
             group.sends_again(answer.reason)
             await anyio.sleep(pause)
@@ -144,7 +144,8 @@ class RetryingClient:
         return answer
 
     def _group(self, request: httpx.Request) -> Group:
-        name = request.extensions["group"]
+        options = RequestOptions.of(request)
+        name = options.group or options.purpose
         if name not in self._groups:
             self._groups[name] = Group(name, self.concurrency, self.log)
         return self._groups[name]

@@ -24,7 +24,7 @@ from zerokie_action import limits
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.url import web_url
 from zerokie_action.text.numbers import human_seconds
 
@@ -218,8 +218,8 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
     if proxy.url.username:
         login = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
         headers[b"Proxy-Authorization"] = b"Basic " + login
-    more = {**extensions("Connecting"), "target": address}
-    request = httpx.Request("CONNECT", url, headers=headers, extensions=more)
+    options = RequestOptions(purpose="Connecting", target=address)
+    request = httpx.Request("CONNECT", url, headers=headers, extensions=options.extensions)
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
-from zerokie_action.http.request import MEGABYTE
+from zerokie_action.http.request import MEGABYTE, RequestOptions
 from zerokie_action.platform.models import Malformed
 from zerokie_action.text.escapes import shorten
 
@@ -129,7 +129,10 @@ def _refusal(request: Request, response: Response, answer: str, *, is_ours: bool
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
     rejected = RequestRejected(
-        f"{request.extensions['purpose']} was refused ({answer})", status=status, answer=answer, hint=hint
+        f"{RequestOptions.of(request).purpose} was refused ({answer})",
+        status=status,
+        answer=answer,
+        hint=hint,
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected

@@ -27,8 +27,8 @@ from zerokie_action.http.request import (
     Content,
     ContentStream,
     Outcome,
+    RequestOptions,
     Write,
-    extensions,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
 from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
@@ -320,12 +320,12 @@ class Client:
 
         Args:
             parse: see `read_answer`.
-            purpose: see `http.request.extensions`.
+            purpose: see `RequestOptions`.
             method: the HTTP method.
             path: the segments of the path below `/v1/apps`; see `_segment`.
             body: a mapping is sent as JSON, without its None values; a content is a file to upload.
             content_type: the body's type.
-            group: see `http.request.extensions`.
+            group: see `RequestOptions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_answer`.
             write: follows what becomes of the request.
@@ -345,9 +345,9 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         max_body = _LARGEST_LISTING if method == "GET" else MEGABYTE
-        more = extensions(purpose, group=group, silence=silence, size=size, max_body=max_body)
+        options = RequestOptions(purpose=purpose, group=group, silence=silence, size=size, max_body=max_body)
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
-        request = Request(method, url, headers=headers, stream=stream, extensions=more)
+        request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)
 
         def read(response: Response) -> T | Failure | DeployError:
             answer = read_answer(request, response, parse, self.redact, final)

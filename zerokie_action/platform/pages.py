@@ -6,7 +6,7 @@ from urllib.parse import quote, urljoin
 
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
 
@@ -49,12 +49,12 @@ async def read_page(
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     headers = {**HEADERS, "Cache-Control": "no-cache", **_login(url)}
-    more = extensions("Reading a page", silence=silence, max_body=max_body)
+    options = RequestOptions(purpose="Reading a page", silence=silence, max_body=max_body)
     for _ in range(redirects + 1):
         page = _parse(_uncached(url) if is_uncached else url)
         if page is None:
             raise PageError("this is not the URL of a page")
-        response = await http.fetch(Request("GET", page, headers=headers, extensions=more))
+        response = await http.fetch(Request("GET", page, headers=headers, extensions=options.extensions))
         if isinstance(response, Failure):
             raise PageError(response.reason)
         if not redirects or response.status_code not in _REDIRECT_STATUSES:
