@@ -9,7 +9,7 @@ from zerokie_action.http.budget import UNTIL_DEADLINE, Budget
 from zerokie_action.http.failure import Cause, Failure
 
 REFUSED = Failure("connection refused")
-SILENT = Failure("no answer within 30 s", was_silent=True)
+SILENT = Failure("no response within 30 s", was_silent=True)
 PAGE = Failure("an HTML page", Cause.WRONG_SERVER)
 UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
 GROWING = [0.5, 1, 2, 4]

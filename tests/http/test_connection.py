@@ -172,7 +172,7 @@ async def test_an_answer_before_a_broken_connection_is_read(size: int) -> None:
 async def test_a_2xx_to_half_a_body_is_a_failure() -> None:
     """A 2xx to a body that was not sent to its end confirms nothing."""
     connection = Connection(Scripted([0.1, FINE], takes=1_000_000))
-    said = "the server answered 200 before the body was sent"
+    said = "the server responded with 200 before the whole body was sent"
     with pytest.raises(httpx.RemoteProtocolError, match=said):
         await connection.send(put(SERVER, Body(LARGE)))
     assert not connection.is_idle
@@ -343,7 +343,7 @@ class TestTwoAnswers:
 async def silent_after(stream: Scripted, body: Body) -> float:
     """The seconds until an exchange fails with silence, when the request allows 30 s of it."""
     began = anyio.current_time()
-    with pytest.raises(httpx.ReadTimeout, match="no answer within 30 s"):
+    with pytest.raises(httpx.ReadTimeout, match="no response within 30 s"):
         await Connection(stream).send(put(SERVER, body, silence=30))
     return anyio.current_time() - began
 

@@ -24,13 +24,13 @@ async def test_an_outage_is_a_line_each_15_seconds() -> None:
     lines: list[str] = []
     group = Group("Uploads", 8, lines.append)
     for _ in range(20):
-        group.sends_again("refused")
+        group.will_retry("refused")
         await anyio.sleep(1)
     group.succeeded()
     await anyio.sleep(11)
-    group.sends_again("silent")
+    group.will_retry("silent")
     assert lines == [
-        "Uploads: refused; sending again",
-        "Uploads: refused; sending again, for 15 s",
-        "Uploads: silent; sending again",
+        "Uploads: refused; retrying",
+        "Uploads: refused for 15 s; retrying",
+        "Uploads: silent; retrying",
     ]

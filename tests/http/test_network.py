@@ -79,7 +79,7 @@ def test_a_wrong_proxy_is_named_by_its_variable(proxy: str) -> None:
     """The error names the variable and the fix, and not the URL: it may hold a password."""
     with pytest.raises(ConfigurationError) as caught:
         Network({"HTTPS_PROXY": proxy}).proxy_for(API)
-    assert str(caught.value).startswith("HTTPS_PROXY is not the URL of an HTTP proxy")
+    assert str(caught.value).startswith("HTTPS_PROXY must be the URL of an HTTP proxy")
     assert "NO_PROXY" in caught.value.hint
     assert "secret" not in f"{caught.value} {caught.value.hint}"
 
@@ -99,7 +99,7 @@ def test_an_unreadable_bundle_is_exit_2(content: bytes | None, tmp_path: Path) -
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    said = f"^SSL_CERT_FILE={file} can't be used as certificate authorities"
+    said = f"^Can't load certificate authorities from SSL_CERT_FILE={file}: "
     with pytest.raises(ConfigurationError, match=said):
         _ = Network({"SSL_CERT_FILE": str(file)}).tls
 

@@ -76,7 +76,7 @@ def test_a_response_is_read_to_its_end(name: str, size: int) -> None:
     assert (read.status_code, read.content, response.is_last) == (row.status, row.body, row.is_last)
 
 
-CUT, SHORT, NO_HTTP = "in the middle of its response", "without a response", "is not HTTP/1.1 ("
+CUT, SHORT, NO_HTTP = "in the middle of its response", "without a response", "isn't valid HTTP/1.1 ("
 NO_RESPONSES = {
     "nothing": (b"", SHORT),
     "half a head": (OK + b"Content-Le", SHORT),

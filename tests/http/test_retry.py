@@ -87,7 +87,7 @@ class TestBudget:
         """More than ten minutes is an error at once."""
         error, seconds = await gives_up(client_of(Script(answer(503, retry_after="601"))))
         assert seconds == 0
-        assert str(error) == f"{NAME} failed after 1 attempt: answered 503, and asks to wait for 10 m 01 s"
+        assert str(error) == f"{NAME} failed after 1 attempt: answered 503 and a Retry-After of 10 m 01 s"
 
     async def test_no_retry_after_is_waited_for_at_the_end_of_a_run(self) -> None:
         """A request that has to be done in the time that is left does not wait so long."""
@@ -126,7 +126,7 @@ class TestWords:
             for _ in range(3):
                 await client.send(request(), read)
         tried = f"{NAME} failed after {len(script.attempts) - 3} attempts in 2 m "
-        others = ", while 3 others worked: connection refused"
+        others = ", while 3 others succeeded: connection refused"
         assert re.fullmatch(rf"{tried}\d\d s{others}", str(errors[0]))
 
     async def test_a_time_out_names_what_still_fails(self) -> None:

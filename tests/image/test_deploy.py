@@ -169,7 +169,7 @@ def test_a_static_app_can_not_be_restarted(world: World) -> None:
 def test_no_app_can_not_be_restarted(world: World) -> None:
     outcome = restart(world, "nothing")
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")
+    assert outcome.outputs["hint"].startswith("Check `app`. To create the app, deploy with `create: true`.")
 
 
 def test_a_restart_asks_nothing_about_its_login(world: World) -> None:

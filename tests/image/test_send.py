@@ -117,4 +117,4 @@ def test_a_lost_answer_with_an_hours_retry_after_is_given_up(world: World) -> No
     world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
-    assert "and asks to wait for 1 h 00 m" in outcome.outputs["error"]
+    assert "and a Retry-After of 1 h 00 m" in outcome.outputs["error"]

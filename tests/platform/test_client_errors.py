@@ -121,7 +121,8 @@ class TestOddAnswers:
         transport = Script(answer(status, b"<!doctype html><title>Not Found</title>"))
         error = await error_of(ENDPOINTS[name].call(client_over(transport)))
         assert isinstance(error, PlatformUnavailable)
-        said = f'https://api.test answered {status} (an HTML page, "Not Found"), but not in the API\'s format'
+        quoted = f'{status} (an HTML page, "Not Found")'
+        said = f"https://api.test responded with {quoted}, but not in the API's format"
         assert str(error).endswith(said)
         assert "Check `api-url`" in error.hint
 
@@ -130,4 +131,4 @@ class TestOddAnswers:
         """A 2xx without the record of the reference may have come from a gateway."""
         error = await error_of(ENDPOINTS[name].call(client_over(Script(answer(200, b"fine")))))
         assert isinstance(error, PlatformUnavailable)
-        assert str(error).endswith('answered 200 ("fine"), but not in the API\'s format')
+        assert str(error).endswith('responded with 200 ("fine"), but not in the API\'s format')

@@ -171,7 +171,7 @@ async def test_ten_seconds_of_silence_end_a_page() -> None:
     """The silence is the caller's."""
     began = anyio.current_time()
     async with serve(Peer.gone) as server:
-        with pytest.raises(PageError, match="no answer within 10 s"):
+        with pytest.raises(PageError, match="no response within 10 s"):
             await page(server.url)
     assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 

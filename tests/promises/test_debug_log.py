@@ -29,4 +29,4 @@ def test_debug_shows_the_requests_that_nobody_waited_for(world: World) -> None:
     tell(world, after=3)
     outcome = world.run(log_level="debug")
     assert outcome.exit_code == 143
-    assert "GET /v1/apps/site/files: given up after 3 s" in traced(outcome)
+    assert "GET /v1/apps/site/files: aborted after 3 s" in traced(outcome)

@@ -28,9 +28,9 @@ def test_a_wrong_server_is_exit_5_after_one_question(
     world.fault(Kind.STATUS, status=404, body=body, times=None)
     outcome = world.run(**inputs)
     assert outcome.exit_code == 5, outcome.log
-    assert f"answered 404 ({told}), but not in the API's format" in outcome.outputs["error"]
+    assert f"responded with 404 ({told}), but not in the API's format" in outcome.outputs["error"]
     assert "Check `api-url`" in outcome.outputs["hint"]
-    for said in ("not exist", "not found (", "app not found", "Destroyed", "was refused"):
+    for said in ("not exist", "n't exist", "not found (", "app not found", "Destroyed", "was refused"):
         assert said not in outcome.log
     asked = {(record.method, record.path) for record in outcome.requests}
     assert asked == {("GET", f"/v1/apps/{inputs.get('app', 'site')}")}

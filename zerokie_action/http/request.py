@@ -1,7 +1,7 @@
-"""The parts of a request: headers, extensions, body and outcome.
+"""The parts of a request: headers, options, body and outcome.
 
-The reports need to know what a run may have left behind, even after a lost response or a cancellation. So a
-`Write` is unknown from the moment its request may leave, until a response says more.
+After a lost response or a cancellation, the reports must still say what the run may have changed. So the
+outcome of a `Write` is unknown from the start of an attempt until its response arrives.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,18 +16,18 @@ import zerokie_action
 from zerokie_action import limits
 
 HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept-Encoding": "identity"}
-"""Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
+"""Headers of every request. `identity` prevents a small compressed body from growing past `max_body`."""
 
 MEGABYTE = 1_000_000
 
 _KEY = "zerokie"
 """The key of the options in httpx's extensions."""
 _PIECE = 64 * 1024
-"""Bytes. Reading so little takes less time than handing the work to a thread."""
+"""Bytes that are faster to read directly than in a thread."""
 _MOST_BUFFERED = 4 * MEGABYTE
-"""How many bytes of a body may be in buffers between the connection and the server."""
+"""The most bytes of a body that buffers between the connection and the server can hold."""
 _SLOW_LINE = 50_000
-"""Bytes per second."""
+"""The slowest expected connection, in bytes per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,28 +70,28 @@ class RequestOptions:
 
 
 class Content(Protocol):
-    """The source of a request's body."""
+    """A source of a request's body."""
 
     @property
     def size(self) -> int:
-        """The size in bytes, for `Content-Length`; known before the first read."""
+        """The size in bytes for `Content-Length`, available before the first read."""
         ...
 
     def chunks(self) -> Iterator[bytes]:
-        """The content from the beginning, in pieces. Blocks.
+        """Yield the content in pieces from the start. Blocks.
 
         Raises:
-            DeployError: when the content has changed or can't be read.
+            DeployError: when the content changed or can't be read.
         """
         ...
 
 
 class Bytes(NamedTuple):
-    """A `Content` in memory.
+    """Content in memory.
 
     Attributes:
         data: the bytes.
-        check: called before each piece; its error ends the upload.
+        check: runs before each piece. Its error stops the upload.
     """
 
     data: bytes
@@ -103,21 +103,21 @@ class Bytes(NamedTuple):
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes]:
-        """Small pieces, because the connection copies each piece."""
+        """Yield small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _PIECE):
             self.check()
             yield self.data[start : start + _PIECE]
 
 
 class ContentStream(httpx.AsyncByteStream):
-    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents."""
+    """A `Content` as httpx streams it. Every attempt starts again, and a thread reads large contents."""
 
     def __init__(self, content: Content) -> None:
-        """Prepare the stream without reading the content."""
+        """Prepare the stream without reading the content yet."""
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces of the content."""
+        """Yield the pieces of the content."""
         chunks = self._content.chunks()
         if self._content.size <= _PIECE:
             for chunk in chunks:
