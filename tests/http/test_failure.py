@@ -1,4 +1,4 @@
-"""What an error and the header `Retry-After` say about a failed attempt."""
+"""Failures: from connection errors, statuses and `Retry-After`."""
 
 import errno
 import socket
@@ -58,12 +58,12 @@ FAILURES: list[tuple[httpx.TransportError, Failure]] = [
 
 @pytest.mark.parametrize(("error", "expected"), FAILURES, ids=repr)
 def test_only_a_failed_connect_was_not_sent(error: httpx.TransportError, expected: Failure) -> None:
-    """Only a failed connect proves that the request was not sent."""
+    """Only a failed connection attempt proves that the request wasn't sent."""
     assert failure.of_error(API, error) == expected
 
 
-def test_the_context_of_an_error_is_no_cause() -> None:
-    """A release after a certificate error may meet silence, which passes: the context is no cause."""
+def test_the_context_of_an_error_is_not_its_cause() -> None:
+    """If the release after a certificate error times out, the cause is the time-out."""
     silence = because(httpx.ReadTimeout(""), TimeoutError())
     silence.__context__ = GROUP
     assert failure.of_error(API, silence).cause is Cause.OUTAGE
@@ -85,7 +85,7 @@ def test_the_context_of_an_error_is_no_cause() -> None:
 def test_retry_after_is_seconds_or_a_date(
     text: str, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seconds or a date; an invalid value asks for nothing."""
+    """The header has seconds or a date. An invalid value is ignored."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     assert parse_retry_after({"retry-after": text}) == expected
 
@@ -101,7 +101,7 @@ ASKS = "said so and a Retry-After of 30 s"
         (429, Failure(ASKS, may_have_arrived=False, retry_after=30)),
     ],
 )
-def test_a_status_may_pass_with_time(status: int, expected: Failure | None) -> None:
-    """Only a 429 says that the request was not carried out. No status is silence."""
+def test_some_statuses_are_retried(status: int, expected: Failure | None) -> None:
+    """Only a 429 proves that the request didn't take effect. A status never counts as silence."""
     response = httpx.Response(status, headers={"Retry-After": "30"})
     assert failure.of_status(response, "said so") == expected

@@ -1,4 +1,4 @@
-"""Requests over the real transport, and what becomes of them; a transport that does what it is told."""
+"""Requests over the real transport or a scripted one."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ TARGET = "/v1/apps/site/files/a.txt"
 
 
 def transport(**env: str) -> Transport:
-    """The transport of a run with these variables in its environment."""
+    """Return the transport of a run with these environment variables."""
     return Transport(env)
 
 
@@ -32,7 +32,7 @@ def put(
     silence: float = 60,
     max_body: int = 1_000_000,
 ) -> httpx.Request:
-    """An upload."""
+    """Return an upload request."""
     url = httpx.URL(base + TARGET)
     body = Bytes(content) if isinstance(content, bytes) else content
     headers = {
@@ -49,7 +49,7 @@ def put(
 
 
 class Reached(NamedTuple):
-    """A server, and a transport that reaches it at `url`."""
+    """A server, and a transport that can connect to it at `url`."""
 
     server: Server
     http: Transport
@@ -61,7 +61,7 @@ Reach = Callable[[Handler], AbstractAsyncContextManager[Reached]]
 
 @asynccontextmanager
 async def reached(way: str, tls: ssl.SSLContext, bundle: Path, handler: Handler) -> AsyncIterator[Reached]:
-    """Serve in the open (`plain`), with `tls`, or through a proxy's `tunnel`."""
+    """Serve without TLS (`plain`), with `tls`, or through a proxy's `tunnel`."""
     async with serve(handler, tls=None if way == "plain" else tls) as server:
         if way != "tunnel":
             async with transport(SSL_CERT_FILE=str(bundle)) as http:
@@ -78,7 +78,7 @@ Outcome = tuple[int, bytes] | tuple[str, bool, bool]
 
 
 def none(*, sent: bool, final: bool = False) -> Outcome:
-    """What `outcome` gives when there was no response."""
+    """Return the value of `outcome` without a response."""
     return ("no response", sent, final)
 
 

@@ -1,4 +1,4 @@
-"""Reading public pages: without the key, and never from another origin than the given one."""
+"""Public pages: read without the key, and only from the given origin."""
 
 import select
 import socket
@@ -24,7 +24,7 @@ async def page(url: str, **options: Any) -> Response:
 
 
 def redirect(locations: Mapping[str, str]) -> Handler:
-    """Redirect from each of these paths; any other path is fine."""
+    """Return a handler that redirects these paths and responds with 200 to others."""
 
     async def handle(peer: Peer) -> None:
         while True:
@@ -38,8 +38,8 @@ def redirect(locations: Mapping[str, str]) -> Handler:
     return handle
 
 
-async def test_a_page_gets_its_own_login_and_no_key() -> None:
-    """The login of the URL, and nothing of the API's."""
+async def test_a_page_receives_its_own_credentials_without_the_key() -> None:
+    """The request has the URL's credentials, but not the API's."""
     async with serve(fine) as server:
         assert (await page(server.url.replace("//", "//user:pass%20word@"))).content == b"fine"
         assert (await page(server.url)).content == b"fine"
@@ -85,10 +85,10 @@ async def test_another_3xx_is_a_response(status: int) -> None:
         ("http://other:secret@www.example.com/b", "/b"),
     ],
 )
-async def test_each_request_to_the_origin_has_the_login(
+async def test_each_request_to_the_origin_has_the_credentials(
     monkeypatch: pytest.MonkeyPatch, location: str, target: str
 ) -> None:
-    """The given URL's own, whatever the redirect says."""
+    """They come from the given URL, even if the redirect has others."""
     connect_tcp = anyio.connect_tcp
 
     async def handle(peer: Peer) -> None:
@@ -120,8 +120,8 @@ async def test_each_request_to_the_origin_has_the_login(
         ("https://127.0.0.1:{own}/b", "https://127.0.0.1:{own}"),
     ],
 )
-async def test_another_origin_gets_no_request(location: str, origin: str) -> None:
-    """It would get the login. The error names nothing that may be a secret."""
+async def test_a_redirect_to_another_origin_is_not_followed(location: str, origin: str) -> None:
+    """The other origin would receive the credentials. The error leaves out possible secrets."""
     async with serve(fine) as other:
         locations: dict[str, str] = {}
         async with serve(redirect(locations)) as server:
@@ -137,14 +137,14 @@ async def test_another_origin_gets_no_request(location: str, origin: str) -> Non
 @pytest.mark.parametrize(
     "location", ["", "http://[", "http://h:x/", "mailto:a@b.example", "ftp://127.0.0.1/"]
 )
-async def test_a_redirect_to_nowhere_is_told(location: str) -> None:
+async def test_a_redirect_without_a_valid_location_is_an_error(location: str) -> None:
     async with serve(redirect({"a": location})) as server:
         with pytest.raises(RedirectError, match="its redirect has no valid `Location`"):
             await page(f"{server.url}/a", redirects=3)
 
 
-async def test_a_url_that_the_query_makes_too_long_is_told() -> None:
-    """Without the query, it is just short enough."""
+async def test_a_url_above_the_length_limit_is_an_error() -> None:
+    """Only the added query makes the URL too long."""
     location = "/b?" + "\N{PILE OF POO}" * 5_456
     async with serve(redirect({"a": location})) as server:
         with pytest.raises(PageError, match="this is not the URL of a page"):
