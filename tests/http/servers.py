@@ -62,7 +62,7 @@ class Peer:
         return received
 
     async def send(self, *pieces: bytes) -> None:
-        """Send each piece in a packet of its own."""
+        """Send each piece in a separate packet."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()

@@ -123,7 +123,7 @@ def test_a_wrong_api_url_fails_early(failed: list[Failure], may_be_wrong: bool, 
 PROMPT: dict[str, tuple[list[Try], float, float, list[float | None]]] = {
     # attempts, budget, remaining time
     "short pauses": ([Try(REFUSED)], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
-    "whatever Retry-After asks for": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
+    "even with a long Retry-After": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
     "the first attempt does not count": ([Try(SILENT, 40), Try(REFUSED)], 1, math.inf, [0.2, 0.4, 0.8, None]),
     "as long as there is time": ([Try(asks(60))], UNTIL_DEADLINE, 4, [0.2, 0.4, 0.8, 1, 1, None]),
     "no pause beyond it": ([Try(REFUSED)], UNTIL_DEADLINE, 1.4, [0.2, 0.4, None]),

@@ -103,7 +103,7 @@ class Scripted(ByteStream):
 
 
 def sending(*pieces: bytes) -> Handler:
-    """Return a handler that sends each of these pieces in a packet (and TLS record) of its own."""
+    """Return a handler that sends each of these pieces in a separate packet (and TLS record)."""
 
     async def handle(peer: Peer) -> None:
         await peer.request()

@@ -48,7 +48,7 @@ RESPONSES = {
     "a header in Latin-1": Row(OK + b"X: \xe4\r\n" + FOUR),
     "HTTP/1.0 that keeps": Row(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + FOUR),
     "as large as allowed": Row(OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, body=b"x" * MOST),
-    "a coding that nobody asked for": Row(OK + b"Content-Encoding: gzip\r\n" + FOUR),
+    "an unrequested coding": Row(OK + b"Content-Encoding: gzip\r\n" + FOUR),
     "100 and 103": Row(b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: </a>\r\n\r\n" + FINE),
     "150 with a body": Row(b"HTTP/1.1 150 ?\r\nContent-Length: 4\r\n\r\noops" + FINE),
     "503": Row(b"HTTP/1.1 503 Unavailable\r\n" + EMPTY, 503, b""),
@@ -61,11 +61,11 @@ RESPONSES = {
     "504": Row(b"HTTP/1.1 504 Gateway Timeout\r\n" + EMPTY, 504, b"", is_last=True),
     "surplus bytes": Row(FINE + b"!", is_last=True),
     "204 with a body": Row(b"HTTP/1.1 204 No Content\r\n\r\nfine", 204, b"", is_last=True),
-    "two at once": Row(FINE + FINE, is_last=True),
+    "two together": Row(FINE + FINE, is_last=True),
 }
 
 
-@pytest.mark.parametrize("size", [LIMIT, 1], ids=["at once", "in single bytes"])
+@pytest.mark.parametrize("size", [LIMIT, 1], ids=["in one piece", "in single bytes"])
 @pytest.mark.parametrize("name", RESPONSES)
 def test_a_response_is_read_to_its_end(name: str, size: int) -> None:
     """If a response's end is ambiguous, it is the last one of its connection."""
@@ -91,7 +91,7 @@ NO_RESPONSES = {
     "two lengths": (OK + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine", NO_HTTP),
     "a list of lengths": (OK + b"Content-Length: 4, 5\r\n\r\nfine", NO_HTTP),
     "an endless length": (OK + b"Content-Length: 99999999999999999999999\r\n\r\nfine", NO_HTTP),
-    "a length beside chunked": (OK + b"Content-Length: 9\r\n" + CHUNKED[len(OK) :] + b"0\r\n\r\n", NO_HTTP),
+    "a length with chunked": (OK + b"Content-Length: 9\r\n" + CHUNKED[len(OK) :] + b"0\r\n\r\n", NO_HTTP),
     "a chunk that is too long": (CHUNKED + b"4\r\nfine!\r\n0\r\n\r\n", NO_HTTP),
     "blanks after a chunk's size": (CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", NO_HTTP),
     "NUL in a header": (OK + b"X: a\0b\r\n" + FOUR, NO_HTTP),

@@ -139,7 +139,7 @@ class TestWords:
 
 
 class TestWrite:
-    """What a `Write` says, whatever leaves `send`."""
+    """The state of a `Write` after every way to leave `send`."""
 
     @pytest.mark.parametrize(
         ("steps", "outcome", "lost"),

@@ -67,7 +67,7 @@ def away(length: float) -> Platform:
 
 
 def overload(limit: int, seconds: float) -> Platform:
-    """Return a platform where more than `limit` requests at once fail."""
+    """Return a platform that rejects requests above `limit` concurrent ones."""
     running = 0
 
     async def answer() -> int:
@@ -114,8 +114,8 @@ def bucket(rate: float, burst: float) -> Platform:
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, the number of uploads, and the expected seconds and excess requests
     "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
-    "500 above 4 at once": (lambda: overload(4, 5), 150, 199.0, 147),
-    "four at once, the rest waits": (lambda: queue(4, 2), 300, 183.5, 64),
+    "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 199.0, 147),
+    "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
 }
 

@@ -83,7 +83,7 @@ def none(*, sent: bool, final: bool = False) -> Outcome:
 
 
 async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
-    """Status and body, or that there was no response and what is known of it."""
+    """Return the status and body, or the details of a failure."""
     try:
         response = await transport.handle_async_request(request)
     except httpx.TransportError as error:
@@ -93,7 +93,7 @@ async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
 
 
 async def reason(transport: Transport, request: httpx.Request) -> str:
-    """Why there was no response."""
+    """Return why no response arrived."""
     with pytest.raises(httpx.TransportError) as caught:
         await transport.handle_async_request(request)
     return failure.of_error(request, caught.value).reason
@@ -108,7 +108,7 @@ def answer(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
 
 
 def read(response: httpx.Response) -> bytes | Failure | DeployError:
-    """A reader of answers: a page makes no sense, and any other 4xx is a refusal."""
+    """Return a response's body, an error for a 4xx, or a failure for a web page or a retryable status."""
     if failed := failure.of_status(response, f"answered {response.status_code}"):
         return failed
     if response.content.startswith(b"<"):
@@ -117,11 +117,11 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
 
 
 class Script(Transport):
-    """Does what it is told, one thing an attempt; the last one for ever.
+    """A scripted transport. Each attempt takes one step, and the last step repeats.
 
     Attributes:
-        attempts: when each was made, from the first on.
-        requests: what was sent.
+        attempts: the start times of the attempts.
+        requests: the sent requests.
     """
 
     def __init__(self, *steps: Step, takes: float = 0.0) -> None:

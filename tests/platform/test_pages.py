@@ -139,7 +139,7 @@ async def test_a_redirect_to_another_origin_is_not_followed(location: str, origi
 )
 async def test_a_redirect_without_a_valid_location_is_an_error(location: str) -> None:
     async with serve(redirect({"a": location})) as server:
-        with pytest.raises(RedirectError, match="its redirect has no valid `Location`"):
+        with pytest.raises(RedirectError, match="its redirect lacks a valid `Location`"):
             await page(f"{server.url}/a", redirects=3)
 
 
@@ -167,8 +167,8 @@ async def test_what_is_no_url_is_told() -> None:
     assert shown_url("http://h:x/") == "an invalid URL"
 
 
-async def test_ten_seconds_of_silence_end_a_page() -> None:
-    """The silence is the caller's."""
+async def test_a_page_fails_after_10_seconds_of_silence() -> None:
+    """The caller sets the limit."""
     began = anyio.current_time()
     async with serve(Peer.gone) as server:
         with pytest.raises(PageError, match="no response within 10 s"):
@@ -177,18 +177,18 @@ async def test_ten_seconds_of_silence_end_a_page() -> None:
 
 
 def test_shown_url_shows_no_secrets() -> None:
-    """Neither user nor password nor query nor fragment."""
+    """It leaves out user, password, query and fragment."""
     assert shown_url("https://u:p@h.example:8443/a?t=1#f") == "https://h.example:8443/a"
 
 
-async def test_nothing_is_opened_ahead_for_no_url() -> None:
-    """An address that would not be asked is not connected to."""
+async def test_no_early_connection_for_an_invalid_url() -> None:
+    """The client doesn't connect to an address without a valid URL."""
     async with transport() as sends:
         await connect_ahead("ftp://127.0.0.1", RetryingClient(sends, retry_timeout=0, log=print))
 
 
-def test_the_connection_for_the_manifest_is_opened_while_the_zone_is_listed(world: World) -> None:
-    """When the zone is asked for, the connection is there."""
+def test_the_manifests_connection_is_opened_during_the_file_list(world: World) -> None:
+    """The connection is ready when the file list arrives."""
     assert world.run().exit_code == 0
     opened: list[bool] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -199,8 +199,8 @@ def test_the_connection_for_the_manifest_is_opened_while_the_zone_is_listed(worl
     assert opened == [True]
 
 
-def test_a_silent_address_that_is_not_needed_costs_no_time(world: World) -> None:
-    """A first deploy to an app that exists reads no manifest."""
+def test_a_silent_address_does_not_delay_a_deploy_without_a_manifest(world: World) -> None:
+    """A first deploy to an existing app doesn't read a manifest."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         world.platform.public_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         outcome = world.run()

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection over a byte stream.
 
-A connection carries one request at a time. It is reused only if nothing is left of the last exchange.
+A connection carries one request at a time. It is reused only if the last exchange left no data.
 Otherwise, an unexpected second response could be mistaken for the response to the next request.
 """
 
@@ -96,7 +96,7 @@ class Connection:
         return head + b"\r\n", length
 
     def is_fresh(self) -> bool:
-        """Return whether the idle connection can be reused, because it is recent and has no unread data."""
+        """Return whether the idle connection can be reused, because it is recent and lacks unread data."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
         arrived = self._arrivals.poll(0)
@@ -144,7 +144,7 @@ class _Exchange:
     async def run(self) -> None:
         """Send the request and read the response.
 
-        A large body is sent while the response is read. A complete response stops the sending.
+        It sends a large body and reads the response at the same time. A complete response stops the sending.
         """
         if self.unsent - len(self._head) <= _PIECE:
             await self._send()

@@ -94,7 +94,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes, including members of exception groups, but not `__context__`."""
+    """Yield the error and its causes, including members of exception groups, without `__context__`."""
     yield error
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     for cause in (*members, error.__cause__):
@@ -127,6 +127,6 @@ def parse_retry_after(headers: Mapping[str, str]) -> float:
 
 
 def is_web_page(body: bytes) -> bool:
-    """Return whether a body is an HTML page. Proxies and login pages send HTML, but the API never does."""
+    """Return whether a body is an HTML page. Only proxies and login pages send HTML."""
     head = body[:_HTML_WITHIN].decode("utf-8", "replace").lower()
     return "<html" in head or "<!doctype html" in head

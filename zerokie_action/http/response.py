@@ -100,7 +100,7 @@ class IncomingResponse:
         self._body = BytesIO()  # `getvalue` makes no copy
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header field, but not a trailer."""
+        """Note a header field, and ignore a trailer."""
         if not self._has_head:
             self._fields.append((name, value.strip()))
 

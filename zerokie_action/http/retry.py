@@ -111,7 +111,7 @@ class RetryingClient:
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return its response, or the failure if no response arrives."""
         began = anyio.current_time()
-        ended = "aborted"  # by a cancellation, or because the content can't be read
+        ended = "aborted"  # by a cancellation or an unreadable file
         try:
             response = await self.transport.handle_async_request(request)
             ended = f"{response.status_code}"

@@ -78,7 +78,7 @@ class Transport(httpx.AsyncBaseTransport):
                 else:
                     await connection.aclose()
         except httpx.TransportError as error:
-            await self.aclose()  # the idle connections are probably broken, too
+            await self.aclose()  # the idle connections are probably broken as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
                 raise httpx.ProxyError(f"through {proxy.name}") from error
             raise
@@ -182,7 +182,7 @@ class Network:
         """The TLS context. It trusts the environment's bundle, otherwise the system's, otherwise certifi's.
 
         Raises:
-            ConfigurationError: when the environment's bundle can't be read.
+            ConfigurationError: when the environment's bundle is unreadable.
         """
         name = next((name for name in _CA_FILES if self._env.get(name)), "")
         file = self._env.get(name)

@@ -104,7 +104,7 @@ class Client:
             name: the app's name.
             kind: `container` or `static`.
             write: if an answer was lost, a 409 may mean that this run created the app.
-            fields: the other fields of the body, with the reference's names. A field with None is left out.
+            fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
             RequestRejected: with status 409 when an app with this name exists.

@@ -89,7 +89,7 @@ def _origin(page: URL) -> str:
 
 
 def _login(url: str) -> dict[str, str]:
-    """Return the header for the user and password in the URL. Empty if the URL has none."""
+    """Return the header for the user and password in the URL. Empty without them."""
     page = _parse(url)
     if page is None or not page.username:
         return {}
@@ -115,7 +115,7 @@ def _target(page: URL, location: str) -> str:
         url = ""
     target = _parse(url)
     if target is None or not location:
-        raise RedirectError("its redirect has no valid `Location`")
+        raise RedirectError("its redirect lacks a valid `Location`")
     if _origin(target) != _origin(page):
         # The other origin would receive the credentials, and its pages prove nothing about the app. The
         # message leaves out the path and query, because they may be secrets.
