@@ -1,24 +1,26 @@
-"""The errors of a run: subclasses of `DeployError`, each with its exit code.
+"""The errors of a run, each with its exit code.
 
-`str(error)` says what happened and why, with the platform's own words if there are any; `hint` says what to
-do. This module imports nothing from the package.
+`str(error)` says what failed and why, with a quotation from the platform's response if there is one. `hint`
+says how to fix it. Every module can import this one, because it imports nothing from the package.
 """
 
-# ruff: noqa: N818  users read these names in the table of exit codes
+# ruff: noqa: N818  the table of exit codes shows these names to users
 
 import signal
 from collections.abc import Iterator, Sequence
 
 
 class DeployError(Exception):
-    """The base class. The first line of each subclass's docstring documents its exit code.
+    """The base class of all errors.
+
+    The first line of a subclass's docstring is the exit code's description in the documents.
 
     Attributes:
-        args: the problems, one sentence each; usually one.
+        args: the problems, one sentence each. Usually, there is one.
         exit_code: the exit code of the process.
         run_status: the status of a run that ends with this error.
-        hint: one or two sentences on how to fix the problem; may be empty.
-        retry_after: the wait in seconds that `Retry-After` asked for; 0 without the header.
+        hint: one or two sentences on how to fix the problem, or empty.
+        retry_after: the seconds in the response's `Retry-After`; 0 without the header.
     """
 
     exit_code = 1
@@ -33,32 +35,32 @@ class DeployError(Exception):
         return "; ".join(self.args)
 
     def advise(self, advice: str) -> None:
-        """Add advice to the hint, where more is known than where the error was raised."""
+        """Append advice that the code which raised the error can't give."""
         self.hint = f"{self.hint} {advice}".strip()
 
 
 class ConfigurationError(DeployError):
-    """Inputs are wrong or missing, the folder can't be deployed, or a check stopped the deploy."""
+    """Inputs are wrong or missing, the folder can't be deployed, or a safety check stopped the deploy."""
 
     exit_code = 2
 
 
 class WrongInputs(ConfigurationError):
-    """Inputs are wrong or missing, so the run has not begun."""
+    """Inputs are wrong or missing, so the run didn't start."""
 
 
 class AuthenticationError(DeployError):
-    """The platform does not accept the API key (401)."""
+    """The platform rejected the API key (401)."""
 
     exit_code = 3
 
 
 class RequestRejected(DeployError):
-    """The platform refuses a request: 400, 404 or another 4xx.
+    """The platform rejected a request with 400, 404 or another 4xx.
 
     Attributes:
         status: the HTTP status.
-        answer: the status and the answer's own words, for messages.
+        answer: the status and a quotation from the response, for messages.
     """
 
     exit_code = 4
@@ -70,7 +72,7 @@ class RequestRejected(DeployError):
 
 
 class PlatformUnavailable(DeployError):
-    """No connection, 5xx or 429 for too long, or answers that make no sense."""
+    """No connection, 5xx, 429 or invalid responses for too long."""
 
     exit_code = 5
 
@@ -82,9 +84,9 @@ class LockHeld(DeployError):
 
 
 class LockLost(DeployError):
-    """The deploy lock was lost during the deploy.
+    """The run lost its deploy lock during the deploy.
 
-    Nothing was written after the loss was noticed.
+    The run changes nothing after it notices the loss.
     """
 
     exit_code = 7
@@ -97,23 +99,23 @@ class DeployFailed(DeployError):
 
 
 class Replaced(DeployFailed):
-    """The app runs the image of another deploy."""
+    """The app runs another deploy's image."""
 
     run_status = "superseded"
 
 
 class WentBack(DeployFailed):
-    """The app runs the previous image again: the platform, or another deploy, went back."""
+    """The app runs the previous image again, because the platform or another deploy rolled back."""
 
 
 class DeployTimedOut(DeployError):
-    """`wait-timeout` or `timeout` has expired."""
+    """`wait-timeout` or `timeout` expired."""
 
     exit_code = 9
 
 
 class HealthCheckFailed(DeployError):
-    """The deployed app does not answer as it should."""
+    """The deployed app failed its health check."""
 
     exit_code = 10
 
@@ -132,22 +134,22 @@ class Interrupted(DeployError):
 
 
 def exit_codes() -> Iterator[tuple[str, str, str]]:
-    """Code, class name (empty for none) and meaning of each exit code, for the documents."""
-    yield "0", "", "Done."
-    yield "1", "", "A bug: `log-level: debug` shows the traceback."
+    """Yield each exit code's number, class name (or empty) and description, for the documents."""
+    yield "0", "", "Success."
+    yield "1", "", "A bug. To see the traceback, set `log-level: debug`."
     for error in DeployError.__subclasses__():
         code = "128 + n" if error is Interrupted else str(error.exit_code)
         yield code, error.__name__, (error.__doc__ or "").partition("\n")[0]
 
 
 def combine(errors: Sequence[DeployError]) -> DeployError:
-    """The first error, whose exit code and hint count, with the problems of all."""
+    """Return the first error, with its exit code and hint, but with the problems of all errors."""
     errors[0].args = tuple(problem for error in errors for problem in error.args)
     return errors[0]
 
 
 def unwrap(error: BaseException) -> BaseException:
-    """The most important error of a task group: the first `DeployError`, else the first error."""
+    """Return a task group's most important error: the first `DeployError`, otherwise the first error."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     members = [unwrap(member) for member in error.exceptions]

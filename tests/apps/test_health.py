@@ -95,7 +95,7 @@ class TestContainers:
         world.fault(Kind.HANG, path="/_apps/", times=None)
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
-        assert ": no answer within 20 s; " in error(outcome)
+        assert ": no response within 20 s; " in error(outcome)
         assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.seconds < 8 + 60 + 3
 

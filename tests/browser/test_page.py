@@ -71,7 +71,7 @@ def test_a_deploy_waits_for_the_end_of_an_outage(
         shows(page, "article dd", "free")
         assert page.locator(".now li").filter(has_text="Outage").count() == 0
     assert (outcome.code, outcome.result["files_uploaded"]) == (0, 101), outcome.log
-    assert "sending again" in outcome.log
+    assert "; retrying" in outcome.log
 
 
 def test_a_page_says_that_the_sandbox_is_gone(look: Look, platform: Platform) -> None:

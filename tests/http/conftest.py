@@ -1,4 +1,4 @@
-"""The ways to a server."""
+"""Fixtures that connect to a server in each way."""
 
 import ssl
 from functools import partial
@@ -11,5 +11,5 @@ from tests.http.transports import Reach, reached
 
 @pytest.fixture(params=["plain", "tls", "tunnel"])
 def reach(request: pytest.FixtureRequest, tls: ssl.SSLContext, bundle: Path) -> Reach:
-    """Reaches a server in each way."""
+    """Connect to a server directly, with TLS and through a tunnel."""
     return partial(reached, request.param, tls, bundle)

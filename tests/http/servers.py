@@ -1,4 +1,7 @@
-"""Servers on loopback that speak exact bytes: what no HTTP library would send, or show."""
+"""Servers on loopback that send exact bytes.
+
+No HTTP library would send or show these bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ import trustme
 Handler = Callable[["Peer"], Awaitable[None]]
 
 DEADLOCK = 100_000.0
-"""Virtual seconds after which nothing will happen any more; a test that waits so long fails at once."""
+"""Virtual seconds after which a test fails, because nothing more can happen."""
 
 GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
@@ -24,7 +27,7 @@ FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as its bytes came."""
+    """A request as its bytes arrived."""
 
     line: str
     headers: dict[str, str]
@@ -44,7 +47,7 @@ class Peer:
     server: Server
 
     async def head(self) -> Received:
-        """Read a request's head; headers under lower-case names."""
+        """Read a request's head, with header names in lower case."""
         raw = await self.reader.readuntil(b"\r\n\r\n")
         line, *fields = raw.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
         pairs = (text.split(": ", 1) for text in fields)
@@ -59,14 +62,14 @@ class Peer:
         return received
 
     async def send(self, *pieces: bytes) -> None:
-        """Send each piece on its own."""
+        """Send each piece in a separate packet."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(0)
 
     async def gone(self) -> None:
-        """Read on until the client goes away."""
+        """Read until the client closes the connection."""
         while await self.reader.read(65536):
             pass
 
@@ -83,7 +86,7 @@ class Server:
 
     Attributes:
         requests: what `Peer.request` read, in order.
-        accepted: how many connections there were.
+        accepted: the number of accepted connections.
     """
 
     port: int = 0
@@ -98,7 +101,7 @@ class Server:
 
 @asynccontextmanager
 async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """Run `handler` for each connection; at its end the connection is closed."""
+    """Run `handler` for each connection, then close the connection."""
     server = Server(secure=tls is not None)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -110,7 +113,7 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
         try:
             await handler(Peer(reader, writer, server))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client went away, or the test is over
+            pass  # the client closed the connection, or the test is over
         finally:
             tasks.discard(task)
             writer.close()
@@ -130,19 +133,19 @@ async def serve(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Async
 
 
 async def fine(peer: Peer) -> None:
-    """Answer every request."""
+    """Respond to every request with 200."""
     while True:
         await peer.request()
         await peer.send(FINE)
 
 
 async def reset(peer: Peer) -> None:
-    """End the connection at once, without a word, not even of TLS."""
+    """Reset the connection immediately, even before a TLS handshake."""
     peer.reset()
 
 
 def always(status: int, body: bytes = b"", *headers: str) -> Handler:
-    """Give every request the same answer."""
+    """Return a handler that sends the same response to every request."""
     fields = "".join(f"{header}\r\n" for header in headers)
     length = f"Content-Length: {len(body)}\r\n" if status != 204 else ""
 
@@ -155,7 +158,7 @@ def always(status: int, body: bytes = b"", *headers: str) -> Handler:
 
 
 def first(handler: Handler) -> Handler:
-    """Let `handler` have the first connection; after that, everything is fine."""
+    """Return a handler that runs `handler` for the first connection and `fine` for the others."""
 
     async def handle(peer: Peer) -> None:
         await (handler(peer) if peer.server.accepted == 1 else fine(peer))
@@ -164,7 +167,7 @@ def first(handler: Handler) -> Handler:
 
 
 def tunnel_to(origin: Server) -> Handler:
-    """A proxy that connects everybody to `origin`, whatever they ask for."""
+    """Return a proxy that connects every client to `origin`."""
 
     async def handle(peer: Peer) -> None:
         request = await peer.request()
@@ -190,7 +193,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, both
 
 
 def context_for(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """A server's TLS with a certificate for these names."""
+    """Return a server's TLS context with a certificate for these names."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     return context

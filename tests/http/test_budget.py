@@ -1,4 +1,4 @@
-"""What a request's failures spend of its budget: a table, without clock and requests."""
+"""Retry budget: a table of failures and pauses, without a clock or requests."""
 
 import math
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from zerokie_action.http.budget import UNTIL_DEADLINE, Budget
 from zerokie_action.http.failure import Cause, Failure
 
 REFUSED = Failure("connection refused")
-SILENT = Failure("no answer within 30 s", was_silent=True)
+SILENT = Failure("no response within 30 s", was_silent=True)
 PAGE = Failure("an HTML page", Cause.WRONG_SERVER)
 UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
 GROWING = [0.5, 1, 2, 4]
-"""The first pauses, at their longest; all that follow are five seconds."""
+"""The first pauses at their longest. All further pauses are 5 s."""
 
 
 def asks(seconds: float) -> Failure:
@@ -21,7 +21,7 @@ def asks(seconds: float) -> Failure:
 
 
 class Try(NamedTuple):
-    """An attempt that fails after `takes` seconds, and after a wait for its slot, which may not count."""
+    """An attempt that waits for its slot and then fails after `takes` seconds."""
 
     failed: Failure
     takes: float = 0.0
@@ -38,7 +38,7 @@ def pauses(
     deadline: float = math.inf,
     may_be_wrong: bool = False,
 ) -> list[float | None]:
-    """The pause after each attempt; the last attempt is repeated until the request is given up."""
+    """Return the pause after each attempt. The last attempt repeats until the budget is spent."""
     budget, now, found = Budget(seconds, is_prompt, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
@@ -81,15 +81,15 @@ BUDGETS: dict[str, tuple[list[Try], list[float | None]]] = {
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_what_counts_against_the_budget_of_a_request(name: str) -> None:
-    """It begins with the first failure."""
+def test_the_budget_limits_the_retries_of_a_request(name: str) -> None:
+    """The budget starts with the first failure."""
     tries, expected = BUDGETS[name]
     assert pauses(tries) == expected
 
 
 @pytest.mark.parametrize("jitter", [0, 0.5, 1])
 def test_a_pause_has_at_least_half_of_its_length(jitter: float) -> None:
-    """A pause has at least half of its length; a wait that `Retry-After` asks for is never shorter."""
+    """Jitter halves a pause at most, and it never shortens a `Retry-After`."""
     tries = [*[Try(REFUSED)] * 5, Try(asks(8)), Try(UNTRUSTED)]
     share = (1 + jitter) / 2
     grown = [pause * share for pause in (*GROWING, 5)]
@@ -97,8 +97,8 @@ def test_a_pause_has_at_least_half_of_its_length(jitter: float) -> None:
 
 
 @pytest.mark.parametrize("failed", [REFUSED, SILENT, asks(8), asks(1000), PAGE])
-def test_a_budget_of_0_allows_no_second_attempt(failed: Failure) -> None:
-    """A budget of 0 allows no second attempt, whatever `Retry-After` asks for, also of a wrong server."""
+def test_a_budget_of_0_disables_retries(failed: Failure) -> None:
+    """A budget of 0 disables retries, even with a `Retry-After` or a wrong server."""
     assert pauses([Try(failed, 40)], 0) == [None]
     assert pauses([Try(failed, 40)], 0, is_prompt=True) == [None]
     assert pauses([Try(failed, 40)], 0, may_be_wrong=True) == [None]
@@ -114,16 +114,16 @@ def test_a_budget_of_0_allows_no_second_attempt(failed: Failure) -> None:
     ],
     ids=["pages", "after an answer", "an ingress that starts", "one that stops"],
 )
-def test_a_wrong_api_url_is_given_up_early(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
-    """Before the first answer, 15 s of nothing but what a wrong server says is enough."""
+def test_a_wrong_api_url_fails_early(failed: list[Failure], may_be_wrong: bool, seconds: float) -> None:  # noqa: FBT001
+    """Before the first valid response, 15 s of responses from a wrong server end the retries."""
     found = pauses([Try(each) for each in failed], may_be_wrong=may_be_wrong)
     assert seconds <= sum(each or 0 for each in found) < seconds + 5
 
 
 PROMPT: dict[str, tuple[list[Try], float, float, list[float | None]]] = {
-    # attempts, budget, time that is left
+    # attempts, budget, remaining time
     "short pauses": ([Try(REFUSED)], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
-    "whatever Retry-After asks for": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
+    "even with a long Retry-After": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
     "the first attempt does not count": ([Try(SILENT, 40), Try(REFUSED)], 1, math.inf, [0.2, 0.4, 0.8, None]),
     "as long as there is time": ([Try(asks(60))], UNTIL_DEADLINE, 4, [0.2, 0.4, 0.8, 1, 1, None]),
     "no pause beyond it": ([Try(REFUSED)], UNTIL_DEADLINE, 1.4, [0.2, 0.4, None]),
@@ -134,6 +134,6 @@ PROMPT: dict[str, tuple[list[Try], float, float, list[float | None]]] = {
 
 @pytest.mark.parametrize("name", PROMPT)
 def test_nothing_extends_the_time_at_the_end_of_a_run(name: str) -> None:
-    """The pauses are short, and nothing extends the budget, nor the time that is left."""
+    """The pauses are short, and nothing extends the budget or the remaining time."""
     tries, seconds, left, expected = PROMPT[name]
     assert pauses(tries, seconds, is_prompt=True, deadline=left) == expected

@@ -1,4 +1,4 @@
-"""One connection: what it sends, how an exchange ends, and when it is used again."""
+"""Connections: sent bytes, the end of an exchange, and reuse."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Step = bytes | float | Exception
 
 
 def drips(piece: bytes, seconds: int) -> list[Step]:
-    """A piece each second."""
+    """Return one piece for each second."""
     return [1.0, piece] * seconds
 
 
 @dataclass
 class Body:
-    """A body in pieces of 64 kB, whatever `size` claims; `drawn` bytes of it were asked for."""
+    """A body in pieces of 64 kB, which may differ from its `size`. `drawn` counts the bytes read from it."""
 
     size: int
     length: int | None = None
@@ -57,12 +57,12 @@ class Body:
 
 @dataclass
 class Scripted(ByteStream):
-    """A stream that does what it is told, a step for each read: bytes, seconds, an error; then it hangs.
+    """A scripted stream. Each read takes a step (bytes, seconds or an error), and then the stream hangs.
 
     Attributes:
-        takes: how many bytes it takes before it takes no more.
-        pace: seconds for each packet that it takes.
-        sent: what was sent, by packets.
+        takes: the number of bytes that it accepts.
+        pace: seconds for each accepted packet.
+        sent: the sent packets.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -96,14 +96,14 @@ class Scripted(ByteStream):
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        return {SocketAttribute.raw_socket: lambda: 0}  # standard input: nothing arrives
+        return {SocketAttribute.raw_socket: lambda: 0}  # standard input, where nothing arrives
 
     async def aclose(self) -> None:
         pass
 
 
 def sending(*pieces: bytes) -> Handler:
-    """Read a request and answer with these pieces, each in a packet (and TLS record) of its own."""
+    """Return a handler that sends each of these pieces in a separate packet (and TLS record)."""
 
     async def handle(peer: Peer) -> None:
         await peer.request()
@@ -114,8 +114,8 @@ def sending(*pieces: bytes) -> Handler:
 
 
 @pytest.mark.parametrize("value", ["a\nX: b", "a\rb"])
-async def test_a_line_break_in_a_header_is_refused(value: str) -> None:
-    """No header can begin another one."""
+async def test_a_line_break_in_a_header_is_rejected(value: str) -> None:
+    """A header's value can't start another header."""
     stream, request = Scripted([FINE]), put(SERVER)
     request.headers["X-File"] = value
     with pytest.raises(httpx.LocalProtocolError):
@@ -125,8 +125,8 @@ async def test_a_line_break_in_a_header_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("size", [10, 2 * LIMIT])
 @pytest.mark.parametrize("more", [-1, 1, LIMIT])
-async def test_a_body_of_another_length_fails(size: int, more: int) -> None:
-    """The body has the length that was announced, or the request fails, with no byte too many."""
+async def test_a_body_with_the_wrong_length_fails(size: int, more: int) -> None:
+    """If the length differs from `Content-Length`, the request fails and sends no excess byte."""
     stream = Scripted()
     with pytest.raises(httpx.LocalProtocolError):
         await Connection(stream).send(put(SERVER, Body(size, size + more)))
@@ -135,13 +135,13 @@ async def test_a_body_of_another_length_fails(size: int, more: int) -> None:
 
 
 async def deaf(_peer: Peer) -> None:
-    """Neither read nor close."""
+    """Neither read nor close the connection."""
     await anyio.sleep_forever()
 
 
 @pytest.mark.parametrize("then", [Peer.gone, deaf, reset])
-async def test_an_answer_ends_the_sending(then: Handler, reach: Reach) -> None:
-    """An answer ends the sending, and the connection, whatever the server does with the rest of 20 MB."""
+async def test_a_response_stops_the_sending(then: Handler, reach: Reach) -> None:
+    """A response ends the sending and the connection, even if the server never reads the rest of 20 MB."""
 
     async def handle(peer: Peer) -> None:
         await peer.head()
@@ -158,8 +158,8 @@ async def test_an_answer_ends_the_sending(then: Handler, reach: Reach) -> None:
 
 
 @pytest.mark.parametrize("size", [5, 3 * LIMIT])
-async def test_an_answer_before_a_broken_connection_is_read(size: int) -> None:
-    """An answer that came before the connection broke is read, though nothing more can be sent."""
+async def test_a_response_before_a_broken_connection_is_read(size: int) -> None:
+    """The client reads a response that arrived before the connection broke."""
 
     class Closed(Scripted):
         async def send(self, item: bytes) -> None:  # noqa: ARG002 - of the base class
@@ -169,17 +169,17 @@ async def test_an_answer_before_a_broken_connection_is_read(size: int) -> None:
     assert (response.status_code, response.content) == (413, b"big")
 
 
-async def test_a_2xx_to_half_a_body_is_a_failure() -> None:
-    """A 2xx to a body that was not sent to its end confirms nothing."""
+async def test_a_2xx_before_the_end_of_the_body_is_a_failure() -> None:
+    """A 2xx to an incomplete body confirms nothing."""
     connection = Connection(Scripted([0.1, FINE], takes=1_000_000))
-    said = "the server answered 200 before the body was sent"
+    said = "the server responded with 200 before the whole body was sent"
     with pytest.raises(httpx.RemoteProtocolError, match=said):
         await connection.send(put(SERVER, Body(LARGE)))
     assert not connection.is_idle
 
 
-async def test_a_large_body_arrives_and_the_connection_is_used_again(reach: Reach) -> None:
-    """It arrives as it is, and the connection is used again; a 1xx meanwhile is no answer."""
+async def test_the_connection_is_reused_after_a_large_body(reach: Reach) -> None:
+    """The body arrives unchanged, and a 1xx in between isn't the response."""
 
     async def handle(peer: Peer) -> None:
         while True:
@@ -195,8 +195,8 @@ async def test_a_large_body_arrives_and_the_connection_is_used_again(reach: Reac
     assert server.accepted == 1
 
 
-async def test_a_body_is_read_to_its_end() -> None:
-    """Its source is asked for more after the last byte, whatever has come: it may have changed."""
+async def test_a_body_is_read_to_its_end_after_the_response() -> None:
+    """The client reads on after the last byte, because the source reports a change only there."""
     answered, ended = threading.Event(), threading.Event()
 
     class Late(Body):
@@ -208,7 +208,7 @@ async def test_a_body_is_read_to_its_end() -> None:
     async def handle(peer: Peer) -> None:
         await peer.request()
         await peer.send(FINE)
-        for _ in range(50):  # the client reads it meanwhile
+        for _ in range(50):  # until the client read it
             await anyio.lowlevel.checkpoint()
         answered.set()
         await peer.gone()
@@ -223,8 +223,8 @@ async def test_a_body_is_read_to_its_end() -> None:
     [(anyio.EndOfStream(), "in the middle of its response"), (bytes(1000), "larger than 1000 bytes")],
     ids=["cut off", "too large"],
 )
-async def test_half_a_response_is_none(step: Step, reason: str) -> None:
-    """What the parser refuses fails the exchange, and the connection is not used again."""
+async def test_an_invalid_response_closes_the_connection(step: Step, reason: str) -> None:
+    """A response that the parser rejects fails the exchange, and the connection isn't reused."""
     connection = Connection(Scripted([OK + b"Content-Length: 2000\r\n\r\nhello", step]))
     with pytest.raises(httpx.RemoteProtocolError, match=reason):
         await connection.send(put(SERVER, max_body=1000))
@@ -246,8 +246,10 @@ ALERT.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     ],
     ids=["TLS alert", "broken", "closed", "busy"],
 )
-async def test_an_exchange_that_breaks_may_have_arrived(error: Exception, reason: str, size: int) -> None:
-    """A server that wants a certificate, for one, says so only after the request (TLS 1.3)."""
+async def test_a_request_may_take_effect_before_its_connection_breaks(
+    error: Exception, reason: str, size: int
+) -> None:
+    """For example, a server that requires a client certificate rejects the request only later (TLS 1.3)."""
     request = put(SERVER, Body(size))
     with pytest.raises(httpx.ReadError) as caught:
         await Connection(Scripted([error])).send(request)
@@ -256,8 +258,8 @@ async def test_an_exchange_that_breaks_may_have_arrived(error: Exception, reason
 
 @pytest.mark.parametrize("size", [5, LARGE])
 @pytest.mark.parametrize("end", ["cut off", "reset", "too much", "silent", "cancelled"])
-async def test_a_failed_exchange_leaves_nothing_behind(size: int, end: str) -> None:
-    """Its response is gone at once: what only the collector finds would add up over minutes of retries."""
+async def test_a_failed_exchange_frees_its_memory(size: int, end: str) -> None:
+    """The response is freed immediately, because reference cycles would add up over minutes of retries."""
 
     async def handle(peer: Peer) -> None:
         await peer.head()
@@ -282,21 +284,21 @@ async def test_a_failed_exchange_leaves_nothing_behind(size: int, end: str) -> N
 
 
 def responses() -> int:
-    """How many responses there are in memory."""
+    """Return the number of responses in memory."""
     return sum(isinstance(found, IncomingResponse) for found in gc.get_objects())
 
 
-class TestTwoAnswers:
-    """To one request: a gateway's and then the server's. The second one is nobody's."""
+class TestTwoResponses:
+    """A gateway's and then the server's response to one request. The client must drop the second one."""
 
     REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
 
     @pytest.mark.parametrize("size", [4, 20_000, LIMIT], ids=["small", "of two TLS records", "of a buffer"])
     @pytest.mark.parametrize("apart", [False, True], ids=["in one packet", "in two"])
-    async def test_two_answers_at_once_close_the_connection(
+    async def test_two_responses_together_close_the_connection(
         self, size: int, reach: Reach, *, apart: bool
     ) -> None:
-        """The rest of the buffer may be in TLS, or in anyio, where nobody sees it."""
+        """TLS or anyio may have the second response in a buffer that the client can't see."""
         head = OK + b"Content-Length: %d\r\n\r\n"
         head %= size - (len(head) + 3 if size > 1000 else 0)
         body = b"x" * int(head.split()[4])
@@ -307,8 +309,8 @@ class TestTwoAnswers:
             assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
-    async def test_a_large_second_answer_closes_the_connection(self, reach: Reach) -> None:
-        """The first one fills three TLS records. Of the fourth, TLS keeps a part, and anyio the rest."""
+    async def test_a_large_second_response_closes_the_connection(self, reach: Reach) -> None:
+        """The first response fills three TLS records. TLS and anyio share the fourth."""
         head = OK + b"Content-Length: 49110\r\n\r\n"
         body = bytes(3 * 16384 - len(head))
 
@@ -323,8 +325,8 @@ class TestTwoAnswers:
             assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
-    async def test_a_second_answer_while_idle_closes_the_connection(self, reach: Reach) -> None:
-        """It comes while the connection is idle."""
+    async def test_a_second_response_to_an_idle_connection_closes_it(self, reach: Reach) -> None:
+        """The second response arrives while the connection is idle."""
 
         async def handle(peer: Peer) -> None:
             await peer.request()
@@ -341,15 +343,15 @@ class TestTwoAnswers:
 
 
 async def silent_after(stream: Scripted, body: Body) -> float:
-    """The seconds until an exchange fails with silence, when the request allows 30 s of it."""
+    """Return the seconds until an exchange fails if its request allows 30 s of silence."""
     began = anyio.current_time()
-    with pytest.raises(httpx.ReadTimeout, match="no answer within 30 s"):
+    with pytest.raises(httpx.ReadTimeout, match="no response within 30 s"):
         await Connection(stream).send(put(SERVER, body, silence=30))
     return anyio.current_time() - began
 
 
 class TestTheEnd:
-    """An attempt ends, whatever comes."""
+    """Every attempt ends, even if the server never completes its response."""
 
     @pytest.mark.parametrize(
         ("start", "more"),
@@ -364,26 +366,28 @@ class TestTheEnd:
         ids=["nothing", "headers", "a body", "chunks", "102", "no more after much"],
     )
     @pytest.mark.parametrize("size", [5, 3 * LIMIT])
-    async def test_an_answer_that_drips_is_silence(self, start: bytes, more: bytes, size: int) -> None:
-        """Thirty seconds of nothing, or of a byte, a header or a 102 each second, are silence."""
+    async def test_a_response_that_drips_counts_as_silence(
+        self, start: bytes, more: bytes, size: int
+    ) -> None:
+        """The attempt fails after 30 s without data, or with one byte, header or 102 per second."""
         stream = Scripted([start, *drips(more, 60)])
         assert await silent_after(stream, Body(size)) == pytest.approx(30, abs=0.1)
 
-    async def test_a_slow_line_may_take_minutes(self) -> None:
-        """15 MB at 50 kB/s are five minutes."""
+    async def test_a_slow_response_may_take_minutes(self) -> None:
+        """A response of 15 MB at 50 kB/s takes five minutes."""
         size = 15_000_000
         stream = Scripted([OK + b"Content-Length: %d\r\n\r\n" % size, *drips(bytes(50_000), 300)])
         response = await Connection(stream).send(put(SERVER, silence=30, max_body=size))
         assert len(response.content) == size
 
-    async def test_a_body_that_moves_may_take_as_long_as_it_moves(self) -> None:
-        """A body may take as long as it moves: 20 MB at 64 kB/s."""
+    async def test_a_slow_body_may_take_minutes(self) -> None:
+        """A body of 20 MB at 64 kB/s takes five minutes."""
         stream = Scripted([310.0, FINE], pace=1)
         assert (await Connection(stream).send(put(SERVER, Body(LARGE), silence=30))).content == b"fine"
 
-    @pytest.mark.parametrize("more", [b"", b"X: y\r\n"], ids=["without an answer", "while one drips"])
-    async def test_a_reader_that_stalls_is_given_up(self, more: bytes) -> None:
-        """No more of the body is read than the network takes; an answer that drips does not prolong that."""
+    @pytest.mark.parametrize("more", [b"", b"X: y\r\n"], ids=["without a response", "while one drips"])
+    async def test_a_server_that_stops_reading_fails_the_attempt(self, more: bytes) -> None:
+        """The client then reads no more of the body, and a response that drips doesn't extend the attempt."""
         body = Body(LARGE)
         stream = Scripted([OK, *drips(more, 60)], takes=1_000_000)
         assert await silent_after(stream, body) == pytest.approx(30, abs=0.1)

@@ -1,4 +1,4 @@
-"""What an error and the header `Retry-After` say about a failed attempt."""
+"""Failures: from connection errors, statuses and `Retry-After`."""
 
 import errno
 import socket
@@ -11,10 +11,10 @@ import pytest
 
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure, parse_retry_after
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 
 NOW = 1_772_902_800
-API = httpx.Request("GET", "https://api.test/", extensions=extensions("Looking"))
+API = httpx.Request("GET", "https://api.test/", extensions=RequestOptions(purpose="Looking").extensions)
 
 
 def because(error: httpx.TransportError, cause: BaseException) -> httpx.TransportError:
@@ -33,14 +33,14 @@ NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "ALERT"
 GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
 NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
-NO_ANSWER = because(httpx.ReadTimeout("no answer within 30 s"), TimeoutError())
+NO_ANSWER = because(httpx.ReadTimeout("no response within 30 s"), TimeoutError())
 
 
 def unsent(reason: str, cause: Cause = Cause.OUTAGE) -> Failure:
     return Failure(reason, cause, may_have_arrived=False)
 
 
-UNTRUSTED = "the server's TLS certificate is not trusted (expired)"
+UNTRUSTED = "the server's TLS certificate isn't trusted (expired)"
 NO_TLS_HERE = "TLS failed (WRONG_VERSION_NUMBER)"
 NO_NAME = "the host name can't be resolved (x)"
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
@@ -52,18 +52,18 @@ FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(ALERT), unsent("TLS failed (ALERT)")),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),
-    (NO_ANSWER, Failure("no answer within 30 s", was_silent=True)),
+    (NO_ANSWER, Failure("no response within 30 s", was_silent=True)),
 ]
 
 
 @pytest.mark.parametrize(("error", "expected"), FAILURES, ids=repr)
 def test_only_a_failed_connect_was_not_sent(error: httpx.TransportError, expected: Failure) -> None:
-    """Only a failed connect proves that the request was not sent."""
+    """Only a failed connection attempt proves that the request wasn't sent."""
     assert failure.of_error(API, error) == expected
 
 
-def test_the_context_of_an_error_is_no_cause() -> None:
-    """A release after a certificate error may meet silence, which passes: the context is no cause."""
+def test_the_context_of_an_error_is_not_its_cause() -> None:
+    """If the release after a certificate error times out, the cause is the time-out."""
     silence = because(httpx.ReadTimeout(""), TimeoutError())
     silence.__context__ = GROUP
     assert failure.of_error(API, silence).cause is Cause.OUTAGE
@@ -85,12 +85,12 @@ def test_the_context_of_an_error_is_no_cause() -> None:
 def test_retry_after_is_seconds_or_a_date(
     text: str, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seconds or a date; an invalid value asks for nothing."""
+    """The header has seconds or a date. An invalid value is ignored."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     assert parse_retry_after({"retry-after": text}) == expected
 
 
-ASKS = "said so, and asks to wait for 30 s"
+ASKS = "said so and a Retry-After of 30 s"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ ASKS = "said so, and asks to wait for 30 s"
         (429, Failure(ASKS, may_have_arrived=False, retry_after=30)),
     ],
 )
-def test_a_status_may_pass_with_time(status: int, expected: Failure | None) -> None:
-    """Only a 429 says that the request was not carried out. No status is silence."""
+def test_some_statuses_are_retried(status: int, expected: Failure | None) -> None:
+    """Only a 429 proves that the request didn't take effect. A status never counts as silence."""
     response = httpx.Response(status, headers={"Retry-After": "30"})
     assert failure.of_status(response, "said so") == expected

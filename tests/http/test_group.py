@@ -1,4 +1,4 @@
-"""The requests of one kind: their slots, and the lines about their failures."""
+"""Groups of requests: slots and log lines about failures."""
 
 import anyio
 
@@ -6,7 +6,7 @@ from zerokie_action.http.group import Group
 
 
 async def test_failures_in_flight_together_halve_the_slots_once() -> None:
-    """A success adds 4/n to n; there is always one slot, and never more than at the beginning."""
+    """A success adds 4/n to n slots. There is always one slot, and never more than at the start."""
     group, began = Group("Uploads", 8, print), anyio.current_time()
     slots = list[float]()
     await anyio.sleep(1)
@@ -19,18 +19,18 @@ async def test_failures_in_flight_together_halve_the_slots_once() -> None:
     assert slots == [4, 4, 2, 1, 1, 2, 3, 4, 5, 5, 6, 7, 7, 8, 8, 8, 8]
 
 
-async def test_an_outage_is_a_line_each_15_seconds() -> None:
-    """A line at once, and another each 15 s, however many requests fail; it says for how long."""
+async def test_an_outage_is_logged_every_15_seconds() -> None:
+    """The first line appears immediately. The next ones state how long the outage has lasted."""
     lines: list[str] = []
     group = Group("Uploads", 8, lines.append)
     for _ in range(20):
-        group.sends_again("refused")
+        group.will_retry("refused")
         await anyio.sleep(1)
     group.succeeded()
     await anyio.sleep(11)
-    group.sends_again("silent")
+    group.will_retry("silent")
     assert lines == [
-        "Uploads: refused; sending again",
-        "Uploads: refused; sending again, for 15 s",
-        "Uploads: silent; sending again",
+        "Uploads: refused; retrying",
+        "Uploads: refused for 15 s; retrying",
+        "Uploads: silent; retrying",
     ]

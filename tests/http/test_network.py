@@ -1,4 +1,4 @@
-"""What the environment says of proxies and authorities, and how a host is reached, also through a tunnel."""
+"""Proxies, certificate authorities and tunnels from the environment."""
 
 import base64
 import ssl
@@ -33,10 +33,10 @@ WITH_LOGIN = "http://user:p%40ss%20w%C3%B6rd@127.0.0.1:{}"
         ({"HTTPS_PROXY": "http://p.test"}, API, ("p.test", 80)),
     ],
 )
-async def test_the_port_is_the_urls_or_the_schemes(
+async def test_the_default_port_is_the_schemes(
     env: dict[str, str], url: str, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the port of the URL, or of its scheme."""
+    """The client connects to the URL's port, or to the scheme's default."""
     places: list[tuple[str, int]] = []
 
     async def connect(host: str, port: int) -> None:
@@ -67,7 +67,7 @@ async def test_the_port_is_the_urls_or_the_schemes(
     ],
 )
 def test_the_first_variable_names_the_proxy(env: dict[str, str], url: str, expected: str | None) -> None:
-    """HTTPS_PROXY before ALL_PROXY, lower case before upper, NO_PROXY before all; none for plain http."""
+    """HTTPS_PROXY wins over ALL_PROXY, lower case over upper, NO_PROXY over both. Plain http uses none."""
     proxy = Network(env).proxy_for(url)
     assert (proxy.name.rpartition(" (")[0] if proxy else None) == (expected and f"the proxy {expected}")
 
@@ -76,17 +76,17 @@ def test_the_first_variable_names_the_proxy(env: dict[str, str], url: str, expec
     "proxy", ["http://user:secret@", "http://p:x", "https://user:secret@p", "socks5://user:secret@p:1080"]
 )
 def test_a_wrong_proxy_is_named_by_its_variable(proxy: str) -> None:
-    """The error names the variable and the fix, and not the URL: it may hold a password."""
+    """The error names the variable and the fix, but not the URL, which may contain a password."""
     with pytest.raises(ConfigurationError) as caught:
         Network({"HTTPS_PROXY": proxy}).proxy_for(API)
-    assert str(caught.value).startswith("HTTPS_PROXY is not the URL of an HTTP proxy")
+    assert str(caught.value).startswith("HTTPS_PROXY must be the URL of an HTTP proxy")
     assert "NO_PROXY" in caught.value.hint
     assert "secret" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_only_the_named_bundle_is_trusted(variable: str, bundle: Path) -> None:
-    """The named bundle is all that is trusted; the first variable counts."""
+    """The client trusts only the bundle in the first variable that is set."""
     context = Network({"CURL_CA_BUNDLE": "absent", variable: str(bundle)}).tls
     assert context.cert_store_stats()["x509_ca"] == 1
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -95,11 +95,11 @@ def test_only_the_named_bundle_is_trusted(variable: str, bundle: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_an_unreadable_bundle_is_exit_2(content: bytes | None, tmp_path: Path) -> None:
-    """A bundle that can't be read, or is none, is a configuration error that names the variable."""
+    """An unreadable or invalid bundle is a configuration error that names the variable."""
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    said = f"^SSL_CERT_FILE={file} can't be used as certificate authorities"
+    said = f"^Can't load certificate authorities from SSL_CERT_FILE={file}: "
     with pytest.raises(ConfigurationError, match=said):
         _ = Network({"SSL_CERT_FILE": str(file)}).tls
 
@@ -108,7 +108,7 @@ def test_an_unreadable_bundle_is_exit_2(content: bytes | None, tmp_path: Path) -
 def store(
     request: pytest.FixtureRequest, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """The only place with our authority's certificate. OpenSSL's variables replace the system's paths."""
+    """The only store with the test's authority. OpenSSL's variables replace the system's paths."""
     place, directory = str(request.param), tmp_path / "certs"
     directory.mkdir()
     (directory / "ca.pem").write_bytes(bundle.read_bytes())  # OpenSSL ignores this name
@@ -125,7 +125,7 @@ def store(
 async def test_certifi_is_trusted_only_if_the_system_has_no_certificate(
     store: str, bundle: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system's certificates are in a file, or in a directory under names that OpenSSL finds."""
+    """The system has certificates in a file, or in a directory with OpenSSL's names."""
     where = Mock(return_value=str(bundle) if store == "certifi" else certifi.where())
     monkeypatch.setattr(certifi, "where", where)
     async with serve(fine, tls=tls) as server, transport() as http:
@@ -134,7 +134,7 @@ async def test_certifi_is_trusted_only_if_the_system_has_no_certificate(
 
 
 def saying(answer: bytes, then: str, rest: bytearray | None = None) -> Handler:
-    """A proxy that answers so to CONNECT; `rest` is what it hears after that."""
+    """Return a proxy that responds to CONNECT with these bytes. It appends further data to `rest`."""
     heard = bytearray() if rest is None else rest
 
     async def handle(peer: Peer) -> None:
@@ -147,7 +147,7 @@ def saying(answer: bytes, then: str, rest: bytearray | None = None) -> Handler:
 
 
 async def test_neither_side_of_a_tunnel_sees_the_others_secret(tls: ssl.SSLContext, bundle: Path) -> None:
-    """The proxy sees host, port and its login, the origin the request; neither the other's secret."""
+    """The proxy sees the host, the port and its credentials. Only the origin sees the request."""
     async with (
         serve(fine, tls=tls) as origin,
         serve(tunnel_to(origin)) as proxy,
@@ -167,7 +167,7 @@ async def test_neither_side_of_a_tunnel_sees_the_others_secret(tls: ssl.SSLConte
 
 
 async def test_a_tunnel_to_ipv6(authority: trustme.CA, bundle: Path) -> None:
-    """The address stands in brackets."""
+    """The address is in brackets."""
     async with (
         serve(fine, tls=context_for(authority, "2001:db8::1")) as origin,
         serve(tunnel_to(origin)) as proxy,
@@ -182,8 +182,8 @@ async def test_a_tunnel_to_ipv6(authority: trustme.CA, bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nX: y", GRANTED])
-async def test_each_step_has_ten_seconds(answer: bytes) -> None:
-    """A proxy that does not answer, or an origin that says nothing to TLS."""
+async def test_each_step_of_connecting_has_10_seconds(answer: bytes) -> None:
+    """The limit applies to a proxy or a TLS server that doesn't respond."""
     async with serve(saying(answer, "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
         began = anyio.current_time()
         said = await reason(http, put(PLATFORM))
@@ -196,7 +196,7 @@ async def test_each_step_has_ten_seconds(answer: bytes) -> None:
     [(b" 403 No", "hang"), (b" 407 Login", "hang"), (b" 200 OK", "close"), (b" 200 OK", "hang")],
 )
 async def test_a_failed_tunnel_never_shows_the_key_to_the_proxy(answer: bytes, then: str) -> None:
-    """However a tunnel fails, the key never reaches the proxy; one that wants a login says so."""
+    """The key never reaches the proxy, and a proxy that requires credentials is a 407."""
     rest = bytearray()
     head = b"HTTP/1.1%b\r\nContent-Length: 0\r\n\r\n" % answer
     async with serve(saying(head, then, rest)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
@@ -211,17 +211,15 @@ async def test_a_failed_tunnel_never_shows_the_key_to_the_proxy(answer: bytes, t
     assert b"Bearer" not in rest
 
 
-async def test_a_refused_tunnel_is_named() -> None:
-    """The proxy's refusal is named."""
+async def test_a_rejected_tunnel_names_the_proxys_status() -> None:
+    """The error contains the proxy's status."""
     async with serve(always(403)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
         said = await reason(http, put(PLATFORM))
     assert said == f"403 Forbidden through the proxy {proxy.url} (HTTPS_PROXY)"
 
 
-async def test_a_lost_origin_is_ambiguous_and_no_fault_of_the_proxy(
-    tls: ssl.SSLContext, bundle: Path
-) -> None:
-    """Once the request is through the tunnel, its loss is ambiguous, and says nothing about the proxy."""
+async def test_a_request_lost_behind_a_proxy_may_have_taken_effect(tls: ssl.SSLContext, bundle: Path) -> None:
+    """After the tunnel is open, the failure of a request doesn't blame the proxy."""
 
     async def hang_up(peer: Peer) -> None:
         await peer.request()
@@ -231,8 +229,8 @@ async def test_a_lost_origin_is_ambiguous_and_no_fault_of_the_proxy(
         assert "proxy" not in await reason(http, put(url))
 
 
-async def test_a_missing_proxy_is_named_without_its_password() -> None:
-    """It is named with the variable that it came from, and without its password."""
+async def test_an_unreachable_proxy_is_named_without_its_password() -> None:
+    """The error names the proxy and its variable without the password."""
     async with transport(ALL_PROXY="http://user:pass-word@127.0.0.1:1") as http:
         assert await outcome(http, put(PLATFORM)) == none(sent=False)
         said = "connection refused through the proxy http://127.0.0.1:1 (ALL_PROXY)"

@@ -1,4 +1,4 @@
-"""What is made of a response as it comes: complete, refused, or the last one of its connection."""
+"""Incoming responses: complete, invalid, or the last one of their connection."""
 
 from itertools import chain, repeat
 from typing import NamedTuple
@@ -20,7 +20,7 @@ LIMIT = 64 * 1024
 
 
 def received(*pieces: bytes, max_body: int = MOST) -> IncomingResponse:
-    """A response that comes in these pieces; if it is not complete then, the server closes the connection."""
+    """Return a response that arrives in these pieces. The server then closes an incomplete one."""
     response = IncomingResponse(max_body, ends_with_head=False)
     for piece in pieces:
         response.feed(piece)
@@ -30,7 +30,7 @@ def received(*pieces: bytes, max_body: int = MOST) -> IncomingResponse:
 
 
 class Row(NamedTuple):
-    """A response, what it is, and whether its connection has to be closed."""
+    """A response, its expected content, and whether its connection must be closed."""
 
     answer: bytes
     status: int = 200
@@ -48,7 +48,7 @@ RESPONSES = {
     "a header in Latin-1": Row(OK + b"X: \xe4\r\n" + FOUR),
     "HTTP/1.0 that keeps": Row(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + FOUR),
     "as large as allowed": Row(OK + b"Content-Length: 1000\r\n\r\n" + b"x" * MOST, body=b"x" * MOST),
-    "a coding that nobody asked for": Row(OK + b"Content-Encoding: gzip\r\n" + FOUR),
+    "an unrequested coding": Row(OK + b"Content-Encoding: gzip\r\n" + FOUR),
     "100 and 103": Row(b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nLink: </a>\r\n\r\n" + FINE),
     "150 with a body": Row(b"HTTP/1.1 150 ?\r\nContent-Length: 4\r\n\r\noops" + FINE),
     "503": Row(b"HTTP/1.1 503 Unavailable\r\n" + EMPTY, 503, b""),
@@ -61,14 +61,14 @@ RESPONSES = {
     "504": Row(b"HTTP/1.1 504 Gateway Timeout\r\n" + EMPTY, 504, b"", is_last=True),
     "surplus bytes": Row(FINE + b"!", is_last=True),
     "204 with a body": Row(b"HTTP/1.1 204 No Content\r\n\r\nfine", 204, b"", is_last=True),
-    "two at once": Row(FINE + FINE, is_last=True),
+    "two together": Row(FINE + FINE, is_last=True),
 }
 
 
-@pytest.mark.parametrize("size", [LIMIT, 1], ids=["at once", "in single bytes"])
+@pytest.mark.parametrize("size", [LIMIT, 1], ids=["in one piece", "in single bytes"])
 @pytest.mark.parametrize("name", RESPONSES)
 def test_a_response_is_read_to_its_end(name: str, size: int) -> None:
-    """Where its end is in doubt, it is the last one of its connection."""
+    """If a response's end is ambiguous, it is the last one of its connection."""
     row = RESPONSES[name]
     pieces = [row.answer[start : start + size] for start in range(0, len(row.answer), size)]
     response = received(*pieces)
@@ -76,7 +76,7 @@ def test_a_response_is_read_to_its_end(name: str, size: int) -> None:
     assert (read.status_code, read.content, response.is_last) == (row.status, row.body, row.is_last)
 
 
-CUT, SHORT, NO_HTTP = "in the middle of its response", "without a response", "is not HTTP/1.1 ("
+CUT, SHORT, NO_HTTP = "in the middle of its response", "without a response", "isn't valid HTTP/1.1 ("
 NO_RESPONSES = {
     "nothing": (b"", SHORT),
     "half a head": (OK + b"Content-Le", SHORT),
@@ -91,7 +91,7 @@ NO_RESPONSES = {
     "two lengths": (OK + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine", NO_HTTP),
     "a list of lengths": (OK + b"Content-Length: 4, 5\r\n\r\nfine", NO_HTTP),
     "an endless length": (OK + b"Content-Length: 99999999999999999999999\r\n\r\nfine", NO_HTTP),
-    "a length beside chunked": (OK + b"Content-Length: 9\r\n" + CHUNKED[len(OK) :] + b"0\r\n\r\n", NO_HTTP),
+    "a length with chunked": (OK + b"Content-Length: 9\r\n" + CHUNKED[len(OK) :] + b"0\r\n\r\n", NO_HTTP),
     "a chunk that is too long": (CHUNKED + b"4\r\nfine!\r\n0\r\n\r\n", NO_HTTP),
     "blanks after a chunk's size": (CHUNKED + b"4  \r\nfine\r\n0   \r\n\r\n", NO_HTTP),
     "NUL in a header": (OK + b"X: a\0b\r\n" + FOUR, NO_HTTP),
@@ -109,16 +109,16 @@ NO_RESPONSES = {
 
 
 @pytest.mark.parametrize("name", NO_RESPONSES)
-def test_no_response_says_why(name: str) -> None:
-    """What is cut off, too large, or not strictly HTTP/1.1 is no response."""
+def test_an_invalid_response_is_an_error_with_its_reason(name: str) -> None:
+    """The client rejects a response that is cut off, too large or not strictly HTTP/1.1."""
     answer, reason = NO_RESPONSES[name]
     with pytest.raises(httpx.RemoteProtocolError) as caught:
         received(answer).to_httpx()
     assert reason in str(caught.value)
 
 
-def test_headers_are_those_of_the_response_alone() -> None:
-    """Blanks around a value are none of it; those of a 1xx and trailers are not the response's."""
+def test_headers_exclude_those_of_a_1xx_and_trailers() -> None:
+    """Values are stripped."""
     early = b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n"
     coding = b"X:  a \t\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
     response = received(early + OK + coding + b"0\r\nRetry-After: 9\r\n\r\n").to_httpx()
@@ -126,8 +126,8 @@ def test_headers_are_those_of_the_response_alone() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 30_000, LIMIT])
-def test_a_head_has_64_kb_at_most(cut: int) -> None:
-    """64 kB, however they come."""
+def test_a_head_above_64_kb_is_rejected(cut: int) -> None:
+    """The limit applies to any mix of 1xx, headers and trailers."""
     start = OK + b"Content-Length: 0\r\nX: "
     head = start + b"x" * (LIMIT - len(start) - 4) + b"\r\n\r\n"
     assert received(head[:cut], head[cut:]).is_complete
@@ -149,16 +149,16 @@ def test_a_head_has_64_kb_at_most(cut: int) -> None:
     ],
     ids=["headers", "a header", "trailers", "a chunk's extension", "chunks", "a body", "1xx"],
 )
-def test_an_endless_answer_is_given_up_while_it_comes(start: bytes, more: bytes) -> None:
-    """What never ends is given up before it takes memory."""
+def test_an_endless_response_is_rejected_early(start: bytes, more: bytes) -> None:
+    """The client rejects an endless response before it needs much memory."""
     response = IncomingResponse(MOST, ends_with_head=False)
     with pytest.raises(httpx.RemoteProtocolError):
         any(map(response.feed, chain([start], repeat(more, LIMIT))))
     assert response.received < 3 * LIMIT
 
 
-def test_sizes_of_chunks_do_not_count_as_head() -> None:
-    """The body does not count, nor do the sizes of its chunks, of a byte each."""
+def test_chunk_sizes_are_not_part_of_the_head() -> None:
+    """The limit of the head excludes the body and its chunk sizes, even with one byte per chunk."""
     count = 5000
     head = OK + b"X: " + b"x" * 60_000 + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
     pieces = (head, b"1\r\nx\r\n" * count, b"0\r\nX: " + b"x" * 5000 + b"\r\n\r\n")
@@ -177,7 +177,7 @@ TOKENS = (
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(TOKENS) | st.binary(max_size=20), max_size=40), st.integers(1, 100))
 def test_any_bytes_end_in_a_response_or_an_error(tokens: list[bytes], size: int) -> None:
-    """Cut anywhere, in a response or a `RemoteProtocolError`."""
+    """Any bytes, split anywhere, end in a response or a `RemoteProtocolError`."""
     answer = b"".join(tokens)
     pieces = [answer[start : start + size * 300] for start in range(0, len(answer), size * 300)]
     try:

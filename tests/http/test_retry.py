@@ -1,4 +1,4 @@
-"""How long a request is sent again, how many are sent at once, and what the caller learns."""
+"""Retries: duration, concurrency, and the outcome for the caller."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import Outcome, Sent, extensions
+from zerokie_action.http.request import Outcome, RequestOptions, Sent
 from zerokie_action.http.retry import RetryingClient
 
 LOST = httpx.ReadError("the connection was reset")
@@ -23,7 +23,8 @@ NAME = "Uploading 'a'"
 
 
 def request(group: str = "Uploads", purpose: str = NAME) -> httpx.Request:
-    return httpx.Request("PUT", "https://api.test/", extensions=extensions(purpose, group=group))
+    options = RequestOptions(purpose=purpose, group=group)
+    return httpx.Request("PUT", "https://api.test/", extensions=options.extensions)
 
 
 def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> RetryingClient:
@@ -31,7 +32,7 @@ def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> Ret
 
 
 async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
-    """The error of a request that is given up, and after how many seconds."""
+    """Return the error of a failed request, and the seconds until the error."""
     began = anyio.current_time()
     with pytest.raises(GaveUp) as caught:
         await client.send(request(), read)
@@ -39,11 +40,11 @@ async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
 
 
 class TestBudget:
-    """That `Budget` is asked, and with what; its rules are in `test_budget.py`."""
+    """The retry loop uses a `Budget`, whose rules are in `test_budget.py`."""
 
     @pytest.mark.parametrize("step", [REFUSED, answer(503)])
-    async def test_any_failure_is_sent_again_after_growing_pauses(self, step: Step) -> None:
-        """Any failure, after pauses that double from half a second to five seconds, with jitter."""
+    async def test_any_failure_is_retried_after_growing_pauses(self, step: Step) -> None:
+        """The pauses double from 0.5 s to 5 s, with jitter."""
         script = Script(FINE, *[step] * 8, FINE)
         client = client_of(script)
         for _ in range(2):
@@ -53,7 +54,7 @@ class TestBudget:
 
     @pytest.mark.parametrize("budget", [0, 10])
     async def test_each_request_has_the_whole_budget(self, budget: float) -> None:
-        """Each request has the whole budget; 0 sends nothing again, and no line says so."""
+        """A budget of 0 disables retries and their log lines."""
         lines: list[str] = []
         client = client_of(Script(REFUSED), retry_timeout=budget, log=lines.append)
         for _ in range(2):
@@ -61,8 +62,8 @@ class TestBudget:
             assert budget <= seconds <= budget + bool(lines) * 5
         assert bool(lines) is bool(budget)
 
-    async def test_an_attempt_counts_for_30_seconds_at_most(self) -> None:
-        """An attempt counts for 30 s at most, unless it was silent."""
+    async def test_an_attempt_spends_at_most_30_seconds_of_the_budget(self) -> None:
+        """A silent attempt spends its full length."""
         script = Script(LOST, takes=300)
         await gives_up(client_of(script))
         assert len(script.attempts) == 5
@@ -72,47 +73,47 @@ class TestBudget:
         [([PAGE], 15), ([FINE, PAGE], 120)],
         ids=["nothing else", "after an answer"],
     )
-    async def test_15_seconds_of_nonsense_may_mean_a_wrong_api_url(
+    async def test_15_seconds_of_web_pages_may_mean_a_wrong_api_url(
         self, steps: list[Step], budget: float
     ) -> None:
-        """Before the platform has answered once, 15 s of nothing else may mean a wrong `api-url`."""
+        """The shorter limit applies before the first valid response."""
         client = client_of(Script(*steps))
         if steps[0] is FINE:
             await client.send(request(), read)
         _, seconds = await gives_up(client)
         assert budget <= seconds <= budget + 5
 
-    async def test_a_retry_after_that_is_too_long_is_an_error_at_once(self) -> None:
-        """More than ten minutes is an error at once."""
+    async def test_a_long_retry_after_is_an_error_immediately(self) -> None:
+        """The client doesn't wait for more than ten minutes."""
         error, seconds = await gives_up(client_of(Script(answer(503, retry_after="601"))))
         assert seconds == 0
-        assert str(error) == f"{NAME} failed after 1 attempt: answered 503, and asks to wait for 10 m 01 s"
+        assert str(error) == f"{NAME} failed after 1 attempt: answered 503 and a Retry-After of 10 m 01 s"
 
-    async def test_no_retry_after_is_waited_for_at_the_end_of_a_run(self) -> None:
-        """A request that has to be done in the time that is left does not wait so long."""
+    async def test_retry_after_is_ignored_at_the_end_of_a_run(self) -> None:
+        """The remaining time is too short for a `Retry-After`."""
         with anyio.fail_after(2):
             await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
 
-    async def test_no_pause_outlasts_the_time_that_is_left(self) -> None:
-        """At the end of a run, the error comes before the time is up."""
+    async def test_no_pause_exceeds_the_remaining_time(self) -> None:
+        """At the end of a run, the error is raised before the deadline."""
         with anyio.fail_after(1.4), pytest.raises(GaveUp):
             await client_of(Script(REFUSED)).send(request(), read, UNTIL_DEADLINE)
 
 
-async def test_a_pause_holds_no_slot() -> None:
-    """A request that pauses holds no slot, and waits for another behind the others."""
+async def test_a_pausing_request_frees_its_slot() -> None:
+    """A pausing request frees its slot, and then waits for a new one behind the others."""
     script = Script(REFUSED, FINE, takes=1)
     client = client_of(script, concurrency=1)
     async with anyio.create_task_group() as tasks:
         for name in "abcd":
             tasks.start_soon(client.send, request(purpose=name), read)
-    sent = [each.extensions["purpose"] for each in script.requests]
+    sent = [RequestOptions.of(each).purpose for each in script.requests]
     assert sent == ["a", "b", "c", "d", "a"]
 
 
 class TestWords:
-    async def test_the_error_says_which_request_how_often_and_why(self) -> None:
-        """It says which request failed, how often, for how long, why, and how many others worked."""
+    async def test_the_error_names_the_request_the_attempts_and_the_reason(self) -> None:
+        """The error also states the duration and how many other requests succeeded."""
         script = Script(REFUSED, FINE, FINE, FINE, REFUSED)
         client, errors = client_of(script), list[GaveUp]()
 
@@ -125,11 +126,11 @@ class TestWords:
             for _ in range(3):
                 await client.send(request(), read)
         tried = f"{NAME} failed after {len(script.attempts) - 3} attempts in 2 m "
-        others = ", while 3 others worked: connection refused"
+        others = ", while 3 others succeeded: connection refused"
         assert re.fullmatch(rf"{tried}\d\d s{others}", str(errors[0]))
 
-    async def test_a_time_out_names_what_still_fails(self) -> None:
-        """A time-out names the requests that failed until then, and not those that work again."""
+    async def test_a_time_out_names_the_failing_requests(self) -> None:
+        """A time-out leaves out requests that succeeded again."""
         client = client_of(Script(REFUSED, FINE, REFUSED))
         await client.send(request("Reading a page"), read)
         with anyio.move_on_after(10):
@@ -137,8 +138,8 @@ class TestWords:
         assert client.outages() == "uploads failed (connection refused)"
 
 
-class TestWrite:
-    """What a `Sent` says, whatever leaves `send`."""
+class TestSent:
+    """The state of a `Sent` after every way to leave `send`."""
 
     @pytest.mark.parametrize(
         ("steps", "outcome", "lost"),
@@ -152,8 +153,8 @@ class TestWrite:
             ([PAGE, LOST, REFUSED], Outcome.UNKNOWN, "answered with a page"),
         ],
     )
-    async def test_each_end_is_an_outcome(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
-        """The first lost answer stays noted beside what follows."""
+    async def test_each_result_has_its_outcome(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
+        """The reason of the first lost response stays, even after later responses."""
         sent = Sent()
         try:
             await client_of(Script(*steps)).send(request(), read, sent=sent)
@@ -180,7 +181,7 @@ class TestWrite:
     async def test_a_cancelled_write_is_unknown(
         self, steps: list[Step], seconds: float, outcome: Outcome, lost: str
     ) -> None:
-        """The outcome of a request in flight is unknown."""
+        """The outcome of a cancelled request is unknown."""
         sent = Sent()
         with anyio.move_on_after(seconds):
             await client_of(Script(*steps, takes=1)).send(request(), read, sent=sent)
@@ -190,8 +191,8 @@ class TestWrite:
         ("steps", "outcome"),
         [([], Outcome.REFUSED), ([REFUSED], Outcome.REFUSED), ([LOST], Outcome.UNKNOWN)],
     )
-    async def test_a_guard_that_refuses_sends_nothing(self, steps: list[Step], outcome: Outcome) -> None:
-        """Nothing is sent then, and only an earlier attempt may have taken effect."""
+    async def test_a_guard_can_prevent_an_attempt(self, steps: list[Step], outcome: Outcome) -> None:
+        """The client then sends nothing, and only an earlier attempt may have taken effect."""
         sent, script = Sent(), Script(*steps, FINE)
 
         @contextmanager
@@ -206,8 +207,8 @@ class TestWrite:
         assert sent.outcome is outcome
 
     @pytest.mark.parametrize("budget", [0, 120])
-    async def test_a_shielded_attempt_is_not_repeated_after_a_cancellation(self, budget: float) -> None:
-        """An attempt that fails in its shield after a cancellation is neither repeated nor the error."""
+    async def test_a_shielded_attempt_is_not_retried_after_a_cancellation(self, budget: float) -> None:
+        """Its failure isn't the error either."""
         script = Script(REFUSED, takes=2)
         with anyio.move_on_after(1) as scope:
             client = client_of(script, retry_timeout=budget)
@@ -216,8 +217,8 @@ class TestWrite:
         assert len(script.attempts) == 1
 
     @pytest.mark.parametrize(("step", "attempts"), [(REFUSED, 2), (BUSY, 2), (LOST, 1)])
-    async def test_a_write_that_may_have_arrived_is_not_repeated(self, step: Step, attempts: int) -> None:
-        """It is sent again only if it can't have taken effect."""
+    async def test_a_write_that_may_have_taken_effect_is_not_retried(self, step: Step, attempts: int) -> None:
+        """The client retries it only after an attempt without effect."""
         script = Script(step, FINE)
         try:
             await client_of(script).send(request(), read, is_repeatable=False)

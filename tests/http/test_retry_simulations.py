@@ -1,8 +1,8 @@
-"""Thousands of uploads on a platform that misbehaves: how long they take, and how many requests too many.
+"""Simulated outages: the duration of thousands of uploads, and their excess requests.
 
-Without trouble, 3,000 uploads of 20 ms take 0.94 s of virtual time. The expected figures are medians of five
-seeds of a simulation of the rules, without any of this code; those of uploads that take 5 s are measured
-(four at once need 187.5 s for 150).
+Without an outage, 3,000 uploads of 20 ms take 0.94 s of virtual time. The expected figures are medians of
+five seeds of an independent simulation. The figures for uploads of 5 s are measured (150 uploads, four at a
+time, need 187.5 s).
 """
 
 import random
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.http.transports import read
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 
@@ -25,7 +25,7 @@ READ_TIMEOUT = 30.0
 
 
 async def day(platform: Platform, files: int) -> tuple[float, int]:
-    """Upload the files with 64 workers; return the seconds, and the number of requests too many."""
+    """Upload the files with 64 workers. Return the seconds and the number of excess requests."""
     lines: list[str] = []
     sent = 0
 
@@ -43,8 +43,8 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
 
     async def work() -> None:
         for _ in waiting:
-            more = extensions("Uploading", group="Uploads")
-            await client.send(httpx.Request("PUT", "https://api.test/", extensions=more), read)
+            options = RequestOptions(purpose="Uploading", group="Uploads")
+            await client.send(httpx.Request("PUT", "https://api.test/", extensions=options.extensions), read)
 
     async with anyio.create_task_group() as workers:
         for _ in range(64):
@@ -55,7 +55,7 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
 
 
 def away(length: float) -> Platform:
-    """An outage from 0.3 s on."""
+    """Return an outage that starts after 0.3 s."""
     began = anyio.current_time()
 
     async def answer() -> int | httpx.TransportError:
@@ -67,7 +67,7 @@ def away(length: float) -> Platform:
 
 
 def overload(limit: int, seconds: float) -> Platform:
-    """Requests above `limit` at once fail."""
+    """Return a platform that rejects requests above `limit` concurrent ones."""
     running = 0
 
     async def answer() -> int:
@@ -82,7 +82,7 @@ def overload(limit: int, seconds: float) -> Platform:
 
 
 def queue(servers: int, seconds: float) -> Platform:
-    """Few requests at once, while the others wait. The platform also serves who has hung up."""
+    """Return a platform that queues requests, even those whose client disconnected."""
     free_at = [0.0] * servers
 
     async def answer() -> int | httpx.TransportError:
@@ -96,7 +96,7 @@ def queue(servers: int, seconds: float) -> Platform:
 
 
 def bucket(rate: float, burst: float) -> Platform:
-    """A limit of requests a second, and a burst."""
+    """Return a platform with a rate limit and a burst."""
     level, at = burst, 0.0
 
     async def answer() -> int:
@@ -112,18 +112,18 @@ def bucket(rate: float, burst: float) -> Platform:
 
 
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
-    # the platform, how many uploads, and the expected seconds and requests too many
+    # the platform, the number of uploads, and the expected seconds and excess requests
     "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
-    "500 above 4 at once": (lambda: overload(4, 5), 150, 199.0, 147),
-    "four at once, the rest waits": (lambda: queue(4, 2), 300, 183.5, 64),
+    "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 199.0, 147),
+    "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
 }
 
 
 @pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", DAYS)
-async def test_each_bad_day_ends_in_time(name: str, seeds: int) -> None:
-    """The uploads end soon after an outage; a platform that takes little is slow, and fails nothing."""
+async def test_uploads_end_soon_after_an_outage(name: str, seeds: int) -> None:
+    """The uploads end soon after an outage. A limited platform is slow, but no upload fails."""
     platform, files, seconds, too_many = DAYS[name]
     found = []
     for seed in range(seeds):

@@ -1,4 +1,4 @@
-"""The transport: which connections are used again, and how new ones are opened, also ahead of a request."""
+"""Transport: reused, new and early connections."""
 
 import socket
 import ssl
@@ -19,17 +19,15 @@ PLATFORM = "https://platform.test"
 
 
 async def speak_plain_http(peer: Peer) -> None:
-    """Answer as if there were no TLS."""
+    """Respond without TLS."""
     await peer.reader.read(1)
     await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 class TestConnections:
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_a_connection_idle_for_4_seconds_is_not_used_again(
-        self, idle: float, accepted: int
-    ) -> None:
-        """After four seconds it is not used again: the other side may be about to close it."""
+    async def test_a_connection_idle_for_4_seconds_is_not_reused(self, idle: float, accepted: int) -> None:
+        """The server may be about to close the connection."""
         async with serve(fine) as server, transport() as http:
             assert await outcome(http, put(server.url)) == (200, b"fine")
             await anyio.sleep(idle)
@@ -37,7 +35,7 @@ class TestConnections:
         assert server.accepted == accepted
 
     async def test_a_connection_closed_while_idle_is_replaced(self, reach: Reach) -> None:
-        """It is replaced, and what it said unasked is nobody's answer."""
+        """The client drops an unexpected response and opens another connection."""
 
         async def handle(peer: Peer) -> None:
             await peer.request()
@@ -52,7 +50,7 @@ class TestConnections:
         assert server.accepted == 3
 
     async def test_an_error_drops_the_idle_connections(self) -> None:
-        """They are likely to be dead as well."""
+        """The idle connections are probably broken, too."""
 
         async def handle(peer: Peer) -> None:
             while (await peer.request()).body != b"lost":
@@ -70,7 +68,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("sent", [b"", FINE[:-2]])
     async def test_a_cancelled_request_closes_its_connection(self, sent: bytes, reach: Reach) -> None:
-        """A cancelled request takes its connection with it: nobody reads its answer for another's."""
+        """Its response can't be mistaken for another request's."""
         ended = anyio.Event()
 
         async def handle(peer: Peer) -> None:
@@ -90,7 +88,7 @@ class TestConnections:
 
 @pytest.fixture
 def deaf() -> Iterator[int]:
-    """A port that answers no more connections at all: its queue is full."""
+    """Return a port that accepts no more connections, because its queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as callers:
         for _ in range(4):
             caller = callers.enter_context(socket.socket())
@@ -100,10 +98,10 @@ def deaf() -> Iterator[int]:
 
 
 class TestConnecting:
-    """What fails before the request was sent is known not to have reached the platform."""
+    """A request that fails before it was sent can't have taken effect."""
 
     async def test_connecting_takes_10_seconds_at_most(self, deaf: int) -> None:
-        """Connecting has its own, shorter time."""
+        """Connecting has a shorter limit than a response."""
         async with transport() as http:
             began = anyio.current_time()
             assert await reason(http, put(f"http://127.0.0.1:{deaf}")) == "no connection within 10 s"
@@ -111,10 +109,10 @@ class TestConnecting:
             assert await outcome(http, put(f"http://127.0.0.1:{deaf}")) == none(sent=False)
 
     @pytest.mark.parametrize("trusted", [False, True])
-    async def test_an_unknown_authority_or_name_is_refused(
+    async def test_an_untrusted_certificate_is_rejected(
         self, *, trusted: bool, tls: ssl.SSLContext, authority: trustme.CA, bundle: Path
     ) -> None:
-        """Its authority has to be known, and its name the host's."""
+        """The client must trust the authority, and the certificate must name the host."""
         env = {"SSL_CERT_FILE": str(bundle)} if trusted else {}
         untrusted = none(sent=False, final=True)
         async with serve(fine, tls=tls) as server, transport(**env) as http:
@@ -123,20 +121,22 @@ class TestConnecting:
             assert await outcome(http, put(server.url)) == untrusted
 
     @pytest.mark.parametrize("then", [reset, Peer.gone, speak_plain_http])
-    async def test_a_failed_handshake_was_not_sent(self, then: Handler, bundle: Path) -> None:
-        """Whatever happens in the handshake, the request was not sent."""
+    async def test_a_failed_handshake_means_the_request_was_not_sent(
+        self, then: Handler, bundle: Path
+    ) -> None:
+        """The handshake fails in different ways."""
         async with serve(then) as server, transport(SSL_CERT_FILE=str(bundle)) as http:
             assert await outcome(http, put(server.url.replace("http:", "https:"))) == none(sent=False)
 
 
 class TestAhead:
-    """A connection that is opened ahead of its request. Its failure changes nothing."""
+    """Connections that are opened before their request. Their failure has no effect."""
 
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_a_connection_ahead_is_used_within_4_seconds(
+    async def test_an_early_connection_is_used_within_4_seconds(
         self, idle: float, accepted: int, reach: Reach
     ) -> None:
-        """Also after the tickets that TLS sends."""
+        """TLS session tickets don't prevent that."""
         async with reach(fine) as (server, http, url):
             await http.connect_ahead(httpx.URL(url))
             await anyio.sleep(idle)
@@ -144,16 +144,16 @@ class TestAhead:
                 assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == accepted
 
-    async def test_a_connection_ahead_that_was_closed_is_opened_anew(self, reach: Reach) -> None:
-        """It is opened anew, also where unread tickets came before the end."""
+    async def test_a_closed_early_connection_is_replaced(self, reach: Reach) -> None:
+        """The client notices the end even behind unread TLS session tickets."""
         async with reach(first(reset)) as (server, http, url):
             await http.connect_ahead(httpx.URL(url))
             await anyio.sleep(1)
             assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == 2
 
-    async def test_a_proxys_login_is_the_requests_error(self) -> None:
-        """A proxy that requires a login says so to the request."""
+    async def test_the_request_fails_if_the_proxy_requires_credentials(self) -> None:
+        """The early connection ignores the proxy's 407."""
         async with serve(always(407)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
             await http.connect_ahead(httpx.URL(PLATFORM))
             assert (await outcome(http, put(PLATFORM)))[0] == 407
@@ -162,8 +162,10 @@ class TestAhead:
         ("proxy", "expected"),
         [("http://127.0.0.1:1", httpx.ProxyError), ("socks5://127.0.0.1:1", ConfigurationError)],
     )
-    async def test_a_wrong_proxy_is_the_requests_error(self, proxy: str, expected: type[Exception]) -> None:
-        """A wrong environment is the request's error."""
+    async def test_the_request_fails_if_the_proxy_is_invalid(
+        self, proxy: str, expected: type[Exception]
+    ) -> None:
+        """The early connection ignores the wrong environment."""
         async with transport(HTTPS_PROXY=proxy) as http:
             await http.connect_ahead(httpx.URL(PLATFORM))
             with pytest.raises(expected):

@@ -1,4 +1,4 @@
-"""What we accept as the URL of a request, httpx sends."""
+"""URLs: httpx can send a request to every accepted URL."""
 
 from unittest.mock import patch
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zerokie_action.http import Request
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import web_url
@@ -32,15 +32,17 @@ async def refuse(*_: object, **__: object) -> None:
 @example("http://user:pass@[::1]:80/a?b#c")
 @example(f"http://{'a' * 64}.test/")
 @settings(max_examples=40)
-def test_what_is_accepted_is_sent(text: str) -> None:
-    """No error but those that `fetch` returns as a failure: any other would be a bug in the user's log."""
+def test_httpx_sends_a_request_to_each_accepted_url(text: str) -> None:
+    """Any error that `fetch` doesn't return as a failure would be a bug in the user's log."""
     url = web_url(text)
     if url is None:
         return
     assert url.host
     http = RetryingClient(Transport({}), retry_timeout=0, log=print)
     for given_url in (url, text):
-        request = Request("GET", given_url, headers=HEADERS, extensions=extensions("Looking"))
+        options = RequestOptions(purpose="Looking")
+        options = RequestOptions(purpose="Looking")
+        request = Request("GET", given_url, headers=HEADERS, extensions=options.extensions)
         with patch("anyio.connect_tcp", refuse):
             found = anyio.run(http.fetch, request)
         assert isinstance(found, Failure)
@@ -74,6 +76,6 @@ def test_web_urls_are_accepted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_urls_that_others_read_otherwise_are_refused(text: str) -> None:
-    """Also what some programs read as another host than others."""
+def test_ambiguous_urls_are_rejected(text: str) -> None:
+    """Programs disagree about the host of some of these URLs."""
     assert web_url(text) is None

@@ -1,4 +1,4 @@
-"""Requests over the real transport, and what becomes of them; a transport that does what it is told."""
+"""Requests over the real transport or a scripted one."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -14,14 +14,14 @@ from tests.http.servers import Handler, Server, serve, tunnel_to
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import failure
 from zerokie_action.http.failure import Cause, Failure
-from zerokie_action.http.request import HEADERS, Bytes, Content, ContentStream, extensions
+from zerokie_action.http.request import HEADERS, Bytes, Content, ContentStream, RequestOptions
 from zerokie_action.http.transport import Transport
 
 TARGET = "/v1/apps/site/files/a.txt"
 
 
 def transport(**env: str) -> Transport:
-    """The transport of a run with these variables in its environment."""
+    """Return the transport of a run with these environment variables."""
     return Transport(env)
 
 
@@ -32,7 +32,7 @@ def put(
     silence: float = 60,
     max_body: int = 1_000_000,
 ) -> httpx.Request:
-    """An upload."""
+    """Return an upload request."""
     url = httpx.URL(base + TARGET)
     body = Bytes(content) if isinstance(content, bytes) else content
     headers = {
@@ -42,12 +42,14 @@ def put(
         "Content-Type": "text/plain",
         "Content-Length": str(body.size),
     }
-    more = extensions("Uploading", silence=silence, max_body=max_body)
-    return httpx.Request("PUT", url, headers=headers, stream=ContentStream(body), extensions=more)
+    options = RequestOptions(purpose="Uploading", silence=silence, max_body=max_body)
+    return httpx.Request(
+        "PUT", url, headers=headers, stream=ContentStream(body), extensions=options.extensions
+    )
 
 
 class Reached(NamedTuple):
-    """A server, and a transport that reaches it at `url`."""
+    """A server, and a transport that can connect to it at `url`."""
 
     server: Server
     http: Transport
@@ -59,7 +61,7 @@ Reach = Callable[[Handler], AbstractAsyncContextManager[Reached]]
 
 @asynccontextmanager
 async def reached(way: str, tls: ssl.SSLContext, bundle: Path, handler: Handler) -> AsyncIterator[Reached]:
-    """Serve in the open (`plain`), with `tls`, or through a proxy's `tunnel`."""
+    """Serve without TLS (`plain`), with `tls`, or through a proxy's `tunnel`."""
     async with serve(handler, tls=None if way == "plain" else tls) as server:
         if way != "tunnel":
             async with transport(SSL_CERT_FILE=str(bundle)) as http:
@@ -76,12 +78,12 @@ Outcome = tuple[int, bytes] | tuple[str, bool, bool]
 
 
 def none(*, sent: bool, final: bool = False) -> Outcome:
-    """What `outcome` gives when there was no response."""
+    """Return the value of `outcome` without a response."""
     return ("no response", sent, final)
 
 
 async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
-    """Status and body, or that there was no response and what is known of it."""
+    """Return the status and body, or the details of a failure."""
     try:
         response = await transport.handle_async_request(request)
     except httpx.TransportError as error:
@@ -91,7 +93,7 @@ async def outcome(transport: Transport, request: httpx.Request) -> Outcome:
 
 
 async def reason(transport: Transport, request: httpx.Request) -> str:
-    """Why there was no response."""
+    """Return why no response arrived."""
     with pytest.raises(httpx.TransportError) as caught:
         await transport.handle_async_request(request)
     return failure.of_error(request, caught.value).reason
@@ -106,7 +108,7 @@ def answer(code: int, body: bytes = b"", **headers: str) -> httpx.Response:
 
 
 def read(response: httpx.Response) -> bytes | Failure | DeployError:
-    """A reader of answers: a page makes no sense, and any other 4xx is a refusal."""
+    """Return a response's body, an error for a 4xx, or a failure for a web page or a retryable status."""
     if failed := failure.of_status(response, f"answered {response.status_code}"):
         return failed
     if response.content.startswith(b"<"):
@@ -115,11 +117,11 @@ def read(response: httpx.Response) -> bytes | Failure | DeployError:
 
 
 class Script(Transport):
-    """Does what it is told, one thing an attempt; the last one for ever.
+    """A scripted transport. Each attempt takes one step, and the last step repeats.
 
     Attributes:
-        attempts: when each was made, from the first on.
-        requests: what was sent.
+        attempts: the start times of the attempts.
+        requests: the sent requests.
     """
 
     def __init__(self, *steps: Step, takes: float = 0.0) -> None:

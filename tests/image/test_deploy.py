@@ -168,7 +168,7 @@ def test_a_static_app_cannot_be_restarted(world: World) -> None:
 def test_a_missing_app_cannot_be_restarted(world: World) -> None:
     outcome = restart(world, "nothing")
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"].startswith("Check `app`. A deploy with `create: true` creates an app")
+    assert outcome.outputs["hint"].startswith("Check `app`. To create the app, deploy with `create: true`.")
 
 
 def test_a_restart_does_not_compare_its_credentials_with_the_image(world: World) -> None:

@@ -119,4 +119,4 @@ def test_a_lost_response_with_a_retry_after_of_an_hour_ends_the_run(world: World
     world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
-    assert "and asks to wait for 1 h 00 m" in outcome.outputs["error"]
+    assert "and a Retry-After of 1 h 00 m" in outcome.outputs["error"]

@@ -188,7 +188,7 @@ def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
     world.loop.call_later(20, world.platform.delete_app, "web")
     outcome = deploy(world, rollback=True)
     assert outcome.exit_code == 4
-    assert outcome.outputs["error"].startswith("There is no app 'web' (404: ")
+    assert outcome.outputs["error"].startswith("App 'web' doesn't exist (404: ")
 
 
 @pytest.mark.parametrize("skip", [1, 4], ids=["from the deploy on", "later"])
@@ -228,7 +228,7 @@ def test_timeout_ends_the_wait(world: World) -> None:
     world.fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503)
     outcome = deploy(world, "nginx:3", timeout="1m")
     assert outcome.exit_code == 9
-    assert "looking up app 'web' failed (the platform answered 503" in outcome.outputs["error"]
+    assert "looking up app 'web' failed (the platform responded with 503" in outcome.outputs["error"]
 
 
 def test_the_previous_image_proves_nothing_for_15_seconds(world: World) -> None:

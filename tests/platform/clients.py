@@ -1,4 +1,4 @@
-"""A client of the API, over the real transport or a made-up one."""
+"""API clients over the real transport or a scripted one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,11 +14,11 @@ API = "https://api.test"
 
 @asynccontextmanager
 async def client_of(url: str) -> AsyncIterator[Client]:
-    """The client as a run has it."""
+    """Yield a client like that of a run."""
     async with Transport({}) as transport:
         yield Client(url, KEY, RetryingClient(transport, retry_timeout=0, log=print))
 
 
 def client_over(transport: Script, *, retry_timeout: float = 0) -> Client:
-    """A client over a transport that gives these responses."""
+    """Return a client over a scripted transport."""
     return Client(API, KEY, RetryingClient(transport, retry_timeout=retry_timeout, log=print))

@@ -1,4 +1,4 @@
-"""One call of every endpoint, as the reference shows it."""
+"""One call of every endpoint, with the reference's example."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -41,13 +41,13 @@ FILES: list[dict[str, Any]] = [
 
 
 class Endpoint(NamedTuple):
-    """One call of one endpoint, as in the reference.
+    """One call of one endpoint, with the reference's example.
 
     Attributes:
-        line: method and path that it must send.
-        body: the JSON that it must send; None for no body.
-        answer: status and JSON of the reference.
-        value: what the call returns for that.
+        line: the expected method and path.
+        body: the expected JSON; None without a body.
+        answer: the reference's status and JSON.
+        value: the call's expected result.
     """
 
     call: Call
@@ -155,5 +155,5 @@ WITH_RECORDS = [name for name, endpoint in ENDPOINTS.items() if endpoint.answer[
 
 
 def encoded(content: Any) -> bytes:
-    """A body: JSON, or nothing for None."""
+    """Return a JSON body; empty for None."""
     return b"" if content is None else json.dumps(content).encode()

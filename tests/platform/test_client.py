@@ -1,4 +1,4 @@
-"""The REST API: the request that each endpoint sends, and the value that it returns."""
+"""The REST API's endpoints: requests and results."""
 
 import json
 from collections.abc import Awaitable
@@ -10,13 +10,13 @@ from tests.http.servers import always, serve
 from tests.http.transports import Script, answer
 from tests.platform.clients import KEY, client_of, client_over
 from tests.platform.endpoints import ENDPOINTS, EVERY_ENDPOINT, encoded
-from zerokie_action.http.request import Bytes
+from zerokie_action.http.request import Bytes, RequestOptions
 
 
 class TestRequests:
     @EVERY_ENDPOINT
     async def test_each_endpoint_sends_the_references_request(self, name: str) -> None:
-        """Each endpoint sends one request, as in the reference, and understands the reference's answer."""
+        """Each endpoint also returns the value of the reference's response."""
         endpoint = ENDPOINTS[name]
         status, content = endpoint.answer
         async with (
@@ -41,25 +41,25 @@ class TestRequests:
         assert request.headers == expected
 
     @pytest.mark.parametrize(("name", "silence"), [("find app", 30), ("list files", 120), ("finalize", 120)])
-    async def test_30_seconds_without_a_byte_are_silence(self, name: str, silence: float) -> None:
-        """30 s, but 120 s where a large listing is made, or a purge takes its time."""
+    async def test_an_attempt_fails_after_30_seconds_of_silence(self, name: str, silence: float) -> None:
+        """The limit is 120 s for a large file list and for the purge of a cache."""
         status, content = ENDPOINTS[name].answer
         script = Script(answer(status, encoded(content)))
         await ENDPOINTS[name].call(client_over(script))
-        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
+        assert RequestOptions.of(script.requests[0]).longest_silence == pytest.approx(silence, abs=0.1)
 
     @pytest.mark.parametrize(
         ("size", "silence"), [(0, 30), (250_000, 35), (4_000_000, 110), (20_000_000, 110)]
     )
     async def test_silence_after_a_large_upload_may_last_110_seconds(self, size: int, silence: float) -> None:
-        """The last four megabytes may still be on their way, at 50 kB/s."""
+        """At 50 kB/s, the last 4 MB need 80 s."""
         script = Script(answer(200))
         await client_over(script).put_file("site", "film.mp4", Bytes(bytes(size)), "video/mp4")
-        assert script.requests[0].extensions["silence"] == pytest.approx(silence, abs=0.1)
+        assert RequestOptions.of(script.requests[0]).longest_silence == pytest.approx(silence, abs=0.1)
 
     @pytest.mark.parametrize("name", ["", ".", "..", "/", "a/", "/a", "a//b", "a/../b", "a/.", "./a"])
-    async def test_a_path_that_would_reach_something_else_is_not_sent(self, name: str) -> None:
-        """A file, an app or a domain that would reach something else is refused before anything is sent."""
+    async def test_a_path_to_another_resource_is_not_sent(self, name: str) -> None:
+        """The client rejects such a file, app or domain before it sends anything."""
         carrier = Script(answer(200))
         client = client_over(carrier)
         calls: list[Awaitable[object]] = [

@@ -1,4 +1,4 @@
-"""The REST API: the error that each endpoint raises, and answers that the reference does not describe."""
+"""The REST API's errors, and responses outside the reference."""
 
 from collections.abc import Awaitable
 
@@ -41,7 +41,7 @@ class TestErrors:
         ],
     )
     async def test_a_final_status_is_quoted_with_its_hint(self, status: int, fix: str) -> None:
-        """A gateway's page will do, of any length. It is quoted, and the hint says how to correct that."""
+        """Any body is enough, such as a gateway's page. The error quotes the body."""
         page = b"<html><title>Nothing\n of the API's</title></html>" + b"x" * 500_000
         transport = Script(answer(status, page))
         error = await error_of(client_over(transport, retry_timeout=120).list_apps())
@@ -52,8 +52,8 @@ class TestErrors:
         assert len(transport.requests) == 1
 
     @EVERY_ENDPOINT
-    async def test_a_403_page_is_final_but_to_heartbeat_and_finalize(self, name: str) -> None:
-        """It refuses all requests but heartbeat and finalize: the lock must not depend on a firewall."""
+    async def test_a_403_page_is_final_except_for_heartbeat_and_finalize(self, name: str) -> None:
+        """Heartbeat and finalize are retried, because the lock must not depend on a firewall."""
         transport = Script(*[answer(403, b"<html>")] * 2, answer(401))
         error = await error_of(ENDPOINTS[name].call(client_over(transport, retry_timeout=120)))
         is_of_lock = name in {"heartbeat", "finalize"}
@@ -61,10 +61,10 @@ class TestErrors:
 
     @EVERY_ENDPOINT
     @pytest.mark.parametrize("status", [404, 409])
-    async def test_404_and_409_are_refusals_in_the_platforms_words(self, name: str, status: int) -> None:
-        """Both are refusals in the platform's words, unless nothing is left to do then."""
+    async def test_404_and_409_are_errors_in_the_platforms_words(self, name: str, status: int) -> None:
+        """A 404 for a missing resource isn't an error if nothing is left to do."""
         if (name, status) == ("put file", 404):
-            return  # see below
+            return  # the next test
         transport = Script(answer(status, b'{"error": "its own words"}', retry_after="7"))
         call = ENDPOINTS[name].call(client_over(transport))
         if (name, status) in NOTHING_TO_DO:
@@ -75,8 +75,8 @@ class TestErrors:
         assert (error.status, error.retry_after) == (status, 7.0)
         assert "its own words" in str(error)
 
-    async def test_a_404_to_an_upload_is_sent_again(self) -> None:
-        """The storage may not be ready."""
+    async def test_a_404_for_an_upload_is_retried(self) -> None:
+        """The app's storage may not be ready yet."""
         late = answer(404, b'{"error": "no such app"}')
         transport = Script(late, late, answer(200))
         client = client_over(transport, retry_timeout=120)
@@ -100,34 +100,35 @@ class TestErrors:
             (b'{"error": "<html><title>x</title>"}', '"<html><title>x</title>"'),
         ],
     )
-    def test_the_words_of_an_answer_are_one_line(self, body: bytes, expected: str) -> None:
-        """The platform's own words, or the text of a page's title or of any other body, on one line."""
+    def test_a_quotation_is_one_line(self, body: bytes, expected: str) -> None:
+        """It comes from the platform's `error`, a page's title or any other body."""
         assert words(body, str) == expected
 
     @pytest.mark.parametrize(
         "body",
         [b'{"error":' * 100_000, b'{"error": ' + b"9" * 10_000 + b"}", b'{"error": "\\ud800' + b"x" * 9000],
     )
-    def test_the_words_of_an_answer_are_short(self, body: bytes) -> None:
-        """Whatever the answer is, a few hundred characters of it are quoted."""
+    def test_a_quotation_is_short(self, body: bytes) -> None:
+        """Errors quote at most a few hundred characters of a response."""
         assert len(words(body, str)) < 600
 
 
-class TestOddAnswers:
+class TestOddResponses:
     @EVERY_ENDPOINT
     @pytest.mark.parametrize("status", [200, 404, 409])
-    async def test_a_page_is_no_answer(self, name: str, status: int) -> None:
-        """It has come from a gateway, or from a wrong server, whatever its status is."""
+    async def test_a_web_page_is_a_failure(self, name: str, status: int) -> None:
+        """A gateway or a wrong server sent the page, even with a status of the API."""
         transport = Script(answer(status, b"<!doctype html><title>Not Found</title>"))
         error = await error_of(ENDPOINTS[name].call(client_over(transport)))
         assert isinstance(error, PlatformUnavailable)
-        said = f'https://api.test answered {status} (an HTML page, "Not Found"), but not in the API\'s format'
+        quoted = f'{status} (an HTML page, "Not Found")'
+        said = f"https://api.test responded with {quoted}, but not in the API's format"
         assert str(error).endswith(said)
         assert "Check `api-url`" in error.hint
 
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "finalize"])
     async def test_a_2xx_without_the_record_is_a_failure(self, name: str) -> None:
-        """A 2xx without the record of the reference may have come from a gateway."""
+        """A gateway may have sent the 2xx."""
         error = await error_of(ENDPOINTS[name].call(client_over(Script(answer(200, b"fine")))))
         assert isinstance(error, PlatformUnavailable)
-        assert str(error).endswith('answered 200 ("fine"), but not in the API\'s format')
+        assert str(error).endswith('responded with 200 ("fine"), but not in the API\'s format')

@@ -1,4 +1,4 @@
-"""Every legal file name reaches the platform as exactly that name."""
+"""File names: every legal name reaches the platform unchanged."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ODD_NAMES = {
 
 
 async def test_any_name_is_stored_listed_and_deleted(tmp_path: Path) -> None:
-    """Stored, listed and deleted under its own name."""
+    """Each step uses the unchanged name."""
     names = ODD_NAMES | {"index.html/..a"} | {"a b/.a/100%"}
     platform = Platform(tmp_path)
     platform.apps.create_static("site")

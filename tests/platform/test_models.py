@@ -1,4 +1,4 @@
-"""The platform's records, and what is made of answers that have them, or have them not."""
+"""The platform's records, and responses with and without them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,15 +45,15 @@ PARSERS: dict[str, Callable[[Response], object]] = {
     ids=["nothing", "cut off", "not UTF-8", "a text", "a number", "nested", "too many digits"],
 )
 @pytest.mark.parametrize("name", PARSERS)
-def test_anything_else_is_no_record(name: str, body: bytes) -> None:
-    """It may have come from a gateway."""
+def test_a_response_without_the_record_is_malformed(name: str, body: bytes) -> None:
+    """A gateway may have sent the response."""
     with pytest.raises(Malformed):
         PARSERS[name](answer(200, body))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"fine"])
-def test_the_answer_to_finalize_may_be_anything_but_a_page(body: bytes) -> None:
-    """It may have released the lock: the heartbeat tells."""
+def test_finalize_accepts_any_response_except_a_page(body: bytes) -> None:
+    """The platform may have released the lock, which a heartbeat then shows."""
     parse = parse_optional(Finalized)
     assert parse(answer(200, body)) is None
     with pytest.raises(Malformed):
@@ -67,7 +67,7 @@ def test_the_answer_to_finalize_may_be_anything_but_a_page(body: bytes) -> None:
     ids=["app", "finalized", "domain"],
 )
 def test_optional_fields_may_be_anything(record: dict[str, Any], needed: Any, value: object) -> None:
-    """Unknown fields are ignored; those that we can do without may be missing, null or anything else."""
+    """The parser ignores unknown fields, and optional fields may be missing, null or of any type."""
     odd = dict.fromkeys(record, value) | needed.model_dump(exclude_defaults=True) | {"unknown": 1}
     assert parse_record(type(needed))(answer(200, encoded(odd))) == needed
 
@@ -86,22 +86,22 @@ def test_optional_fields_may_be_anything(record: dict[str, Any], needed: Any, va
     ],
     ids=["usual", "texts", "none", "unknown objects", "negative", "NaN", "infinite", "of 400 digits"],
 )
-def test_a_listed_file_has_a_length_or_none(fields: str, expected: RemoteFile) -> None:
-    """Of 63 bits, whatever is listed beside it."""
+def test_a_file_may_lack_its_length(fields: str, expected: RemoteFile) -> None:
+    """A length has at most 63 bits, and other fields are ignored."""
     listing = f'[{{"path": "/a", {fields}}}, {{"path": "directory/"}}]'.encode()
     assert parse_files(answer(200, listing)) == {"a": expected}
 
 
 @pytest.mark.parametrize("listing", [b'[{"path":"a"},{"length":1}]', b'[{"path":"a"},[{"path":"b"}]]', b"{}"])
-def test_a_listing_has_nothing_but_files(listing: bytes) -> None:
-    """Whatever the answer is, it is either a list of files or refused."""
+def test_a_file_list_with_other_items_is_malformed(listing: bytes) -> None:
+    """A response is either a list of files or malformed."""
     with pytest.raises(Malformed):
         parse_files(answer(200, listing))
 
 
 @pytest.mark.parametrize("parse", [parse_apps, parse_files])
 def test_an_empty_list_may_be_null_or_a_204(parse: Callable[[Response], object]) -> None:
-    """Go writes `null` for an empty list."""
+    """Go servers write `null` for an empty list."""
     assert not parse(answer(200, b"null"))
     assert not parse(answer(204))
 
@@ -115,8 +115,8 @@ def test_an_empty_list_may_be_null_or_a_204(parse: Callable[[Response], object])
         (Lock(locked=True, deploy_session_id="another"), False),
     ],
 )
-def test_a_lock_without_a_session_is_ours(lock: Lock, *, ours: bool) -> None:
-    """A 200 that names another session, or no lock, is no lock of ours."""
+def test_a_lock_without_a_session_is_the_runs(lock: Lock, *, ours: bool) -> None:
+    """The run doesn't hold the lock if the response names another session."""
     assert lock.is_held_by(SESSION) is ours
 
 
@@ -129,6 +129,6 @@ def test_a_lock_without_a_session_is_ours(lock: Lock, *, ours: bool) -> None:
         ("https://xn--i-7iq.invalid/", ""),
     ],
 )
-def test_an_unusable_url_is_no_address(url: str, address: str) -> None:
-    """An app has no address then, as where the platform gives none."""
+def test_an_unusable_url_is_ignored(url: str, address: str) -> None:
+    """The app then lacks an address, as without a `url`."""
     assert App(url=url).address == address

@@ -1,4 +1,4 @@
-"""Reading public pages: without the key, and never from another origin than the given one."""
+"""Public pages: read without the key, and only from the given origin."""
 
 import select
 import socket
@@ -24,7 +24,7 @@ async def page(url: str, **options: Any) -> Response:
 
 
 def redirect(locations: Mapping[str, str]) -> Handler:
-    """Redirect from each of these paths; any other path is fine."""
+    """Return a handler that redirects these paths and responds with 200 to others."""
 
     async def handle(peer: Peer) -> None:
         while True:
@@ -38,8 +38,8 @@ def redirect(locations: Mapping[str, str]) -> Handler:
     return handle
 
 
-async def test_a_page_gets_its_own_login_and_no_key() -> None:
-    """The login of the URL, and nothing of the API's."""
+async def test_a_page_receives_its_own_credentials_without_the_key() -> None:
+    """The request has the URL's credentials, but not the API's."""
     async with serve(fine) as server:
         assert (await page(server.url.replace("//", "//user:pass%20word@"))).content == b"fine"
         assert (await page(server.url)).content == b"fine"
@@ -85,10 +85,10 @@ async def test_another_3xx_is_a_response(status: int) -> None:
         ("http://other:secret@www.example.com/b", "/b"),
     ],
 )
-async def test_each_request_to_the_origin_has_the_login(
+async def test_each_request_to_the_origin_has_the_credentials(
     monkeypatch: pytest.MonkeyPatch, location: str, target: str
 ) -> None:
-    """The given URL's own, whatever the redirect says."""
+    """They come from the given URL, even if the redirect has others."""
     connect_tcp = anyio.connect_tcp
 
     async def handle(peer: Peer) -> None:
@@ -120,8 +120,8 @@ async def test_each_request_to_the_origin_has_the_login(
         ("https://127.0.0.1:{own}/b", "https://127.0.0.1:{own}"),
     ],
 )
-async def test_another_origin_gets_no_request(location: str, origin: str) -> None:
-    """It would get the login. The error names nothing that may be a secret."""
+async def test_a_redirect_to_another_origin_is_not_followed(location: str, origin: str) -> None:
+    """The other origin would receive the credentials. The error leaves out possible secrets."""
     async with serve(fine) as other:
         locations: dict[str, str] = {}
         async with serve(redirect(locations)) as server:
@@ -137,14 +137,14 @@ async def test_another_origin_gets_no_request(location: str, origin: str) -> Non
 @pytest.mark.parametrize(
     "location", ["", "http://[", "http://h:x/", "mailto:a@b.example", "ftp://127.0.0.1/"]
 )
-async def test_a_redirect_to_nowhere_is_told(location: str) -> None:
+async def test_a_redirect_without_a_valid_location_is_an_error(location: str) -> None:
     async with serve(redirect({"a": location})) as server:
-        with pytest.raises(RedirectError, match="its redirect has no valid `Location`"):
+        with pytest.raises(RedirectError, match="its redirect lacks a valid `Location`"):
             await page(f"{server.url}/a", redirects=3)
 
 
-async def test_a_url_that_the_query_makes_too_long_is_told() -> None:
-    """Without the query, it is just short enough."""
+async def test_a_url_above_the_length_limit_is_an_error() -> None:
+    """Only the added query makes the URL too long."""
     location = "/b?" + "\N{PILE OF POO}" * 5_456
     async with serve(redirect({"a": location})) as server:
         with pytest.raises(PageError, match="this is not the URL of a page"):
@@ -167,28 +167,28 @@ async def test_what_is_no_url_is_told() -> None:
     assert shown_url("http://h:x/") == "an invalid URL"
 
 
-async def test_ten_seconds_of_silence_end_a_page() -> None:
-    """The silence is the caller's."""
+async def test_a_page_fails_after_10_seconds_of_silence() -> None:
+    """The caller sets the limit."""
     began = anyio.current_time()
     async with serve(Peer.gone) as server:
-        with pytest.raises(PageError, match="no answer within 10 s"):
+        with pytest.raises(PageError, match="no response within 10 s"):
             await page(server.url)
     assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 
 
 def test_shown_url_shows_no_secrets() -> None:
-    """Neither user nor password nor query nor fragment."""
+    """It leaves out user, password, query and fragment."""
     assert shown_url("https://u:p@h.example:8443/a?t=1#f") == "https://h.example:8443/a"
 
 
-async def test_nothing_is_opened_ahead_for_no_url() -> None:
-    """An address that would not be asked is not connected to."""
+async def test_no_early_connection_for_an_invalid_url() -> None:
+    """The client doesn't connect to an address without a valid URL."""
     async with transport() as sends:
         await connect_ahead("ftp://127.0.0.1", RetryingClient(sends, retry_timeout=0, log=print))
 
 
-def test_the_connection_for_the_manifest_is_opened_while_the_zone_is_listed(world: World) -> None:
-    """When the zone is asked for, the connection is there."""
+def test_the_manifests_connection_is_opened_during_the_file_list(world: World) -> None:
+    """The connection is ready when the file list arrives."""
     assert world.run().exit_code == 0
     opened: list[bool] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -199,8 +199,8 @@ def test_the_connection_for_the_manifest_is_opened_while_the_zone_is_listed(worl
     assert opened == [True]
 
 
-def test_a_silent_address_that_is_not_needed_costs_no_time(world: World) -> None:
-    """A first deploy to an app that exists reads no manifest."""
+def test_a_silent_address_does_not_delay_a_deploy_without_a_manifest(world: World) -> None:
+    """A first deploy to an existing app doesn't read a manifest."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         world.platform.public_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         outcome = world.run()

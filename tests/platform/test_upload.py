@@ -1,4 +1,4 @@
-"""Uploads and deletions at once, and how they end."""
+"""Concurrent uploads and deletions, and their end."""
 
 import os
 import signal
@@ -18,20 +18,20 @@ MANY = {f"{number}.txt": b"x" for number in range(12)} | PAGE
 
 
 def sent(outcome: Outcome, part: str = ".txt") -> int:
-    """How many uploads of such files were sent."""
+    """Return the number of uploads whose path matches."""
     return sum(record.method == "PUT" and part in record.path for record in outcome.requests)
 
 
-def test_each_file_has_the_type_of_its_name(world: World) -> None:
-    """Each file is stored with the type of its name."""
+def test_a_files_name_determines_its_type(world: World) -> None:
+    """The platform stores each file with this type."""
     assert world.run().exit_code == 0
     types = world.platform.content_types("site")
     assert types["index.html"] == "text/html; charset=utf-8"
     assert types["assets/style.css"] == "text/css; charset=utf-8"
 
 
-def test_as_many_requests_at_once_as_concurrency_says(world: World) -> None:
-    """As many requests at once as `concurrency` says, for uploads and for deletions."""
+def test_concurrency_limits_the_parallel_requests(world: World) -> None:
+    """The limit applies to uploads and to deletions."""
     running = {"PUT": 0, "DELETE": 0}
     most = dict(running)
 
@@ -50,8 +50,8 @@ def test_as_many_requests_at_once_as_concurrency_says(world: World) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "confirmed"), [(0.8, 7), (60, 4)])
-def test_a_refusal_waits_for_what_was_sent(world: World, seconds: float, confirmed: int) -> None:
-    """It takes effect whoever waits, so its answer is waited for, but not for ever; nothing more is sent."""
+def test_a_rejected_upload_waits_for_requests_in_flight(world: World, seconds: float, confirmed: int) -> None:
+    """They may take effect anyway, so the run waits for their responses."""
     world.write(MANY)
     refused = Fault(Kind.STATUS, "PUT", ".txt", skip=4, status=400)
     slow = Fault(Kind.DELAY, "PUT", ".txt", skip=4, times=None, seconds=seconds)
@@ -65,10 +65,10 @@ def test_a_refusal_waits_for_what_was_sent(world: World, seconds: float, confirm
 @pytest.mark.parametrize(
     "step", [0, 8, 16, 24, *(pytest.param(step, marks=pytest.mark.exhaustive) for step in range(1, 40))]
 )
-def test_a_cancel_at_any_moment_waits_for_what_was_sent(
+def test_a_cancelled_run_waits_for_requests_in_flight(
     world: World, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    """Also in the step of the event loop in which a request would be sent: what is sent is waited for."""
+    """The cancellation may come in the step of the event loop that sends a request."""
     begun = anyio.Event()
     handle = Transport.handle_async_request
 
@@ -95,8 +95,8 @@ def test_a_cancel_at_any_moment_waits_for_what_was_sent(
     assert outcome.outputs["files_uploaded"] == len(world.stored())
 
 
-def test_a_large_upload_that_is_cut_is_sent_again(world: World) -> None:
-    """It is sent again from the beginning."""
+def test_an_interrupted_large_upload_is_retried(world: World) -> None:
+    """The retry starts again with the first byte."""
     size = 8_000_000
     world.write({"film.mp4": bytes(size)} | PAGE)
     world.platform.faults.add(Fault(Kind.RESET_UPLOAD, path="film", size=size // 2, times=2))

@@ -41,8 +41,8 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     "a file": (2, {"directory": "../folder/index.html"}, "is a file. Set the folder that contains the site (unpack an archive first)"),
     "empty folder": (2, {"directory": "empty"}, "contains nothing to deploy (0 ignored)"),
     # --- the platform
-    "wrong key": (3, {"api_key": SECRET}, "Check that the secret behind `api-key` holds a current key"),
-    "unknown app": (4, {"app": "sitee"}, "There is no app 'sitee' (404"),
+    "wrong key": (3, {"api_key": SECRET}, "Check that the secret for `api-key` contains a valid key"),
+    "unknown app": (4, {"app": "sitee"}, "App 'sitee' doesn't exist (404"),
     "image for a static app": (2, {"image": "nginx:2", "app": "site"}, "is a static app; `image` is for container apps"),
     "folder for a container app": (2, {"app": "web"}, "is a container app; `directory` is for static apps"),
 }  # fmt: skip

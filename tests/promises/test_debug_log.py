@@ -1,4 +1,4 @@
-"""What `log-level: debug` shows of the requests: each attempt, how it ended, how long it took."""
+"""`log-level: debug`: each attempt, its result and its duration."""
 
 import re
 
@@ -8,12 +8,12 @@ from tests.support.world import API_KEY, Outcome, World
 
 
 def traced(outcome: Outcome) -> list[str]:
-    """The lines about requests."""
+    """Return the log lines about requests."""
     return re.findall(r"^(?:GET|PUT|POST|DELETE) /v1/.*$", outcome.log, re.MULTILINE)
 
 
 def test_debug_shows_every_attempt_and_no_key(world: World) -> None:
-    """With its status, or why there was no answer, in the order in which they ended; the key is nowhere."""
+    """Each line has the status or the reason for the failure, in the order of completion."""
     world.fault(Kind.STATUS, "PUT", "/files/index.html$", status=503)
     world.fault(Kind.RESET, "PUT", "/files/index.html$")
     outcome = world.run(log_level="debug")
@@ -23,10 +23,10 @@ def test_debug_shows_every_attempt_and_no_key(world: World) -> None:
     assert API_KEY not in outcome.log
 
 
-def test_debug_shows_the_requests_that_nobody_waited_for(world: World) -> None:
-    """A run that ends early says what it did not wait for."""
+def test_debug_shows_aborted_requests(world: World) -> None:
+    """A run that ends early logs the requests that it aborted."""
     world.fault(Kind.HANG, "GET", "/files$")
     tell(world, after=3)
     outcome = world.run(log_level="debug")
     assert outcome.exit_code == 143
-    assert "GET /v1/apps/site/files: given up after 3 s" in traced(outcome)
+    assert "GET /v1/apps/site/files: aborted after 3 s" in traced(outcome)

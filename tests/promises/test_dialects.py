@@ -271,7 +271,7 @@ def test_a_failed_purge_is_green_with_the_platforms_words(world: World) -> None:
     world.platform.dialect.speak("finalize=502")
     outcome = step(world)
     unknown, purge = outcome.outputs["warnings"]
-    assert unknown.startswith("Finalize returned no deploy ID: the platform answered 502 (")
+    assert unknown.startswith("Finalize returned no deploy ID: the platform responded with 502 (")
     assert '502 ("' in unknown
     assert "The CDN's cache may not have been purged" in purge
 

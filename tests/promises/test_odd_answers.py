@@ -1,4 +1,4 @@
-"""Answers that a platform should not give: the deploy is done, and the reports must not undo that."""
+"""Unexpected responses: reports must not turn a complete deploy into a failure."""
 
 import json
 import random
@@ -17,8 +17,8 @@ from zerokie_action.errors import exit_codes
 from zerokie_action.report import files
 
 
-def test_a_report_that_cannot_be_made_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the reason: the others are written, and the deploy is what it was."""
+def test_a_failed_report_does_not_stop_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other reports are written, and the deploy's status stays the same."""
 
     def fail(*_: object) -> str:
         raise ZeroDivisionError
@@ -39,7 +39,7 @@ ODD: list[object] = [
 
 
 def odd_answer(chance: random.Random) -> bytes:
-    """Every fourth value is none that the reference describes."""
+    """Return a response in which every fourth value differs from the reference."""
 
     def value(usual: object) -> object:
         odd = [*ODD, "".join(chance.choices(HAZARDS, k=4))]
@@ -54,8 +54,8 @@ def odd_answer(chance: random.Random) -> bytes:
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 100))]
 )
-def test_a_platform_that_answers_anything_is_never_a_bug(world: World, seed: int) -> None:
-    """It ends with a documented exit code, without a bug, and all reports can be read back."""
+def test_unexpected_responses_never_cause_a_bug(world: World, seed: int) -> None:
+    """The run ends with a documented exit code, and all of its reports are valid."""
     chance = random.Random(seed)  # noqa: S311 nothing secret
 
     async def answer(peer: Peer) -> None:
@@ -87,7 +87,7 @@ def test_a_platform_that_answers_anything_is_never_a_bug(world: World, seed: int
 
 @pytest.mark.parametrize("level", ["info", "debug"])
 def test_a_bug_is_one_line_in_all_reports(world: World, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
-    """One line, in all reports; the traceback takes memory only where somebody wants to read it."""
+    """The run formats the traceback, which takes memory, only for `log-level: debug`."""
 
     async def fail(*_args: object) -> None:
         raise MemoryError

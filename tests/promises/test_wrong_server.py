@@ -1,4 +1,4 @@
-"""A wrong `api-url`, or something that answers in the platform's place: nothing that it says is believed."""
+"""A wrong `api-url`, or another server that responds: the action trusts none of its responses."""
 
 import pytest
 
@@ -19,18 +19,18 @@ OBJECT = (b'{"error": {"message": "no route"}}', '"{"error": {"message": "no rou
     ],
     ids=["directory", "image", "destroy"],
 )
-def test_a_wrong_server_is_exit_5_after_one_question(
+def test_a_wrong_server_is_exit_5_after_one_request(
     world: World, inputs: dict[str, object], answer: tuple[bytes, str]
 ) -> None:
-    """It says what came and what to check, and no word about the app; nothing more is asked for."""
+    """The error quotes the response without a claim about the app, and the hint says what to check."""
     running_web(world)
     body, told = answer
     world.fault(Kind.STATUS, status=404, body=body, times=None)
     outcome = world.run(**inputs)
     assert outcome.exit_code == 5, outcome.log
-    assert f"answered 404 ({told}), but not in the API's format" in outcome.outputs["error"]
+    assert f"responded with 404 ({told}), but not in the API's format" in outcome.outputs["error"]
     assert "Check `api-url`" in outcome.outputs["hint"]
-    for said in ("not exist", "not found (", "app not found", "Destroyed", "was refused"):
+    for said in ("not exist", "n't exist", "not found (", "app not found", "Destroyed", "was refused"):
         assert said not in outcome.log
     asked = {(record.method, record.path) for record in outcome.requests}
     assert asked == {("GET", f"/v1/apps/{inputs.get('app', 'site')}")}
@@ -46,7 +46,7 @@ def test_a_wrong_server_is_exit_5_after_one_question(
 def test_a_page_for_one_kind_of_request_releases_the_lock(
     world: World, method: str, path: str, inputs: dict[str, object]
 ) -> None:
-    """A gateway may let some requests through: its 404 is not taken for the platform's."""
+    """A gateway may pass some requests on, and its 404 isn't mistaken for the platform's."""
     world.fault(Kind.STATUS, method, path, status=404, body=PAGE[0], times=None)
     outcome = world.run(**inputs)
     assert outcome.exit_code == 5, outcome.log

@@ -1,4 +1,4 @@
-"""What the tests behind real servers share: a platform, and folders to deploy."""
+"""Fixtures for tests with real servers: a platform and folders to deploy."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    """A platform with the static app `site`, which has no files yet."""
+    """Yield a platform with the empty static app `site`."""
     platform = Platform.start(tmp_path / "platform")
     try:
         platform.create(APP)
@@ -30,27 +30,27 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts deploys, and leaves none behind."""
+    """Yield a function that starts deploys. The end of the test stops them."""
     with starting(tmp_path) as start:
         yield start
 
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 3,000 files and an index."""
+    """Return a folder with 3,000 files and an index."""
     sizes = [500 + 37 * number % 3_500 for number in range(3_000)]
     return make_folder(tmp_path_factory.mktemp("large") / "folder", sizes)
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 50 files and an index."""
+    """Return a folder with 50 files and an index."""
     return make_folder(tmp_path_factory.mktemp("small") / "folder", range(1_000, 51_000, 1_000))
 
 
 @pytest.fixture(scope="session")
 def undisturbed(large: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """The deploy of the large folder through an nginx that nothing happens to."""
+    """Return the outcome of a deploy of the large folder through an undisturbed nginx."""
     folder = tmp_path_factory.mktemp("undisturbed")
     platform = Platform.start(folder / "platform")
     try:

@@ -1,4 +1,4 @@
-"""Deploys as CI jobs run them: `entrypoint.py` in a process of its own, with nothing of ours around it."""
+"""Deploys like those of CI jobs: `entrypoint.py` in its own process."""
 
 import json
 import os
@@ -20,7 +20,7 @@ APP = "site"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a deploy ended, with its JSON result, and its seconds by the wall clock."""
+    """The end of a deploy, with its JSON result and its duration in real seconds."""
 
     code: int
     log: str
@@ -29,11 +29,11 @@ class Outcome:
 
 
 class Deploy:
-    """A deploy that has been started. `wait` has to be called, or `close`.
+    """A started deploy. The caller must call `wait` or `close`.
 
     Args:
-        workspace: where it runs and writes its result.
-        env: its environment, beside what every process has.
+        workspace: the working directory, which also receives the result.
+        env: environment variables, in addition to the usual ones.
     """
 
     def __init__(self, workspace: Path, env: Mapping[str, str]) -> None:
@@ -55,24 +55,24 @@ class Deploy:
             )
 
     def log(self) -> str:
-        """What it has said so far."""
+        """The log so far."""
         return (self._workspace / "deploy.log").read_text("utf-8")
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait until it holds.
+        """Wait until the condition is true.
 
         Raises:
-            RuntimeError: the deploy ended before that.
+            RuntimeError: when the deploy ends first.
         """
         wait_until(lambda: holds() or self._process.poll() is not None, "what the test waits for")
         if not holds():
             raise RuntimeError(f"the deploy ended early: {self.log()[-2000:]}")
 
     def wait(self, patience: float = 120.0) -> Outcome:
-        """Wait for the end, and kill it when that does not come.
+        """Wait for the end, or kill the deploy after a time limit.
 
         Raises:
-            TimeoutError: it did not end in time.
+            TimeoutError: when the deploy doesn't end in time.
         """
         try:
             code = self._process.wait(patience)
@@ -85,14 +85,14 @@ class Deploy:
         return Outcome(code, self.log(), result, seconds)
 
     def close(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the deploy if it still runs."""
         self._process.kill()
         self._process.wait()
 
 
 @contextmanager
 def starting(folder: Path) -> Iterator[Callable[..., Deploy]]:
-    """Starts deploys, each in a workspace of its own below the folder, and leaves none behind."""
+    """Yield a function that starts deploys, each in its own workspace, and stop them at the end."""
     deploys: list[Deploy] = []
 
     def start(env: Mapping[str, str]) -> Deploy:
@@ -107,7 +107,7 @@ def starting(folder: Path) -> Iterator[Callable[..., Deploy]]:
 
 
 def inputs(url: str, folder: Path, **more: str) -> dict[str, str]:
-    """The environment for a deploy of a folder to the app `site` behind this URL."""
+    """Return the environment for a deploy of a folder to the app `site` at this URL."""
     given = {"api_url": url, "api_key": API_KEY, "app": APP, "directory": str(folder), **more}
     return {f"ZEROKIE_{name.upper()}": value for name, value in given.items()}
 
@@ -124,7 +124,7 @@ def make_folder(folder: Path, sizes: Sequence[int]) -> Path:
 
 
 def require_deployed(outcome: Outcome, platform: Platform, folder: Path) -> None:
-    """The promise of a deploy that succeeded: exit code, bytes, lock, outputs, and no key in the log."""
+    """Check a successful deploy: exit code, bytes, lock, outputs, and a log without the key."""
     assert outcome.code == 0, outcome.log
     files, stored, app = contents(folder), platform.stored(APP), platform.app(APP)
     assert stored.keys() == files.keys()
@@ -147,7 +147,7 @@ def require_deployed(outcome: Outcome, platform: Platform, folder: Path) -> None
 
 
 def require_failed(outcome: Outcome, platform: Platform, code: int, *says: str) -> None:
-    """The promise of a deploy that failed: exit code, lock, outputs, and an error that says all of this."""
+    """Check a failed deploy: exit code, lock, outputs, and an error with these texts."""
     assert outcome.code == code, outcome.log
     require_free_lock(platform)
     assert (outcome.result["status"], outcome.result["exit_code"]) == ("failed", code)
@@ -157,5 +157,5 @@ def require_failed(outcome: Outcome, platform: Platform, code: int, *says: str) 
 
 
 def require_free_lock(platform: Platform) -> None:
-    """Nobody holds the app's deploy lock."""
+    """Check that the app's deploy lock is free."""
     assert platform.app(APP)["lock"] is None

@@ -1,4 +1,4 @@
-"""HAProxy in front of a platform."""
+"""HAProxy as a gateway before a platform."""
 
 from urllib.parse import urlsplit
 
@@ -25,8 +25,8 @@ class Haproxy(Server):
 
     Args:
         upstream: the platform's URL.
-        directives: what is special about the gateway, a line each.
-        idle: how long it keeps an idle connection.
+        directives: additional configuration, one per line.
+        idle: the time for which it keeps an idle connection.
     """
 
     program = "haproxy"

@@ -1,4 +1,4 @@
-"""nginx in front of a platform."""
+"""nginx as a gateway before a platform."""
 
 from urllib.parse import urlsplit
 
@@ -38,9 +38,9 @@ class Nginx(Server):
 
     Args:
         upstream: the platform's URL.
-        directives: what is special about the gateway.
-        authority: signs a certificate for `host`; then it serves https.
-        host: the name that it has for clients; it listens on 127.0.0.1, or on this IPv6 address.
+        directives: additional configuration.
+        authority: signs a certificate for `host`, so that nginx serves https.
+        host: the name for clients. nginx listens on 127.0.0.1, or on this IPv6 address.
     """
 
     program = "nginx"
@@ -62,7 +62,7 @@ class Nginx(Server):
 
     @property
     def url(self) -> str:
-        """The gateway's address, as its clients know it."""
+        """The gateway's URL for clients."""
         return f"{'https' if self._authority else 'http'}://{self._host}:{self.port}"
 
     def configure(self) -> None:

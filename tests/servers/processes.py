@@ -1,4 +1,4 @@
-"""Server programs of the system as child processes, on loopback, each in a folder of its own."""
+"""The system's server programs as child processes on loopback."""
 
 import os
 import random
@@ -23,18 +23,18 @@ _LISTENS = "0A"
 
 
 def need(name: str) -> str:
-    """The path of a program that these tests run."""
+    """Return the path of a program that these tests run."""
     return find_program(name, from_="run ./.ci/servers")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, also while its server is away.
+    """Return a free port of 127.0.0.1, which stays free while its server is stopped.
 
-    It is below the range from which the kernel takes ports for connections that go out: else one of the
-    deploy's own connections could get the port of a server that is about to come back.
+    The port is below the kernel's range for outgoing connections. Otherwise, one of the deploy's connections
+    could take the port of a server that is about to restart.
     """
     ends = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
-    dice = random.SystemRandom()  # the tests' own generator has the same seed in every process
+    dice = random.SystemRandom()  # the tests' generator has the same seed in every process
     while True:
         port = dice.randrange(10_000, ends)
         with socket.socket() as sock, suppress(OSError):
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether anybody listens on this TCP port. It opens no connection, which a server would note."""
+    """Return whether a server listens on this TCP port, without a connection that it would log."""
     rows = [
         row.split()
         for table in ("tcp", "tcp6")
@@ -54,10 +54,10 @@ def listens(port: int) -> bool:
 
 
 def wait_until(holds: Callable[[], object], what: str, patience: float = _PATIENCE) -> None:
-    """Look again and again until it holds.
+    """Poll until the condition is true.
 
     Raises:
-        TimeoutError: it did not hold in time.
+        TimeoutError: when the condition doesn't become true in time.
     """
     deadline = time.monotonic() + patience
     while not holds():
@@ -67,14 +67,14 @@ def wait_until(holds: Callable[[], object], what: str, patience: float = _PATIEN
 
 
 class Server:
-    """A server program that runs as long as the `with` block, and can be stopped and started in it.
+    """A server program that runs during a `with` block, which can stop and start it.
 
-    It runs as a user without rights where the tests run as root, and ends with the tests even when those
+    If the tests run as root, the program runs as an unprivileged user. It ends with the tests, even if they
     are killed.
 
     Attributes:
-        folder: where it runs, with its configuration and logs.
-        port: where it listens on loopback.
+        folder: the working directory with configuration and logs.
+        port: its port on loopback.
     """
 
     program: str
@@ -86,7 +86,7 @@ class Server:
         self._command = [need("setpriv"), "--pdeathsig=TERM", *user, need(self.program)]
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
-        # pytest's own folders are closed to everybody but their owner.
+        # Only the owner can read pytest's own folders.
         self.folder = Path(mkdtemp(prefix=f"zerokie-{self.program}-"))
         if os.geteuid() == 0:
             os.chown(self.folder, _NOBODY, _NOBODY)
@@ -107,7 +107,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The server's address."""
+        """The server's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def configure(self) -> None:
@@ -124,7 +124,7 @@ class Server:
         """Start the program and wait until it listens.
 
         Raises:
-            RuntimeError: it ended, with what it wrote.
+            RuntimeError: when the program ends, with its output.
         """
         with (self.folder / "output.log").open("ab") as output:
             process = self._process = subprocess.Popen(
@@ -140,14 +140,14 @@ class Server:
             raise RuntimeError(f"{self.program} ended with {process.returncode}: {self.output()[-2000:]}")
 
     def stop(self) -> None:
-        """End the program at once, with all of its connections. Its port refuses new ones then."""
+        """End the program and all of its connections immediately. Its port then refuses new ones."""
         assert self._process is not None
         self._process.terminate()
         self._process.wait(_PATIENCE)
         wait_until(lambda: not listens(self.port), f"the end of {self.program}")
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Stop the program and clean up."""
         if self._process is not None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -158,11 +158,11 @@ class Server:
         shutil.rmtree(self.folder)
 
     def seen(self, part: str = "") -> list[str]:
-        """The requests in its log that have this part, a line each; a server may have no such log."""
+        """Return the log lines of requests that contain this text. Some servers lack such a log."""
         log = self.folder / "access.log"
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
         return [line for line in lines if part in line]
 
     def output(self) -> str:
-        """What the program wrote."""
+        """Return the program's output."""
         return (self.folder / "output.log").read_text("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""squid as the only way out."""
+"""squid as the only route to the platform."""
 
 from urllib.parse import quote
 
@@ -36,19 +36,19 @@ NAMES = ("platform.test", "pages.test")
 
 
 class Squid(Server):
-    """squid as a proxy that may connect to any port. It logs lines such as `200 CONNECT platform.test:443`.
+    """squid as a proxy to any port. It logs lines such as `200 CONNECT platform.test:443`.
 
     Args:
-        user, password: who may use it. Without white space and shell's own characters.
+        user, password: the credentials, without white space or a shell's special characters.
     """
 
     program = "squid"
 
     def __init__(self, user: str, password: str) -> None:
         super().__init__()
-        # The name is that of its shared memory, which another squid must not have.
+        # The service name is also the name of its shared memory, so it must be unique.
         self.arguments = ("-N", "-n", f"zerokie{self.port}", "-f", "squid.conf", "-d", "1")
-        # squid hands over what it got in `Proxy-Authorization` percent-encoded, in one line.
+        # squid passes on the percent-encoded credentials of `Proxy-Authorization` in one line.
         self._login = f"'{quote(user)} {quote(password)}'"
 
     def configure(self) -> None:

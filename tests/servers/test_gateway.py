@@ -1,4 +1,4 @@
-"""Deploys through a gateway that restarts, reloads, or refuses."""
+"""Deploys through a gateway that restarts, reloads or rejects requests."""
 
 import time
 from pathlib import Path
@@ -15,8 +15,10 @@ MARGIN = 30.0
 """Seconds beside the ideal ones that a busy machine may take."""
 
 
-def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: Outcome, start: Start) -> None:
-    """A gateway that is gone for a while costs this while, and the log tells of it as of one event."""
+def test_a_gateway_restart_delays_the_deploy(
+    platform: Platform, large: Path, undisturbed: Outcome, start: Start
+) -> None:
+    """The restart only delays the deploy, and the log shows it as one event."""
     gap = 6.0
     with Nginx(platform.url) as nginx:
         deploy = start(inputs(nginx.url, large))
@@ -28,17 +30,17 @@ def test_a_gateway_that_restarts(platform: Platform, large: Path, undisturbed: O
 
     require_deployed(outcome, platform, large)
     assert outcome.seconds < undisturbed.seconds + gap + MARGIN
-    assert "; sending again" in outcome.log
+    assert "; retrying" in outcome.log
     assert outcome.log.count("\n") <= undisturbed.log.count("\n") + 6 + gap / 5
 
 
 @pytest.mark.parametrize(
     ("program", "size"), [("nginx", "2.0 MB"), ("nginx", "200 MB"), ("haproxy", "20.0 MB")]
 )
-def test_a_file_that_is_too_large(
+def test_a_file_above_the_gateways_limit_fails_the_deploy(
     program: str, size: str, platform: Platform, tmp_path: Path, start: Start
 ) -> None:
-    """A 413 in the middle of an upload is final, and named with the file and its size."""
+    """A 413 during an upload is final, and the error names the file and its size."""
     folder = make_folder(tmp_path / "folder", [1_000] * 20)
     with (folder / "film.mp4").open("wb") as film:
         film.truncate(int(float(size.split(maxsplit=1)[0]) * 1_000_000))
@@ -52,15 +54,15 @@ def test_a_file_that_is_too_large(
         refused = [line.split()[:3] for line in server.seen("/film.mp4")]
 
     require_failed(outcome, platform, 4, "film.mp4", size, "413")
-    assert "; sending again" not in outcome.log
+    assert "; retrying" not in outcome.log
     if program == "nginx":
         assert refused == [["413", "PUT", f"/v1/apps/{APP}/files/film.mp4"]]
 
 
-def test_connections_that_end_at_the_worst_moment(
+def test_requests_on_closing_connections_are_retried(
     platform: Platform, large: Path, undisturbed: Outcome, start: Start
 ) -> None:
-    """A gateway that closes idle connections at once resets some requests. They are sent again."""
+    """A gateway that closes idle connections immediately resets some requests."""
     with Haproxy(platform.url, idle="1ms") as gateway:
         outcome = start(inputs(gateway.url, large, concurrency="8")).wait()
 
@@ -68,8 +70,8 @@ def test_connections_that_end_at_the_worst_moment(
     assert outcome.seconds < undisturbed.seconds + MARGIN
 
 
-def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
-    """50 kB/s: what the kernel takes at once is still on its way when nothing more can be sent."""
+def test_a_deploy_over_a_slow_connection(platform: Platform, tmp_path: Path, start: Start) -> None:
+    """At 50 kB/s, the data in the kernel's buffers is still on its way after the last write."""
     folder = make_folder(tmp_path / "folder", [2_000_000])
     limit = (
         "filter bwlim-in slow default-limit 50000 default-period 1s",
@@ -79,12 +81,12 @@ def test_a_slow_line(platform: Platform, tmp_path: Path, start: Start) -> None:
         outcome = start(inputs(gateway.url, folder)).wait()
 
     require_deployed(outcome, platform, folder)
-    assert "; sending again" not in outcome.log
+    assert "; retrying" not in outcome.log
     assert outcome.seconds > 30
 
 
-def test_ipv6(platform: Platform, small: Path, start: Start) -> None:
-    """An address in brackets."""
+def test_a_deploy_over_ipv6(platform: Platform, small: Path, start: Start) -> None:
+    """The URL has an address in brackets."""
     with Nginx(platform.url, host="[::1]") as gateway:
         outcome = start(inputs(gateway.url, small)).wait()
 

@@ -13,10 +13,10 @@ from tests.support.platform import API_KEY, Platform
 PASSWORD = "pass-5e1f"  # noqa: S105 - of a proxy that ends with its test
 
 
-def test_the_api_through_a_proxy(
+def test_a_deploy_through_a_proxy(
     platform: Platform, small: Path, authority: trustme.CA, bundle: Path, start: Start
 ) -> None:
-    """Everything goes through tunnels of the proxy, to a name that only it can resolve, with a private CA."""
+    """Only the proxy can resolve the name, and the platform's certificate is from a private CA."""
     host = "platform.test"
     with Nginx(platform.url, authority=authority, host=host) as nginx, Squid("robot", PASSWORD) as squid:
         proxy = squid.url.replace("://", f"://robot:{PASSWORD}@")

@@ -1,4 +1,4 @@
-"""Runs whose working directory is in a checkout."""
+"""Runs with a working directory in a checkout."""
 
 import os
 
@@ -10,7 +10,7 @@ SHOP = "git@gitlab.com:acme/web/shop.git"
 def run_in_checkout(
     world: World, origin: str, env: dict[str, str] | None = None, **inputs: object
 ) -> Outcome:
-    """Run in a folder of a checkout with this `origin`; without one, outside of all checkouts."""
+    """Run in a folder of a checkout with this `origin`, or outside any checkout without an `origin`."""
     here = world.folder.parent
     if origin:
         here = here / f"checkout of {origin.rpartition('/')[2]}" / "web"

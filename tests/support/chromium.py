@@ -1,4 +1,4 @@
-"""A real Chromium, driven by Playwright: for the tests of the sandbox's page, and for the pictures."""
+"""A real Chromium, driven by Playwright, for the sandbox's page and the pictures."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FLAGS = (
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A Chromium without windows.
+    """Yield a headless Chromium.
 
     Raises:
-        FileNotFoundError: it is not installed.
+        FileNotFoundError: when it isn't installed.
     """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of a group that few need
 

@@ -1,4 +1,4 @@
-"""Killed runs, and the cleanup of what they leave, in virtual time."""
+"""Killed runs and their lock cleanup, in virtual time."""
 
 import io
 from collections.abc import Mapping
@@ -17,30 +17,30 @@ from zerokie_action.lock.saved import SavedLocks
 
 
 def state_file(world: World) -> Path:
-    """The `state-file` of all runs from now on."""
+    """Set the `state-file` of all further runs."""
     file = world.folder.parent / "state.json"
     world.env["ZEROKIE_STATE_FILE"] = str(file)
     return file
 
 
 def leave(file: Path, app: str, session: str) -> None:
-    """A run records in its `state-file` that it asks for the lock, and is killed."""
+    """Kill a run after it recorded its lock request in its `state-file`."""
     with closing(SavedLocks(lambda _state: None, file)) as records:
         records.add(app, session)
 
 
 def recorded(file: Path) -> list[tuple[str, ...]]:
-    """App and session of each lock that a cleanup finds in the state file, the newest first."""
+    """Return the app and session of each lock in the state file, newest first."""
     with closing(SavedLocks(lambda _state: None, file)) as records:
         return [tuple(lock) for lock in records.held()]
 
 
 def clean_up(world: World, state: Mapping[str, str] | None = None, **inputs: Any) -> str:
-    """Run the cleanup with the inputs of a run; returns its log.
+    """Run the lock cleanup with the inputs of a run, and return its log.
 
     Args:
-        world: has the platform and the environment.
-        state: what the CI system has kept, as `STATE_` variables.
+        world: the platform and the environment.
+        state: the CI system's state, for `STATE_` variables.
         inputs: as for `World.run`.
     """
     log = io.StringIO()

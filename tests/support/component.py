@@ -1,4 +1,4 @@
-"""The GitLab component as GitLab reads it: inputs are put in as text, then the YAML is read."""
+"""The GitLab component as GitLab reads it: inputs replace text before the YAML is parsed."""
 
 import json
 import os
@@ -17,14 +17,14 @@ COMPONENT = Path(__file__).resolve().parents[2] / "templates" / "deploy.yml"
 
 @cache
 def component_inputs() -> dict[str, Any]:
-    """The inputs that the component declares."""
+    """Return the inputs that the component declares."""
     header: dict[str, Any] = next(yaml.load_all(COMPONENT.read_text("utf-8"), yaml.CSafeLoader))
     inputs: dict[str, Any] = header["spec"]["inputs"]
     return inputs
 
 
 def component(**given: object) -> dict[str, Any]:
-    """The jobs for these inputs (names with `_`)."""
+    """Return the jobs for these inputs (names with `_`)."""
     declared = component_inputs()
     values = {"action-image": "zerokie-action"} | {
         name: row["default"] for name, row in declared.items() if "default" in row
@@ -48,11 +48,11 @@ def component(**given: object) -> dict[str, Any]:
 
 
 class InvalidInputError(Exception):
-    """GitLab creates no pipeline, and names the input."""
+    """GitLab rejects the pipeline and names the input."""
 
 
 def _whole(pattern: str) -> str:
-    """In GitLab `$` matches at the end of the text only."""
+    """Return an expression in which `$` matches only at the end of the text, as in GitLab."""
     return re.sub(r"\$$", r"\\Z", pattern)
 
 
@@ -61,7 +61,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """The value of a job's variable: `$NAME` and `${NAME}` are other variables, and `$$` is a dollar sign."""
+    """Return a job's variable with `$NAME` and `${NAME}` expanded. `$$` is a dollar sign."""
     return re.sub(
         r"\$(?:(\$)|(\w+)|\{(\w+)\})",
         lambda found: found[1] or variables.get(found[2] or found[3], ""),
@@ -70,7 +70,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def passed_on(job: dict[str, Any], folder: Path, **env: str) -> dict[str, str]:
-    """What the job's script hands to `zerokie-deploy`; empty when it does not come so far."""
+    """Return the environment that the job's script passes to `zerokie-deploy`; empty if it stops before."""
     seen = folder / "seen"
     program = folder / "zerokie-deploy"
     program.write_text(f"#!/bin/sh\nenv --null > {seen}\n", "utf-8")

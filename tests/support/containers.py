@@ -1,4 +1,4 @@
-"""The container app `web`, and answers of the platform about it that are not its own."""
+"""The container app `web`, and simulated responses about it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LOOK = r"/v1/apps/web$"
 
 
 def running_web(world: World) -> None:
-    """The app runs `OLD`, since long."""
+    """Create the app, which has run `OLD` for a long time."""
     world.platform.apps.create_container("web", image=OLD, port=80)
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
@@ -26,23 +26,23 @@ def deploy(world: World, image: str = NEW, **inputs: object) -> Outcome:
 
 
 def takes(world: World, seconds: float) -> None:
-    """Containers take so long to come up."""
+    """Set the seconds until a container runs."""
     world.platform.apps.rollout = Rollout(seconds=seconds)
 
 
 def says(world: World, *, skip: int = 1, times: int | None = 1, **app: str) -> None:
-    """What the platform answers about the app, after `skip` true answers."""
+    """Replace the platform's responses about the app, after `skip` true ones."""
     body = json.dumps({"name": "web"} | app).encode()
     world.fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
 
 
 def asked(outcome: Outcome) -> int:
-    """How many deploys were asked for."""
+    """Return the number of requested deploys."""
     return len(outcome.sent("POST", "/deploy$"))
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """The log without the first line and the API's URL, the port, and seconds that depend on jitter."""
+    """Return the log without the first line, the API's URL, the port and seconds that depend on jitter."""
     port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")
     base = port.partition("/_apps")[0]
     log = outcome.log.replace(base, "http://platform") if base else outcome.log
@@ -51,6 +51,6 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def tell(world: World, *, after: float) -> None:
-    """SIGTERM in so many seconds."""
+    """Send SIGTERM after these seconds."""
     world.signals.install()
     world.loop.call_later(after, os.kill, os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A local platform in a process of its own, as a test sees it."""
+"""A local platform in its own process, with helpers for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Platform:
-    """`url` is the API's address, `data` the folder of all its state."""
+    """A platform. `url` is the API's URL, and `data` is the folder with its state."""
 
     url: str
     process: subprocess.Popen[str]
@@ -30,7 +30,7 @@ class Platform:
 
     @classmethod
     def start(cls, data: Path, *dialect: str, deploy_seconds: float = 0.2) -> Platform:
-        """Start one on a free port; container apps run at once, or after so many seconds."""
+        """Start a platform on a free port. Container apps run immediately, or after these seconds."""
         options = ["--port=0", f"--data={data}", f"--api-key={API_KEY}", f"--deploy-seconds={deploy_seconds}"]
         options += [f"--dialect={answer}" for answer in dialect]
         command = [sys.executable, "-m", "sandbox", *options]
@@ -47,20 +47,20 @@ class Platform:
         self.process.communicate(timeout=_PATIENCE)
 
     def inputs(self, spelling: str = "ZEROKIE_", **inputs: str) -> dict[str, str]:
-        """The environment that gives these inputs, beside the API's address and key."""
+        """Return the environment with these inputs, the API's URL and the key."""
         given = {"api_url": self.url, "api_key": API_KEY, **inputs}
         return {f"{spelling}{name.upper()}": value for name, value in given.items()}
 
     def fault(self, kind: str, **fields: Any) -> None:
-        """Let something go wrong; see the sandbox's `Fault`."""
+        """Add a fault; see the sandbox's `Fault`."""
         self.client.post("/_sandbox/faults", json={"kind": kind, **fields}).raise_for_status()
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self.client.delete("/_sandbox/faults").raise_for_status()
 
     def speak(self, **answers: str) -> None:
-        """Speak another dialect: `speak(**{"image": "full"})`."""
+        """Switch to another API variant: `speak(**{"image": "full"})`."""
         self.client.patch("/_sandbox/dialect", json=answers).raise_for_status()
 
     def create(self, app: str) -> None:
@@ -68,46 +68,46 @@ class Platform:
         self.client.post("/v1/apps", json={"name": app, "type": "static"}).raise_for_status()
 
     def state(self) -> dict[str, Any]:
-        """Apps and requests so far."""
+        """Return the apps and the requests so far."""
         state: dict[str, Any] = self.client.get("/_sandbox/state").raise_for_status().json()
         return state
 
     def app(self, name: str) -> dict[str, Any]:
-        """One app: status, lock, files, deployments."""
+        """Return an app with its status, lock, files and deployments."""
         app: dict[str, Any] = self.state()["apps"][name]
         return app
 
     def requests(self, method: str, path: str) -> list[dict[str, Any]]:
-        """The requests with this method whose path has this part."""
+        """Return the requests with this method and this text in the path."""
         return [
             seen for seen in self.state()["requests"] if seen["method"] == method and path in seen["path"]
         ]
 
     def wait_until(self, holds: Callable[[], Any]) -> None:
-        """Look again and again until it holds."""
+        """Poll until the condition is true."""
         deadline = time.monotonic() + _PATIENCE
         while not holds():
             assert time.monotonic() < deadline, self.state()["requests"]
             time.sleep(0.02)
 
     def stored(self, app: str) -> dict[str, bytes]:
-        """A static app's files as they lie on the platform's disk: bytes by path."""
+        """Return a static app's stored files as bytes by path."""
         blobs = self.data / "blobs"
         return {path: (blobs / str(blob)).read_bytes() for path, blob in self._files(app).items()}
 
     def site(self, app: str) -> dict[str, bytes]:
-        """What the world sees of a static app: bytes by path."""
+        """Return a static app's public files as bytes by path."""
         url = self.app(app)["url"].rstrip("/")
         return {path: self.client.get(f"{url}/{quote(path)}").content for path in self._files(app)}
 
     def _files(self, app: str) -> dict[str, str]:
-        """The app's files, our own manifests aside: blobs by path."""
+        """Return the app's files without the manifests, as blobs by path."""
         files = {file["path"]: file["blob"] for file in self.app(app)["files"]}
         return {path: blob for path, blob in files.items() if not path.startswith("_zerokie/")}
 
 
 def fill(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make the folder hold exactly these files; directories stay."""
+    """Replace the folder's files with these files. Directories stay."""
     for old in [path for path in folder.rglob("*") if not path.is_dir()]:
         old.unlink()
     for path, content in files.items():
@@ -116,6 +116,6 @@ def fill(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder: bytes by path."""
+    """Return a folder's files as bytes by path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

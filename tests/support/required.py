@@ -1,4 +1,7 @@
-"""What some tests need of the machine. They are marked, and fail where it is missing."""
+"""Programs that marked tests need.
+
+The tests fail if a program is missing.
+"""
 
 import os
 import shutil
@@ -18,10 +21,10 @@ def mark(items: Iterable[pytest.Item], folder: Path, marker: pytest.MarkDecorato
 
 
 def find_program(*names: str, from_: str) -> str:
-    """The path of the first of these programs that is installed.
+    """Return the path of the first of these programs that is installed.
 
     Raises:
-        FileNotFoundError: none is.
+        FileNotFoundError: when none is installed.
     """
     for name in names:
         if path := shutil.which(name, path=_PATH):
@@ -30,10 +33,10 @@ def find_program(*names: str, from_: str) -> str:
 
 
 def npm_file(name: str) -> Path:
-    """A file of an npm package, which make has installed beside the programs on the PATH.
+    """Return a file of an npm package, which make installs next to the programs on the PATH.
 
     Raises:
-        FileNotFoundError: no package has it.
+        FileNotFoundError: when no package has the file.
     """
     for programs in os.get_exec_path():
         if (file := Path(programs).parent / name).is_file():

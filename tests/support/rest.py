@@ -11,7 +11,7 @@ from tests.previews.code_host import CodeHost
 
 @contextmanager
 def serve(host: CodeHost) -> Iterator[str]:
-    """Serve a code host's API until the block ends, with any repository name. Yields the address."""
+    """Serve a code host's API for a repository of any name, and yield its URL."""
     lock = Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,7 +30,7 @@ def serve(host: CodeHost) -> Iterator[str]:
         do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - the base class looks for these
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, args=[0.01])

@@ -1,4 +1,4 @@
-"""`docs/result.schema.json`, which describes the JSON result."""
+"""Checks of the JSON result against `docs/result.schema.json`."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ SCHEMA: dict[str, Any] = json.loads(
 
 
 def _closed(part: Any) -> Any:
-    """The same schema without the freedom that later versions have: nothing but what it describes."""
+    """Return the schema without room for later versions, so that it rejects undescribed keys."""
     if isinstance(part, list):
         return [_closed(item) for item in part]
     if not isinstance(part, dict):
@@ -25,5 +25,5 @@ _EXACT = jsonschema.Draft202012Validator(_closed(SCHEMA))
 
 
 def check_result(document: dict[str, Any]) -> None:
-    """Fail unless the schema describes all that is in a JSON result, at any depth."""
+    """Fail if a JSON result has a key, at any depth, that the schema doesn't describe."""
     _EXACT.validate(document)

@@ -1,4 +1,4 @@
-"""The scripts in `.ci` that tests look into, as modules."""
+"""The scripts in `.ci` as modules for tests."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location

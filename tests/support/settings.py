@@ -1,4 +1,4 @@
-"""Inputs with an example of each, and settings as a run makes them of its environment."""
+"""An example of each input, and the settings that a run reads from its environment."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -77,7 +77,11 @@ COMPANY: dict[str, dict[str, str]] = {
 
 
 def load(env: Mapping[str, str]) -> Settings:
-    """What the run that has this environment has to do; a `ConfigurationError` where that is not clear."""
+    """Return the settings of a run with this environment.
+
+    Raises:
+        ConfigurationError: when the inputs are wrong or unclear.
+    """
     environment = inputs.Environment(env)
     found, problems = inputs.load(environment)
     check(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
@@ -85,13 +89,13 @@ def load(env: Mapping[str, str]) -> Settings:
 
 
 def make_what_inputs_name(folder: Path) -> None:
-    """The folders of the inputs here."""
+    """Create the folders that the inputs name."""
     for name in ("dist", "public"):
         (folder / name).mkdir()
 
 
 def variables(**inputs: str) -> dict[str, str]:
-    """The inputs, in the spelling that anybody may use."""
+    """Return the variables of the inputs in any of their spellings."""
     return {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
 
 

@@ -1,15 +1,15 @@
-"""Sites of many files, and edits that keep the length of a file."""
+"""Sites with many files, and edits that keep a file's length."""
 
 from tests.support.world import SITE, World
 
 
 def many(count: int) -> dict[str, bytes]:
-    """So many files, a tenth of them pages."""
+    """Return a site with this number of files, of which 10% are pages."""
     return {f"{number % 7}/{number}.{'css' if number % 10 else 'html'}": b"x" for number in range(count)}
 
 
 def upper(*paths: str) -> dict[str, bytes]:
-    """The site, with other bytes of the same length in these files."""
+    """Return the site with other bytes of the same length in these files."""
     return SITE | {path: SITE[path].upper() for path in paths}
 
 

@@ -1,4 +1,4 @@
-"""Runs whose logs the documents show, word for word: against the sandbox, in virtual time."""
+"""Runs against the sandbox, in virtual time, whose logs the documents show."""
 
 import random
 import re
@@ -12,7 +12,7 @@ SITE = {"index.html": b"<h1>hello</h1>", "about.html": b"<h1>us</h1>", "style.cs
 
 
 def begin(world: World) -> None:
-    """A static app, its folder `dist`, and a network that takes some milliseconds."""
+    """Yield a world with a static app, its folder `dist` and some milliseconds of latency."""
     random.seed(1)
     world.platform.apps.create_static(APP)
     world.platform.latency = 0.03
@@ -51,7 +51,7 @@ STORIES: dict[str, Callable[[World], str]] = {
 
 
 def tell(name: str, world: World) -> str:
-    """The log of a story, with the platform's real address and a version that no release changes."""
+    """Return the log of a story, with the platform's real URL and a fixed version."""
     begin(world)
     here = r"http://127\.0\.0\.1:\d+/_apps/([a-z-]+)/?"
     log = re.sub(here, r"https://\1.platform-dev.zerokie.com", STORIES[name](world))
@@ -60,5 +60,5 @@ def tell(name: str, world: World) -> str:
 
 
 def timeless(log: str) -> str:
-    """A log without durations and the deploy IDs that are made of the time."""
+    """Return a log without durations and without deploy IDs, which contain the time."""
     return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)

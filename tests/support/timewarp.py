@@ -1,14 +1,14 @@
-"""An event loop whose time is its own: when nothing can happen, it jumps to the next timer.
+"""An event loop with virtual time, which jumps to the next timer when the loop is idle.
 
-Client and platform run on one loop, over real sockets on loopback. When no callback is ready, no
-socket has data and no worker thread is busy, only a timer can change anything, so waiting for it
-would be wasted. A retry's 20 seconds, a hang of a minute or a lock's 30 take a millisecond.
+Client and platform run on one loop, over real sockets on loopback. When no callback is ready, no socket has
+data and no worker thread is busy, only a timer can change anything, so waiting for it would be wasted. A
+retry after 20 s or a lock's 30 minutes take a millisecond.
 
-The speed of the machine changes no outcome: time stands still while a callback runs, a worker thread is
-busy, or bytes are on their way (as long as they may still arrive, see `_WarpSelector`). The jitter of delays
-is seeded in `tests/conftest.py`. One thing is left to chance, as in every run: which of several threads or
-sockets is ready first, and so the order of requests that are under way at once. A test that needs an order
-makes one: with `concurrency=1`, or by holding a request back in `platform.on_request`.
+The speed of the machine doesn't change an outcome. Time stands still while a callback runs, a worker thread
+is busy, or bytes are on their way (as long as they may still arrive; see `_WarpSelector`).
+`tests/conftest.py` seeds the jitter of delays. As in every run, it is random which of several threads or
+sockets is ready first, and so the order of concurrent requests. A test that needs an order uses
+`concurrency=1`, or delays a request in `platform.on_request`.
 """
 
 from __future__ import annotations
@@ -40,14 +40,13 @@ Doubt = tuple[Any, Any, int]
 
 
 class _WarpSelector(selectors.DefaultSelector):
-    """Asks the sockets first, and moves the loop's time when they have nothing.
+    """A selector that polls the sockets first, and moves the loop's time if they have no data.
 
-    On loopback, what was sent is there at once, but for the moments in which a busy machine lets the kernel
-    wait. A jump would then make a time-out of a packet that is a millisecond late. So time is never
-    skipped without looking whether anything is still on its way, which the sockets tell: that costs
-    next to nothing while there is nothing. If there is, it gets some real time, which a busy machine
-    stretches; once, because some of it never arrives: a peer does not read, a port does not answer. And
-    little, because after 40 ms the kernel has timers of its own.
+    On loopback, sent data arrives immediately unless the kernel of a busy machine is delayed. A jump would
+    then turn a packet that is a millisecond late into a time-out. So before each jump, the selector checks
+    the sockets for data on its way, which is cheap. If there is some, the selector waits for a short real
+    time. It waits only once, because some data never arrives: a peer doesn't read, or a port doesn't respond.
+    It waits less than 40 ms, because the kernel's own timers start then.
     """
 
     loop: TimeWarpLoop
@@ -95,7 +94,7 @@ class _WarpSelector(selectors.DefaultSelector):
         return super().select(0)
 
     def _on_the_way(self) -> set[Doubt]:
-        """Connections with bytes that were sent and not received, or whose other end is not known here."""
+        """Return connections with unreceived bytes or an unknown other end."""
         self._unread = {fd: ends for fd, ends in self._unread.items() if _ends(fd) == ends}
         known = {local for local, _ in (*self._ends.values(), *self._unread.values())}
         waiting = ((*ends, _unacknowledged(fd)) for fd, ends in self._ends.items())
@@ -103,7 +102,7 @@ class _WarpSelector(selectors.DefaultSelector):
 
 
 def _ends(fd: int) -> Ends | None:
-    """Both addresses of a TCP connection; the peer's is None before it is connected."""
+    """Return both addresses of a TCP connection. The peer's is None before the connection is open."""
     try:
         sock = socket.socket(fileno=fd)
     except OSError:
@@ -123,17 +122,17 @@ def _ends(fd: int) -> Ends | None:
 
 
 def _unacknowledged(fd: int) -> int:
-    """How many bytes of a socket its peer's system does not have yet."""
+    """Return the number of sent bytes that the peer's system didn't acknowledge yet."""
     count = array("i", [0])
     try:
         fcntl.ioctl(fd, termios.TIOCOUTQ, count)
     except OSError:
-        return 0  # a system that does not tell
+        return 0  # a system without this information
     return count[0]
 
 
 class TimeWarpLoop(asyncio.SelectorEventLoop):
-    """The loop. `threads` counts the worker threads that are busy."""
+    """The event loop with virtual time. `threads` counts the busy worker threads."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -146,7 +145,7 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def jump(self, seconds: float) -> None:
-        """Move the time; also what tests do to suspend the machine."""
+        """Move the time. Tests use this to suspend the machine."""
         self.now += seconds
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
@@ -156,7 +155,7 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
         return future
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
-        """Without a time-out: from Python 3.12 there is one, and virtual time would jump over it."""
+        """Shut down without the time-out of Python 3.12, because virtual time would jump over it."""
         if executor := getattr(self, "_default_executor", None):
             executor.shutdown(wait=True)
 
@@ -165,7 +164,7 @@ class TimeWarpLoop(asyncio.SelectorEventLoop):
 
 
 def count_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the loop know of anyio's worker threads while they are busy."""
+    """Count anyio's busy worker threads for the loop."""
     run_sync = anyio.to_thread.run_sync
 
     async def counted(*args: Any, **kwargs: Any) -> Any:
@@ -182,7 +181,7 @@ def count_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def warped(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
-    """A loop, with the clocks that the client reads (wall and boot time) tied to it."""
+    """Yield a loop that also sets the client's clocks (wall and boot time)."""
     loop = TimeWarpLoop()
     count_threads(monkeypatch)
     monkeypatch.setattr(time, "time", lambda: wall_clock(loop))
@@ -196,10 +195,10 @@ def warped(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
 
 
 def wall_clock(loop: TimeWarpLoop) -> float:
-    """Seconds since the epoch, by the loop's time."""
+    """Return the seconds since the epoch in the loop's time."""
     return EPOCH + loop.now - 1000.0
 
 
 def run(loop: TimeWarpLoop, work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to completion; the loop lives on, and so does its time."""
+    """Run a coroutine to its end. The loop and its time continue afterwards."""
     return loop.run_until_complete(work)

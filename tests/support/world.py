@@ -1,8 +1,8 @@
-"""One platform, one folder, and deploys between them, on one loop with virtual time.
+"""The `world` of a test: a platform, a folder and runs on one loop with virtual time.
 
-A test does the same each time: the platform's clock is the loop's; what happens in the middle of a run hangs
-on a request (`once`, `die`, `on_request`) or on virtual time (`loop.call_later`); what the platform still has
-to do after a run gets `_LIVES_ON` seconds of virtual time. `timewarp` says what is left to chance.
+A test gives the same result each time. The platform uses the loop's clock. Events during a run start at a
+request (`once`, `die`, `on_request`) or at a virtual time (`loop.call_later`). After a run, the platform has
+`_LIVES_ON` seconds of virtual time for its remaining work. `timewarp` describes the remaining randomness.
 """
 
 import io
@@ -43,11 +43,11 @@ SITE = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run left behind.
+    """The result of a run.
 
     Attributes:
-        seconds: virtual time that it took.
-        ended: when it ended, by the loop's time.
+        seconds: the duration in virtual time.
+        ended: the loop's time at its end.
         requests: the platform's records of this run.
         outputs: the JSON result.
         summary: the Markdown summary.
@@ -62,24 +62,24 @@ class Outcome:
     ended: float
 
     def sent(self, method: str, path: str) -> list[Record]:
-        """The requests with this method in whose path this regular expression is found, as in a `Fault`."""
+        """Return the requests with this method whose path matches, as in a `Fault`."""
         return [
             record for record in self.requests if record.method == method and re.search(path, record.path)
         ]
 
     @property
     def uploads(self) -> list[str]:
-        """The paths that were sent, the manifests aside, in whatever state they arrived."""
+        """Return the uploaded paths without manifests, even if the uploads failed."""
         return [record.path.partition("/files/")[2] for record in self.sent("PUT", "/files/(?!_zerokie/)")]
 
     @property
     def sessions(self) -> set[str]:
-        """The deploy sessions of the run."""
+        """Return the run's deploy sessions."""
         return {record.session for record in self.requests if record.session}
 
     @property
     def writes(self) -> list[Record]:
-        """Requests that change something, the lock's own aside."""
+        """Return the requests that change something, without those for the lock."""
         return [
             record for record in self.requests if record.method != "GET" and "/deploy/lock" not in record.path
         ]
@@ -87,12 +87,12 @@ class Outcome:
 
 @dataclass
 class World:
-    """Everything that a test needs.
+    """The platform, the folder and the environment of a test.
 
     Attributes:
-        env: what every run gets besides its own inputs.
-        server: what serves the platform to the run that goes on.
-        outcome: of the last run.
+        env: environment variables for every run, in addition to its inputs.
+        server: the platform's server during a run.
+        outcome: the result of the last run.
     """
 
     folder: Path
@@ -104,26 +104,26 @@ class World:
     outcome: Outcome | None = None
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Make the folder hold exactly these files."""
+        """Replace the folder's content with these files."""
         fill(self.folder, files)
 
     def read(self) -> dict[str, bytes]:
-        """What the folder holds."""
+        """Return the folder's content."""
         return contents(self.folder)
 
     def stored(self, app: str = "site") -> dict[str, bytes]:
-        """What the app's storage zone holds, our own manifest aside."""
+        """Return the app's stored files without the manifest."""
         return stored(self.platform, app)
 
     def reset_signals(self) -> None:
-        """Forget the signals that came, as a new process would not know them."""
+        """Forget earlier signals, like a new process."""
         self.signals.first = None
         with suppress(BlockingIOError):
             while True:
                 self.signals.socket.recv(64)
 
     def once(self, method: str, path: str, act: Callable[[], object]) -> None:
-        """Do something when the first such request comes, before it takes effect."""
+        """Call a function at the first matching request, before the request takes effect."""
 
         def look(record: Record) -> None:
             if record.method == method and re.search(path, record.path):
@@ -133,16 +133,16 @@ class World:
         self.platform.on_request = look
 
     def fault(self, kind: Kind, method: str | None = None, path: str = "", **more: Any) -> None:
-        """Let something go wrong from now on; see the sandbox's `Fault`."""
+        """Add a fault; see the sandbox's `Fault`."""
         self.platform.faults.add(Fault(kind, method, path, **more))
 
     def go_away(self, seconds: float) -> None:
-        """Reset all connections of the run that goes on, and refuse new ones for so long."""
+        """Reset all connections of the current run, and refuse new ones for these seconds."""
         assert self.server is not None
         self.server.go_away(seconds)
 
     def die(self, when: Callable[[Record], bool]) -> None:
-        """Kill the next run at a request: nothing that comes after it has an effect, until `revive`."""
+        """Kill the next run at a request. Until `revive`, later requests have no effect."""
 
         def look(record: Record) -> None:
             if when(record):
@@ -153,18 +153,18 @@ class World:
         self.platform.on_request = look
 
     def revive(self) -> None:
-        """The next run is another process, and the cleanup has freed the lock."""
+        """Continue with another process, after the lock cleanup released the lock."""
         self.platform.on_request = None
         self.platform.faults.clear()
         self.reset_signals()
         self.platform.expire_lock("site")
 
     def run(self, **inputs: object) -> Outcome:
-        """Run the action with these inputs (names with `_`); the app and the folder have defaults."""
+        """Run the action with these inputs (names with `_`). The app and the folder have defaults."""
         return timewarp.run(self.loop, self.arun(**inputs))  # type: ignore[no-any-return]
 
     async def arun(self, **inputs: object) -> Outcome:
-        """`run`, on the loop that runs already."""
+        """Do the same as `run` on the running loop."""
         output, summary = self.folder.parent / "output.json", self.folder.parent / "summary.md"
         for report in (output, summary):
             report.unlink(missing_ok=True)
@@ -188,7 +188,7 @@ class World:
         return self.outcome
 
     def environment(self, url: str, **inputs: object) -> dict[str, str]:
-        """The environment for a run with these inputs; None takes a default away."""
+        """Return the environment for a run with these inputs. None removes a default."""
         wanted: dict[str, object] = {"api_key": API_KEY, "api_url": url, "app": "site"}
         if not {"image", "operation", "directory"} & inputs.keys():
             wanted["directory"] = self.folder
@@ -206,16 +206,16 @@ def _text(value: object) -> str:
 
 
 def stored(platform: Platform, app: str = "site") -> dict[str, bytes]:
-    """What the app's storage zone holds, our own manifest aside."""
+    """Return the app's stored files without the manifest."""
     files = platform.files(app)
     return {path: content for path, content in files.items() if not path.startswith("_zerokie/")}
 
 
 @contextmanager
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world with a static app `site`, which is empty, and the folder `SITE`.
+    """Yield a world with the empty static app `site` and the folder `SITE`.
 
-    Runs belong to no repository: the working directory is `tmp_path`, which is in no checkout.
+    Runs don't have a repository, because the working directory `tmp_path` is outside any checkout.
     """
     monkeypatch.chdir(tmp_path)
     with timewarp.warped(monkeypatch) as loop, open_world(tmp_path, loop) as new:
@@ -225,7 +225,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def close_signals(signals: Signals) -> None:
-    """Close the sockets of a run that shares its process with others."""
+    """Close a run's sockets, because several runs share a process."""
     signals.socket.close()
     signals._wake.close()
 
@@ -237,7 +237,7 @@ def open_world(
     clock: Callable[[], float] | None = None,
     dialect: Iterable[str] = (),
 ) -> Iterator[World]:
-    """The world that is kept below `tmp_path`, on this loop; a new one has no app and no files."""
+    """Yield the world in `tmp_path` on this loop. A new one lacks apps and files."""
     clock = clock or partial(timewarp.wall_clock, loop)
     platform = Platform(tmp_path / "platform", clock=clock, api_keys={API_KEY}, dialect=dialect)
     (tmp_path / "folder").mkdir(exist_ok=True)

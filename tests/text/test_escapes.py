@@ -1,4 +1,4 @@
-"""Foreign text means nothing but itself, wherever it ends up."""
+"""Escapes: foreign text stays harmless in every output."""
 
 import re
 
@@ -37,8 +37,8 @@ MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
         ("a" * 2_001, "a" * 1_999 + "…"),
     ],
 )
-def test_a_log_line_is_no_command(text, line):
-    """What could be a command or confuse a reader is shown, and does nothing; the rest is untouched."""
+def test_a_log_line_is_never_a_command(text, line):
+    """Commands and confusing characters become visible, and other text stays unchanged."""
     assert log_line(text) == line
 
 
@@ -47,7 +47,7 @@ def test_a_shell_that_sources_a_dotenv_file_reads_its_values_unchanged():
 
 
 def test_line_breaks_become_spaces():
-    """Line breaks become spaces, other control characters visible escapes."""
+    """Other control characters become visible escapes."""
     assert one_line("  it\r\n  failed:\n\n\tno\x1b[1m  ") == r"it failed: no\x1b[1m"
 
 
@@ -58,8 +58,8 @@ def test_line_breaks_become_spaces():
 @example("---")
 @example("    a")
 @example("[a]: b")
-def test_markdown_text_is_only_text(text):
-    """At the start of a document, foreign text is one paragraph without any markup, and reads as it is."""
+def test_markdown_text_has_no_markup(text):
+    """At the start of a document, foreign text is one readable paragraph without markup."""
     tokens = MARKDOWN.parse(markdown_text(text, 100_000))
     visible = one_line(text, 100_000)
     if not visible:
@@ -75,14 +75,14 @@ def test_markdown_text_is_only_text(text):
 
 
 def unescaped(text: str) -> str:
-    """Text with what inline code can't show as it is."""
+    """Return the text without the escapes of inline code."""
     return re.sub(r"\\x(60|7c|23|20)", lambda escape: chr(int(escape[1], 16)), text)
 
 
 @settings(max_examples=50)
 @given(HOSTILE)
-def test_markdown_code_is_only_code(text):
-    """Foreign text stays within its code, and reads as it is."""
+def test_markdown_code_stays_code(text):
+    """Foreign text stays readable and can't end the code."""
     code = markdown_code(text, 100_000)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     if not text:
@@ -95,7 +95,7 @@ def test_markdown_code_is_only_code(text):
 
 
 def test_markdown_reads_well():
-    """Usual names stay readable in the source; addresses and names that a forge would link become code."""
+    """Usual names stay readable in the source. Text that GitHub or GitLab would link becomes code."""
     assert markdown_code("assets/style.css") == "`assets/style.css`"
     assert markdown_code("##[a`b|c") == r"`#\x23[a\x60b\x7cc`"
     assert markdown_text("a_b, #1, GH-2 and !3.") == "a&#95;b, `#1`, `GH-2` and `!3`."
@@ -106,7 +106,7 @@ def test_markdown_reads_well():
 
 
 def test_only_a_web_address_becomes_a_link():
-    """Web addresses become links; of anything else only the label is shown."""
+    """For any other text, only the label appears."""
     assert markdown_link("https://my_site.dev/?a=1&b", "my_site.dev") == (
         "[my&#95;site.dev](<https://my_site.dev/?a=1&amp;b>)"
     )
@@ -121,7 +121,7 @@ def test_only_a_web_address_becomes_a_link():
     st.integers(100, 200),
 )
 def test_cut_markdown_never_exceeds_its_limit(lines, limit):
-    """The limit is in bytes, and holds with the note and the closing lines; no list stays open."""
+    """The limit in bytes includes the note and the closing lines. Every list is closed."""
     document = "# é\n" + "".join(lines)
     cut = cut_markdown(document, limit)
     assert len(cut.encode()) <= limit

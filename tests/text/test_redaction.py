@@ -1,4 +1,4 @@
-"""Secrets do not end up anywhere."""
+"""Redaction: secrets never appear in an output."""
 
 import html
 import json
@@ -50,40 +50,40 @@ FORMS: list[Callable[[str], str]] = [
 @settings(max_examples=40)
 @example("a&<>\"'/+~. %\\é", "", "")
 @given(SECRETS, st.text(), st.text())
-def test_no_form_of_a_secret_survives(secret: str, before: str, after: str) -> None:
-    """Whatever is around it and however it is encoded, a secret is not in the text any more."""
+def test_every_encoding_of_a_secret_is_hidden(secret: str, before: str, after: str) -> None:
+    """The text around the secret doesn't matter."""
     redactor = Redactor(secret)
     for number, form in enumerate(FORMS):
         shown = redactor.redact(f"{before} {form(secret)} {after}").replace("***", "\0")
         assert form(secret) not in shown, number
 
 
-def test_secret_bytes_that_are_no_text_are_hidden():
-    """A variable may have any; they are surrogates here."""
+def test_secret_bytes_that_are_not_text_are_hidden():
+    """A variable may contain any bytes. Python shows them as surrogates."""
     assert Redactor("caf\udce9-key").redact("caf\udce9-key, caf%ED%B3%A9-key") == "***, ***"
 
 
 def test_base64_of_a_text_hides_the_secret_in_it():
-    """Nothing of the secret can be read back, but a part of its last byte."""
+    """At most a part of the secret's last byte can be decoded."""
     for before in ("", "u:", "us:", "use:"):
         text = b64encode(f"{before}s3cr3t-key!~ more".encode()).decode()
         assert len(Redactor("s3cr3t-key!").redact(text).replace("***", "").rstrip("=")) <= len(before) + 12
 
 
 def test_base64_of_a_secret_is_hidden():
-    """All of it is hidden, also of one with several lines."""
+    """The whole secret is hidden, even with several lines."""
     for secret in ("s3cr3t-key", "s3cr3t-key!", "first line\nlast line"):
         assert Redactor(secret).redact(b64encode(secret.encode()).decode()).rstrip("=") == "***"
 
 
 def test_each_line_of_a_secret_is_hidden():
-    """A key of several lines is hidden also where one of its lines is shown alone."""
+    """A line of a key is also hidden when it appears alone."""
     redactor = Redactor("-----BEGIN-----\r\n  first+line\n}\nlast line\n")
     assert redactor.redact("first+line, first%2Bline, last line, }") == "***, ***, ***, }"
 
 
 def test_only_the_secret_is_replaced():
-    """Only the secret is replaced; one of three characters would turn the whole log into asterisks."""
+    """A secret of three characters stays visible, because it would garble the log."""
     redactor = Redactor("s3cr3t/key", "", "abc")
     assert redactor.redact("Bearer s3cr3t/key.") == "Bearer ***."
     assert redactor.redact("?key=s3cr3t%2Fkey&a=b") == "?key=***&a=b"
@@ -93,12 +93,12 @@ def test_only_the_secret_is_replaced():
 
 
 def test_the_longer_secret_is_replaced_first():
-    """The rest of a long one would be shown if a short one inside it was replaced first."""
+    """If a shorter secret inside it was replaced first, the rest would stay visible."""
     assert Redactor("pass", "password").redact("password, pass") == "***, ***"
 
 
-def test_overlapping_secrets_are_hidden_whole():
-    """Neither a part of the one nor a part of the other is shown."""
+def test_overlapping_secrets_are_hidden_completely():
+    """No part of either secret stays visible."""
     assert Redactor("Bearer sand", "sandbox-key").redact("<Bearer sandbox-key>") == "<***>"
     assert Redactor("me:sandbox-key:shop", "sandbox-key").redact("me:sandbox-key:shop") == "***"
 

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection: sends a request over a byte stream, and reads the response with httptools.
+"""One HTTP/1.1 connection over a byte stream.
 
-A connection never has a second request in flight. It is used again only when nothing is left of the last
-exchange; otherwise, a response that nobody asked for would be taken for the answer to the next request.
+A connection carries one request at a time. It is reused only if the last exchange left no data.
+Otherwise, an unexpected second response could be mistaken for the response to the next request.
 """
 
 import select
@@ -16,23 +16,24 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute
 
 from zerokie_action.errors import unwrap
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.response import IncomingResponse
 from zerokie_action.text.numbers import human_seconds
 
 _PIECE = 64 * 1024
-"""Bytes. A larger request body is sent while the response is awaited."""
+"""Bytes. The connection sends a larger request body and reads the response at the same time."""
 _IDLE_TIME = 4.0
-"""Seconds to keep an idle connection. Servers keep theirs at least 5 s (Node)."""
+"""Seconds to keep an idle connection. Servers keep theirs for at least 5 s (Node)."""
 _SLOWEST = 10_000
-"""Bytes per second: a response that comes more slowly is given up."""
+"""The slowest accepted response, in bytes per second."""
 _MOST_RECEIVED = 32 * 1024
-"""Bytes. A connection that has received more is closed. anyio splits reads that are longer than 64 kB, and
-keeps the rest in a buffer of its own, where `is_fresh` does not see it. TLS may add a record of 16 kB."""
+"""Bytes of a response after which the connection isn't reused. anyio splits reads above 64 kB and buffers the
+rest, where `is_fresh` can't see it. TLS may add a record of 16 kB."""
 _ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
-"""The server has closed the connection. Linux alone has a flag of its own for this."""
+"""Poll events after the server closed the connection. Only Linux has the second one."""
 _BROKEN = (
     anyio.BrokenResourceError,
-    anyio.BusyResourceError,  # TLS has to send for one task while another sends
+    anyio.BusyResourceError,  # TLS must send for one task while another task is sending
     anyio.ClosedResourceError,
     ssl.SSLError,  # an alert
 )
@@ -42,11 +43,12 @@ class Connection:
     """A connection to a server, or through a proxy.
 
     Attributes:
-        is_idle: whether the connection may serve a request: it is new, or the last response is complete.
+        is_idle: whether the connection can send a request, because it is new or the last response is
+            complete.
     """
 
     def __init__(self, stream: ByteStream) -> None:
-        """Use an open stream, and close it in the end."""
+        """Take ownership of an open stream."""
         self.is_idle = True
         self._stream = stream
         self._idle_since = anyio.current_time()
@@ -57,30 +59,31 @@ class Connection:
         self._arrivals.register(socket, select.POLLIN | _ENDED)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send the request, and read the whole response.
+        """Send the request and return the complete response.
 
-        The extension `target` replaces the path, as httpx has it. A response to `CONNECT` ends with its head.
+        A response to `CONNECT` ends with its head.
 
         Raises:
-            httpx.TransportError: when there is no complete response. The request may have arrived.
+            httpx.TransportError: when no complete response arrives. The request may have taken effect.
         """
         self.is_idle = self._is_new = False
         exchange = _Exchange(self._stream, request, *self._head(request))
         with exchange.scope, closing(exchange.response):
             await exchange.run()
             response = exchange.response.to_httpx()
-            if exchange.unsent and response.is_success:  # of no use: the platform does not have the file
+            if exchange.unsent and response.is_success:  # the platform can't have the complete file
                 raise httpx.RemoteProtocolError(
-                    f"the server answered {response.status_code} before the body was sent"
+                    f"the server responded with {response.status_code} before the whole body was sent"
                 )
             self.is_idle = exchange.is_clean()
             self._idle_since = anyio.current_time()
             return response
-        raise httpx.ReadTimeout(f"no answer within {human_seconds(request.extensions['silence'])}")
+        silence = human_seconds(RequestOptions.of(request).longest_silence)
+        raise httpx.ReadTimeout(f"no response within {silence}")
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
-        """The request's head, and the length of its body in bytes."""
-        target = request.extensions.get("target") or request.url.raw_path
+        """Return the request's head and the length of its body in bytes."""
+        target = RequestOptions.of(request).target or request.url.raw_path
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)]
         length = 0
         for name, value in request.headers.raw:
@@ -93,16 +96,16 @@ class Connection:
         return head + b"\r\n", length
 
     def is_fresh(self) -> bool:
-        """Whether the idle connection can be used: it is recent, and nothing has arrived meanwhile."""
+        """Return whether the idle connection can be reused, because it is recent and lacks unread data."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
         arrived = self._arrivals.poll(0)
-        if self._is_new:  # no response can have arrived, but the tickets of TLS 1.3
+        if self._is_new:  # no response can have arrived, only TLS 1.3 session tickets
             return not any(events & _ENDED for _, events in arrived)
         try:
             if self._tls:
                 self._tls.read(1)
-                return False  # a byte of a response, or the end
+                return False  # a byte of a response, or the end of the stream
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:
@@ -119,28 +122,29 @@ class _Exchange:
     """A request and its response.
 
     Attributes:
-        scope: its deadline ends an exchange that is silent, or too slow; see `_extend`.
-        response: the response as far as it has come.
-        unsent: the bytes of the request that have not been sent yet.
+        scope: the scope whose deadline ends a silent or slow exchange; see `_extend`.
+        response: the response received so far.
+        unsent: the number of bytes of the request that are still unsent.
     """
 
     def __init__(self, stream: ByteStream, request: httpx.Request, head: bytes, length: int) -> None:
-        """Prepare the exchange; `head` is the request's head, `length` that of its body in bytes."""
+        """Prepare the exchange. `length` is the length of the body in bytes."""
+        options = RequestOptions.of(request)
         has_tunnel = request.method == "CONNECT"
-        self.response = IncomingResponse(request.extensions["max_body"], ends_with_head=has_tunnel)
+        self.response = IncomingResponse(options.max_body, ends_with_head=has_tunnel)
         self.unsent = len(head) + length
         self._stream = stream
         self._head = head
         self._body = cast("AsyncIterable[bytes]", request.stream)
-        self._silence = request.extensions["silence"]
+        self._silence = options.longest_silence
         self._sent_at = anyio.current_time()
-        """When the last bytes were sent, or the exchange began (event loop)."""
+        """The event loop's time of the last write, or of the start of the exchange."""
         self.scope = anyio.CancelScope(deadline=self._sent_at + self._silence)
 
     async def run(self) -> None:
-        """Send the request, and read the response.
+        """Send the request and read the response.
 
-        A large body is sent while the response is read. A response ends the sending.
+        It sends a large body and reads the response at the same time. A complete response stops the sending.
         """
         if self.unsent - len(self._head) <= _PIECE:
             await self._send()
@@ -155,24 +159,24 @@ class _Exchange:
                     tasks.cancel_scope.cancel()
         except ExceptionGroup as errors:
             error = unwrap(errors)
-        if error:  # raised in the handler, the error and the group would refer to each other
+        if error:  # raising it in the handler would make a reference cycle of the error and the group
             try:
                 raise error
             finally:
                 del error
 
     async def _send_until_cancelled(self) -> None:
-        # anyio keeps the cancellation of a task in a reference cycle, together with the frames that it ended.
+        # Suppressed, because anyio keeps a task's cancellation and its frames in a reference cycle.
         with suppress(anyio.get_cancelled_exc_class()):
             await self._send()
 
     async def _send(self) -> None:
-        """Send head and body, a small body together with the head, as far as the server takes them.
+        """Send head and body until the server stops reading. A small body shares a packet with the head.
 
-        The body is read to its end, where its source may find that it has changed.
+        The body is always read to its end, because its source may notice only there that the file changed.
         """
         packet = self._head
-        with suppress(*_BROKEN):  # the server may have sent its response already
+        with suppress(*_BROKEN):  # the response may already be there
             async for piece in self._body:
                 packet += piece
                 if len(packet) > self.unsent:
@@ -183,7 +187,9 @@ class _Exchange:
                     packet = b""
             if len(packet) != self.unsent:
                 raise httpx.LocalProtocolError("the body's length is not its Content-Length")
-            if packet:  # the system buffers so little, whether or not the server reads: the deadline stays
+            if packet:
+                # Don't extend the deadline, because the system buffers so little data even if the server
+                # stopped reading.
                 await self._write(packet)
 
     async def _write(self, packet: bytes) -> None:
@@ -192,7 +198,7 @@ class _Exchange:
         self._sent_at = anyio.current_time()
 
     async def _read(self) -> None:
-        """Read until the response is complete."""
+        """Read the response to its end."""
         while not self.response.is_complete:
             try:
                 data = await self._stream.receive(_PIECE)
@@ -206,15 +212,15 @@ class _Exchange:
                 self._extend()
 
     def _extend(self) -> None:
-        """Allow the silence from now on, after a write or a read.
+        """Restart the time limit for silence after a write or a read.
 
-        The response has to keep its pace, counted from the last write. So a response that drips does not
-        extend the time, nor does one that drips while the server no longer reads the request.
+        The response must keep a minimum pace from the last write on. So a server can't extend the limit by
+        sending a few bytes at a time, even if it stopped reading the request.
         """
         kept_pace_until = self._sent_at + self.response.size / _SLOWEST
         self.scope.deadline = min(anyio.current_time(), kept_pace_until) + self._silence
 
     def is_clean(self) -> bool:
-        """Whether nothing of it is left, so that the connection can be used again."""
+        """Return whether the connection can be reused, because the exchange left nothing behind."""
         has_rest = self.unsent or self.response.is_last or self.response.received >= _MOST_RECEIVED
         return not has_rest

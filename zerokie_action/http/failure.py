@@ -1,4 +1,8 @@
-"""Describes attempts that got no answer: why, whether the request may have arrived, and when to ask again."""
+"""Failed attempts: the cause, whether the request may have taken effect, and when to retry.
+
+The retry loop and the messages use one description, whether the connection broke or the server responded with
+an error.
+"""
 
 import re
 import socket
@@ -16,36 +20,36 @@ from zerokie_action.text.numbers import human_seconds
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
-_TRY_AGAIN = {408, 425, _TOO_MANY_REQUESTS}
+_RETRYABLE = {408, 425, _TOO_MANY_REQUESTS}
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-"""The only errors that prove that the request did not reach the server."""
+"""The only errors after which the request certainly didn't reach the server."""
 
 _HTML_WITHIN = 1000
-"""How many bytes at the start of a body are searched for HTML."""
+"""The number of bytes at the start of a body to search for HTML."""
 
 
 class Cause(Enum):
-    """The cause of a failure, as far as it decides what a user can do."""
+    """The kind of a failure, which decides the hint."""
 
     OUTAGE = auto()
-    """The server or the network does not work now."""
+    """The server or the network is unavailable."""
     WRONG_SERVER = auto()
-    """No host has this name, or something else has answered: a gateway in an outage, or a wrong server."""
+    """The host name doesn't exist, or another server responded, such as a gateway during an outage."""
     CERTIFICATE = auto()
-    """The server's certificate is not trusted."""
+    """The server's certificate isn't trusted."""
     OWN_MACHINE = auto()
-    """Nothing listens on this machine."""
+    """No server is listening on this machine."""
 
 
 class Failure(NamedTuple):
-    """An attempt that got no answer.
+    """An attempt without a valid response.
 
     Attributes:
         reason: why the attempt failed, as the end of a sentence.
-        cause: the cause, for advice.
+        cause: the kind of the failure.
         may_have_arrived: whether the request may have taken effect.
-        retry_after: the wait in seconds that `Retry-After` asks for; 0 without the header.
-        was_silent: whether no byte came for as long as the request waits for one.
+        retry_after: the seconds in `Retry-After`; 0 without the header.
+        was_silent: whether the attempt ended because the server sent nothing for too long.
     """
 
     reason: str
@@ -56,21 +60,21 @@ class Failure(NamedTuple):
 
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
-    """The failure of a request that got no complete response."""
+    """Return the failure of a request without a complete response."""
     failed = _classified(request, error)
     through = f" {error}" if isinstance(error, httpx.ProxyError) else ""
     was_sent = not isinstance(error, NOT_SENT)
     return failed._replace(reason=failed.reason + through, may_have_arrived=was_sent)
 
 
-def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - a row for each
-    """The failure for the first known cause of an error."""
+def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:  # noqa: PLR0911 - one per cause
+    """Return the failure for the first known cause of an error."""
     for cause in _causes(error):
         match cause:
             case httpx.TimeoutException():
                 return Failure(str(cause), was_silent=isinstance(cause, httpx.ReadTimeout))
             case ssl.SSLCertVerificationError():
-                reason = f"the server's TLS certificate is not trusted ({cause.verify_message})"
+                reason = f"the server's TLS certificate isn't trusted ({cause.verify_message})"
                 return Failure(reason, Cause.CERTIFICATE)
             case ssl.SSLError():
                 is_no_tls = cause.reason == "WRONG_VERSION_NUMBER"
@@ -90,7 +94,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes, members of exception groups included; `__context__` is not followed."""
+    """Yield the error and its causes, including members of exception groups, without `__context__`."""
     yield error
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     for cause in (*members, error.__cause__):
@@ -98,21 +102,21 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(cause)
 
 
-def of_status(response: httpx.Response, answer: str) -> Failure | None:
-    """The failure after which the same request may work later (408, 425, 429, 5xx); else None.
+def of_status(response: httpx.Response, reason: str) -> Failure | None:
+    """Return the failure if a retry may work (408, 425, 429, 5xx), otherwise None.
 
-    `answer` is the reason, without the wait that the response asks for.
+    The failure's reason is `reason`, followed by the response's `Retry-After`.
     """
     status = response.status_code
-    if status not in _TRY_AGAIN and status < _SERVER_ERROR:
+    if status not in _RETRYABLE and status < _SERVER_ERROR:
         return None
     was_refused, wait = status == _TOO_MANY_REQUESTS, parse_retry_after(response.headers)
-    asks = f", and asks to wait for {human_seconds(wait)}" if wait else ""
-    return Failure(answer + asks, may_have_arrived=not was_refused, retry_after=wait)
+    retry_after = f" and a Retry-After of {human_seconds(wait)}" if wait else ""
+    return Failure(reason + retry_after, may_have_arrived=not was_refused, retry_after=wait)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:
-    """The wait in seconds that `Retry-After` asks for; 0 if the header is missing, invalid or in the past."""
+    """Return the seconds in `Retry-After`; 0 if the header is missing, invalid or in the past."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return float(text)
@@ -123,6 +127,6 @@ def parse_retry_after(headers: Mapping[str, str]) -> float:
 
 
 def is_web_page(body: bytes) -> bool:
-    """Whether a body is an HTML page. Proxies and login pages send HTML; an API never does."""
+    """Return whether a body is an HTML page. Only proxies and login pages send HTML."""
     head = body[:_HTML_WITHIN].decode("utf-8", "replace").lower()
     return "<html" in head or "<!doctype html" in head

@@ -1,4 +1,7 @@
-"""The requests of one kind: how many may be sent at once, and what is said of their failures."""
+"""Groups of similar requests, which share a concurrency limit and log lines.
+
+A platform that accepts few requests at a time then slows a group down instead of failing its requests.
+"""
 
 import math
 from collections.abc import Callable
@@ -10,29 +13,28 @@ from zerokie_action.http.failure import Failure
 from zerokie_action.text.numbers import human_files, human_seconds
 
 _LINE_EVERY = 15.0
-"""Seconds between two log lines of a group."""
+"""Seconds between two log lines about a group."""
 
 
 class Group:
-    """The requests of one kind.
+    """Similar requests that share a concurrency limit.
 
-    A failure halves the number of slots, down to one. Each success adds 4/n slots to n, at most one. So a
-    platform that takes only a few requests at once slows the group down, and fails none of its requests.
+    A failure halves the number of slots, but never below one. A success adds 4/n slots to n, but at most one.
 
     Attributes:
-        slots: a context for each request: first come, first served.
-        answered: the number of answered requests.
-        reason: why the last attempt failed; empty if it was answered.
+        slots: the limiter that each request enters, in order of arrival.
+        answered: the number of requests with a valid response.
+        reason: why the last attempt failed; empty after a valid response.
         logged_at: the time of the last log line about a failure (event loop).
     """
 
     def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
-        """Begin with all slots.
+        """Start with all slots.
 
         Args:
-            name: begins the lines of the log.
-            most: the number of slots while nothing fails.
-            log: gets the lines about failures.
+            name: the start of the group's log lines.
+            most: the largest number of slots.
+            log: writes a log line.
         """
         self.slots = anyio.CapacityLimiter(most)
         self.answered = 0
@@ -45,15 +47,15 @@ class Group:
         self.logged_at = -math.inf
 
     def succeeded(self) -> None:
-        """Note an answer."""
+        """Note a valid response."""
         self.answered += 1
         self.reason = ""
         self._resize(min(self._most, self._target + min(1.0, 4 / self._target)))
 
     def failed(self, began: float) -> None:
-        """Note that an attempt failed which began at this time (event loop).
+        """Note the failure of an attempt that began at this time of the event loop.
 
-        Attempts that were in flight together have one cause, so their failures halve the number once.
+        Attempts that were in flight at the same time count as one failure, because they share its cause.
         """
         if began >= self._cut_at:
             self._cut_at = anyio.current_time()
@@ -63,8 +65,8 @@ class Group:
         self._target = target
         self.slots.total_tokens = int(target)
 
-    def sends_again(self, reason: str) -> None:
-        """Note why an attempt failed whose request is sent again, and log it now and then."""
+    def will_retry(self, reason: str) -> None:
+        """Note why an attempt failed before its retry, and log the reason every 15 s."""
         now = anyio.current_time()
         if not self.reason:
             self._failing_since = now
@@ -72,21 +74,21 @@ class Group:
         if now >= self.logged_at + _LINE_EVERY:
             self.logged_at = now
             seconds = now - self._failing_since
-            lasting = f", for {human_seconds(seconds)}" if seconds >= 1 else ""
-            self._log(f"{self._name}: {reason}; sending again{lasting}")
+            lasting = f" for {human_seconds(seconds)}" if seconds >= 1 else ""
+            self._log(f"{self._name}: {reason}{lasting}; retrying")
 
 
 class GaveUp(PlatformUnavailable):
-    """A request got no answer. The message says which request, how often it was sent, and why it failed.
+    """A request failed for the last time.
 
     Attributes:
         failure: the last failure.
     """
 
     def __init__(self, purpose: str, last: Failure, attempts: int, seconds: float, others: int) -> None:
-        """Give up after so many attempts; `others` other requests of the group were answered meanwhile."""
+        """Describe the failed request. `others` counts the requests of its group that succeeded."""
         tried = "1 attempt" if attempts == 1 else f"{attempts:,} attempts in {human_seconds(seconds)}"
-        worked = f", while {human_files(others, 'other')} worked" if others else ""
+        worked = f", while {human_files(others, 'other')} succeeded" if others else ""
         super().__init__(f"{purpose} failed after {tried}{worked}: {last.reason}")
         self.failure = last
         self.retry_after = last.retry_after

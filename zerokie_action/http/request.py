@@ -1,14 +1,14 @@
-"""The parts of a request: headers, extensions, body and outcome.
+"""The parts of a request: headers, options, body and outcome.
 
-The reports need to know what a run may have left behind, even after a lost response or a cancellation. So a
-`Sent` is unknown from the moment its request may leave, until a response says more.
+After a lost response or a cancellation, the reports must still say what the run may have changed. So the
+outcome of a `Sent` is unknown from the start of an attempt until its response arrives.
 """
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import anyio.to_thread
 import httpx
@@ -17,68 +17,82 @@ import zerokie_action
 from zerokie_action import limits
 
 HEADERS = {"User-Agent": f"zerokie-action/{zerokie_action.__version__}", "Accept-Encoding": "identity"}
-"""Headers of every request. `identity`: httpx would inflate a small body to any size, past `max_body`."""
+"""Headers of every request. `identity` prevents a small compressed body from growing past `max_body`."""
 
 MEGABYTE = 1_000_000
 
+_KEY = "zerokie"
+"""The key of the options in httpx's extensions."""
 _PIECE = 64 * 1024
-"""Bytes. Reading so little takes less time than handing the work to a thread."""
+"""Bytes that are faster to read directly than in a thread."""
 _MOST_BUFFERED = 4 * MEGABYTE
-"""How many bytes of a body may be in buffers between the connection and the server."""
+"""The most bytes of a body that buffers between the connection and the server can hold."""
 _SLOW_LINE = 50_000
-"""Bytes per second."""
+"""The slowest expected connection, in bytes per second."""
 
 
-def extensions(
-    purpose: str,
-    *,
-    group: str = "",
-    silence: float = limits.SILENCE,
-    size: int = 0,
-    max_body: int = MEGABYTE,
-) -> dict[str, object]:
-    """A request's extensions, for the retry loop and the transport.
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """Options that a request carries to the retry loop and the transport.
 
-    Args:
-        purpose: the beginning of a sentence about the request: `Listing the apps`.
-        group: the requests of a group share an `Group`; the group's name begins log lines. By
-            default, the purpose is the group.
-        silence: seconds without a byte after which the attempt fails; `limits.CONNECT` limits connecting.
-        size: bytes of the request's body; a large body extends the silence, because its last bytes may be on
-            their way when the wait for the answer begins.
+    Attributes:
+        purpose: the start of a sentence about the request, such as `Listing the apps`.
+        group: the name of the request's `Group`, which starts log lines. By default, the purpose.
+        silence: seconds without a byte of the response before the attempt fails; `limits.CONNECT` limits
+            connecting.
+        size: bytes of the request's body. A large body extends the silence, because its last bytes may still
+            be on their way when the wait for the response starts.
         max_body: the largest accepted response body, in bytes.
+        target: replaces the path in the request line, for `CONNECT`.
     """
-    return {
-        "purpose": purpose,
-        "group": group or purpose,
-        "max_body": max_body,
-        "silence": silence + min(size, _MOST_BUFFERED) / _SLOW_LINE,
-    }
+
+    purpose: str
+    group: str = ""
+    silence: float = limits.SILENCE
+    size: int = 0
+    max_body: int = MEGABYTE
+    target: bytes = b""
+
+    @classmethod
+    def of(cls, request: httpx.Request) -> Self:
+        """Return the options that the request carries."""
+        options: Self = request.extensions[_KEY]
+        return options
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """The options in the form that httpx carries along with a request."""
+        return {_KEY: self}
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds without a byte before the attempt fails, including the extension for a large body."""
+        return self.silence + min(self.size, _MOST_BUFFERED) / _SLOW_LINE
 
 
 class Content(Protocol):
-    """The source of a request's body."""
+    """A source of a request's body."""
 
     @property
     def size(self) -> int:
-        """The size in bytes, for `Content-Length`; known before the first read."""
+        """The size in bytes for `Content-Length`, available before the first read."""
         ...
 
     def chunks(self) -> Iterator[bytes]:
-        """The content from the beginning, in pieces. Blocks.
+        """Yield the content in pieces from the start. Blocks.
 
         Raises:
-            DeployError: when the content has changed or can't be read.
+            DeployError: when the content changed or can't be read.
         """
         ...
 
 
 class Bytes(NamedTuple):
-    """A `Content` in memory.
+    """Content in memory.
 
     Attributes:
         data: the bytes.
-        check: called before each piece; its error ends the upload.
+        check: runs before each piece. Its error stops the upload.
     """
 
     data: bytes
@@ -90,21 +104,21 @@ class Bytes(NamedTuple):
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes]:
-        """Small pieces, because the connection copies each piece."""
+        """Yield small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _PIECE):
             self.check()
             yield self.data[start : start + _PIECE]
 
 
 class ContentStream(httpx.AsyncByteStream):
-    """Streams a `Content` to httpx, from the beginning for each attempt. A thread reads large contents."""
+    """A `Content` as httpx streams it. Every attempt starts again, and a thread reads large contents."""
 
     def __init__(self, content: Content) -> None:
-        """Prepare the stream without reading the content."""
+        """Prepare the stream without reading the content yet."""
         self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces of the content."""
+        """Yield the pieces of the content."""
         chunks = self._content.chunks()
         if self._content.size <= _PIECE:
             for chunk in chunks:

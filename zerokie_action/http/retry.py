@@ -1,7 +1,7 @@
-"""Sends each request until it is answered, or has failed for too long.
+"""Retries: each request is sent until a valid response arrives or its budget is spent.
 
-A request that fails is sent again, after growing pauses, until its budget is spent: by default, the input
-`retry-timeout`. The requests of a `Group` share one thing, the number of requests that may be sent at once.
+The pauses between attempts grow. The budget is the input `retry-timeout` by default. The requests of a
+`Group` share only their concurrency limit.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Outcome, RequestOptions, Sent
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
 Guard = Callable[[], AbstractContextManager[object]]
-"""Makes a context for each attempt, but not for the pauses. It may refuse or shield the attempt."""
+"""Returns a context for one attempt, without the pauses. It may prevent, shield or observe the attempt."""
 Reader = Callable[[httpx.Response], T | Failure | DeployError]
-"""Turns a response into the returned value, into the error that a refusal raises, or into a failure."""
+"""Turns a response into a value, into the error to raise, or into a failure to retry."""
 
 
 @dataclass(eq=False)
 class RetryingClient:
-    """Sends the requests of one run.
+    """A client that retries the requests of one run.
 
     Attributes:
         transport: sends a request once.
-        retry_timeout: seconds for which a request that fails is sent again.
-        log: gets the lines about failures.
+        retry_timeout: seconds for which to retry a failed request.
+        log: writes a log line about failures.
         concurrency: the most concurrent requests of a group.
-        trace: gets one line for every attempt; the line may have secrets.
+        trace: writes a line about each attempt. The line may contain secrets.
     """
 
     transport: Transport
@@ -63,20 +63,20 @@ class RetryingClient:
         sent: Sent | None = None,
         is_repeatable: bool = True,
     ) -> T:
-        """Send a request until it is answered, and return the value of the answer.
+        """Send a request until a valid response arrives, and return its value.
 
         Args:
             request: the request to send.
             read: see `Reader`.
-            patience: seconds in place of the client's `retry_timeout`; the request is sent again promptly
-                then: see `Budget`.
+            patience: seconds that replace the client's `retry_timeout`. The pauses are then short; see
+                `Budget.is_prompt`.
             guard: see `Guard`.
             sent: follows what becomes of the request.
-            is_repeatable: whether to send the request again after an attempt that may have taken effect.
+            is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
-            DeployError: the refusal that `read` returns.
-            GaveUp: when another attempt can't help, or the budget is spent.
+            DeployError: the error that `read` returns.
+            GaveUp: when a retry can't help, or the budget is spent.
         """
         group, sent = self._group(request), sent or Sent()
         allowed = Budget(
@@ -89,30 +89,30 @@ class RetryingClient:
             queued_at, answered = anyio.current_time(), group.answered
             async with group.slots:
                 began = anyio.current_time()
-                if group.answered > answered:  # others were answered meanwhile: no outage
+                if group.answered > answered:  # other requests succeeded, so this isn't an outage
                     allowed.extend(began - queued_at)
-                answer = await self._attempt(request, read, guard, sent)
-            if not isinstance(answer, Failure):
+                result = await self._attempt(request, read, guard, sent)
+            if not isinstance(result, Failure):
                 group.succeeded()
-                if isinstance(answer, DeployError):
-                    raise answer
-                return answer
+                if isinstance(result, DeployError):
+                    raise result
+                return result
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             group.failed(began)
             now = anyio.current_time()
             left = anyio.current_effective_deadline() - now
             jitter = random.random()  # noqa: S311 - no secret
-            pause = allowed.pause(answer, began=began, now=now, jitter=jitter, left=left)
-            if pause is None or (answer.may_have_arrived and not is_repeatable):
-                purpose, others = request.extensions["purpose"], group.answered - answered_before
-                raise GaveUp(purpose, answer, allowed.attempts, now - called_at, others)
-            group.sends_again(answer.reason)
+            pause = allowed.pause(result, began=began, now=now, jitter=jitter, left=left)
+            if pause is None or (result.may_have_arrived and not is_repeatable):
+                purpose, others = RequestOptions.of(request).purpose, group.answered - answered_before
+                raise GaveUp(purpose, result, allowed.attempts, now - called_at, others)
+            group.will_retry(result.reason)
             await anyio.sleep(pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
-        """Send the request once, and return the response, or the failure if there is no response."""
+        """Send the request once, and return its response, or the failure if no response arrives."""
         began = anyio.current_time()
-        ended = "given up"  # cancelled, or the content could not be read
+        ended = "aborted"  # by a cancellation or an unreadable file
         try:
             response = await self.transport.handle_async_request(request)
             ended = f"{response.status_code}"
@@ -130,22 +130,24 @@ class RetryingClient:
     async def _attempt(
         self, request: httpx.Request, read: Reader[T], guard: Guard, sent: Sent
     ) -> T | Failure | DeployError:
-        """Send the request once, and note in `sent` what became of it."""
-        response: httpx.Response | Failure = Failure("no answer in time")  # if the guard cancels the attempt
+        """Send the request once, and note the outcome in `sent`."""
+        # The guard may cancel the attempt.
+        response: httpx.Response | Failure = Failure("no response in time")
         with guard():
             sent.outcome, sent.at = Outcome.UNKNOWN, anyio.current_time()
             response = await self.fetch(request)
-        answer = response if isinstance(response, Failure) else read(response)
-        if isinstance(answer, Failure) and answer.may_have_arrived:
-            sent.lost = sent.lost or answer.reason
-        elif isinstance(answer, Failure | DeployError):
+        result = response if isinstance(response, Failure) else read(response)
+        if isinstance(result, Failure) and result.may_have_arrived:
+            sent.lost = sent.lost or result.reason
+        elif isinstance(result, Failure | DeployError):
             sent.outcome = Outcome.UNKNOWN if sent.lost else Outcome.REFUSED
         else:
             sent.outcome = Outcome.DONE
-        return answer
+        return result
 
     def _group(self, request: httpx.Request) -> Group:
-        name = request.extensions["group"]
+        options = RequestOptions.of(request)
+        name = options.group or options.purpose
         if name not in self._groups:
             self._groups[name] = Group(name, self.concurrency, self.log)
         return self._groups[name]
@@ -155,7 +157,7 @@ class RetryingClient:
         return max((group.logged_at for group in self._groups.values()), default=-math.inf)
 
     def outages(self) -> str:
-        """Which groups fail now, and why: `uploads failed (connection refused)`; empty if none fails."""
+        """Return the failing groups and their reasons, such as `uploads failed (connection refused)`."""
         return "; ".join(
             f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
             for name, group in self._groups.items()

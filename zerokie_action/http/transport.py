@@ -1,8 +1,8 @@
-"""The transport for httpx requests: `Network` opens connections, and `Transport` keeps the idle ones.
+"""Transport: opens connections, and keeps idle ones for the next request.
 
-httpx's own pool looks at all of its connections at every request, which takes most of the time of thousands
-of small uploads (`make bench`). Here a request pops an idle connection, or opens a new connection,
-and puts it back afterwards.
+httpx's own pool checks all of its connections for every request, which takes most of the time of thousands of
+small uploads (`make bench`). Here, a request takes an idle connection or opens a new one, and puts it back
+afterwards.
 """
 
 import ssl
@@ -24,7 +24,7 @@ from zerokie_action import limits
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
-from zerokie_action.http.request import extensions
+from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.url import web_url
 from zerokie_action.text.numbers import human_seconds
 
@@ -32,12 +32,12 @@ _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _CERTIFICATE_NAME = "[0-9a-f]" * 8 + ".[0-9]*"
 """OpenSSL's names for certificates in a directory: a hash of the subject and a number."""
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""The variables that may name a proxy. The first one that is set counts, even if it is empty."""
+"""The variables that may name a proxy. The first one that is set wins, even if it is empty."""
 _PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests to any origin: https through the proxy that the environment names, if any."""
+    """A transport for requests to any origin. https requests use the environment's proxy."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
@@ -47,7 +47,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def connect_ahead(self, url: httpx.URL) -> None:
         """Open a connection for the next request to the URL's origin.
 
-        A failure changes nothing: the request then connects by itself.
+        A failure has no effect, because the request then opens its own connection.
         """
         origin = _origin(url)
         with suppress(httpx.TransportError, ConfigurationError):
@@ -56,13 +56,13 @@ class Transport(httpx.AsyncBaseTransport):
                 self._idle[origin].append(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once, and read the whole response.
+        """Send a request once, and return the complete response.
 
-        If the proxy requires a login, the response is a 407.
+        If the proxy requires credentials, the response is a 407.
 
         Raises:
-            httpx.TransportError: when there is no complete response. Only `ConnectError`, `ConnectTimeout`
-                and `ProxyError` say that the request was not sent.
+            httpx.TransportError: when no complete response arrives. Only `ConnectError`, `ConnectTimeout`
+                and `ProxyError` mean that the request wasn't sent.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
         origin = _origin(request.url)
@@ -78,14 +78,14 @@ class Transport(httpx.AsyncBaseTransport):
                 else:
                     await connection.aclose()
         except httpx.TransportError as error:
-            await self.aclose()  # the idle connections are likely to be dead as well
+            await self.aclose()  # the idle connections are probably broken as well
             if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
                 raise httpx.ProxyError(f"through {proxy.name}") from error
             raise
 
     async def aclose(self) -> None:
         """Close the idle connections. Requests in flight keep their connections."""
-        for idle in list(self._idle.values()):  # a copy: other requests go on meanwhile
+        for idle in list(self._idle.values()):  # a copy, because other requests change the dictionary
             while idle:
                 await idle.pop().aclose()
 
@@ -103,8 +103,8 @@ class Proxy(NamedTuple):
     """An HTTP proxy.
 
     Attributes:
-        name: its name for messages, without the login.
-        url: its address, and the login, if there is one.
+        name: its name for messages, without credentials.
+        url: its address, with credentials if it has any.
     """
 
     name: str
@@ -112,10 +112,10 @@ class Proxy(NamedTuple):
 
 
 class Network:
-    """Proxies and certificate authorities from the usual environment variables.
+    """Connections that use the environment's proxies and certificate authorities.
 
-    The variables are `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case wins), and
-    `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`. Requests in plain http use no proxy.
+    The environment variables are `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in either case (lower case wins),
+    and `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE`. Requests in plain http use no proxy.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -123,12 +123,12 @@ class Network:
         self._env = env
 
     def proxy_for(self, origin: str) -> Proxy | None:
-        """The proxy for an origin such as `https://host:port`; None for a direct connection.
+        """Return the proxy for an origin such as `https://host:port`; None for a direct connection.
 
         urllib's rules apply to `NO_PROXY`.
 
         Raises:
-            ConfigurationError: when the proxy is not an HTTP proxy, or its URL is wrong.
+            ConfigurationError: when the proxy isn't an HTTP proxy, or its URL is invalid.
         """
         scheme, _, host = origin.partition("://")
         variable = next((name for name in _PROXIES if name in self._env), "")
@@ -138,18 +138,17 @@ class Network:
             return None
         proxy = web_url(url if "://" in url else f"http://{url}")
         if proxy is None or proxy.scheme != "http":
-            raise ConfigurationError(  # without the URL, which may have a password
-                f"{variable} is not the URL of an HTTP proxy, and only HTTP proxies are supported",
+            raise ConfigurationError(  # without the URL, because it may contain a password
+                f"{variable} must be the URL of an HTTP proxy, because other proxies aren't supported",
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
         return Proxy(f"the proxy {_origin(proxy)} ({variable})", proxy)
 
     async def connect(self, origin: str) -> Connection | httpx.Response:
-        """A new connection to an origin; `limits.CONNECT` limits each step of connecting.
+        """Return a new connection to an origin. `limits.CONNECT` limits each step of connecting.
 
-        Returns:
-            The connection; a response of the proxy if it requires a login. Its text names the proxy.
+        If the proxy requires credentials, return its response with the proxy's name as the text.
 
         Raises:
             httpx.ConnectError: when a step fails.
@@ -171,7 +170,7 @@ class Network:
         return refusal
 
     async def _secure(self, stream: ByteStream, url: httpx.URL) -> ByteStream:
-        """The stream with TLS."""
+        """Return the stream with TLS."""
         tls = self.tls
         with _step():
             return await TLSStream.wrap(
@@ -180,20 +179,20 @@ class Network:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """A TLS context that trusts the named bundle, else the system's store, else certifi's bundle.
+        """The TLS context. It trusts the environment's bundle, otherwise the system's, otherwise certifi's.
 
         Raises:
-            ConfigurationError: when the named bundle can't be read.
+            ConfigurationError: when the environment's bundle is unreadable.
         """
         name = next((name for name in _CA_FILES if self._env.get(name)), "")
         file = self._env.get(name)
         try:
             context = ssl.create_default_context(cafile=file)
         except OSError as error:  # includes ssl.SSLError
-            where = f"{name}={file}" if name else "The system's certificates"
-            raise ConfigurationError(f"{where} can't be used as certificate authorities: {error}") from error
+            where = f"{name}={file}" if name else "the system"
+            raise ConfigurationError(f"Can't load certificate authorities from {where}: {error}") from error
         if not (file or context.cert_store_stats()["x509"] or _has_certificate_directory()):
-            import certifi  # noqa: PLC0415 - only where the system has no certificates
+            import certifi  # noqa: PLC0415 - only for systems without certificates
 
             context.load_verify_locations(certifi.where())
         context.set_alpn_protocols(["http/1.1"])
@@ -201,25 +200,24 @@ class Network:
 
 
 def _has_certificate_directory() -> bool:
-    """Return whether the system has a directory with certificates, which OpenSSL reads only when needed."""
+    """Return whether the system has a directory with certificates, which OpenSSL reads on demand."""
     directory = ssl.get_default_verify_paths().capath  # None for a missing directory
     return bool(directory) and any(Path(directory).glob(_CERTIFICATE_NAME))
 
 
 async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Response | None:
-    """Let the proxy at the other end of the stream connect it to the URL's host.
+    """Connect the stream to the URL's host through the proxy at its other end.
 
-    Returns:
-        None; a response that names the proxy if the proxy requires a login.
+    If the proxy requires credentials, return its response with the proxy's name as the text.
     """
     host = _host(url)
     address = f"{f'[{host}]' if ':' in host else host}:{url.port or _PORTS[url.scheme]}".encode()
     headers = {b"Host": address}
     if proxy.url.username:
-        login = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
-        headers[b"Proxy-Authorization"] = b"Basic " + login
-    more = {**extensions("Connecting"), "target": address}
-    request = httpx.Request("CONNECT", url, headers=headers, extensions=more)
+        credentials = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
+        headers[b"Proxy-Authorization"] = b"Basic " + credentials
+    options = RequestOptions(purpose="Connecting", target=address)
+    request = httpx.Request("CONNECT", url, headers=headers, extensions=options.extensions)
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
@@ -230,18 +228,18 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
 
 
 def _origin(url: httpx.URL) -> str:
-    """An origin such as `https://host:port`; the port of the scheme is left out."""
+    """Return an origin such as `https://host:port`, without the scheme's default port."""
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _host(url: httpx.URL) -> str:
-    """The host in lower case, without brackets. httpx does not change the case of an IPv6 address."""
+    """Return the host in lower case without brackets. httpx keeps the case of an IPv6 address."""
     return url.raw_host.decode().lower()
 
 
 @contextmanager
 def _step() -> Iterator[None]:
-    """A step of connecting: after its errors, it is known that the request was not sent."""
+    """Limit a step of connecting, and turn its errors into those that mean "not sent"."""
     try:
         with anyio.fail_after(limits.CONNECT):
             yield

@@ -1,4 +1,7 @@
-"""The only parser of URLs from inputs and from the platform."""
+"""URLs from inputs and from the platform.
+
+All modules use this parser, so that they agree on a URL's host.
+"""
 
 import ipaddress
 import re
@@ -7,18 +10,18 @@ from urllib.parse import unquote
 from httpx import URL, InvalidURL
 
 _CHARACTERS = re.compile(r"[!-\[\]^_`a-z{|}~]+")
-"""Visible ASCII without the backslash, which some programs read as a slash."""
+"""Visible ASCII without the backslash, because some programs read it as a slash."""
 _HOST = re.compile(rb"[a-z0-9._:-]+", re.IGNORECASE)
 _LARGEST_PORT = 65_535
 
 
 def web_url(text: str) -> URL | None:
-    """An http or https URL to which httpx can send a request; None for any other text."""
+    """Return the http or https URL in `text`; None if httpx can't send a request to it."""
     if not _CHARACTERS.fullmatch(text):
         return None
     try:
         url = URL(text)
-        host = url.host  # decodes an international name, which the line above does not check
+        host = url.host  # decodes an international name, which `URL` doesn't check
         if re.fullmatch(r"[0-9.]+", host):
             ipaddress.IPv4Address(host)
     except (InvalidURL, ValueError):
@@ -28,13 +31,13 @@ def web_url(text: str) -> URL | None:
 
 
 def host_and_path(text: str) -> str:
-    """The host and the path of a web URL, or the path of another text. Both are without percent-encoding."""
+    """Return a web URL's host and path, or another text's path, without percent-encoding."""
     url = web_url(text)
     return f"{url.host}{url.path}" if url else unquote(re.split(r"[?#]", text, maxsplit=1)[0])
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is a loopback address."""
+    """Return whether a host name or address is a loopback address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -44,6 +47,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host name or address means this machine, or the host of this container."""
-    # Docker's and Podman's names for the machine that runs the container.
+    """Return whether a host name or address means this machine or the container's host."""
+    # Docker and Podman use these names for the machine that runs the container.
     return is_loopback(host) or host in {"host.docker.internal", "host.containers.internal"}

@@ -1,1 +1,1 @@
-"""The platform's REST API, and the public side of its apps."""
+"""The platform's REST API and the public pages of its apps."""

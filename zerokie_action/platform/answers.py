@@ -1,8 +1,11 @@
-"""Tells the platform's answers from failures, and says what a user can do about either.
+"""The platform's responses: valid ones, errors and failures, each with its hint.
 
-Answers are: a 2xx of the right shape; a status in `FINAL`, with any body; a 409, unless its body is a web
-page; and any other 4xx with the platform's `{"error"}`. Everything else is a failure, and the request is sent
-again.
+A response is valid in one of these cases. In any other case, the request failed and is retried.
+
+- A 2xx with the expected content.
+- A status in `FINAL` with any body.
+- A 409, unless its body is a web page.
+- Any other 4xx with the platform's `{"error"}`.
 """
 
 import json
@@ -14,7 +17,7 @@ from typing import TypeVar
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
-from zerokie_action.http.request import MEGABYTE
+from zerokie_action.http.request import MEGABYTE, RequestOptions
 from zerokie_action.platform.models import Malformed
 from zerokie_action.text.escapes import shorten
 
@@ -25,81 +28,80 @@ _LONGEST_QUOTE = 500
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 404, 405
 CONFLICT, TOO_LARGE = 409, 413
 FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
-"""Statuses that are answers with any body."""
+"""Statuses that are final with any body."""
 
-_HINT = "The answer says why: correct that, then run the job again."
+_HINT = "Fix the problem that the response describes, then run the job again."
 _HINTS = {
-    UNAUTHORIZED: "Check that the secret behind `api-key` holds a current key for this `api-url`.",
-    NOT_FOUND: "Check `app`. A deploy with `create: true` creates an app that does not exist.",
-    407: "Check user and password in the proxy's URL: http://user:password@host:port.",
-    CONFLICT: "If something else is changing the app, run the job again later.",
+    UNAUTHORIZED: "Check that the secret for `api-key` contains a valid key for this `api-url`.",
+    NOT_FOUND: "Check `app`. To create the app, deploy with `create: true`.",
+    407: "Check the user and password in the proxy's URL, such as http://user:password@host:port.",
+    CONFLICT: "Run the job again later, because something else may be changing the app.",
 }
 _HINT_GATEWAY = (
-    "The answer is not the platform's: a firewall, gateway or proxy in front of it has refused the request. "
-    "Check `api-url`, and ask whoever runs that gateway."
+    "Check `api-url`. If it's correct, a firewall, gateway or proxy rejected the request, so contact its "
+    "operator."
 )
 _HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `client_max_body_size`)."
 ADVICE = {
-    Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, proxies and the "
-    "platform's status.",
-    Cause.WRONG_SERVER: "Check `api-url`, proxies and DNS: the request may not lead to the platform's API. "
-    "If it does, a gateway may have answered in the platform's place: run the job again in a few minutes.",
-    Cause.CERTIFICATE: "Check `api-url`. If the certificate comes from a private authority, set "
-    "SSL_CERT_FILE to a file with that authority's certificate.",
-    Cause.OWN_MACHINE: "Check that the server runs on this port. Inside a container, this address is the "
-    "container itself: start the container with `--network host`, or use the host `host.docker.internal` in "
-    "`api-url`; http is allowed for that host.",
+    Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, the proxy "
+    "settings and the platform's status.",
+    Cause.WRONG_SERVER: "Check `api-url`, the proxy settings and DNS, because another server may have "
+    "responded. If they're correct, run the job again in a few minutes.",
+    Cause.CERTIFICATE: "Check `api-url`. If a private authority issued the certificate, set SSL_CERT_FILE to "
+    "a file with the authority's certificate.",
+    Cause.OWN_MACHINE: "Check that the server is listening on this port. In a container, this address is the "
+    "container itself, so use `--network host`, or `host.docker.internal` in `api-url` (http is allowed).",
 }
-"""What to do about a request that was given up."""
+"""Hints for a request that failed for the last time."""
 
 
-def read_answer(
+def read_response(
     request: Request,
     response: Response,
     parse: Callable[[Response], T],
     redact: Callable[[str], str],
     final: frozenset[int] = FINAL,
 ) -> T | Failure | DeployError:
-    """The value of a 2xx, the error of a refusal, or the failure that a response stands for.
+    """Return a response's value, its error, or the failure to retry.
 
     Args:
         request: the request.
         response: its response.
         parse: turns a 2xx into the value, or raises `Malformed`.
         redact: removes secrets from the response's text.
-        final: the statuses that are refusals with any body.
+        final: statuses that are final with any body.
     """
     if response.is_success:
         with suppress(Malformed):
             return parse(response)
     status, error = response.status_code, _error_text(response.content)
     said = _quote(error, response.content, redact)
-    answer = f"answered {status} ({said})" if said else f"answered {status}"
-    if failed := of_status(response, f"the platform {answer}"):
+    responded = f"responded with {status} ({said})" if said else f"responded with {status}"
+    if failed := of_status(response, f"the platform {responded}"):
         return failed
-    # A 409 counts as the platform's, whatever its text, unless it is a web page: such a 409 is Cloudflare's.
+    # A 409 is the platform's even without its `error`. Only a web page isn't, because Cloudflare sends one.
     conflicts = status == CONFLICT and not is_web_page(response.content)
     if status in final or conflicts or (response.is_client_error and error):
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
-    # Another server may have answered, and the platform may have carried out the request all the same.
+    # Another server may have responded after the platform carried out the request.
     origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    return Failure(f"{origin} {answer}, but not in the API's format", Cause.WRONG_SERVER)
+    return Failure(f"{origin} {responded}, but not in the API's format", Cause.WRONG_SERVER)
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:
-    """A response's own words in quotation marks: `{"error": "…"}`, an HTML page's title, or any other text.
+    """Return a quotation from a body: its `{"error": "…"}`, an HTML page's title, or any other text.
 
-    Only the first megabyte of the body is read. Never raises.
+    Read only the first megabyte of the body. Never raise.
 
     Args:
         body: the response's body.
-        redact: removes the secrets before the text is shortened: half a secret would not be recognised.
+        redact: removes secrets before the text is shortened, because it can't find half a secret.
     """
     return _quote(_error_text(body), body, redact)
 
 
 def _quote(error: str, body: bytes, redact: Callable[[str], str]) -> str:
-    """The words of a body whose error text is known."""
+    """Return the quotation from a body with this error text."""
     kind, text = "", error or body[:MEGABYTE].decode("utf-8", "replace")
     if not error and is_web_page(body):
         title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
@@ -109,32 +111,35 @@ def _quote(error: str, body: bytes, redact: Callable[[str], str]) -> str:
 
 
 def _error_text(body: bytes) -> str:
-    """The text of the platform's `{"error": "…"}`; empty for another body, which may be a gateway's."""
+    """Return the text of the platform's `{"error": "…"}`; empty for any other body."""
     try:
-        answer = json.loads(body[:MEGABYTE])
+        content = json.loads(body[:MEGABYTE])
     except (ValueError, RecursionError):
         return ""
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = content.get("error") if isinstance(content, dict) else None
     return error.strip() if isinstance(error, str) else ""
 
 
 def _refusal(request: Request, response: Response, answer: str, *, is_ours: bool) -> DeployError:
-    """The error for a refusal.
+    """Return the error for a rejected request.
 
-    `answer` is the status and the answer's own words; `is_ours` tells the platform's answer from a gateway's.
+    `answer` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
     """
     status = response.status_code
     of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
     hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
-        return AuthenticationError(f"The platform does not accept the API key ({answer})", hint=hint)
+        return AuthenticationError(f"The platform rejected the API key ({answer})", hint=hint)
     rejected = RequestRejected(
-        f"{request.extensions['purpose']} was refused ({answer})", status=status, answer=answer, hint=hint
+        f"{RequestOptions.of(request).purpose} was refused ({answer})",
+        status=status,
+        answer=answer,
+        hint=hint,
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the platform refused a request with 409."""
+    """Return whether the platform rejected a request with 409."""
     return isinstance(error, RequestRejected) and error.status == CONFLICT

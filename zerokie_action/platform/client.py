@@ -1,8 +1,8 @@
-"""The platform's REST API: a method of `Client` for each endpoint.
+"""The platform's REST API: `Client` has one method for each endpoint.
 
-The docstrings quote the headings of the reference. Every method sends its request until the platform answers
-(`http.retry`), and raises only errors of `zerokie_action.errors`. The argument `sent` follows what becomes
-of a request that changes something.
+The docstrings quote the headings of the API reference. Every method retries its request (`http.retry`) and
+raises only errors of `zerokie_action.errors`. The argument `sent` tracks the outcome of a request that makes
+a change.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from zerokie_action.http.request import (
     Content,
     ContentStream,
     Outcome,
+    RequestOptions,
     Sent,
-    extensions,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
-from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_answer
+from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_response
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -50,27 +50,27 @@ from zerokie_action.text.numbers import human_bytes
 T = TypeVar("T")
 
 UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
-"""Groups of requests. For any other request, the purpose is the name of the group."""
+"""Names of groups. Any other request is in a group named after its purpose."""
 
 _LARGEST_LISTING = 128 * MEGABYTE
-"""Bytes for a listing of a million files."""
+"""The size in bytes of a list of a million files."""
 _FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
-"""For heartbeat and finalize: a firewall's page for some seconds must not keep the lock."""
+"""Final statuses for heartbeat and finalize. A short 403 from a firewall must not keep the lock held."""
 
 HIDDEN_HINT = (
-    "The platform may refuse or hide names that begin with a dot: leave such files out with `ignore`."
+    "Leave files out with `ignore` if their names start with a dot. The platform may reject or hide them."
 )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Client:
-    """The API for one key. The key is sent to no other server. The client knows neither inputs nor the log.
+    """A client of the API for one key, which it sends to no other server.
 
     Attributes:
         base_url: the API's URL, without a trailing slash.
-        api_key: the key, sent with every request.
+        api_key: the key that every request carries.
         http: sends the requests.
-        redact: removes the secrets from an answer's text.
+        redact: removes secrets from a response's text.
         patience: see `RetryingClient.send`.
         guard: see `http.retry.Guard`.
     """
@@ -83,11 +83,11 @@ class Client:
     guard: Guard = nullcontext
 
     def retrying(self, patience: float) -> Client:
-        """A copy of this client with another patience."""
+        """Return a copy of this client with another patience."""
         return replace(self, patience=patience)
 
     def guarded(self, guard: Guard) -> Client:
-        """A copy of this client that enters `guard`, and no other guard, around each attempt."""
+        """Return a copy of this client that replaces the guard around each attempt."""
         return replace(self, guard=guard)
 
     @cached_property
@@ -104,20 +104,20 @@ class Client:
             name: the app's name.
             kind: `container` or `static`.
             sent: if an answer was lost, a 409 may mean that this run created the app.
-            fields: the other fields of the body, under the reference's names; None leaves a field out.
+            fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
-            RequestRejected: with status 409 when an app of this name exists.
+            RequestRejected: with status 409 when an app with this name exists.
         """
         body = {"name": name, "type": kind, **fields}
         return await self._send(parse_record(App), f"Creating app {name!r}", "POST", (), body, sent=sent)
 
     async def list_apps(self) -> list[App]:
-        """All apps of the key ("GET /v1/apps")."""
+        """Return all apps of the key ("GET /v1/apps")."""
         return await self._send(parse_apps, "Listing the apps", "GET", ())
 
     async def find_app(self, name: str) -> App | None:
-        """An app ("GET /v1/apps/:name"); None when no app has this name."""
+        """Return an app ("GET /v1/apps/:name"); None when it doesn't exist."""
         try:
             return await self.get_app(name)
         except RequestRejected as error:
@@ -126,30 +126,30 @@ class Client:
             raise
 
     async def get_app(self, name: str, *, sent: Sent | None = None) -> App:
-        """An app ("GET /v1/apps/:name").
+        """Return an app ("GET /v1/apps/:name").
 
         Args:
             name: the app's name.
             sent: gets the time of the attempt.
 
         Raises:
-            RequestRejected: with status 404 when no app has this name.
+            RequestRejected: with status 404 when the app doesn't exist.
         """
         try:
             return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,), sent=sent)
         except RequestRejected as error:
             if error.status == NOT_FOUND:
-                error.args = (f"There is no app {name!r} ({error.answer})",)
+                error.args = (f"App {name!r} doesn't exist ({error.answer})",)
             raise
 
     async def delete_app(self, name: str, *, sent: Sent | None = None) -> None:
         """Delete an app ("DELETE /v1/apps/:name").
 
-        The request is not repeated once it may have taken effect, because somebody may have created the app
-        anew since. Then `sent.lost` says why the answer was lost.
+        The request isn't retried after an attempt that may have taken effect, because someone may have
+        created the app again. Then `sent.lost` says why the response was lost.
 
         Raises:
-            RequestRejected: with status 404 when no app has this name.
+            RequestRejected: with status 404 when the app doesn't exist.
         """
         purpose = f"Deleting app {name!r}"
         await self._send(
@@ -166,8 +166,8 @@ class Client:
     ) -> App:
         """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
-        The request is not repeated once it may have taken effect, because a second request would restart the
-        app again. Then `sent.lost` says why the answer was lost.
+        The request isn't retried after an attempt that may have taken effect, because a second request would
+        restart the app again. Then `sent.lost` says why the response was lost.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -182,7 +182,7 @@ class Client:
     # Files of static apps
 
     async def list_files(self, name: str) -> dict[str, RemoteFile]:
-        """All files in the app's storage zone, by path ("GET /v1/apps/:name/files")."""
+        """Return the app's files by path ("GET /v1/apps/:name/files")."""
         purpose = f"Listing the files of {name!r}"
         return await self._send(parse_files, purpose, "GET", (name, "files"), silence=limits.LISTING_SILENCE)
 
@@ -198,8 +198,7 @@ class Client:
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
-        A 404 is a failure: while the lock is held, the app should exist, and only its storage may not be
-        ready.
+        A 404 is retried. The app exists while the run holds its lock, so its storage may not be ready yet.
         """
         try:
             await self._send(
@@ -214,15 +213,15 @@ class Client:
             )
         except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
-                error.advise("The file is the action's own record of the deploy.")
+                error.advise("The action needs this file for its manifest.")
             elif is_hidden(path):
                 error.advise(HIDDEN_HINT)
-            elif isinstance(error, RequestRejected) and error.status in FINAL:  # may be about this file
+            elif isinstance(error, RequestRejected) and error.status in FINAL:  # this file may be the reason
                 error.advise(f"Or leave the file ({human_bytes(content.size)}) out with `ignore`.")
             raise
 
     async def delete_file(self, name: str, path: str, *, sent: Sent | None = None) -> bool:
-        """Delete one file ("DELETE /v1/apps/:name/files/{path}"); False if there was no such file."""
+        """Delete a file ("DELETE /v1/apps/:name/files/{path}"); return False if it doesn't exist."""
         return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), sent)
 
     # The deploy lock
@@ -231,26 +230,26 @@ class Client:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
-            RequestRejected: with status 409 when a session holds the lock. If an answer was lost, that may be
+            RequestRejected: with status 409 when a session holds the lock. After a lost response, it may be
                 this session.
         """
-        purpose, path = "Asking for the deploy lock", (name, "deploy", "lock")
+        purpose, path = "Requesting the deploy lock", (name, "deploy", "lock")
         body = {"deploy_session_id": session}
         lock = await self._send(parse_record(Lock), purpose, "POST", path, body, sent=sent)
         if not lock.is_held_by(session):
-            raise RequestRejected("The platform granted no lock to this session", status=CONFLICT)
+            raise RequestRejected("The platform didn't grant the lock to this run", status=CONFLICT)
 
     async def heartbeat(self, name: str, session: str) -> None:
-        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"). The reference describes no answer.
+        """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"). The reference lacks the response.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session does not hold the lock.
+            RequestRejected: with status 404 or 409 when the session doesn't hold the lock.
         """
         purpose, path = "Confirming the deploy lock", (name, "deploy", "lock")
         body = {"deploy_session_id": session}
         lock = await self._send(parse_optional(Lock), purpose, "PUT", path, body, final=_FINAL_FOR_LOCKS)
         if lock and not lock.is_held_by(session):
-            raise RequestRejected(f"{purpose}: the answer names another session", status=CONFLICT)
+            raise RequestRejected(f"{purpose} failed because this run doesn't hold it", status=CONFLICT)
 
     async def finalize(
         self, name: str, session: str, counts: Counts, *, sent: Sent | None = None
@@ -258,11 +257,11 @@ class Client:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Returns:
-            The platform's answer; None for a 2xx without a JSON object, which may be a gateway's.
+            The platform's response; None for a 2xx without a JSON object, which a gateway may have sent.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session holds no lock. If an answer was lost, an
-                earlier attempt may have released the lock.
+            RequestRejected: with status 404 or 409 when the session doesn't hold the lock. After a lost
+                response, an earlier attempt may have released it.
         """
         body = {"deploy_session_id": session, **counts._asdict()}
         return await self._send(
@@ -282,19 +281,19 @@ class Client:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
-            RequestRejected: with status 409 when the domain is attached already, to this app or another.
+            RequestRejected: with status 409 when this app or another one already has the domain.
         """
         purpose, body = f"Attaching {domain!r}", {"domain": domain}
         return await self._send(parse_record(Domain), purpose, "POST", (name, "domains"), body, sent=sent)
 
     async def remove_domain(self, name: str, domain: str, *, sent: Sent | None = None) -> bool:
-        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); False if the app did not have it."""
+        """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); return False if it isn't attached."""
         return await self._delete(f"Removing {domain!r}", (name, "domains", domain), sent)
 
-    # What all endpoints share
+    # Shared by all endpoints
 
     async def _delete(self, purpose: str, path: Iterable[str], sent: Sent | None) -> bool:
-        """Send a DELETE; False for a 404, unless an earlier attempt may have deleted it."""
+        """Send a DELETE; return False for a 404 unless an earlier attempt may have deleted the resource."""
         sent = sent or Sent()
         try:
             return await self._send(parse_any, purpose, "DELETE", path, sent=sent, group=DELETIONS)
@@ -320,25 +319,25 @@ class Client:
         sent: Sent | None = None,
         is_repeatable: bool = True,
     ) -> T:
-        """Send a request until it is answered, and return the parsed answer.
+        """Send a request until a valid response arrives, and return its parsed value.
 
         Args:
-            parse: see `read_answer`.
-            purpose: see `http.request.extensions`.
+            parse: see `read_response`.
+            purpose: see `RequestOptions`.
             method: the HTTP method.
-            path: the segments of the path below `/v1/apps`; see `_segment`.
-            body: a mapping is sent as JSON, without its None values; a content is a file to upload.
+            path: the segments of the path after `/v1/apps`; see `_segment`.
+            body: a mapping to send as JSON without its None values, or a file to upload.
             content_type: the body's type.
-            group: see `http.request.extensions`.
+            group: see `RequestOptions`.
             silence: seconds without a byte after which the attempt fails.
-            final: see `read_answer`.
+            final: see `read_response`.
             sent: follows what becomes of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
-            RequestRejected: when the answer is a 4xx.
-            AuthenticationError: when the answer is a 401.
-            PlatformUnavailable: when the request was given up.
+            RequestRejected: when the response is a 4xx.
+            AuthenticationError: when the response is a 401.
+            PlatformUnavailable: when the request failed for too long.
         """
         is_upload = not isinstance(body, Mapping | None)
         if isinstance(body, Mapping):
@@ -349,15 +348,15 @@ class Client:
             stream, size = ContentStream(body), body.size
             headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
         max_body = _LARGEST_LISTING if method == "GET" else MEGABYTE
-        more = extensions(purpose, group=group, silence=silence, size=size, max_body=max_body)
+        options = RequestOptions(purpose=purpose, group=group, silence=silence, size=size, max_body=max_body)
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
-        request = Request(method, url, headers=headers, stream=stream, extensions=more)
+        request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)
 
         def read(response: Response) -> T | Failure | DeployError:
-            answer = read_answer(request, response, parse, self.redact, final)
-            if is_upload and isinstance(answer, RequestRejected) and answer.status == NOT_FOUND:
-                return Failure(f"the platform answered {answer.answer}", may_have_arrived=False)
-            return answer
+            result = read_response(request, response, parse, self.redact, final)
+            if is_upload and isinstance(result, RequestRejected) and result.status == NOT_FOUND:
+                return Failure(f"the platform responded with {result.answer}", may_have_arrived=False)
+            return result
 
         try:
             return await self.http.send(
@@ -369,16 +368,16 @@ class Client:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether the file's name, or the name of a directory above the file, begins with a dot."""
+    """Return whether the name of the file, or of a folder above it, starts with a dot."""
     return path.startswith(".") or "/." in path
 
 
-@lru_cache(maxsize=1024)  # names of apps and directories recur
+@lru_cache(maxsize=1024)  # names of apps and folders recur
 def _segment(text: str) -> str:
-    """A segment of a URL's path.
+    """Return the text as a segment of a URL's path.
 
     Raises:
-        ValueError: when the segment is empty, `.` or `..`, because the request would reach another resource.
+        ValueError: when the text is empty, `.` or `..`, because the request would reach another resource.
     """
     if text in {"", ".", ".."}:
         raise ValueError(f"{text!r} can't be addressed as a path segment")

@@ -1,4 +1,7 @@
-"""Public pages, read as any visitor reads them: without the API key."""
+"""Public pages, read without the API key like a visitor.
+
+Health checks and the front page's check must see the pages that visitors see.
+"""
 
 import base64
 import uuid
@@ -6,7 +9,7 @@ from urllib.parse import quote, urljoin
 
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
-from zerokie_action.http.request import HEADERS, extensions
+from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.url import web_url
 
@@ -15,11 +18,11 @@ _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 
 
 class PageError(Exception):
-    """A page could not be read. The message is a clause about the page."""
+    """A page can't be read. The message is a clause about the page."""
 
 
 class RedirectError(PageError):
-    """A redirect could not be followed."""
+    """A redirect can't be followed."""
 
 
 async def read_page(
@@ -33,28 +36,29 @@ async def read_page(
 ) -> Response:
     """Send a GET, follow redirects within the origin, and return the final response.
 
-    Each request sends the user and password in `url`, if there are any.
+    Each request sends the user and password in `url`, if any.
 
     Args:
-        url: an `http` or `https` URL. Characters that a URL can't have are encoded.
+        url: an `http` or `https` URL. Invalid characters are encoded.
         http: sends each request once.
         max_body: the largest accepted body, in bytes.
         silence: seconds of silence after which a request fails.
-        redirects: how many redirects to follow. With 0, a redirect is a response like any other.
-        is_uncached: whether to add a query to each request, so that no cache has the response.
+        redirects: how many redirects to follow. With 0, a redirect is returned like any other response.
+        is_uncached: whether to bypass caches with a unique query in each request.
 
     Raises:
-        RedirectError: when a redirect leads to another origin, has no valid `Location`, or is one too many.
-        PageError: when there is no response.
+        RedirectError: when a redirect leads to another origin, lacks a valid `Location`, or exceeds
+            `redirects`.
+        PageError: when no response arrives.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
     headers = {**HEADERS, "Cache-Control": "no-cache", **_login(url)}
-    more = extensions("Reading a page", silence=silence, max_body=max_body)
+    options = RequestOptions(purpose="Reading a page", silence=silence, max_body=max_body)
     for _ in range(redirects + 1):
         page = _parse(_uncached(url) if is_uncached else url)
         if page is None:
             raise PageError("this is not the URL of a page")
-        response = await http.fetch(Request("GET", page, headers=headers, extensions=more))
+        response = await http.fetch(Request("GET", page, headers=headers, extensions=options.extensions))
         if isinstance(response, Failure):
             raise PageError(response.reason)
         if not redirects or response.status_code not in _REDIRECT_STATUSES:
@@ -64,7 +68,7 @@ async def read_page(
 
 
 async def connect_ahead(url: str, http: RetryingClient) -> None:
-    """Open a connection for a page at this URL that may be read within seconds. A failure changes nothing."""
+    """Open a connection for a page that may be read within seconds. A failure has no effect."""
     if page := _parse(url):
         await http.transport.connect_ahead(page)
 
@@ -85,7 +89,7 @@ def _origin(page: URL) -> str:
 
 
 def _login(url: str) -> dict[str, str]:
-    """Return the header for the user and password in the URL. Empty if the URL has none."""
+    """Return the header for the user and password in the URL. Empty without them."""
     page = _parse(url)
     if page is None or not page.username:
         return {}
@@ -94,7 +98,7 @@ def _login(url: str) -> dict[str, str]:
 
 
 def _uncached(url: str) -> str:
-    """Return the URL with a query that is in no cache."""
+    """Return the URL with a unique query, which bypasses caches."""
     url = url.partition("#")[0]
     return f"{url}{'&' if '?' in url else '?'}zerokie={uuid.uuid4()}"
 
@@ -103,17 +107,17 @@ def _target(page: URL, location: str) -> str:
     """Return the URL that a redirect from the page leads to.
 
     Raises:
-        RedirectError: when `location` isn't a web URL, or is at another origin than the page.
+        RedirectError: when `location` isn't a web URL, or its origin differs from the page's.
     """
     try:
         url = urljoin(str(page), location)
-    except ValueError:  # such as the host `[`
+    except ValueError:  # for example, for the host `[`
         url = ""
     target = _parse(url)
     if target is None or not location:
-        raise RedirectError("its redirect has no valid `Location`")
+        raise RedirectError("its redirect lacks a valid `Location`")
     if _origin(target) != _origin(page):
-        # The other origin would get the login, and its pages prove nothing about the app. The message leaves
-        # out path and query, because they may be secrets.
+        # The other origin would receive the credentials, and its pages prove nothing about the app. The
+        # message leaves out the path and query, because they may be secrets.
         raise RedirectError(f"it redirects to another origin, {_origin(target)}")
     return url

@@ -1,4 +1,7 @@
-"""Polling: asks again and again, with pauses, and logs a line every half minute."""
+"""Polling with growing pauses, a time limit and log lines.
+
+The log lines show that a long wait isn't a hang.
+"""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -15,16 +18,16 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
 _LINE_EVERY = 30.0
-_LAST_LOOK = 5.0
-"""The least seconds for a look, even at the time limit."""
+_LAST_POLL = 5.0
+"""The minimum seconds for a poll, even at the time limit."""
 
 
 class Polling:
-    """Pauses between questions; the last question comes at the time limit.
+    """Pauses between polls, with the last poll at the time limit.
 
-    A line is logged at once, and then every half minute, so that a long wait does not look like a hang. The
-    time limit counts from the clock's start: in `until` from the first look, elsewhere from the first pause.
-    So in `repeat`, an outage before the first refusal is no wait for the event.
+    The first log line appears immediately, and then one every 30 s. In `until`, the time limit starts with
+    the first poll. Elsewhere it starts with the first pause, so in `repeat` an outage before that isn't
+    included.
     """
 
     def __init__(
@@ -34,9 +37,9 @@ class Polling:
 
         Args:
             log: writes a log line.
-            goal: the log's words for the awaited event.
+            goal: the log's words for the expected event.
             seconds: the time limit.
-            pause: the pause in seconds; by default it grows from 1 to 10 seconds.
+            pause: the pause in seconds. By default, it grows from 1 to 10 s.
         """
         self._log = log
         self._goal = goal
@@ -48,22 +51,22 @@ class Polling:
 
     @property
     def waited(self) -> float:
-        """Seconds on the clock; 0 before it has started."""
+        """Seconds since the time limit's clock started; 0 before."""
         return max(0.0, anyio.current_time() - self._began)
 
     def _seconds_left(self) -> float:
-        """Seconds until the time limit; 0 after it. Starts the clock, if it has not started."""
+        """Start the clock if necessary, and return the seconds until the time limit, at least 0."""
         self._began = min(self._began, anyio.current_time())
-        # Not `seconds - waited`: rounded, that may stay above 0 however often it is waited for.
+        # Not `seconds - waited`, because its rounded value may never reach 0.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
     async def repeat(
         self, ask: Callable[[], Awaitable[T]], is_not_yet: Callable[[RequestRejected], bool]
     ) -> T:
-        """Call `ask` until it is not refused with "not yet".
+        """Call `ask` until its result isn't "not yet", and return the result.
 
         Raises:
-            RequestRejected: any other refusal; at the time limit, the last "not yet".
+            RequestRejected: any other rejection, or at the time limit the last "not yet".
         """
         while True:
             try:
@@ -73,18 +76,18 @@ class Polling:
                     raise
 
     async def until(self, look: Callable[[], Awaitable[str]]) -> str:
-        """Call `look`, through outages, until nothing is left to wait for, or the time limit has passed.
+        """Call `look` until the event happens or the time limit passes, even during outages.
 
         Args:
-            look: returns why to go on waiting, as a clause; empty if there is no reason.
+            look: returns a clause that says why to keep waiting; empty after the event.
 
         Returns:
-            Why the event did not come before the time limit; empty if it came.
+            Why the event didn't happen before the time limit; empty if it happened.
         """
-        why = "no answer in time"
+        why = "no response in time"
         while True:
             retry_after = 0.0
-            with anyio.move_on_after(max(_LAST_LOOK, self._seconds_left())):
+            with anyio.move_on_after(max(_LAST_POLL, self._seconds_left())):
                 try:
                     why = await look()
                 except PlatformUnavailable as error:
@@ -93,11 +96,11 @@ class Polling:
                 return why
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
-        """Pause before the next question. Return False at once when the time limit has passed.
+        """Pause before the next poll. After the time limit, return False immediately.
 
         Args:
             why: the reason for waiting, for the log.
-            retry_after: the wait in seconds that the server asked for.
+            retry_after: the seconds in the server's `Retry-After`.
         """
         now, left = anyio.current_time(), self._seconds_left()
         if left <= 0:

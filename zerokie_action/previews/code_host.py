@@ -14,7 +14,7 @@ from zerokie_action.http import Request, Response
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.failure import Cause, Failure, of_status
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import HEADERS, MEGABYTE, extensions
+from zerokie_action.http.request import HEADERS, MEGABYTE, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.answers import words
 
@@ -156,8 +156,8 @@ class CodeHost(NamedTuple):
 
     def _request(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Request:
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
-        limits = extensions(self.purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE)
-        return Request(method, url, headers=headers, json=body, extensions=limits)
+        options = RequestOptions(purpose=self.purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE)
+        return Request(method, url, headers=headers, json=body, extensions=options.extensions)
 
     def _quote(self, response: Response) -> str:
         """Return the status and the words of a response."""

@@ -1,1 +1,1 @@
-"""Texts for people and machines: escapes, numbers, redaction."""
+"""Text for people and machines: escapes, numbers, redaction."""

@@ -1,64 +1,66 @@
-r"""Makes foreign text safe for each kind of output.
+r"""Escapes that make foreign text safe for each kind of output.
 
-Foreign text comes from file names, file contents, the platform's answers and users' inputs. Code that prints
-or writes foreign text passes it through the function for the output, once, right before writing:
+Foreign text comes from file names, file contents, the platform's responses and users' inputs. Code that
+prints or writes foreign text calls the function for the output, once, right before writing:
 
     output                            function
-    a line of the log                 `log_line`
-    Markdown: running text            `markdown_text`
-    Markdown: a name, a path          `markdown_code`
-    Markdown: a link                  `markdown_link`
-    a value in a dotenv file          `dotenv_value`, `dotenv_json`
-    an output, a message in JSON      `output_line`
+    log line                          `log_line`
+    text in Markdown                  `markdown_text`
+    name or path in Markdown          `markdown_code`
+    link in Markdown                  `markdown_link`
+    value in a dotenv file            `dotenv_value`, `dotenv_json`
+    output, message in JSON           `output_line`
 
 All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
 characters, line and paragraph separators, bidirectional and zero-width marks, exotic spaces, lone surrogates.
-Secrets are removed before (`redaction`): a secret in shortened or escaped text may not be recognised.
+Callers remove secrets first (`redaction`), because it may not recognize a secret in shortened or escaped
+text.
 """
 
 import re
 from urllib.parse import quote
 
 LINE_LIMIT = 2_000
-"""The longest line of a log, in characters. Longer lines end in an ellipsis."""
+"""The longest log line, in characters. Longer lines end in an ellipsis."""
 
 
 def shorten(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters; a shortened text ends in an ellipsis."""
+    """Return `text` in at most `limit` characters. A shortened text ends in an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _visible(text: str, limit: int) -> str:
-    """`text` with unprintable characters escaped, in at most `limit` characters."""
+    """Return `text` with unprintable characters escaped, in at most `limit` characters."""
     text = text[: limit + 1]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return shorten(text, limit)
 
 
-# The runner compares text with culture-sensitive rules, which ignore variation selectors and similar marks.
-# So it finds `::` and `##` even with such characters before or between their characters.
+# GitHub's runner compares text by culture-sensitive rules, which ignore variation selectors and similar
+# marks. So it also finds `::` and `##` with such marks before or inside them.
 _COMMAND = re.compile(r"^(?=[^!-~]*:[^ -~]*:)|(?<=#)(?=[^ -~]*#)")
 
 
 def log_line(text: str) -> str:
-    r"""`text` as one log line that no CI system reads as a command.
+    r"""Return `text` as one log line that no CI system runs as a command.
 
-    A runner splits stdout and stderr into lines at LF, CR LF *and a lone CR*. It obeys `::command::` at the
+    A runner splits stdout and stderr into lines at LF, CR LF *and a lone CR*. It runs `::command::` at the
     start of a line, after any Unicode white space, and the legacy `##[command]` (Azure's `##vso[`, TeamCity's
-    `##teamcity[`) *anywhere* in a line. GitLab and terminals obey escape sequences. So unprintable characters
-    are escaped, and a backslash goes before a leading `::` and into `##`: `\::error::`, `#\#[error]`.
+    `##teamcity[`) *anywhere* in a line. GitLab and terminals obey escape sequences. So this function escapes
+    unprintable characters, and adds a backslash before a leading `::` and in `##`: `\::error::`,
+    `#\#[error]`.
     """
     return _COMMAND.sub(r"\\", _visible(text, LINE_LIMIT))
 
 
 def output_line(text: str) -> str:
-    """`text` as an output: one line, which a later step may print."""
+    """Return `text` as an output, which is one line that a later step may print."""
     return log_line(one_line(text))
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
-    """`text` on one line: line breaks and runs of white space become one space."""
+    """Return `text` on one line, with one space for each line break or run of white space."""
     return _visible(" ".join(text.split()), limit)
 
 
@@ -76,12 +78,12 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _inert(text: str) -> str:
-    """Replace markup with character references, which Markdown never parses."""
+    """Return `text` with character references for markup, which Markdown never parses."""
     return _MARKUP.sub(_entity, text)
 
 
 def _inert_word(word: str) -> str:
-    """Replace markup in a word. A word that a forge could turn into a link becomes code."""
+    """Return a word without markup, as code if GitHub or GitLab could turn it into a link."""
     if not _REFERENCE.search(word):
         return _inert(word)
     before, core, after = word.partition(word.strip(_AROUND_WORDS))
@@ -89,23 +91,23 @@ def _inert_word(word: str) -> str:
 
 
 def markdown_text(text: str, limit: int = 1_000) -> str:
-    """`text` as plain text for a paragraph or table cell of a Markdown document.
+    """Return `text` as plain text for a paragraph or table cell of a Markdown document.
 
-    CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links are neutralised. In
-    the *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
-    `%milestone`) and URLs, even if these are written as character references. A word with one of these
-    becomes code. In the source, GitLab obeys quick actions (`/close` at the start of a line).
+    This escapes CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links. In the
+    *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
+    `%milestone`) and URLs, even behind character references. A word with one of these becomes code. In the
+    source, GitLab runs quick actions (`/close` at the start of a line).
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
-    # The first character could begin a block or a quick action.
+    # The first character could start a block or a quick action.
     return re.sub(r"^(?!&#|`)[\W\d]", _entity, safe)
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
-    r"""`text` as inline code, also for a table cell.
+    r"""Return `text` as inline code, which also works in a table cell.
 
-    A backtick would end the code, and a `|` the cell. Spaces at both ends would be stripped. A runner would
-    obey `##` if a step prints the document. So these are escaped like unprintable characters: `\x7c`.
+    A backtick would end the code, a `|` would end the cell, and Markdown strips spaces at both ends. If a
+    step prints the document, a runner would obey `##`. All of these become escapes such as `\x7c`.
     """
     text = _BREAKS_CODE.sub(lambda match: f"\\x{ord(match[0]):02x}", _visible(text, limit))
     return f"`{text}`" if text else ""
@@ -117,42 +119,42 @@ _WEB_URL = re.compile(
 
 
 def is_web_url(url: str) -> bool:
-    """Whether `url` is an http(s) URL without user info and with plain URL characters only."""
+    """Return whether `url` is an http(s) URL with plain URL characters and without user info."""
     return _WEB_URL.fullmatch(url) is not None
 
 
 def markdown_link(url: str, label: str) -> str:
-    """A link with the text `label`; only the text if `url` is no web URL."""
+    """Return a link with the text `label`, or only the text if `url` isn't a web URL."""
     if not is_web_url(url):
         return markdown_text(label)
     return f"[{_inert(one_line(label))}](<{url.replace('&', '&amp;')}>)"
 
 
 def cut_markdown(markdown: str, limit: int) -> str:
-    """A document in at most `limit` bytes of UTF-8. A long one is cut after a line, with a note.
+    """Return a document in at most `limit` bytes of UTF-8. A long one ends after a line, with a note.
 
-    The document's `<details>` don't nest. The limit must leave room for the note.
+    The document must not nest `<details>`. The limit must leave room for the note.
     """
     if len(markdown.encode()) <= limit:
         return markdown
-    # Where no list is open, browsers ignore the closing tag.
+    # If no list is open, browsers ignore the closing tag.
     end = "\n\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
     kept = markdown.encode()[: limit - len(end)].decode(errors="ignore")
     return kept.rpartition("\n")[0] + end
 
 
 def dotenv_value(text: str) -> str:
-    """`text` as a value of a dotenv file, with special characters percent-encoded, as in a URL.
+    """Return `text` as a value of a dotenv file, with special characters percent-encoded as in a URL.
 
-    GitLab reads `KEY=value` to the end of the line, takes quotes literally and expands `$`. Users may also
-    `source` the file in a shell, so the value has no character that is special to a shell.
+    GitLab reads `KEY=value` to the end of the line, keeps quotes and expands `$`. Users may also `source` the
+    file in a shell, so the value never contains a character that is special to a shell.
     """
     return quote(text, safe=":/@%+,=", errors="backslashreplace").replace("~", "%7E")
 
 
 def dotenv_json(text: str) -> str:
-    r"""Compact ASCII JSON as a value of a dotenv file: still JSON, with `\u0020` for a space.
+    r"""Return compact ASCII JSON as a value of a dotenv file. It is still JSON, with `\u0020` for a space.
 
-    Characters other than JSON's punctuation, letters and digits can only be inside strings.
+    JSON has characters other than punctuation, letters and digits only inside strings.
     """
     return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)

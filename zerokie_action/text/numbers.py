@@ -1,16 +1,19 @@
-"""Numbers of files, sizes, durations and times, as people read them."""
+"""Counts, sizes, durations and times in a form for people.
+
+All messages then show numbers in the same form.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
 def human_files(count: int, what: str = "file") -> str:
-    """A number of files: `1 file`, `12,000 files`, `3 stale files`."""
+    """Return a number of files: `1 file`, `12,000 files`, `3 stale files`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def human_paths(paths: Sequence[str], shown: int = 3) -> str:
-    """The first paths, and the number of the others: `'a', 'b', 'c' and 1,200 more`."""
+    """Return the first paths and the number of the others: `'a', 'b', 'c' and 1,200 more`."""
     more = f" and {len(paths) - shown:,} more" if len(paths) > shown else ""
     return ", ".join(map(repr, paths[:shown])) + more
 
@@ -19,19 +22,19 @@ _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def utc_time(seconds: float) -> str:
-    """A time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
+    """Return a time in seconds since 1970 as text: `2026-03-07T17:00:00Z`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def human_bytes(count: float) -> str:
-    """A size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
+    """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
     unit = next((u for u, size in _UNITS.items() if count < 1000 * size), "TB")
     number = count / _UNITS[unit]
     return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
 
 
 def human_seconds(seconds: float) -> str:
-    """A duration: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
+    """Return a duration as text: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
     if seconds < 9.95:  # noqa: PLR2004 rounds to 10
         digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 rounds to 0.1
         return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"

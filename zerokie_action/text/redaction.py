@@ -1,6 +1,6 @@
-"""Removes secrets from raw text, before the text is escaped for an output.
+"""Redaction of secrets in raw text, before any escaping.
 
-A secret in shortened or escaped text may not be recognised.
+The redaction may not recognize a secret in shortened or escaped text.
 """
 
 import html
@@ -14,12 +14,12 @@ _SHORTEST_SECRET = 4
 
 
 class Redactor:
-    """Replaces secrets with `***`: as they are, percent-encoded, and as JSON, HTML and Base64 write them.
+    """A redactor that replaces secrets with `***`, also percent-encoded and in JSON, HTML and Base64.
 
     Args:
-        secrets: texts that are always hidden.
-        values: texts that are hidden unless they are a whole word of a text in `shown`. A value such as
-            `production` would garble the names that every reader of the log knows.
+        secrets: texts to replace everywhere.
+        values: texts to replace unless they are a whole word of a text in `shown`. Replacing a value such as
+            `production` would garble well-known names.
         shown: texts that the log shows, such as the app's name.
     """
 
@@ -29,39 +29,39 @@ class Redactor:
         for value in secret_values(secrets) | hidden:
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(patterns, key=len, reverse=True)
-        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # the latter never matches
+        self._pattern = re.compile("|".join(longest_first) or "(?!)")  # never matches
 
     def redact(self, text: str) -> str:
-        """`text` without the secrets. Secrets that overlap become one `***`."""
+        """Return `text` without the secrets. Overlapping secrets become one `***`."""
         shown, end = "", 0
         match = self._pattern.search(text)
         while match:
             start, stop = match.span()
             shown += f"{text[end:start]}***" if start >= end else ""
             end = max(end, stop)
-            match = self._pattern.search(text, start + 1)  # one secret may begin inside another
+            match = self._pattern.search(text, start + 1)  # one secret may start inside another
         return shown + text[end:]
 
 
 def secret_values(secrets: Iterable[str]) -> set[str]:
-    """The texts that must not be shown: each secret, and each of its lines, stripped.
+    """Return each secret and each of its lines, stripped.
 
-    Values of fewer than four characters are left out, because masking them would garble the log.
+    Values with fewer than four characters are left out, because replacing them would garble the log.
     """
     values = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
     return {value for value in values if len(value) >= _SHORTEST_SECRET}
 
 
 def _is_word(value: str, text: str) -> bool:
-    """Return whether a value occurs in a text without a letter or digit next to it."""
+    """Return whether a text contains a value as a whole word, without a letter or digit next to it."""
     return bool(re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", text))
 
 
 def _in_base64(value: str) -> set[str]:
-    """The texts that Base64 makes of a secret: alone, or in a longer text, such as after a user's name.
+    """Return the Base64 forms of a secret, alone or inside a longer text such as `user:password`.
 
-    Base64 turns three bytes into four characters. So there is a form for each place of the secret's first
-    byte in its group of three, without the characters that depend on the bytes beside the secret.
+    Base64 turns three bytes into four characters. So the secret has a form for each position of its first
+    byte in a group of three. Each form leaves out the characters that depend on the bytes next to the secret.
     """
     data = value.encode(errors="surrogatepass")
     texts = set()
@@ -74,12 +74,12 @@ def _in_base64(value: str) -> set[str]:
 
 
 def _spelled(char: str) -> str:
-    """A regular expression for a character: as it is, and as texts and URLs encode it."""
+    """Return a regular expression for a character in all its encodings."""
     if char.isascii() and char.isalnum():
         return char
     code = ord(char)
     forms = {char, f"\\{char}", f"\\u{code:04x}", json.dumps(char)[1:-1], repr(char)[1:-1], html.escape(char)}
-    # Some encoders leave `~` and the like as they are, and some do not.
+    # Some encoders change `~` and similar characters, and some don't.
     forms |= {
         quote_plus(char, errors="surrogatepass"),
         "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass")),
