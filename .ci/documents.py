@@ -245,7 +245,7 @@ def _dialect_table() -> str:
         (_code(name), question.text[: question.text.index("?") + 1], ", ".join(map(_code, question.answers)))
         for name, question in QUESTIONS.items()
     )
-    return _table(("dialect", "question", "answers, the default first"), rows)
+    return _table(("API variant", "question", "answers, the default first"), rows)
 
 
 def _code(text: str) -> str:

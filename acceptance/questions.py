@@ -1,8 +1,8 @@
-"""Questions that the API's reference leaves open, and plain requests that find this platform's answers.
+"""Plain requests that find this platform's API variants.
 
-A shape, such as `204 empty`, describes the platform's behaviour. Each question lists the shapes that the
-action knows, and the answer that each shape stands for. Questions and answers have the names that the
-sandbox's `--dialect` takes. The report shows an unknown shape unchanged.
+A shape, such as `204 empty`, describes the platform's behavior. Each question maps the known shapes to
+answers. Questions and answers have the same names as in the sandbox's option `--dialect`. The report shows an
+unknown shape unchanged.
 """
 
 import re
@@ -26,7 +26,7 @@ from acceptance.platform import NO_CHANGES, Page, Platform, as_object, check, fi
 from acceptance.report import Question, Report
 
 Shapes = Iterator[tuple[str, str]]
-"""Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
+"""Names and shapes of questions. If a request fails, the report keeps the earlier shapes."""
 Observation = tuple[float, dict[str, Any]]
 """Seconds since the deploy request, and the app as GET shows it."""
 Watched = tuple[httpx.Response, list[Observation]]
@@ -34,9 +34,9 @@ Watched = tuple[httpx.Response, list[Observation]]
 READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""
 WATCH_FOR = 20.0
-"""Seconds for which the script watches a deploy that never shows `deploying`."""
+"""Seconds for which the script polls a deploy if it never shows `deploying`."""
 DEPLOYED_WITHIN = 180.0
-"""Seconds after which the script stops watching a deploy."""
+"""Seconds after which the script stops polling a deploy."""
 SURE_AFTER = 10
 """Visits, a second apart, after which a redirect or a login is the app's final answer."""
 HIDDEN_PAGE = b"a hidden page"
@@ -111,7 +111,7 @@ def _record(report: Report, shapes: Shapes) -> None:
 
 
 def ask_site(platform: Platform, app: str, report: Report, patience: float) -> bool:
-    """Create a site, answer the questions about sites, and return whether the site's page could be read."""
+    """Create a site, answer the questions about sites, and return whether visitors can read its page."""
     as_object(platform.create(app))
     _record(report, _shapes_of_new_site(platform, app))
     platform.wait_for_lock(app)
@@ -200,7 +200,7 @@ def _shapes_of_lock(platform: Platform, app: str) -> Shapes:
 
 
 def _ask_url(platform: Platform, url: object, question: Question, patience: float) -> str:
-    """Answer the question about `url`; return the site's address, empty if the page can't be read."""
+    """Answer the question about `url`; return the site's address, empty if its page is unreadable."""
     if not isinstance(url, str) or not url:
         question.shape = "absent"
         return ""
@@ -264,7 +264,7 @@ def _shapes_of_deletion(platform: Platform, app: str, facts: dict[str, str]) -> 
 
 
 def ask_container(platform: Platform, app: str, report: Report, images: Sequence[str], watch: float) -> None:
-    """Deploy the first image, twice, and the second one, which does not exist; watch that longer."""
+    """Deploy the first image twice, then the second one. It doesn't exist, so poll that deploy longer."""
     _record(report, _shapes_of_deploys(platform, app, report.facts, images[0]))
     progress = _progress(images[1], _watch_deploy(platform, app, images[1], watch)[1])
     report.facts["GET while an image that does not exist is deployed"] = progress
@@ -303,7 +303,7 @@ def _watch_deploy(platform: Platform, app: str, image: str, at_least: float = 0)
 
 
 def _progress(image: str, observations: list[Observation]) -> str:
-    """Return the status and the image that GET shows, at first and each time that one of them changes."""
+    """Return the first status and image that GET shows, and each change of them."""
     before, changes = observations[0][1].get("image"), list[tuple[float, str]]()
     for seconds, app in observations:
         shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
@@ -313,7 +313,7 @@ def _progress(image: str, observations: list[Observation]) -> str:
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:
-    """Return the first observation in which `field` has another value than before the deploy."""
+    """Return the first observation with a new value of `field`."""
     before = observations[0][1].get(field)
     return next((seen for seen in observations if seen[1].get(field) != before), None)
 
@@ -343,7 +343,7 @@ def _image_shape(image: str, before: object, shown: object) -> str:
 
 
 def _time_shape(entry: dict[str, Any], field: str) -> str:
-    """Return a time with zeros in place of its numbers; or `absent` or `null`."""
+    """Return a time with zeros instead of its numbers, or `absent` or `null`."""
     if field not in entry:
         return "absent"
     value = "null" if entry[field] is None else str(entry[field])

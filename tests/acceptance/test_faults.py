@@ -31,8 +31,8 @@ FAULTS = {
     "deploy_changed_files": believed(DELETE, "/files/old.html", 204, times=None),
     "deploy_awkward_names": refused(PUT, "/files/_zerokie/"),  # before any file: the next promise is kept
     "dry_run": refused(GET, "/files$"),
-    "keep_foreign_file": refused(PUT, "/files/kept.txt"),
-    "refuse_foreign_file": refused(GET, "/files$"),
+    "keep_unmanaged_file": refused(PUT, "/files/kept.txt"),
+    "refuse_unmanaged_file": refused(GET, "/files$"),
     "refuse_other_repository": refused(GET, "/files$"),
     "health_check": refused(GET, "^/_apps/.*/health.txt", 500, times=None),
     "deploy_large_file": refused(PUT, "/files/large.bin"),

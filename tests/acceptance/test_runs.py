@@ -30,7 +30,7 @@ FACTS = {
     "The headers of a script": "content-type: text/javascript, cache-control: none",
     "A page comes back byte for byte": "yes",
     "Visitors get a changed page": "N s after finalize",
-    **{f"Uploads, {count} at once": "N a second" for count in AT_ONCE},
+    **{f"{count} parallel uploads": "N a second" for count in AT_ONCE},
     "The deletion of an app": 'gone after N s; DELETE: 204; the first GET: 404 {"error":"app not found"}',
 }
 """What a report shows of the sandbox, whatever it speaks; `N` are numbers of the machine."""

@@ -199,7 +199,8 @@ async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platfo
 
 
 @pytest.mark.parametrize(
-    ("given", "error"), [("delete=", "'' is no answer to delete: 204, 200, 202, body"), ("nope=1", "edge")]
+    ("given", "error"),
+    [("delete=", "delete can't be ''. Choose one of these: 204, 200, 202, body"), ("nope=1", "edge")],
 )
 def test_what_is_no_dialect(capsys: pytest.CaptureFixture[str], given: str, error: str) -> None:
     """It does not start, and says what there is."""
