@@ -65,7 +65,7 @@ This run tests zerokie-action on {platform.url}:
   Only one of these apps exists at a time. The apps' names are {NAME_PATTERN}.
 - It takes a few minutes, and doesn't start a step after {STEPS_TIMEOUT / 60:.0f} minutes.
 - It deletes its apps at the end, even after Ctrl-C.
-- It attaches {f"and removes zk-<random>.{domain}, also with a third app" if domain else "no domain"}.
+- It attaches {f"and removes zk-<random>.{domain} with a third app" if domain else "no domain"}.
 - It sends one request with a wrong API key, at the end.
 The run lists the account's apps, and changes only its own apps."""
 
@@ -121,7 +121,7 @@ def _compare(before: dict[str, object], platform: Platform) -> str:
         after = platform.apps()
     except CouldNotRunError as error:
         return f"Other apps: {len(before)} before the run; {error}."
-    change = "unchanged" if before == after else "changed (another person may have deployed)"
+    change = "unchanged" if before == after else "changed, possibly by another person"
     return f"Other apps: {len(before)} before the run, {len(after)} after the run, {change}."
 
 

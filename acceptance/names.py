@@ -40,7 +40,7 @@ def require_own(name: str) -> str:
         ForbiddenAppError: for any other name.
     """
     if name not in _names_made and not _is_leftover(name):
-        raise ForbiddenAppError(f"{name!r} is neither an app of this run nor a leftover of a killed run")
+        raise ForbiddenAppError(f"{name!r} isn't an app of this run or a leftover of a killed run")
     return name
 
 

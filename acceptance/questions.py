@@ -61,11 +61,11 @@ def open_questions() -> dict[str, Question]:
             "How does GET show a deploy in progress?", _named("seconds none late image-first")),
         "before-deploying": Question(
             "Which status does GET show between POST deploy and `deploying`?", _named("nothing stopped")),
-        "deploy-answer": Question("How does the platform answer POST deploy?", {
+        "deploy-answer": Question("How does the platform respond to POST deploy?", {
             "200 object": "sent", "202 object": "sent", "202 empty": "empty", "502 error": "lost"}),
         "times": Question("How does the platform write the times of an app?", _DATES | {"0": "numbers"}),
         "date": Question("Do responses have a `Date` header?", _named("sent absent")),
-        "new-app": Question("How does the platform answer requests for a new app?", {
+        "new-app": Question("How does the platform respond to requests for a new app?", {
             "ready": "ready", "404 error": "404", "502 error": "502", "upload 404 error": "files-404"}),
         "app-deletion": Question(
             "How does a deleted app disappear? Until then: the status, and the answers to DELETE and create.",
@@ -82,17 +82,17 @@ def open_questions() -> dict[str, Question]:
             "How does the list of files write paths?", _named("plain slash directories bare-directories")),
         "empty-zone": Question("How does the platform list the files of an empty site?", {
             "404 error": "404", "200 list": "list", "200 null": "null", "204 empty": "204"}),
-        "conflict": Question("What is the body of a 409 response?", {
+        "conflict": Question("How does the platform write the body of a 409 response?", {
             f"409 {kind}, 409 {kind}": kind for kind in ("error", "object", "text", "empty")}),
-        "lock-lost": Question("How does the platform answer heartbeat and finalize for a released lock?", {
+        "lock-lost": Question("How does the platform respond to heartbeat and finalize after the release?", {
             "404, 409": "mixed", "404, 404": "404", "409, 409": "409"}),
-        "heartbeat": Question("How does the platform answer a heartbeat?", {
+        "heartbeat": Question("How does the platform respond to a heartbeat?", {
             "200 object": "object", "200 empty": "empty", "204 empty": "204"}),
-        "finalize": Question("How does the platform answer finalize?", {
+        "finalize": Question("How does the platform respond to finalize?", {
             "200 object": "no-deploy-id", "200 deploy ID": "ok", "201 deploy ID": "201", "502 error": "502"}),
-        "delete": Question("How does the platform answer DELETE of a file?", {
+        "delete": Question("How does the platform respond to DELETE of a file?", {
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
-        "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
+        "domain-attached": Question("How does the platform respond to POST of the app's own domain?",
             _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
     }  # fmt: skip
 
@@ -119,7 +119,7 @@ def ask_site(platform: Platform, app: str, report: Report, patience: float) -> b
     _record(report, _shapes_of_lock(platform, app))
     address = _ask_url(platform, (platform.app(app) or {}).get("url"), report.questions["url"], patience)
     hidden = report.questions["hidden"]
-    hidden.why = "the platform stores and lists hidden files, but no page could be read"
+    hidden.why = "the platform stores and lists hidden files, but all pages are unreadable"
     if address and not hidden.shape:
         url = f"{address}/.folder/page.html"
         is_served = until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5)
@@ -169,7 +169,7 @@ def _shapes_of_files(platform: Platform, app: str, facts: dict[str, str]) -> Sha
         until(lambda: platform.put(app, "index.html", FRONT_PAGE).is_success, READY_WITHIN)
     platform.put(app, "folder/page.html", FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
-    facts.update(facts_of_list(platform, app))  # which ends when all these files must be listed, too
+    facts.update(facts_of_list(platform, app))  # After this, the list must also show all files above.
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
@@ -217,7 +217,7 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
         question.shape = "late" if "404" in pages else "https"
     elif pages[-1] in {"redirect", "login"}:
         question.shape = pages[-1]
-    question.why = f"the page could not be read within {patience:.0f} s: {pages[-1]}"
+    question.why = f"the page was unreadable for {patience:.0f} s: {pages[-1]}"
     return address if pages[-1] == "page" else ""
 
 

@@ -135,7 +135,7 @@ class Story:
         try:
             yield
         except (BrokenError, NotTriedError, httpx.HTTPError) as error:
-            self._report.notes.append(f"Some questions have no answer: {error}")
+            self._report.notes.append(f"Some questions are unanswered: {error}")
 
     # --- steps with the site
 
@@ -146,7 +146,7 @@ class Story:
     def visit_site(self) -> None:
         """Visitors get the deployed files, byte for byte."""
         url = (self._platform.app(self._site) or {}).get("url")
-        try_only_if(url, "the app has no `url`")
+        try_only_if(url, "the app lacks `url`")
         self.address = address_of(str(url))
         self._report.mask_host(self.address.replace(f"{self._site}.", ""))
         try:
@@ -159,7 +159,7 @@ class Story:
         """A second deploy of the same folder uploads nothing."""
         outcome = self._deploy(FIRST_SITE).outcome
         has_times = self._report.questions["last-modified"].answer not in {"absent", "null"}
-        try_only_if(self.address and has_times, "pages are unreadable, or the file list has no times")
+        try_only_if(self.address and has_times, "pages are unreadable, or the file list lacks times")
         sent, skipped = outcome.get("files_uploaded"), outcome.get("files_unchanged")
         check((sent, skipped) == (0, len(FIRST_SITE)), f"{sent} files uploaded, {skipped} skipped")
 

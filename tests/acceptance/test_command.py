@@ -46,7 +46,9 @@ def test_a_sweep_deletes_only_leftovers(
 ) -> None:
     """It deletes only acceptance apps that are more than an hour old."""
     leftover = old()
-    names = [name for name in others() if re.fullmatch("zk[a-z0-9-]*", name)]  # the platform takes no others
+    names = [
+        name for name in others() if re.fullmatch("zk[a-z0-9-]*", name)
+    ]  # The platform rejects other names.
     for name in (*names, leftover):
         acceptance.platform.create(name)
     assert acceptance.main(monkeypatch, "--sweep") == 0

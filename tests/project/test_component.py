@@ -13,14 +13,14 @@ from zerokie_action.inputs.settings import input_name
 
 NOT_INPUTS = {
     "operation",  # each of the jobs has its own
-    "api_key",  # secrets are CI/CD variables: inputs can be read in the pipeline's configuration
+    "api_key",  # Secrets are CI/CD variables, because inputs are visible in the configuration.
     "registry_password",
     "github_token",
     "gitlab_token",
-    "preview_environment",  # GitLab has environments of its own
+    "preview_environment",  # GitLab has its own environments.
     "dotenv_file",  # the job's artifacts name them
     "annotations_file",
-    "state_file",  # GitLab has a default that the cleanup knows
+    "state_file",  # The cleanup uses the same default on GitLab.
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
 OF_THE_STOP_JOB = [

@@ -42,7 +42,7 @@ def secrets(name: str) -> set[str]:
     ("name", "event"),
     [
         ("preview.yml", {"pull_request": {"number": 7, "head": {"sha": "c0ffee"}}}),
-        ("preview-fork.yml", {}),  # the forge is asked for the commit
+        ("preview-fork.yml", {}),  # It gets the commit from the code host.
     ],
 )
 def test_a_preview_has_an_app_and_a_deployment(

@@ -19,7 +19,7 @@ IMAGE = EVERYTHING | {"image": NEW, "port": 80, "env": "A=1"}
 DESTROY = EVERYTHING | {"operation": "destroy"}
 
 CASES: dict[str, tuple[dict[str, object], list[str]]] = {
-    # name: inputs, what is said of the plan
+    # name: inputs, text of the plan
     "folder, deployed before": (
         FOLDER | {"app": "site"},
         ["Plan: 2 to upload (23 B), 2 to delete, 2 unchanged", *DOMAINS],

@@ -94,7 +94,7 @@ def test_a_late_file_list_never_deletes_an_unmanaged_file(world: World, seed: in
     outcome = world.run(take_over=True)
     assert outcome.exit_code == 0
     assert world.stored() == world.read()
-    # Each time chance decides whether the entry of what was sent again is late, too.
+    # The entry of a repeated upload is late at random.
     for _ in range(10):
         world.loop.jump(60)
         outcome = world.run()

@@ -21,7 +21,7 @@ MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
 COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 1}
 DOMAIN = {"domain": "www.example.com"}
 
-# What a client can ask for: method, path, and the JSON of the body. `NAME=TEXT` puts the text for `{}`.
+# A client's requests with method, path and JSON body. `NAME=TEXT` replaces `{}` by the text.
 REQUESTS: dict[str, tuple[str, str, object]] = {
     "app": ("GET", API, None),
     "deploy": ("POST", f"{API}/deploy", {"image": "nginx:{}"}),
@@ -42,8 +42,8 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "domain": ("POST", "/v1/apps/{}/domains", DOMAIN),
 }
 
-# For each question, requests that show the answer. Between them, `5s` waits; `crowd` sends 33 at once, and
-# `hang-up` is a finalize whose client waits for 2 s only.
+# Requests that show the answer to each question. `5s` is a pause, `crowd` sends 33 parallel requests, and the
+# client of `hang-up` disconnects 2 s after finalize.
 LOOKS = {
     "updated-at": "60s deploy=1 app 60s deploy=2 app",
     "image": "deploy=2 app",

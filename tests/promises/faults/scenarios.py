@@ -27,13 +27,13 @@ class Scenario:
     """A deploy, and a check of its result.
 
     Attributes:
-        inputs: what the run is asked for.
-        prepare: makes the world before it.
-        is_right: whether the platform is as a successful run must leave it.
-        own: a regular expression for the requests that no scenario before this one makes, by method and path.
-        usual: the exit code when nothing goes wrong but what the scenario is about.
-        more: exit codes that a fault that lasts may bring, besides the fault's own.
-        dialect: answers of the platform that are not the sandbox's usual ones.
+        inputs: the run's inputs.
+        prepare: prepares the world for the run.
+        is_right: whether the platform has the state after a successful run.
+        own: a regular expression for the requests that earlier scenarios don't make, as `METHOD PATH`.
+        usual: the exit code without a fault.
+        more: additional exit codes after a permanent fault.
+        dialect: the platform's API variants.
     """
 
     name: str

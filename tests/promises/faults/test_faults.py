@@ -52,7 +52,7 @@ def test_a_deploy_survives_a_fault_at_any_request(scenario: Scenario, at_each_re
         fault, codes = FAULTS[name].fault, {*FAULTS[name].once}
         world.platform.faults.add(replace(fault, index=record.index))
         if (record.method, endpoint(record.path)) == DELETION and not fault.after:
-            codes = {*codes, *UNAVAILABLE}  # it is not sent again: somebody may have created the app anew
+            codes = {*codes, *UNAVAILABLE}  # A new app may have this name, so the action doesn't repeat it.
         yield from deploys(scenario, name, world, record, codes)
 
     at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})

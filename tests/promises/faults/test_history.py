@@ -176,7 +176,7 @@ class History(RuleBasedStateMachine):
     def deploy_with_a_fault(
         self, kind: dict[str, object], skip: int, times: int | None, inputs: dict[str, object]
     ) -> None:
-        # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
+        # A heartbeat's response may be an empty 200, so two of these faults in a row would look like a lock.
         times = 1 if kind["kind"] is Kind.EMPTY else times
         index = len(self.world.platform.requests) + skip
         fault = Fault(index=index, times=times, **kind)  # type: ignore[arg-type]
@@ -250,14 +250,14 @@ class History(RuleBasedStateMachine):
             assert strange or CANT_BE_READ in log or self.may_be_refused, f"ours: {log}"
             return
         self.ours |= self.files.keys()
-        # What a deploy deleted that did not end well may still count as ours.
+        # Files that a failed deploy deleted may still be managed.
         known_ours = self.ours | self.half_deleted
         gone = [path for path in strange if path not in after and path not in known_ours]
         assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
         deleted = before.keys() - after.keys()
         self.ours -= deleted
         self.half_deleted |= deleted
-        # What stays beside an unreadable manifest may be a stranger's to the next deploy: an accepted limit.
+        # With an unreadable manifest, remaining files may look unmanaged. This is an accepted limit.
         self.may_be_refused |= CANT_BE_READ in log and bool(after.keys() - self.files.keys())
         if self.last.exit_code:
             assert may_fail, log

@@ -53,7 +53,7 @@ async def test_the_cleanup_releases_the_lock_after_a_kill_at_any_request(
     assert code == -9, log
     code, said = await runner.clean_up(**(state if update else state | runner.github_state()))
     assert (code, bool(said.strip())) == (0, True)
-    # Not before: what the killed process had sent may still take effect.
+    # Before this, requests of the killed process may still take effect.
     assert platform.lock("site") is None, said
     code, log = await runner.deploy(ZEROKIE_LOCK_TIMEOUT="0")
     assert code == 0, log

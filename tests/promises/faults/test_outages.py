@@ -73,7 +73,7 @@ def test_a_deploy_survives_an_outage_from_any_request(
         outcome = scenario.run(world)
         is_too_long = seconds == TOO_LONG
         codes = {5} | scenario.more if is_too_long else {scenario.usual}
-        if scenario.name == "destroy":  # an app's DELETE that may have arrived isn't sent again
+        if scenario.name == "destroy":  # The action doesn't repeat an app's DELETE.
             codes |= {5}
         # Before its first answer, something that answers in the platform's place may be a wrong `api-url`.
         if kind == "a page" and record.index == 0:

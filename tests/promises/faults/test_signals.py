@@ -46,7 +46,7 @@ def test_a_signal_at_any_request_ends_the_run_in_time(
             if seen.index == record.index:
                 told_at.append(world.loop.now)
                 os.kill(os.getpid(), number)
-                os.kill(os.getpid(), number)  # once more: repeated signals change nothing
+                os.kill(os.getpid(), number)  # A repeated signal has no effect.
 
         world.signals.install()
         setattr(world.platform, moment, tell)
