@@ -78,7 +78,7 @@ def test_the_page_reports_a_stopped_sandbox(look: Look, platform: Platform) -> N
     """The message is visible at any scroll position."""
     with look(expected="ERR_") as page:
         platform.stop()
-        shows(page, "#gone", "The sandbox does not answer.")
+        shows(page, "#gone", "The sandbox doesn't respond.")
 
 
 def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
@@ -89,7 +89,7 @@ def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
         shows(page, ".requests tr", "/v1/apps/site/deploy/finalize")
         page.get_by_role("radio", name="Lock").check()
         press(page, "Start", key="wrong")
-        shows(page, "#problem", "That is not the API key.")
+        shows(page, "#problem", "Wrong API key.")
         wrong = page.locator("[aria-invalid]").evaluate_all("fields => fields.map(({name}) => name)")
         assert wrong == ["key"]
         page.get_by_role("radio", name="Lock").check()
