@@ -1,18 +1,17 @@
 FROM python:3.13-slim-trixie AS base
 
-# The same input gives the same layers: every timestamp is this one, and sets are compiled in the same order.
+# To give the same layers for the same input, all timestamps are equal, and sets are compiled in the same order.
 ARG SOURCE_DATE_EPOCH=1767225600
 ENV SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH PYTHONHASHSEED=0
 
-# Bytecode that nothing has to check or write again, so that a start is fast also on a read-only file system.
-# By one process: what a worker has compiled before can show in what it writes next (python/cpython#129724).
-# `-f`: what a program before has loaded and compiled, as this one does, would stay as it is.
+# Unchecked bytecode makes starts fast, even on a read-only file system. One process compiles it, because a worker's earlier
+# files can affect its next ones (python/cpython#129724). `-f` replaces bytecode that earlier programs wrote.
 ENV COMPILE="python -m compileall -q -f -j 1 --invalidation-mode unchecked-hash"
 
 
 FROM base AS library
 
-# The base image comes without any bytecode; of its library only what a command line tool can load is compiled.
+# The base image contains no bytecode. Compile only the parts of its library that a command-line tool can load.
 RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') \
  && $COMPILE -x '/(dist-packages|site-packages|ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/' "$stdlib" \
  && mkdir /rootfs \
@@ -22,7 +21,7 @@ RUN stdlib=$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))') 
 
 FROM base AS build
 
-# A mirror of PyPI; without one, PyPI itself. The hashes are checked in any case.
+# An optional mirror of PyPI. pip checks the hashes in any case.
 ARG PIP_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_COMPILE=0 PIP_ROOT_USER_ACTION=ignore
 
@@ -35,7 +34,7 @@ RUN python -m venv /build \
  && $COMPILE /opt/zerokie/lib
 
 COPY . .
-# `-I`: PYTHONPATH and other variables of a job must not make the commands run code of the checkout.
+# With `-I`, PYTHONPATH and other variables of a job can't make the commands run code of the checkout.
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /build/bin/pip --python /opt/zerokie/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
  && $COMPILE /opt/zerokie/lib/python*/site-packages/zerokie_action \
@@ -57,5 +56,5 @@ LABEL org.opencontainers.image.title="zerokie-action" \
 COPY --from=library /rootfs/ /
 COPY --from=build /rootfs/ /
 
-# No USER: GitHub runs actions as root. Any other user works too, without a home and on a read-only file system.
+# There is no USER, because GitHub runs actions as root. Other users work too, even without a home and on a read-only root.
 ENTRYPOINT ["zerokie-deploy"]

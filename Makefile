@@ -1,4 +1,4 @@
-# Everything runs from .venv, which is made from uv.lock with nothing but python3 (3.11 or newer).
+# Everything runs from .venv, which only needs python3 (3.11 or newer) and uv.lock.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -10,7 +10,7 @@ UV := $(BIN)/uv
 SYNC := $(UV) sync --quiet --frozen --inexact --all-extras
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
-# Tools that come from npm live outside the checkout, one folder for each lock.
+# Tools from npm are outside the checkout, with one folder per lock file.
 NODE_TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zerokie-action/node-$(shell cksum < .ci/package-lock.json | cut -d ' ' -f 1)
 
 export PATH := $(CURDIR)/.venv/bin:$(NODE_TOOLS)/node_modules/.bin:$(PATH)
@@ -23,7 +23,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.synced: uv.lock pyproject.toml .ci/requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Install Python 3.11 or newer")'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
 	@$(SYNC)
@@ -43,31 +43,31 @@ $(NODE_TOOLS)/.installed: .ci/package-lock.json
 	@npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-setup: .venv/.synced ## Make .venv from uv.lock, as the other commands do when it is missing
+setup: .venv/.synced ## Make .venv from uv.lock (other commands do this if it is missing)
 
 demo: .venv/.synced ## Deploy a site and an image to a local platform (KEEP=1 leaves it running)
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
-acceptance: .venv/.synced ## Try everything on the real platform (needs ZEROKIE_API_KEY; ARGS=--plan says what it does)
+acceptance: .venv/.synced ## Test the action on the real platform (needs ZEROKIE_API_KEY; ARGS=--plan describes the run)
 	@$(BIN)/python -m acceptance $(ARGS)
 
-tools: .venv/.synced-ci .venv/.synced-browser $(NODE_TOOLS)/.installed ## Install all that the other commands need from PyPI and npm
+tools: .venv/.synced-ci .venv/.synced-browser $(NODE_TOOLS)/.installed ## Install the tools of all commands from PyPI and npm
 
 check: lint test ## Lint and test
 
-test: .venv/.synced ## Run all tests that need nothing but Python (about a minute on two cores)
+test: .venv/.synced ## Run all tests that need only Python (about a minute on two cores)
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 test-acceptance: .venv/.synced ## Run `make acceptance` against a local platform
 	@$(BIN)/pytest -m "acceptance and not exhaustive" tests/acceptance $(ARGS)
 
-test-exhaustive: .venv/.synced ## Run all cases of which `make test` runs a sample
+test-exhaustive: .venv/.synced ## Run all cases of the tests that `make test` only samples
 	@$(BIN)/pytest -n auto --dist worksteal -m exhaustive $(ARGS)
 
 servers: .venv/.synced ## Run the tests behind real servers (nginx, squid, haproxy)
 	@$(BIN)/pytest -m servers tests/servers $(ARGS)
 
-browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Look at the sandbox's page, and make the pictures, in a real browser (chromium)
+browser: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Test the sandbox's page and the pictures in a real browser (chromium)
 	@$(BIN)/pytest -m browser tests/browser tests/project/test_pictures.py $(ARGS)
 
 e2e: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Run the tests in real containers, with act and gitlab-ci-local
@@ -82,30 +82,30 @@ lint: .venv/.synced-browser ## Check style, types and the direction of imports
 lint-ci: .venv/.synced-ci $(NODE_TOOLS)/.installed ## Check the lock, the action, the workflows, the Dockerfile and the templates
 	@./.ci/lint
 
-audit: .venv/.synced-ci ## Check that dependencies are declared, used, and have no known vulnerability
+audit: .venv/.synced-ci ## Check for undeclared, unused and vulnerable dependencies
 	@./.ci/audit
 
-lowest: .venv/.synced ## Run what touches dependencies with the oldest of each (needs Python 3.11)
+lowest: .venv/.synced ## Test with the oldest dependencies (needs Python 3.11)
 	@./.ci/lowest
 
-format: .venv/.synced ## Rewrite the code as the formatter wants it
+format: .venv/.synced ## Format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-docs: .venv/.synced ## Rewrite the tables, examples and logs in documents, action.yml and the GitLab component
+docs: .venv/.synced ## Update the generated parts of documents, action.yml and the GitLab component
 	@$(BIN)/python .ci/documents.py
 
-pictures: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Make the pictures in docs/pictures again, in a real browser
+pictures: .venv/.synced-browser $(NODE_TOOLS)/.installed ## Update the pictures in docs/pictures with a real browser
 	@$(BIN)/python .ci/pictures.py $(ARGS)
 
-bench: .venv/.synced ## Measure deploys beside other tools
+bench: .venv/.synced ## Compare deploys with other tools
 	@$(BIN)/python -m bench $(ARGS)
 
-requirements: .venv/.synced ## Export what is installed without uv from uv.lock, with hashes
+requirements: .venv/.synced ## Export the requirements files from uv.lock, with hashes
 	@$(EXPORT) --no-dev --output-file requirements.txt
 	@$(EXPORT) --only-group build --output-file requirements-build.txt
 	@$(EXPORT) --only-group setup --output-file .ci/requirements.txt
 
-clean: ## Remove what the commands above have made
+clean: ## Remove the files of these commands
 	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf build dist mutants

@@ -1,8 +1,8 @@
-"""Rewrite what documents show and the code knows: inputs, outputs, exit codes, dialects, files of examples.
+"""Generator for parts of the documents.
 
-`make docs` runs it. In each of `DOCUMENTS` it fills what stands between a marker `begin NAME` and the next
-`end NAME`, and in the pages of `docs/` the logs below a marker `log: NAME`. Tests fail when they are not
-current.
+Inputs, outputs, exit codes, API variants and examples have one source, and `make docs` copies them into the
+documents. In each of `DOCUMENTS`, it fills the text between the markers `begin NAME` and `end NAME`. In the
+pages of `docs/`, it replaces the logs below a marker `log: NAME`. Tests fail if a part is out of date.
 """
 
 import json
@@ -27,17 +27,17 @@ OUTPUTS: dict[str, str] = {
     name: _SCHEMA["properties"][name.replace("-", "_")]["description"]
     for name in output_values(Report("deploy"))
 }
-"""What each output means, as the schema of the JSON result says it."""
+"""The description of each output, from the schema of the JSON result."""
 
 _NOT_OF_THE_COMPONENT = {
-    "operation",  # each of its jobs has its own
-    "preview-environment",  # GitLab has environments of its own
-    "dotenv-file",  # its artifacts name these two
+    "operation",  # Each job of the component sets its own.
+    "preview-environment",  # GitLab has its own environments.
+    "dotenv-file",  # The component's artifacts use these two files.
     "annotations-file",
-    "state-file",  # GitLab has a default, which the cleanup knows
+    "state-file",  # The cleanup uses the same default on GitLab.
 }
-"""The GitLab component has all inputs but these and the secrets, which are CI/CD variables: who sees the
-pipeline's configuration can read its inputs."""
+"""Inputs that the GitLab component lacks. It also lacks the secrets, because inputs are visible in the
+pipeline's configuration."""
 
 _OF_THE_STOP_JOB = {
     "api-url",
@@ -52,26 +52,26 @@ _OF_THE_STOP_JOB = {
     "take-over",
     "timeout",
 }
-"""Inputs that mean something when an app is destroyed."""
+"""Inputs that affect the deletion of an app."""
 
 _NOT_OF_THE_WORKFLOW = {
-    "output-file",  # nothing reads a file after the job
+    "output-file",  # Files don't survive the job.
     "dotenv-file",
     "annotations-file",
     "summary-file",
     "state-file",
 }
-"""The reusable workflow has all inputs but these and the secrets, which are secrets of the workflow."""
+"""Inputs that the reusable workflow lacks. It also lacks the secrets, which are the workflow's secrets."""
 
 _NAME = r'^[^"\\\n]+$'
-"""What may stand in quotes in the component, as `templates/deploy.yml` has it for its own inputs too."""
+"""A pattern for values that are valid in quotes. `templates/deploy.yml` uses it for its own inputs too."""
 
 
 _FLAGS = {"true", "false"}
 
 
 def _meaning(row: Input) -> str:
-    """The description names the default. Only the code has it: a variable counts where nothing is set."""
+    """Return the description with the default. The file sets no default, so that variables have an effect."""
     return f"{row.description} Default: `{row.default}`." if row.default else row.description
 
 
@@ -95,7 +95,7 @@ def _component_rows() -> list[Input]:
 def _component_inputs() -> str:
     lines = []
     for row in _component_rows():
-        # GitLab refuses an unquoted `true` where a text is declared.
+        # GitLab rejects an unquoted `true` for a text input.
         quotes = ' Write it in quotes, as "false".' if row.default in _FLAGS and not row.is_flag else ""
         lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row) + quotes)}"]
         if row.is_list:
@@ -110,7 +110,7 @@ def _component_inputs() -> str:
 
 
 def _component_table() -> str:
-    """The inputs that only the component has: its file says what they mean."""
+    """Return a table of the component's own inputs, with the descriptions from its file."""
     text = (ROOT / "templates" / "deploy.yml").read_text("utf-8")
     own = text[text.index("# end inputs\n") : text.index("\n---\n")]
     found = re.findall(r"^    ([a-z-]+):\n      description: (.+)$", own, re.MULTILINE)
@@ -126,7 +126,7 @@ def _stop_variables() -> str:
 
 
 def _variables(rows: Iterable[Input]) -> str:
-    """What a job of the component passes on. A block takes a line as it is, whatever quotes are in it."""
+    """Return the variables of a job in the component. A YAML block accepts a line with any quotes."""
     lines = []
     for row in rows:
         value = f"$[[ inputs.{row.name} ]]"
@@ -137,7 +137,7 @@ def _variables(rows: Iterable[Input]) -> str:
 
 
 def _unset() -> str:
-    """The variables of flags and lists, with the value that they have where nobody has set them."""
+    """Return the variables of flags and lists with their values when nobody sets them."""
     flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.is_flag)
     lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.is_list)
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
@@ -158,7 +158,7 @@ def _workflow_inputs() -> str:
 
 
 def _workflow_values() -> str:
-    """What the reusable workflow passes on: nothing where a flag has its default."""
+    """Return the inputs that the reusable workflow passes on. A flag with its default is empty."""
     lines = []
     for row in _workflow_rows():
         value = f"inputs.{row.name}"
@@ -185,11 +185,11 @@ _GROUPS = {
     "comment": "Pull requests",
     "output-file": "Reports",
 }
-"""The inputs at which a group begins or continues, in the documented order."""
+"""The first input of each part of a group, in the documented order."""
 
 
 def _all_inputs() -> str:
-    """A table for each group, below its heading."""
+    """Return a table for each group, below its heading."""
     groups: dict[str, list[tuple[str, ...]]] = {}
     group = ""
     for row in documented_inputs():
@@ -204,7 +204,7 @@ _COMMON = (
     *("api-key", "app", "directory", "image", "create"),
     *("delete-stale", "keep", "health-check", "rollback", "dry-run"),
 )
-"""The inputs that the README shows, in its order."""
+"""The inputs in the README, in its order."""
 
 
 def _common_inputs() -> str:
@@ -241,12 +241,12 @@ def _exit_code_table() -> str:
 
 
 def _dialect_table() -> str:
-    """The questions and answers. The sandbox's `--help` also explains answers."""
+    """Return a table of the API variants. The sandbox's `--help` also explains the answers."""
     rows = (
         (_code(name), question.text[: question.text.index("?") + 1], ", ".join(map(_code, question.answers)))
         for name, question in QUESTIONS.items()
     )
-    return _table(("dialect", "question", "answers, the default first"), rows)
+    return _table(("API variant", "question", "answers, the default first"), rows)
 
 
 def _code(text: str) -> str:
@@ -259,7 +259,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _example(path: str) -> str:
-    """A file below `examples/` as a code block."""
+    """Return a file below `examples/` as a code block."""
     text = (ROOT / "examples" / path).read_text("utf-8")
     return f"```yaml\n{text}```\n"
 
@@ -283,11 +283,11 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "tests/README.md": {"dialects": _dialect_table},
 }
-"""The generated parts of each document, by the name in their markers."""
+"""The generated parts of each document, by the names in their markers."""
 
 
 def updated(name: str, text: str) -> str:
-    """The text of a document with all its parts as they should be."""
+    """Return the text of a document with current parts."""
     for part, render in DOCUMENTS[name].items():
         text = _filled(text, part, render())
     return text
@@ -297,7 +297,7 @@ def _filled(text: str, part: str, content: str) -> str:
     pattern = rf"(\bbegin {part}\b[^\n]*\n).*?([^\n]*\bend {part}\b)"
     filled, count = re.subn(pattern, lambda found: found[1] + content + found[2], text, flags=re.DOTALL)
     if count != 1:
-        raise ValueError(f"there are {count} parts {part!r}, not one")
+        raise ValueError(f"found {count} parts {part!r} instead of one")
     return filled
 
 
@@ -305,7 +305,7 @@ _LOG = re.compile(r"(<!-- log: (.+) -->\n```text\n)((?:.*\n)*?)(```\n)")
 
 
 def with_logs(text: str) -> str:
-    """The text of a document with the logs of its stories, where more than times has changed."""
+    """Return the text of a document with current logs. A log stays if only its times differ."""
     return _LOG.sub(_with_log, text)
 
 

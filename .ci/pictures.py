@@ -1,14 +1,15 @@
-"""Make the pictures in `docs/pictures`: real runs against the local platform, as people see them.
+"""Generator for the pictures in `docs/pictures`.
 
-`make pictures` runs it. It needs Chromium (`.ci/browser` installs it) and GitHub's style sheet, which make
-fetches from npm. Each picture is made for light and for dark pages, so a document shows it as
+The pictures show real runs against the local platform. `make pictures` requires Chromium (see `.ci/browser`)
+and GitHub's style sheet from npm. Each picture exists for light and dark pages. A document shows it like
+this:
 
     <picture>
       <source media="(prefers-color-scheme: dark)" srcset="docs/pictures/summary-dark.png">
       <img src="docs/pictures/summary-light.png" alt="…" width="820">
     </picture>
 
-with the `alt` of `PICTURES`. Addresses of the local platform are shown as the real platform's.
+The `alt` text is from `PICTURES`. The pictures show the real platform's addresses instead of the local ones.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Stage:
     folder: Path
 
     def deploy(self, code: int = 0, *, env: dict[str, str] | None = None, **inputs: str) -> str:
-        """Run the action as a step of GitHub's. Returns the job summary."""
+        """Run the action as a step on GitHub, and return the job summary."""
         summary = self.folder / "summary.md"
         summary.unlink(missing_ok=True)
         event = self.folder / "event.json"
@@ -83,7 +84,7 @@ class Stage:
         return public(summary.read_text("utf-8"))
 
     def write(self, files: dict[str, int]) -> None:
-        """Make `dist` a folder of files of these sizes, whatever they were before."""
+        """Replace the folder `dist` with files of these sizes."""
         shutil.rmtree(self.folder / "dist", ignore_errors=True)
         for path, size in files.items():
             file = self.folder / "dist" / path
@@ -92,7 +93,7 @@ class Stage:
 
 
 def public(text: str) -> str:
-    """The text with the real platform's addresses in place of the local one's."""
+    """Return the text with the real platform's addresses instead of the local ones."""
     local = r"(http://)?127\.0\.0\.1:\d+/(?:_|&#95;)apps/([a-z0-9-]+)/?"
     return re.sub(
         local, lambda found: f"{'https://' * bool(found[1])}{found[2]}.platform-dev.zerokie.com", text
@@ -100,7 +101,7 @@ def public(text: str) -> str:
 
 
 def site() -> dict[str, int]:
-    """A site of some 200 files: pages, pictures, styles."""
+    """Return the sizes of about 200 files, which are pages, pictures and styles."""
     source = random.Random(1)  # noqa: S311 - no secret
     pages = {f"blog/post-{number}/index.html": source.randint(4_000, 30_000) for number in range(1, 121)}
     pictures = {f"images/photo-{number}.webp": source.randint(20_000, 90_000) for number in range(1, 81)}
@@ -108,7 +109,7 @@ def site() -> dict[str, int]:
 
 
 def summary(stage: Stage) -> str:
-    """The second deploy of a site: some files are new, some changed, one is gone."""
+    """Show the second deploy of a site, with new, changed and deleted files."""
     stage.platform.create("my-site")
     files = site()
     stage.write(files)
@@ -120,7 +121,7 @@ def summary(stage: Stage) -> str:
 
 
 def comment(stage: Stage) -> str:
-    """The preview of a pull request."""
+    """Show the preview of a pull request."""
     stage.write(site())
     host = CodeHost()
     with serve(host) as url:
@@ -138,7 +139,7 @@ def comment(stage: Stage) -> str:
 
 
 def sandbox(stage: Stage) -> str:
-    """The local platform's own page, after some deploys."""
+    """Show the local platform's own page after some deploys."""
     stage.platform.clear_faults()
     summary(stage)
     comment(stage)
@@ -157,11 +158,11 @@ PICTURES: dict[str, tuple[Callable[[Stage], str], str]] = {
         "The local platform's page: its apps, trouble to make, the last deploys and requests",
     ),
 }
-"""Each with what it says to who can't see it."""
+"""The pictures with their `alt` texts."""
 
 
 def framed(title: str, markdown: str) -> str:
-    """The page of a Markdown document in a box with a title, as a code host shows it."""
+    """Return a page with a Markdown document in a box with a title, like a code host's page."""
     body = MarkdownIt("commonmark").enable("table").render(markdown)
     return page(
         f'<div class="box"><div class="title">{title}</div><div class="markdown-body">{body}</div></div>'
@@ -180,13 +181,13 @@ body { margin: 0; padding: 16px; font-family: "DejaVu Sans", sans-serif;
 
 
 def page(body: str) -> str:
-    """A whole document, with GitHub's style sheet."""
+    """Return a whole document with GitHub's style sheet."""
     sheet = npm_file("github-markdown-css/github-markdown.css").read_text("utf-8")
     return f"<!doctype html><meta charset=utf-8><style>{sheet}{STYLE}</style>{body}"
 
 
 def take(program: Browser, shown: str, file: Path, *, scheme: str, width: int = 852) -> None:
-    """Write a picture of a whole document, or of the first screen at an address."""
+    """Save a picture of a whole document, or of the first screen at an address."""
     is_address = shown.startswith("http")
     with program.new_context(
         color_scheme="dark" if scheme == "dark" else "light",
@@ -203,7 +204,7 @@ def take(program: Browser, shown: str, file: Path, *, scheme: str, width: int = 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A platform of its own for a picture; requests take a while, as over a network."""
+    """Start a platform for a picture. Requests are as slow as over a network."""
     with tempfile.TemporaryDirectory(prefix="zerokie-pictures-") as folder:
         platform = Platform.start(Path(folder) / "platform")
         platform.fault("delay", seconds=0.04, times=None)
@@ -214,7 +215,7 @@ def stage() -> Iterator[Stage]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make these pictures, or all."""
+    """Make these pictures, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", help=f"{', '.join(PICTURES)} (all)")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to (%(default)s)")

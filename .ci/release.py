@@ -1,16 +1,15 @@
-"""What a release is, beside the image: a version, its notes, a commit that pins the image, and tags.
+"""Commands that release a version, except for the image's build.
 
-    python .ci/release.py set VERSION                 1.2.3 for a release, 1.2.4.dev0 after it
-    python .ci/release.py check VERSION               is the checkout ready to be released as this?
-    python .ci/release.py try VERSION IMAGE           does the image start wherever it should?
-    python .ci/release.py draft VERSION IMAGE         IMAGE is `ghcr.io/OWNER/NAME@sha256:…`
-    python .ci/release.py follow VERSION              the release is published: the moving names follow
+    python .ci/release.py set VERSION                 set 1.2.3 for a release, and 1.2.4.dev0 after it
+    python .ci/release.py check VERSION               check that the checkout is ready for this release
+    python .ci/release.py try VERSION IMAGE           start the image on each architecture
+    python .ci/release.py draft VERSION IMAGE         draft the release of `ghcr.io/OWNER/NAME@sha256:…`
+    python .ci/release.py follow VERSION              move `vX`, the image's tag `X` and *Latest*
 
-`check` refuses a version that has its tag `vX.Y.Z` already, so the checkout needs the tags. `draft` and
-`follow` talk to GitHub through `gh` (GH_TOKEN, GH_REPO) and to the registry through `docker`. Both can be run
-again after a failure, with the same image: what is done already is left as it is. Between them, an owner
-publishes the draft in the browser: only there is the box that lists it in the Marketplace, and a release that
-is published can't be listed later. docs/contributing/releasing.md tells the whole story.
+`check` rejects a version whose tag `vX.Y.Z` exists, so the checkout needs the tags. `draft` and `follow` use
+`gh` for GitHub (GH_TOKEN, GH_REPO) and `docker` for the registry. After a failure, you can repeat both with
+the same image. In between, an owner publishes the draft in the browser, because only the browser can list a
+release in the Marketplace, and only while it is a draft. The process is in docs/contributing/releasing.md.
 """
 
 import json
@@ -28,7 +27,7 @@ PINNED = {
     "action.yml": (r"^  image: Dockerfile$", "  image: docker://{image}"),
     "templates/deploy.yml": (r"^      # no default: .*$", "      default: {image}"),
 }
-"""Where a file names the image: on main the Dockerfile or none, in a release the digest."""
+"""The image's line in each file. On main, it is the Dockerfile or no image, and in a release the digest."""
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -37,14 +36,14 @@ _IMAGE = re.compile(r"ghcr\.io/[a-z0-9_-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
 
 
 class NotReadyError(Exception):
-    """Why this can't be released, for the person who tried."""
+    """The reason why a release isn't possible."""
 
 
 def pin(path: str, text: str, image: str) -> str:
-    """A file of `PINNED` as the release has it.
+    """Return the release's version of a file of `PINNED`.
 
     Raises:
-        NotReadyError: the image is not named by its digest, or the file does not name one exactly once.
+        NotReadyError: the image isn't a digest, or the file doesn't have exactly one image.
     """
     if not _IMAGE.fullmatch(image):
         raise NotReadyError(f"{image!r} does not name an image on ghcr.io by its digest")
@@ -56,10 +55,10 @@ def pin(path: str, text: str, image: str) -> str:
 
 
 def notes(changelog: str, version: str) -> str:
-    """The changelog's section about a version.
+    """Return the changelog's section about a version.
 
     Raises:
-        NotReadyError: there is none with a date, or it says nothing.
+        NotReadyError: the section or its date is missing, or the section is empty.
     """
     section = re.compile(
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## \[|^\[|\Z)", re.MULTILINE | re.DOTALL
@@ -67,15 +66,15 @@ def notes(changelog: str, version: str) -> str:
     found = section.search(changelog)
     text = found[1].strip() if found else ""
     if not text:
-        raise NotReadyError(f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` that says something")
+        raise NotReadyError(f"CHANGELOG.md lacks a section `## [{version}] - YYYY-MM-DD` with text")
     return text
 
 
 def set_version(version: str) -> None:
-    """Write a version into the package: that of a release, or the development version that follows it.
+    """Write a version into the package.
 
     Raises:
-        NotReadyError: it is neither.
+        NotReadyError: it isn't the version of a release or a development version.
     """
     if not _VERSION.fullmatch(version.removesuffix(".dev0")):
         raise NotReadyError(f"{version!r} is not a version like 1.2.3 or 1.2.4.dev0")
@@ -84,17 +83,17 @@ def set_version(version: str) -> None:
 
 
 def check(version: str) -> None:
-    """Look whether the checkout is ready to be released, and the version still free.
+    """Check that the checkout is ready for the release, and that the version is new.
 
     Raises:
-        NotReadyError: it is not.
+        NotReadyError: it isn't ready, or the version exists.
     """
     _check_texts(version)
     tag = f"v{version}"
     if _run("git", "-C", str(ROOT), "tag", "--list", tag):
         raise NotReadyError(
-            f"the tag {tag} exists already, and a version is built once. If its release is not finished, "
-            "run only the failed job again (`Re-run failed jobs`); else release the next version"
+            f"the tag {tag} already exists, and each version is built only once. If its release isn't"
+            " finished, run only the failed job again (`Re-run failed jobs`). Otherwise release the next one"
         )
 
 
@@ -103,7 +102,7 @@ def _check_texts(version: str) -> None:
         raise NotReadyError(f"{version!r} is not a version like 1.2.3")
     if f'__version__ = "{version}"' not in PACKAGE.read_text("utf-8"):
         raise NotReadyError(
-            f"the package has another version than {version}. Run `python .ci/release.py set {version}`"
+            f"the package's version isn't {version}. Run `python .ci/release.py set {version}`"
         )
     notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
 
@@ -111,11 +110,11 @@ def _check_texts(version: str) -> None:
 def try_out(version: str, image: str) -> None:
     """Start the pushed image on each architecture.
 
-    Each is pulled by its own digest: Docker's classic store keeps one architecture for each digest, and
-    refuses to pull the digest of both a second time.
+    Each architecture is pulled by its own digest. Docker's classic store keeps one architecture per digest,
+    and refuses to pull the common digest twice.
 
     Raises:
-        NotReadyError: an architecture is missing, or says that it is another version.
+        NotReadyError: an architecture is missing, or reports another version.
     """
     index = json.loads(_run("docker", "buildx", "imagetools", "inspect", "--raw", image))
     digests = {
@@ -129,7 +128,7 @@ def try_out(version: str, image: str) -> None:
         part = f"{image.partition('@')[0]}@{digests[architecture]}"
         said = _run("docker", "run", "--rm", "--platform", f"linux/{architecture}", part, "--version").strip()
         if said != f"zerokie-action {version}":
-            raise NotReadyError(f"the image for {architecture} says that it is {said!r}, not {version}")
+            raise NotReadyError(f"the image for {architecture} is {said!r}, not {version}")
 
 
 def draft(version: str, image: str, commit: str) -> None:
@@ -137,11 +136,11 @@ def draft(version: str, image: str, commit: str) -> None:
 
     Args:
         image: the pushed image, by digest.
-        commit: the commit on main that is released.
+        commit: the commit on main to release.
 
     Raises:
-        NotReadyError: the version is released already from another commit or with another image, the
-            checkout is not ready, or users can't pull the image.
+        NotReadyError: the version's release has another commit or image, the checkout isn't ready, or users
+            can't pull the image.
     """
     _check_texts(version)
     _check_public(image)
@@ -150,11 +149,11 @@ def draft(version: str, image: str, commit: str) -> None:
     released = tags[tag] if tag in tags else _tag_release_commit(tag, image, commit)
     made = _api("GET", f"git/commits/{released}")
     if [parent["sha"] for parent in made["parents"]] != [commit]:
-        raise NotReadyError(f"the tag {tag} exists already and is not a release of {commit}")
+        raise NotReadyError(f"the tag {tag} already exists and isn't a release of {commit}")
     if made["message"].strip() != _message(tag, image):
         raise NotReadyError(
-            f"the tag {tag} exists already and does not pin {image}. A version is built once: run the job "
-            "`Draft` of the run that built its image again, or release the next version"
+            f"the tag {tag} already exists and doesn't pin {image}. Run the job `Draft` of the run that built"
+            " its image again, or release the next version"
         )
     _name_image(f"{image.partition('@')[0]}:{version}", image)
     if not _runs("gh", "release", "view", tag):
@@ -164,16 +163,16 @@ def draft(version: str, image: str, commit: str) -> None:
 
 
 def follow(version: str) -> None:
-    """Let `vX`, the image's tag `X` and the mark *Latest* lead to the newest release that is not withdrawn.
+    """Move `vX`, the image's tag `X` and the mark *Latest* to the newest release that isn't withdrawn.
 
     Raises:
-        NotReadyError: the version is not published, or was withdrawn.
+        NotReadyError: the version isn't published, or it is withdrawn.
     """
     tag = f"v{version}"
     listed = ("gh", "release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease")
     releases = [release["tagName"] for release in json.loads(_run(*listed)) if _is_live(release)]
     if tag not in releases:
-        raise NotReadyError(f"{tag} is no release, still a draft, or was withdrawn (a pre-release)")
+        raise NotReadyError(f"{tag} isn't a release, is still a draft, or is withdrawn (a pre-release)")
     versions = sorted(_numbers(name.removeprefix("v")) for name in releases)
     _run("gh", "release", "edit", f"v{_text(versions[-1])}", "--latest")
     major = _numbers(version)[0]
@@ -183,7 +182,7 @@ def follow(version: str) -> None:
     made = _api("GET", f"git/commits/{tags[tag]}")
     image = made["message"].strip().rpartition("The image is ")[2].removesuffix(".")
     if made["message"].strip() != _message(tag, image):
-        raise NotReadyError(f"the tag {tag} does not lead to a commit that pins an image")
+        raise NotReadyError(f"the commit of the tag {tag} doesn't pin an image")
     _name_image(f"{image.partition('@')[0]}:{major}", image)
     _tag(f"v{major}", tags[tag], exists=f"v{major}" in tags)
 
@@ -194,43 +193,43 @@ def _is_live(release: dict[str, Any]) -> bool:
 
 
 def _tags() -> dict[str, str]:
-    """All tags that begin with `v`, and the commits that they lead to."""
+    """Return all tags that start with `v`, with their commits."""
     refs = _api("GET", "git/matching-refs/tags/v")
     return {ref["ref"].removeprefix("refs/tags/"): ref["object"]["sha"] for ref in refs}
 
 
 def _check_public(image: str) -> None:
-    """Look at the image as somebody who has not logged in.
+    """Check that users can pull the image without credentials, because a tag `vX.Y.Z` is permanent.
 
     Raises:
-        NotReadyError: the registry does not show it. A tag `vX.Y.Z` that pins it could not be taken back.
+        NotReadyError: the registry doesn't show the image.
     """
-    with TemporaryDirectory() as nobody:
-        command = ("docker", "--config", nobody, "buildx", "imagetools", "inspect", image)
-        asked = subprocess.run(command, capture_output=True, check=False, text=True)
-    if asked.returncode != 0:
+    with TemporaryDirectory() as empty:
+        command = ("docker", "--config", empty, "buildx", "imagetools", "inspect", image)
+        inspected = subprocess.run(command, capture_output=True, check=False, text=True)
+    if inspected.returncode != 0:
         raise NotReadyError(
-            f"{image} can't be pulled without a login ({asked.stderr.strip()}). Make the package public "
-            "(docs/contributing/releasing.md), and run this job again"
+            f"users can't pull {image} without credentials ({inspected.stderr.strip()}). Make the package"
+            " public (docs/contributing/releasing.md), and run this job again"
         )
 
 
 def _message(tag: str, image: str) -> str:
-    """What a release commit says. By it a later run knows which image the version has."""
+    """Return a release commit's message, from which later runs read the version's image."""
     return f"Release {tag}\n\nThe image is {image}."
 
 
 def _name_image(name: str, image: str) -> None:
-    """Give the image a tag, which then leads to this very digest."""
+    """Tag the image, and check that the tag leads to its digest."""
     _run("docker", "buildx", "imagetools", "create", "--tag", name, image)
-    # Not `{{.Manifest.Digest}}`: for whatever begins with `{{.Manifest`, buildx prints a table.
+    # For a format that starts with `{{.Manifest`, such as `{{.Manifest.Digest}}`, buildx prints a table.
     inspect = ("docker", "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", name)
     if (found := json.loads(_run(*inspect))["digest"]) != image.partition("@")[2]:
         raise NotReadyError(f"{name} leads to {found}, not to {image}")
 
 
 def _tag_release_commit(tag: str, image: str, commit: str) -> str:
-    """Make the commit that pins the image, through the API: GitHub signs it. Return its SHA."""
+    """Make the commit that pins the image, and return its SHA. GitHub signs commits from its API."""
     files = [
         {"path": path, "mode": "100644", "type": "blob", "content": pin(path, _at(commit, path), image)}
         for path in PINNED
@@ -244,10 +243,10 @@ def _tag_release_commit(tag: str, image: str, commit: str) -> str:
 
 
 def _tag(tag: str, sha: str, *, exists: bool) -> None:
-    """Let a tag lead to a commit.
+    """Create or move a tag.
 
     Raises:
-        NotReadyError: GitHub does not let this token do it.
+        NotReadyError: GitHub rejects the change.
     """
     try:
         if exists:
@@ -256,9 +255,9 @@ def _tag(tag: str, sha: str, *, exists: bool) -> None:
             _api("POST", "git/refs", {"ref": f"refs/tags/{tag}", "sha": sha})
     except subprocess.CalledProcessError as error:
         raise NotReadyError(
-            f"GitHub does not set the tag {tag}. If it says 403 or 422: a workflow's own token can't do what "
-            "a rule for tags forbids, and can't tag a commit whose workflow files differ from main's by now. "
-            "Give the environment `release` the app of docs/contributing/releasing.md, and run the job again"
+            f"GitHub rejected the tag {tag}. For 403 or 422, give the environment `release` the app of"
+            " docs/contributing/releasing.md, and run the job again. A workflow's own token can't override a"
+            " rule for tags, and can't tag a commit whose workflow files differ from main's"
         ) from error
 
 
@@ -290,7 +289,7 @@ def _text(numbers: tuple[int, ...]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command. Returns the exit code."""
+    """Run a command, and return its exit code."""
     try:
         match arguments:
             case ["set", version]:

@@ -1,10 +1,10 @@
-"""Give this repository its owner, for releases of their own, in every file that names one.
+"""Commands that prepare the files of a fork or a release.
 
-    python .ci/rename.py OWNER [GITLAB_GROUP]         the group is OWNER unless given
-    python .ci/rename.py --released                   documents say that there is a release
+    python .ci/rename.py OWNER [GITLAB_GROUP]         set owner and group (default: OWNER) in all files
+    python .ci/rename.py --released                   choose the documents' texts for the time after a release
 
-It can't register the names, move what is published, or change the LICENSE and the pictures. The repository is
-still called `zerokie-action`; inputs, variables and commands keep their names, which are the platform's.
+This doesn't register names, move published files, or change the LICENSE and the pictures. The repository's
+name `zerokie-action` and the names of inputs, variables and commands stay.
 """
 
 import re
@@ -19,11 +19,11 @@ _NAMED = {
     "examples/gitlab/component.yml": r"^ +- component: (\$CI_SERVER_FQDN/)(.+)/zerokie-action/",
     "examples/shell/deploy.sh": r"(ghcr\.io/)(.+)/zerokie-action:",
 }
-"""Where the present owner stands, on GitHub, GitLab and ghcr.io, with what stands before it everywhere."""
+"""Lines with the current owner on GitHub, GitLab and ghcr.io, each with the text before the owner."""
 
 
 def rename(owner: str, group: str) -> None:
-    """Rewrite the files that git knows. ghcr.io wants names in lower case."""
+    """Rewrite the files in git. Names on ghcr.io must be in lower case."""
     replaced = {}
     for (name, pattern), new in zip(_NAMED.items(), (owner, group, owner.lower()), strict=True):
         lead, old = re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)[0]
@@ -37,16 +37,16 @@ _TEXTS = re.compile(r"<!-- before the release -->\n.*?<!-- after the release\n(.
 
 
 def release() -> None:
-    """Choose the second of two texts, which stands in a comment, wherever a document has both."""
+    """Choose the second text, which is in a comment, in all documents with two texts."""
     _rewrite(lambda text: _TEXTS.sub(r"\1", text), "*.md")
 
 
 def _rewrite(change: Callable[[str], str], *patterns: str) -> None:
-    """Change the files that git knows."""
+    """Change the files in git."""
     command = ("git", "-C", str(ROOT), "ls-files", "-z", *patterns)
     listed = subprocess.run(command, check=True, capture_output=True)
     for path in (ROOT / name.decode() for name in listed.stdout.split(b"\0") if name):
-        before = path.read_bytes().decode("utf-8", "surrogateescape")  # pictures stay what they are
+        before = path.read_bytes().decode("utf-8", "surrogateescape")  # This keeps the bytes of pictures.
         path.write_bytes(change(before).encode("utf-8", "surrogateescape"))
 
 

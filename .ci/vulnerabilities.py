@@ -1,11 +1,10 @@
-"""Asks the package index which packages of requirements files have known vulnerabilities.
+"""Audit of requirements files for known vulnerabilities.
 
     python .ci/vulnerabilities.py requirements.txt...
 
-Exits with 1 when there are any. What the index can't tell, because it is out of reach or does not know
-the package, is a warning: a mirror without this service must not stop anybody's work. Only on GitHub, where
-the index is in reach, a file about which nothing at all was found out is an error: else a broken audit
-would be green for ever.
+The exit code is 1 if the package index knows a vulnerability. If the index is unavailable or doesn't know a
+package, the audit only warns, because some developers use a mirror without this service. On GitHub, a file
+without any result is an error, because otherwise a broken audit would always succeed.
 """
 
 import json
@@ -18,14 +17,14 @@ _COMMAND = ("pip-audit", "--disable-pip", "--require-hashes", "--progress-spinne
 
 
 class NoAnswerError(Exception):
-    """Nothing was found out about a file, and why."""
+    """The reason why a file has no result."""
 
 
 def audit(requirements: str) -> tuple[list[str], list[str]]:
-    """What is vulnerable, a line for each, and the packages that the index does not know.
+    """Return a line for each vulnerability, and the packages that the index doesn't know.
 
     Raises:
-        NoAnswerError: the index could not be asked, or knows none of the packages.
+        NoAnswerError: the index is unavailable, or doesn't know any of the packages.
     """
     done = subprocess.run(
         [*_COMMAND, "--requirement", requirements], capture_output=True, check=False, text=True
@@ -34,10 +33,10 @@ def audit(requirements: str) -> tuple[list[str], list[str]]:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise NoAnswerError(f"nothing could be asked: {last}") from None
+        raise NoAnswerError(f"the package index is unavailable: {last}") from None
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     if len(unknown) == len(packages):
-        raise NoAnswerError("the index knows none of the packages")
+        raise NoAnswerError("the package index doesn't know any of the packages")
     return [
         _vulnerability(package, found) for package in packages for found in package.get("vulns", ())
     ], unknown
@@ -49,7 +48,7 @@ def _vulnerability(package: dict[str, Any], found: dict[str, Any]) -> str:
 
 
 def main(files: list[str]) -> int:
-    """Returns the exit code."""
+    """Audit the files, and return the exit code."""
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     failed = False
     for file in files:
@@ -60,7 +59,7 @@ def main(files: list[str]) -> int:
             failed |= on_github
             continue
         if unknown:
-            print(f"warning: {file}: the index knows nothing about {', '.join(unknown)}")
+            print(f"warning: {file}: the package index doesn't know {', '.join(unknown)}")
         for line in vulnerable:
             print(f"{file}: {line}")
         failed |= bool(vulnerable)

@@ -27,7 +27,7 @@ DELETE_TIMEOUT = 120.0
 REPORT = Path("acceptance-report.md")
 
 FAILED, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
-"""Exit codes: a promise is broken; no promise could be tried or an app could not be deleted; Ctrl-C."""
+"""Exit codes for a broken promise, for a run without results or with a leftover app, and for Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.plan:
                 return 0
             if not key:
-                say("Could not run: ZEROKIE_API_KEY is missing; set it to an API key of the platform")
+                say("Could not run: ZEROKIE_API_KEY is missing. Set it to an API key of the platform.")
                 return COULD_NOT_RUN
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the run as Ctrl-C does
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the run like Ctrl-C.
             if options.sweep:
                 return _sweep(platform)
             return _accept(platform, domain, options.patience, static_only=options.static_only)
@@ -60,12 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _plan(platform: Platform, domain: str, *, static_only: bool) -> str:
     container = "and no container" if static_only else f"then a container ({CPU} CPU units, {MEMORY} MB)"
     return f"""\
-This run tries zerokie-action on {platform.url}:
+This run tests zerokie-action on {platform.url}:
 - It creates two static apps of at most {LARGE_FILE // 10**6} MB, {container}.
   Only one of these apps exists at a time. The apps' names are {NAME_PATTERN}.
-- It takes some minutes, and starts no step after {STEPS_TIMEOUT / 60:.0f} minutes.
-- It deletes its apps at the end, and after Ctrl-C.
-- It attaches {f"and removes zk-<random>.{domain}, also with a third app" if domain else "no domain"}.
+- It takes a few minutes, and doesn't start a step after {STEPS_TIMEOUT / 60:.0f} minutes.
+- It deletes its apps at the end, even after Ctrl-C.
+- It attaches {f"and removes zk-<random>.{domain} with a third app" if domain else "no domain"}.
 - It sends one request with a wrong API key, at the end.
 The run lists the account's apps, and changes only its own apps."""
 
@@ -93,7 +93,7 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
         except KeyboardInterrupt:
             code = INTERRUPTED
             report.notes.append("The run was interrupted.")
-        except Exception:  # noqa: BLE001 - the results so far are worth a report
+        except Exception:  # noqa: BLE001 - the report should show the results so far
             code = COULD_NOT_RUN
             report.notes.append(f"A bug in this script ended the run: {traceback.format_exc()}")
         finally:
@@ -116,12 +116,12 @@ def _accept(platform: Platform, domain: str, patience: float, *, static_only: bo
 
 
 def _compare(before: dict[str, object], platform: Platform) -> str:
-    """Say whether other apps have changed. A change breaks no promise, because colleagues may deploy too."""
+    """Describe changes of other apps. They don't break a promise, because colleagues may deploy too."""
     try:
         after = platform.apps()
     except CouldNotRunError as error:
         return f"Other apps: {len(before)} before the run; {error}."
-    change = "unchanged" if before == after else "changed (somebody else may have deployed)"
+    change = "unchanged" if before == after else "changed, possibly by another person"
     return f"Other apps: {len(before)} before the run, {len(after)} after the run, {change}."
 
 
@@ -137,10 +137,10 @@ def _sweep(platform: Platform) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make acceptance", description=__doc__)
-    parser.add_argument("--plan", action="store_true", help="only say what a run would do")
-    parser.add_argument("--static-only", action="store_true", help="create no container")
-    parser.add_argument("--sweep", action="store_true", help="only delete apps that killed runs have left")
-    patience = "how long to wait for DNS, TLS and the CDN of a new app (%(default).0f)"
+    parser.add_argument("--plan", action="store_true", help="describe a run without starting it")
+    parser.add_argument("--static-only", action="store_true", help="skip the steps with a container")
+    parser.add_argument("--sweep", action="store_true", help="only delete the leftover apps of killed runs")
+    patience = "wait this long for DNS, TLS and the CDN of a new app (%(default).0f)"
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help=patience)
     return parser
 

@@ -1,4 +1,7 @@
-"""Runs the installed commands as processes whose environment has no settings from the shell."""
+"""Installed commands as processes without settings from the shell.
+
+The script tests the commands in the same form that users install.
+"""
 
 import json
 import os
@@ -17,7 +20,7 @@ from acceptance.platform import BrokenError, CouldNotRunError, Platform
 COMMAND_TIMEOUT = 300.0
 """Seconds after which the script kills a command."""
 STOP_TIMEOUT = 15.0
-"""Seconds that a command has to release its lock after SIGTERM."""
+"""Seconds that the script waits after SIGTERM, so that the command can release its lock."""
 _PASSED_VARIABLES = re.compile(
     r"PATH|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
 )
@@ -25,31 +28,31 @@ _MARKUP = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|section_(start|end):\S*|\r")
 
 
 class Command:
-    """A command that is running or has ended."""
+    """A command during or after its run."""
 
     def __init__(self, program: Path, env: dict[str, str], folder: Path, log: Path) -> None:
-        """Start `program` in `folder`; its output goes to `log`."""
+        """Start `program` in `folder`, and write its output to `log`."""
         self._log, self._outcome = log, folder / "outcome.json"
         self._outcome.unlink(missing_ok=True)
         with self._log.open("wb") as stream:
-            # A new session: Ctrl-C must reach only this script, which then stops the command.
+            # In a new session, Ctrl-C reaches only this script. The script then stops the command.
             self._process = subprocess.Popen(
                 [program], cwd=folder, env=env, stdout=stream, stderr=stream, start_new_session=True
             )
 
     @property
     def ended(self) -> bool:
-        """Whether the command has ended."""
+        """Whether the command's process ended."""
         return self._process.poll() is not None
 
     @property
     def log(self) -> str:
-        """The command's output so far, without colours and GitLab's section markers."""
+        """The command's output so far, without colors and GitLab's section markers."""
         return _MARKUP.sub("", self._log.read_text("utf-8", "replace"))
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The command's JSON result; empty if the command has written none."""
+        """The command's JSON result, or an empty object."""
         return json.loads(self._outcome.read_bytes()) if self._outcome.exists() else {}
 
     def signal(self, number: int) -> None:
@@ -57,10 +60,10 @@ class Command:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait until the command has ended, and return its exit code.
+        """Wait until the command ends, and return its exit code.
 
         Raises:
-            BrokenError: the command did not end within `COMMAND_TIMEOUT`, and was killed.
+            BrokenError: the command didn't end within `COMMAND_TIMEOUT`, so the script killed it.
         """
         code = self._wait_or_kill(COMMAND_TIMEOUT)
         if code is None:
@@ -74,7 +77,7 @@ class Command:
             self._wait_or_kill(STOP_TIMEOUT)
 
     def _wait_or_kill(self, seconds: float) -> int | None:
-        """Return the exit code, or None if the command had to be killed."""
+        """Return the exit code, or None after killing the command."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -89,7 +92,7 @@ class Commands:
     Attributes:
         platform: where the commands deploy to.
         folder: a temporary folder.
-        started: the commands that were started; each step of a run empties the list first.
+        started: the commands of the current step.
     """
 
     def __init__(self, platform: Platform, folder: Path) -> None:
@@ -100,9 +103,9 @@ class Commands:
         """
         self._bin = Path(sys.executable).parent
         if not (self._bin / "zerokie-deploy").exists():
-            raise CouldNotRunError(f"zerokie-deploy is not installed in {self._bin}: run `make setup`")
+            raise CouldNotRunError(f"zerokie-deploy is not installed in {self._bin}. Run `make setup`.")
         if any((parent / ".git").exists() for parent in folder.parents):
-            raise CouldNotRunError("the temporary folder is inside a checkout: set TMPDIR to another folder")
+            raise CouldNotRunError("the temporary folder is inside a checkout. Set TMPDIR to another folder.")
         self.platform, self.folder = platform, folder
         self.started: list[Command] = []
 

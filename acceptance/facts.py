@@ -1,6 +1,6 @@
-"""What the script sees and measures of a platform, for the report. No promise depends on it.
+"""Measurements of a platform, for the report.
 
-Functions yield questions, as the report shows them, with what the script has seen.
+Promises don't depend on them. Functions yield the report's questions and the observed answers.
 """
 
 import time
@@ -14,10 +14,10 @@ import httpx
 from acceptance.platform import SHOWN_WITHIN, Page, Platform, until
 
 Facts = Iterator[tuple[str, str]]
-"""If a request fails, the facts that were yielded before are kept."""
+"""If a request fails, the report keeps the earlier facts."""
 
 AT_ONCE = (4, 8, 16, 32, 64)
-"""Uploads at once: the script tries these numbers in order, up to the first that the platform refuses."""
+"""Numbers of parallel uploads, tried in this order until the platform refuses some."""
 FRONT_PAGE = b"a page"
 TEXT = {"content-type": "text/plain"}
 PAGE = b"""<!doctype html>
@@ -26,7 +26,7 @@ PAGE = b"""<!doctype html>
 
 <script src="/app.1a2b3c4d.js"></script></body></html>
 """
-"""HTML that a CDN which rewrites pages would change."""
+"""A page that would change in a CDN with HTML optimization."""
 SITE = {
     "index.html": FRONT_PAGE,
     "about.html": PAGE,
@@ -37,7 +37,7 @@ SITE = {
 
 
 def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
-    """Deploy a site, and look at what visitors get at the app's address."""
+    """Deploy a site, and observe the responses at the app's address."""
 
     def visit(path: str) -> Page:
         return platform.visit(f"{address}/{path}")
@@ -66,7 +66,7 @@ def facts_of_serving(platform: Platform, app: str, address: str) -> Facts:
 
 
 def facts_of_uploads(platform: Platform, app: str) -> Facts:
-    """Upload small files, ever more at once, until the platform refuses some."""
+    """Upload small files, with more parallel uploads each time, until the platform refuses some."""
 
     def upload(number: int) -> str:
         try:
@@ -84,14 +84,14 @@ def facts_of_uploads(platform: Platform, app: str) -> Facts:
             refused = Counter(pool.map(upload, range(2 * count)))
         rate = refused.pop("", 0) / (time.monotonic() - started)
         refusals = [f"; {times} of {2 * count} refused ({why})" for why, times in refused.items()]
-        yield f"Uploads, {count} at once", f"{rate:.0f} a second{''.join(refusals)}"
+        yield f"{count} parallel uploads", f"{rate:.0f} a second{''.join(refusals)}"
         if refusals:
             break
 
 
 def facts_of_list(platform: Platform, app: str) -> Facts:
     """Change files, under the lock, and wait until the list of files shows each change."""
-    paths = [f"late/{number}.txt" for number in range(4)]  # single entries may be late
+    paths = [f"late/{number}.txt" for number in range(4)]  # The list may be late for some entries only.
 
     def is_listed(length: int | None) -> bool:
         return set(map(platform.files(app).get, paths)) == {length}
@@ -115,19 +115,19 @@ def facts_of_domain(platform: Platform, app: str, other: str, domain: str) -> Fa
 
 
 def time_until(condition: Callable[[], bool]) -> str:
-    """Wait until the condition is true; return how long that took."""
+    """Wait until the condition is true, and return the elapsed time as text."""
     started = time.monotonic()
     happened = until(condition, pause=0.2)
     return f"{time.monotonic() - started:.1f} s" if happened else f"more than {SHOWN_WITHIN:.0f} s"
 
 
 def said(response: httpx.Response) -> str:
-    """Return the status and the beginning of the body."""
+    """Return the status and the first characters of the body."""
     return f"{response.status_code} {response.text[:200]}".rstrip()
 
 
 def _described(page: Page) -> str:
-    """Describe what a visitor gets, such as `404, 404.html` or `301, /team/`."""
+    """Describe a response, such as `404, 404.html` or `301, /team/`."""
     whose = next((path for path, content in SITE.items() if content == page.content), "another page")
     return f"{page.status}, {page.headers.get('location', whose)}"
 

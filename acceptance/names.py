@@ -1,6 +1,6 @@
-"""The names of acceptance apps, the only apps that a run may touch.
+"""Names of acceptance apps.
 
-Each request for an app and each command passes the app's name through `require_own`.
+A run must not touch other apps. Each request and each command therefore checks its app with `require_own`.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 NAME_PATTERN = "zk-acceptance-<start>-<random>"
 LEFTOVER_AFTER = timedelta(hours=1)
-"""No run takes longer, so an acceptance app whose name is older is a leftover of a killed run."""
+"""An acceptance app with an older name is a leftover of a killed run, because no run takes longer."""
 
 _NAME = re.compile(r"zk-acceptance-([0-9]{10})-[a-z0-9]{5}")
 _START = "%y%m%d%H%M"
@@ -22,25 +22,25 @@ class ForbiddenAppError(Exception):
 
 
 def new_name() -> str:
-    """Make a name for a new acceptance app: 30 characters."""
+    """Make a name of 30 characters for a new acceptance app."""
     name = f"zk-acceptance-{datetime.now(UTC).strftime(_START)}-{random_word(5)}"
     _names_made.add(name)
     return name
 
 
 def names_made() -> list[str]:
-    """Return all names that this process has made."""
+    """Return all names from `new_name`."""
     return sorted(_names_made)
 
 
 def require_own(name: str) -> str:
-    """Return `name` if this process has made it, or if it is the name of a leftover.
+    """Return `name` if it is from `new_name` or belongs to a leftover.
 
     Raises:
         ForbiddenAppError: for any other name.
     """
     if name not in _names_made and not _is_leftover(name):
-        raise ForbiddenAppError(f"{name!r} is neither an app of this run nor a leftover of a killed run")
+        raise ForbiddenAppError(f"{name!r} isn't an app of this run or a leftover of a killed run")
     return name
 
 

@@ -1,7 +1,8 @@
-"""The platform through plain HTTP requests: the script believes only their responses.
+"""Plain HTTP requests to the platform.
 
-The module imports nothing from the action, because the script must notice the action's mistakes. The default
-URL, the manifests' folder and the variables for CA bundles are repeated here on purpose.
+The script checks the action's promises with its own requests, because it must notice the action's mistakes.
+The module therefore imports nothing from the action, and repeats the default URL, the folder of the manifests
+and the variables for CA bundles.
 """
 
 import mimetypes
@@ -27,27 +28,27 @@ DEFAULT_URL = "https://api.platform-dev.zerokie.com"
 MANIFEST_FOLDER = "_zerokie/"
 """The folder of a static app in which the action stores its manifests."""
 OUTAGE_TIMEOUT = 60.0
-"""Seconds for which a request is repeated after 429, 5xx or no response."""
+"""Seconds for which the script retries a request after 429, 5xx or no response."""
 SHOWN_WITHIN = 30.0
 """Seconds within which the API must show a change."""
 FINALIZED_WITHIN = 120.0
 """Seconds that the script waits for the response to finalize."""
 NO_CHANGES = {"files_uploaded": 0, "files_deleted": 0, "total_bytes": 0}
-"""The counts of finalize for a session that has changed no file."""
+"""The counts of finalize for a session without changes."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class CouldNotRunError(Exception):
-    """The script can't do its work; the text says why."""
+    """The reason why the script can't run."""
 
 
 class NotTriedError(Exception):
-    """A promise can't be judged; the text says why."""
+    """The reason why the script couldn't check a promise."""
 
 
 class BrokenError(Exception):
-    """A promise does not hold; the text says what the script saw."""
+    """An observation that breaks a promise."""
 
 
 def check(condition: object, otherwise: str) -> None:
@@ -63,7 +64,7 @@ def try_only_if(condition: object, otherwise: str) -> None:
 
 
 class Page(NamedTuple):
-    """What a visitor gets: a status, or the name of an error without content and headers."""
+    """A response to a visitor. Without a response, the status is the name of the error."""
 
     status: str
     content: bytes = b""
@@ -75,9 +76,9 @@ class Platform:
 
     Attributes:
         url: the API's address.
-        key: the API key; only requests to `url` carry the key.
-        times: how many seconds each request took, by the kind of request.
-        locks: the sessions with which the script holds locks, by the app's name.
+        key: the API key; the script sends it only to `url`.
+        times: durations of requests in seconds, by the kind of request.
+        locks: the script's sessions that hold locks, by the app's name.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -95,7 +96,7 @@ class Platform:
         self.locks: dict[str, str] = {}
         bundle = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
         tls = ssl.create_default_context(cafile=bundle)
-        if not bundle:  # a system may have no certificates of its own
+        if not bundle:  # Some systems lack certificates.
             tls.load_verify_locations(certifi.where())
         options: dict[str, Any] = {"verify": tls, "timeout": 30.0, "trust_env": not loopback}
         self._api = httpx.Client(headers={"authorization": f"Bearer {key}"}, **options)
@@ -109,7 +110,7 @@ class Platform:
     # --- requests
 
     def send_once(self, method: str, app: str, path: str = "", **content: Any) -> httpx.Response:
-        """Send one request for an acceptance app, and return the response whatever its status is."""
+        """Send one request for an acceptance app, and return the response with any status."""
         kind = f"{method} /v1/apps/:name" + re.sub("^/(files|domains)/.*", r"/\1/…", path)
         return self._timed(kind, self._api, method, f"{self.url}/v1/apps/{require_own(app)}{path}", **content)
 
@@ -176,17 +177,17 @@ class Platform:
     # --- the lock
 
     def take_lock(self, app: str) -> bool:
-        """Take the lock, and return whether that worked: False if another session holds the lock."""
+        """Try to take the lock; return False if another session holds it."""
         session = str(uuid.uuid4())
         response = self.send("POST", app, "/deploy/lock", json={"deploy_session_id": session})
         if response.is_success:
             self.locks[app] = session
         elif response.status_code != 409:
-            raise BrokenError(f"the platform answered the script's lock request with {response.status_code}")
+            raise BrokenError(f"the script's lock request got a {response.status_code}")
         return response.is_success
 
     def wait_for_lock(self, app: str) -> None:
-        """Take the lock as soon as no other session holds it.
+        """Wait until the lock is free, and take it.
 
         Raises:
             NotTriedError: another session held the lock for `FINALIZED_WITHIN`.
@@ -194,9 +195,9 @@ class Platform:
         try_only_if(until(lambda: self.take_lock(app), FINALIZED_WITHIN), "the lock is not free")
 
     def release_lock(self, app: str) -> httpx.Response | None:
-        """Finalize without changes if the script holds the lock; return the response.
+        """Finalize without changes if the script holds the lock, and return the response.
 
-        If the response is lost in a gateway, wait until the lock is released.
+        If a gateway responds with a 504, wait until the lock is free.
         """
         session = self.locks.pop(app, None)
         if session is None:
@@ -208,7 +209,7 @@ class Platform:
         return response
 
     def lock_is_free(self, app: str) -> bool:
-        """Find out whether the lock is free, by taking and releasing the lock."""
+        """Return whether the lock is free, by taking and releasing it."""
         if free := self.take_lock(app):
             self.release_lock(app)
         return free
@@ -216,7 +217,7 @@ class Platform:
     # --- the end of a run
 
     def delete(self, names: list[str], seconds: float) -> list[str]:
-        """Delete acceptance apps until the platform lists none; return apps still listed after `seconds`."""
+        """Delete acceptance apps for up to `seconds`, and return the remaining ones."""
         deadline = time.monotonic() + seconds
         remaining = [require_own(name) for name in names]
         while remaining:
@@ -245,14 +246,14 @@ def as_object(response: httpx.Response) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         method, status = response.request.method, response.status_code
-        raise BrokenError(f"the platform answered {method} with {status}, no JSON object")
+        raise BrokenError(f"the response to {method} was a {status} without a JSON object")
     return body
 
 
 def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
-    """Return the files of a list, without entries for directories; a leading slash of a path is dropped.
+    """Return the files of a file list by their paths, without leading slashes and entries for directories.
 
-    A 404 or an empty body means that the app has no files.
+    A 404 or an empty body means that the app is empty.
 
     Raises:
         BrokenError: the response is not a list of files.
@@ -262,7 +263,7 @@ def files_by_path(response: httpx.Response) -> dict[str, dict[str, Any]]:
     try:
         files = {file["path"].removeprefix("/"): file for file in response.json() or ()}
     except (ValueError, TypeError, KeyError):
-        raise BrokenError(f"the platform answered GET files with {response.status_code}, no list") from None
+        raise BrokenError(f"the response to GET files was a {response.status_code} without a list") from None
     folders = {str(folder) for path in files for folder in PurePosixPath(path).parents}
     return {path: files[path] for path in files if path and path[-1] != "/" and path not in folders}
 
@@ -283,7 +284,7 @@ def _repeated(send: Callable[[], httpx.Response]) -> httpx.Response:
 
 
 def until(condition: Callable[[], object], seconds: float = SHOWN_WITHIN, pause: float = 0.5) -> bool:
-    """Test the condition every `pause` seconds; return whether the condition was true within `seconds`."""
+    """Return whether the condition becomes true within `seconds`, testing it every `pause` seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

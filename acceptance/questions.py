@@ -1,8 +1,8 @@
-"""Questions that the API's reference leaves open, and plain requests that find this platform's answers.
+"""Plain requests that find this platform's API variants.
 
-A shape, such as `204 empty`, describes the platform's behaviour. Each question lists the shapes that the
-action knows, and the answer that each shape stands for. Questions and answers have the names that the
-sandbox's `--dialect` takes. The report shows an unknown shape unchanged.
+A shape, such as `204 empty`, describes the platform's behavior. Each question maps the known shapes to
+answers. Questions and answers have the same names as in the sandbox's option `--dialect`. The report shows an
+unknown shape unchanged.
 """
 
 import re
@@ -26,7 +26,7 @@ from acceptance.platform import NO_CHANGES, Page, Platform, as_object, check, fi
 from acceptance.report import Question, Report
 
 Shapes = Iterator[tuple[str, str]]
-"""Names and shapes of questions. If a request fails, the shapes that were yielded before are kept."""
+"""Names and shapes of questions. If a request fails, the report keeps the earlier shapes."""
 Observation = tuple[float, dict[str, Any]]
 """Seconds since the deploy request, and the app as GET shows it."""
 Watched = tuple[httpx.Response, list[Observation]]
@@ -34,9 +34,9 @@ Watched = tuple[httpx.Response, list[Observation]]
 READY_WITHIN = 60.0
 """Seconds within which a new app must accept requests."""
 WATCH_FOR = 20.0
-"""Seconds for which the script watches a deploy that never shows `deploying`."""
+"""Seconds for which the script polls a deploy if it never shows `deploying`."""
 DEPLOYED_WITHIN = 180.0
-"""Seconds after which the script stops watching a deploy."""
+"""Seconds after which the script stops polling a deploy."""
 SURE_AFTER = 10
 """Visits, a second apart, after which a redirect or a login is the app's final answer."""
 HIDDEN_PAGE = b"a hidden page"
@@ -61,11 +61,11 @@ def open_questions() -> dict[str, Question]:
             "How does GET show a deploy in progress?", _named("seconds none late image-first")),
         "before-deploying": Question(
             "Which status does GET show between POST deploy and `deploying`?", _named("nothing stopped")),
-        "deploy-answer": Question("How does the platform answer POST deploy?", {
+        "deploy-answer": Question("How does the platform respond to POST deploy?", {
             "200 object": "sent", "202 object": "sent", "202 empty": "empty", "502 error": "lost"}),
         "times": Question("How does the platform write the times of an app?", _DATES | {"0": "numbers"}),
         "date": Question("Do responses have a `Date` header?", _named("sent absent")),
-        "new-app": Question("How does the platform answer requests for a new app?", {
+        "new-app": Question("How does the platform respond to requests for a new app?", {
             "ready": "ready", "404 error": "404", "502 error": "502", "upload 404 error": "files-404"}),
         "app-deletion": Question(
             "How does a deleted app disappear? Until then: the status, and the answers to DELETE and create.",
@@ -82,17 +82,17 @@ def open_questions() -> dict[str, Question]:
             "How does the list of files write paths?", _named("plain slash directories bare-directories")),
         "empty-zone": Question("How does the platform list the files of an empty site?", {
             "404 error": "404", "200 list": "list", "200 null": "null", "204 empty": "204"}),
-        "conflict": Question("What is the body of a 409 response?", {
+        "conflict": Question("How does the platform write the body of a 409 response?", {
             f"409 {kind}, 409 {kind}": kind for kind in ("error", "object", "text", "empty")}),
-        "lock-lost": Question("How does the platform answer heartbeat and finalize for a released lock?", {
+        "lock-lost": Question("How does the platform respond to heartbeat and finalize after the release?", {
             "404, 409": "mixed", "404, 404": "404", "409, 409": "409"}),
-        "heartbeat": Question("How does the platform answer a heartbeat?", {
+        "heartbeat": Question("How does the platform respond to a heartbeat?", {
             "200 object": "object", "200 empty": "empty", "204 empty": "204"}),
-        "finalize": Question("How does the platform answer finalize?", {
+        "finalize": Question("How does the platform respond to finalize?", {
             "200 object": "no-deploy-id", "200 deploy ID": "ok", "201 deploy ID": "201", "502 error": "502"}),
-        "delete": Question("How does the platform answer DELETE of a file?", {
+        "delete": Question("How does the platform respond to DELETE of a file?", {
             "204 empty": "204", "200 empty": "200", "202 empty": "202", "200 object": "body"}),
-        "domain-attached": Question("How does the platform answer POST of a domain that the app already has?",
+        "domain-attached": Question("How does the platform respond to POST of the app's own domain?",
             _named("409 400 422 200 201"), why="ACCEPTANCE_DOMAIN is not set"),
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ def _record(report: Report, shapes: Shapes) -> None:
 
 
 def ask_site(platform: Platform, app: str, report: Report, patience: float) -> bool:
-    """Create a site, answer the questions about sites, and return whether the site's page could be read."""
+    """Create a site, answer the questions about sites, and return whether visitors can read its page."""
     as_object(platform.create(app))
     _record(report, _shapes_of_new_site(platform, app))
     platform.wait_for_lock(app)
@@ -119,7 +119,7 @@ def ask_site(platform: Platform, app: str, report: Report, patience: float) -> b
     _record(report, _shapes_of_lock(platform, app))
     address = _ask_url(platform, (platform.app(app) or {}).get("url"), report.questions["url"], patience)
     hidden = report.questions["hidden"]
-    hidden.why = "the platform stores and lists hidden files, but no page could be read"
+    hidden.why = "the platform stores and lists hidden files, but all pages are unreadable"
     if address and not hidden.shape:
         url = f"{address}/.folder/page.html"
         is_served = until(lambda: platform.visit(url).content == HIDDEN_PAGE, 5)
@@ -169,7 +169,7 @@ def _shapes_of_files(platform: Platform, app: str, facts: dict[str, str]) -> Sha
         until(lambda: platform.put(app, "index.html", FRONT_PAGE).is_success, READY_WITHIN)
     platform.put(app, "folder/page.html", FRONT_PAGE)
     hidden = platform.put(app, ".folder/page.html", HIDDEN_PAGE)
-    facts.update(facts_of_list(platform, app))  # which ends when all these files must be listed, too
+    facts.update(facts_of_list(platform, app))  # After this, the list must also show all files above.
     response = platform.send("GET", app, "/files")
     paths, files = [file["path"] for file in response.json()], files_by_path(response)
     has_directories = any(path.endswith("/") for path in paths)
@@ -200,7 +200,7 @@ def _shapes_of_lock(platform: Platform, app: str) -> Shapes:
 
 
 def _ask_url(platform: Platform, url: object, question: Question, patience: float) -> str:
-    """Answer the question about `url`; return the site's address, empty if the page can't be read."""
+    """Answer the question about `url`; return the site's address, empty if its page is unreadable."""
     if not isinstance(url, str) or not url:
         question.shape = "absent"
         return ""
@@ -217,7 +217,7 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
         question.shape = "late" if "404" in pages else "https"
     elif pages[-1] in {"redirect", "login"}:
         question.shape = pages[-1]
-    question.why = f"the page could not be read within {patience:.0f} s: {pages[-1]}"
+    question.why = f"the page was unreadable for {patience:.0f} s: {pages[-1]}"
     return address if pages[-1] == "page" else ""
 
 
@@ -264,7 +264,7 @@ def _shapes_of_deletion(platform: Platform, app: str, facts: dict[str, str]) -> 
 
 
 def ask_container(platform: Platform, app: str, report: Report, images: Sequence[str], watch: float) -> None:
-    """Deploy the first image, twice, and the second one, which does not exist; watch that longer."""
+    """Deploy the first image twice, then the second one. It doesn't exist, so poll that deploy longer."""
     _record(report, _shapes_of_deploys(platform, app, report.facts, images[0]))
     progress = _progress(images[1], _watch_deploy(platform, app, images[1], watch)[1])
     report.facts["GET while an image that does not exist is deployed"] = progress
@@ -303,7 +303,7 @@ def _watch_deploy(platform: Platform, app: str, image: str, at_least: float = 0)
 
 
 def _progress(image: str, observations: list[Observation]) -> str:
-    """Return the status and the image that GET shows, at first and each time that one of them changes."""
+    """Return the first status and image that GET shows, and each change of them."""
     before, changes = observations[0][1].get("image"), list[tuple[float, str]]()
     for seconds, app in observations:
         shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
@@ -313,7 +313,7 @@ def _progress(image: str, observations: list[Observation]) -> str:
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:
-    """Return the first observation in which `field` has another value than before the deploy."""
+    """Return the first observation with a new value of `field`."""
     before = observations[0][1].get(field)
     return next((seen for seen in observations if seen[1].get(field) != before), None)
 
@@ -343,7 +343,7 @@ def _image_shape(image: str, before: object, shown: object) -> str:
 
 
 def _time_shape(entry: dict[str, Any], field: str) -> str:
-    """Return a time with zeros in place of its numbers; or `absent` or `null`."""
+    """Return a time with zeros instead of its numbers, or `absent` or `null`."""
     if field not in entry:
         return "absent"
     value = "null" if entry[field] is None else str(entry[field])

@@ -1,4 +1,7 @@
-"""The report: Markdown to paste into an issue, without the API key, the account and other apps' names."""
+"""Markdown report to paste into an issue.
+
+The report must not show the API key, the account or the names of other apps.
+"""
 
 import platform as machine
 import re
@@ -18,13 +21,13 @@ _LOG_LENGTH = 20_000
 
 @dataclass
 class Promise:
-    """A promise of the action, and what became of it in this run.
+    """A promise of the action, and its result in this run.
 
     Attributes:
         text: the promise, as the report shows it.
         result: `HELD`, `BROKEN` or `NOT_TRIED`.
         why: why the promise is broken or was not tried.
-        seconds: how long the step took.
+        seconds: the duration of the step.
         log: the commands' logs, if the promise is broken.
     """
 
@@ -41,9 +44,9 @@ class Question:
 
     Attributes:
         text: the question, as the report shows it.
-        known: the answers that the action knows, by their shapes.
-        shape: what the script has seen.
-        why: why the script has seen nothing.
+        known: the known answers by their shapes.
+        shape: the observed shape.
+        why: why there is no shape.
     """
 
     text: str
@@ -53,7 +56,7 @@ class Question:
 
     @property
     def answer(self) -> str:
-        """The name of the answer; an unknown answer has no name but its shape."""
+        """The name of the answer, or the shape of an unknown answer."""
         return self.known.get(self.shape, self.shape)
 
     def __str__(self) -> str:
@@ -68,9 +71,9 @@ class Report:
 
     Attributes:
         version: the action's version.
-        questions: what the API's reference leaves open, by the dialect's name.
-        facts: what else was seen, by the question.
-        masks: the texts that the report must not show, each with its replacement.
+        questions: the open questions of the API's reference, by the names of the API variants.
+        facts: other observations, by their questions.
+        masks: the replacements for texts that the report must not show.
         notes: sentences for the top of the report.
     """
 
@@ -114,16 +117,16 @@ class Report:
             ),
             *(self._details(row) for row in self.promises.values() if row.log),
             "## Questions",
-            "How this platform behaves where the API's reference is silent.",
+            "This platform's API variants. The API's reference leaves these questions open.",
             _table(
-                ("dialect", "question", "answer"),
+                ("API variant", "question", "answer"),
                 *((f"`{name}`", row.text, self._masked(str(row))) for name, row in self.questions.items()),
             ),
             "## Facts",
-            "What the script has seen in this run. The action promises none of it.",
-            _table(("what", "seen"), *((what, self._masked(seen)) for what, seen in self.facts.items())),
+            "Observations of this run. The action doesn't depend on them.",
+            _table(("fact", "seen"), *((fact, self._masked(seen)) for fact, seen in self.facts.items())),
             "## Times",
-            "How many seconds the script's own requests took.",
+            "Durations of the script's own requests in seconds.",
             _table(
                 ("request", "count", "median", "longest"),
                 *(
@@ -141,7 +144,7 @@ class Report:
     def _masked(self, text: str) -> str:
         for secret in sorted(filter(None, self.masks), key=len, reverse=True):
             mask = self.masks[secret]
-            # The key is masked inside longer words too; the name of an app "web" is not masked in "cobweb".
+            # Mask the key even inside longer words, but don't mask the name of an app "web" in "cobweb".
             word = re.escape(secret) if mask == KEY_MASK else rf"(?<![\w-]){re.escape(secret)}(?![\w-])"
             text = re.sub(word, mask, text)
         return text
@@ -158,6 +161,6 @@ def _cell(text: str) -> str:
 
 
 def say(*lines: str) -> None:
-    """Print lines. A closed output (`| head`) must not end the run before the apps are deleted."""
+    """Print lines. The script ignores a closed output (`| head`), so that it still deletes its apps."""
     with suppress(OSError):
         print(*lines, sep="\n", flush=True)

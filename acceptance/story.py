@@ -1,7 +1,7 @@
-"""The story of a run: the steps, in order, and the checks that each step makes.
+"""Steps of a run, in order, with their checks.
 
-The docstring of a step is the promise that the report shows. The promise holds if the step returns. The step
-raises `BrokenError` if the promise is broken, and `NotTriedError` if the promise can't be judged.
+The docstring of a step is a promise in the report. The promise holds if the step returns. The step raises
+`BrokenError` if the promise is broken, and `NotTriedError` if the script couldn't check it.
 """
 
 import os
@@ -31,9 +31,9 @@ LARGE_FILE = 24 * 10**6
 INTERRUPTED_FILES = 150
 """The deploy that the script interrupts uploads this many new files, one by one."""
 LOCK_FOR = 5.0
-"""Seconds for which the script keeps the lock from a deploy that waits."""
+"""Seconds for which the script holds the lock during a deploy."""
 BROKEN_FOR = 100.0
-"""Seconds for which the script watches a deploy that fails: the platform may go back by itself."""
+"""Seconds for which the script polls a broken deploy, because the platform may restore the old image."""
 CPU, MEMORY = "256", "512"
 """CPU units, and MB."""
 IMAGE, OTHER_IMAGE = "nginx:1.27.5-alpine", "nginx:1.26.3-alpine"
@@ -66,7 +66,7 @@ class Story:
 
     Attributes:
         files: the files of the site's last deploy.
-        address: the address of the site's pages; empty if the pages can't be read.
+        address: the address of the site's pages, or empty if they are unreadable.
     """
 
     def __init__(self, commands: Commands, report: Report, patience: float, domain: str) -> None:
@@ -78,7 +78,7 @@ class Story:
         self.address = ""
 
     def run_steps(self, steps: tuple[Step, ...], deadline: float) -> None:
-        """Run steps that all need the first step; start none after `deadline`, by the monotonic clock."""
+        """Run steps that all need the first step, until the monotonic clock reaches `deadline`."""
         first = self._report.promises[steps[0].__name__]
         for step in steps:
             promise = self._report.promises[step.__name__]
@@ -105,17 +105,17 @@ class Story:
             say(f"  {promise.result} {promise.why}".rstrip())
 
     def skip_steps(self, steps: tuple[Step, ...], why: str) -> None:
-        """Report why the script does not run these steps."""
+        """Report why the script skips these steps."""
         for step in steps:
             self._report.promises[step.__name__].why = why
 
     def ask_site(self) -> None:
-        """Answer the questions about sites with an app that is deleted afterwards."""
+        """Create an app, answer the questions about sites with it, and delete it."""
         say("\nQuestions about sites: sending requests")
         app = new_name()
         with self._asking():
             if not ask_site(self._platform, app, self._report, self._patience):
-                self._patience = min(self._patience, 10)  # the next app's page will not be up either
+                self._patience = min(self._patience, 10)  # The next app's page won't be up either.
         with self._asking():
             ask_deletion(self._platform, app, self._report)
         self._platform.delete([app], 60)
@@ -124,7 +124,9 @@ class Story:
         """Answer the questions about images with the container app."""
         say("\nQuestions about images: watching three deploys")
         with self._asking():
-            if self._platform.app(self._container) is not None:  # the action may have failed after its create
+            if (
+                self._platform.app(self._container) is not None
+            ):  # The action may create the app and then fail.
                 seconds, images = min(self._patience, BROKEN_FOR), (OTHER_IMAGE, MISSING_IMAGE)
                 ask_container(self._platform, self._container, self._report, images, seconds)
 
@@ -133,7 +135,7 @@ class Story:
         try:
             yield
         except (BrokenError, NotTriedError, httpx.HTTPError) as error:
-            self._report.notes.append(f"Some questions have no answer: {error}")
+            self._report.notes.append(f"Some questions are unanswered: {error}")
 
     # --- steps with the site
 
@@ -142,9 +144,9 @@ class Story:
         self._deploy(FIRST_SITE, create="true")
 
     def visit_site(self) -> None:
-        """Visitors get the files that were deployed, byte for byte."""
+        """Visitors get the deployed files, byte for byte."""
         url = (self._platform.app(self._site) or {}).get("url")
-        try_only_if(url, "the app has no `url`")
+        try_only_if(url, "the app lacks `url`")
         self.address = address_of(str(url))
         self._report.mask_host(self.address.replace(f"{self._site}.", ""))
         try:
@@ -157,17 +159,17 @@ class Story:
         """A second deploy of the same folder uploads nothing."""
         outcome = self._deploy(FIRST_SITE).outcome
         has_times = self._report.questions["last-modified"].answer not in {"absent", "null"}
-        try_only_if(self.address and has_times, "no page can be read, or the list of files has no times")
+        try_only_if(self.address and has_times, "pages are unreadable, or the file list lacks times")
         sent, skipped = outcome.get("files_uploaded"), outcome.get("files_unchanged")
         check((sent, skipped) == (0, len(FIRST_SITE)), f"{sent} files uploaded, {skipped} skipped")
 
     def deploy_changed_files(self) -> None:
-        """A deploy uploads changed and new files, and deletes files that are no longer in the folder."""
+        """A deploy uploads changed and new files, and deletes stale files."""
         self._deploy(SECOND_SITE)
         self._expect_pages()
 
     def deploy_awkward_names(self) -> None:
-        """File names with spaces, other alphabets, `%`, `?` and `#` are deployed."""
+        """A deploy handles file names with spaces, other alphabets, `%`, `?` and `#`."""
         self._deploy(self.files | AWKWARD_NAMES)
         self._expect_pages()
 
@@ -175,15 +177,15 @@ class Story:
         """A dry run changes nothing."""
         self._deploy_without_change(self.files | {"more.txt": b"more"}, code=0, dry_run="true")
 
-    def keep_foreign_file(self) -> None:
+    def keep_unmanaged_file(self) -> None:
         """`keep` protects another tool's file."""
-        with self._foreign_file("uploads/foreign.html") as foreign:
-            self._deploy(self.files | {"kept.txt": b"kept"}, foreign, keep="/uploads/")
+        with self._unmanaged_file("uploads/unmanaged.html") as unmanaged:
+            self._deploy(self.files | {"kept.txt": b"kept"}, unmanaged, keep="/uploads/")
 
-    def refuse_foreign_file(self) -> None:
-        """Without `keep`, a deploy that would delete another tool's file fails and changes nothing."""
-        with self._foreign_file("foreign.html") as foreign:
-            self._deploy_without_change(self.files | {"more.txt": b"more"}, foreign, code=2)
+    def refuse_unmanaged_file(self) -> None:
+        """Without `keep`, a deploy fails and changes nothing if it would delete another tool's file."""
+        with self._unmanaged_file("unmanaged.html") as unmanaged:
+            self._deploy_without_change(self.files | {"more.txt": b"more"}, unmanaged, code=2)
 
     def refuse_other_repository(self) -> None:
         """A deploy from another repository to the same app fails and changes nothing."""
@@ -191,19 +193,19 @@ class Story:
 
     def health_check(self) -> None:
         """The health check of a public page passes."""
-        try_only_if(self.address, "no page can be read")
+        try_only_if(self.address, "pages are unreadable")
         files = self.files | {"health.txt": b"healthy"}
         self._deploy(files, health_check="/health.txt", health_check_timeout="1m")
         self._expect_pages()
 
     def deploy_large_file(self) -> None:
-        """A file of 24 MB is deployed."""
+        """A deploy uploads a file of 24 MB."""
         self._deploy(self.files | {"large.bin": os.urandom(LARGE_FILE)})
         self._expect_pages()
         del self.files["large.bin"]
 
     def attach_domain(self) -> None:
-        """A custom domain is attached, attached again, and removed."""
+        """A deploy attaches a custom domain, accepts it again, and removes it."""
         try_only_if(self._domain, "ACCEPTANCE_DOMAIN is not set")
         name = f"zk-{random_word(8)}.{self._domain}"
         for _ in range(2):
@@ -215,10 +217,10 @@ class Story:
         self._report.questions["domain-attached"].shape = next(iter(facts.values())).split()[0]
         self._deploy(self.files, remove_domains=name)
         status = self._platform.send("DELETE", self._site, f"/domains/{name}").status_code
-        check(status == 404, f"the platform answered DELETE of the removed domain with {status}, not 404")
+        check(status == 404, f"DELETE of the removed domain got a {status}, not a 404")
 
     def wait_for_lock(self) -> None:
-        """A deploy waits while another session holds the lock."""
+        """A deploy changes nothing while another session holds the lock."""
         files = self.files | {"waited.txt": b"waited"}
         self._platform.wait_for_lock(self._site)
         deploy = self._start_deploy(files, lock_timeout="2m")
@@ -231,20 +233,20 @@ class Story:
         self.files = files
 
     def terminate(self) -> None:
-        """After SIGTERM a deploy releases the lock and deletes no file; the next deploy uploads the rest."""
+        """After SIGTERM, a deploy releases the lock without deletions. The next deploy uploads the rest."""
         deploy, files = self._interrupt_deploy("terminated", signal.SIGTERM)
         self._expect_exit(deploy, code=128 + signal.SIGTERM)
         self._deploy(files)
 
     def kill(self) -> None:
-        """After SIGKILL `zerokie-cleanup` releases the lock; the next deploy uploads the rest."""
+        """After SIGKILL, `zerokie-cleanup` releases the lock. The next deploy uploads the rest."""
         _, files = self._interrupt_deploy("killed", signal.SIGKILL)
         try_only_if(not self._platform.lock_is_free(self._site), "the killed deploy did not hold the lock")
         self._expect_exit(self._commands.start(self._site, {}, program="zerokie-cleanup"))
         self._deploy(files)
 
     def destroy_locked_site(self) -> None:
-        """While another session holds the lock, `operation: destroy` fails and the app stays."""
+        """While another session holds the lock, `operation: destroy` fails and keeps the app."""
         self._platform.wait_for_lock(self._site)
         self._expect_exit(self._start_action({"operation": "destroy", "lock_timeout": "2s"}), code=6)
         check(self._platform.app(self._site) is not None, "the app is gone")
@@ -274,7 +276,7 @@ class Story:
         self._deploy_image("", runs=OTHER_IMAGE, operation="restart")
 
     def deploy_digest(self) -> None:
-        """An image is deployed by its digest, and runs."""
+        """After a deploy of a digest, the image runs."""
         self._deploy_image(IMAGE_BY_DIGEST)
 
     def roll_back(self) -> None:
@@ -304,43 +306,43 @@ class Story:
         return self._commands.start(self._site, inputs, repository=repository)
 
     def _expect_exit(self, command: Command, code: int = 0) -> None:
-        """Wait until a command ends; check its exit code, its log, and that it has released the lock."""
+        """Wait until a command ends, and check its exit code, its log and the lock."""
         actual = command.wait()
-        try_only_if(actual == code or "(413" not in command.log, "the platform takes no file of this size")
+        try_only_if(actual == code or "(413" not in command.log, "the platform limits the size of files")
         check(actual == code, f"the exit code is {actual}, not {code}")
         check(self._platform.key not in command.log, "the log shows the API key")
         check(self._lock_is_released(), "the lock was not released")
 
     def _lock_is_released(self) -> bool:
-        """Return whether no command holds the site's lock: the script holds the lock, or the lock is free."""
+        """Return whether the site's lock is free or held by the script itself."""
         if self._site in self._platform.locks or self._platform.app(self._site) is None:
             return True
         return self._platform.lock_is_free(self._site)
 
-    def _deploy(self, files: Content, foreign: Content | None = None, **inputs: str) -> Command:
-        """Deploy files; afterwards the app must have these files, `foreign`, and no others."""
+    def _deploy(self, files: Content, unmanaged: Content | None = None, **inputs: str) -> Command:
+        """Deploy files, and check that the app then has exactly these files and `unmanaged`."""
         command = self._start_deploy(files, **inputs)
         self._expect_exit(command)
-        self._expect_files(files | (foreign or {}))
+        self._expect_files(files | (unmanaged or {}))
         self.files = files
         return command
 
     def _deploy_without_change(
-        self, files: Content, foreign: Content | None = None, *, code: int, **inputs: str
+        self, files: Content, unmanaged: Content | None = None, *, code: int, **inputs: str
     ) -> None:
-        """Run a deploy that must end with this exit code and must change no file."""
+        """Run a deploy, and check that it ends with this exit code without changing a file."""
         self._expect_exit(self._start_deploy(files, **inputs), code)
-        self._expect_files(self.files | (foreign or {}))
+        self._expect_files(self.files | (unmanaged or {}))
 
     def _expect_files(self, files: Content) -> None:
-        """Check that the platform lists these files with their lengths, and no others."""
+        """Check that the platform lists exactly these files, with their lengths."""
         expected = {path: len(content) for path, content in files.items()}
         if not until(lambda: self._platform.files(self._site) == expected, pause=1):
             wrong = {path for path, _ in expected.items() ^ self._platform.files(self._site).items()}
             raise BrokenError(f"the list of files differs from the folder: {', '.join(sorted(wrong))}")
 
     def _expect_pages(self) -> None:
-        """Check that visitors get the site's files, byte for byte, unless no page can be read at all."""
+        """Check that visitors get the site's files, byte for byte, if its pages are readable."""
         if not self.address:
             return
         deadline = time.monotonic() + self._patience
@@ -348,25 +350,25 @@ class Story:
             url, expected = f"{self.address}/{quote(path)}", ("200", content)
             while (page := self._platform.visit(url))[:2] != expected and time.monotonic() < deadline:
                 time.sleep(1)
-            try_only_if(page.status == "200", f"{path} could not be read: {page.status}")
+            try_only_if(page.status == "200", f"{path} is unreadable: {page.status}")
             seen = page.content
             check(seen == content, f"{path}: {len(seen)} bytes, not the {len(content)} deployed bytes")
 
     @contextmanager
-    def _foreign_file(self, path: str) -> Iterator[Content]:
-        """Upload a file, as another tool would, and delete the file when the block ends."""
-        content = b"another tool has uploaded this file"
+    def _unmanaged_file(self, path: str) -> Iterator[Content]:
+        """Upload a file like another tool, and delete the file at the end of the block."""
+        content = b"another tool uploaded this file"
         self._platform.wait_for_lock(self._site)
         response = self._platform.put(self._site, path, content)
         self._platform.release_lock(self._site)
-        check(response.is_success, f"the platform answered the script's upload with {response.status_code}")
+        check(response.is_success, f"the script's upload got a {response.status_code}")
         try:
             yield {path: content}
         finally:
             self._platform.send("DELETE", self._site, f"/files/{quote(path)}")
 
     def _interrupt_deploy(self, folder: str, number: int) -> tuple[Command, Content]:
-        """Deploy new files, and send a signal after the first upload; return the command and all files."""
+        """Deploy new files, send a signal after the first upload, and return the command and all files."""
         before = set(self.files)
         files = self.files | {f"{folder}/{count:03}.txt": b"more" for count in range(INTERRUPTED_FILES)}
         deploy = self._start_deploy(files, concurrency="1")
@@ -378,11 +380,11 @@ class Story:
         return deploy, files
 
     def _deploy_image(self, image: str, runs: str = "", codes: Collection[int] = (0,), **inputs: str) -> None:
-        """Deploy `image`; check that the container then runs `runs`, or `image` if `runs` is empty."""
+        """Deploy `image`, and check that the container then runs `runs` or, by default, `image`."""
         command = self._commands.start(self._container, {"image": image, **inputs})
         code = command.wait()
         try:
-            # A platform that goes back by itself, and shows digests only: the deploy can only warn.
+            # If the platform shows only digests and restores the old image, the deploy can only warn.
             check(code in codes or "went back" in command.log, f"the exit code is {code}")
             self._expect_image(runs or image)
         except BrokenError:
@@ -391,7 +393,7 @@ class Story:
             raise
 
     def _expect_image(self, image: str) -> None:
-        """Check that the container runs this image, whose name the platform may write in another way."""
+        """Check that the container runs this image, even if the platform writes its name in another way."""
         tag = image.rpartition("/")[2]
 
         def runs() -> bool:
@@ -405,7 +407,7 @@ class Story:
 
 SITE_STEPS: tuple[Step, ...] = (
     Story.create_site, Story.visit_site, Story.deploy_same_files, Story.deploy_changed_files,
-    Story.deploy_awkward_names, Story.dry_run, Story.keep_foreign_file, Story.refuse_foreign_file,
+    Story.deploy_awkward_names, Story.dry_run, Story.keep_unmanaged_file, Story.refuse_unmanaged_file,
     Story.refuse_other_repository, Story.health_check, Story.deploy_large_file, Story.attach_domain,
     Story.wait_for_lock, Story.terminate, Story.kill, Story.destroy_locked_site, Story.destroy_site,
 )  # fmt: skip

@@ -1,5 +1,5 @@
-"""Deploys measured side by side with other tools: `python -m bench --help`.
+"""Benchmark of deploys with this action and other tools.
 
-The clients are measured as whole processes against a local platform (`bench.platform`) that costs
-next to nothing and answers after a given latency. Nothing here is part of the action.
+`python -m bench` measures whole processes against a fast local platform (`bench.platform`) with a given
+latency. The action doesn't use this package.
 """

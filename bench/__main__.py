@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, and show what came out as Markdown."""
+"""Command `python -m bench`, which prints its figures as Markdown."""
 
 import argparse
 import sys
@@ -15,12 +15,12 @@ _DOCUMENT = document.DOCUMENT.relative_to(document.ROOT).as_posix()
 
 
 def main() -> None:
-    """Measure what the arguments say."""
+    """Run the benchmark."""
     parser = _parser()
     given = vars(parser.parse_args())
     quick, write, only, beside = (given.pop(name) for name in ("quick", "write", "only", "beside"))
     if write and (quick or only or beside):
-        parser.error("--write is for the figures of a whole run")
+        parser.error("--write requires a whole run, without --quick, --only and --beside")
     size = replace(QUICK if quick else Size(), **given)
     tables: list[Table] = []
     command = " ".join(["python -m bench", *sys.argv[1:]])
@@ -31,7 +31,7 @@ def main() -> None:
                 _tell(f"{name}:")
                 tables += CASES[name](Lab(size, Path(folder), _tell, python, beside))
         figures = document.render(command, size, python, tables)
-        print(figures)  # noqa: T201 - that is what it is for
+        print(figures)  # noqa: T201 - the command's result
         if write:
             document.write(document.overview(command, size, python, tables))
 
@@ -39,22 +39,23 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measures deploys beside other tools, in turns, on this machine; takes ten minutes.",
+        description="Compare deploys with other tools on this machine in ten minutes.",
         argument_default=argparse.SUPPRESS,
     )
     add = parser.add_argument
-    add("--quick", action="store_true", default=False, help="small numbers: it works, but how fast?")
-    add("--write", action="store_true", default=False, help=f"put an overview into {_DOCUMENT}")
-    add("--only", action="append", choices=CASES, default=[], help="one case; may be repeated")
-    add("--beside", type=Path, default=None, help="a checkout of another commit, to measure in the same runs")
-    add("--runs", type=int, help="how many, of which the median counts")
-    add("--latency", type=float, help="seconds before each of the platform's answers")
-    add("--connections", type=int, help="upper bound, for every tool")
+    quick = "check that the benchmark works, with small numbers"
+    add("--quick", action="store_true", default=False, help=quick)
+    add("--write", action="store_true", default=False, help=f"write an overview into {_DOCUMENT}")
+    add("--only", action="append", choices=CASES, default=[], help="run only this case; can be repeated")
+    add("--beside", type=Path, default=None, help="also measure this checkout of another commit")
+    add("--runs", type=int, help="repeat each measurement, and show the medians")
+    add("--latency", type=float, help="delay each response of the platform by this many seconds")
+    add("--connections", type=int, help="limit the connections of every tool")
     return parser
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 - progress, for a person
+    print(line, file=sys.stderr)  # noqa: T201 - the progress
 
 
 if __name__ == "__main__":

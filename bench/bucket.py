@@ -1,4 +1,4 @@
-"""A bucket as S3 lists it, for the tools that speak S3's protocol."""
+"""S3 bucket for tools that use S3's protocol."""
 
 import time
 from bisect import bisect_right
@@ -7,23 +7,23 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 _PAGE = 1000
-"""S3 never lists more at once."""
+"""The maximum length of a page in S3's lists."""
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Keys and what is known of them.
+    """Keys and their metadata.
 
-    Times have milliseconds, other than S3's: rclone and `aws s3 sync` compare them with the files', and in
-    a quick run a file is changed in the second in which it was stored.
+    Unlike S3's times, these have milliseconds. rclone and `aws s3 sync` compare them with the files' times,
+    and a quick run may store and change a file in the same second.
     """
 
     _entries: dict[str, str] = field(default_factory=dict)
     _sorted: list[str] = field(default_factory=list)
 
     def put(self, key: str, length: int, md5: str) -> None:
-        """Store an object of this length and with this MD5, now."""
+        """Store an object with this length and MD5 sum."""
         now = time.time()
         modified = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03}Z"
         self._entries[key] = (
@@ -32,7 +32,7 @@ class Bucket:
         )
 
     def page(self, query: str) -> bytes:
-        """The answer to ListObjectsV2 with this query; the continuation token is the last key of a page."""
+        """Return the response to ListObjectsV2. The continuation token is the last key of a page."""
         token = parse_qs(query).get("continuation-token", [""])[0]
         if not token:
             self._sorted = sorted(self._entries)

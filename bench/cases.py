@@ -1,4 +1,4 @@
-"""What is measured: each case makes its folder, runs its contestants in turns, and returns tables."""
+"""Cases of the benchmark."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,13 +15,13 @@ from bench.sites import PAGE, SMALL, Site
 
 BOUND = "files x latency / connections"
 IMPORTS = "Python importing httpx, pydantic-settings, anyio, pathspec"
-UNCHANGED = "this action once more, nothing changed"
+UNCHANGED = "this action, unchanged files"
 HTTP = "this action, to its first request, http"
 HTTPS = "this action, to its first request, https"
 
 
 def first_deploy(lab: Lab) -> list[Table]:
-    """Many files, and all of them are new; then the same over https, from nearby and from far away."""
+    """Deploy many new files over http and https, at short and long distances."""
     site = Site(lab.folder / "first").fill(lab.size.first, PAGE)
     title = f"First deploy of {lab.size.first:,} files ({_megabytes(site)})"
     with lab.trial(site) as trial:
@@ -45,14 +45,14 @@ def first_deploy(lab: Lab) -> list[Table]:
 
 
 def _new_site(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
-    """This action, curl and rclone, each time for an app that has nothing yet."""
+    """Return runs of this action, curl and rclone, each with a new app."""
     return _new_files(lab, trial, site) | {
         RCLONE_CHECKSUM: lambda run: trial.rclone_checksum(f"rclone-{run}", site.sizes)
     }
 
 
 def later_deploys(lab: Lab) -> list[Table]:
-    """Nothing has changed, or one file in a hundred."""
+    """Deploy an unchanged folder, and a folder with one changed file in a hundred."""
     count, few = lab.size.later, max(1, lab.size.later // 100)
     site = Site(lab.folder / "later").fill(count, PAGE)
     with lab.trial(site) as trial:
@@ -77,7 +77,7 @@ def later_deploys(lab: Lab) -> list[Table]:
 def _syncs(
     lab: Lab, trial: Trial, files: Callable[[], Mapping[str, int]]
 ) -> dict[str, Callable[[int], Usage]]:
-    """The tools that find out by themselves what to send; `files` says what that should be."""
+    """Return runs of the tools that find changes. `files` returns the expected uploads."""
     return {
         ACTION: lambda _run: trial.action("action", files()),
         **_beside(lab, lambda root, _run: trial.action("beside", files(), root)),
@@ -88,13 +88,13 @@ def _syncs(
 
 
 def _beside(lab: Lab, run: Callable[[Path, int], Usage]) -> dict[str, Callable[[int], Usage]]:
-    """A row for the other commit, if there is one."""
+    """Return a row for the other commit, if there is one."""
     root = lab.beside
     return {} if root is None else {BESIDE: lambda number: run(root, number)}
 
 
 def usual_site(lab: Lab) -> list[Table]:
-    """A usual site from nearby and from far away, over http and https: new, unchanged, with some changes."""
+    """Deploy a usual site over http and https at all distances, then without and with changes."""
     tables = []
     for scheme, certificate in (("http", None), ("https", Certificate.make(lab.folder))):
         for latency in (lab.size.near, lab.size.latency, lab.size.far):
@@ -130,7 +130,7 @@ def _new_and_later(lab: Lab, trial: Trial, site: Site, where: str) -> list[Table
 
 
 def large_file(lab: Lab) -> list[Table]:
-    """One file that no memory should have to hold."""
+    """Deploy a file that is too large for the memory."""
     site = Site(lab.folder / "large").add_large("film.mp4", lab.size.large)
     with lab.trial(site) as trial:
         rows = lab.compare(_new_files(lab, trial, site))
@@ -138,7 +138,7 @@ def large_file(lab: Lab) -> list[Table]:
 
 
 def huge_site(lab: Lab) -> list[Table]:
-    """More files than most sites have, once."""
+    """Deploy more files than most sites have."""
     site = Site(lab.folder / "huge").fill(lab.size.huge, PAGE)
     with lab.trial(site) as trial:
         rows = lab.compare({ACTION: lambda run: trial.action(f"action-{run}", site.sizes)}, runs=1)
@@ -147,7 +147,7 @@ def huge_site(lab: Lab) -> list[Table]:
 
 
 def waiting_files(lab: Lab) -> list[Table]:
-    """All files of a huge site are replaced under `delete-stale: 7d`, and wait beside the new ones."""
+    """Replace all files of a huge site under `delete-stale: 7d`, so that the old files are pending."""
     count = lab.size.many[-1]
     old, new = (Site(lab.folder / name).fill(count, SMALL, name) for name in ("old", "new"))
     inputs = {"delete_stale": "7d", "max_deletes": f"{count}"}
@@ -160,13 +160,13 @@ def waiting_files(lab: Lab) -> list[Table]:
                 f"{name}, first": trial.action(app, old.sizes, root, inputs),
                 f"{name}, unchanged": trial.action(app, {}, root, inputs),
                 f"{name}, all replaced": after.action(app, new.sizes, root, inputs),
-                f"{name}, unchanged beside those that wait": after.action(app, {}, root, inputs),
+                f"{name}, unchanged with pending files": after.action(app, {}, root, inputs),
             }
-    return [Table(f"{count:,} files that are replaced by others", rows, f"{ACTION}, first")]
+    return [Table(f"{count:,} replaced files", rows, f"{ACTION}, first")]
 
 
 def answers_without_end(lab: Lab) -> list[Table]:
-    """How much memory it takes to read what a broken server sends, again and again."""
+    """Measure the memory for endless responses of a broken server, with retries."""
     seconds = lab.size.outage
     github = {"comment": "true", "pull_request": "1", "github_token": "token"}
     check = {"health_check": "/health", "health_check_timeout": f"{seconds}"}
@@ -186,9 +186,9 @@ def answers_without_end(lab: Lab) -> list[Table]:
                 for number, (version, root) in enumerate(_versions(lab).items())
             }
             if name == "manifest":
-                lab.compare(_measured(commands), runs=1)  # there has to be one
+                lab.compare(_measured(commands), runs=1)  # This run stores a manifest.
             rows |= lab.compare(_measured(commands))
-    title = f"Answers without an end; requests are sent again for {seconds} s"
+    title = f"Endless responses, with retries for {seconds} s"
     return [Table(title, rows, f"{ACTION}, list of files")]
 
 
@@ -199,12 +199,12 @@ def _measured(commands: Mapping[str, Command]) -> dict[str, Callable[[int], Usag
 
 
 def _versions(lab: Lab) -> dict[str, Path]:
-    """The checkouts, by the names of their rows."""
+    """Return the checkouts by the names of their rows."""
     return {ACTION: contestants.ROOT} | ({BESIDE: lab.beside} if lab.beside else {})
 
 
 def many_files(lab: Lab) -> list[Table]:
-    """How time and memory grow with the number of files: a table for each of the numbers."""
+    """Measure time and memory for growing numbers of files, with a table for each number."""
     growing: dict[str, Callable[[int], Usage]] = {}
     with ExitStack() as stack:
         for count in lab.size.many:
@@ -221,7 +221,7 @@ def _deploys(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Us
 
 
 def _new_files(lab: Lab, trial: Trial, site: Site) -> dict[str, Callable[[int], Usage]]:
-    """This action and curl, each time for an app that has nothing yet."""
+    """Return runs of this action and curl, each with a new app."""
     return {
         ACTION: lambda run: trial.action(f"action-{run}", site.sizes),
         **_beside(lab, lambda root, run: trial.action(f"beside-{run}", site.sizes, root)),
@@ -236,7 +236,7 @@ def _table_for(lab: Lab, count: int, rows: Mapping[str, Usage]) -> Table:
 
 
 def start_up(lab: Lab) -> list[Table]:
-    """From the start of the process to its first request."""
+    """Measure the time from the start of the process to its first request."""
     site = Site(lab.folder / "start").fill(1, PAGE)
     with ServedPlatform(0) as plain, ServedPlatform(0, Certificate.make(lab.folder)) as secure:
         rows = lab.compare(
@@ -283,6 +283,6 @@ CASES = {
     "waiting": waiting_files,
     "endless": answers_without_end,
 }
-"""By the names that the command line takes."""
+"""The cases by their names on the command line."""
 USUAL = ["start-up", "first", "later", "large", "many"]
-"""The cases of a run that names none."""
+"""The cases of a run without `--only`."""

@@ -1,4 +1,4 @@
-"""The programs that are measured, each as people would start it."""
+"""Programs of the benchmark, started like users start them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ _HERE = Path(__file__).resolve().parent
 ROOT = _HERE.parent
 _BLOCK = 1024 * 1024
 _LIKE_THE_IMAGE = {"PYTHONPATH": str(_HERE / "absent")}
-"""For where `--quick` measures with more packages than the image has."""
+"""Variables that hide further packages, because the environment of `--quick` has more than the image."""
 IMPORTS = "import anyio, httpx, pathspec, pydantic_settings, time; print(time.monotonic())"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A folder, a platform, and the tools that bring the one to the other.
+    """A folder, a platform, and the tools that upload the folder to the platform.
 
-    Each tool's method runs it once, for an `app`, and checks that it stored what it had to: the files
-    whose `sizes` are given by their paths, and nothing else. `RuntimeError` if not.
+    Each tool's method uploads the folder to `app` once, and checks that the platform stored exactly the files
+    in `sizes`. Otherwise it raises a `RuntimeError`.
 
     Attributes:
-        connections: upper bound for every tool.
-        list_file: where the tools' lists of files go.
-        python: runs this action.
+        connections: maximum number of connections of each tool.
+        list_file: path for the tools' lists of files.
+        python: the interpreter for this action.
     """
 
     platform: ServedPlatform
@@ -37,13 +37,13 @@ class Trial:
     def action(
         self, app: str, sizes: Mapping[str, int], root: Path = ROOT, more: Mapping[str, str] | None = None
     ) -> Usage:
-        """This action, as a CI job runs it; `root` is the checkout, `more` are other inputs."""
+        """Run this action like a CI job. `root` is the checkout, and `more` are other inputs."""
         return self._run(self.command(app, root, more or {}), app, sizes)
 
     def command(
         self, app: str, root: Path, more: Mapping[str, str], *, exit_code: int = 0, is_github: bool = False
     ) -> Command:
-        """How this action is run, with the exit code that is due; on GitHub, the platform is its API."""
+        """Return this action's command and expected exit code. On GitHub, the platform is its API."""
         made = action(self.python, self.platform, app, self.folder, self.connections, root=root)
         env = made.env | {f"ZEROKIE_{name.upper()}": value for name, value in more.items()}
         if is_github:
@@ -51,9 +51,9 @@ class Trial:
         return Command(made.argv, env, exit_code)
 
     def curl(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """`curl -Z` for these files, in one process.
+        """Upload these files with `curl -Z` in one process.
 
-        Without `--parallel-immediate` it would hold back to find out whether the server speaks HTTP/2.
+        Without `--parallel-immediate`, curl would first wait to learn whether the server supports HTTP/2.
         """
         base = f"{self.platform.url}/v1/apps/{app}/files"
         with self.list_file.open("w", encoding="utf-8") as file:
@@ -67,14 +67,14 @@ class Trial:
         return self._run(Command(["curl", *options, *width, *trusted]), app, sizes)
 
     def httpx_loop(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """A loop over httpx, with a transport and a connection for each worker."""
+        """Upload these files with httpx, with a transport and a connection for each worker."""
         target = f"{self.platform.url}/v1/apps/{app}/files"
         script = [self.python, "-P", str(_HERE / "httpx_loop.py")]
         command = [*script, target, str(self.folder), str(self.connections)]
         return self._run(Command(command, {**_LIKE_THE_IMAGE, "API_KEY": API_KEY}), app, sizes)
 
     def rclone(self, app: str, sizes: Mapping[str, int], *compare: str) -> Usage:
-        """`rclone sync` over S3's protocol, tuned: it compares sizes and times, as the listing has them."""
+        """Run `rclone sync` over S3's protocol, which compares sizes and times with the file list."""
         login = ["--s3-provider=Other", "--s3-access-key-id=id", f"--s3-secret-access-key={API_KEY}"]
         where = [f"--s3-endpoint={self.platform.url}/s3", "--s3-force-path-style", "--s3-no-check-bucket"]
         tuned = [
@@ -90,11 +90,11 @@ class Trial:
         return self._run(Command(["rclone", "sync", *options, str(self.folder), f":s3:{app}"]), app, sizes)
 
     def rclone_checksum(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """The same, but it compares the files' MD5 with those in the listing."""
+        """Run `rclone sync` with a comparison of MD5 sums instead of times."""
         return self.rclone(app, sizes, "--checksum")
 
     def aws(self, app: str, sizes: Mapping[str, int]) -> Usage:
-        """`aws s3 sync`; it compares sizes and times."""
+        """Run `aws s3 sync`, which compares sizes and times."""
         settings = self.list_file.with_name("aws")
         wide = f"max_concurrent_requests = {self.connections}"
         settings.write_text(f"[default]\ns3 =\n  {wide}\n  addressing_style = path\n", "utf-8")
@@ -120,7 +120,7 @@ class Trial:
         return usage
 
     def _measure(self, command: Command) -> Usage:
-        """Run it with the files in the page cache, as after a build; rclone drops what it has read."""
+        """Run the command with the files in the page cache, because rclone drops them from it."""
         for path in self.folder.rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
@@ -132,14 +132,14 @@ class Trial:
 def action(
     python: str, platform: ServedPlatform, app: str, folder: Path, connections: int, *, root: Path = ROOT
 ) -> Command:
-    """This action, of the checkout at `root`."""
+    """Return the command of this action, from the checkout at `root`."""
     given = inputs(platform, app, str(folder), connections)
     trusted = {"SSL_CERT_FILE": str(platform.bundle)} if platform.bundle else {}
     return Command([python, str(root / "entrypoint.py")], {**_LIKE_THE_IMAGE, **given, **trusted})
 
 
 def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) -> dict[str, str]:
-    """Nothing but what this action needs, in its environment."""
+    """Return an environment with only the variables that this action needs."""
     return {
         "ZEROKIE_API_URL": platform.url,
         "ZEROKIE_API_KEY": API_KEY,
@@ -150,5 +150,5 @@ def inputs(platform: ServedPlatform, app: str, folder: str, connections: int) ->
 
 
 def bare_imports(python: str) -> Command:
-    """The libraries that no client of this kind can do without; prints the time when they are there."""
+    """Return a command that imports the libraries that any such client needs, and prints the time."""
     return Command([python, "-c", IMPORTS], _LIKE_THE_IMAGE)

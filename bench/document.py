@@ -1,4 +1,4 @@
-"""The tables as Markdown, and where they go."""
+"""Tables of the benchmark as Markdown."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ _MB = 1_000_000
 
 
 def render(command: str, size: Size, python: str, tables: Sequence[Table]) -> str:
-    """Everything that was measured, with what it was measured on."""
+    """Return all figures, with the command, the machine and the programs."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs, of {size.start_ups} for start-ups.",
@@ -36,7 +36,7 @@ def render(command: str, size: Size, python: str, tables: Sequence[Table]) -> st
 
 
 def overview(command: str, size: Size, python: str, tables: Sequence[Table]) -> str:
-    """What users want to know: how long each deploy takes, beside the other tools."""
+    """Return the durations of deploys with all tools."""
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs.",
@@ -62,15 +62,15 @@ def _overview_row(title: str, usage: Usage, others: Iterable[Usage | None]) -> s
 
 
 def write(figures: str, document: Path = DOCUMENT) -> None:
-    """Put the figures into the document, in place of the last ones.
+    """Replace the figures in the document.
 
     Raises:
-        ValueError: when the document has no place for them.
+        ValueError: the document lacks the markers.
     """
     before, begin, rest = document.read_text("utf-8").partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
-        raise ValueError(f"{document.name} has no {_BEGIN} … {_END}")
+        raise ValueError(f"{document.name} lacks the markers {_BEGIN} … {_END}")
     document.write_text(f"{before}{begin}\n\n{figures}\n{end}{after}", "utf-8")
 
 
@@ -101,7 +101,7 @@ def _megabytes(value: float | None) -> str:
 
 
 def _machine(python: str) -> str:
-    """The hardware and the programs, in one line."""
+    """Return a line about the hardware and the programs."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return ", ".join(

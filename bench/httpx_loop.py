@@ -1,4 +1,4 @@
-"""What a good engineer would write: a transport with one connection for each of so many workers.
+"""Simple uploader with one httpx transport and connection per worker.
 
 Usage: httpx_loop.py URL FOLDER CONNECTIONS
 """
@@ -15,7 +15,7 @@ import httpx
 
 
 async def upload(url: str, folder: Path, files: Iterator[Path]) -> None:
-    """Store one file after the other below the URL."""
+    """Store one file after another below the URL."""
     context = httpx.create_ssl_context() if url.startswith("https") else False
     async with httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_connections=1)) as transport:
         for file in files:

@@ -1,4 +1,4 @@
-"""The Python that runs the action: as in the image, if this machine has that version."""
+"""Python environment like the image's."""
 
 import re
 import shutil
@@ -11,13 +11,13 @@ _VENV = "venv"
 
 
 def like_the_image(folder: Path) -> str:
-    """Make an environment with what the image has, and return its interpreter.
+    """Make an environment with the image's packages, and return its interpreter.
 
-    It has the packages of requirements.txt alone, and the image's minor version of Python, or else the one
-    that runs this.
+    The environment has only the packages of requirements.txt. It has the image's minor version of Python, or
+    the current one if that isn't installed.
 
     Raises:
-        subprocess.CalledProcessError: when the packages can't be installed.
+        subprocess.CalledProcessError: the packages can't be installed.
     """
     image = re.search(r"^FROM python:(3\.\d+)", (_ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
     wanted = shutil.which(f"python{image[1]}") if image else None
@@ -30,7 +30,7 @@ def like_the_image(folder: Path) -> str:
 
 
 def packages(python: str) -> str:
-    """Which packages this interpreter has, in words."""
+    """Describe the packages of this interpreter."""
     return (
         "the packages of requirements.txt" if Path(python).parts[-3] == _VENV else "all packages of `.venv`"
     )

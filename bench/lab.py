@@ -1,4 +1,4 @@
-"""How much is measured, and what becomes of it."""
+"""Size, place and results of a benchmark."""
 
 import os
 import shutil
@@ -21,19 +21,19 @@ HTTPX = "a loop over httpx, a connection for each worker"
 BESIDE = "this action, the other commit"
 
 PROGRAMS = {CURL: "curl", RCLONE: "rclone", RCLONE_CHECKSUM: "rclone", AWS: "aws"}
-"""What some rows need, by the row's name."""
+"""Programs that some rows require, by the rows' names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured.
+    """Numbers and sizes of a benchmark.
 
     Attributes:
-        runs: of which the median counts.
-        start_ups: the same for the case that is over soon.
-        latency: of the platform, in seconds.
-        near, far: the same for one that is near, or far away.
-        connections: upper bound, for every tool.
+        runs: number of runs for a median.
+        start_ups: number of runs of the shortest case.
+        latency: the platform's latency in seconds.
+        near, far: latencies of a near and a distant platform.
+        connections: maximum number of connections of each tool.
         first: files of the first deploy.
         later: files of the deploys that change little or nothing.
         large: bytes of the large file.
@@ -73,7 +73,7 @@ QUICK = Size(
     usual=10,
     outage=1,
 )
-"""Shows that everything works, and says nothing about speed."""
+"""A size that only checks whether the benchmark works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Table:
     """The medians of one case.
 
     Attributes:
-        rows: by name.
-        base: the row that the others are compared with.
+        rows: results by name.
+        base: the row for comparisons.
     """
 
     title: str
@@ -90,7 +90,7 @@ class Table:
     base: str
 
     def ratio(self, name: str, base: str) -> float | None:
-        """How many times as long as another row one took; None unless both were measured."""
+        """Return the duration of a row relative to the base; None unless both rows exist."""
         if name not in self.rows or base not in self.rows:
             return None
         return self.rows[name].wall / self.rows[base].wall
@@ -98,13 +98,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """Where it is measured.
+    """The place of a benchmark.
 
     Attributes:
-        folder: for files of all kinds, which stay there.
-        python: runs this action.
-        beside: a checkout of another commit, which is measured in the same runs.
-        tell: takes a line about what is going on.
+        folder: folder for all files.
+        python: the interpreter for this action.
+        beside: a checkout of another commit to measure too.
+        tell: prints a line about the progress.
     """
 
     size: Size
@@ -122,7 +122,7 @@ class Lab:
         latency: float | None = None,
         endless: str = "",
     ) -> Iterator[Trial]:
-        """A new platform for a folder whose files have reached the disk; see `ServedPlatform`."""
+        """Start a platform for a folder after its files are on the disk; see `ServedPlatform`."""
         os.sync()
         seconds = self.size.latency if latency is None else latency
         with ServedPlatform(seconds, certificate, endless=endless) as platform:
@@ -131,7 +131,7 @@ class Lab:
     def compare(
         self, contestants: Mapping[str, Callable[[int], Usage]], *, runs: int = 0
     ) -> dict[str, Usage]:
-        """The medians of those contestants whose program is on this machine (see `bench.measure.compare`)."""
+        """Return the medians of the contestants whose program is installed; see `bench.measure.compare`."""
         missing = {name for name in contestants if name in PROGRAMS and not shutil.which(PROGRAMS[name])}
         for name in sorted(missing):
             self.tell(f"{PROGRAMS[name]} is not on this machine: no row for it")
@@ -139,5 +139,5 @@ class Lab:
         return compare(runs or self.size.runs, present, self.tell)
 
     def latency_bound(self, files: int, latency: float | None = None) -> Usage:
-        """What the latency takes when nothing else takes any time."""
+        """Return the duration of a deploy if only the latency took time."""
         return Usage(wall=files * (latency or self.size.latency) / self.size.connections)

@@ -1,7 +1,7 @@
-"""Runs one command and says what it used, as JSON.
+"""Launcher that runs a command and prints its usage as JSON.
 
-Linux counts the memory of whoever starts a process into the peak of that process, so this starts
-it: a program too small to be seen in the figures. It is run as a file, without the rest of the package.
+Linux includes the parent's memory in a new process's peak. This parent is too small to affect the figures. It
+runs as a file, without the rest of the package.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 
 if __name__ == "__main__":
     command = sys.argv[1:]
-    quiet = (os.POSIX_SPAWN_DUP2, 2, 1)  # the command's output goes where its errors go
+    quiet = (os.POSIX_SPAWN_DUP2, 2, 1)  # The output and the errors of the command share one file.
     began = time.monotonic()
     process = os.posix_spawnp(command[0], command, os.environ, file_actions=[quiet])
     _, status, usage = os.wait4(process, 0)
@@ -22,4 +22,4 @@ if __name__ == "__main__":
         "cpu": usage.ru_utime + usage.ru_stime,
         "rss": usage.ru_maxrss * 1024,
     }
-    print(json.dumps(found))  # noqa: T201 - that is its answer
+    print(json.dumps(found))  # noqa: T201 - the result

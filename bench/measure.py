@@ -1,4 +1,4 @@
-"""Measuring whole processes: time, processor time and peak memory, from start to exit."""
+"""Measurements of whole processes from start to exit."""
 
 import json
 import os
@@ -15,10 +15,10 @@ _LAUNCHER = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, with nothing in its environment but this and what every program needs.
+    """A command with a minimal environment.
 
     Attributes:
-        exit_code: with which it has to end.
+        exit_code: the expected exit code.
     """
 
     argv: Sequence[str]
@@ -28,7 +28,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one process used.
+    """The resources that a process used.
 
     Attributes:
         wall: seconds from start to exit.
@@ -43,11 +43,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one process.
+    """One run of a process.
 
     Attributes:
-        began: when it was started, by the machine's monotonic clock.
-        output: what it wrote.
+        began: the time of its start, by the machine's monotonic clock.
+        output: its output.
     """
 
     began: float
@@ -59,7 +59,7 @@ def measure(command: Command) -> Run:
     """Run a command.
 
     Raises:
-        RuntimeError: when it has another exit code, with what it wrote.
+        RuntimeError: the command ended with another exit code. The message contains its output.
     """
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **command.env}
     with tempfile.TemporaryFile() as output:
@@ -77,12 +77,12 @@ def measure(command: Command) -> Run:
 def compare(
     runs: int, contestants: Mapping[str, Callable[[int], Usage]], tell: Callable[[str], None]
 ) -> dict[str, Usage]:
-    """The medians of some runs of each, one after the other in turns: what disturbs one disturbs all.
+    """Return the medians of some runs of each contestant.
 
     Args:
-        runs: how many.
-        contestants: makes its run of this number (from 0), by its name.
-        tell: takes a line about each run.
+        runs: number of runs. The contestants take turns, so that a disturbance affects all of them.
+        contestants: functions that do the run with this number (from 0), by the names of the contestants.
+        tell: prints a line about each run.
     """
     found: dict[str, list[Usage]] = {name: [] for name in contestants}
     for number in range(runs):

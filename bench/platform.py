@@ -1,12 +1,13 @@
-"""A local platform that is never what is measured: `python -m bench.platform`.
+"""Fast local platform for benchmarks.
 
-It speaks just what the deploy of a static folder needs, and what rclone and `aws s3 sync` ask of S3
-(`bench.bucket`), answers every request after a given latency, and spends a few 10 µs on it. A connection
-costs one latency more, and one with TLS. The apps' public addresses have a port of their own. Of a stored
-file it keeps the length and the second, so that its memory does not grow with the bytes; only the
-manifest, which the next deploy reads, is kept whole. Every name is an app. It shares no code with
-the client and checks next to nothing: that is the matter of `sandbox`, which is far
-too exact to be fast.
+`python -m bench.platform` supports only deploys of folders, and the S3 requests of rclone and `aws s3 sync`
+(`bench.bucket`). It handles a request in a few 10 µs and responds after a given latency. A new connection
+takes one latency more, and TLS another one.
+
+Every name is an app, and the apps' public addresses have their own port. The platform stores only the length
+and the time of a file, so that its memory stays small. It stores the whole manifest, because the next deploy
+reads it. It shares no code with the client and checks almost nothing, because the checks of `sandbox` are
+slow.
 """
 
 import argparse
@@ -39,7 +40,7 @@ _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()
 
 
 class Clock:
-    """The current second, in the two ways in which answers write it."""
+    """The current second, in the two formats of responses."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -47,7 +48,7 @@ class Clock:
         self.timestamp = b""
 
     def read(self) -> None:
-        """Bring both texts up to date."""
+        """Update both texts."""
         second = int(time.time())
         if second != self._second:
             self._second = second
@@ -60,9 +61,9 @@ class Zone:
     """The storage of one app.
 
     Attributes:
-        rows: the listing's entries, as JSON, by path.
-        kept: the content of the few files that can be read again, by path.
-        bucket: the same files, when they came over S3's protocol.
+        rows: the file list's entries as JSON, by path.
+        kept: the contents of the manifests, by path.
+        bucket: the files that arrived over S3's protocol.
     """
 
     rows: dict[str, bytes] = field(default_factory=dict)
@@ -70,12 +71,12 @@ class Zone:
     bucket: Bucket = field(default_factory=Bucket)
 
     def listing(self) -> bytes:
-        """All files, as the API lists them."""
+        """Return all files in the format of the API."""
         return b"[%b]" % b",".join(self.rows.values())
 
 
 class Platform:
-    """All apps, and what the measurements want to know of their traffic."""
+    """All apps, and their traffic."""
 
     def __init__(self, url: str) -> None:
         self.clock = Clock()
@@ -88,9 +89,9 @@ class Platform:
         self._stored = 0
 
     def answer(self, method: bytes, target: str, length: int, body: bytes) -> Answer:
-        """What to answer to a request whose body has this length.
+        """Return the response to a request with a body of this length.
 
-        Of a file's body nothing is given, and of an object's its MD5 in hex.
+        `body` is empty for a file, and the MD5 sum in hex for an S3 object.
         """
         self.clock.read()
         if target == "/traffic":
@@ -148,14 +149,14 @@ class Platform:
         return json.dumps({"name": app, "type": "static", "status": "running", "url": url}).encode()
 
     def _traffic(self) -> bytes:
-        """What happened since this was asked the last time."""
+        """Return the traffic since the last call."""
         found = {"first_request": self._first, "stored": self._stored}
         self._forget()
         return json.dumps(found).encode()
 
 
 class Connection(asyncio.Protocol):
-    """One connection from a client, which sends one request at a time."""
+    """A client's connection, with one request at a time."""
 
     def __init__(self, platform: Platform, latency: float, endless: str) -> None:
         self._platform = platform
@@ -173,7 +174,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read on in the request."""
+        """Parse the next part of the request."""
         if data.startswith(b"PUT /s3/") and b"\r\nexpect: 100-continue" in data.lower():
             self._write(_CONTINUE)
         try:
@@ -185,27 +186,27 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    # httptools' callbacks; without one for headers, those cost nothing
+    # These are httptools' callbacks. There is none for headers, because parsing them would take time.
 
     def on_message_begin(self) -> None:
-        """A new request."""
+        """Start a new request."""
         self._target = b""
         self._length = 0
         self._body = b""
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def on_url(self, piece: bytes) -> None:
-        """The target, or a piece of it."""
+        """Add a part of the target."""
         self._target += piece
 
     def on_headers_complete(self) -> None:
-        """Files are counted; what asks for something is kept."""
+        """Keep the body, except for files, whose bytes are only counted."""
         self._is_object = self._target.startswith(b"/s3/")
         is_file = b"/files/" in self._target or self._is_object
         self._keeps_body = not is_file or b"/files/_zerokie/" in self._target
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
+        """Add a part of the body."""
         self._length += len(piece)
         if self._keeps_body:
             self._body += piece
@@ -213,7 +214,7 @@ class Connection(asyncio.Protocol):
             self._md5.update(piece)
 
     def on_message_complete(self) -> None:
-        """The request has arrived: what it asks for is done, and the answer is on its way."""
+        """Handle the complete request, and send the response after the latency."""
         method, target = self._parser.get_method(), self._target.decode("ascii")
         if self._endless and re.search(self._endless, target):
             self._write(_ENDLESS)
@@ -232,18 +233,18 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _pour(self) -> None:
-        """Send on without an end, as fast as the client reads."""
+        """Send data without an end, as fast as the client reads."""
         if self._transport is None or self._transport.is_closing() or self._is_paused:
             return
         self._write(_PIECE)
         self._loop.call_soon(self._pour)
 
     def pause_writing(self) -> None:
-        """The client does not read so fast."""
+        """Stop sending because the client reads slowly."""
         self._is_paused = True
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Continue sending."""
         self._is_paused = False
         self._loop.call_soon(self._pour)
 
@@ -253,7 +254,7 @@ class Connection(asyncio.Protocol):
 
 
 class Entrance(asyncio.Protocol):
-    """A connection that is being opened, which takes as long as over a network."""
+    """A new connection, which opens as slowly as over a network."""
 
     def __init__(
         self, make: Callable[[], Connection], latency: float, context: ssl.SSLContext | None
@@ -263,7 +264,7 @@ class Entrance(asyncio.Protocol):
         self._context = context
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read nothing yet."""
+        """Pause reading until the connection is open."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: it is a stream
         transport.pause_reading()
         self._task = asyncio.create_task(self._open(transport))
@@ -276,7 +277,7 @@ class Entrance(asyncio.Protocol):
             connection.connection_made(transport)
             transport.resume_reading()
             return
-        with suppress(OSError):  # includes ssl.SSLError: the client went away
+        with suppress(OSError):  # The client may disconnect (ssl.SSLError is an OSError).
             loop = asyncio.get_running_loop()
             secure = await loop.start_tls(transport, connection, self._context, server_side=True)
             if secure is not None:
@@ -284,7 +285,7 @@ class Entrance(asyncio.Protocol):
 
 
 async def serve(latency: float, certificate: str | None, endless: str) -> None:
-    """Serve on a free port of loopback, which the first line of output names, until the process ends."""
+    """Serve on free ports of loopback until the process ends. The first line of output is the API's URL."""
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -301,16 +302,17 @@ async def serve(latency: float, certificate: str | None, endless: str) -> None:
         port = server.sockets[0].getsockname()[1]
         urls.append(f"{'https' if context else 'http'}://127.0.0.1:{port}")
     platform = Platform(urls[1])
-    print(urls[0], flush=True)  # noqa: T201 - for whoever started it
+    print(urls[0], flush=True)  # noqa: T201 - for the parent process
     await asyncio.get_running_loop().create_future()
 
 
 def main() -> None:
-    """Serve as the arguments say."""
+    """Serve with the settings from the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.platform", description=__doc__)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
-    parser.add_argument("--certificate", help="PEM file with key and certificate; serves https")
-    parser.add_argument("--endless", default="", help="answers without an end where this expression is found")
+    add = parser.add_argument
+    add("--latency", type=float, default=0.0, help="delay every response by this many seconds")
+    add("--certificate", help="serve https with the key and certificate in this PEM file")
+    add("--endless", default="", help="send endless responses for paths with this expression")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.latency, arguments.certificate, arguments.endless))
 

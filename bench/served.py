@@ -1,4 +1,4 @@
-"""A platform in a process of its own, as the measurements use it."""
+"""Platform in its own process, for benchmarks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MANIFESTS = "_zerokie/"
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What the platform saw since it was asked the last time.
+    """The platform's traffic since the last call.
 
     Attributes:
-        first_request: when the first request had arrived, by the machine's monotonic clock; None without any.
-        stored: how many requests stored a file, the manifest aside.
+        first_request: time of the first request, by the machine's monotonic clock; None without requests.
+        stored: number of requests that stored a file other than a manifest.
     """
 
     first_request: float | None
@@ -36,11 +36,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What https takes.
+    """The files that https requires.
 
     Attributes:
-        chain: PEM file of the platform's certificate for loopback and its key.
-        bundle: PEM file of the authorities to trust: this one, and as many others as a machine usually has.
+        chain: PEM file with the platform's certificate for loopback and its key.
+        bundle: PEM file with this authority and the usual number of others.
     """
 
     chain: Path
@@ -48,7 +48,7 @@ class Certificate:
 
     @classmethod
     def make(cls, folder: Path) -> Certificate:
-        """A new one, by an authority of its own."""
+        """Make a new certificate with its own authority."""
         authority = trustme.CA()
         made = cls(folder / "chain.pem", folder / "bundle.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(made.chain))
@@ -58,18 +58,18 @@ class Certificate:
 
 
 class ServedPlatform:
-    """Runs as long as the `with` block.
+    """A platform that runs until the end of the `with` block.
 
     Attributes:
         url: the API's base.
-        bundle: the authorities to trust, for https.
-        pid: the process.
+        bundle: file with the trusted authorities, for https.
+        pid: the process's ID.
     """
 
     def __init__(self, latency: float, certificate: Certificate | None = None, *, endless: str = "") -> None:
-        """Answer after `latency` seconds, over https with a certificate.
+        """Respond after `latency` seconds, over https if there is a certificate.
 
-        Where the expression `endless` is found in a path, the answer has no end.
+        If a path contains the expression `endless`, the response never ends.
         """
         self.bundle = certificate.bundle if certificate else None
         options = [f"--latency={latency}", f"--endless={endless}"]
@@ -96,11 +96,11 @@ class ServedPlatform:
         self._process.communicate()
 
     def traffic(self) -> Traffic:
-        """What happened since the last call."""
+        """Return the traffic since the last call."""
         return Traffic(**self._get("/traffic"))
 
     def sizes(self, app: str) -> dict[str, int]:
-        """Bytes of each file in the app's storage by path, without what is not a user's."""
+        """Return the length of each file in the app by its path, without the action's manifests."""
         files = self._get(f"/v1/apps/{app}/files")
         return {row["path"]: row["length"] for row in files if not row["path"].startswith(_MANIFESTS)}
 

@@ -1,4 +1,4 @@
-"""Folders to deploy: the same bytes on every machine."""
+"""Folders to deploy, with the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE = (500, 20_000)
-"""Bytes of a usual file, from and to; the mean is 10 kB."""
+"""Smallest and largest number of bytes in a usual file. The mean is 10 kB."""
 SMALL = (200, 2_000)
 
 _FILES_IN_FOLDER = 100
@@ -17,11 +17,11 @@ _BLOCK = 1024 * 1024
 
 @dataclass(slots=True)
 class Site:
-    """A folder and what is in it.
+    """A folder with its files.
 
     Attributes:
-        sizes: bytes of each file by its path in the folder.
-        changed: those of them that were changed last.
+        sizes: the length of each file by its path in the folder.
+        changed: the files that changed last, in the same form.
     """
 
     folder: Path
@@ -31,11 +31,11 @@ class Site:
 
     @property
     def total(self) -> int:
-        """Bytes of all files."""
+        """Number of bytes in all files."""
         return sum(self.sizes.values())
 
     def fill(self, count: int, sizes: tuple[int, int], name: str = "file") -> Site:
-        """Add files of random content and of random sizes, from and to so many bytes."""
+        """Add files with random content and random sizes in this range."""
         for number in range(count):
             extension = _EXTENSIONS[number % len(_EXTENSIONS)]
             path = f"section-{number // _FILES_IN_FOLDER:04}/{name}-{number:06}.{extension}"
@@ -46,7 +46,7 @@ class Site:
         return self
 
     def add_large(self, path: str, size: int) -> Site:
-        """Add one file; its content repeats every megabyte."""
+        """Add one file with content that repeats every megabyte."""
         block = self._random.randbytes(_BLOCK)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / path).open("wb") as file:
@@ -56,7 +56,7 @@ class Site:
         return self
 
     def change(self, count: int) -> dict[str, int]:
-        """Give some files, chosen at random, other content of the same length; returns `changed`."""
+        """Replace the content of some random files without changing their length, and return them."""
         paths = self._random.sample(sorted(self.sizes), count)
         for path in paths:
             self._write(path)

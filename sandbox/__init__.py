@@ -1,15 +1,16 @@
-"""A Zerokie platform on your own machine, in one process.
+"""A local Zerokie platform in one process.
 
-The sandbox is written from the platform's REST reference alone, and shares no code with the client. It needs
-the `sandbox` extra (FastAPI, Jinja2, uvicorn).
+People and tests can deploy to it without an account. It follows the platform's REST reference and shares no
+code with the client, so both can't contain the same mistake. It requires the `sandbox` extra (FastAPI,
+Jinja2, uvicorn).
 
 For people::
 
     python -m sandbox --port 8080 --data .sandbox --api-key KEY
 
-prints the address. The page at `/` shows the platform and has switches for faults;
-`/openapi.json` is the reference. Deployed apps answer at `http://127.0.0.1:8080/_apps/NAME`. Tests in other
-processes use `/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see `admin`).
+prints the address. The page at `/` shows the platform and has switches for faults. `/openapi.json` is the
+reference. Deployed apps respond at `http://127.0.0.1:8080/_apps/NAME`. Tests in other processes use
+`/_sandbox/state`, `/_sandbox/faults` and `/_sandbox/dialect` (see `admin`).
 
 For tests in the same process::
 
@@ -27,19 +28,21 @@ For tests in the same process::
     assert platform.lock("site") is None
     assert [record.status for record in platform.requests] == [...]
 
-A request passes `server`, which records it, makes it wait or fail, and checks the key. An endpoint of `api`,
-`admin` or `cdn` answers it. `platform` has the state and the rules, without HTTP: those of `apps`, `static`
-(files, locks and domains) and `cdn`, whose rows are in `store`. `serve` runs on the current event loop,
-without threads and timers. `platform.Platform` documents what tests can read and change, `faults.Fault` the
-faults, `dialects` the dialects and whole platforms, and `records.Record` the record of each request.
+`server` records each request, delays it or makes it fail, and checks the key. Then an endpoint of `api`,
+`admin` or `cdn` handles it. `platform` holds the state and the rules without HTTP. The rules are those of
+`apps`, `static` (files, locks and domains) and `cdn`. Their rows are in `store`. `serve` runs on the current
+event loop, without threads and timers.
 
-Where the reference is silent and the answer matters to clients, there is a dialect. Otherwise the sandbox
-decides, and is strict where strictness finds more mistakes:
+Tests find their part of the interface in `platform.Platform`, `faults.Fault` and `records.Record`. `dialects`
+lists the API variants.
 
-* acquiring a lock that the same session already holds is a 409;
-* files may be written without a lock (the records show who held it);
-* static apps have no `image`, `port`, `instances`, `cpu` and `memory`, and their status is `running`;
-* a file path with an empty segment, an encoded slash, a NUL byte or no UTF-8 is a 400; dot segments are
-  removed from request paths, as proxies do, so that `DELETE …/files/..` deletes the app;
-* files, lock, finalize and domains of a container app, and `POST deploy` of a static one, are a 400.
+If the reference leaves a question open and clients depend on the response, `dialects` has API variants for
+it. Otherwise the sandbox decides, and is strict if strictness finds more mistakes:
+
+* Acquiring a lock that the same session already holds is a 409.
+* A client can write files without a lock. The records show the lock's holder.
+* Static apps have the status `running`, and omit `image`, `port`, `instances`, `cpu` and `memory`.
+* A file path with an empty segment, an encoded slash, a NUL byte or invalid UTF-8 is a 400.
+* The sandbox removes dot segments from request paths, like a proxy. `DELETE …/files/..` deletes the app.
+* Files, lock, finalize and domains of a container app are a 400, like `POST deploy` of a static app.
 """

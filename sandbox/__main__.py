@@ -1,4 +1,4 @@
-"""`python -m sandbox`: a platform for people, and for tests in other processes."""
+"""Command `python -m sandbox`, for people and for tests in other processes."""
 # ruff: noqa: T201  a command-line program
 
 import argparse
@@ -23,14 +23,14 @@ except ModuleNotFoundError as error:
     if package == __package__.partition(".")[0]:
         raise
     raise SystemExit(
-        f"The sandbox needs {package}: run `make setup` in the checkout, then `.venv/bin/python -m "
-        "sandbox`, or `pip install '.[sandbox]'` into an environment of your own"
+        f"The sandbox needs {package}. Run `make setup` in the checkout and start the sandbox with"
+        " `.venv/bin/python -m sandbox`, or run `pip install '.[sandbox]'` in your environment"
     ) from None
 
 
 _OPEN = (
-    "Warning: the sandbox listens on {host}. Whoever reaches this machine can see its apps and requests, and"
-    " make it fail. Without --host it is for this machine only."
+    "Warning: the sandbox listens on {host}. Other machines can see its apps and requests, and make it fail."
+    " To serve this machine only, omit --host."
 )
 
 
@@ -44,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _alone(options.data):
             asyncio.run(_serve(options))
     except OSError as error:
-        print(f"The sandbox cannot start: {error}", file=sys.stderr)
+        print(f"Can't start the sandbox: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    """Lock the folder against other sandboxes. The system releases the lock when the process ends.
+    """Lock the folder against other sandboxes until the block or the process ends.
 
     Raises:
         OSError: when another sandbox uses the folder, or the folder can't be created.
@@ -62,8 +62,8 @@ def _alone(data: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OSError(
-                f"another sandbox is running on the folder {data}. Stop it, or name another folder"
-                " with --data"
+                f"another sandbox uses the folder {data}. Stop that sandbox, or set another folder with"
+                " --data"
             ) from None
         yield
 
@@ -95,32 +95,32 @@ async def _serve(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="A local Zerokie platform.",
+        description="Run a local Zerokie platform.",
         epilog=_dialects(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    add("--port", type=int, default=8080, help="0 means any free port (%(default)s)")
-    public = "URL for other machines, if it is not the address of --host: http://host.docker.internal:8080"
+    add("--host", default="127.0.0.1", help="listen on this address (%(default)s)")
+    add("--port", type=int, default=8080, help="listen on this port; 0 for any free port (%(default)s)")
+    public = "show other machines this URL, such as http://host.docker.internal:8080 (the address of --host)"
     add("--public-url", default="", metavar="URL", help=public)
-    add("--data", type=Path, default=Path(".sandbox"), help="folder for all state (%(default)s)")
-    add("--api-key", default="sandbox-key", help="the key to accept (%(default)s)")
-    deploy = "how long a container app deploys (%(default)s)"
+    add("--data", type=Path, default=Path(".sandbox"), help="store all state in this folder (%(default)s)")
+    add("--api-key", default="sandbox-key", help="accept this API key (%(default)s)")
+    deploy = "set the duration of a container app's deploy (%(default)s)"
     add("--deploy-seconds", type=float, default=1.0, help=deploy)
-    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds that every request waits")
+    add("--latency", type=float, default=0.0, metavar="MS", help="delay every request by MS milliseconds")
     each: Any = {"action": "append", "default": []}
     add("--fault", type=_read(parse_fault), metavar=f"{GRAMMAR!r}", help=HELP.replace("%", "%%"), **each)
     dialect = (
-        "the answer to a question that the API reference leaves open, one of those below; or all those of a"
-        f" platform: {', '.join(PLATFORMS)}"
+        "choose one of the API variants below, or all the variants of one of these platforms:"
+        f" {', '.join(PLATFORMS)}"
     )
     add("--dialect", type=_read(check), metavar="NAME=ANSWER|PLATFORM", help=dialect, **each)
     return parser
 
 
 def _dialects() -> str:
-    lines = ["dialects, each with its answers, the default first:"]
+    lines = ["API variants (the first answer is the default):"]
     for name, question in QUESTIONS.items():
         text = textwrap.fill(question.text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines.append(f"  {name}={'|'.join(question.answers)}\n{text}")

@@ -1,11 +1,11 @@
 """Hosts and paths of requests.
 
-The sandbox serves only requests whose `Host` is a loopback name, so that no other site's page can use it. A
-name server can make any name point to 127.0.0.1 (DNS rebinding). A browser then treats the sandbox as that
-name's site, but sends the name in `Host`.
+The sandbox refuses a request unless its `Host` is a loopback name. This keeps other sites' pages out. A name
+server can make any name point to 127.0.0.1 (DNS rebinding). Then a browser treats the sandbox as that name's
+site, but sends the name in `Host`.
 
-Paths stay raw until they are split. Decoding a path before splitting it would make `a%2Fb` and `a/b` the same
-name.
+The sandbox splits a path before it decodes the segments, because decoding first would make `a%2Fb` and `a/b`
+the same name.
 """
 
 import re
@@ -66,7 +66,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def normalise(raw: str) -> str:
     """Remove dot segments, `%2E` included, as proxies and HTTP libraries do (RFC 3986, 5.2.4).
 
-    So `/v1/apps/site/files/..` is `/v1/apps/site`, the app itself.
+    For example, `/v1/apps/site/files/..` becomes `/v1/apps/site`, the app's own path.
     """
     kept: list[str] = []
     for segment in raw.split("/")[1:]:

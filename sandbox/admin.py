@@ -1,8 +1,8 @@
-"""Watching and disturbing the platform: the page at `/` for people, `/_sandbox` for programs.
+"""Page at `/` for people, and `/_sandbox` endpoints for programs.
 
-A browser sends an `Origin` with every request that can change something; programs send none. The programs'
-endpoints need no key and refuse requests with an `Origin`, so no page can use them. The switches on the
-sandbox's own page need the key.
+Both show the platform and cause faults. A browser sends an `Origin` with every request that can change
+something, and programs don't. The endpoints for programs work without a key but refuse requests with an
+`Origin`, so pages can't use them. The switches on the sandbox's own page require the key.
 """
 
 import json
@@ -34,8 +34,8 @@ async def _platform(request: Request) -> Platform:
 Here = Annotated[Platform, Depends(_platform)]
 """Annotates the endpoint parameter that receives the platform."""
 
-SOMEBODY_ELSE = "somebody-else"
-"""The session ID under which the page takes locks."""
+OTHER_SESSION = "somebody-else"
+"""The session ID of locks that the page takes."""
 
 _API = "^/v1/"
 _MILLISECONDS = 1000
@@ -45,7 +45,7 @@ Seconds = Annotated[int, Field(ge=1, le=1800)]
 
 
 class Trouble(BaseModel):
-    """The form. Only the fields of the chosen trouble are read; the others keep their defaults."""
+    """The page's form. The fields of other troubles keep their defaults."""
 
     trouble: Literal["outage", "latency", "rate-limit", "errors", "lock", "pull"]
     outage_seconds: Seconds = 30
@@ -68,7 +68,7 @@ _FIELDS = {
 
 
 class FieldError(ApiError):
-    """A form that is refused because of the field `field`."""
+    """A form with an invalid value in the field `field`."""
 
     def __init__(self, status: int, message: str, field: str) -> None:
         """Refuse with this status and message."""
@@ -80,12 +80,11 @@ def _switch(platform: Platform, form: bytes) -> None:
     """Start the chosen trouble, or end all trouble. The form's `key` is the API key.
 
     Raises:
-        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an unknown app; nothing has changed
-            then.
+        FieldError: 403 for a wrong key, 400 for wrong values, 404 for an unknown app. Nothing changes.
     """
     fields = dict(parse_qsl(form.decode("ascii", "replace"), keep_blank_values=True))
     if fields.get("key") not in platform.api_keys:
-        raise FieldError(403, "That is not the API key. The sandbox printed it when it started.", "key")
+        raise FieldError(403, "Wrong API key. The sandbox printed the key when it started.", "key")
     if "clear" in fields:
         _clear(platform)
         return
@@ -102,8 +101,7 @@ def _start(platform: Platform, wanted: Trouble) -> None:
     match wanted.trouble:
         case "outage":
             outage = Fault(Kind.RESET, times=None, lasts=wanted.outage_seconds)
-            # First, because only the first matching fault hits a request, and an earlier fault could let the
-            # request through.
+            # A request is hit only by its first matching fault, and another fault could let it through.
             platform.faults.add(outage, name=f"Outage of {wanted.outage_seconds}{_SPACE}s", first=True)
         case "latency":
             platform.latency = wanted.latency_milliseconds / _MILLISECONDS
@@ -121,18 +119,18 @@ def _start(platform: Platform, wanted: Trouble) -> None:
                 app = platform.apps.static(wanted.app)
             except ApiError as error:
                 raise FieldError(error.status, error.message, "app") from None
-            platform.locks.take(app.name, SOMEBODY_ELSE, wanted.lock_seconds)
+            platform.locks.take(app.name, OTHER_SESSION, wanted.lock_seconds)
         case "pull":
             platform.dialect.speak("pull=refused")
 
 
 def _clear(platform: Platform) -> None:
-    """End all trouble, also trouble that the page did not start."""
+    """End all trouble, including faults from the command line and from programs."""
     platform.faults.clear()
     platform.latency = 0
     platform.dialect.speak("pull=works")
     for app in platform.apps.list():
-        if platform.lock(app.name) == SOMEBODY_ELSE:
+        if platform.lock(app.name) == OTHER_SESSION:
             platform.expire_lock(app.name)
 
 
@@ -142,10 +140,10 @@ def _troubles(platform: Platform) -> list[str]:
     if platform.latency:
         sentences.append(f"Latency of {platform.latency * _MILLISECONDS:.0f}{_SPACE}ms")
     if platform.dialect["pull"] != "works":
-        without = " without a login" if platform.dialect["pull"] == "login" else ""
+        without = " without credentials" if platform.dialect["pull"] == "login" else ""
         sentences.append(f"Images can't be pulled{without}")
     for app in platform.apps.list():
-        if platform.lock(app.name) == SOMEBODY_ELSE:
+        if platform.lock(app.name) == OTHER_SESSION:
             left = platform.locks.seconds_left(app.name)
             sentences.append(f"Lock of {app.name} held by another session: {_seconds_left(left)}")
     return sentences
@@ -163,10 +161,10 @@ def _seconds_left(seconds: float) -> str:
 
 
 _REQUESTS, _DEPLOYMENTS, _FILES = 1000, 10, 100
-"""The most rows that the page shows of each table."""
+"""The maximum number of rows in each table of the page."""
 
-_RECORDS = "_zerokie/"
-"""Where clients keep records of their deploys: no visitor looks for them, so the page counts no such file."""
+_CLIENT_FOLDER = "_zerokie/"
+"""The folder for clients' own files. The page hides these files, because visitors don't use them."""
 
 _FOLDER = Path(__file__).parent
 assets = StaticFiles(directory=_FOLDER / "assets")
@@ -181,7 +179,7 @@ async def page(request: Request, platform: Here) -> Response:
 
 async def _by_this_page(request: Request) -> None:
     if not is_same_origin(request):
-        raise ApiError(403, "only the sandbox's own page can do that; programs use /_sandbox/faults")
+        raise ApiError(403, "only the sandbox's own page can use this; in a program, use /_sandbox/faults")
 
 
 @people.post("/_sandbox/trouble", dependencies=[Depends(_by_this_page)])
@@ -221,7 +219,7 @@ def _deployed_at(deploy: Deployment | ImageDeploy) -> float:
 
 
 def _app(request: Request, platform: Platform, app: App) -> dict[str, Any]:
-    files = [file for file in platform.zone.list(app.name) if not file.path.startswith(_RECORDS)]
+    files = [file for file in platform.zone.list(app.name) if not file.path.startswith(_CLIENT_FOLDER)]
     return asdict(app) | {
         "status": platform.apps.status(app),
         "url": site_url(request, app.name),
@@ -272,7 +270,7 @@ _TEMPLATES.filters |= {"size": _size, "left": _left, "clock": _clock}
 
 async def _no_page(request: Request) -> None:
     if "origin" in request.headers:
-        raise ApiError(403, "this is for programs; in a browser, use the page at /")
+        raise ApiError(403, "only programs can use this; in a browser, use the page at /")
 
 
 programs = APIRouter(prefix="/_sandbox", include_in_schema=False, dependencies=[Depends(_no_page)])
@@ -295,20 +293,20 @@ async def state(platform: Here) -> Response:
         for app in platform.apps.list()
     }
     records = [record.public() for record in platform.requests]
-    # A client may have sent a lone surrogate: JSON's ASCII form can carry it, UTF-8 cannot.
+    # JSON's ASCII form can represent a lone surrogate from a client's request. UTF-8 can't.
     text = json.dumps({"apps": apps, "request_count": len(records), "requests": records})
     return Response(text, media_type="application/json")
 
 
 @programs.get("/dialect")
 async def dialect(platform: Here) -> dict[str, str]:
-    """Return the platform's answer to each question that the reference leaves open."""
+    """Return the platform's API variants."""
     return platform.dialect.answers()
 
 
 @programs.patch("/dialect")
 async def speak(platform: Here, wanted: dict[str, str]) -> dict[str, str]:
-    """Change some answers; 400 for an unknown answer."""
+    """Change some API variants; 400 for an unknown variant."""
     try:
         platform.dialect.speak(*(f"{name}={answer}" for name, answer in wanted.items()))
     except ValueError as error:

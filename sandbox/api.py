@@ -1,7 +1,7 @@
-"""The reference's API as a FastAPI application: endpoints, errors, OpenAPI document.
+"""The reference's API as a FastAPI application.
 
-Endpoints return `JSONResponse`s, because FastAPI would validate any other answer, and a listing may have
-100,000 files. Tests prove that the answers match the documented models.
+Endpoints return `JSONResponse`s, because FastAPI would validate any other result, and a file list may have
+100,000 files. Tests check that the responses match the documented models.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from sandbox.store import App
 CLIENT_CLOSED_REQUEST = 499
 _MEGABYTE = 1_000_000
 _GATEWAY, _BEHIND_GATEWAY = 10.0, 30.0
-"""Seconds after which a gateway answers 504 to finalize, and after which finalize ends."""
+"""Seconds until a gateway responds to finalize with a 504, and until finalize ends."""
 
 _PAGE = b"<!doctype html><title>Welcome</title><p>Nothing is deployed here yet.</p>\n"
 
@@ -163,7 +163,7 @@ async def put_file(request: Request, platform: Here, site: Site, path: str) -> R
         with platform.zone.upload(site, path, content_type) as stream:
             async for chunk in request.stream():
                 stream.write(chunk)
-            platform.apps.static(site)  # the app may have been deleted meanwhile
+            platform.apps.static(site)  # another request may delete the app during the upload
             request.state.record.lock_holder = platform.lock(site)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -179,14 +179,14 @@ async def delete_file(platform: Here, site: Site, path: str) -> Response:
 
 @static.post("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def acquire_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
-    """Acquire the deploy lock. 409 when any session holds it, the same one included."""
+    """Acquire the deploy lock; 409 when any session holds it, even the same session."""
     platform.locks.acquire(site, body.deploy_session_id)
     return JSONResponse({"locked": True, "deploy_session_id": body.deploy_session_id})
 
 
 @static.put("/deploy/lock", response_model=bodies.Locked, responses=_errors(404, 409))
 async def keep_lock(platform: Here, site: Site, body: bodies.LockRequest) -> Response:
-    """Keep the deploy lock alive; it expires after 30 minutes. 404 when nobody holds it."""
+    """Keep the deploy lock alive, which expires after 30 minutes; 404 when the lock is free."""
     platform.locks.heartbeat(site, body.deploy_session_id)
     if bare := {"empty": 200, "204": 204}.get(platform.dialect["heartbeat"]):
         return Response(status_code=bare)
@@ -253,7 +253,7 @@ _ROUTERS = (apps, named, static, admin.people, admin.programs)
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Answer in the reference's error format."""
+    """Return a response in the reference's error format."""
     return JSONResponse({"error": message}, status, headers)
 
 
@@ -271,7 +271,7 @@ async def _refused(request: Request, problem: ApiError) -> Response:
 
 async def _invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
     first = problem.errors()[0]
-    # Without the input, which may be a credential.
+    # The input isn't shown, because it may be a credential.
     place = ".".join(str(part) for part in first["loc"] if part not in _UNNAMED)
     return error(400, ": ".join(filter(None, ["invalid request", place, first["msg"]])))
 
@@ -305,7 +305,7 @@ API = _Api(
     generate_unique_id_function=lambda route: route.name,
     exception_handlers={ApiError: _refused, RequestValidationError: _invalid, HTTPException: _http_error},
 )
-"""One application for all platforms of the process, because building it is slow; see `server.Sandbox`."""
+"""The application for all platforms of the process, because building one is slow; see `server.Sandbox`."""
 
 for _router in _ROUTERS:
     API.include_router(_router)

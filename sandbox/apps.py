@@ -1,4 +1,4 @@
-"""Container and static apps: how they are created, deployed, shown and deleted."""
+"""Rules for creating, deploying, showing and deleting apps."""
 
 import math
 import re
@@ -24,19 +24,19 @@ PORT, CPU, MEMORY = 80, 256, 512
 """A container app's defaults."""
 
 _NEW_FOR = 8.0
-"""Seconds in which a new app is not ready, if `new-app` is not `ready`."""
+"""Seconds until a new app is ready, unless `new-app` is `ready`."""
 _STOPPED_FOR = 2.0
-"""Seconds in which GET shows `stopped`, if `before-deploying` is `stopped`."""
+"""Seconds for which GET shows `stopped`, if `before-deploying` is `stopped`."""
 
 _BEHIND = {"late": (12.0, 12.0), "image-first": (3.0, 0.0), "replica": (12.0, 12.0)}
-"""Seconds by which a GET lags behind, for the status and for the image."""
+"""Delays in seconds until a GET shows a new status and a new image."""
 
 _UP, _DOWN = 4.0, 10.0
-"""Seconds of `running` and, the first time, of `crashed` in a crash loop."""
+"""Seconds of `running`, and of the first `crashed`, in a crash loop."""
 
-_GOING = {"deleting": 404, "deleted": 404, "Terminating": 409, "DELETE_IN_PROGRESS": 409}
-"""The statuses of apps that are being deleted, and the status code of the answer to a second DELETE."""
-_GOING_FOR = 15.0
+_DELETING = {"deleting": 404, "deleted": 404, "Terminating": 409, "DELETE_IN_PROGRESS": 409}
+"""The statuses of apps during their deletion, and the status code of the response to a second DELETE."""
+_DELETION_SECONDS = 15.0
 
 _BACK_OFF = "ImagePullBackOff"
 
@@ -47,7 +47,7 @@ _NOT_READY = {
     "lock-404": "/deploy/lock$",
     "files-404": "^PUT .*/files/",
 }
-"""The requests to which the answers to `new-app` apply, as regular expressions for `METHOD PATH`."""
+"""Regular expressions for the requests (`METHOD PATH`) that each value of `new-app` applies to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class Apps(Part):
 
     rollout: Rollout
     held: set[str] = field(default_factory=set)
-    """Apps whose `POST deploy` answers 409, as if another deploy was in progress."""
+    """Apps whose `POST deploy` responds with a 409, as during another deploy."""
     _deploys: dict[str, list[App]] = field(default_factory=dict)
     """The rows of each app: after its creation, and after each deploy in this process."""
 
@@ -86,11 +86,11 @@ class Apps(Part):
         return app
 
     def _find(self, name: str) -> App | None:
-        """Return the app, after what the platform does by itself: an app goes, a broken deploy is undone."""
+        """Return the app, after finishing its deletion or undoing a broken deploy if that is due."""
         app = self._store.get(App, name)
         if app is None:
             return None
-        if app.status == self._dialect["app-deletion"] and self._age(app) >= _GOING_FOR:
+        if app.status == self._dialect["app-deletion"] and self._age(app) >= _DELETION_SECONDS:
             self._store.delete(App, name)
             return None
         breaks = self._dialect["broken-deploy"].removesuffix("s")
@@ -104,7 +104,7 @@ class Apps(Part):
         return self._clock() - app.deployed_at
 
     def _set(self, app: App) -> App:
-        """Store a row, which the next GET may not show yet."""
+        """Store a row, and keep the app's earlier rows because a GET may still show one."""
         self._store.save(app)
         self._deploys.setdefault(app.name, []).append(app)
         return app
@@ -112,7 +112,7 @@ class Apps(Part):
     def ready(self, name: str, request: str) -> App:
         """Return the app; 404 when no app has this name.
 
-        In some dialects 404 or 502 for a new app; `request` is `METHOD PATH`.
+        Some API variants respond with a 404 or 502 for a new app. `request` is `METHOD PATH`.
         """
         app, answer = self.get(name), self._dialect["new-app"]
         is_new = self._clock() - app.created_at < _NEW_FOR
@@ -122,17 +122,17 @@ class Apps(Part):
         return app
 
     def delete(self, name: str) -> None:
-        """Delete an app with all its rows, at once or some seconds later; 404 when no app has this name."""
-        app, going = self.get(name), self._dialect["app-deletion"]
-        if going == "at-once":
+        """Delete an app and its rows, now or some seconds later; 404 when no app has this name."""
+        app, deletion = self.get(name), self._dialect["app-deletion"]
+        if deletion == "at-once":
             self._store.delete(App, name)
-        elif app.status == going:
-            raise ApiError(_GOING[going], "the app is being deleted")
+        elif app.status == deletion:
+            raise ApiError(_DELETING[deletion], "the app is being deleted")
         else:
-            self._set(replace(app, status=going, deployed_at=self._clock()))
+            self._set(replace(app, status=deletion, deployed_at=self._clock()))
 
     def static(self, name: str) -> App:
-        """Return the static app; 404 when there is none or it is being deleted, 400 for a container app."""
+        """Return the static app; 404 when it doesn't exist or is being deleted, 400 for a container app."""
         app = self.get(name)
         if app.status == self._dialect["app-deletion"]:
             raise ApiError(404, "app not found")
@@ -151,7 +151,7 @@ class Apps(Part):
         env: dict[str, str] | None = None,
         private: bool = False,
     ) -> App:
-        """Create a container app, which starts to deploy; 409 when the name is taken."""
+        """Create a container app and start its deploy; 409 when the name is taken."""
         now = self._clock()
         pull = self._pull(private=private)
         app = App(
@@ -160,13 +160,13 @@ class Apps(Part):
         return self._record(self._create(app))
 
     def _record(self, app: App) -> App:
-        """Record that an image is deployed. Return the app."""
+        """Record the deploy of the app's image, and return the app."""
         number = str(len(self._store.all(ImageDeploy, app.name)) + 1)
         self._store.save(ImageDeploy(app.name, number, app.image or "", app.deployed_at))
         return app
 
     def _pull(self, *, private: bool) -> str:
-        """Pull an image: return the status at the end of the deploy if that fails, else an empty text."""
+        """Pull an image. If that fails, return the status at the end of the deploy, else an empty text."""
         match self._dialect["pull"]:
             case "back-off":
                 return _BACK_OFF
@@ -190,14 +190,14 @@ class Apps(Part):
     def deploy(self, name: str, *, image: str | None, private: bool) -> App:
         """Deploy `image`, or the current one again; 400 for a static app, 409 while another deploy runs.
 
-        If the dialect changes `updated_at`, the new time is at least a second later than the old time.
+        If the API variant changes `updated_at`, the new time is at least a second later than the old time.
         """
         app = self.get(name)
         if app.type != "container":
             raise ApiError(400, "not a container app")
         if name in self.held:
             raise ApiError(409, "another deploy is in progress")
-        if app.status in _GOING:
+        if app.status in _DELETING:
             raise ApiError(409, "the app is being deleted")
         if self._dialect["deploy-answer"] == "lost-before" and self._dialect.every_other("deploy", name):
             raise ApiError(502, "bad gateway")
@@ -239,13 +239,13 @@ class Apps(Part):
         return FAILED if any(fnmatchcase(app.image or "", p) for p in self.rollout.fail_images) else RUNNING
 
     def _running(self, app: App, seconds_ago: float = 0.0) -> App:
-        """Return the newest row that runs now, or ran some seconds ago; the newest row, if none does."""
+        """Return the newest row that runs now or ran some seconds ago, else the newest row."""
         rows = [row for row in self._deploys.get(app.name, [app]) if self._age(row) >= seconds_ago]
         running = (row for row in reversed(rows) if self.status(row, seconds_ago) == RUNNING)
         return next(running, (rows or [app])[-1])
 
     def serving(self, app: App) -> App:
-        """Return the row whose image answers visitors."""
+        """Return the row whose image serves visitors."""
         return app if self._dialect["get-image"] == "wanted" else self._running(app)
 
     def shown(self, app: App) -> App:

@@ -1,4 +1,7 @@
-"""The bodies of requests and answers, and how a dialect writes images, times, URLs and paths."""
+"""Bodies of requests and responses.
+
+API variants write images, times, URLs and paths in different forms.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -114,7 +117,7 @@ class FinalizeRequest(Summary, LockRequest):
 class DomainRequest(_Body):
     """A custom domain to attach; not an apex domain."""
 
-    # The pattern is only documented here. `Domains` checks names, with a message of its own for apex domains.
+    # `Domains` checks names, so that apex domains get their own message. This pattern is only documentation.
     domain: Annotated[
         str,
         Field(examples=["www.example.com"], json_schema_extra={"pattern": DOMAIN, "maxLength": MAX_LENGTH}),
@@ -122,7 +125,7 @@ class DomainRequest(_Body):
 
 
 class AppSummary(BaseModel):
-    """An app. Static apps have no `image` and no `port`, except in some dialects."""
+    """An app. Static apps omit `image` and `port`, except in some API variants."""
 
     name: Annotated[str, Field(examples=["my-app"])]
     image: Annotated[str | None, Field(examples=["nginx:alpine"])] = None
@@ -132,7 +135,7 @@ class AppSummary(BaseModel):
 
 
 class AppDetail(AppSummary):
-    """An app in full. Static apps have no `instances`, `cpu` and `memory`, except in some dialects."""
+    """An app in full. Static apps omit `instances`, `cpu` and `memory`, except in some API variants."""
 
     type: Literal["container", "static"] | None = None
     instances: int | None = None
@@ -197,8 +200,8 @@ _TIMES: dict[str, Callable[[float], object]] = {
 
 _FULL = "{host}/{path}{tag}{at}"
 
-# How each answer to the question `image` writes an image in responses to POST and to GET. An answer without
-# an entry means `{image}`; an empty form leaves the image out.
+# The values of `image` write an image in these forms in responses to POST and to GET. A value without an
+# entry means `{image}`. With an empty form, the response omits the image.
 _IN_POST = {"full": _FULL, "not-in-post": ""}
 _IN_GET = {
     "full": _FULL,
@@ -212,7 +215,7 @@ _IN_GET = {
 
 
 def _image_parts(image: str) -> dict[str, str]:
-    """Split an image's name into the fields of these forms, with Docker's defaults; a digest is made up."""
+    """Split an image's name into the fields of these forms, with Docker's defaults and an invented digest."""
     name, at, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not (set(".:") & set(host) or host == "localhost"):
@@ -229,7 +232,7 @@ def _image_parts(image: str) -> dict[str, str]:
 
 
 def image_field(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, str]:
-    """The image of an app, if the dialect has it in answers to this method."""
+    """Return the app's image, if the API variant shows the image in responses to this method."""
     form = (_IN_POST if in_post else _IN_GET).get(platform.dialect["image"], "{image}")
     return {"image": form.format_map(_image_parts(image or ""))} if form else {}
 
@@ -252,12 +255,12 @@ def _numbers(platform: Platform, numbers: dict[str, int | None]) -> dict[str, ob
 
 
 def written_time(platform: Platform, seconds: float) -> object:
-    """A time in any answer but a listing."""
+    """Return a time as all responses except the file list write it."""
     return _TIMES[platform.dialect["times"]](seconds)
 
 
 def summary(platform: Platform, app: App, *, in_post: bool = False) -> dict[str, Any]:
-    """An app in the answer to POST or in the list of apps."""
+    """Return an app as the response to POST and the list of apps show it."""
     app = replace(app, status=platform.apps.status(app)) if in_post else platform.apps.shown(app)
     return _summary(platform, app, in_post=in_post)
 
@@ -273,7 +276,7 @@ def _summary(platform: Platform, app: App, *, in_post: bool) -> dict[str, Any]:
 
 
 def detail(platform: Platform, app: App) -> dict[str, Any]:
-    """An app in the answer to GET."""
+    """Return an app as the response to GET shows it."""
     app = platform.apps.shown(app)
     updated_at = written_time(platform, app.updated_at)
     return {
@@ -290,7 +293,7 @@ def _machine(platform: Platform, cpu: int | None, memory: int | None) -> dict[st
 
 
 def _static_app(platform: Platform) -> dict[str, object]:
-    """The fields of a container app that GET shows of a static app, in some dialects."""
+    """Return the container app's fields that GET shows for a static app in some API variants."""
     answer = platform.dialect["static-app"]
     if answer == "bare":
         return {}
@@ -299,7 +302,7 @@ def _static_app(platform: Platform) -> dict[str, object]:
 
 
 def listing(platform: Platform, app: str) -> list[dict[str, Any]]:
-    """Return the entries of an app's listing."""
+    """Return the entries of an app's file list."""
     answer = platform.dialect["last-modified"]
     write = _TIMES.get("seconds" if answer == "created" else answer)
     rows: dict[str, dict[str, Any]] = {}

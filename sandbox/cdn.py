@@ -1,8 +1,8 @@
-"""The CDN in front of the storage zones: it serves the apps' URLs, `/_apps/NAME/`.
+"""CDN that serves the apps' URLs, `/_apps/NAME/`.
 
-The CDN caches the first answer for a path and query string, even a 404, until finalize purges the app. As
-with most CDNs, the query string is part of the cache's key, and `Cache-Control: no-cache` in a request is
-ignored.
+The CDN caches the first response for a path and query string, even a 404, until finalize purges the app. Like
+most CDNs, it includes the query string in the cache's key, and ignores `Cache-Control: no-cache` in a
+request.
 """
 
 import html
@@ -19,12 +19,12 @@ from sandbox.store import RUNNING, App, File, Part
 
 PREFIX = "/_apps/"
 _NOT_UP = 60.0
-"""Seconds after an app's creation in which its URL answers 404, in the dialect `url=late`."""
+"""Seconds for which a new app's URL responds with a 404, if `url` is `late`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer at an app's URL."""
+    """A response at an app's URL."""
 
     status: int
     body: bytes
@@ -37,11 +37,11 @@ class Cdn(Part):
 
     _apps: Apps
     pages: dict[str, Page] = field(default_factory=dict)
-    """The answers of running container apps by name; by default, an app answers with its image's name."""
+    """Responses of running container apps by name; by default, an app responds with its image's name."""
     _cache: dict[str, dict[tuple[str, str], Page]] = field(default_factory=dict)
 
     def get(self, name: str, raw_path: str, query: str) -> tuple[Page, bool]:
-        """Return the answer for a percent-encoded path below the app's URL, and whether it was cached."""
+        """Return the response for an encoded path below the app's URL, and whether it came from the cache."""
         app = self._store.get(App, name)
         if app is None:
             return _text(404, "no such app"), False
@@ -56,15 +56,15 @@ class Cdn(Part):
         return cache.setdefault(key, self._static(name, raw_path)), False
 
     def knows(self, name: str) -> bool:
-        """Whether there is an app with this name."""
+        """Whether an app with this name exists."""
         return self._store.get(App, name) is not None
 
     def purge(self, name: str) -> None:
-        """Forget all answers of an app."""
+        """Remove the app's responses from the cache."""
         self._cache.pop(name, None)
 
     def _barrier(self, app: App) -> Page | None:
-        """Return the answer that hides the app, if the dialect has one."""
+        """Return the response that hides the app, if the API variant has one."""
         match self._dialect["url"]:
             case "late" if self._clock() - app.created_at < _NOT_UP:
                 return _text(404, "not up yet")
@@ -98,7 +98,7 @@ class Cdn(Part):
         return _text(404, "not found")
 
     def _served(self, name: str, path: str) -> File | None:
-        """Return the file at a path, unless the dialect hides it from visitors."""
+        """Return the file at a path, unless the API variant hides the file from visitors."""
         is_served = self._dialect["hidden"] != "unserved" or not is_hidden(path)
         return self._store.get(File, name, path) if is_served else None
 
@@ -125,10 +125,10 @@ def _text(status: int, text: str) -> Page:
 
 
 async def serve_site(request: Request) -> Response:
-    """Answer a request below `/_apps/NAME` from the CDN.
+    """Handle a request below `/_apps/NAME`.
 
-    A browser that visits this URL is redirected to the app's own origin. Any other answer gets a content
-    security policy, so that an app's script can't act as the sandbox's page.
+    The CDN redirects browsers to the app's own origin. Any other response gets a content security policy, so
+    that an app's script can't act as the sandbox's page.
     """
     cdn: Cdn = request.state.platform.cdn
     name, _, rest = request.scope["path"].removeprefix(PREFIX).partition("/")

@@ -1,4 +1,4 @@
-"""A client's connection, and what faults do to it."""
+"""Client connections, and the effects of faults on them."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class Connection(H11Protocol):
     The application finds the connection in `scope["state"]["connection"]`.
 
     Attributes:
-        lost: set when either side has ended the connection.
+        lost: set after either side ended the connection.
     """
 
     def __init__(self, config: Config, server_state: ServerState) -> None:
@@ -59,13 +59,13 @@ class Connection(H11Protocol):
         self.lost.set()
 
     def on_response_complete(self) -> None:
-        """Keep the connection for ever: a virtual clock would jump to the end of a keep-alive time-out."""
+        """Keep the connection open, because a virtual clock would jump to the end of a keep-alive timeout."""
         super().on_response_complete()
         self._unset_keepalive_if_required()
 
 
 _landing: set[asyncio.Task[None]] = set()
-"""Requests that take effect now, because asyncio itself would forget them."""
+"""Tasks of delayed requests. asyncio keeps only weak references, so a task could disappear."""
 _PAGE = b"<!doctype html><title>Welcome</title><p>This is not the answer that you are looking for.</p>\n"
 _MISSING_BYTES = 100
 _DRIPS = {
@@ -76,7 +76,7 @@ _DRIPS = {
 
 @dataclass(slots=True)
 class _Answer:
-    """Collects the platform's answer, which is not sent yet."""
+    """Collects the platform's response before the client gets it."""
 
     status: int = 200
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -120,7 +120,7 @@ async def inject(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
 
 
 async def _take_effect(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let the request take effect before the answer, after it, or never; its body is read in any case."""
+    """Read the request's body, and apply the request now, later or never."""
     if fault.after:
         await app(scope, receive, send)
         return
@@ -130,7 +130,7 @@ async def _take_effect(fault: Fault, app: ASGIApp, scope: Scope, receive: Receiv
 
 
 async def _read(receive: Receive, limit: float) -> bytes:
-    """Read the request's body until its end, or until `limit` bytes have arrived."""
+    """Read the request's body until its end, or until it has at least `limit` bytes."""
     body, more = bytearray(), True
     while more and len(body) < limit:
         message = await receive()
@@ -140,7 +140,7 @@ async def _read(receive: Receive, limit: float) -> bytes:
 
 
 def _land(seconds: float, app: ASGIApp, scope: Scope, body: bytes, send: Send) -> None:
-    """Let a request take effect later, also if its connection has ended by then."""
+    """Apply a request after some seconds, even if its connection ends before."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body}

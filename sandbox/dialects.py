@@ -1,4 +1,8 @@
-"""Dialects: questions that the reference leaves open, and the answers that a platform gives."""
+"""API variants: possible answers to questions that the reference leaves open.
+
+Real platforms may choose any of these answers, so the client must work with all of them. The option
+`--dialect` and the tests choose one answer for each question.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,93 +25,95 @@ QUESTIONS: Mapping[str, Question] = {
     "updated-at": Question("deploy image never absent", "Which deploys change `updated_at`?"),
     "image": Question("given full full-in-get mirror tag-and-digest digest bare-digest not-in-post"
         " not-in-get before-in-post",
-        "How do POST deploy and GET write the name of the image? `full` applies to both,"
-        " `not-in-post` and `before-in-post` to POST, the others to GET."),
+        "How do POST deploy and GET write the image's name? `full` applies to both. `not-in-post` and"
+        " `before-in-post` apply to POST, the others to GET."),
     "deploying": Question("seconds none late image-first replica",
-        "How does GET show a deploy in progress? `none`: never `deploying`; `late`: status and image 12 s"
-        " late; `image-first`: only the status, 3 s late; `replica`: every other GET is 12 s late."),
+        "How does GET show a deploy in progress? `none`: never as `deploying`. `late`: status and image 12"
+        " s late. `image-first`: the status 3 s late. `replica`: every other GET 12 s late."),
     "get-image": Question("wanted runs runs-degraded runs-progressing",
-        "Which image does GET show? `runs`: the one that runs, so the old one until a deploy has succeeded;"
-        " the status of a broken deploy is `failed`, `degraded` or `progressing`."),
+        "Which image does GET show? `runs`: the running image, which is the old one until a deploy"
+        " succeeds. After a broken deploy, the status is `failed`, `degraded` or `progressing`."),
     "broken-deploy": Question("stays 8s 30s 90s crash-loop",
-        "What becomes of a broken deploy? `8s`: it shows for that time, then the platform goes back to the"
-        " image from before; `crash-loop`: `running` for 4 s, then `crashed` for 10, 20, 40 … s, again and"
-        " again."),
+        "How does a broken deploy end? `8s`: the platform shows it for 8 s, then restores the previous"
+        " image. `crash-loop`: `running` for 4 s, then `crashed` for 10, 20, 40 … s, repeatedly."),
     "pull": Question("works login refused back-off",
-        "Can the platform pull the image of a deploy? `login`: only with a registry's login; `refused` and"
-        " `back-off`: never. Then the deploy ends in `failed`, or, with `back-off`, in `ImagePullBackOff`."),
+        "Can the platform pull the image of a deploy? `login`: only with registry credentials. `refused`"
+        " and `back-off`: never. The deploy ends in `failed`, or in `ImagePullBackOff` with `back-off`."),
     "numbers": Question("integers strings floats", "How does the platform write the numbers of an app?"),
     "before-deploying": Question("nothing stopped", "Which status does GET show for 2 s before `deploying`?"),
     "deploy-answer": Question("sent lost empty lost-before",
-        "How does the platform answer POST deploy? `lost`: a 502, deployed; `empty`: a 202 without a body,"
-        " deployed; `lost-before`: a 502, not deployed, every other time."),
+        "How does the platform respond to POST deploy? `lost`: deploys, but sends a 502. `empty`: deploys,"
+        " and sends a 202 without a body. `lost-before`: every other time, sends a 502 without deploying."),
     "times": Question("seconds fractions offset numbers",
         "How does the platform write times other than `lastModified`?"),
     "date": Question("sent absent", "Do responses have a `Date` header?"),
     "at-once": Question("any 4 8 16 32",
-        "How many requests does the platform serve at once? Except for `any`, each takes 20 ms."),
-    "above": Question("503 500 502 wait", "How does the platform answer requests above `at-once`?"),
+        "How many parallel requests does the platform serve? With a limit, each request takes 20 ms."),
+    "above": Question("503 500 502 wait", "How does the platform respond to requests above `at-once`?"),
     "rate": Question("any 10 30 10-retry-after 30-retry-after",
-        "How many requests a second does the platform serve? The others are answered 429, with `Retry-After`"
-        " or without; they do not count."),
+        "How many requests does the platform serve per second? Further requests get a 429, with or without"
+        " `Retry-After`, and don't count."),
     "new-app": Question("ready 404 502 get-404 lock-404 files-404",
-        "How does the platform answer requests for a new app in the first 8 s? `404` and `502`: all;"
-        " `get-404`, `lock-404` and `files-404`: GET of the app, the lock, and uploads."),
+        "How does the platform respond to requests for a new app in the first 8 s? `404` and `502` affect"
+        " all requests. `get-404` affects GET of the app, `lock-404` the lock, and `files-404` uploads."),
     "app-limit": Question("none 402 403",
-        "May there be more than one app? If not, the platform answers POST of an app with this status."),
+        "Can an account have more than one app? If not, POST of another app gets this status."),
     "shown-type": Question("no yes", "Does GET of an app show its `type`?"),
     "static-app": Question("bare machine image",
-        "What does GET of a static app show besides name, status, `url` and times? `machine`: `port`, `cpu`"
-        " and `memory`; `image`: these, and an image."),
+        "Which fields does GET of a static app show in addition to name, status, `url` and times?"
+        " `machine`: `port`, `cpu` and `memory`. `image`: these fields and an image."),
     "container-files": Question("400 404 405 list",
-        "How does the platform answer GET of a container app's files? `list`: 200 and an empty list."),
+        "How does the platform respond to GET of a container app's files? `list`: a 200 with an empty list."),
     "locked-app": Question("deleted refused",
-        "How does the platform answer DELETE of an app whose lock is held? `refused`: a 409."),
+        "How does the platform respond to DELETE of an app during a deploy? `refused`: a 409."),
     "app-deletion": Question("at-once deleting deleted Terminating DELETE_IN_PROGRESS",
-        "How does a deleted app disappear? Except for `at-once`, 15 s later. Until then, GET shows this"
-        " status, create answers 409, and a second DELETE 404 (`deleting`, `deleted`) or 409 (the others)."),
+        "How does a deleted app disappear? Except with `at-once`, it takes 15 s. Until then, GET shows this"
+        " status and create gets a 409. A second DELETE gets a 404 (`deleting`, `deleted`) or a 409 (the"
+        " others)."),
     "new-site": Question("empty page", "Is a new site empty?"),
     "url": Question("https bare absent not-in-post late redirect login",
-        "How can visitors reach an app at its `url`? `bare`: `url` has no scheme; `late`: a 404 for the first"
-        " minute; `redirect`: a 302 to elsewhere; `login`: a 401."),
+        "How can visitors reach an app at its `url`? `bare`: `url` lacks the scheme. `late`: a 404 for the"
+        " first minute. `redirect`: a 302 to another site. `login`: a 401."),
     "clean-urls": Question("no 301 302 303 307 308",
-        "Does the CDN redirect `/about.html` to `/about`? If so, with this status and without the query."),
+        "Does the CDN redirect `/about.html` to `/about`? If so, it sends this status and drops the query."),
     "hidden": Question("stored refused unlisted unserved",
-        "How does the platform treat hidden files: those whose path has a name that begins with a dot?"),
+        "How does the platform treat hidden files? A file is hidden if its name or a folder's name starts"
+        " with a dot."),
     "firewall": Question("none page",
-        "Does a firewall refuse some files? `page`: `.php` files, with a 403 page."),
-    "file-limit": Question("none 1MB", "How large may a file be? `1MB`: a larger file is a 413 in JSON."),
+        "Does a firewall block some files? `page`: it blocks `.php` files with a 403 page."),
+    "file-limit": Question("none 1MB", "How large can a file be? `1MB`: a larger file gets a 413 in JSON."),
     "last-modified": Question("seconds fractions offset rfc1123 number absent null minutes created",
-        "How does the list of files write `lastModified`? `minutes`: whole minutes; `created`: the time at"
-        " which the path was new."),
+        "How does the file list write `lastModified`? `minutes`: in whole minutes. `created`: as the time"
+        " of the path's first upload."),
     "same-content": Question("new-time old-time", "Does PUT of the same content change `lastModified`?"),
     "listed-paths": Question("plain slash directories bare-directories",
-        "How does the list of files write paths? `slash`: as `/a/b`; `directories` and `bare-directories`:"
-        " beside `a/b` there is `a/` or `a`, and DELETE of `a` deletes all that is below."),
+        "How does the file list write paths? `slash`: as `/a/b`. `directories` and `bare-directories`: with"
+        " an entry `a/` or `a` in addition to `a/b`. Then DELETE of `a` deletes all files in the directory."),
     "listing": Question("now 5s 12s 20s entries cached",
-        "How late is the list of files? `5s`: the whole list is 5 s behind; `entries`: the newest change of"
-        " every other path is not listed for 5 s; `cached`: each list is answered for 10 s."),
+        "How late is the file list? `5s`: the whole list is 5 s behind. `entries`: for half of the paths,"
+        " the list shows a change after 5 s. `cached`: the platform repeats each list for 10 s."),
     "empty-zone": Question("list null 204 404", "How does the platform list the files of an empty site?"),
     "conflict": Question("error object text empty",
-        "What is the body of a 409 response? `object`: without `error`."),
+        "How does the platform write the body of a 409 response? `object`: without `error`."),
     "lock-lost": Question("mixed 404 409",
-        "How does the platform answer heartbeat and finalize for a released lock? `mixed`: a"
-        " heartbeat with 404 while the lock is free; everything else with 409."),
-    "heartbeat": Question("object empty 204", "How does the platform answer a heartbeat?"),
+        "How does the platform respond to heartbeat and finalize after the lock's release? `mixed`: a"
+        " heartbeat gets a 404 while the lock is free, and everything else a 409."),
+    "heartbeat": Question("object empty 204", "How does the platform respond to a heartbeat?"),
     "finalize": Question("ok 201 no-deploy-id 502 no-effect no-effect-once",
-        "How does the platform answer finalize? `502`: the deployment is recorded, the lock is free,"
-        " the CDN is not purged; `no-effect`: `{}`, and nothing happens, always or every other time."),
+        "How does the platform respond to finalize? `502`: it records the deployment and releases the lock,"
+        " but doesn't purge the CDN. `no-effect`: it sends `{}` and does nothing, always or every other"
+        " time."),
     "finalize-time": Question("0s 4s 30s 70s 4s-connected 30s-connected 70s-connected 504",
-        "How long does finalize take? `connected`: it has no effect if the client hangs up before; `504`: a"
-        " gateway answers 504 after 10 s, and finalize ends after 30 s."),
+        "How long does finalize take? `connected`: finalize has no effect if the client disconnects before"
+        " the end. `504`: a gateway sends a 504 after 10 s, and finalize ends after 30 s."),
     "delete": Question("204 200 202 body",
-        "How does the platform answer DELETE? `body`: a 200 with an object."),
-    "delete-missing": Question("404 204", "How does the platform answer DELETE of a file that is not there?"),
+        "How does the platform respond to DELETE? `body`: a 200 with an object."),
+    "delete-missing": Question("404 204", "How does the platform respond to DELETE of a missing file?"),
     "domain-attached": Question("409 400 422 200 201",
-        "How does the platform answer POST of a domain that the app already has?"),
+        "How does the platform respond to POST of a domain that the app already has?"),
     "domain-taken": Question("exists 409 400 422 app",
-        "How does the platform answer POST of a domain that another app has? `exists`: a 409, as if it was"
-        " the same app; `app`: a 409 with the other app's name; else with words about another account."),
+        "How does the platform respond to POST of another app's domain? `exists`: the same 409 as for the"
+        " app's own domain. `app`: a 409 with the other app's name. The others mention another account."),
 }  # fmt: skip
 """The questions by name."""
 
@@ -125,12 +131,15 @@ PLATFORMS: Mapping[str, str] = {
     " conflict=object finalize=201 finalize-time=30s delete=body domain-attached=422 domain-taken=422"
     " date=absent",
 }
-"""Whole platforms: containers on a scheduler with a circuit breaker, a gateway and object storage; Kubernetes
-with a read replica and an ingress; an edge network. Each with its answers; the others are the defaults."""
+"""Plausible platforms with their answers. For all other questions they use the defaults.
+
+`scheduler` runs containers on a scheduler with a circuit breaker, a gateway and object storage. `kubernetes`
+has a read replica and an ingress. `edge` is an edge network.
+"""
 
 
 class Dialect:
-    """The answers of one platform: `dialect["times"]` is `seconds` by default."""
+    """The answers of one platform. For example, `dialect["times"]` is `seconds` by default."""
 
     def __init__(self, answers: Iterable[str] = ()) -> None:
         """Use the default answers except for `answers`; see `speak`."""
@@ -142,10 +151,10 @@ class Dialect:
         return self._answers[name]
 
     def speak(self, *answers: str) -> None:
-        """Change some answers, each written as `NAME=ANSWER`, or all those of one of the `PLATFORMS`.
+        """Choose each given `NAME=ANSWER`, and all answers of each given platform.
 
         Raises:
-            ValueError: for an unknown question or answer; the message lists the known ones.
+            ValueError: for an unknown question, answer or platform; the message lists the known ones.
         """
         texts = [answer for text in answers for answer in PLATFORMS.get(text, text).split()]
         self._answers |= dict(check(text).split("=") for text in texts)
@@ -171,9 +180,11 @@ def check(text: str) -> str:
     name, _, answer = text.partition("=")
     if name not in QUESTIONS:
         raise ValueError(
-            f"{name!r} is neither a platform ({', '.join(PLATFORMS)}) nor a question. The questions are:"
+            f"unknown API variant {name!r}. Choose a platform ({', '.join(PLATFORMS)}) or one of these:"
             f" {', '.join(QUESTIONS)}"
         )
     if answer not in QUESTIONS[name].answers:
-        raise ValueError(f"{answer!r} is no answer to {name}: {', '.join(QUESTIONS[name].answers)}")
+        raise ValueError(
+            f"{name} can't be {answer!r}. Choose one of these: {', '.join(QUESTIONS[name].answers)}"
+        )
     return text

@@ -1,4 +1,7 @@
-"""Faults: their kinds, and the requests that they hit. Their effect is in `connection`."""
+"""Faults, and the requests that they hit.
+
+The effects of faults are in `connection`.
+"""
 
 import re
 import time
@@ -16,27 +19,27 @@ class Kind(StrEnum):
     """The kinds of faults."""
 
     STATUS = "status"
-    """The answer is `status` with `headers` and `body` (default: an `error` in JSON)."""
+    """A response with `status`, `headers` and `body`; the default body is an `error` in JSON."""
     HTML = "html"
-    """The answer is a 200 with an HTML page."""
+    """A 200 with an HTML page."""
     EMPTY = "empty"
-    """The answer is a 200 without a body."""
+    """A 200 without a body."""
     TRUNCATED = "truncated"
-    """The answer is a 200 whose body ends before its `Content-Length`; then the connection is closed."""
+    """A 200 with a body shorter than its `Content-Length`; then the sandbox closes the connection."""
     RESET = "reset"
-    """A TCP RST in place of an answer."""
+    """A TCP RST instead of a response."""
     RESET_UPLOAD = "reset-upload"
-    """A TCP RST after `size` bytes of the request's body; the request takes no effect."""
+    """A TCP RST after `size` bytes of the request's body; the request has no effect."""
     HANG = "hang"
-    """No answer, until the client gives up."""
+    """No response until the client gives up."""
     DRIP = "drip"
-    """A 200 whose body comes at one byte a second and never ends."""
+    """A 200 with an endless body of one byte per second."""
     PROCESSING = "processing"
-    """A 102 each second, and no other answer."""
+    """A 102 each second, and no other response."""
     DELAY = "delay"
-    """The request takes effect after `seconds`, and is answered then."""
+    """The request has its effect and its response after `seconds`."""
     LATE = "late"
-    """The answer is that of STATUS; the request takes effect after `seconds`, even if the client has gone."""
+    """The same response as STATUS; the request has its effect after `seconds`, even without the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,15 @@ class Fault:
     Attributes:
         kind: the kind.
         method: the method of the requests to hit; `*` or `None` for any method.
-        path: a regular expression, searched for in the raw path.
-        index: the lowest index in `Platform.requests` that the fault can hit. So `index=7` alone hits request
-            7; with `times=None`, the fault hits all requests from index 7.
+        path: a regular expression that the raw path must contain.
+        index: the lowest index in `Platform.requests` that the fault can hit. `index=7` hits request 7.
+            With `times=None`, it hits all requests from index 7.
         skip: the number of matching requests that get through first.
         times: the number of requests to hit; `None` for all.
-        percent: the percentage of these requests that are really hit, evenly spread.
-        lasts: seconds after which the fault ends; `None` for never.
-        after: whether the request takes effect first (all kinds but RESET_UPLOAD, DELAY and LATE).
-        status, headers, body: the answer of STATUS and LATE.
+        percent: the percentage of these requests to hit, evenly spread.
+        lasts: seconds until the fault ends; `None` for a fault without an end.
+        after: whether the request has its effect first. RESET_UPLOAD, DELAY and LATE ignore this.
+        status, headers, body: the response of STATUS and LATE.
         size: the bytes of RESET_UPLOAD.
         seconds: the time of DELAY and LATE.
     """
@@ -82,13 +85,13 @@ class Fault:
         return f"{self.kind}{detail}{' after the effect' if self.after else ''}"
 
     def __post_init__(self) -> None:
-        """Refuse an invalid regular expression, and an invalid percentage."""
+        """Raise a `ValueError` for an invalid percentage or regular expression."""
         if not 0 < self.percent <= _ALL:
             raise ValueError(f"{self.percent} % is not from 1 to 100")
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"path {self.path!r} is no regular expression: {error}") from None
+            raise ValueError(f"path {self.path!r} isn't a regular expression: {error}") from None
 
     def matches(self, record: Record) -> bool:
         """Whether the request matches the fault, without regard to `skip`, `times` and `percent`."""
@@ -115,9 +118,9 @@ class ArmedFault:
     Attributes:
         fault: the fault.
         seen: the number of matching requests.
-        hits: the number of requests that were hit.
-        ends: the end by the platform's clock; None for never.
-        name: the name on the page, such as `Outage of 30 s`; empty if the page did not start the fault.
+        hits: the number of requests that the fault hit.
+        ends: the end by the platform's clock; None for a fault without an end.
+        name: the name on the page, such as `Outage of 30 s`; empty unless the page started the fault.
     """
 
     fault: Fault
@@ -128,10 +131,10 @@ class ArmedFault:
 
 
 class Faults:
-    """The faults of one platform. A request is hit by the first fault whose turn it is."""
+    """The faults of one platform. Only the first matching fault hits a request."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin without faults; `clock` decides when faults end."""
+        """Start without faults; `clock` decides when faults end."""
         self._clock = clock
         self._armed: list[ArmedFault] = []
 
@@ -143,7 +146,7 @@ class Faults:
         self._armed = added + self._armed if first else self._armed + added
 
     def list(self) -> list[ArmedFault]:
-        """Return the armed faults in the order in which a request meets them."""
+        """Return the armed faults in the order of their checks."""
         now = self._clock()
         self._armed = [armed for armed in self._armed if armed.ends is None or armed.ends > now]
         return list(self._armed)
@@ -153,7 +156,7 @@ class Faults:
         self._armed.clear()
 
     def take(self, record: Record) -> Fault | None:
-        """Return the fault that hits this request, and count the request for every fault that was checked."""
+        """Return the fault that hits this request, and count the request for each fault checked so far."""
         for armed in self.list():
             if armed.fault.matches(record):
                 armed.seen += 1
@@ -168,10 +171,10 @@ _WHAT = (
     "html, empty, truncated, reset, reset-upload=BYTES, hang, drip, processing, delay=SECONDS, late=SECONDS"
 )
 HELP = (
-    f"METHOD may be *; PATH is a regular expression; WHAT is a status code or one of {_WHAT};"
-    " after lets the request take effect first; skip=N lets N requests through; x* means for ever"
-    " (default: x1, or x* beside N% or for=SECONDS); N% hits only N of a hundred matching requests;"
-    " for=SECONDS removes the fault after that time"
+    "make requests fail. METHOD can be *. PATH is a regular expression. WHAT is a status code or one of"
+    f" these: {_WHAT}. With 'after', the request has its effect first. 'skip=N' lets N requests through."
+    " 'xN' hits N requests, and 'x*' all. The default is x1, or x* with N% or for=SECONDS. 'N%' hits N of"
+    " 100 requests. 'for=SECONDS' removes the fault after that time"
 )
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _KINDS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -1,4 +1,7 @@
-"""The platform: its parts, and how tests observe and change it. Without HTTP."""
+"""State and rules of a platform, without HTTP.
+
+Tests use `Platform` to observe and change the platform.
+"""
 
 import itertools
 import time
@@ -20,21 +23,21 @@ __all__ = ["EXPIRY", "Platform", "Rollout"]
 
 
 class Platform:
-    """A platform, which keeps its state in the folder `data`.
+    """A platform with its state in the folder `data`.
 
     The parts `apps`, `zone` (files), `locks`, `domains` and `cdn` have the rules. Tests can observe the
     platform (`requests`, `files`, `lock`, `deployments`), change it without a request (`put_file`,
     `take_lock`, `apps.set_status`), and cause failures (`faults`, hooks).
 
     Attributes:
-        requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. If the list
-            is cleared, indices start from 0 again.
-        dialect: see `dialects.QUESTIONS`; `dialect.speak("updated-at=never")` changes it.
+        requests: a record of every request to `/v1` and to the apps' URLs, in order of arrival. If a test
+            clears the list, indices start from 0 again.
+        dialect: the API variants, see `dialects.QUESTIONS`; `dialect.speak("updated-at=never")` changes one.
         faults: see `faults.Fault`.
         base_url: the listening server's URL: `http://127.0.0.1:8080`.
-        on_request: a plain or async function, called with the record after the JSON body was read, and before
-            the request takes effect. An upload's body is read later.
-        on_response: called with the record after the effect and before the answer is sent.
+        on_request: a plain or async function, called with the record before the request takes effect. A JSON
+            body is complete at this point, but an upload's body isn't.
+        on_response: like `on_request`, called after the effect and before the response.
     """
 
     def __init__(
@@ -53,11 +56,11 @@ class Platform:
         Args:
             data: folder for all state.
             clock: returns seconds since the epoch, for all times and expiries.
-            api_keys: bearer tokens that are accepted.
+            api_keys: valid bearer tokens.
             rollout: the outcome of container apps' deploys.
-            public_url: the beginning of the apps' URLs; by default, the server's address.
-            latency: seconds that every request to `/v1` and to the apps waits first.
-            dialect: answers to questions that the reference leaves open, such as `updated-at=never`.
+            public_url: the base of the apps' URLs; by default, the server's address.
+            latency: seconds of delay for every request to `/v1` and to the apps.
+            dialect: API variants, such as `updated-at=never`.
         """
         self.clock = clock
         self.api_keys = frozenset(api_keys)
@@ -82,7 +85,7 @@ class Platform:
         return f"{self.public_url or self.base_url}/_apps/{app}"
 
     def finalize(self, app: str, deploy_session_id: str, **counts: int) -> Deployment:
-        """Release the lock, record the deployment, purge the CDN cache; 409 without the lock.
+        """Release the lock, record the deployment, and purge the CDN cache; 409 without the lock.
 
         `counts` are those of the client: `files_uploaded`, `files_deleted`, `total_bytes`.
         """
@@ -104,7 +107,7 @@ class Platform:
     def delete_app(self, name: str) -> None:
         """Delete an app with its files, deployments, lock and domains.
 
-        404 when no app has this name; in a dialect, 409 while the lock is held.
+        404 when no app has this name. In an API variant, 409 while a session holds the lock.
         """
         if self.dialect["locked-app"] == "refused" and self.lock(name):
             raise ApiError(409, "the app is locked by a deploy in progress")
@@ -132,7 +135,7 @@ class Platform:
     def put_file(
         self, app: str, path: str, content: bytes, content_type: str = "application/octet-stream"
     ) -> None:
-        """Store a file under any path, even under a path that no request can name. The CDN isn't purged."""
+        """Store a file under any path, even if requests can't use this path. The CDN isn't purged."""
         with self.zone.upload(app, path, content_type) as stream:
             stream.write(content)
 
@@ -149,7 +152,7 @@ class Platform:
         self.locks.expire(app)
 
     def hold_deploy(self, app: str) -> None:
-        """Make `POST deploy` answer 409 until `release_deploy`, as during another deploy."""
+        """Make `POST deploy` respond with a 409 until `release_deploy`, as during another deploy."""
         self.apps.held.add(app)
 
     def release_deploy(self, app: str) -> None:
@@ -159,5 +162,5 @@ class Platform:
     def set_page(
         self, app: str, status: int, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> None:
-        """Set the answer of a running container app at its URL."""
+        """Set the response of a running container app at its URL."""
         self.cdn.pages[app] = Page(status, body, {"content-length": str(len(body))} | (headers or {}))

@@ -1,16 +1,16 @@
-"""The record of a request, and the error that refuses a request."""
+"""Record of a request, and error for a refused request."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 class ApiError(Exception):
-    """A request that the platform refuses.
+    """A refusal of a request.
 
     Attributes:
-        status: the HTTP status code, one of the reference's table.
-        message: the `error` of the answer's body.
-        headers: of the answer, beside the usual ones.
+        status: an HTTP status code from the reference's table.
+        message: the `error` in the response's body.
+        headers: additional headers of the response.
     """
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -23,19 +23,19 @@ class ApiError(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """The record of one request, completed while the request is handled.
+    """The record of one request. The server adds the last fields while it handles the request.
 
     Attributes:
         index: the position in `Platform.requests`.
         method: `GET`, `PUT`, …
-        path: the raw path, percent-encoded and not normalised.
+        path: the raw path, percent-encoded and not normalized.
         query: the raw query string, without `?`.
-        app: the app's name in the path; empty when there is none.
-        headers: by lower-case name.
-        body_size: bytes of the body that were read.
+        app: the app's name in the path, or empty.
+        headers: values by lower-case name.
+        body_size: bytes of the body that the server read.
         session: the `deploy_session_id` of the body.
-        lock_holder: the session that held the app's lock when the request took effect, or else arrived.
-        status: the answer's status; `None` without an answer; 499 if the client went away during an upload.
+        lock_holder: the lock's holder when the request took effect, or when it arrived if it has no effect.
+        status: the response's status; `None` without a response; 499 if the client disconnected.
         fault: a short description of the injected fault.
         received: the time of arrival, in seconds since the epoch.
     """

@@ -1,4 +1,7 @@
-"""Serves a platform on the current event loop, without threads, timers or signal handlers."""
+"""HTTP server for a platform on the current event loop.
+
+The server uses no threads, timers or signal handlers, so that it can share a virtual clock with a client.
+"""
 
 import asyncio
 import inspect
@@ -50,7 +53,7 @@ class Sandbox:
     def __init__(self, platform: Platform, *, any_host: bool) -> None:
         """Serve this platform for loopback names, or for any host.
 
-        `/v1` is served for any host: it needs the key, which no foreign page has.
+        `/v1` works with any host, because other sites' pages don't have the key.
         """
         self._platform = platform
         self._any_host = any_host
@@ -58,7 +61,7 @@ class Sandbox:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request. An unexpected error becomes a 500 with a traceback in the log."""
         request = Request(scope)
-        # The routes get the encoded path: a decoded slash or newline would change the match.
+        # The routes get the encoded path, because a decoded slash or newline would change the match.
         scope["path"] = path = _routed_path(request)
         record = self._record(request)
         request.state.platform, request.state.record = self._platform, record
@@ -73,7 +76,7 @@ class Sandbox:
             else:
                 await API(scope, receive, send)
         except (ClientDisconnect, asyncio.CancelledError):
-            pass  # The client has gone, or the server goes down; uvicorn would log a failure.
+            pass  # The client disconnected, or the server is closing. uvicorn would log this as a failure.
         except Exception:  # noqa: BLE001  logged
             _LOG.exception("Request failed: %s", record)
             if record.status is None:
@@ -92,7 +95,7 @@ class Sandbox:
         )
 
     def _answering(self, record: Record, extra: dict[str, str], send: Send) -> Send:
-        """Record the answer's status, and add the extra headers, and a `Date` if the dialect has one."""
+        """Record the response's status, and add the extra headers and, in most API variants, a `Date`."""
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -106,7 +109,7 @@ class Sandbox:
         return answer
 
     async def _handle(self, record: Record, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request to the API or to an app take effect, after hook and latency, and with a fault."""
+        """Handle a request to the API or to an app, with the hooks, the latency and the faults."""
         platform = self._platform
         if not (record.method == "PUT" and "/files/" in record.path):
             body = await Request(scope, receive).body()
@@ -228,9 +231,9 @@ class Server:
         self._state.tasks.add(asyncio.create_task(self._stay_away(seconds)))
 
     async def _stop_listening(self) -> None:
-        """Close the listener, after connections that were just accepted have got their transports.
+        """Close the listener after all accepted connections got their transports.
 
-        asyncio never closes a socket that was accepted in the moment in which its server is closed.
+        If asyncio accepts a connection while it closes the server, it never closes the connection's socket.
         """
         for listening in self._listener.sockets:
             asyncio.get_running_loop().remove_reader(listening)
@@ -240,7 +243,7 @@ class Server:
 
     async def _stay_away(self, seconds: float) -> None:
         await self._stop_listening()
-        # Bound without listening: no other process gets the port meanwhile.
+        # Bind the port without listening, so that no other process can take it.
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         with socket.socket(family) as place:
             place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -251,7 +254,7 @@ class Server:
             await self.listen()
 
     async def close(self) -> None:
-        """Refuse connections, and end all that are open."""
+        """Refuse new connections, and end all open connections."""
         await self._stop_listening()
         tasks, connections = list(self._state.tasks), list(self._connections)
         for connection in connections:
@@ -267,8 +270,8 @@ class Server:
 async def serve(platform: Platform, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Server]:
     """Listen until the block ends; port 0 means any free port.
 
-    uvicorn's server would tick ten times a second. Without the server, uvicorn's protocol can share an event
-    loop and its virtual clock with a client. At the end, all connections are closed.
+    uvicorn's own server would wake up ten times a second. Without that server, uvicorn's protocol can share
+    an event loop and its virtual clock with a client. At the end, all connections are closed.
     """
     server = Server(platform, host, port)
     await server.listen()

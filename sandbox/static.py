@@ -1,4 +1,4 @@
-"""What only static apps have: files, a deploy lock, and custom domains."""
+"""Rules for static apps' files, deploy locks and custom domains."""
 
 import re
 from collections import deque
@@ -12,7 +12,7 @@ from sandbox.records import ApiError
 from sandbox.store import Domain, File, Lock, Part
 
 _LATE = {"5s": 5.0, "12s": 12.0, "20s": 20.0, "entries": 5.0}
-"""Seconds by which a list of files is behind."""
+"""Seconds until a file list shows a change."""
 _CACHED_FOR = 10.0
 
 
@@ -21,16 +21,16 @@ class Zone(Part):
     """The files of static apps."""
 
     _changes: deque[tuple[float, str, str, File | None]] = field(default_factory=deque)
-    """The newest changes: when, the app, the path, and the file that was there before."""
+    """The newest changes, each with its time, the app, the path, and the previous file."""
     _copies: dict[str, tuple[float, Sequence[File]]] = field(default_factory=dict)
-    """The last list of each app, and when it was made."""
+    """The cached file list of each app, with its time."""
 
     def list(self, app: str) -> list[File]:
         """Return the app's files, sorted by path."""
         return sorted(self._store.all(File, app), key=attrgetter("path"))
 
     def listed(self, app: str) -> Sequence[File]:
-        """Return the app's files as the list shows them now, sorted by path."""
+        """Return the app's files as the file list shows them now, sorted by path."""
         now, answer = self._clock(), self._dialect["listing"]
         if answer == "cached":
             if app not in self._copies or now - self._copies[app][0] >= _CACHED_FOR:
@@ -51,7 +51,7 @@ class Zone(Part):
         self._changes.append((now, app, path, self._store.get(File, app, path)))
 
     def forget(self, app: str) -> None:
-        """Forget what lists showed before, because the app is deleted."""
+        """Remove the earlier file lists of a deleted app."""
         self._copies.pop(app, None)
         self._changes = deque(change for change in self._changes if change[1] != app)
 
@@ -78,7 +78,7 @@ class Zone(Part):
         return old == new or self._dialect["last-modified"] == "created"
 
     def delete(self, app: str, path: str) -> None:
-        """Delete a file, or all below an entry for a directory; 404 when there is none."""
+        """Delete a file, or all files in a listed directory; 404 when nothing has this path."""
         doomed = [path] if self._store.get(File, app, path) else []
         if self._dialect["listed-paths"] in {"directories", "bare-directories"}:
             doomed += [file.path for file in self.list(app) if file.path.startswith(f"{path}/")]
@@ -113,7 +113,7 @@ class Locks(Part):
         self.take(app, session)
 
     def heartbeat(self, app: str, session: str) -> None:
-        """Prolong the lock; 404 when no session holds it, 409 when another session does."""
+        """Extend the lock; 404 when no session holds it, 409 when another session does."""
         holder = self.holder(app)
         if holder is None:
             raise self._lost(404, "no deploy lock")
@@ -140,7 +140,7 @@ class Locks(Part):
         self._store.save(Lock(app, session, self._clock() + seconds))
 
     def expire(self, app: str) -> None:
-        """Drop the lock, as if its 30 minutes had passed."""
+        """Let the lock expire now."""
         self._store.delete(Lock, app)
 
 
@@ -159,7 +159,7 @@ _TAKEN = {
     "422": (422, "the domain belongs to somebody else"),
     "app": (409, "already configured on app {owner}"),
 }
-"""The answers to `domain-taken`, where `{owner}` is the other app."""
+"""The responses for `domain-taken`, where `{owner}` is the other app."""
 
 
 class Domains(Part):
@@ -170,11 +170,11 @@ class Domains(Part):
         return [domain.name for domain in self._store.all(Domain, app)]
 
     def add(self, app: str, domain: str) -> tuple[str, int]:
-        """Attach a domain; return it in lower case, and the status of the answer.
+        """Attach a domain; return it in lower case, and the status of the response.
 
         Raises:
-            ApiError: 400 for an invalid name or a name with only two labels; when an app has the domain
-                already, as the dialect has it.
+            ApiError: 400 for an invalid name or a name with only two labels. If an app already has the
+                domain, the status depends on the API variant.
         """
         domain = domain.lower()
         if len(domain) > MAX_LENGTH or not _HOST_NAME.fullmatch(domain):

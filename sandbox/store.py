@@ -1,10 +1,11 @@
-"""Persistence: a journal of all changes, and a folder of file contents. No rules live here.
+"""Storage for a platform's rows and file contents.
 
 The rows are in memory. Each change appends a line to the journal, so a killed process loses no change. The
 next process reads the journal and writes a new journal.
 
-Each file content is an immutable blob with its own number. A row refers to the blob, so a broken upload
-leaves the old row with the old content. A blob is deleted with its row.
+Each file content is an immutable blob with its own number. A row refers to the blob, so the old row and the
+old content survive a broken upload. A blob is deleted with its row. The rules are in the subclasses of
+`Part`.
 """
 
 import contextlib
@@ -28,8 +29,8 @@ class App:
     """An app. `status` is the stored status; `Apps.status` returns the current status.
 
     Attributes:
-        private: whether the last create or deploy had registry credentials, which are never stored.
-        not_pulled: the status at the end of a deploy whose image can't be pulled; else empty.
+        private: whether the last create or deploy had registry credentials. The store never contains them.
+        not_pulled: the final status of a deploy if its image can't be pulled, else empty.
     """
 
     name: str
@@ -61,7 +62,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A deploy lock, which may have expired."""
+    """A deploy lock, possibly expired."""
 
     app: str
     session: str
@@ -83,7 +84,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class ImageDeploy:
-    """A container app's creation or deploy, which has no ID: `number` counts those of the app."""
+    """A container app's creation or deploy. It has a `number` within the app, because the API gives no ID."""
 
     app: str
     number: str
@@ -104,10 +105,10 @@ _KEYS = {App: 1, File: 2, Lock: 1, Deployment: 2, ImageDeploy: 2, Domain: 2}
 
 
 class Store:
-    """The rows and blobs in the folder `data`, which is created if it is missing."""
+    """The rows and blobs in the folder `data`."""
 
     def __init__(self, data: Path) -> None:
-        """Open or create the store."""
+        """Open the store, and create the folder if it is missing."""
         self._blobs = data / "blobs"
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._rows: dict[type, dict[tuple[str, ...], Any]] = {kind: {} for kind in _KEYS}
@@ -127,7 +128,7 @@ class Store:
         kinds = {kind.__name__: kind for kind in _KEYS}
         with journal.open() as lines:
             for line in lines:
-                if line.endswith("\n"):  # else the process was killed while it wrote this line
+                if line.endswith("\n"):  # A killed process may leave an incomplete last line.
                     name, is_there, values = json.loads(line)
                     kind = kinds[name]
                     self._change(kind, tuple(values[: _KEYS[kind]]), kind(*values) if is_there else None)
@@ -148,7 +149,7 @@ class Store:
             self._rows[kind].pop(key, None)
 
     def get(self, kind: type[_Row], *key: str) -> _Row | None:
-        """Return the row with this key: the app's name, then the path, ID or domain, if the kind has one."""
+        """Return the row with this key, which is the app's name and any path, ID, number or domain."""
         return self._rows[kind].get(key)
 
     def all(self, kind: type[_Row], app: str | None = None) -> list[_Row]:
@@ -162,7 +163,7 @@ class Store:
         self._change(kind, astuple(row)[: _KEYS[kind]], row)
 
     def delete(self, kind: type[_Row], *key: str) -> bool:
-        """Delete a row, and return whether there was one. An app is deleted with all its rows."""
+        """Delete a row, and return whether it existed. An app is deleted with all its rows."""
         if key not in self._rows[kind]:
             return False
         self._journal.write(json.dumps([kind.__name__, False, key]) + "\n")

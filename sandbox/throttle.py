@@ -1,4 +1,4 @@
-"""Limits on requests to `/v1`: how many at once, and how many a second."""
+"""Limits on the number and the rate of requests to `/v1`."""
 
 import asyncio
 from collections import deque
@@ -10,22 +10,22 @@ from sandbox.dialects import Dialect
 from sandbox.records import ApiError
 
 _SERVED_IN = 0.02
-"""Seconds that a request takes where the platform serves only some at once."""
+"""Duration of a request in seconds, if the platform limits parallel requests."""
 
 
 @dataclass
 class Throttle:
-    """How many requests the platform serves at once, and in a second."""
+    """Limits the parallel requests of a platform, and its requests per second."""
 
     _clock: Callable[[], float]
     _dialect: Dialect
     _served: deque[float] = field(default_factory=deque)
-    """When the requests of the last second came."""
+    """The arrival times of the requests in the last second."""
     _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     @asynccontextmanager
     async def admit(self) -> AsyncIterator[None]:
-        """Serve a request in the block, now or when its turn comes; 429, 500, 502 or 503 above the limits."""
+        """Run the block now or when the limits allow it; 429, 500, 502 or 503 above the limits."""
         rate, _, with_header = self._dialect["rate"].partition("-")
         now = self._clock()
         while self._served and self._served[0] <= now - 1:

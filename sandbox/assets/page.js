@@ -1,12 +1,12 @@
-// Keeps the page fresh, and sends the form without leaving it. The page works without this.
+// Updates the page every second, and sends the form without leaving the page. The page also works without it.
 "use strict";
 
 const PERIOD = 1000;
-const GONE = "The sandbox does not answer. Is it still running?";
+const GONE = "The sandbox doesn't respond. Check that it is still running.";
 const MESSAGES = "[role=status], [role=alert]";
-const OURS = new Set(["open", "aria-invalid"]);
+const OWN_ATTRIBUTES = new Set(["open", "aria-invalid"]);
 
-/** Change `old` until it is like `fresh`, and touch nothing else: focus, selection and open details stay. */
+/** Make `old` equal to `fresh` with few changes, to keep the focus, the selection and open details. */
 function update(old, fresh) {
   if (old.isEqualNode(fresh) || old.matches?.(MESSAGES)) return;
   if (old.nodeType === Node.TEXT_NODE) {
@@ -15,7 +15,7 @@ function update(old, fresh) {
   }
   for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !OURS.has(name)) old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !OWN_ATTRIBUTES.has(name)) old.removeAttribute(name);
   }
   const kept = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
   const known = new Map([...old.children].filter((child) => kept.has(child.id)).map((child) => [child.id, child]));
@@ -27,7 +27,7 @@ function update(old, fresh) {
   };
   for (const next of [...fresh.childNodes]) {
     const same = next.id ? known.get(next.id) : place;
-    // What stays is not moved, which would take the focus away: what stands before it goes.
+    // Moving an element would take the focus away, so remove the elements before it instead.
     while (next.id && same && place && place !== same && !known.has(place.id)) pass().remove();
     if (place && place === same && same.nodeName === next.nodeName && same.id === next.id) update(pass(), next);
     else old.insertBefore(next, place);
@@ -35,14 +35,14 @@ function update(old, fresh) {
   while (place) pass().remove();
 }
 
-/** Show what came of a button, beside it; the browser scrolls no further than needed. */
+/** Show the result of a button next to it, and scroll only if the result isn't visible. */
 function say(message, problem = "") {
   document.querySelector("#message").textContent = message;
   document.querySelector("#problem").textContent = problem;
   document.querySelector(problem ? "#problem" : "#message").scrollIntoView({ block: "nearest" });
 }
 
-/** Ask for the page and show it; return the message in it, or undefined when nothing answers. */
+/** Load the page and show it; return its error message, or undefined if the sandbox doesn't respond. */
 async function load(url, options) {
   let text;
   try {
@@ -69,7 +69,7 @@ async function submit(event) {
   event.preventDefault();
   const { submitter, target: form } = event;
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-  // What belongs to a trouble that is not chosen may hold anything.
+  // The fields of other troubles may be invalid, because the sandbox ignores them.
   const needed = submitter.name === "clear" ? "#key" : ".choice:has(:checked) *, #key";
   for (const field of form.querySelectorAll(needed)) {
     if (field.reportValidity?.() === false) return;
@@ -84,7 +84,7 @@ async function submit(event) {
 const form = document.querySelector("form");
 form.addEventListener("submit", submit);
 form.addEventListener("input", ({ target }) => {
-  // Who sets an amount means that trouble.
+  // Changing a field selects its trouble.
   const radio = target.closest(".choice")?.querySelector("[type=radio]");
   if (radio) radio.checked = true;
 });

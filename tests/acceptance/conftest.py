@@ -1,4 +1,4 @@
-"""`make acceptance` as its user runs it: a process of its own, in an environment and a folder of its own."""
+"""Acceptance runs in their own process, environment and folder."""
 
 import os
 import re
@@ -20,13 +20,13 @@ COMMAND = [sys.executable, "-m", "acceptance"]
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A person with a shell in `folder` and a platform, which has the app `production`."""
+    """A person with a shell in `folder`, and a platform with the app `production`."""
 
     platform: Platform
     folder: Path
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        """Run it, with a key that the platform accepts unless `env` says otherwise."""
+        """Start a run, by default with a valid key."""
         given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(self.folder.parent)}
         given |= {"ZEROKIE_API_URL": self.platform.url, "ZEROKIE_API_KEY": API_KEY, **env}
         command = [*COMMAND, "--patience", "5", *arguments]
@@ -34,20 +34,20 @@ class Acceptance:
         return subprocess.Popen(command, cwd=self.folder, env=given, **pipes)
 
     def run(self, *arguments: str, **env: str) -> tuple[int, str]:
-        """The exit code, and what was printed."""
+        """Return the exit code and the output."""
         process = self.start(*arguments, **env)
         said, _ = process.communicate(timeout=300)
         return process.returncode, said
 
     def main(self, monkeypatch: pytest.MonkeyPatch, *arguments: str, **env: str) -> int:
-        """Run it in this process. Returns the exit code."""
+        """Run the command in this process, and return the exit code."""
         monkeypatch.chdir(self.folder)
         for name, value in {"ZEROKIE_API_URL": self.platform.url, "ZEROKIE_API_KEY": API_KEY, **env}.items():
             monkeypatch.setenv(name, value)
         return main(["--patience", "3", *arguments])
 
     def until(self, process: subprocess.Popen[str], text: str) -> None:
-        """Read what it prints until a line begins with this text."""
+        """Read the output until a line starts with this text."""
         assert process.stdout
         assert any(line.startswith(text) for line in process.stdout)
 
@@ -56,7 +56,7 @@ class Acceptance:
         return (self.folder / "acceptance-report.md").read_text("utf-8")
 
     def rows(self, heading: str) -> dict[str, str]:
-        """A table of the report: results or answers by the first cell."""
+        """Return a table of the report as results or answers by the first cell."""
         part = self.report.partition(f"## {heading}\n")[2].partition("\n## ")[0]
         cells = [row[2:-2].split(" | ") for row in re.findall(r"^\| .* \|$", part, re.MULTILINE)[2:]]
         column = 2 if heading == "Questions" else 1
@@ -72,7 +72,7 @@ class Acceptance:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Answers by the question, with `N` for numbers that depend on the machine."""
+        """Return the answers by their questions, with `N` for numbers that depend on the machine."""
         return {
             text: re.sub(r"\b\d+(\.\d)? (s|a second)\b", r"N \2", answer)
             for text, answer in self.rows("Facts").items()

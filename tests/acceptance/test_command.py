@@ -1,4 +1,4 @@
-"""The command, where it does not try anything."""
+"""Acceptance command without a whole run."""
 
 import re
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("handlers")
 def test_a_plan_sends_nothing(
     acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--plan` says where and what, and needs no key."""
+    """`--plan` describes the run without a key."""
     before = len(acceptance.platform.state()["requests"])
     assert acceptance.main(monkeypatch, "--plan", ZEROKIE_API_KEY="", ACCEPTANCE_DOMAIN="example.org") == 0
     said = capsys.readouterr().out
@@ -31,22 +31,24 @@ MISSING = [
 ]
 
 
-def test_a_run_that_could_not_begin_says_why(
+def test_a_run_that_cannot_start_explains_why(
     acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says what is missing, and nothing is created."""
+    """The error names the missing setting, and nothing is created."""
     for env, what in MISSING:
         assert acceptance.main(monkeypatch, **env) == COULD_NOT_RUN
         assert what in capsys.readouterr().out
     assert acceptance.apps() == ["production"]
 
 
-def test_a_sweep_deletes_leftovers_only(
+def test_a_sweep_deletes_only_leftovers(
     acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exactly the names of such apps, older than an hour."""
+    """It deletes only acceptance apps that are more than an hour old."""
     leftover = old()
-    names = [name for name in others() if re.fullmatch("zk[a-z0-9-]*", name)]  # the platform takes no others
+    names = [
+        name for name in others() if re.fullmatch("zk[a-z0-9-]*", name)
+    ]  # The platform rejects other names.
     for name in (*names, leftover):
         acceptance.platform.create(name)
     assert acceptance.main(monkeypatch, "--sweep") == 0

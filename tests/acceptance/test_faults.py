@@ -1,4 +1,4 @@
-"""For each promise something that breaks it: the report says *broken* in that row, and in no other."""
+"""Faults that break each promise in the report."""
 
 import io
 import sys
@@ -20,7 +20,7 @@ def refused(method: str, path: str, status: int = 400, **fields: Any) -> dict[st
 
 
 def believed(method: str, path: str, status: int, body: str = "", **fields: Any) -> dict[str, Any]:
-    """A success that has no effect."""
+    """A success without an effect."""
     return refused(method, path, status, body=body, **fields)
 
 
@@ -31,8 +31,8 @@ FAULTS = {
     "deploy_changed_files": believed(DELETE, "/files/old.html", 204, times=None),
     "deploy_awkward_names": refused(PUT, "/files/_zerokie/"),  # before any file: the next promise is kept
     "dry_run": refused(GET, "/files$"),
-    "keep_foreign_file": refused(PUT, "/files/kept.txt"),
-    "refuse_foreign_file": refused(GET, "/files$"),
+    "keep_unmanaged_file": refused(PUT, "/files/kept.txt"),
+    "refuse_unmanaged_file": refused(GET, "/files$"),
     "refuse_other_repository": refused(GET, "/files$"),
     "health_check": refused(GET, "^/_apps/.*/health.txt", 500, times=None),
     "deploy_large_file": refused(PUT, "/files/large.bin"),
@@ -50,11 +50,11 @@ FAULTS = {
     "roll_back": refused(POST, "/deploy$", skip=1, times=None),
     "refuse_wrong_key": refused(GET, "^/v1/apps/", skip=1),
 }
-"""By the promise's name: a fault that is there while it is tried."""
+"""A fault for each promise, by the promise's name."""
 
 
 class Watcher(io.StringIO):
-    """Makes the fault when the promise is tried, and ends it when the next one is."""
+    """Starts a fault with its promise, and ends it with the next promise."""
 
     def __init__(self, platform: Platform, promise: str, fault: dict[str, Any]) -> None:
         super().__init__()
@@ -68,17 +68,17 @@ class Watcher(io.StringIO):
         return super().write(text)
 
 
-def test_all_promises_have_a_fault() -> None:
-    """A promise that nothing can break says nothing."""
+def test_each_promise_has_a_fault() -> None:
+    """A promise that can't be broken would be useless."""
     assert list(FAULTS) == [step.__name__ for step in (*SITE_STEPS, *CONTAINER_STEPS, *LAST_STEPS)]
 
 
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_breaks_its_promise(
+def test_a_fault_breaks_only_its_promise(
     acceptance: Acceptance, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """And no other one."""
+    """The report shows *broken* for this promise only."""
     said = Watcher(acceptance.platform, promises()[name].text, FAULTS[name])
     monkeypatch.setattr(sys, "stdout", said)
     arguments = [] if name in {step.__name__ for step in CONTAINER_STEPS} else ["--static-only"]

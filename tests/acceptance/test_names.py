@@ -1,4 +1,4 @@
-"""Which apps may be touched."""
+"""Names of the apps that a run may touch."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ def old() -> str:
 
 
 def others() -> list[str]:
-    """Names that a run must not touch, at this moment."""
+    """Return names that a run must not touch at this moment."""
     return [
         "zk-acceptance",
         "production",
@@ -35,8 +35,8 @@ def others() -> list[str]:
     ]
 
 
-def test_names_of_this_run_are_its_own() -> None:
-    """As many as are wanted, each 30 characters long, and no two the same."""
+def test_new_names_are_unique_and_allowed() -> None:
+    """Each name has 30 characters."""
     names = [new_name() for _ in range(100)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"zk-acceptance-[0-9]{10}-[a-z0-9]{5}", name) for name in names)
@@ -45,15 +45,15 @@ def test_names_of_this_run_are_its_own() -> None:
     assert leftovers(names) == []
 
 
-def test_names_of_others_are_left_alone() -> None:
-    """They may not be touched."""
+def test_names_of_other_apps_are_refused() -> None:
+    """A run can't touch them."""
     for name in others():
         with pytest.raises(ForbiddenAppError):
             require_own(name)
 
 
-def test_leftovers_are_known_by_name() -> None:
-    """Exactly such names, and older than an hour."""
+def test_leftovers_are_recognized_by_name() -> None:
+    """Only acceptance apps that are more than an hour old are leftovers."""
     leftover = old()
     assert leftovers([*others(), leftover]) == [leftover]
     assert require_own(leftover) == leftover

@@ -1,4 +1,4 @@
-"""The report names the dialect that a platform speaks."""
+"""API variants of a platform in the report."""
 
 from contextlib import closing
 
@@ -13,7 +13,7 @@ from tests.acceptance.conftest import Acceptance
 from tests.support.platform import API_KEY
 
 PROVOKED = {"domain-attached"}
-"""Only a whole run with a domain asks."""
+"""The answer requires a whole run with a domain."""
 IMAGES = {"updated-at", "image", "deploying", "before-deploying", "deploy-answer"}
 READABLE = {("url", "https"), ("url", "late")}
 
@@ -30,16 +30,16 @@ def answers(*, images: bool) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_sandbox_has_the_answers_that_the_report_names() -> None:
-    """The sandbox has more: questions that plain requests can't answer."""
+def test_the_sandbox_and_the_report_have_the_same_answers() -> None:
+    """The sandbox has more variants, because plain requests can't find all of them."""
     for name, question in open_questions().items():
         assert set(question.known.values()) <= set(QUESTIONS[name].answers)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "answer"), answers(images=False))
-def test_each_answer_of_a_site_is_seen(acceptance: Acceptance, name: str, answer: str) -> None:
-    """Each answer is seen as such, and no other question has another answer than before."""
+def test_the_report_shows_each_answer_of_a_site(acceptance: Acceptance, name: str, answer: str) -> None:
+    """The report shows this answer, and the answers to all other questions stay the same."""
     acceptance.platform.speak(**{name: answer})
     report, app = Report("", {}, questions := open_questions()), new_name()
     with closing(Platform(acceptance.platform.url, API_KEY)) as platform:
@@ -54,8 +54,8 @@ def test_each_answer_of_a_site_is_seen(acceptance: Acceptance, name: str, answer
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "answer"), answers(images=True))
-def test_each_answer_of_a_container_is_seen(acceptance: Acceptance, name: str, answer: str) -> None:
-    """Each answer is seen as such, and no other question has another answer than before."""
+def test_the_report_shows_each_answer_of_a_container(acceptance: Acceptance, name: str, answer: str) -> None:
+    """The report shows this answer, and the answers to all other questions stay the same."""
     report, app = Report("", {}, questions := open_questions()), new_name()
     created = {"name": app, "image": "nginx:1.27.5-alpine", "port": 80}
     acceptance.platform.client.post("/v1/apps", json=created).raise_for_status()

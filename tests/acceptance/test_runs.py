@@ -1,4 +1,4 @@
-"""Whole runs against the local platform, in real time."""
+"""Whole runs against a sandbox, in real time."""
 
 import signal
 from datetime import timedelta
@@ -30,20 +30,20 @@ FACTS = {
     "The headers of a script": "content-type: text/javascript, cache-control: none",
     "A page comes back byte for byte": "yes",
     "Visitors get a changed page": "N s after finalize",
-    **{f"Uploads, {count} at once": "N a second" for count in AT_ONCE},
+    **{f"{count} parallel uploads": "N a second" for count in AT_ONCE},
     "The deletion of an app": 'gone after N s; DELETE: 204; the first GET: 404 {"error":"app not found"}',
 }
-"""What a report shows of the sandbox, whatever it speaks; `N` are numbers of the machine."""
+"""The facts of a sandbox with any API variants. `N` is a number that depends on the machine."""
 
 
 def promised(*groups: tuple[object, ...]) -> set[str]:
-    """The texts of promises."""
+    """Return the texts of promises."""
     texts = promises()
     return {texts[step.__name__].text for group in groups for step in group}  # type: ignore[attr-defined]
 
 
 def check_report(acceptance: Acceptance) -> None:
-    """It says what was switched on, and shows neither the key nor anybody else's app."""
+    """Check that the report shows the API variants, but neither the key nor another app."""
     answers = acceptance.answers
     seen = {name: answer for name, answer in answers.items() if not answer.startswith("no answer")}
     assert seen == {name: answer for name, answer in (PLAIN | MIXED).items() if name in seen}
@@ -54,14 +54,14 @@ def check_report(acceptance: Acceptance) -> None:
 
 
 def check_production(acceptance: Acceptance) -> None:
-    """Somebody else's app is as it was, and nothing else is there."""
+    """Check that the other person's app is unchanged, and no other app exists."""
     assert acceptance.apps() == ["production"]
     assert acceptance.platform.stored("production") == {"index.html": b"live"}
     assert acceptance.platform.app("production")["deployments"] == []
 
 
-def test_a_whole_run_finds_nothing_wrong(acceptance: Acceptance) -> None:
-    """All promises hold, and the report names the dialect."""
+def test_all_promises_hold_in_a_whole_run(acceptance: Acceptance) -> None:
+    """The report also names the API variants."""
     acceptance.platform.speak(**MIXED)
     code, said = acceptance.run(ACCEPTANCE_DOMAIN="acceptance.example.org")
     assert code == 0, said
@@ -78,8 +78,8 @@ def test_a_whole_run_finds_nothing_wrong(acceptance: Acceptance) -> None:
     check_production(acceptance)
 
 
-def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
-    """What is set for another deploy sends nothing there. `--static-only` creates no container."""
+def test_the_shells_settings_have_no_effect(acceptance: Acceptance) -> None:
+    """A variable for another deploy sends nothing there. `--static-only` doesn't create a container."""
     site = acceptance.folder / "site"
     site.mkdir()
     env = {"INPUT_APP": "production", "PLUGIN_DIRECTORY": str(site), "ZEROKIE_TAKE_OVER": "true"}
@@ -93,8 +93,8 @@ def test_inputs_of_the_shell_do_not_count(acceptance: Acceptance) -> None:
     check_production(acceptance)
 
 
-def test_ctrl_c_cleans_up(acceptance: Acceptance) -> None:
-    """In the middle of a deploy: its apps are deleted, and there is a report."""
+def test_ctrl_c_deletes_the_runs_apps(acceptance: Acceptance) -> None:
+    """During a deploy, Ctrl-C deletes the apps and writes a report."""
     process = acceptance.start("--static-only")
     acceptance.until(process, promises()["deploy_same_files"].text)
     for _ in range(2):  # people press it more than once
@@ -107,12 +107,12 @@ def test_ctrl_c_cleans_up(acceptance: Acceptance) -> None:
     check_production(acceptance)
 
 
-def test_a_sweep_deletes_what_a_killed_run_left(
+def test_a_sweep_deletes_the_apps_of_a_killed_run(
     acceptance: Acceptance,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What a killed run leaves, a sweep deletes, but not before an hour is over."""
+    """The sweep keeps them for an hour."""
     acceptance.platform.create("zk-acceptance")
     process = acceptance.start("--static-only")
     acceptance.until(process, promises()["deploy_same_files"].text)

@@ -1,4 +1,4 @@
-"""A real Chromium before the sandbox's page, and a platform in a process of its own."""
+"""A real Chromium, and a sandbox in its own process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """It ends with this package: Playwright keeps an event loop running."""
+    """Start Chromium for this package only, because Playwright keeps an event loop running."""
     with chromium.browser() as program:
         yield program
 
@@ -50,7 +50,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def look(browser: Browser, platform: Platform) -> Look:
-    """Opens the page, as a block; nothing may be wrong in the console, or asked of another host."""
+    """Open the page in a block, and fail for console errors and requests to other hosts."""
 
     @contextmanager
     def look(*, expected: str = "", **options: object) -> Iterator[Page]:
@@ -77,6 +77,6 @@ def look(browser: Browser, platform: Platform) -> Look:
 
 @pytest.fixture
 def start(platform: Platform, tmp_path: Path) -> Iterator[Start]:
-    """Starts deploys of a folder to the app `site`, and leaves none behind."""
+    """Start deploys of a folder to the app `site`, and stop them after the test."""
     with starting(tmp_path) as start:
         yield lambda folder, **more: start(inputs(platform.url, folder, create="true", **more))

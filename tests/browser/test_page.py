@@ -1,4 +1,4 @@
-"""The sandbox's page as people use it: without scripts, on small screens, in the dark."""
+"""The sandbox's page without scripts, on small screens and in dark mode."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SITE = Path(__file__).resolve().parents[2] / "examples" / "site"
 
 
 def shows(page: Page, selector: str, text: str) -> None:
-    """Wait until an element has this text, without loading the page again."""
+    """Wait until an element has this text, without reloading the page."""
     page.locator(selector).filter(has_text=text).first.wait_for()
 
 
@@ -31,7 +31,7 @@ def press(page: Page, button: str, key: str = API_KEY) -> None:
 
 
 def fill(platform: Platform) -> None:
-    """A dozen apps, hundreds of requests, and one of everything that the page can show."""
+    """Create many apps and requests, and everything else that the page can show."""
     for number in range(8):
         app = f"site-{number}"
         platform.create(app)
@@ -53,10 +53,10 @@ def fill(platform: Platform) -> None:
     platform.client.get("/v1/apps/nope")
 
 
-def test_a_deploy_waits_for_the_end_of_an_outage(
+def test_a_deploy_survives_an_outage_from_the_page(
     look: Look, start: Start, platform: Platform, tmp_path: Path
 ) -> None:
-    """The outage is started on the page, in the middle of the uploads; the deploy goes on after it."""
+    """The outage starts during the uploads, and the deploy continues after it."""
     with look() as page:
         page.get_by_label("Milliseconds of latency").fill("100")
         press(page, "Start")
@@ -74,22 +74,22 @@ def test_a_deploy_waits_for_the_end_of_an_outage(
     assert "; retrying" in outcome.log
 
 
-def test_a_page_says_that_the_sandbox_is_gone(look: Look, platform: Platform) -> None:
-    """The page says so wherever one looks at it."""
+def test_the_page_reports_a_stopped_sandbox(look: Look, platform: Platform) -> None:
+    """The message is visible at any scroll position."""
     with look(expected="ERR_") as page:
         platform.stop()
-        shows(page, "#gone", "The sandbox does not answer.")
+        shows(page, "#gone", "The sandbox doesn't respond.")
 
 
 def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
-    """The page is whole as it is served, and its switches work."""
+    """The page is complete, and its switches work."""
     assert start(SITE).wait().code == 0
     with look(java_script_enabled=False, expected="403") as page:
         shows(page, "article", "site")
         shows(page, ".requests tr", "/v1/apps/site/deploy/finalize")
         page.get_by_role("radio", name="Lock").check()
         press(page, "Start", key="wrong")
-        shows(page, "#problem", "That is not the API key.")
+        shows(page, "#problem", "Wrong API key.")
         wrong = page.locator("[aria-invalid]").evaluate_all("fields => fields.map(({name}) => name)")
         assert wrong == ["key"]
         page.get_by_role("radio", name="Lock").check()
@@ -101,7 +101,7 @@ def test_the_page_works_without_scripts(look: Look, start: Start) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_the_page_is_accessible(look: Look, platform: Platform, axe: str, scheme: str, width: int) -> None:
-    """axe-core finds nothing, and nothing is wider than the window."""
+    """axe-core finds no problem, and nothing is wider than the window."""
     fill(platform)
     with look(color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         page.evaluate(axe)

@@ -1,4 +1,4 @@
-"""What the tests in real containers share: an engine, the action's image, a platform on loopback."""
+"""Container engine, image and local platform for tests in real containers."""
 
 import re
 import shutil
@@ -16,13 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "examples" / "site"
 TAG = "localhost/zerokie-action:e2e"
 PUBLISHED = "ghcr.io/your_org/zerokie-action:1"
-"""The image that the examples name."""
+"""The image in the examples."""
 
 UPLOADED = 2
-"""How many files a deploy uploads before it stalls."""
+"""Number of files that a deploy uploads before it stalls."""
 LONGEST_RELEASE = 5.0
 ENGINE = 15.0
-"""Seconds that the engine and its client may take to tidy up on a busy machine."""
+"""Seconds that the engine and its client may need for cleanup on a busy machine."""
 
 _AUTHOR = ("-c", "user.name=e2e", "-c", "user.email=e2e@example.com")
 
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A container engine that answers."""
+    """A working container engine."""
     find_program("docker", from_="install docker or podman")
     answer = call("docker", "info")
     assert answer.code == 0, f"no container engine answers: {answer.log}"
@@ -46,7 +46,7 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The action as GitHub hands it out: the last commit's archive, here with uncommitted changes."""
+    """The action as GitHub provides it, an archive of the last commit with the uncommitted changes."""
     folder = tmp_path_factory.mktemp("archive")
     commit = succeed("git", *_AUTHOR, "stash", "create", folder=ROOT).strip() or "HEAD"
     file = folder.with_suffix(".tar")
@@ -72,14 +72,14 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """A checkout as a CI has it: a site in `dist`."""
+    """A checkout with a site in `dist`."""
     folder = tmp_path / "workspace"
     shutil.copytree(SITE, folder / "dist")
     return folder
 
 
 def commit(folder: Path, host: str) -> str:
-    """Make the folder a repository of a forge. Its only commit, which is returned, has everything in it."""
+    """Make the folder a repository of a code host with one commit of all files, and return the commit."""
     for command in (
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--all"),
@@ -96,17 +96,17 @@ def commit(folder: Path, host: str) -> str:
 
 
 def stall(platform: Platform) -> None:
-    """Let uploads hang, but for the first ones."""
+    """Let all uploads hang except the first ones."""
     platform.fault("hang", method="PUT", path="/files/(?!_zerokie/)", skip=UPLOADED, times=None)
 
 
 def wait_for_stall(platform: Platform) -> None:
-    """Wait until the manifest, some files, and one that hangs have been sent."""
+    """Wait for the manifest, some uploads and a hanging upload."""
     platform.wait_until(lambda: len(platform.requests("PUT", "/files/")) > 1 + UPLOADED)
 
 
 def deployments(platform: Platform, app: str = "site") -> list[dict[str, Any]]:
-    """The app's deployments. Nobody holds its lock."""
+    """Return the app's deployments, and check that its lock is free."""
     state = platform.app(app)
     assert state["lock"] is None
     listed: list[dict[str, Any]] = state["deployments"]

@@ -1,4 +1,4 @@
-"""A container engine, through the command line that people use."""
+"""Container engine through its command line."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended: its exit code, and all that it printed."""
+    """The exit code and the whole output of a program."""
 
     code: int
     log: str
@@ -25,7 +25,7 @@ class Outcome:
 def start(
     *command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Popen[str]:
-    """Start a program without a terminal, which prints into one pipe."""
+    """Start a program without a terminal, with its output in one pipe."""
     return Popen(
         command,
         cwd=folder,
@@ -38,28 +38,28 @@ def start(
 
 
 def wait(program: Popen[str]) -> Outcome:
-    """Wait for its end."""
+    """Wait until the program ends."""
     log, _ = program.communicate(timeout=DEADLINE)
     return Outcome(program.returncode, log)
 
 
 def call(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> Outcome:
-    """Run a program to its end."""
+    """Run a program until it ends."""
     with start(*command, folder=folder, env=env) as program:
         return wait(program)
 
 
 def succeed(*command: str | Path, folder: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a program that must exit with 0. Returns what it printed."""
+    """Run a program, check that it exits with 0, and return its output."""
     done = call(*command, folder=folder, env=env)
     assert done.code == 0, done.log
     return done.log
 
 
 class Container:
-    """A container whose client runs in the foreground, as a CI runner starts it; a `with` block ends it.
+    """A container with its client in the foreground, as CI runners start it. The `with` block ends it.
 
-    It is in the host's network, where the platform listens on loopback.
+    The container uses the host's network, because the platform listens on loopback.
 
     Args:
         image: the image's name.
@@ -92,11 +92,11 @@ class Container:
             self.wait()
 
     def signal(self, signum: signal.Signals) -> None:
-        """Signal the client, which passes it on to the container's first process."""
+        """Send a signal to the client, which forwards it to the container's first process."""
         self._client.send_signal(signum)
 
     def kill(self) -> None:
-        """SIGKILL for everything in the container."""
+        """Kill everything in the container with SIGKILL."""
         call("docker", "kill", "--signal", "KILL", self._name)
 
     def execute(self, *command: str) -> Outcome:
@@ -104,13 +104,13 @@ class Container:
         return call("docker", "exec", self._name, *command)
 
     def wait(self) -> Outcome:
-        """Wait for its end."""
+        """Wait until the container ends."""
         return wait(self._client)
 
 
 def run(
     image: str, *command: str, workspace: Path, env: Mapping[str, str], options: tuple[str, ...] = ()
 ) -> Outcome:
-    """Run a container to its end."""
+    """Run a container until it ends."""
     with Container(image, *command, workspace=workspace, env=env, options=options) as container:
         return container.wait()

@@ -1,4 +1,4 @@
-"""The action in a runner of workflows (nektos/act), and as GitHub's own runner cancels and kills it."""
+"""The action in a workflow runner (nektos/act), and after GitHub's cancel and kill."""
 
 import json
 import re
@@ -49,9 +49,9 @@ runs:
 
 
 class Repository:
-    """A repository whose workflows are examples, and a runner of them.
+    """A repository with the examples as workflows, and a runner for them.
 
-    Artifacts are folders: stand-ins take the place of the pinned actions of others.
+    Artifacts are folders, because stand-ins replace other projects' pinned actions.
 
     Attributes:
         head: its only commit.
@@ -85,7 +85,7 @@ class Repository:
         on: str = RUNNER,
         payload: dict[str, Any] | None = None,
     ) -> str:
-        """Run a workflow, which succeeds. Returns the log."""
+        """Run a workflow, check that it succeeds, and return the log."""
         file = self._code_host / "event.json"
         file.write_text(json.dumps(payload or {}), "utf-8")
         return succeed(
@@ -110,7 +110,7 @@ Open = Callable[..., Repository]
 
 @pytest.fixture
 def repository(image: str, archive: Path, platform: Platform, tmp_path: Path) -> Open:
-    """Makes one. The runner finds the action's image under the name that it would give it."""
+    """Return a function that makes a repository. The runner finds the action's image under its usual name."""
     succeed("docker", "tag", image, f"docker.io/library/{ACTIONS_IMAGE}")
     return partial(Repository, platform, archive, tmp_path)
 
@@ -120,8 +120,8 @@ LATER = """\
 """
 
 
-def test_the_readmes_workflow_makes_a_site_live(repository: Open, platform: Platform) -> None:
-    """In a repository that has nothing else; later steps read the outputs, and post has nothing to do."""
+def test_the_readmes_workflow_deploys_a_site(repository: Open, platform: Platform) -> None:
+    """The repository contains nothing else. Later steps read the outputs, and the post step does nothing."""
     site = repository(deploy=LATER)
 
     log = site.run("deploy", "push")
@@ -133,8 +133,8 @@ def test_the_readmes_workflow_makes_a_site_live(repository: Open, platform: Plat
     assert API_KEY not in log
 
 
-def test_a_preview_comes_and_goes_with_the_pull_request(repository: Open, platform: Platform) -> None:
-    """Created when it is opened, with a deployment on the pull request; deleted when it is closed."""
+def test_a_preview_exists_while_its_pull_request_is_open(repository: Open, platform: Platform) -> None:
+    """Opening creates the app and a deployment. Closing deletes the app."""
     previews, host = repository(**{"preview": "", "preview-cleanup": ""}), CodeHost(states={12: "closed"})
     head = {"sha": "c0ffee", "repo": {"full_name": "example/site"}}
     event = {"number": 12, "pull_request": {"number": 12, "head": head}}
@@ -164,7 +164,7 @@ def test_a_preview_comes_and_goes_with_the_pull_request(repository: Open, platfo
 
 
 class Step:
-    """A step as the runner starts it: inputs keep their dashes, and there are files for the answers."""
+    """A step like the runner's, with dashes in the names of inputs, and with files for the outputs."""
 
     def __init__(self, image: str, platform: Platform, workspace: Path) -> None:
         self._image, self._platform, self._workspace = image, platform, workspace
@@ -185,20 +185,20 @@ class Step:
 
     @contextmanager
     def stalled(self) -> Iterator[Container]:
-        """The step, whose deploy stalls in its uploads."""
+        """Start the step, and wait until its uploads stall."""
         stall(self._platform)
         with Container(self._image, workspace=self._workspace, env=self._env) as container:
             wait_for_stall(self._platform)
             yield container
 
     def post(self) -> Outcome:
-        """The post step, which gets the state that the step left."""
+        """Run the post step with the saved state."""
         state = {f"STATE_{name}": value for name, value in self.answers("STATE").items()}
         options = ("--entrypoint=zerokie-cleanup",)
         return run(self._image, workspace=self._workspace, env=self._env | state, options=options)
 
     def answers(self, name: str) -> dict[str, str]:
-        """What it wrote into one of the files."""
+        """Return the content of one of the step's files."""
         return file_command((self._files / name).read_text("utf-8"))
 
 
@@ -207,8 +207,8 @@ def step(image: str, platform: Platform, workspace: Path) -> Step:
     return Step(image, platform, workspace)
 
 
-def test_a_cancel_in_mid_upload_releases_the_lock(step: Step, platform: Platform) -> None:
-    """Process 1 releases the lock with true counts, long before GitHub's SIGTERM; post has nothing to do."""
+def test_a_cancel_during_uploads_releases_the_lock(step: Step, platform: Platform) -> None:
+    """Process 1 releases the lock with true counts before GitHub's SIGTERM, so the post step does nothing."""
     with step.stalled() as container:
         told = time.time()
         container.signal(signal.SIGINT)
@@ -227,8 +227,8 @@ def test_a_cancel_in_mid_upload_releases_the_lock(step: Step, platform: Platform
     assert len(deployments(platform)) == 1
 
 
-def test_post_after_a_kill_releases_the_lock(step: Step, platform: Platform) -> None:
-    """It releases the lock with what GitHub kept of the state, and says so."""
+def test_the_post_step_releases_the_lock_after_a_kill(step: Step, platform: Platform) -> None:
+    """It uses GitHub's saved state, and logs the release."""
     with step.stalled() as container:
         container.kill()
         assert container.wait().code == 128 + signal.SIGKILL

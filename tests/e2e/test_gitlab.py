@@ -1,4 +1,4 @@
-"""The component in a runner of pipelines (gitlab-ci-local), and as GitLab's own cancels and kills it."""
+"""The component in a pipeline runner (gitlab-ci-local), and after GitLab's cancel and kill."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ COMPONENT = "component: $CI_SERVER_FQDN/<YOUR_GROUP>/zerokie-action/deploy@1"
 
 
 def save_pipeline(repository: Path, example: str, image: str, added: str) -> None:
-    """Make an example the repository's pipeline, with the component and the image of this checkout."""
+    """Use an example as the pipeline, with the component and image of this checkout."""
     text = (ROOT / "examples" / "gitlab" / example).read_text("utf-8")
     text = text.replace(COMPONENT, "local: templates/deploy.yml").replace('"123"', f'"{PROJECT}"')
     text = re.sub(r"^( +)inputs:\n", rf"\g<0>\1  action-image: {image}\n", text, flags=re.MULTILINE)
@@ -32,7 +32,7 @@ def save_pipeline(repository: Path, example: str, image: str, added: str) -> Non
 
 
 def run_jobs(repository: Path, platform: Platform, *jobs: str, **variables: object) -> str:
-    """Run the pipeline, or some of its jobs, in the host's network. They succeed. Returns the log."""
+    """Run jobs of the pipeline in the host's network, check that they succeed, and return the log."""
     runner = find_program("gitlab-ci-local", from_="install the tools in .ci/package.json")
     find_program("rsync", from_="gitlab-ci-local copies the repository with it")
     project = {"ZEROKIE_API_URL": platform.url, "ZEROKIE_API_KEY": API_KEY, "CI_PROJECT_ID": PROJECT}
@@ -50,8 +50,8 @@ check:
 """
 
 
-def test_the_readmes_pipeline_makes_a_site_live(image: str, platform: Platform, tmp_path: Path) -> None:
-    """In a project that has nothing else; later jobs read the address, and after_script has nothing to do."""
+def test_the_readmes_pipeline_deploys_a_site(image: str, platform: Platform, tmp_path: Path) -> None:
+    """The project contains nothing else. Later jobs read the address, and after_script does nothing."""
     repository = tmp_path / "repository"
     repository.mkdir()
     save_pipeline(repository, "component.yml", image, CHECK % image)
@@ -77,12 +77,12 @@ default:
 """
 
 
-def test_a_review_app_comes_and_goes_with_the_merge_request(
+def test_a_review_app_exists_while_its_merge_request_is_open(
     image: str, platform: Platform, workspace: Path
 ) -> None:
-    """Created by its pipeline, with a comment; removed by the job that GitLab runs when it is closed.
+    """The pipeline creates it with a comment, and GitLab's stop job deletes it.
 
-    The project's defaults are not for the component's jobs: no `npm` is in its image.
+    The project's defaults don't affect the component's jobs, because its image lacks `npm`.
     """
     save_pipeline(workspace, "review.yml", image, DEFAULT)
     commit(workspace, "gitlab.com")
@@ -110,7 +110,7 @@ def test_a_review_app_comes_and_goes_with_the_merge_request(
 
 
 class Job:
-    """The component's job: its script goes through a shell, which is the container's first process."""
+    """The component's job, whose script runs in a shell as the container's first process."""
 
     def __init__(self, image: str, platform: Platform, workspace: Path) -> None:
         self._image, self._platform, self._workspace = image, platform, workspace
@@ -119,14 +119,14 @@ class Job:
 
     @contextmanager
     def stalled(self) -> Iterator[Container]:
-        """The script, whose deploy stalls in its uploads."""
+        """Start the script, and wait until its uploads stall."""
         stall(self._platform)
         with self._start("script") as container:
             wait_for_stall(self._platform)
             yield container
 
     def after_script(self) -> Outcome:
-        """What GitLab runs in any case."""
+        """Run the script that GitLab always runs after the job."""
         with self._start("after_script") as container:
             return container.wait()
 
@@ -144,8 +144,8 @@ def job(image: str, platform: Platform, workspace: Path) -> Job:
     return Job(image, platform, workspace)
 
 
-def test_a_cancel_in_mid_upload_releases_the_lock(job: Job, platform: Platform, workspace: Path) -> None:
-    """SIGTERM goes to all processes but the first: the deploy releases the lock with true counts."""
+def test_a_cancel_during_uploads_releases_the_lock(job: Job, platform: Platform, workspace: Path) -> None:
+    """SIGTERM reaches all processes except the first, and the deploy releases the lock with true counts."""
     with job.stalled() as container:
         container.execute("sh", "-c", "kill -TERM -1")
         deploy = container.wait()
@@ -159,8 +159,8 @@ def test_a_cancel_in_mid_upload_releases_the_lock(job: Job, platform: Platform, 
     assert len(deployments(platform)) == 1
 
 
-def test_after_script_after_a_kill_releases_the_lock(job: Job, platform: Platform) -> None:
-    """It releases the lock with what the deploy noted in the checkout, and says so."""
+def test_after_script_releases_the_lock_after_a_kill(job: Job, platform: Platform) -> None:
+    """It uses the deploy's state file in the checkout, and logs the release."""
     with job.stalled() as container:
         container.kill()
         assert container.wait().code == 128 + signal.SIGKILL

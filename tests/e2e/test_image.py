@@ -1,4 +1,4 @@
-"""What is in the image, and what is not."""
+"""Contents of the image."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from tests.e2e.engine import run, succeed
 PACKAGES = "/opt/zerokie/lib/python3.13/site-packages"
 
 
-def test_the_image_has_the_locked_packages_and_no_others(image: str, workspace: Path) -> None:
-    """The environment holds what requirements.txt lists for this platform, and the action: no pip."""
+def test_the_image_contains_only_the_locked_packages(image: str, workspace: Path) -> None:
+    """The environment contains this platform's packages from requirements.txt and the action, but not pip."""
     locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
     seen = run(image, "sh", "-c", f"cd {PACKAGES} && ls -d *.dist-info", env={}, workspace=workspace)
     listed = seen.log.split()
@@ -20,8 +20,8 @@ def test_the_image_has_the_locked_packages_and_no_others(image: str, workspace: 
     assert installed >= set(locked)
 
 
-def test_bytecode_is_never_checked(image: str, workspace: Path) -> None:
-    """Python neither compares what a run loads with its source, nor compiles it again."""
+def test_python_never_checks_bytecode(image: str, workspace: Path) -> None:
+    """A run neither compares the bytecode with its source nor compiles it again."""
     look = """
 import pathlib, sys, zerokie_action.run, zerokie_action.cleanup
 files = [module.__cached__ for module in sys.modules.values() if getattr(module, "__cached__", None)]
@@ -33,10 +33,10 @@ print(len(files), {file for file in files if pathlib.Path(file).read_bytes()[4:8
     assert checked == "set()"
 
 
-def test_an_archive_built_from_nothing_gives_the_same_layers(image: str, archive: Path) -> None:
-    """The same input ends in the same bytes: nobody has to trust the builder.
+def test_a_build_of_the_archive_has_the_same_layers(image: str, archive: Path) -> None:
+    """The same input gives the same bytes, so users don't have to trust the builder.
 
-    GitHub builds the action from an archive, without what `.gitattributes` leaves out; people start there.
+    GitHub builds the action from an archive without the files that `.gitattributes` excludes.
     """
     assert not (archive / "tests").exists()
     again = f"{image}-again"

@@ -1,4 +1,4 @@
-"""The image in any place that runs containers."""
+"""The image on any system that runs containers."""
 
 import json
 import re
@@ -23,8 +23,8 @@ from tests.support.platform import API_KEY, Platform, contents
 REPORTS = {"OUTPUT_FILE": "result.json", "DOTENV_FILE": "deploy.env", "SUMMARY_FILE": "summary.md"}
 
 
-def test_the_readmes_command_makes_a_site_live(image: str, platform: Platform, workspace: Path) -> None:
-    """The site equals the folder, and all reports tell of it."""
+def test_the_readmes_command_deploys_a_site(image: str, platform: Platform, workspace: Path) -> None:
+    """The site equals the folder, and all reports describe the deploy."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (command,) = re.findall(r"^docker run (?:.*\\\n)*.*", readme, re.MULTILINE)
     reports = "".join(f" -e ZEROKIE_{name}={file}" for name, file in REPORTS.items())
@@ -61,7 +61,7 @@ def start_script(image: str, platform: Platform, workspace: Path) -> Popen[str]:
 
 
 def test_a_cancel_of_the_script_releases_the_lock(image: str, platform: Platform, workspace: Path) -> None:
-    """A CI signals the script alone: it passes that on, waits for the container, and then cleans up."""
+    """A CI signals only the script, which forwards the signal, waits for the container and cleans up."""
     script = start_script(image, platform, workspace)
     told = time.monotonic()
     script.terminate()
@@ -76,7 +76,7 @@ def test_a_cancel_of_the_script_releases_the_lock(image: str, platform: Platform
 
 
 def test_the_script_cleans_up_after_a_kill(image: str, platform: Platform, workspace: Path) -> None:
-    """After a SIGKILL for its container it releases the lock, and ends as the container did."""
+    """After a SIGKILL of its container, it releases the lock and returns the container's exit code."""
     script = start_script(image, platform, workspace)
     (container,) = succeed("docker", "ps", "--quiet", "--filter", f"ancestor={image}").split()
     succeed("docker", "kill", container)
@@ -91,7 +91,7 @@ def test_the_script_cleans_up_after_a_kill(image: str, platform: Platform, works
 
 
 def test_modules_of_the_checkout_are_not_run(image: str, platform: Platform, workspace: Path) -> None:
-    """A job's PYTHONPATH is for its own programs; the action's has the key."""
+    """The job's PYTHONPATH has no effect on the action, because the action has the key."""
     for name in ("httptools.py", "http/__init__.py", "sitecustomize.py"):
         (workspace / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / "src" / name).write_text("raise SystemExit(77)")
@@ -102,10 +102,10 @@ def test_modules_of_the_checkout_are_not_run(image: str, platform: Platform, wor
     assert platform.site("site") == contents(workspace / "dist")
 
 
-def test_any_user_deploys_without_home_on_a_read_only_file_system(
+def test_any_user_can_deploy_without_home_on_a_read_only_file_system(
     image: str, platform: Platform, workspace: Path
 ) -> None:
-    """Kubernetes and Jenkins run images so; nothing outside the workspace is written."""
+    """Kubernetes and Jenkins run images like this. The deploy writes only in the workspace."""
     options = ("--user=12345:12345", "--read-only", "--entrypoint=env")
     env = platform.inputs(app="site", directory="dist", create="true")
     deploy = run(image, "--unset=HOME", "zerokie-deploy", env=env, workspace=workspace, options=options)
@@ -114,8 +114,8 @@ def test_any_user_deploys_without_home_on_a_read_only_file_system(
     assert platform.site("site") == contents(workspace / "dist")
 
 
-def test_jenkins_runs_commands_beside_cat(image: str, platform: Platform, workspace: Path) -> None:
-    """Jenkins starts the image with `cat` under a user of the host and executes the steps beside it."""
+def test_jenkins_can_run_commands_next_to_cat(image: str, platform: Platform, workspace: Path) -> None:
+    """Jenkins starts the image with `cat` as a user of the host, and executes the steps in it."""
     env = platform.inputs(app="site", directory="dist", create="true")
     options = ("--user=1000:1000", "--tty")
     with Container(image, "cat", env=env, workspace=workspace, options=options) as agent:

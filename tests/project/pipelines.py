@@ -1,4 +1,4 @@
-"""The examples as GitHub and GitLab read them, with the values of an event."""
+"""The examples as GitHub and GitLab read them for an event."""
 
 import re
 import subprocess
@@ -18,9 +18,10 @@ _WORDS |= {word: word for word in ("==", "!=", "(", ")")}
 
 
 def evaluate(expression: str, values: Mapping[str, object]) -> object:
-    """An expression of GitHub's or a rule of GitLab's; names that have no value here are null.
+    """Evaluate an expression of GitHub or a rule of GitLab. Names without a value are null.
 
-    As in Python, `a && b` and `a || b` are one of the operands. GitHub's names have dots, GitLab's a `$`.
+    As in Python, `a && b` and `a || b` return one of the operands. GitHub's names have dots, and GitLab's a
+    `$`.
     """
 
     def translate(token: str) -> str:
@@ -40,18 +41,18 @@ def workflow(name: str) -> dict[str, Any]:
 
 
 def triggers(name: str) -> Any:
-    """What follows `on`, which is true to YAML."""
+    """Return the value of `on`, which YAML reads as true."""
     return {str(key): value for key, value in workflow(name).items()}["True"]
 
 
 def step(job: Mapping[str, Any], given: str = "YOUR_ORG/zerokie-action@v1") -> dict[str, Any]:
-    """The step with this `id` or `uses`, by default the action's."""
+    """Return the step with this `id` or `uses`, by default the action's step."""
     (found,) = [step for step in job["steps"] if given in {step.get("id"), step.get("uses")}]
     return dict(found)
 
 
 def fill(text: object, values: Mapping[str, object]) -> str:
-    """A value of a step, as GitHub hands it over."""
+    """Return a step's value as GitHub passes it."""
 
     def show(value: object) -> str:
         return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
@@ -62,7 +63,7 @@ def fill(text: object, values: Mapping[str, object]) -> str:
 
 
 def inputs(job: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, str]:
-    """What the action's step gives to it, by the names of fields."""
+    """Return the inputs of the action's step, by the names of fields."""
     return {name.replace("-", "_"): fill(value, values) for name, value in step(job)["with"].items()}
 
 
@@ -70,7 +71,7 @@ def inputs(job: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, st
 
 
 def pipeline(*names: str) -> dict[str, dict[str, Any]]:
-    """The jobs of examples that are used together, those of the component included, by their names."""
+    """Return the jobs of examples that belong together, including the component's jobs, by their names."""
     jobs: dict[str, dict[str, Any]] = {}
     for name in names:
         document = yaml.safe_load((EXAMPLES / "gitlab" / name).read_text("utf-8"))
@@ -90,7 +91,7 @@ def pipeline(*names: str) -> dict[str, dict[str, Any]]:
 
 
 def jobs_of(jobs: Mapping[str, Mapping[str, Any]], **variables: str) -> set[str]:
-    """The names of the jobs that a pipeline with these variables has."""
+    """Return the names of the jobs in a pipeline with these variables."""
 
     def runs(rules: list[dict[str, str]]) -> bool:
         matching = [rule for rule in rules if evaluate(rule["if"], variables)]
@@ -107,7 +108,7 @@ def jobs_of(jobs: Mapping[str, Mapping[str, Any]], **variables: str) -> set[str]
 
 
 def commands(folder: Path, **scripts: str) -> dict[str, str]:
-    """An environment in which these commands are shell scripts; `calls` has each call of one."""
+    """Create an environment with shell scripts as these commands. `calls` records each call."""
     programs = folder / "programs"
     programs.mkdir()
     for name, script in scripts.items():
@@ -118,7 +119,7 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
 
 
 def bash(script: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a script as a runner does, with nothing but this in its environment."""
+    """Run a script like a runner, with only these variables in its environment."""
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=folder,

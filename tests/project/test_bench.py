@@ -1,4 +1,4 @@
-"""The benchmark works: what it measures is another matter, and no test's."""
+"""The benchmark runs."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_case_of_the_benchmark_runs(case: str) -> None:
-    """The command measures a small version of it, and prints its tables."""
+    """The command measures a small version of the case, and prints its tables."""
     command = [sys.executable, "-m", "bench", "--quick", "--only", case]
     tables = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert tables.startswith(f"`python -m bench --quick --only {case}` with zerokie-action ")

@@ -1,4 +1,4 @@
-"""The GitLab component: what it passes on is what somebody has set, and nothing else."""
+"""Values that the GitLab component passes to the action."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from zerokie_action.inputs.settings import input_name
 
 NOT_INPUTS = {
     "operation",  # each of the jobs has its own
-    "api_key",  # secrets are CI/CD variables: inputs can be read in the pipeline's configuration
+    "api_key",  # Secrets are CI/CD variables, because inputs are visible in the configuration.
     "registry_password",
     "github_token",
     "gitlab_token",
-    "preview_environment",  # GitLab has environments of its own
+    "preview_environment",  # GitLab has its own environments.
     "dotenv_file",  # the job's artifacts name them
     "annotations_file",
-    "state_file",  # GitLab has a default that the cleanup knows
+    "state_file",  # The cleanup uses the same default on GitLab.
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
 OF_THE_STOP_JOB = [
@@ -39,7 +39,7 @@ ONE_LINE = st.sampled_from(IN_YAML) | st.text(
 
 
 def as_input(field: str, text: str) -> object:
-    """A value of the type that the component declares."""
+    """Return a value of the input's declared type."""
     kind = component_inputs()[input_name(field)].get("type", "string")
     if kind == "boolean":
         return VALUES[field][1]
@@ -51,7 +51,7 @@ def test_inputs_that_the_component_lacks_are_listed() -> None:
 
 
 def inputs(job: str, folder: Path, given: dict[str, object]) -> dict[str, str]:
-    """The inputs that a job's script hands to `zerokie-deploy`."""
+    """Return the inputs that a job's script passes to `zerokie-deploy`."""
     env = passed_on(component(**given)[job], folder)
     return {name: text for name, text in env.items() if name.startswith("INPUT_") and text}
 
@@ -67,8 +67,10 @@ def inputs(job: str, folder: Path, given: dict[str, object]) -> dict[str, str]:
         ("zerokie-deploy-stop", OF_THE_STOP_JOB, {"INPUT_OPERATION": "destroy"}),
     ],
 )
-def test_what_is_set_is_passed_on(job: str, fields: list[str], own: dict[str, str], tmp_path: Path) -> None:
-    """And nothing else, so that a `ZEROKIE_` variable counts; the stop job has its own inputs."""
+def test_the_component_passes_on_only_given_inputs(
+    job: str, fields: list[str], own: dict[str, str], tmp_path: Path
+) -> None:
+    """A `ZEROKIE_` variable therefore replaces a missing input. The stop job has its own inputs."""
     assert inputs(job, tmp_path, {"app": "007"}) == own | {"INPUT_APP": "007"}
     texts = {field: VALUES[field][0] for field in FIELDS}
     given = {field: as_input(field, text) for field, text in texts.items()}
@@ -80,15 +82,15 @@ def test_what_is_set_is_passed_on(job: str, fields: list[str], own: dict[str, st
     assert inputs(job, tmp_path, given) == own | expected
 
 
-def test_lists_are_passed_on_one_item_a_line(tmp_path: Path) -> None:
-    """One item a line, whatever characters are in it."""
+def test_a_list_is_passed_on_with_one_item_per_line(tmp_path: Path) -> None:
+    """The items can contain any characters."""
     patterns = ["/uploads/", "a b/", "\\#one", r"\,", 'quote"d', "it's", "<&>", "größe: *", "%s"]
     env = passed_on(component(app="site", keep=patterns)["zerokie-deploy"], tmp_path)
     assert env["INPUT_KEEP"].splitlines() == patterns
 
 
 def test_an_unreadable_list_deploys_nothing(tmp_path: Path) -> None:
-    """For example with a variable that GitLab expands to a quotation mark: nothing is deployed without it."""
+    """A list is unreadable if GitLab expands a variable in it to a quotation mark."""
     job = component(app="site", keep=["$NAME/"])["zerokie-deploy"]
     assert passed_on(job, tmp_path, NAME="a")["INPUT_KEEP"] == "a/"
     (tmp_path / "seen").unlink()
@@ -111,8 +113,8 @@ LINES = [
 
 @settings(max_examples=25)
 @given(st.fixed_dictionaries(dict.fromkeys(FREE, ONE_LINE)))
-def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
-    """In each free input, whatever it means in YAML: both jobs have it, and are as usual in all else."""
+def test_a_free_input_accepts_any_line(texts: dict[str, str]) -> None:
+    """YAML syntax in the value has no effect. Both jobs get the value, and stay the same otherwise."""
     for name, job in component(app="site", **texts).items():
         usual = USUAL[name]["variables"]
         told = {f"INPUT_{field.upper()}": text for field, text in texts.items()}
@@ -121,7 +123,7 @@ def test_any_line_is_taken_as_it_is(texts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["app", "environment", "auto_stop_in", "stage", "action_image"])
 def test_a_name_with_a_quote_creates_no_pipeline(name: str) -> None:
-    """GitLab names the input, and creates no pipeline; `$NAME` is a name."""
+    """GitLab rejects the input by its name. `$NAME` is a valid name."""
     for text in ('a"b', "a\\b", "a\nb", ""):
         with pytest.raises(InvalidInputError, match=name.replace("_", "-")):
             component(**{"app": "site", name: text})
@@ -129,8 +131,8 @@ def test_a_name_with_a_quote_creates_no_pipeline(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_any_line_in_a_free_input_is_deployed(line: str, world: World, tmp_path: Path) -> None:
-    """It names a folder, and as the page's own text it is a health check."""
+def test_any_line_in_a_free_input_can_be_deployed(line: str, world: World, tmp_path: Path) -> None:
+    """The line is the name of a folder, and the text of a health check."""
     told = line.replace("$$", "$").strip()
     folder = tmp_path / (told or "dist")
     folder.mkdir(exist_ok=True)
@@ -144,13 +146,15 @@ def test_any_line_in_a_free_input_is_deployed(line: str, world: World, tmp_path:
 
 
 def test_modules_of_the_checkout_are_not_run(tmp_path: Path) -> None:
-    """The job runs in one, with the key in its environment."""
+    """The job runs in a checkout, with the key in its environment."""
     (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
     assert passed_on(component(app="site", keep=["/a/"])["zerokie-deploy"], tmp_path)["INPUT_KEEP"] == "/a/"
 
 
-def test_reports_of_the_checkout_are_removed_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are gone before Python starts, so that a job that dies early reports nothing."""
+def test_old_reports_in_the_checkout_are_removed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script removes them before it starts Python, so that a job that dies early has no reports."""
     monkeypatch.chdir(tmp_path)
     for name in ("zerokie.env", "zerokie-annotations.json"):
         Path(name).write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")

@@ -1,4 +1,4 @@
-"""What the image and the package depend on: hashed, available for every platform, free to pass on."""
+"""Dependencies of the image and the package."""
 
 import json
 import os
@@ -21,13 +21,13 @@ PYTHONS = {"cp311", "cp312", "cp313", "cp314"}
 
 _REQUIREMENTS = re.sub(r"\\\n", "", (ROOT / "requirements.txt").read_text("utf-8"))
 PINNED = dict(re.findall(r"^([a-z0-9-]+)==(.+)$", _REQUIREMENTS, re.MULTILINE))
-"""What is pinned, by name: the version, and all that is said about it."""
+"""The version and all other data of each pinned package, by its name."""
 LOCKED = {found["name"]: found for found in tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]}
 
 
 @pytest.mark.parametrize("name", PINNED)
 def test_wheels_exist_for_every_platform(name: str) -> None:
-    """Nothing is compiled: neither in the image, nor where people install the package."""
+    """Neither the image nor users' installations have to compile a package."""
     wheels = [wheel["url"].rsplit("/")[-1] for wheel in LOCKED[name]["wheels"]]
     if any(wheel.endswith("-none-any.whl") for wheel in wheels):
         return
@@ -37,7 +37,7 @@ def test_wheels_exist_for_every_platform(name: str) -> None:
 
 
 def licence(package: metadata.PackageMetadata) -> str:
-    """What a package says about its licence, as an SPDX expression."""
+    """Return a package's license as an SPDX expression."""
     said = package.json
     if "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)" in said.get("classifier", ()):
         return "MPL-2.0"  # pathspec says it nowhere else
@@ -45,8 +45,8 @@ def licence(package: metadata.PackageMetadata) -> str:
 
 
 @pytest.mark.parametrize("name", PINNED)
-def test_licences_allow_the_image(name: str) -> None:
-    """Everybody may use and pass on the image, also in a closed product."""
+def test_licenses_allow_the_image(name: str) -> None:
+    """Anyone can use and redistribute the image, even in a closed product."""
     try:
         package = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -68,15 +68,15 @@ UNFIXED = {"name": "idna", "version": "3.0", "vulns": [{"id": "PYSEC-1", "fix_ve
         ({"name": "anyio", "version": "4.16.0", "vulns": []}, "true", 0, ""),
         (VULNERABLE, "", 1, "a.txt: h11 0.14.0: GHSA-1, fixed in 0.16.0\n"),
         (UNFIXED, "", 1, "a.txt: idna 3.0: PYSEC-1, fixed in no version yet\n"),
-        ({"name": "idna", "skip_reason": "not found"}, "true", 1, "error: a.txt: the index knows none of "),
-        (None, "true", 1, "error: a.txt: nothing could be asked: no route to host"),
-        (None, "", 0, "warning: a.txt: nothing could be asked: no route to host"),
+        ({"name": "idna", "skip_reason": "not found"}, "true", 1, "error: a.txt: the package index doesn't "),
+        (None, "true", 1, "error: a.txt: the package index is unavailable: no route to host"),
+        (None, "", 0, "warning: a.txt: the package index is unavailable: no route to host"),
     ],
 )
 def test_known_vulnerabilities_fail_the_audit(
     tmp_path: Path, answer: object, on_github: str, code: int, said: str
 ) -> None:
-    """Those fail; so does an audit that nobody answered, on GitHub, where the network works."""
+    """On GitHub, an audit without results fails too, because the network works there."""
     program = tmp_path / "pip-audit"
     text = json.dumps({"dependencies": [answer], "fixes": []}) if answer else ""
     program.write_text(f"#!/bin/sh\necho '{text}'\necho 'no route to host' >&2\nexit {code}\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The pages in `docs/` show what exists and what happens: code blocks, logs, exit codes, links."""
+"""Code blocks, logs, exit codes and links in the documentation."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SOURCES = [
 
 @dataclass(frozen=True)
 class Block:
-    """A code block, and what the comment right above it says it is: empty, `illustration`, or `log: NAME`."""
+    """A code block with its marker: empty, `illustration`, or `log: NAME`."""
 
     page: str
     line: int
@@ -43,7 +43,7 @@ class Block:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """Every code block of a page."""
+    """Return every code block of a page."""
     mark = ""
     for token in MarkdownIt().parse(path.read_text("utf-8")):
         if token.type == "fence":
@@ -58,7 +58,7 @@ LOGS = [block for block in BLOCKS if block.mark.startswith("log: ")]
 
 
 def test_blocks_are_found() -> None:
-    """The tests below look at something."""
+    """The tests below would pass without blocks."""
     assert len(BLOCKS) > 20
     assert {block.mark.removeprefix("log: ") for block in LOGS} == set(STORIES)
 
@@ -67,22 +67,22 @@ def test_blocks_are_found() -> None:
 
 
 def flat(text: str) -> str:
-    """Lines without what stands before and after them: an excerpt may be indented otherwise."""
+    """Return lines without their common context, because an excerpt may have another indentation."""
     return "\n" + "\n".join(line.strip() for line in text.strip().splitlines()) + "\n"
 
 
 @pytest.mark.parametrize("block", CODE, ids=str)
-def test_code_is_from_a_file(block: Block) -> None:
-    """Code that is not marked as an illustration is from a file that is tested, or commands of `make`."""
+def test_code_blocks_are_from_tested_files(block: Block) -> None:
+    """A block without the marker `illustration` is from a tested file, or consists of `make` commands."""
     is_make = block.language == "sh" and re.fullmatch(r"(make\b.*\n)+", block.text)
     assert is_make or any(flat(block.text) in flat(path.read_text("utf-8")) for path in SOURCES)
 
 
 @pytest.mark.parametrize("block", LOGS, ids=str)
-def test_logs_are_what_a_run_prints(
+def test_logs_match_real_runs(
     block: Block, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Word for word, but for the times; `tests/support/stories.py` has the runs."""
+    """Only times may differ. The runs are in `tests/support/stories.py`."""
     monkeypatch.chdir(tmp_path)
     assert timeless(block.text) == timeless(tell(block.mark.removeprefix("log: "), world))
 
@@ -91,12 +91,12 @@ def test_logs_are_what_a_run_prints(
 
 
 def headings(page: Path) -> set[str]:
-    """What follows `#` in links to the page's headings."""
+    """Return the anchors of the page's headings."""
     return set(map(anchor, re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)))
 
 
-def test_addresses_in_messages_lead_somewhere() -> None:
-    """Each address of a page that the package names has the page, and its heading."""
+def test_links_in_messages_lead_to_headings() -> None:
+    """Each link in the package leads to an existing page and heading."""
     code = "".join(path.read_text("utf-8") for path in (ROOT / "zerokie_action").rglob("*.py"))
     assert code.count("/zerokie-action/blob/") == 1, "`DOCS`"
     addresses = re.findall(r"\{DOCS\}/([\w/.-]+)#([\w-]+)", code)
@@ -104,8 +104,8 @@ def test_addresses_in_messages_lead_somewhere() -> None:
     assert [found for found in addresses if found[1] not in headings(ROOT / "docs" / found[0])] == []
 
 
-def test_pages_that_files_name_exist() -> None:
-    """Examples, the component and the issue forms name pages that exist."""
+def test_links_in_other_files_lead_to_pages() -> None:
+    """Examples, the component and the issue forms link to existing pages."""
     files = [*SOURCES, *sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))]
     named = {name for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text("utf-8"))}
     assert len(named) > 5
@@ -113,7 +113,7 @@ def test_pages_that_files_name_exist() -> None:
 
 
 def anchor(heading: str) -> str:
-    """What GitHub makes of a heading."""
+    """Return the anchor that GitHub makes for a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
@@ -123,8 +123,8 @@ PATH = r"`((?:bench|docs|examples|sandbox|templates|tests|zerokie_action|\.ci)/[
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_what_a_page_names_exists(path: Path) -> None:
-    """Files that links and pictures lead to, headings, paths in the repository, and `make something`."""
+def test_everything_in_a_page_exists(path: Path) -> None:
+    """Links, pictures, anchors, paths in the repository and `make` targets exist."""
     text = path.read_text("utf-8")
     targets = [path.parent / found for found in re.findall(LINK, text)]
     targets += [ROOT / found for found in re.findall(PATH, text)]
@@ -137,7 +137,7 @@ def test_what_a_page_names_exists(path: Path) -> None:
 
 
 def test_every_status_is_explained() -> None:
-    """With its exit codes and its meaning."""
+    """The page lists each status with its exit codes and its meaning."""
     text = (DOCS / "outputs.md").read_text("utf-8")
     table = text[text.index("| `status` | exit code |") : text.index("## Exit codes")]
     rows = [line.split("|")[1] for line in table.splitlines()[1:] if line.startswith("|")]

@@ -1,4 +1,4 @@
-"""The generated parts of the documents, and `action.yml`, are what the code says."""
+"""Generated parts of the documents and `action.yml`."""
 
 import re
 from pathlib import Path
@@ -15,20 +15,20 @@ REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
 
 
 def action() -> dict[str, Any]:
-    """What GitHub reads."""
+    """The file that GitHub reads."""
     document: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     return document
 
 
 @pytest.mark.parametrize("name", documents.DOCUMENTS)
 def test_generated_parts_are_current(name: str) -> None:
-    """`make docs` would change nothing."""
+    """`make docs` wouldn't change the file."""
     text = (ROOT / name).read_text("utf-8")
     assert text == documents.updated(name, text)
 
 
-def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Giving every input the default that its description names changes nothing."""
+def test_the_documented_defaults_are_correct(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Setting every input to its documented default has no effect."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dist").mkdir()
     required = {f"INPUT_{name.upper()}": text for name, text in REQUIRED.items()}
@@ -41,6 +41,6 @@ def test_the_shown_defaults_are_the_real_ones(monkeypatch: pytest.MonkeyPatch, t
     assert load(named | required) == load(required)
 
 
-def test_only_the_code_has_defaults() -> None:
-    """The action passes nothing on that nobody has set, so a `ZEROKIE_` variable counts instead."""
+def test_action_yml_has_no_defaults() -> None:
+    """The action passes on only given inputs, so that a `ZEROKIE_` variable can replace a missing one."""
     assert [name for name, row in action()["inputs"].items() if "default" in row] == []

@@ -1,4 +1,4 @@
-"""The examples use what exists, and deploy what they say, where they say."""
+"""Examples and their deploys."""
 
 import json
 import re
@@ -42,14 +42,14 @@ OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Report("dep
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:
-    """Every mapping in a YAML document."""
+    """Yield every mapping in a YAML document."""
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     own = [node] if isinstance(node, dict) else []
     return own + [found for child in children for found in mappings(child)]
 
 
 def names_used(path: Path) -> set[str]:
-    """The inputs that an example gives to the action, however they are spelled there."""
+    """Yield the inputs of the action in an example, with any spelling."""
     text = path.read_text("utf-8")
     names = set(re.findall(r"\b(?:ZEROKIE|INPUT)_(?!RESULT_)([A-Z_]+)\b", text))
     for mapping in mappings(list(yaml.safe_load_all(text))) if path.suffix == ".yml" else ():
@@ -61,8 +61,8 @@ def names_used(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_examples_use_inputs_and_outputs_that_exist(path: Path) -> None:
-    """Each that an example sets or reads is one of the contract's; none sets nothing."""
+def test_examples_use_only_existing_inputs_and_outputs(path: Path) -> None:
+    """Every example uses at least one."""
     used, text = names_used(path), path.read_text("utf-8")
     if path.parent.name == "gitlab" and "component:" in text:
         document = yaml.safe_load(text)
@@ -79,8 +79,8 @@ ELSEWHERE = [path for path in FILES if path.parent.name not in {"github", "gitla
 
 
 @pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
-    """Where nothing calls the cleanup by itself, a deploy of a folder is followed by a call of it."""
+def test_examples_with_a_lock_have_a_cleanup(path: Path) -> None:
+    """If a system doesn't start the cleanup itself, a folder deploy is followed by a call of it."""
     used = names_used(path)
     assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
 
@@ -90,7 +90,7 @@ def test_examples_that_take_the_lock_have_a_cleanup(path: Path) -> None:
 KEYS = {f"secrets.{name}": API_KEY for name in ("ZEROKIE_API_KEY", "REGISTRY_PASSWORD")}
 DIGEST = f"sha256:{'a' * 64}"
 DOCKER = f'case $1 in login) cat >/dev/null ;; inspect) echo "${{4%:*}}@{DIGEST}" ;; esac'
-"""`docker`, which pushes to no registry."""
+"""A `docker` command that doesn't push to a registry."""
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def dist(world: World, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sites(world: World, tmp_path: Path) -> dict[str, dict[str, bytes]]:
-    """The files of three sites, which are below `out` and `sites`, and have apps: `shop-` and the name."""
+    """The files of three sites below `out` and `sites`, with the apps `shop-NAME`."""
     for site in ("web", "docs", "status"):
         world.write({"index.html": site.encode(), f"{site}.css": b"body{}"})
         world.platform.apps.create_static(f"shop-{site}")
@@ -115,15 +115,15 @@ def apps(world: World) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (EXAMPLES / "github").iterdir()))
-def test_each_job_on_github_has_a_limit(name: str) -> None:
-    """GitHub's own is six hours. A `timeout` of an hour fits into that of a deploy."""
+def test_each_github_job_has_a_time_limit(name: str) -> None:
+    """GitHub's own limit is six hours. The limit of a deploy leaves room for a `timeout` of an hour."""
     jobs = workflow(name)["jobs"]
     assert all(5 <= job["timeout-minutes"] <= 90 for job in jobs.values())
     assert jobs.get("deploy", {"timeout-minutes": 75})["timeout-minutes"] > 65
 
 
-def test_a_run_by_hand_answers_the_check_that_stopped_a_push(world: World, dist: Path) -> None:
-    """With the lines of docs/rollback.md, in deploy.yml; as a dry run, it changes nothing."""
+def test_a_run_by_hand_can_override_a_safety_check(world: World, dist: Path) -> None:
+    """The lines of docs/rollback.md work in deploy.yml. As a dry run, they change nothing."""
     page = (ROOT / "docs" / "rollback.md").read_text("utf-8")
     (block,) = re.findall(r"^```yaml\n(on:\n(?:.*\n)*?)```", page, re.MULTILINE)
     added, job = yaml.safe_load(block)["jobs"]["deploy"], workflow("deploy.yml")["jobs"]["deploy"]
@@ -143,7 +143,7 @@ def test_a_run_by_hand_answers_the_check_that_stopped_a_push(world: World, dist:
 
 
 def steps_after(job: dict[str, Any], outcome: Outcome) -> str:
-    """The scripts of the steps that run after a deploy."""
+    """Return the scripts of the steps after a deploy."""
     given = {name.replace("_", "-"): value for name, value in outcome.outputs.items()}
     values: dict[str, object] = {
         f"steps.zerokie.outputs.{name}": json.dumps(value) for name, value in given.items()
@@ -154,10 +154,10 @@ def steps_after(job: dict[str, Any], outcome: Outcome) -> str:
     return "\n".join(found["run"] for found in runs if evaluate(found["if"], values))
 
 
-def test_a_monorepo_on_github_deploys_each_site_to_its_app(
+def test_a_github_monorepo_deploys_each_site_to_its_app(
     world: World, sites: dict[str, dict[str, bytes]]
 ) -> None:
-    """Steps after a deploy read what changed, and why it failed."""
+    """Later steps read the changes, and the reason of a failure."""
     job = workflow("monorepo.yml")["jobs"]["deploy"]
     for site in job["strategy"]["matrix"]["site"]:
         given = inputs(job, KEYS | {"matrix.site": site})
@@ -170,14 +170,14 @@ def test_a_monorepo_on_github_deploys_each_site_to_its_app(
         assert "Another deploy holds the lock" in steps_after(job, world.run(**given, lock_timeout="0"))
 
 
-def test_a_placeholder_deploys_nothing() -> None:
-    """Who forgets to replace the build of three sites does not publish their sources."""
+def test_a_placeholder_build_deploys_nothing() -> None:
+    """If you forget to replace the build of three sites, your sources don't become public."""
     build = workflow("monorepo.yml")["jobs"]["build"]
     assert [step["run"] for step in build["steps"] if "run" in step] == ["exit 1"]
 
 
-def test_a_repository_calls_the_workflow_of_its_team(world: World, dist: Path) -> None:
-    """As its first lines show: with the artifact of an earlier job in place of a checkout."""
+def test_a_repository_can_call_the_shared_workflow(world: World, dist: Path) -> None:
+    """It follows the first lines of the file, with an artifact of an earlier job instead of a checkout."""
     text = (EXAMPLES / "github" / "reusable.yml").read_text("utf-8")
     (call,) = re.findall(r"^#   deploy:\n((?:#   .*\n)+)", text, re.MULTILINE)
     given = yaml.safe_load(re.sub("^#", "", call, flags=re.MULTILINE))["with"]
@@ -201,7 +201,7 @@ def test_a_repository_calls_the_workflow_of_its_team(world: World, dist: Path) -
 
 
 def test_an_image_on_github_is_deployed_by_digest(world: World) -> None:
-    """Anyone who can push a branch can move a tag. The build pushes the name that the deploy uses."""
+    """Anyone who can push a branch can move a tag, so the build passes the digest to the deploy."""
     jobs, name = workflow("image.yml")["jobs"], workflow("image.yml")["env"]["IMAGE"]
     values = {"env.IMAGE": name, "github.sha": "c0ffee", "steps.push.outputs.digest": DIGEST}
     push = step(jobs["build"], "push")["with"]
@@ -252,12 +252,12 @@ JOBS: dict[tuple[str, ...], dict[str, set[str]]] = {
     ("image.yml",): {"push": {"build", "deploy"}},
     ("staging.yml",): {"tag": {"build", "staging", "production"}},
 }
-"""The jobs of each pipeline; in the others there is none."""
+"""The jobs of each pipeline. The other pipelines have none."""
 
 
 @pytest.mark.parametrize("names", JOBS, ids=" ".join)
-def test_which_jobs_each_pipeline_has(names: tuple[str, ...]) -> None:
-    """A schedule deploys nothing; a fork's pipeline, which can't include the component, runs what is left."""
+def test_each_pipeline_has_the_right_jobs(names: tuple[str, ...]) -> None:
+    """A schedule deploys nothing. A fork's pipeline can't include the component, but runs the other jobs."""
     jobs = pipeline(*names)
     assert {found: jobs_of(jobs, **PIPELINES[found]) for found in PIPELINES} == {
         found: JOBS[names].get(found, set()) for found in PIPELINES
@@ -270,7 +270,7 @@ def test_which_jobs_each_pipeline_has(names: tuple[str, ...]) -> None:
 
 
 def run_job(world: World, job: dict[str, Any], folder: Path, **variables: str) -> None:
-    """Let a job deploy, in a folder as its checkout, with these variables. It succeeds."""
+    """Run a deploy job in its checkout with these variables, and check that it succeeds."""
     env = passed_on(job, folder, **variables)
     world.env = {name: text for name, text in env.items() if name.startswith(("INPUT_", "ZEROKIE_"))}
     outcome = world.run(app=None, directory=None)
@@ -289,10 +289,10 @@ def run_job(world: World, job: dict[str, Any], folder: Path, **variables: str) -
         ),
     ],
 )
-def test_a_review_app_comes_and_goes(
+def test_a_review_app_exists_until_its_stop_job(
     world: World, dist: Path, tmp_path: Path, name: str, job: str, variables: dict[str, str], app: str
 ) -> None:
-    """Its name fits, however long the branch's is; the stop job deletes the same app."""
+    """Its name fits even for a long branch name. The stop job deletes the same app."""
     jobs = pipeline(name)
     run_job(world, jobs[job], tmp_path, **variables)
     assert world.stored(app) == contents(dist)
@@ -300,10 +300,10 @@ def test_a_review_app_comes_and_goes(
     assert apps(world) == set()
 
 
-def test_a_monorepo_on_gitlab_has_three_sites_and_three_review_apps(
+def test_a_gitlab_monorepo_has_three_sites_and_three_review_apps(
     world: World, tmp_path: Path, sites: dict[str, dict[str, bytes]]
 ) -> None:
-    """Three sites from main; a merge request has three review apps, which their stop jobs remove."""
+    """Main deploys three sites. A merge request has three review apps, and their stop jobs delete them."""
     jobs = pipeline("monorepo.yml")
     for site, files in sites.items():
         run_job(world, jobs[f"deploy-{site}"], tmp_path)
@@ -323,7 +323,7 @@ def test_a_monorepo_on_gitlab_has_three_sites_and_three_review_apps(
 def test_an_image_on_gitlab_is_deployed_by_digest(
     world: World, tmp_path: Path, name: str, deploys: dict[str, str]
 ) -> None:
-    """One build; production gets the digest that staging has."""
+    """There is one build, and production gets the same digest as staging."""
     jobs = pipeline(name)
     given = {"CI_REGISTRY": "registry.example", "CI_REGISTRY_IMAGE": "registry.example/my-api"}
     given |= {"CI_COMMIT_SHA": "c0ffee", "CI_COMMIT_TAG": "1.2.3", "CI_REGISTRY_USER": "u"}
@@ -346,7 +346,7 @@ def test_an_image_on_gitlab_is_deployed_by_digest(
     ids=lambda path: path.name,
 )
 def test_gitlab_leaves_time_for_the_cleanup(path: Path) -> None:
-    """The action ends before the script must, and 5 minutes of after_script still fit into an hour."""
+    """The action ends before the script's limit, and 5 minutes of after_script fit into an hour."""
     jobs = [
         job for job in mappings(list(yaml.safe_load_all(path.read_text("utf-8")))) if "after_script" in job
     ]
@@ -361,9 +361,9 @@ SCRIPT = EXAMPLES / "shell" / "deploy.sh"
 
 
 def docker(client: str, left: str = "", created: str = "true") -> str:
-    """A `docker` whose client ends so; a container that it `created`, and only that, may outlive it (`left`).
+    """Return a `docker` script with this exit code. If its container is `created`, it may survive (`left`).
 
-    Another job's container, which has any other name, always ends well.
+    Another job's container has another name, and always succeeds.
     """
     return f"""
 case "$*" in
@@ -387,12 +387,13 @@ esac"""
         pytest.param("kill -9 $$", "5", "true", 5, id="client killed, then failed"),
     ],
 )
-def test_shell_script_ends_as_the_deploy(
+def test_the_shell_script_returns_the_deploys_exit_code(
     client: str, left: str, created: str, code: int, tmp_path: Path
 ) -> None:
-    """A container that outlives its client is waited for, and that of nobody else: no green without a deploy.
+    """The script waits for its own container if that survives the client, so a failed deploy is never green.
 
-    After a failure the cleanup runs, whose exit code does not count. The API key is in no argument.
+    After a failure, the script runs the cleanup and ignores its exit code. Arguments never contain the API
+    key.
     """
     env = commands(tmp_path, docker=docker(client, left, created)) | {"ZEROKIE_APP": "my-site"}
     run = subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=False)
@@ -408,10 +409,10 @@ def test_shell_script_ends_as_the_deploy(
     assert not any("ZEROKIE_API_KEY=" in line for line in lines)
 
 
-def test_shell_script_passes_inputs_on(tmp_path: Path) -> None:
-    """By name, so that no secret is in an argument; a value may have several lines.
+def test_the_shell_script_passes_inputs_by_name(tmp_path: Path) -> None:
+    """Secrets therefore don't appear in arguments, and a value can have several lines.
 
-    Two apps side by side have a state file and a result each.
+    Two parallel deploys have their own state files and results.
     """
     inputs = {"ZEROKIE_API_KEY": "key", "ZEROKIE_KEEP": "/a b/\n/c/", "ZEROKIE_IMAGE": "nginx:1"}
     inputs["ZEROKIE_APP"] = "my-api"
@@ -425,16 +426,16 @@ def test_shell_script_passes_inputs_on(tmp_path: Path) -> None:
     }
 
 
-def test_shell_script_removes_an_old_result(tmp_path: Path) -> None:
-    """Otherwise a deploy that does not start would leave the outputs of the one before."""
+def test_the_shell_script_removes_an_old_result(tmp_path: Path) -> None:
+    """Otherwise a deploy that doesn't start would leave the outputs of the previous one."""
     (tmp_path / "zerokie-site.json").touch()
     env = commands(tmp_path, docker=docker("exit 125", created="false")) | {"ZEROKIE_APP": "site"}
     subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=False)
     assert not (tmp_path / "zerokie-site.json").exists()
 
 
-def test_tekton_reads_no_older_result(tmp_path: Path) -> None:
-    """A deploy that is killed writes none, and the task's results are read from the file."""
+def test_tekton_ignores_an_older_result(tmp_path: Path) -> None:
+    """A killed deploy writes no file, and the task reads its results from the file."""
     steps = yaml.safe_load((EXAMPLES / "tekton" / "task.yml").read_text("utf-8"))["spec"]["steps"]
     (script,) = [step["script"] for step in steps if step["name"] == "deploy"]
     (tmp_path / "zerokie.env").write_text("ZEROKIE_RESULT_URL=https://old.example.com\n", "utf-8")
@@ -443,8 +444,8 @@ def test_tekton_reads_no_older_result(tmp_path: Path) -> None:
     assert not (tmp_path / "zerokie.env").exists()
 
 
-def test_kubernetes_cleans_up_when_the_deploy_has_ended(tmp_path: Path) -> None:
-    """Kubernetes then ends the sidecar with SIGTERM."""
+def test_kubernetes_cleans_up_after_the_deploy(tmp_path: Path) -> None:
+    """Kubernetes ends the sidecar with SIGTERM at that time."""
     job = yaml.safe_load((EXAMPLES / "kubernetes" / "site.yml").read_text("utf-8"))
     containers = job["spec"]["template"]["spec"]["initContainers"]
     (command,) = [found["command"] for found in containers if found["name"] == "cleanup"]

@@ -1,4 +1,4 @@
-"""What the package, the action, the image and the changelog say about version and commands is the same."""
+"""Versions and commands in the package, the action, the image and the changelog."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,8 @@ SHOWN = [
 ]
 
 
-def test_what_people_copy_names_the_major_version() -> None:
-    """Action, component and image are pinned to the version that this is, or to a commit."""
+def test_copied_text_names_the_major_version() -> None:
+    """Examples pin the action, the component and the image to this major version, or to a commit."""
     pins = {
         (path.relative_to(ROOT).as_posix(), version)
         for path in SHOWN
@@ -30,8 +30,8 @@ def test_what_people_copy_names_the_major_version() -> None:
     assert {version for _, version in pins if not re.fullmatch("[0-9a-f]{40}", version)} == {MAJOR}, pins
 
 
-def test_a_version_that_is_not_released_is_a_development_version() -> None:
-    """`--version` must not name a release that nobody can get."""
+def test_an_unreleased_version_is_a_development_version() -> None:
+    """`--version` must not show a release that doesn't exist."""
     release, dev, _ = zerokie_action.__version__.partition(".dev0")
     is_released = f"\n## [{release}] - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert is_released is not bool(dev)

@@ -1,4 +1,4 @@
-"""The pictures in the documents can be made at any time."""
+"""Pictures in the documents."""
 
 import struct
 import subprocess
@@ -12,7 +12,7 @@ from tests.support.scripts import SCRIPTS, pictures
 
 @pytest.mark.browser
 def test_the_pictures_can_be_made(tmp_path: Path) -> None:
-    """By real runs, for light and for dark pages."""
+    """Real runs make them for light and dark pages."""
     subprocess.run([sys.executable, SCRIPTS / "pictures.py", "--folder", tmp_path], check=True)
     made = {picture.name: picture.read_bytes() for picture in tmp_path.iterdir()}
     schemes = ("light", "dark")

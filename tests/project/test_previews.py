@@ -1,4 +1,4 @@
-"""The examples of previews deploy and delete the right ones, and run nothing that a stranger chose."""
+"""Previews in the examples, and their protection against forks."""
 
 import json
 import re
@@ -42,13 +42,13 @@ def secrets(name: str) -> set[str]:
     ("name", "event"),
     [
         ("preview.yml", {"pull_request": {"number": 7, "head": {"sha": "c0ffee"}}}),
-        ("preview-fork.yml", {}),  # the code host is asked for the commit
+        ("preview-fork.yml", {}),  # It gets the commit from the code host.
     ],
 )
-def test_a_preview_is_an_app_and_a_deployment(
+def test_a_preview_has_an_app_and_a_deployment(
     world: World, tmp_path: Path, name: str, event: dict[str, object]
 ) -> None:
-    """Its name has the pull request's number; the deployment is one of the pull request's commit."""
+    """The app's name has the pull request's number. The deployment belongs to the pull request's commit."""
     shutil.copytree(world.folder, tmp_path / "previews" / "docs")
     number = {"github.event.number": 7, "steps.pull-request.outputs.number": 7}
     given = inputs(workflow(name)["jobs"]["deploy"], KEYS | number | {"matrix.site": "docs"})
@@ -83,8 +83,10 @@ def test_a_plan_is_a_comment_and_changes_nothing(world: World, tmp_path: Path) -
         ("preview-fork.yml", "deploy", False, True, False),
     ],
 )
-def test_whose_pull_requests_are_deployed(name: str, job: str, *, own: bool, fork: bool, bot: bool) -> None:
-    """Forks get no secrets: nobody is asked to approve a run without them."""
+def test_only_allowed_pull_requests_are_deployed(
+    name: str, job: str, *, own: bool, fork: bool, bot: bool
+) -> None:
+    """Forks get no secrets, so nobody has to approve a run without them."""
 
     def runs(repository: str, author: str = "somebody", built: str = "success") -> object:
         values = {
@@ -109,7 +111,7 @@ OTHERS = [
 
 
 def find_pull_request(folder: Path, pulls: object, branch: str = "topic") -> dict[str, str]:
-    """Return the outputs of the step in preview-fork.yml. With `pulls=None`, the code host is down."""
+    """Run the step of preview-fork.yml with a code host that has these pull requests, or is down (None)."""
     script = step(workflow("preview-fork.yml")["jobs"]["deploy"], "pull-request")
     assert "${{" not in script["run"]
     run = "github.event.workflow_run"
@@ -136,7 +138,7 @@ def find_pull_request(folder: Path, pulls: object, branch: str = "topic") -> dic
 
 @needs_jq
 def test_the_pull_request_of_a_fork_is_found(tmp_path: Path) -> None:
-    """Asked for by the fork's owner and branch, beside another fork of that owner and a gone one."""
+    """The step finds it by owner and branch, even if the owner has another fork and a deleted one."""
     assert find_pull_request(tmp_path, [*OTHERS, PULL]) == {"number": "7"}
     call = (tmp_path / "calls").read_text("utf-8")
     assert "head=fork:topic" in call
@@ -150,13 +152,13 @@ def test_the_pull_request_of_a_fork_is_found(tmp_path: Path) -> None:
     ids=["closed", "updated", "two"],
 )
 def test_a_closed_or_updated_pull_request_is_not_deployed(tmp_path: Path, pulls: object) -> None:
-    """Closed or updated before the approval; nor is one that is unclear."""
+    """A change before the approval, or an ambiguous pull request, stops the deploy."""
     assert find_pull_request(tmp_path, pulls) == {"number": ""}
 
 
 @needs_jq
-def test_a_strangers_branch_name_is_only_text(tmp_path: Path) -> None:
-    """A stranger chooses its name."""
+def test_a_forks_branch_name_is_only_text(tmp_path: Path) -> None:
+    """The owner of a fork chooses the branch name."""
     branch = '"; $(touch pwned); "&state=all'
     assert find_pull_request(tmp_path, [PULL], branch) == {"number": "7"}
     assert f"head=fork:{branch}" in (tmp_path / "calls").read_text("utf-8")
@@ -164,16 +166,16 @@ def test_a_strangers_branch_name_is_only_text(tmp_path: Path) -> None:
 
 
 @needs_jq
-def test_no_answer_of_the_code_host_fails_the_job(tmp_path: Path) -> None:
-    """Nothing is deployed, and somebody sees it."""
+def test_an_unavailable_code_host_fails_the_job(tmp_path: Path) -> None:
+    """The job deploys nothing, and the failure is visible."""
     with pytest.raises(subprocess.CalledProcessError):
         find_pull_request(tmp_path, None)
 
 
-def test_what_a_fork_built_is_not_run() -> None:
-    """With the key at hand one script runs, the workflow's own; nothing is checked out.
+def test_a_forks_build_is_not_run() -> None:
+    """The job with the key runs only the workflow's own script, without a checkout.
 
-    The key is a secret of the environment alone: the repository's would be there without an approval too.
+    The key is a secret of the environment only, because the repository's secrets need no approval.
     """
     job = workflow("preview-fork.yml")["jobs"]["deploy"]
     used = [found["uses"].split("@")[0] for found in job["steps"] if "uses" in found]
@@ -186,15 +188,15 @@ def test_what_a_fork_built_is_not_run() -> None:
 
 
 @pytest.mark.parametrize("name", GITHUB)
-def test_pull_requests_do_not_get_the_key_for_production(name: str) -> None:
-    """Whoever opens one can change the workflow and print its secrets."""
+def test_pull_requests_do_not_get_the_production_key(name: str) -> None:
+    """The author of a pull request can change the workflow and print its secrets."""
     if {"pull_request", "pull_request_target", "workflow_run"} & set(triggers(name)):
         assert "ZEROKIE_API_KEY" not in secrets(name)
 
 
 @pytest.mark.parametrize("name", GITHUB)
 def test_a_build_has_no_key(name: str) -> None:
-    """A job that checks out and runs a script has neither a secret but GitHub's own nor an environment."""
+    """A job that checks out and runs a script has no environment, and only GitHub's own secret."""
     for job in workflow(name)["jobs"].values():
         is_checked_out = any("actions/checkout@" in found.get("uses", "") for found in job["steps"])
         if is_checked_out and any("run" in found for found in job["steps"]):
@@ -207,7 +209,7 @@ def test_a_build_has_no_key(name: str) -> None:
 
 @pytest.fixture
 def deployed(world: World) -> World:
-    """Previews of the requests 1 to 3, the last of which is open, of two sites."""
+    """Previews of two sites for the pull requests 1 to 3. Only 3 is open."""
     for site in ("my-site", "docs"):
         for kind in ("pr", "mr"):
             for number in (1, 2, 3):
@@ -216,13 +218,13 @@ def deployed(world: World) -> World:
 
 
 def left(world: World, prefix: str) -> set[int]:
-    """The numbers of the previews that are left."""
+    """Return the numbers of the remaining previews."""
     names = [app.name for app in world.platform.apps.list()]
     return {int(name.removeprefix(prefix)) for name in names if name.startswith(prefix)}
 
 
 def cleanup_inputs(event: str, key: str) -> dict[str, str]:
-    """The inputs of preview-cleanup.yml."""
+    """Return the inputs of preview-cleanup.yml."""
     values = EVENTS[event][0] | {"secrets.PREVIEWS_API_KEY": key, "github.token": TOKEN}
     return inputs(workflow("preview-cleanup.yml")["jobs"]["sweep"], values)
 
@@ -233,12 +235,12 @@ EVENTS: dict[str, tuple[dict[str, object], set[int]]] = {
     "by hand": ({"inputs.dry-run": True}, {1, 2, 3}),
     "by hand, not a dry run": ({"inputs.dry-run": False}, {3}),
 }
-"""What GitHub knows at each event, and which previews are left."""
+"""The code host's data and the remaining previews for each event."""
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_sweep_on_github_deletes_previews_of_closed_requests(deployed: World, event: str) -> None:
-    """It deletes the previews of all closed requests, or of the one that the event is about."""
+def test_the_github_cleanup_deletes_previews_of_closed_pull_requests(deployed: World, event: str) -> None:
+    """It deletes the previews of the event's pull request, or of all closed pull requests."""
     shown = {number: Deployment({"task": f"zerokie:my-site-pr-{number}"}) for number in (1, 2, 3)}
     host = CodeHost(states={1: "closed", 2: "closed", 3: "open"}, deployments=shown)
     outcome = run(deployed, host, "github", **cleanup_inputs(event, API_KEY))
@@ -250,14 +252,14 @@ def test_the_sweep_on_github_deletes_previews_of_closed_requests(deployed: World
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_the_sweep_on_github_skips_without_a_key(world: World, event: str) -> None:
-    """Pull requests that Dependabot closes get none; at night and by hand the secret is missing."""
+def test_the_github_cleanup_skips_without_a_key(world: World, event: str) -> None:
+    """Dependabot's pull requests get no secrets. At night and by hand, the secret may be missing."""
     outcome = run(world, CodeHost(), "github", **cleanup_inputs(event, ""))
     assert outcome.exit_code == (0 if event == "closed" else 2), outcome.log
 
 
-def test_the_sweep_on_gitlab_deletes_previews_of_closed_requests(deployed: World) -> None:
-    """With the variables of the job, and several sites as its comment shows."""
+def test_the_gitlab_cleanup_deletes_previews_of_closed_merge_requests(deployed: World) -> None:
+    """It uses the job's variables, with several sites as in its comment."""
     job = pipeline("sweep.yml")["sweep-review-apps"]
     assert job["script"] == ["zerokie-deploy"]
     given = {
@@ -273,8 +275,8 @@ def test_the_sweep_on_gitlab_deletes_previews_of_closed_requests(deployed: World
     assert not host.comments, "a job's token may not write comments"
 
 
-def test_no_job_has_the_environment_of_the_previews() -> None:
-    """Its deployments would make those of all other pull requests inactive. Each site has one of its own."""
+def test_no_job_uses_the_environment_of_the_previews() -> None:
+    """Otherwise its deployments would make all others inactive. Each site has its own environment."""
     environments = [
         json.dumps(job.get("environment")) for name in GITHUB for job in workflow(name)["jobs"].values()
     ]
@@ -282,7 +284,7 @@ def test_no_job_has_the_environment_of_the_previews() -> None:
 
 
 def test_a_closed_pull_request_is_not_checked_out() -> None:
-    """The trigger that strangers can pull gets the pull request's number and no other text."""
+    """The job that forks can trigger gets only the pull request's number."""
     steps = workflow("preview-cleanup.yml")["jobs"]["sweep"]["steps"]
     assert [found["uses"].split("@")[0] for found in steps] == ["YOUR_ORG/zerokie-action"]
     given = set(re.findall(r"\bgithub\.[\w.]+", json.dumps(steps)))
@@ -290,7 +292,7 @@ def test_a_closed_pull_request_is_not_checked_out() -> None:
 
 
 def test_the_cleanup_waits_for_the_previews_workflow() -> None:
-    """No preview is deleted while it is deployed: the cleanup waits for the workflow of the pull request."""
+    """It waits for the pull request's workflow, so it never deletes a preview during a deploy."""
     for name in ("preview.yml", "preview-cleanup.yml"):
         group = workflow(name)["concurrency"]
         assert fill(group["group"], {"github.event.number": 7}) == "previews-7"

@@ -1,4 +1,4 @@
-"""What the release script does, with stand-ins for `gh` and `docker` that remember what they were asked."""
+"""The release script, with stand-ins for `gh` and `docker` that record their calls."""
 
 import json
 import os
@@ -88,34 +88,34 @@ pytestmark = [
 
 @dataclass
 class Repository:
-    """A checkout that is ready to be released as 1.2.0, and the GitHub that its commands see."""
+    """A checkout that is ready for release 1.2.0, and its GitHub."""
 
     folder: Path
 
     @property
     def github(self) -> dict[str, Any]:
-        """Tags, releases, images, and the API calls that were made."""
+        """Tags, releases, images, and the recorded API calls."""
         state: dict[str, Any] = json.loads((self.folder.parent / "github.json").read_text("utf-8"))
         return state
 
     def set(self, **state: Any) -> None:
-        """Change what GitHub has."""
+        """Change GitHub's data."""
         (self.folder.parent / "github.json").write_text(json.dumps(self.github | state), "utf-8")
 
     def git(self, *arguments: str) -> str:
-        """Run git in the checkout. Returns what it printed."""
+        """Run git in the checkout, and return its output."""
         who = ("-c", "user.name=n", "-c", "user.email=e@example.com")
         command = ["git", *who, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def publish(self, tag: str) -> None:
-        """Publish a draft, as an owner does in the browser."""
+        """Publish a draft like an owner in the browser."""
         releases = self.github["releases"]
         assert releases[tag]["isDraft"]
         self.set(releases=releases | {tag: releases[tag] | {"isDraft": False}})
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the script, to its end."""
+        """Run the script until it ends."""
         return self.sh(shlex.join(["python", ".ci/release.py", *arguments]))
 
     def sh(self, commands: str) -> subprocess.CompletedProcess[str]:
@@ -153,7 +153,7 @@ OLD = IMAGE.replace("5", "4")
 
 
 def live(*versions: str) -> dict[str, Any]:
-    """GitHub after releases of these versions, the newest last: each commit has the name of its version."""
+    """GitHub after releases of these versions, the newest last. Each commit is named after its version."""
     tags = {f"v{version}": version for version in versions}
     return {
         "tags": {**tags, **{f"v{version[0]}": version for version in versions}},
@@ -163,10 +163,10 @@ def live(*versions: str) -> dict[str, Any]:
     }
 
 
-def test_a_release_begins_as_a_draft(repository: Repository) -> None:
-    """The tag leads to a commit after that on main, whose action and component pin the image by digest.
+def test_a_release_starts_as_a_draft(repository: Repository) -> None:
+    """The tag leads to a child of the commit on main. There, the action and the component pin the digest.
 
-    No name that moves has moved: the release is not published.
+    No moving name has changed yet, because the release isn't published.
     """
     repository.set(**live("1.1.0"))
 
@@ -194,7 +194,7 @@ def test_a_release_begins_as_a_draft(repository: Repository) -> None:
 
 
 def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Repository) -> None:
-    """Moving names follow what an owner publishes, and the last good release after a withdrawal."""
+    """Moving names follow published releases. After a withdrawal, they return to the last good release."""
     repository.set(**live("1.1.0"))
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
     early = repository.run("follow", "1.2.0")
@@ -222,7 +222,7 @@ def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Reposito
 
 
 def withdrawal() -> str:
-    """The commands that docs/contributing/releasing.md has for it."""
+    """The commands from docs/contributing/releasing.md."""
     page = (ROOT / "docs" / "contributing" / "releasing.md").read_text("utf-8")
     page = page[page.index("## Withdraw a release") :]
     return page[page.index("```sh\n") + 6 : page.index("\n```\n")]
@@ -233,10 +233,10 @@ def withdrawal() -> str:
     [("1.10.0", "1.10.0", {}), ("1.1.0", "made", {f"{NAME}:1": IMAGE})],
     ids=["of an old version", "of the newest before"],
 )
-def test_a_fix_of_the_major_version_before_moves_its_own_names_alone(
+def test_a_fix_of_an_older_major_version_moves_only_its_own_names(
     repository: Repository, before: str, v1: str, moved: dict[str, str]
 ) -> None:
-    """Users of `v1` do not go back; `v2` stays, and *Latest* is the newest of all."""
+    """Users of `v1` don't go back, `v2` is unchanged, and *Latest* is the newest release."""
     repository.set(**live(before, "2.0.0"))
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
     repository.publish("v1.2.0")
@@ -251,7 +251,7 @@ def test_a_fix_of_the_major_version_before_moves_its_own_names_alone(
 
 
 def require_refused(repository: Repository, said: str, *arguments: str) -> None:
-    """The script says why, and leaves all as it is."""
+    """Check that the script shows the reason, and changes nothing."""
     before = repository.github
     done = repository.run(*arguments)
     assert done.returncode == 1
@@ -259,25 +259,25 @@ def require_refused(repository: Repository, said: str, *arguments: str) -> None:
     assert {**repository.github, "calls": []} == before
 
 
-def test_a_version_is_released_once(repository: Repository) -> None:
+def test_a_version_is_released_only_once(repository: Repository) -> None:
     other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
     repository.set(tags={"v1.2.0": "other"}, commits={"other": other})
-    require_refused(repository, "v1.2.0 exists already", "draft", "1.2.0", IMAGE)
+    require_refused(repository, "v1.2.0 already exists", "draft", "1.2.0", IMAGE)
 
 
 def test_a_private_image_is_not_released(repository: Repository) -> None:
-    """No tag is made that could not be taken back."""
+    """The script makes no tag, because tags are permanent."""
     repository.set(private=True)
-    require_refused(repository, "can't be pulled without a login", "draft", "1.2.0", IMAGE)
+    require_refused(repository, f"users can't pull {IMAGE} without credentials", "draft", "1.2.0", IMAGE)
 
 
 @pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
-def test_what_the_checkout_is_not_cannot_be_released(repository: Repository, version: str) -> None:
-    """The package and the changelog both have to say so."""
+def test_only_the_version_of_the_checkout_can_be_released(repository: Repository, version: str) -> None:
+    """The package and the changelog must both contain the version."""
     require_refused(repository, "Not released: ", "check", version)
 
 
-def test_the_version_is_set_for_a_release_and_after_it(repository: Repository) -> None:
+def test_the_version_is_set_before_and_after_a_release(repository: Repository) -> None:
     package = repository.folder / "zerokie_action" / "__init__.py"
     for version in ("1.2.1.dev0", "1.2.0"):
         done = repository.run("set", version)
@@ -287,19 +287,19 @@ def test_the_version_is_set_for_a_release_and_after_it(repository: Repository) -
 
 
 def test_a_development_version_is_not_released(repository: Repository) -> None:
-    """The error names the command that sets the version."""
+    """The error shows the command that sets the version."""
     assert repository.run("set", "1.2.0.dev0").returncode == 0
     require_refused(repository, "`python .ci/release.py set 1.2.0`", "check", "1.2.0")
     require_refused(repository, "is not a version like 1.2.3", "check", "1.2.0.dev0")
 
 
 @pytest.mark.parametrize("version", ["1.2", "v1.2.0", "1.2.0rc1", "1.2.0.dev1", '1.2.0"'])
-def test_nothing_else_is_set_as_a_version(repository: Repository, version: str) -> None:
+def test_an_invalid_version_is_not_set(repository: Repository, version: str) -> None:
     require_refused(repository, "is not a version like 1.2.3 or 1.2.4.dev0", "set", version)
     assert repository.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("image", [f"{NAME}:1", IMAGE[:-1], f"{IMAGE}\n  x: y", "docker.io/" + IMAGE])
-def test_only_a_digest_is_pinned(repository: Repository, image: str) -> None:
-    """Anything else could change later."""
+def test_only_a_digest_can_be_pinned(repository: Repository, image: str) -> None:
+    """Any other name of the image could change later."""
     require_refused(repository, "by its digest", "draft", "1.2.0", image)

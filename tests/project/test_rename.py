@@ -1,4 +1,4 @@
-"""The script that gives the repository another owner changes the repository's names, and nothing else."""
+"""Script that gives the repository another owner."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ def rename(folder: Path, *arguments: str) -> None:
 
 
 def checkout(folder: Path, *names: str) -> None:
-    """A checkout with these files of ours."""
+    """Create a checkout with copies of these files."""
     for name in (*names, ".ci/rename.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -30,8 +30,8 @@ def checkout(folder: Path, *names: str) -> None:
         subprocess.run(["git", "-C", folder, *command], check=True)
 
 
-def test_each_name_gets_its_owner(tmp_path: Path) -> None:
-    """As each place wants it, and as often as one likes: images in lower case, components with the group."""
+def test_each_name_gets_the_new_owner(tmp_path: Path) -> None:
+    """Images are in lower case, components get the group, and repeated runs work."""
     checkout(tmp_path, *NEW, PICTURE)
 
     rename(tmp_path, "Another-Owner-of-old")
@@ -43,8 +43,8 @@ def test_each_name_gets_its_owner(tmp_path: Path) -> None:
     assert (tmp_path / PICTURE).read_bytes() == (ROOT / PICTURE).read_bytes()
 
 
-def test_released_documents_are_chosen_by_markers(tmp_path: Path) -> None:
-    """Of two texts each document has the second; links to headings still lead to one."""
+def test_markers_choose_the_texts_for_a_release(tmp_path: Path) -> None:
+    """Each document has the second text, and its links still lead to headings."""
     before = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in DOCUMENTS}
     checkout(tmp_path, *before)
 

@@ -1,4 +1,4 @@
-"""What CI and releases run: the workflows say what the scripts, the Dockerfile and the changelog say."""
+"""Workflows of CI and releases."""
 
 import re
 import runpy
@@ -14,8 +14,8 @@ IMAGE = "ghcr.io/your_org/zerokie-action@sha256:" + "5" * 64
 @pytest.mark.skipif(
     "docker://" in (ROOT / "action.yml").read_text("utf-8"), reason="a release commit is not released again"
 )
-def test_main_can_be_pinned() -> None:
-    """The files of this checkout have the lines that a release rewrites, and nothing else changes."""
+def test_a_release_can_pin_the_files_of_main() -> None:
+    """This checkout has the lines that a release rewrites, and the release changes nothing else."""
     release = runpy.run_path(str(ROOT / ".ci" / "release.py"))
     for path in release["PINNED"]:
         before = (ROOT / path).read_text("utf-8").splitlines()
@@ -25,7 +25,7 @@ def test_main_can_be_pinned() -> None:
         assert changed[0].endswith(IMAGE)
 
 
-def test_people_run_what_the_ci_runs() -> None:
+def test_developers_and_ci_run_the_same_commands() -> None:
     """`.ci/run` and the workflow have the same commands."""
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     by_people = re.findall(r"^ *step (.+)$", script, re.MULTILINE)

@@ -1,6 +1,7 @@
-"""`delete-stale: 7d`: a file goes when no version that was live in the last seven days has it.
+"""Deploys with `delete-stale: 7d`.
 
-`tests/site/test_plan.py` and `test_proofs.py` have the rules, as tables.
+They delete a file if no version of the last seven days contained it. `tests/site/test_plan.py` and
+`test_proofs.py` have tables of the rules.
 """
 
 import html
@@ -19,17 +20,17 @@ PAGES = {"index.html", "about.html"}
 
 
 def chunks(*builds: int) -> set[str]:
-    """The assets of these builds; each build renames all of them."""
+    """Return the assets of these builds. Each build renames all of them."""
     return {f"assets/{name}-{number}.js" for number in builds for name in ("index", "vendor", "about")}
 
 
 def build(number: int) -> dict[str, bytes]:
-    """A site of pages, chunks and a logo that keeps its name."""
+    """A site with pages, chunks and a logo of constant name."""
     return dict.fromkeys(PAGES | chunks(number), b"<p>%d" % number) | {"assets/logo.svg": b"<svg/>"}
 
 
 def deploy(world: World, files: dict[str, bytes], code: int = 0, **inputs: object) -> Outcome:
-    """Deploy these files, with a week for stale ones."""
+    """Deploy these files with `delete-stale: 7d`."""
     world.write(files)
     outcome = world.run(**{"delete_stale": "7d"} | inputs)
     assert outcome.exit_code == code, outcome.log
@@ -38,7 +39,7 @@ def deploy(world: World, files: dict[str, bytes], code: int = 0, **inputs: objec
 
 
 def extra(world: World) -> set[str]:
-    """What the app has and the folder does not."""
+    """Return the remote files that the folder lacks."""
     stored = world.stored()
     assert {path: stored.get(path) for path in world.read()} == world.read()
     return stored.keys() - world.read().keys()
@@ -51,10 +52,10 @@ def newest(world: World) -> Manifest:
     return manifest
 
 
-def test_chunks_of_the_last_seven_days_stay(world: World) -> None:
-    """Each chunk of a version that was live in the last seven days is there, and none of an older one.
+def test_chunks_of_the_last_seven_days_are_kept(world: World) -> None:
+    """The app has each chunk of a version that was live in the last seven days, and no older ones.
 
-    So going back to an older build sends only its pages.
+    A deploy of an older build therefore uploads only its pages.
     """
     for number in range(6):
         deploy(world, build(number))
@@ -70,7 +71,7 @@ def test_chunks_of_the_last_seven_days_stay(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["failed", "killed"])
-def test_a_deploy_that_does_not_finish_neither_begins_nor_loses_a_time(world: World, end: str) -> None:
+def test_an_unfinished_deploy_neither_starts_nor_loses_a_time(world: World, end: str) -> None:
     deploy(world, build(1))
     deploy(world, build(2))
     began = newest(world).stale
@@ -88,8 +89,8 @@ def test_a_deploy_that_does_not_finish_neither_begins_nor_loses_a_time(world: Wo
     assert extra(world) == chunks(2, 3)
 
 
-def test_an_unreadable_site_keeps_assets_until_true(world: World) -> None:
-    """Pages go; the delay of assets starts again. A warning says so."""
+def test_an_unreadable_site_keeps_pending_assets_until_true(world: World) -> None:
+    """The deploy deletes pages, but assets stay pending until `true`, as a warning explains."""
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     for number in range(3):
         outcome = deploy(world, build(number) | {f"{number}.html": b""}, max_deletes=1)
@@ -105,8 +106,8 @@ def test_an_unreadable_site_keeps_assets_until_true(world: World) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_plan_summary_and_json_say_what_waits(world: World, *, dry_run: bool) -> None:
-    """A dry run says the same, and changes nothing."""
+def test_plan_summary_and_json_show_pending_files(world: World, *, dry_run: bool) -> None:
+    """A dry run shows the same, and changes nothing."""
     deploy(world, build(1))
     outcome = deploy(world, build(2), dry_run=dry_run)
     assert ", 0 to delete, 1 unchanged, 3 pending deletion\n" in outcome.log
@@ -118,23 +119,23 @@ def test_plan_summary_and_json_say_what_waits(world: World, *, dry_run: bool) ->
     assert (world.stored().keys() == build(1).keys()) is dry_run
 
 
-def test_the_wait_begins_when_the_deploy_ends(world: World) -> None:
-    """The time that is told is that of the manifest, also after uploads that took long."""
+def test_the_delay_starts_at_the_end_of_the_deploy(world: World) -> None:
+    """The log shows the manifest's time, even after long uploads."""
     deploy(world, build(1))
     world.fault(Kind.DELAY, "PUT", "index.html", seconds=25.0)
     until = datetime.fromisoformat(deploy(world, build(2)).outputs["waiting_until"]).timestamp()
     assert 0 <= until - 7 * DAY - max(newest(world).stale.values()) <= 1
 
 
-def test_one_waiting_file_has_its_own_sentence(world: World) -> None:
+def test_a_single_pending_file_has_its_own_sentence(world: World) -> None:
     deploy(world, SITE | {"a.css": b"x"})
     log = deploy(world, SITE, delete_stale="12h").log
     assert ", 1 pending deletion\n" in log
     assert "1 stale file is pending deletion. The first deploy after" in log
 
 
-def test_a_cancelled_deploy_says_nothing_of_waiting_files(world: World) -> None:
-    """It does not know what waits."""
+def test_a_cancelled_deploy_does_not_mention_pending_files(world: World) -> None:
+    """It can't determine them."""
     deploy(world, build(1))
     world.fault(Kind.HANG, "PUT", "index.html")
     tell(world, after=3)

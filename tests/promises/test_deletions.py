@@ -1,6 +1,6 @@
-"""Failures before the DELETE of an app: no static app of another owner is deleted.
+"""Failures before the DELETE of an app.
 
-`tests/test_destroy.py` has the rules for the kind of an app, each without a failure.
+No static app of another owner is deleted. `tests/test_destroy.py` has the rules for the type of an app.
 """
 
 import random
@@ -32,15 +32,15 @@ SHOWN = {
     "type": "shown-type=yes",
     "type and image": "shown-type=yes static-app=image",
 }
-"""The ways in which GET may show a static app."""
+"""The forms in which GET may show a static app."""
 CONTAINERS = {
     "image": "shown-type=no",
     "type": "shown-type=yes image=not-in-get",
     "neither": "image=not-in-get",
 }
-"""The ways in which GET may show a container app."""
+"""The forms in which GET may show a container app."""
 LISTS = ("400", "404", "405", "list")
-"""The answers to GET of a container app's files."""
+"""The possible responses to GET of a container app's files."""
 RUNS: dict[str, dict[str, Any]] = {
     "destroy": {"operation": "destroy", "app": APP},
     "destroy, dry run": {"operation": "destroy", "app": APP, "dry_run": True},
@@ -73,7 +73,7 @@ def fill_by_hand(world: World) -> None:
 
 
 def make(world: World, prepare: Callable[[World], None], shown: str) -> None:
-    """Make the app, and let GET show it in this way."""
+    """Create the app, and let GET show it in this form."""
     world.platform.faults.clear()
     world.platform.dialect.speak("shown-type=no", "static-app=bare")
     prepare(world)
@@ -90,11 +90,11 @@ APPS = [
     for name in RUNS
     for prepare in (another_repositorys, filled_by_hand if "sweep" in name else ours_with_unmanaged_files)
 ]
-"""The runs, each with the apps that it keeps. A sweep deletes this repository's previews with all files."""
+"""The runs, each with the apps that it keeps. The cleanup deletes this repository's previews."""
 
 
 class Trouble(NamedTuple):
-    """A fault at one request of a run, or at all such requests from this one."""
+    """A fault at one request of a run, or at this request and all later ones of the same kind."""
 
     name: str
     record: Record
@@ -104,14 +104,14 @@ class Trouble(NamedTuple):
         return f"{self.name} {'for ever' if self.is_for_ever else 'once'} at {self.record}"
 
     def fault(self, first: int) -> Fault:
-        """The fault, in a run whose first request has this index."""
+        """Return the fault for a run whose first request has this index."""
         path = f"{re.escape(self.record.path)}$"
         fault = replace(FAULTS[self.name], method=self.record.method, path=path)
         return replace(fault, index=first + self.record.index, times=None if self.is_for_ever else 1)
 
 
 def go(world: World, name: str, trouble: Trouble | None = None) -> Outcome:
-    """One such run, with this trouble."""
+    """A run with this trouble."""
     world.platform.expire_lock(APP)
     world.platform.faults.clear()
     if trouble:
@@ -123,7 +123,7 @@ def go(world: World, name: str, trouble: Trouble | None = None) -> Outcome:
 
 
 def troubles(world: World, name: str, choose: Callable[[list[Trouble]], list[Trouble]]) -> Iterator[Trouble]:
-    """Each fault at each request of an undisturbed run, once and for ever."""
+    """Return each fault at each request of an undisturbed run, for one hit and without an end."""
     first = len(world.platform.requests)
     records = [replace(record, index=record.index - first) for record in go(world, name).requests]
     yield from choose([Trouble(*one) for one in product(FAULTS, records, (False, True))])
@@ -131,7 +131,7 @@ def troubles(world: World, name: str, choose: Callable[[list[Trouble]], list[Tro
 
 @pytest.fixture(params=["a sample", pytest.param("all", marks=pytest.mark.exhaustive)])
 def choose(request: pytest.FixtureRequest) -> Callable[[list[Trouble]], list[Trouble]]:
-    """Chooses all troubles, or two of them."""
+    """Choose all troubles, or two of them."""
     dice = random.Random(request.node.name)  # noqa: S311
     return lambda troubles: troubles if request.param == "all" else dice.sample(troubles, 2)
 
@@ -142,16 +142,17 @@ def is_there(world: World) -> bool:
 
 @pytest.mark.parametrize("shown", SHOWN)
 @pytest.mark.parametrize(("name", "prepare"), APPS)
-def test_no_static_app_of_another_owner_is_deleted(
+def test_static_apps_of_other_owners_are_never_deleted(
     world: World,
     name: str,
     shown: str,
     prepare: Callable[[World], None],
     choose: Callable[[list[Trouble]], list[Trouble]],
 ) -> None:
-    """Each failure at each request of each operation, once and for ever.
+    """Test each failure at each request of each operation, for one hit and without an end.
 
-    One exception: if GET shows an image and no type, a 400 or 404 for the first file list proves a container.
+    There is one exception. If GET shows an image without a type, a 400 or 404 for the first file list proves
+    a container.
     """
     make(world, prepare, shown)
     files = world.platform.files(APP)
@@ -170,14 +171,14 @@ def test_no_static_app_of_another_owner_is_deleted(
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("shown", CONTAINERS)
 @pytest.mark.parametrize("answer", LISTS)
-def test_a_container_app_is_deleted_only_if_it_shows_what_it_is(
+def test_a_container_app_is_deleted_only_if_its_type_is_certain(
     world: World,
     name: str,
     shown: str,
     answer: str,
     choose: Callable[[list[Trouble]], list[Trouble]],
 ) -> None:
-    """A run that deletes it succeeds; a run that does not says why, and changes nothing."""
+    """A run that deletes the app succeeds. Any other run shows the reason, and changes nothing."""
     container(world)
     world.platform.dialect.speak(*CONTAINERS[shown].split(), f"container-files={answer}")
     for trouble in troubles(world, name, choose):

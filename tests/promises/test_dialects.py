@@ -1,4 +1,4 @@
-"""Whole operations on every platform that the reference allows: green if they took effect, and no harm."""
+"""Whole operations on every API variant."""
 
 from collections.abc import Collection
 from typing import Any
@@ -24,12 +24,12 @@ IMAGE_QUESTIONS = (
     "before-deploying deploying get-image broken-deploy",
     "numbers deploy-answer new-app container-files",
 )
-"""Groups of questions: an answer to one of a group has nothing to do with the answers to other groups.
+"""Groups of questions. Answers in different groups don't affect each other.
 
-An image is asked nothing that only folders meet, or that both meet alike.
+The stories with an image skip questions about folders, and questions with the same effect on both.
 """
 UNREAD = ("times", "date", "updated-at")
-"""Nothing in the client reads these. They are tried in pairs only."""
+"""The client doesn't read these values, so they are tested only in pairs."""
 UNASKED = (
     "above",
     "app-limit",
@@ -40,46 +40,46 @@ UNASKED = (
     "locked-app",
     "pull",
 )
-"""Questions about what the stories do not do."""
+"""Questions that don't affect the stories."""
 NO_STORY = {"finalize=no-effect", "static-app=image"}
-"""The lock stays, whatever the client does. A deploy takes an app with an image for a container app."""
+"""The client can't release the lock. A deploy mistakes a static app with an image for a container app."""
 NO_TIMES = {"last-modified=absent", "last-modified=null"}
 NOTHING_IS_SKIPPED = NO_TIMES | {f"url={answer}" for answer in ("bare", "absent", "redirect", "login")}
-"""The manifest can't be read, or the listing proves nothing: all is uploaded again."""
+"""The manifest is unreadable, or the file list proves nothing, so the action uploads everything again."""
 SHOWS_NO_NAME = {"image=not-in-get", "image=bare-digest"}
-"""Nobody can tell which image to go back to."""
+"""The action can't determine the previous image."""
 NEVER_FAILED = {"get-image=runs-degraded", "get-image=runs-progressing"}
-"""GET shows no failure, and never the new image."""
+"""GET never shows a failure or the new image."""
 SHOWS_WHAT_RUNS = NEVER_FAILED | {"get-image=runs"}
-"""GET never shows an image that does not run."""
-BACK_BY_ITSELF = "broken-deploy=8s"
-"""The platform is faster than the client, which waits until a failure has lasted 15 s."""
+"""GET shows only running images."""
+RESTORES_IMAGE = "broken-deploy=8s"
+"""The platform restores the image before the failure lasts 15 s, so the client trusts no failure."""
 CRASHES = "broken-deploy=crash-loop"
-"""The status is `crashed`, and nothing else, whatever the other answers."""
+"""The status is always `crashed`, with any other answers."""
 TIMED_OUT = 9
-NOBODY_CAN_JUDGE = (
+UNDECIDABLE = (
     # The new image shows as `stopped`, then as `running`, then as `failed`.
     {"deploying=none", "before-deploying=stopped"},
-    # Nothing tells that the same tag was deployed again: it is asked for twice, and that is exit 5.
+    # A second deploy of the same tag isn't visible, so the run sends it twice and ends with exit code 5.
     {"deploying=none", "deploy-answer=lost"},
     {"deploying=none", "deploy-answer=empty"},
-    # GET shows no image, and the platform went back before the failure has shown for 15 s.
+    # GET doesn't show the image, and the platform restores the old one before the failure lasts 15 s.
     {"broken-deploy=8s", "image=not-in-get"},
-    # A deploy that failed has a minute to release its lock, and finalize takes longer.
+    # A failed deploy has a minute to release its lock, but finalize takes longer.
     {"hidden=refused", "finalize-time=70s"},
     {"hidden=unlisted", "finalize-time=70s"},
 )
 NO_SIGN_OF_A_ROLLBACK = (
-    # The request was not carried out, and the crash loop's own next status looks like its effect.
+    # The request has no effect, but the crash loop's next status looks like one.
     {"deploy-answer=lost-before", "broken-deploy=crash-loop"},
-    # GET shows the previous image throughout, and a status that would have changed anyway.
+    # GET always shows the previous image, and the status would change anyway.
     *(
         {answer, f"get-image=runs-{status}"}
         for answer in ("deploy-answer=lost", "deploy-answer=empty")
         for status in ("degraded", "progressing")
     ),
 )
-"""The answer to the rollback is lost as well, and nobody can tell whether it took effect."""
+"""The response to the rollback is lost too, so the result is unknown."""
 HIDDEN = ".well-known/security.txt"
 HIDDEN_NAMES = {"hidden=refused": 4, "hidden=unlisted": 5}
 EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
@@ -90,7 +90,7 @@ EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
 
 
 def step(world: World, code: int = 0, **inputs: object) -> Outcome:
-    """Run it a while after the step before; it ends with this exit code, and soon."""
+    """Run a step some time after the previous one, and check its exit code and its duration."""
     world.loop.jump(90)
     outcome = world.run(**inputs)
     assert outcome.exit_code == code, outcome.log
@@ -100,7 +100,7 @@ def step(world: World, code: int = 0, **inputs: object) -> Outcome:
 
 
 def folder_story(world: World, dialect: Collection[str]) -> None:
-    """Create with a domain, again, change and delete with a hidden name, another deploy's lock, destroy."""
+    """Create with a domain, repeat, change and delete with a hidden name, wait for a lock, destroy."""
     skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
     domain = "www.example.com"
     created = step(world, app="new", create=True, domains=domain)
@@ -128,7 +128,7 @@ def folder_story(world: World, dialect: Collection[str]) -> None:
 
 
 def image_story(world: World, dialect: Collection[str]) -> None:
-    """Create, another tag, the same tag, restart, a tag that fails with `rollback`, destroy."""
+    """Create, deploy another tag, the same tag, restart, deploy a broken tag with `rollback`, destroy."""
     step(world, app="web", image="nginx:1", rollback=True, create=True)
     tag: dict[str, Any] = {"image": "nginx:2", "rollback": True}
     for inputs in (tag, tag, {"operation": "restart"}):
@@ -136,8 +136,8 @@ def image_story(world: World, dialect: Collection[str]) -> None:
         assert asked(done) == (2 if "deploy-answer=lost-before" in dialect else 1)
         assert runs(world) == ("nginx:2", "running")
     stays = bool(SHOWS_NO_NAME.intersection(dialect))
-    is_quick, is_hidden = BACK_BY_ITSELF in dialect, bool(SHOWS_WHAT_RUNS.intersection(dialect))
-    # An image that never shows can't be seen to go: the run waits for it until `wait-timeout`.
+    is_quick, is_hidden = RESTORES_IMAGE in dialect, bool(SHOWS_WHAT_RUNS.intersection(dialect))
+    # If GET never shows the new image, the run waits for it until `wait-timeout`.
     shows_nothing = (is_quick and is_hidden) or (
         NEVER_FAILED.intersection(dialect) and CRASHES not in dialect
     )
@@ -163,7 +163,7 @@ def destroy(world: World, app: str, **inputs: Any) -> None:
 
 
 def runs(world: World) -> tuple[str | None, str]:
-    """The image of the container app, and its status."""
+    """Return the container app's image and status."""
     app = world.platform.apps.get("web")
     return app.image, world.platform.apps.status(app)
 
@@ -173,57 +173,57 @@ def includes_one_of(dialect: Collection[str], pairs: Collection[set[str]]) -> bo
 
 
 def other_answers(questions: str) -> list[str]:
-    """All answers to these questions but the sandbox's usual ones."""
+    """Return all answers to these questions except the defaults."""
     answers = [f"{name}={answer}" for name in questions.split() for answer in QUESTIONS[name].answers[1:]]
     return [answer for answer in answers if answer not in NO_STORY]
 
 
 def each_answer(groups: Collection[str]) -> pytest.MarkDecorator:
-    """Platforms that give, together, each answer: each platform one to a question of each group."""
+    """Return platforms that together cover each answer, with one answer per group of questions."""
     answers = [other_answers(questions) for questions in groups]
     count = max(map(len, answers))
     platforms = [" ".join(some[number % len(some)] for some in answers) for number in range(count)]
     return pytest.mark.parametrize("platform", [*platforms, *PLATFORMS])
 
 
-def test_no_question_is_forgotten() -> None:
+def test_every_question_is_covered() -> None:
     named = " ".join(FOLDER_QUESTIONS + IMAGE_QUESTIONS + UNREAD + UNASKED).split()
     assert {*named} == QUESTIONS.keys()
 
 
 def speak(world: World, platform: str) -> list[str]:
-    """Let the platform give these answers, or those of a whole platform."""
+    """Set these answers, or those of a whole platform."""
     answers = PLATFORMS.get(platform, platform).split()
     world.platform.dialect.speak(*answers)
     return answers
 
 
 @each_answer(FOLDER_QUESTIONS)
-def test_a_folder_is_deployed_on_each_platform(world: World, platform: str) -> None:
+def test_a_folder_deploys_on_each_platform(world: World, platform: str) -> None:
     folder_story(world, speak(world, platform))
 
 
 @each_answer(IMAGE_QUESTIONS)
-def test_an_image_is_deployed_fails_and_goes_back_on_each_platform(world: World, platform: str) -> None:
+def test_an_image_deploys_fails_and_rolls_back_on_each_platform(world: World, platform: str) -> None:
     image_story(world, speak(world, platform))
 
 
 @st.composite
 def one_or_two_answers(draw: st.DrawFn) -> list[str]:
-    """Answers to one question or two."""
+    """Strategy for answers to one or two questions."""
     questions = sorted({*" ".join(FOLDER_QUESTIONS + IMAGE_QUESTIONS + UNREAD).split()})
     names = draw(st.lists(st.sampled_from(questions), min_size=1, max_size=2, unique=True))
     return [draw(st.sampled_from(other_answers(name))) for name in names]
 
 
 @pytest.mark.exhaustive
-def test_pairs_of_answers_are_green(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One answer may hide what the other needs."""
+def test_deploys_succeed_with_pairs_of_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One answer may hide an effect of another one."""
 
     @settings(max_examples=600, suppress_health_check=list(HealthCheck), deadline=None)
     @given(dialect=one_or_two_answers())
     def of(dialect: list[str]) -> None:
-        assume(not includes_one_of(dialect, NOBODY_CAN_JUDGE))
+        assume(not includes_one_of(dialect, UNDECIDABLE))
         folder = tmp_path_factory.mktemp("w")
         with pytest.MonkeyPatch.context() as monkeypatch, world(folder, monkeypatch) as new:
             new.platform.dialect.speak(*dialect)
@@ -234,10 +234,8 @@ def test_pairs_of_answers_are_green(tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_more_files_than_the_platform_takes_at_once_and_lost_answers_are_green(
-    world: World, platform: str
-) -> None:
-    """The site is the folder, every write was made under the run's own lock, and the lock is free."""
+def test_deploys_succeed_with_request_limits_and_lost_responses(world: World, platform: str) -> None:
+    """The site equals the folder, all writes happened under the run's own lock, and the lock is free."""
     speak(world, platform)
     step(world)
     world.write({f"page-{number}.html": b"%d" % number for number in range(40)} | {"index.html": b"new"})
@@ -254,8 +252,8 @@ def test_more_files_than_the_platform_takes_at_once_and_lost_answers_are_green(
     assert len(outcome.sessions) == 1
 
 
-def test_a_404_listing_is_believed_under_take_over(world: World) -> None:
-    """Some platforms say so of an empty zone: it is believed under `take-over`, once."""
+def test_take_over_accepts_a_404_for_the_file_list(world: World) -> None:
+    """Some platforms respond with a 404 for an empty app. `take-over` accepts that once."""
     world.platform.dialect.speak("empty-zone=404")
     for dry_run in (True, False):
         refused = step(world, 2, dry_run=dry_run)
@@ -266,8 +264,8 @@ def test_a_404_listing_is_believed_under_take_over(world: World) -> None:
     assert world.stored() == SITE
 
 
-def test_a_failed_purge_is_green_with_the_platforms_words(world: World) -> None:
-    """Green, with the platform's own words for the CDN."""
+def test_a_failed_purge_succeeds_with_a_warning(world: World) -> None:
+    """The warning quotes the platform's error about the CDN."""
     world.platform.dialect.speak("finalize=502")
     outcome = step(world)
     unknown, purge = outcome.outputs["warnings"]
@@ -277,8 +275,8 @@ def test_a_failed_purge_is_green_with_the_platforms_words(world: World) -> None:
 
 
 @pytest.mark.parametrize("answer", ["404", "502"])
-def test_a_new_app_that_is_never_ready_is_said_to_be_created(world: World, answer: str) -> None:
-    """It is said that the app was created; the next deploy goes on."""
+def test_the_error_about_an_unready_new_app_mentions_its_creation(world: World, answer: str) -> None:
+    """The error states that the run created the app, and the next deploy continues."""
     world.platform.dialect.speak(f"new-app={answer}")
     outcome = step(world, 9, app="new", create=True, timeout="5s")
     assert "the app was created" in outcome.outputs["error"]

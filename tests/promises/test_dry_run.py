@@ -1,4 +1,4 @@
-"""A dry run asks, and says what would be done: not one write, whatever it is about."""
+"""Dry runs of all operations."""
 
 import pytest
 
@@ -19,7 +19,7 @@ IMAGE = EVERYTHING | {"image": NEW, "port": 80, "env": "A=1"}
 DESTROY = EVERYTHING | {"operation": "destroy"}
 
 CASES: dict[str, tuple[dict[str, object], list[str]]] = {
-    # name: inputs, what is said of the plan
+    # name: inputs, text of the plan
     "folder, deployed before": (
         FOLDER | {"app": "site"},
         ["Plan: 2 to upload (23 B), 2 to delete, 2 unchanged", *DOMAINS],
@@ -44,8 +44,8 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_dry_run_sends_nothing_but_gets(world: World, name: str) -> None:
-    """Every operation on every kind of app; log, summary and JSON say what would be done."""
+def test_a_dry_run_sends_only_get_requests(world: World, name: str) -> None:
+    """This covers each operation on each type of app. Log, summary and JSON show the planned changes."""
     inputs, plan = CASES[name]
     running_web(world)
     site = world.read()
@@ -81,8 +81,8 @@ def _everything(world: World) -> object:
     ]
 
 
-def test_an_unknown_image_is_not_named(world: World) -> None:
-    """Nothing stands for the image that runs: no empty quotation marks."""
+def test_an_unknown_image_is_omitted(world: World) -> None:
+    """The log has no empty quotation marks for the running image."""
     running_web(world)
     world.platform.dialect.speak("image=not-in-get")
     deploy = world.run(dry_run=True, app="web", image=NEW)
@@ -91,8 +91,8 @@ def test_an_unknown_image_is_not_named(world: World) -> None:
     assert lines(restart)[0] == "Plan: would restart 'web'"
 
 
-def test_the_plan_names_deletions_first(world: World) -> None:
-    """As many as anybody reads, deletions first; all of them, with the reasons, at `debug`."""
+def test_the_plan_lists_deletions_first(world: World) -> None:
+    """The plan shows a limited number of files, and at `debug` all of them with reasons."""
     world.write({"old.txt": b"", "000.txt": b"", "index.html": b"x"})
     world.run()
     world.write({"index.html": b"x"} | {f"{number:03}.txt": b"x" for number in range(60)})
@@ -119,8 +119,8 @@ def test_the_plan_names_deletions_first(world: World) -> None:
     ]
 
 
-def test_the_plan_is_folded_where_the_ci_can(world: World) -> None:
-    """Where the CI can do that; a path is no command there either. Without changes there is no group."""
+def test_the_plan_is_folded_if_the_ci_supports_it(world: World) -> None:
+    """A path can't be a command there. A plan without changes has no group."""
     world.write({"old.txt": b""})
     world.run()
     world.env["GITHUB_ACTIONS"] = "true"
@@ -133,7 +133,7 @@ def test_the_plan_is_folded_where_the_ci_can(world: World) -> None:
     assert f"\n{plan}  - old.txt\n  + ::error::x\n  + a.html\n::endgroup::\n" in world.run(dry_run=True).log
 
 
-def test_a_stopped_dry_run_is_no_failed_deploy(world: World) -> None:
+def test_a_stopped_dry_run_is_not_a_failed_deploy(world: World) -> None:
     world.platform.put_file("site", "theirs", b"")
     world.env["GITHUB_ACTIONS"] = "true"
     outcome = world.run(dry_run=True)

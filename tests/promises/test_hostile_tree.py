@@ -1,6 +1,7 @@
-"""A tree that means harm: a merged change, or a fork's artifact. The inputs are the user's.
+"""Malicious folders from a merged change or a fork's artifact.
 
-`tests/site/test_rules.py` and `test_scan.py` have what is refused, in rows; here nothing of it leaks.
+The inputs are the user's own. `tests/site/test_rules.py` and `test_scan.py` have tables of refused files. The
+tests here check that nothing leaks.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ SECRETS = [
 
 @pytest.fixture(autouse=True)
 def work(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout, the working directory of the runs, with secrets in it and beside it."""
+    """A checkout as the runs' working directory, with secrets inside and outside."""
     work = world.folder.parent / "work"
     for path in (*SECRETS, "public/index.html"):
         file = work / path
@@ -29,7 +30,7 @@ def work(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def require_refused(world: World, words: str, **inputs: object) -> None:
-    """Exit 2, in these words, without a write; nothing leaks."""
+    """Check for exit code 2 and this message, without a write or a leak."""
     outcome = world.run(**inputs)
     assert outcome.exit_code == 2
     assert words in outcome.log
@@ -43,8 +44,8 @@ def require_no_leak(world: World, outcome: Outcome) -> None:
     assert "sandbox-key" not in shown
 
 
-def test_a_directory_that_leads_out_through_a_link_publishes_nothing(world: World, work: Path) -> None:
-    """It is refused before any request, with the path to write instead."""
+def test_a_directory_behind_a_symlink_publishes_nothing(world: World, work: Path) -> None:
+    """The action stops before any request, and shows the path to use instead."""
     Path("out").symlink_to("../home/.aws")
     real = f"'{work.parent}/home/.aws'"
     words = f"leads through a symlink to {real}. If you mean this folder, set {real}: https://"
@@ -53,20 +54,20 @@ def test_a_directory_that_leads_out_through_a_link_publishes_nothing(world: Worl
 
 
 @pytest.mark.parametrize("target", ["/proc/self/environ", "../.git", ".env"])
-def test_a_link_in_the_folder_publishes_nothing(world: World, target: str) -> None:
+def test_a_symlink_in_the_folder_publishes_nothing(world: World, target: str) -> None:
     Path("public/page.html").symlink_to(target)
     require_refused(world, "'page.html' is a symlink", directory="public", ignore="!**")
 
 
-def test_an_ignore_file_that_is_a_link_shows_nothing(world: World) -> None:
-    """A pattern that was refused was quoted once, and the environment has the key."""
+def test_an_ignore_file_behind_a_symlink_is_not_shown(world: World) -> None:
+    """Messages quote invalid patterns, and a symlink could lead to the environment with the key."""
     Path("public/.zerokieignore").symlink_to("/proc/self/environ")
     words = "The ignore file 'public/.zerokieignore' is a symlink. Replace it with a regular file"
     require_refused(world, words, directory="public")
 
 
-def test_the_trees_ignore_file_brings_no_secret_back(world: World) -> None:
-    """The tree's ignore file is the tree's; only the input, which is ours, may publish a secret."""
+def test_the_folders_ignore_file_cannot_include_secrets(world: World) -> None:
+    """Only the input `ignore` can publish a secret, because the folder may come from another person."""
     Path(".zerokieignore").write_text("!.env\n!.git\n!.git/\n!.aws/\n!gha-*\n!*\n!*/\n!**\n!**/.git/**")
     outcome = world.run(directory=".")
     assert outcome.exit_code == 0

@@ -1,6 +1,7 @@
-"""Where the list of files is late: no stranger's file is deleted, and deploys a minute apart are right.
+"""Deploys on platforms with a late file list.
 
-`test_dialects.py` has deploys a minute apart on such platforms; `tests/site/test_verify.py` has the rules.
+No deploy deletes an unmanaged file, and deploys a minute apart are right. `test_dialects.py` has more deploys
+on such platforms, and `tests/site/test_verify.py` has the rules.
 """
 
 import random
@@ -18,10 +19,10 @@ ANSWERS = ["5s", "12s", "20s", "entries", "cached"]
 
 
 @pytest.mark.parametrize("end", ["killed", "failed"])
-def test_a_deploy_within_the_lag_leaves_files_and_the_next_one_asks(world: World, end: str) -> None:
-    """The first listing is believed: what it lacks stays, and the next deploy asks, once.
+def test_a_deploy_within_the_delay_keeps_unlisted_files(world: World, end: str) -> None:
+    """The deploy relies on its first file list. It keeps unlisted files, and the next deploy asks once.
 
-    What it still shows, and a killed deploy has replaced, is exit 5: something else has changed it.
+    If a killed deploy replaced a file and the list shows the old one, the next deploy ends with exit code 5.
     """
     world.run()
     world.loop.jump(60)
@@ -60,8 +61,8 @@ def is_put(path: str, record: Record) -> bool:
 @pytest.mark.parametrize(
     "seed", [seed if seed < 3 else pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(150)]
 )
-def test_no_history_on_a_late_platform_deletes_a_strangers_file(world: World, seed: int) -> None:
-    """Whatever failed and was killed, and however soon: no stranger's file goes; later all is right."""
+def test_a_late_file_list_never_deletes_an_unmanaged_file(world: World, seed: int) -> None:
+    """Failed, killed or quick deploys don't delete unmanaged files, and later deploys are right."""
     chance = random.Random(seed)  # noqa: S311
 
     def vary(_: Record) -> None:
@@ -93,7 +94,7 @@ def test_no_history_on_a_late_platform_deletes_a_strangers_file(world: World, se
     outcome = world.run(take_over=True)
     assert outcome.exit_code == 0
     assert world.stored() == world.read()
-    # Each time chance decides whether the entry of what was sent again is late, too.
+    # The entry of a repeated upload is late at random.
     for _ in range(10):
         world.loop.jump(60)
         outcome = world.run()

@@ -1,8 +1,8 @@
-"""Where the intent is unclear, nothing is changed: exit 2, in a dry run as well, and a lock with zeros.
+"""Deploys with an unclear intent change nothing.
 
-`tests/site/test_safety_checks.py` has the rules, as tables. Here is a deploy for each message, and the next
-run.
-`tests/ci/test_repository.py` says which repository a run is of.
+They end with exit code 2, even in a dry run, and finalize with counts of zero.
+`tests/site/test_safety_checks.py` has tables of the rules. The tests here run a deploy for each message, and
+the next one. `tests/ci/test_repository.py` has the rules for the run's repository.
 """
 
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ TAKE_OVER = "To continue, set `take-over: true` for one manual run: https://"
 
 
 def put(world: World, paths: Iterable[str]) -> None:
-    """Somebody puts files there by hand."""
+    """Upload files by hand."""
     for path in paths:
         world.platform.put_file("site", path, b"by hand")
 
 
 def require_refused(world: World, problem: str, *advice: str, **inputs: object) -> None:
-    """Both a deploy and its dry run change nothing, and say so in these words."""
+    """Check that a deploy and its dry run change nothing and show this message."""
     before = world.platform.files("site")
     for dry_run in (True, False):
         outcome = world.run(dry_run=dry_run, **inputs)
@@ -61,8 +61,8 @@ def require_done(world: World, **inputs: object) -> Outcome:
 # --- whose files are there?
 
 
-def test_an_app_that_was_filled_by_hand_stops_until_take_over(world: World) -> None:
-    """Once: the log names what was there, and then the app is ours."""
+def test_an_app_with_files_of_another_tool_requires_take_over(world: World) -> None:
+    """The override is needed once. The log shows the existing files, and the action then manages the app."""
     put(world, ["index.html", "old.html", *(f"uploads/{number}.jpg" for number in range(3))])
     problem = "App 'site' has 5 files that this action didn't upload: 'index.html', 'old.html'"
     require_refused(world, problem, TAKE_OVER)
@@ -74,8 +74,8 @@ def test_an_app_that_was_filled_by_hand_stops_until_take_over(world: World) -> N
     require_done(world)
 
 
-def test_foreign_files_stop_the_deploy_until_an_input_of_the_message(world: World) -> None:
-    """The message names and counts them; each input that it names goes on."""
+def test_unmanaged_files_stop_the_deploy(world: World) -> None:
+    """The message names and counts them. Each input in the message lets the deploy continue."""
     world.run()
     put(world, "abcd")
     problem = "would delete 4 files that this action didn't upload: 'a', 'b', 'c' and 1 more"
@@ -87,8 +87,8 @@ def test_foreign_files_stop_the_deploy_until_an_input_of_the_message(world: Worl
     require_done(world)
 
 
-def test_an_unreadable_manifest_stops_a_deletion_until_an_input_of_the_message(world: World) -> None:
-    """Beside a stranger's file, its name does not tell whose the files are."""
+def test_an_unreadable_manifest_stops_a_deletion(world: World) -> None:
+    """With an unmanaged file in the app, the manifest's name doesn't show which files are managed."""
     world.run()
     world.write({path: body for path, body in SITE.items() if path != "empty"})
     put(world, ["stranger"])
@@ -111,8 +111,8 @@ def test_an_unreadable_manifest_of_a_killed_deploy_stops_the_rerun(world: World)
     require_done(world, take_over=True)
 
 
-def test_an_unreadable_manifest_of_a_failed_deploy_tells_what_arrived(world: World) -> None:
-    """By its name, also to a deploy of other files; what `keep` matches does not count."""
+def test_an_unreadable_manifest_of_a_failed_deploy_shows_its_uploads(world: World) -> None:
+    """Its name covers them, even for a deploy of other files. Files that match `keep` don't matter."""
     world.env["ZEROKIE_KEEP"] = "uploads/\nassets/"
     world.run()
     put(world, ["uploads/1.jpg"])
@@ -126,8 +126,8 @@ def test_an_unreadable_manifest_of_a_failed_deploy_tells_what_arrived(world: Wor
     assert world.stored() == world.read() | {"uploads/1.jpg": b"by hand"}
 
 
-def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
-    """They are left alone, with one warning for all: the URL of each would name another file."""
+def test_paths_unsafe_in_a_url_are_kept_with_one_warning(world: World) -> None:
+    """The URL of each path would mean another file, so the deploy doesn't touch them."""
     require_done(world)
     put(world, ["a/" * 600 + "b", *(f"a/../{number}.html" for number in range(300))])
     outcome = world.run()
@@ -141,8 +141,8 @@ def test_paths_that_no_url_can_name_stay_with_one_warning(world: World) -> None:
 # --- is it the right folder?
 
 
-def test_a_folder_without_half_of_the_pages_stops_until_max_deletes(world: World) -> None:
-    """What is kept is no part of the site. `max-deletes` decides alone: a lower number stops, too."""
+def test_a_folder_with_fewer_than_half_of_the_pages_requires_max_deletes(world: World) -> None:
+    """Kept files don't count as pages. With `max-deletes`, only that number decides, even if it is lower."""
     world.env["ZEROKIE_KEEP"] = "uploads/"
     world.write(PAGES | {"index.html": b""})
     world.run()
@@ -160,7 +160,7 @@ def test_a_folder_without_half_of_the_pages_stops_until_max_deletes(world: World
 
 
 def test_one_message_asks_for_take_over_and_max_deletes(world: World) -> None:
-    """Where both are wanted, and only for the other one where one is set."""
+    """If one of them is set, the message asks only for the other one."""
     put(world, PAGES)
     both = "set `take-over: true` and `max-deletes: 8` for one manual run: https://"
     require_refused(world, "The folder has 0 of the site's 8 pages", both)
@@ -168,7 +168,7 @@ def test_one_message_asks_for_take_over_and_max_deletes(world: World) -> None:
     require_done(world, take_over=True, max_deletes=8)
 
 
-def test_a_lock_that_stays_is_told_beside_two_doubts(world: World) -> None:
+def test_the_message_about_two_safety_checks_mentions_a_held_lock(world: World) -> None:
     put(world, PAGES)
     world.write({"index.html": b""})
     world.fault(Kind.STATUS, "POST", "/finalize$", times=None)
@@ -183,8 +183,8 @@ def test_a_lock_that_stays_is_told_beside_two_doubts(world: World) -> None:
     ] == [True]
 
 
-def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -> None:
-    """Nothing is created, in a dry run as well, and the directory that the message names is deployed."""
+def test_a_project_folder_stops_even_the_first_deploy(world: World) -> None:
+    """Nothing is created, even in a dry run. The directory in the message can be deployed."""
     source = b'<script type="module" src="/src/main.ts"></script>'
     world.write({"index.html": source, "package.json": b"{}", "src/main.ts": b"", "dist/index.html": b""})
     for dry_run in (True, False):
@@ -221,10 +221,10 @@ def test_a_project_in_place_of_a_site_stops_the_first_deploy_too(world: World) -
     ],
     ids=["another repository", "a run that knows none"],
 )
-def test_another_repositorys_app_stops_until_take_over(
+def test_another_repositorys_app_requires_take_over(
     world: World, env: dict[str, str], problem: str, advice: str, owners_code: int
 ) -> None:
-    """Once, even if not a single file differs; an app of none is the former owner's again, unasked."""
+    """It is needed once, even without changes. Without a repository, the former owner can deploy again."""
     world.env = dict(OURS)
     world.run()
     world.env = dict(env)
@@ -235,8 +235,8 @@ def test_another_repositorys_app_stops_until_take_over(
     assert world.run().exit_code == owners_code
 
 
-def test_a_container_app_asks_nobody(world: World) -> None:
-    """They have no storage that could say so."""
+def test_a_container_app_needs_no_take_over(world: World) -> None:
+    """A container app has no storage for an owner."""
     running_web(world)
     for env in (OURS, THEIRS):
         world.env = dict(env)

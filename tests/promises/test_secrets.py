@@ -1,4 +1,4 @@
-"""Secrets that come back: the platform, a proxy or the app says them, and every text has an end."""
+"""Secrets in responses of the platform, a proxy or the app."""
 
 import json
 import re
@@ -20,11 +20,11 @@ PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
 TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
 LENGTHS = [72, 192, 492, 992, 1992]
-"""A secret behind so many characters is in the middle of where some text ends."""
+"""Number of characters before a secret, so that a limit of some text cuts the secret."""
 
 
 def seen(outcome: Outcome) -> str:
-    """All that anybody can read."""
+    """Return everything that people can read."""
     return "\n".join([outcome.log, json.dumps(outcome.outputs), outcome.summary])
 
 
@@ -33,7 +33,7 @@ def seen(outcome: Outcome) -> str:
     [(400, '{"error": "%s"}'), (200, "%s"), (503, "<html><title>%s</title>")],
 )
 def test_a_cut_text_shows_no_part_of_the_key(world: World, status: int, form: str) -> None:
-    """Not even a part of it is left."""
+    """The text doesn't contain even a part of the key."""
     for length in LENGTHS:
         world.platform.faults.clear()
         said = (form % ("A" * length + API_KEY)).encode()
@@ -43,8 +43,8 @@ def test_a_cut_text_shows_no_part_of_the_key(world: World, status: int, form: st
         assert API_KEY[:4] not in seen(outcome), length
 
 
-def test_a_value_of_env_is_hidden_in_the_platforms_words(world: World) -> None:
-    """A word of the app's name is shown. A value that contains the key is hidden."""
+def test_a_value_of_env_is_masked_in_the_platforms_text(world: World) -> None:
+    """A word of the app's name isn't masked, but a value that contains the key is."""
     text = json.dumps({"error": f"production: 'hunter2' and 'me:{API_KEY}:shop' have no effect in blue"})
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=text.encode())
     env = f"PASSWORD=hunter2\nDATABASE=me:{API_KEY}:shop\nSTAGE=production\nCOLOR=blue"
@@ -55,8 +55,8 @@ def test_a_value_of_env_is_hidden_in_the_platforms_words(world: World) -> None:
     assert outcome.outputs["app"] == "production"
 
 
-def test_a_value_of_env_that_is_a_word_of_the_image_or_the_app_is_shown(world: World) -> None:
-    """`NODE_ENV=production` must not garble the names that the message is about."""
+def test_a_value_of_env_in_the_image_or_app_name_is_shown(world: World) -> None:
+    """`NODE_ENV=production` must not mask names in the message."""
     said = "can't pull acme/production:2 for shop-production: NODE_ENV=production, PASSWORD=hunter22"
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=json.dumps({"error": said}).encode())
     outcome = world.run(
@@ -69,14 +69,14 @@ def test_a_value_of_env_that_is_a_word_of_the_image_or_the_app_is_shown(world: W
     assert "hunter22" not in seen(outcome)
 
 
-def test_a_value_of_env_that_is_a_word_of_the_apps_url_is_shown_after_the_lookup(world: World) -> None:
+def test_a_value_of_env_in_the_apps_url_is_shown_after_the_lookup(world: World) -> None:
     running_web(world)
     says(world, times=None, image=NEW, status="failed", error="no answer at host/_apps/web for hunter22")
     outcome = deploy(world, env="ROOT=_apps\nPASSWORD=hunter22")
     assert 'no answer at host/_apps/web for ***"' in outcome.outputs["error"]
 
 
-def test_a_value_of_env_in_the_query_of_a_url_is_hidden(world: World) -> None:
+def test_a_value_of_env_in_a_urls_query_is_masked(world: World) -> None:
     """The words of the path are shown."""
     running_web(world)
     world.platform.set_page("web", 500, b"/healthy refused token hunter22")
@@ -87,8 +87,8 @@ def test_a_value_of_env_in_the_query_of_a_url_is_hidden(world: World) -> None:
     assert "hunter22" not in seen(outcome)
 
 
-def test_a_value_of_env_that_is_another_secret_is_hidden(world: World) -> None:
-    """It is hidden even where it is a word of the app's name."""
+def test_a_value_of_env_that_is_another_secret_is_masked(world: World) -> None:
+    """It is masked even if it is a word of the app's name."""
     said = json.dumps({"error": "no login hunter22 for shop-hunter22"}).encode()
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=400, body=said)
     login = LOGIN | {"registry_password": "hunter22"}
@@ -98,8 +98,8 @@ def test_a_value_of_env_that_is_another_secret_is_hidden(world: World) -> None:
 
 
 @pytest.mark.parametrize(("where", "code"), [("error", 8), ("status", 9), ("page", 10)])
-def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: str, code: int) -> None:
-    """By the platform, or by the app itself when its health is checked."""
+def test_a_value_of_env_is_masked_in_messages_about_an_image(world: World, where: str, code: int) -> None:
+    """The message comes from the platform, or from the app's own health check."""
     running_web(world)
     said = "can't reach user:hunter22@db"
     if where == "page":
@@ -114,7 +114,7 @@ def test_a_value_of_env_is_hidden_in_what_a_rollout_says(world: World, where: st
     assert "hunter22" not in seen(outcome)
 
 
-def test_the_registrys_password_is_hidden_in_the_platforms_words(world: World) -> None:
+def test_the_registry_password_is_masked_in_the_platforms_text(world: World) -> None:
     running_web(world)
     said = json.dumps({"error": f"{PASSWORD} is wrong"}).encode()
     world.fault(Kind.STATUS, "POST", "/deploy$", status=400, body=said)
@@ -123,8 +123,8 @@ def test_the_registrys_password_is_hidden_in_the_platforms_words(world: World) -
     assert PASSWORD not in seen(outcome)
 
 
-def test_the_password_of_a_health_check_is_hidden(world: World) -> None:
-    """Also as the URL writes it, and as Basic authentication sends it; the user may be any word."""
+def test_the_password_of_a_health_check_is_masked(world: World) -> None:
+    """This covers its URL form and its Basic authentication form. The user name can be any word."""
     password = "p&ss<w'\"x"  # noqa: S105 - of nothing
     written = quote(password, safe="")
     sent = b64encode(f"preview:{password}".encode()).decode()
@@ -145,8 +145,8 @@ def test_the_password_of_a_health_check_is_hidden(world: World) -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "error"])
-def test_no_command_shows_a_secret_in_a_log_that_no_runner_reads(world: World, level: str) -> None:
-    """GitHub's `| tee deploy.log`: the runner knows the secrets, so no command masks them."""
+def test_secrets_do_not_appear_in_commands_of_an_unread_log(world: World, level: str) -> None:
+    """With `| tee deploy.log` on GitHub, the runner already masks secrets, so no commands are needed."""
     running_web(world)
     world.env |= {"GITHUB_ACTIONS": "true", "INPUT_GITHUB-TOKEN": "ghs_token"}
     outcome = deploy(world, log_level=level, **LOGIN, registry_password=PASSWORD)
@@ -154,22 +154,22 @@ def test_no_command_shows_a_secret_in_a_log_that_no_runner_reads(world: World, l
     assert not re.search(f"{API_KEY}|ghs_token|{PASSWORD}|::add-mask::", outcome.log)
 
 
-def test_no_report_shows_the_api_key_or_another_secret(world: World) -> None:
-    """Nor the one that does not count."""
+def test_reports_never_show_the_api_key_or_another_secret(world: World) -> None:
+    """An overridden API key isn't shown either."""
     world.env["PLUGIN_API_KEY"] = API_KEY
     outcome = world.run(api_key="hunter2", app="hunter2")
     assert outcome.exit_code == 4
     assert "hunter2" not in seen(outcome)
 
 
-def test_the_log_names_the_api_that_gets_the_key(world: World) -> None:
-    """Whoever sets `api-url`, or a variable for it, gets the key: the log begins with it."""
+def test_the_log_shows_the_api_that_gets_the_key(world: World) -> None:
+    """Anyone who can set `api-url` or its variable gets the key, so the log starts with it."""
     first, second, *_ = world.run().log.splitlines()
     assert first.startswith("zerokie-action")
     assert re.fullmatch(r"API: http://127\.0\.0\.1:\d+", second)
 
 
-def test_a_redirect_of_the_api_gets_no_key(world: World) -> None:
+def test_a_redirect_of_the_api_does_not_get_the_key(world: World) -> None:
     async def deploy_once() -> None:
         async with serve(fine) as other:
             world.fault(Kind.STATUS, path="/v1/", status=307, headers={"location": other.url}, times=None)
@@ -182,7 +182,7 @@ def test_a_redirect_of_the_api_gets_no_key(world: World) -> None:
 
 
 def test_a_private_key_in_the_directory_stops_the_deploy(world: World) -> None:
-    """Nothing is written, not even an app is created. Only the input `ignore` decides, by the file's path."""
+    """Nothing is created or changed. Only a path in the input `ignore` allows the file."""
     pem = b"-----BEGIN EC PRIVATE KEY-----\nhunter2\n"
     world.write({"index.html": b"x", "docs/example.pem": pem, ".zerokieignore": b"!docs/example.pem"})
     for ignore in ("", "!docs", "!docs/"):
@@ -196,10 +196,10 @@ def test_a_private_key_in_the_directory_stops_the_deploy(world: World) -> None:
 
 
 @pytest.mark.parametrize("origin", [f"https://{TOKEN}@github.com/acme/docs", f"https://me:{TOKEN}@/docs"])
-def test_a_token_in_origin_is_shown_nowhere(
+def test_a_token_in_origin_is_never_shown(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str
 ) -> None:
-    """In no log, error, traceback or report."""
+    """Logs, errors, tracebacks and reports don't contain it."""
     dotenv = tmp_path / "dotenv"
     inputs: dict[str, object] = {"dotenv_file": dotenv, "log_level": "debug"}
     outcomes = [run_in_checkout(world, SHOP), run_in_checkout(world, origin, {}, **inputs)]

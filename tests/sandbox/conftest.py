@@ -15,7 +15,7 @@ KEY = {"authorization": "Bearer sandbox-key"}
 
 
 class Clock:
-    """A clock that stands still until a test moves it."""
+    """A clock that stops until a test moves it."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def platform(tmp_path: Path, clock: Clock) -> Platform:
-    """A platform with the static app `site` and the container app `api`, which runs."""
+    """A platform with the static app `site` and the running container app `api`."""
     platform = Platform(tmp_path / "data", clock=clock)
     platform.apps.create_static("site")
     platform.apps.create_container("api", "nginx:1")
@@ -52,7 +52,7 @@ async def server(platform: Platform) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def dial(server: Server) -> AsyncIterator[Dial]:
-    """Open connections that are closed after the test."""
+    """A function that opens connections and closes them after the test."""
     wires: list[Wire] = []
 
     async def dial() -> Wire:

@@ -1,4 +1,4 @@
-"""A platform in a process of its own."""
+"""A sandbox in its own process."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ MODULE = [sys.executable, "-W", "error", "-m", "sandbox"]
 
 @contextmanager
 def sandbox(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[httpx.Client]:
-    """Run a platform with the key `k`, end it by a signal, and check what it printed and how it ended."""
+    """Run a sandbox with the key `k`, end it with a signal, and check its output and exit code."""
     command = [*MODULE, "--port", "0", "--api-key", "k", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

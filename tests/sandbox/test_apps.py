@@ -10,8 +10,8 @@ CONTAINER = {
 }
 
 
-async def test_an_app_in_full(client, server):
-    """GET answers all of the reference's fields, times in UTC with whole seconds."""
+async def test_an_app_has_all_fields_of_the_reference(client, server):
+    """GET shows all of the reference's fields, with times in UTC and whole seconds."""
     assert (await client.get("/v1/apps/api")).json() == {
         "name": "api",
         "image": "nginx:1",
@@ -29,8 +29,8 @@ async def test_an_app_in_full(client, server):
 @pytest.mark.parametrize(
     ("field", "value"), [("name", "Web"), ("env", {"A": 1}), ("registry_auth", {"password": ["secret"]})]
 )
-async def test_invalid_values_are_refused(client, platform, field, value):
-    """400 names the field and never repeats a secret; nothing is created."""
+async def test_invalid_values_are_a_400(client, platform, field, value):
+    """The error names the field without repeating a secret, and creates nothing."""
     answer = await client.post("/v1/apps", json=CONTAINER | {field: value})
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(f"invalid request: {field}")
@@ -39,7 +39,7 @@ async def test_invalid_values_are_refused(client, platform, field, value):
 
 
 async def test_registry_credentials_are_never_shown(client, platform):
-    """Only their presence is remembered."""
+    """The platform stores only whether an app has credentials."""
     auth = {"username": "me", "password": "glpat-secret", "server_address": "registry.gitlab.com"}
     answers = [
         await client.post("/v1/apps", json=CONTAINER | {"registry_auth": auth}),
@@ -54,8 +54,8 @@ async def test_registry_credentials_are_never_shown(client, platform):
     assert not platform.apps.get("web").private
 
 
-async def test_delete_app(client, platform):
-    """204 without a body; files, lock, deployments and domains go with it, and the URL is gone."""
+async def test_deleting_an_app_deletes_everything_in_it(client, platform):
+    """The response is a 204 without a body. Files, lock, deployments, domains and URL are gone."""
     platform.put_file("site", "index.html", b"hello")
     platform.take_lock("site", "s")
     platform.finalize("site", "s", files_uploaded=1, files_deleted=0, total_bytes=5)
@@ -81,7 +81,7 @@ async def test_delete_app(client, platform):
         ("GET", "api/files", "not a static app"),
     ],
 )
-async def test_an_app_of_the_other_type(client, method, path, error):
+async def test_an_endpoint_for_another_type_of_app_is_a_400(client, method, path, error):
     answer = await client.request(method, f"/v1/apps/{path}")
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
@@ -90,7 +90,7 @@ async def test_an_app_of_the_other_type(client, method, path, error):
     ("domain", "error"),
     [("example.com", "apex domains are not supported"), ("www.example.com\n", "invalid domain")],
 )
-async def test_invalid_domains(client, platform, domain, error):
+async def test_an_invalid_domain_is_rejected(client, platform, domain, error):
     answer = await client.post("/v1/apps/site/domains", json={"domain": domain})
     assert (answer.status_code, answer.json()) == (400, {"error": error})
     assert platform.domains.list("site") == []

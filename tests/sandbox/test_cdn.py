@@ -8,8 +8,8 @@ def purge(platform: Platform) -> None:
     platform.finalize("site", "s", files_uploaded=0, files_deleted=0, total_bytes=0)
 
 
-async def test_a_site(client, platform):
-    """A folder is its index.html, a missing page the site's own 404.html. No key is needed."""
+async def test_the_cdn_serves_index_html_and_404_html(client, platform):
+    """A folder shows its index.html, and a missing page the site's own 404.html, without a key."""
     for path in ("index.html", "docs/index.html", "a b", "404.html"):
         platform.put_file("site", path, path.encode(), "text/html; charset=utf-8")
     pages = {"": "index.html", "/docs/": "docs/index.html", "/a%20b": "a b", "/nope": "404.html"}
@@ -20,8 +20,8 @@ async def test_a_site(client, platform):
     assert (await client.get("/", headers={"host": "site.localhost:8080"})).text == "index.html"
 
 
-async def test_clean_urls(client, platform):
-    """Only pages that exist redirect, without the query, to a URL that serves them."""
+async def test_clean_urls_redirect_to_existing_pages(client, platform):
+    """Only existing pages redirect. The redirect drops the query and leads to a URL that serves the page."""
     for path in ("index.html", "docs/index.html", "docs/a b.html", "style.css"):
         platform.put_file("site", path, path.encode())
     platform.dialect.speak("clean-urls=308")
@@ -41,8 +41,8 @@ async def test_clean_urls(client, platform):
     assert (await client.get("/_apps/site/nope.html")).status_code == 404
 
 
-async def test_only_a_purge_refreshes(client, platform):
-    """New, changed and deleted files show after finalize, not before, but with a query of its own."""
+async def test_the_cdn_shows_changes_only_after_finalize(client, platform):
+    """Before finalize, only another query shows new, changed and deleted files."""
     platform.put_file("site", "changed", b"old", "text/plain")
     platform.put_file("site", "deleted", b"old")
 
@@ -69,15 +69,15 @@ async def test_only_a_purge_refreshes(client, platform):
 @pytest.mark.parametrize(
     ("path", "there"), [("", "/"), ("/a%20b/?c=d%2F", "/a%20b/?c=d%2F"), ("//evil", "//evil")]
 )
-async def test_a_browser_is_sent_to_the_apps_own_origin(client, server, path, there):
-    """A page's scripts have their own origin there, and relative links lead where they should."""
+async def test_a_browser_is_redirected_to_the_apps_own_origin(client, server, path, there):
+    """The page's scripts get their own origin there, and relative links work."""
     answer = await client.get(f"/_apps/site{path}", headers={"sec-fetch-mode": "navigate"})
     port = server.url.rpartition(":")[2]
     assert (answer.status_code, answer.headers["location"]) == (307, f"http://site.localhost:{port}{there}")
 
 
-async def test_what_a_browser_gets_below_apps_all_the_same_is_in_a_sandbox(client, platform):
-    """So its scripts have no origin, least of all the sandbox's own."""
+async def test_a_page_below_apps_runs_in_a_browser_sandbox(client, platform):
+    """Its scripts have no origin, so they can't use the sandbox's own origin."""
     platform.put_file("site", "index.html", b"home")
     assert (await client.get("/_apps/site/")).headers["content-security-policy"] == "sandbox allow-scripts"
     own = await client.get("/", headers={"host": "site.localhost"})

@@ -1,4 +1,4 @@
-"""The answers to what the reference leaves open: each has an effect that a client sees."""
+"""Effects of each API variant on a client."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
 COUNTS = {"files_uploaded": 1, "files_deleted": 0, "total_bytes": 1}
 DOMAIN = {"domain": "www.example.com"}
 
-# What a client can ask for: method, path, and the JSON of the body. `NAME=TEXT` puts the text for `{}`.
+# A client's requests with method, path and JSON body. `NAME=TEXT` replaces `{}` by the text.
 REQUESTS: dict[str, tuple[str, str, object]] = {
     "app": ("GET", API, None),
     "deploy": ("POST", f"{API}/deploy", {"image": "nginx:{}"}),
@@ -42,8 +42,8 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
     "domain": ("POST", "/v1/apps/{}/domains", DOMAIN),
 }
 
-# For each question, requests that show the answer. Between them, `5s` waits; `crowd` sends 33 at once, and
-# `hang-up` is a finalize whose client waits for 2 s only.
+# Requests that show the answer to each question. `5s` is a pause, `crowd` sends 33 parallel requests, and the
+# client of `hang-up` disconnects 2 s after finalize.
 LOOKS = {
     "updated-at": "60s deploy=1 app 60s deploy=2 app",
     "image": "deploy=2 app",
@@ -91,12 +91,12 @@ LOOKS = {
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Virtual time: some answers take more than a minute."""
+    """Use virtual time, because some responses take more than a minute."""
     return "asyncio", {"loop_factory": TimeWarpLoop}
 
 
 async def take(client: httpx.AsyncClient, step: str) -> object:
-    """Take a step of a look. Returns what can be seen of the answer."""
+    """Send one request of a probe, and return the visible parts of the response."""
     if step.removesuffix("s").isdecimal():
         await asyncio.sleep(int(step[:-1]))
         return None
@@ -116,7 +116,7 @@ async def take(client: httpx.AsyncClient, step: str) -> object:
 
 
 async def look(folder: Path, name: str, answer: str) -> list[tuple[Any, int]]:
-    """Look at a new platform that gives this answer; what is seen at each step, and when."""
+    """Probe a new platform with this answer, and return each visible result with its time."""
     now = asyncio.get_running_loop().time
     began = now()
     platform = Platform(folder, clock=lambda: NOW + now() - began)
@@ -174,10 +174,10 @@ def in_words(shown: Any) -> str:
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-async def test_every_answer_makes_a_difference(tmp_path: Path, name: str) -> None:
-    """To a question's other answers: a deploy in a dialect without an effect would prove nothing.
+async def test_each_answer_of_an_api_variant_has_an_effect(tmp_path: Path, name: str) -> None:
+    """Compare each answer with the other answers, because a variant without an effect would prove nothing.
 
-    The answers on which whole deploys depend most are shown look by look.
+    For the most important answers, the test lists the result of each probe.
     """
     seen = {answer: await look(tmp_path / answer, name, answer) for answer in QUESTIONS[name].answers}
     different = list(seen.values())
@@ -188,8 +188,10 @@ async def test_every_answer_makes_a_difference(tmp_path: Path, name: str) -> Non
         assert [in_words(json.loads(body)) for body in bodies] == expected
 
 
-async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platform) -> None:
-    """It is told and changed without a key; what is unknown changes nothing."""
+async def test_programs_can_read_and_change_api_variants(
+    client: httpx.AsyncClient, platform: Platform
+) -> None:
+    """This works without a key. An unknown variant changes nothing."""
     answer = await client.patch("/_sandbox/dialect", json={"image": "full", "url": "bare"})
     assert answer.status_code == 200
     assert (await client.get("/_sandbox/dialect")).json() == platform.dialect.answers()
@@ -199,10 +201,13 @@ async def test_the_dialect_over_http(client: httpx.AsyncClient, platform: Platfo
 
 
 @pytest.mark.parametrize(
-    ("given", "error"), [("delete=", "'' is no answer to delete: 204, 200, 202, body"), ("nope=1", "edge")]
+    ("given", "error"),
+    [("delete=", "delete can't be ''. Choose one of these: 204, 200, 202, body"), ("nope=1", "edge")],
 )
-def test_what_is_no_dialect(capsys: pytest.CaptureFixture[str], given: str, error: str) -> None:
-    """It does not start, and says what there is."""
+def test_an_unknown_api_variant_is_rejected(
+    capsys: pytest.CaptureFixture[str], given: str, error: str
+) -> None:
+    """The sandbox doesn't start, and lists the valid values."""
     with pytest.raises(SystemExit) as caught:
         main(["--dialect", given])
     assert caught.value.code == 2

@@ -10,8 +10,8 @@ FILE = "/v1/apps/site/files/a"
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_status(client, platform, after):
-    """The status, the headers, an error in the reference's format; the effect only when asked for."""
+async def test_a_status_fault_sets_the_response(client, platform, after):
+    """The response has the fault's status, headers and error. Only `after` keeps the request's effect."""
     platform.faults.add(Fault(Kind.STATUS, status=429, headers={"retry-after": "7"}, after=after))
     answer = await client.post("/v1/apps/site/deploy/lock", json={"deploy_session_id": "mine"})
     assert (answer.status_code, answer.json()) == (429, {"error": "Too Many Requests"})
@@ -21,8 +21,8 @@ async def test_a_status(client, platform, after):
     assert (record.status, record.fault) == (429, "status 429" + " after the effect" * after)
 
 
-async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
-    """The old content stays, however much of the new was read."""
+async def test_a_reset_during_an_upload_keeps_the_old_content(dial, platform):
+    """The server ignores all new bytes that it received."""
     platform.put_file("site", "a", b"old")
     platform.faults.add(Fault(Kind.RESET_UPLOAD, size=1000))
     wire = await dial()
@@ -33,8 +33,8 @@ async def test_a_reset_in_the_middle_of_an_upload(dial, platform):
     assert platform.files("site") == {"a": b"old"}
 
 
-async def test_an_upload_that_lands_late(dial, platform):
-    """A gateway gives up; the upload takes effect although the connection has ended."""
+async def test_a_late_upload_takes_effect_without_its_connection(dial, platform):
+    """A gateway responds first, and the upload takes effect after the connection ends."""
     platform.put_file("site", "a", b"old")
     platform.faults.add(Fault(Kind.LATE, status=504, seconds=0.05))
     wire = await dial()
@@ -47,7 +47,7 @@ async def test_an_upload_that_lands_late(dial, platform):
 
 @pytest.mark.parametrize("kind", Kind)
 async def test_the_platform_survives_every_fault(dial, platform, kind):
-    """Whatever happened to one request, the next one on a new connection is answered."""
+    """After any fault, the platform responds to the next request on a new connection."""
     platform.faults.add(Fault(kind, seconds=0.01))
     wire = await dial()
     wire.send("PUT", FILE, b"x" * 1000)
@@ -58,7 +58,7 @@ async def test_the_platform_survives_every_fault(dial, platform, kind):
 
 
 def hits(fault: Fault, *requests: tuple[str, str]) -> list[int]:
-    """Say which of the requests are hit."""
+    """Return whether the fault hits each of the requests."""
     faults = Faults()
     faults.add(fault)
     records = [Record(index, method, path) for index, (method, path) in enumerate(requests)]
@@ -68,8 +68,8 @@ def hits(fault: Fault, *requests: tuple[str, str]) -> list[int]:
 GETS = [("GET", "/v1/apps/a")] * 5
 
 
-def test_which_requests_are_hit():
-    """By index, method and path; once, a number of times or for ever, some let through first."""
+def test_a_fault_hits_the_chosen_requests():
+    """Index, method and path choose the requests, and `skip` and `times` limit them."""
     assert hits(Fault(Kind.RESET), *GETS) == [0]
     assert hits(Fault(Kind.RESET, times=2), *GETS) == [0, 1]
     assert hits(Fault(Kind.RESET, times=None), *GETS) == [0, 1, 2, 3, 4]
@@ -99,7 +99,7 @@ def test_which_requests_are_hit():
         ),
     ],
 )
-def test_faults_in_words(text, fault):
+def test_a_fault_is_parsed_from_text(text, fault):
     assert parse_fault(text) == fault
 
 
@@ -109,16 +109,16 @@ def test_faults_in_words(text, fault):
         ("PUT 503", "'PUT 503' is not 'METHOD PATH WHAT [after] [skip=N] [xN] [N%] [for=SECONDS]'"),
         ("PUT x broken", "'broken' is neither a status code, such as 503, nor one of html, empty, "),
         ("PUT x 503 x", "'x' is not 'after', 'skip=N', 'xN', 'N%' or 'for=SECONDS'"),
-        ("PUT ( 503", "path '(' is no regular expression: missing ), unterminated subpattern"),
+        ("PUT ( 503", "path '(' isn't a regular expression: missing ), unterminated subpattern"),
     ],
 )
-def test_faults_in_wrong_words(text, error):
+def test_an_invalid_fault_is_rejected(text, error):
     with pytest.raises(ValueError, match=re.escape(error)):
         parse_fault(text)
 
 
-async def test_faults_while_it_runs(client, platform):
-    """They are added after those of the command line, and all removed, without a key."""
+async def test_programs_can_add_and_remove_faults(client, platform):
+    """They need no key. New faults come after those of the command line, and one request removes all."""
     platform.faults.add(Fault(Kind.STATUS, method="GET", path="/v1/apps$", times=None, lasts=60))
     added = await client.post("/_sandbox/faults", json={"kind": "status", "status": 418, "path": "/v1"})
     assert added.status_code == 201

@@ -6,8 +6,8 @@ from tests.sandbox.wire import until
 FILES = "/v1/apps/site/files"
 
 
-async def test_a_broken_upload_leaves_the_old_content(dial, platform):
-    """A body shorter than its Content-Length is never stored, and no part of it stays on disk."""
+async def test_a_broken_upload_keeps_the_old_content(dial, platform):
+    """The platform never stores a body shorter than its Content-Length, not even in part."""
     platform.put_file("site", "a", b"old")
     blobs = platform.store.blob_path(0).parent
     before = list(blobs.iterdir())
@@ -29,7 +29,7 @@ async def test_a_broken_upload_leaves_the_old_content(dial, platform):
         ("%FF", "invalid path: not UTF-8"),
     ],
 )
-async def test_paths_that_name_nothing(dial, platform, path, error):
+async def test_an_invalid_path_is_a_400(dial, platform, path, error):
     wire = await dial()
     wire.send("PUT", f"{FILES}/{path}")
     assert await wire.answer() == (400, f'{{"error":"{error}"}}')
@@ -38,7 +38,7 @@ async def test_paths_that_name_nothing(dial, platform, path, error):
 
 @pytest.mark.parametrize("target", ["..", "./.%2e/."])
 async def test_dot_segments_are_removed(dial, platform, target):
-    """So a careless `DELETE files/..` deletes the app, as it would through a proxy."""
+    """A careless `DELETE files/..` deletes the app, as it would behind a proxy."""
     wire = await dial()
     wire.send("DELETE", f"{FILES}/{target}")
     assert await wire.answer() == (204, "")
@@ -46,7 +46,7 @@ async def test_dot_segments_are_removed(dial, platform, target):
 
 
 def test_the_state_survives_a_kill(platform, tmp_path, clock):
-    """All but the change that was being written down."""
+    """Only an incompletely written change is lost."""
     platform.put_file("site", "a", b"old")
     platform.put_file("site", "a", b"x")
     platform.put_file("site", "b", b"gone")

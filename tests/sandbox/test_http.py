@@ -2,8 +2,8 @@ import pytest
 
 
 @pytest.mark.parametrize("key", ["", "Bearer wrong", "sandbox-key"])
-async def test_a_key_is_needed(client, key):
-    """401 comes before anything else, a 404 included."""
+async def test_a_request_needs_the_key(client, key):
+    """The 401 comes before any other error, such as a 404."""
     answer = await client.get("/v1/apps/nope", headers={"authorization": key})
     assert (answer.status_code, answer.json()) == (401, {"error": "missing or invalid API key"})
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -14,8 +14,8 @@ async def test_a_key_is_needed(client, key):
     [b"{", b"null", b"[" * 100_000, b'{"deploy_session_id": "\\ud800"}'],
     ids=lambda body: body[:30].decode(errors="replace"),
 )
-async def test_a_body_that_is_no_valid_json_object(client, body):
-    """400, and the record of it can be shown."""
+async def test_an_invalid_json_body_is_a_400(client, body):
+    """The record of such a request can be shown too."""
     answer = await client.post(
         "/v1/apps/site/deploy/lock", content=body, headers={"content-type": "application/json"}
     )

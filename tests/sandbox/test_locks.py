@@ -2,8 +2,8 @@ SITE = "/v1/apps/site"
 MINE, YOURS = {"deploy_session_id": "mine"}, {"deploy_session_id": "yours"}
 
 
-async def test_acquire(client, platform):
-    """A conflict while anybody holds it, the same session too: the heartbeat tells whose it is."""
+async def test_a_held_lock_cannot_be_acquired_again(client, platform):
+    """Even the same session gets a 409. A heartbeat shows whether a session holds the lock."""
     answer = await client.post(f"{SITE}/deploy/lock", json=MINE)
     assert (answer.status_code, answer.json()) == (200, {"locked": True, "deploy_session_id": "mine"})
     for session in (MINE, YOURS):

@@ -1,4 +1,4 @@
-"""The page at `/`, its switches, and who may reach them. `tests/browser` looks at it with a browser."""
+"""The page at `/`, its switches and its protection, without a browser."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ OUTAGE = {"trouble": "outage", "outage_seconds": "30"}
 
 @pytest.fixture
 def press(client: httpx.AsyncClient) -> Press:
-    """Send the page's form, as a browser does."""
+    """Send the page's form like a browser."""
 
     async def press(**fields: str) -> httpx.Response:
         return await client.post(
@@ -34,8 +34,8 @@ async def page(client: httpx.AsyncClient) -> str:
     return answer.text
 
 
-async def test_names_are_escaped(client, platform):
-    """Of apps, files, images, sessions, paths."""
+async def test_names_on_the_page_are_escaped(client, platform):
+    """The page escapes names of apps, files, images and sessions, and paths."""
     evil = "<script>alert('\"&')</script>"
     platform.apps.create_static(f"app{evil}")
     platform.put_file("site", f"file{evil}", b"")
@@ -48,8 +48,8 @@ async def test_names_are_escaped(client, platform):
     assert "alert('" not in text
 
 
-async def test_last_deploys(client, platform, clock):
-    """Those of images too, in their order; an app's go with it."""
+async def test_the_page_shows_the_last_deploys_of_existing_apps(client, platform, clock):
+    """It lists deploys of files and images in their order, without those of deleted apps."""
     platform.apps.deploy("api", image="nginx:2", private=False)
     clock.now += 1
     platform.take_lock("site", "mine")
@@ -66,8 +66,8 @@ async def test_last_deploys(client, platform, clock):
     assert rows(await page(client)) == [deploy.deploy_id]
 
 
-async def test_records_of_deploys_are_no_files_of_the_site(client, platform):
-    """Neither listed nor counted."""
+async def test_the_page_hides_the_clients_own_files(client, platform):
+    """The page neither lists nor counts them."""
     platform.put_file("site", "index.html", b"1234")
     platform.put_file("site", "_zerokie/1-a.json", b"x" * 1000)
     text = await page(client)
@@ -75,8 +75,8 @@ async def test_records_of_deploys_are_no_files_of_the_site(client, platform):
     assert "<summary>1, 4\N{NO-BREAK SPACE}bytes</summary>" in text
 
 
-async def test_nothing_is_loaded_from_elsewhere(client):
-    """The page names no other host, and all it refers to is there, as the policy wants it."""
+async def test_the_page_loads_nothing_from_another_host(client):
+    """The page refers only to existing files of its own host, as its policy requires."""
     answer = await client.get("/", headers=BROWSER)
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';")
@@ -94,7 +94,7 @@ async def test_nothing_is_loaded_from_elsewhere(client):
 
 
 async def test_all_trouble_can_be_cleared(client, press, platform):
-    """Whatever the form's fields hold; a lock that a deploy holds is no trouble."""
+    """The other fields of the form don't matter. A deploy's own lock isn't trouble."""
     for trouble in (
         OUTAGE,
         {"trouble": "latency"},
@@ -116,14 +116,14 @@ async def test_all_trouble_can_be_cleared(client, press, platform):
 @pytest.mark.parametrize(
     ("fields", "status", "message"),
     [
-        ({**OUTAGE, "key": "wrong"}, 403, "That is not the API key."),
-        ({"clear": "all", "key": ""}, 403, "That is not the API key."),
+        ({**OUTAGE, "key": "wrong"}, 403, "Wrong API key."),
+        ({"clear": "all", "key": ""}, 403, "Wrong API key."),
         ({"trouble": "outage", "outage_seconds": "0"}, 400, "Outage seconds: Input should be greater than"),
         ({"trouble": "lock", "app": "nope"}, 404, "app not found"),
     ],
 )
-async def test_what_a_switch_refuses(press, platform, fields, status, message):
-    """The page says why, and nothing has changed."""
+async def test_a_switch_rejects_invalid_values(press, platform, fields, status, message):
+    """The page shows the reason, and nothing changes."""
     platform.latency = 0.001
     answer = await press(**fields)
     assert answer.status_code == status
@@ -138,8 +138,8 @@ FOREIGN = ["http://site.localhost:{port}", "http://localhost:{port}", "null", ""
 
 
 @pytest.mark.parametrize("origin", [*FOREIGN, None])
-async def test_only_the_page_itself_can_press_a_switch(client, server, platform, origin):
-    """Not another site, one of an app included, and no program: those have `/_sandbox/faults`."""
+async def test_only_the_sandboxs_own_page_can_use_a_switch(client, server, platform, origin):
+    """Other sites, the apps' own pages and programs can't. Programs use `/_sandbox/faults` instead."""
     headers = BROWSER | {"content-type": "application/x-www-form-urlencoded"}
     if origin is not None:
         headers["origin"] = origin.format(port=server.url.rpartition(":")[2])
@@ -151,8 +151,8 @@ async def test_only_the_page_itself_can_press_a_switch(client, server, platform,
 
 
 @pytest.mark.parametrize("call", ["POST /_sandbox/faults", "DELETE /_sandbox/faults", "GET /_sandbox/state"])
-async def test_no_page_can_use_what_is_for_programs(client, server, platform, call):
-    """It needs no key, so a browser must not lend itself to it."""
+async def test_pages_cannot_use_the_endpoints_for_programs(client, server, platform, call):
+    """These endpoints need no key, so a page in a browser must not reach them."""
     method, path = call.split()
     for origin in (*FOREIGN, server.url):
         headers = {"origin": origin.format(port=server.url.rpartition(":")[2])}
@@ -162,14 +162,14 @@ async def test_no_page_can_use_what_is_for_programs(client, server, platform, ca
 
 
 @pytest.mark.parametrize("path", ["/", "/_sandbox/state", "/_apps/site/"])
-async def test_another_machines_name_is_refused(client, server, path):
-    """A name that somebody pointed to 127.0.0.1 (DNS rebinding) reaches nothing."""
+async def test_a_request_with_another_host_name_is_refused(client, server, path):
+    """A name that points to 127.0.0.1 (DNS rebinding) doesn't reach the sandbox."""
     for host in ("127.0.0.1.evil.test:{port}", "10.0.0.1", ""):
         headers = BROWSER | {"host": host.format(port=server.url.rpartition(":")[2])}
         answer = await client.get(path, headers=headers)
         assert (answer.status_code, answer.json().keys()) == (421, {"error"})
 
 
-async def test_the_api_goes_by_any_name(client):
-    """A gateway or a container has its own name for it. It needs the key, which no foreign page has."""
+async def test_the_api_accepts_any_host_name(client):
+    """A gateway or a container may use another name. Other sites' pages don't have the key."""
     assert (await client.get("/v1/apps", headers={"host": "gateway.test"})).status_code == 200

@@ -17,8 +17,8 @@ ENDPOINTS = {
 }
 
 
-def test_every_endpoint_of_the_reference_is_described():
-    """Nothing more, nothing less, each with its status codes; every error has the reference's format."""
+def test_the_openapi_document_matches_the_reference():
+    """It describes exactly the reference's endpoints and status codes, and all errors in its format."""
     document = API.openapi()
     operations = {
         (method.upper(), path): operation

@@ -17,8 +17,8 @@ def url(tmp_path):
 
 
 @pytest.mark.exhaustive
-def test_the_platform_does_what_its_description_says(url):
-    """Status codes, bodies, key, wrong and right data: all as documented."""
+def test_the_platform_matches_its_openapi_document(url):
+    """Status codes, bodies and authentication match the document, for valid and invalid data."""
     # Here, and without its pytest plugin: each worker would import it for seconds, to collect the tests.
     import schemathesis  # noqa: PLC0415
     from schemathesis.core.result import Ok  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Requests at the level of the socket, for what no HTTP library would send or show."""
+"""Requests and responses at the level of the socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Wire:
         return cls(*await asyncio.open_connection(host, int(port)))
 
     def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
-        """Send the connection's only request, with key and Content-Length, unless `headers` say otherwise."""
+        """Send the connection's only request, by default with the key and Content-Length."""
         fields = {
             "host": "127.0.0.1",
             "authorization": "Bearer sandbox-key",
@@ -35,19 +35,19 @@ class Wire:
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     async def close(self) -> None:
-        """Close the connection, in whatever state it is."""
+        """Close the connection in any state."""
         self.writer.close()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
     async def answer(self) -> tuple[int, str]:
-        """Read to the end of the connection; return the status and what there is of the body."""
+        """Read until the connection ends, and return the status and the received part of the body."""
         head, _, body = (await self.reader.read()).decode().partition("\r\n\r\n")
         return int(head.split()[1]), body
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the platform work until the condition holds."""
+    """Wait until the condition is true."""
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  any state of the platform may be waited for
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Something happens to a reference deploy, at each of its requests."""
+"""Events at each request of a reference deploy."""
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from tests.support.timewarp import warped
 from tests.support.world import API_KEY, World
 
 Attempt = Callable[[World, Record], Iterator[str]]
-"""Lets something happen at this request of a run, and yields what is wrong afterwards."""
+"""Triggers an event at this request of a run, and yields the broken invariants."""
 AtEachRequest = Callable[..., None]
 
 
@@ -32,9 +32,10 @@ def at_each_request(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AtEachRequest:
-    """Makes all attempts at every request of a scenario, or at the first one of each kind.
+    """Run all attempts at every request of a scenario, or at a sample of its requests.
 
-    The sample are its own requests, of polls the first, each with one attempt in turn; in a dialect one.
+    The sample contains the scenario's own requests and the first poll, each with the next attempt in turn.
+    With an API variant, it contains one request.
     """
 
     def try_all(
@@ -70,13 +71,13 @@ def at_each_request(
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Async tests are about processes of their own, which see the real time."""
+    """Use real time for async tests, because they start processes."""
     return "asyncio"
 
 
 @pytest.fixture
 async def real(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
-    """A platform with the app `site`, and what starts deploys to it."""
+    """A platform with the app `site`, and a starter of deploys to it."""
     platform = Platform(tmp_path / "platform", api_keys={API_KEY})
     platform.apps.create_static("site")
     (tmp_path / "site").mkdir()
@@ -86,7 +87,7 @@ async def real(tmp_path: Path) -> AsyncIterator[tuple[Platform, Runner]]:
 
 
 def end_of(world: World) -> list[str]:
-    """What helps to find out why."""
+    """Data that helps to find the cause of a failure."""
     if world.outcome is None:
         return []
     return [world.outcome.log, *map(str, world.outcome.requests[-12:])]

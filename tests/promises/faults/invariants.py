@@ -1,4 +1,4 @@
-"""What must hold after every run, whatever was done to it."""
+"""Invariants that hold after every run."""
 
 from collections.abc import Collection, Iterator
 
@@ -13,10 +13,10 @@ LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it
 
 
 def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collection[int]) -> Iterator[str]:
-    """What does not hold, in words; nothing when all is well.
+    """Return the broken invariants in words.
 
     Args:
-        codes: the exit codes that the contract allows for what was done to the run.
+        codes: the exit codes that the contract allows in this case.
     """
     if outcome.exit_code not in codes:
         yield f"exit code {outcome.exit_code}, not one of {sorted(codes)}"
@@ -34,7 +34,7 @@ def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collect
 
 
 def broken_next(scenario: Scenario, world: World) -> Iterator[str]:
-    """What does not hold after the next deploy, half an hour later, to which nothing happens."""
+    """Return the broken invariants after an undisturbed deploy half an hour later."""
     world.platform.faults.clear()
     world.platform.on_request = world.platform.on_response = None
     world.reset_signals()
@@ -81,7 +81,7 @@ def _failure(scenario: Scenario, world: World, outcome: Outcome) -> Iterator[str
 
 
 def forbidden_writes(outcome: Outcome) -> Iterator[str]:
-    """Writes that took effect, and were made without the lock of their run."""
+    """Return the effective writes that a run made without its lock."""
     for record in outcome.sent("PUT", "/files/") + outcome.sent("DELETE", "/files/"):
         if record.status in {200, 204} and record.lock_holder not in outcome.sessions:
             yield f"a write without our lock: {record}"

@@ -1,4 +1,4 @@
-"""Deploys as processes of their own, in real time."""
+"""Deploys in their own processes, in real time."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Runner:
-    """Starts the action as users do: a process of its own."""
+    """Starts the action in its own process, like users."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.site = folder / "site"
@@ -51,7 +51,7 @@ class Runner:
         return await finished(await self.start(("-c", command), **env))
 
     def github_state(self) -> dict[str, str]:
-        """What the runner hands to the post step."""
+        """Return the state that the runner passes to the post step."""
         text = self.state.read_text() if self.state.exists() else "\n"
         return {f"STATE_{name}": value for name, value in file_command(text).items()}
 

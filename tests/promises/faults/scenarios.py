@@ -1,4 +1,4 @@
-"""The reference deploys: whatever can happen happens to each, at every request."""
+"""Reference deploys for tests that disturb each of their requests."""
 
 import random
 import re
@@ -24,16 +24,16 @@ _numbers = count()
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A deploy, and how to tell whether it is right.
+    """A deploy, and a check of its result.
 
     Attributes:
-        inputs: what the run is asked for.
-        prepare: makes the world before it.
-        is_right: whether the platform is as a successful run must leave it.
-        own: a regular expression for the requests that no scenario before this one makes, by method and path.
-        usual: the exit code when nothing goes wrong but what the scenario is about.
-        more: exit codes that a fault that lasts may bring, besides the fault's own.
-        dialect: answers of the platform that are not the sandbox's usual ones.
+        inputs: the run's inputs.
+        prepare: prepares the world for the run.
+        is_right: whether the platform has the state after a successful run.
+        own: a regular expression for the requests that earlier scenarios don't make, as `METHOD PATH`.
+        usual: the exit code without a fault.
+        more: additional exit codes after a permanent fault.
+        dialect: the platform's API variants.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Scenario:
 
     @contextmanager
     def world(self, loop: TimeWarpLoop, tmp_path: Path) -> Iterator[World]:
-        """A new world, ready for the run: the copy of one that `rehearse` has prepared."""
+        """Return a new world that is ready for the run, as a copy of the rehearsed one."""
         folder = tmp_path / str(next(_numbers))
         shutil.copytree(_rehearsals[self].prepared, folder)
         with open_world(folder, loop, dialect=self.dialect.split()) as world:
@@ -58,9 +58,9 @@ class Scenario:
             yield world
 
     def rehearse(self, loop: TimeWarpLoop, folders: pytest.TempPathFactory) -> list[Record]:
-        """The requests of an undisturbed run; each one's index is where the same request comes again.
+        """The requests of an undisturbed run. The same request has the same index in each run.
 
-        It is prepared and run once in a process; the loop's time goes on from there.
+        The scenario is prepared and run once per process. The loop's time continues from there.
         """
         if self not in _rehearsals:
             prepared = folders.mktemp("prepared")
@@ -74,11 +74,11 @@ class Scenario:
         return _rehearsals[self].requests
 
     def is_own(self, record: Record) -> bool:
-        """Whether no scenario before this one makes such a request."""
+        """Whether no earlier scenario covers this kind of request."""
         return re.search(self.own, f"{record.method} {record.path}") is not None
 
     def run(self, world: World, **more: object) -> Outcome:
-        """The run under test, with the same jitter as the rehearsal: the same requests come."""
+        """Run the scenario with the same jitter as in the rehearsal, so that the requests are the same."""
         random.seed(1)
         return world.run(**self.inputs | more)
 
@@ -181,7 +181,7 @@ DIALECTS = (
         "image=tag-and-digest updated-at=image deploying=image-first before-deploying=stopped"
     ),
 )
-"""Platforms that differ from the sandbox in many ways at once."""
+"""Platforms with many API variants."""
 MIXED = tuple(
     replace(scenario, dialect=dialect, own="/lock$|/finalize$|/deploy$")
     for scenario in PLAIN
@@ -193,4 +193,4 @@ SAMPLE = (
     *MIXED[: len(DIALECTS)],
     *(pytest.param(scenario, marks=pytest.mark.exhaustive) for scenario in MIXED[len(DIALECTS) :]),
 )
-"""The same, where `make test` has dialects only for the update."""
+"""All scenarios. `make test` uses API variants only for the update."""

@@ -1,4 +1,4 @@
-"""Every fault at every request of every reference deploy."""
+"""Each fault at each request of each reference deploy."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.support.world import World
 
 
 class Case(NamedTuple):
-    """A fault, and the exit codes that may follow when it happens once, and when it happens for ever."""
+    """A fault with its possible exit codes, for a single hit and for hits without an end."""
 
     fault: Fault
     once: Collection[int]
@@ -26,7 +26,7 @@ class Case(NamedTuple):
 UNAVAILABLE = (0, 5, 9)
 DELETION = ("DELETE", "/v1/apps/site$")
 UNCLEAR = 2
-"""The manifest or the file list can't be read, or the kind of the app is unknown."""
+"""The action can't read the manifest or the file list, or doesn't know the app's type."""
 FAULTS = {
     "400": Case(Fault(Kind.STATUS, status=400), (0, 4), (0, 4)),
     "401": Case(Fault(Kind.STATUS, status=401), (0, 3), (0, 3)),
@@ -41,26 +41,28 @@ FAULTS = {
     "drip after the effect": Case(Fault(Kind.DRIP, after=True), (0,), UNAVAILABLE),
     "102 for ever": Case(Fault(Kind.PROCESSING), (0,), UNAVAILABLE),
 }
-"""One for each way that an answer takes through the code."""
+"""One fault for each way that the code handles a response."""
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=str)
-def test_a_fault_once_at_each_request(scenario: Scenario, at_each_request: AtEachRequest) -> None:
-    """The invariants hold; after a failure, the next deploy is right."""
+def test_a_deploy_survives_a_fault_at_any_request(scenario: Scenario, at_each_request: AtEachRequest) -> None:
+    """The invariants hold. After a failure, the next deploy succeeds."""
 
     def attempt(name: str, world: World, record: Record) -> Iterator[str]:
         fault, codes = FAULTS[name].fault, {*FAULTS[name].once}
         world.platform.faults.add(replace(fault, index=record.index))
         if (record.method, endpoint(record.path)) == DELETION and not fault.after:
-            codes = {*codes, *UNAVAILABLE}  # it is not sent again: somebody may have created the app anew
+            codes = {*codes, *UNAVAILABLE}  # A new app may have this name, so the action doesn't repeat it.
         yield from deploys(scenario, name, world, record, codes)
 
     at_each_request(scenario, {name: partial(attempt, name) for name in FAULTS})
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=str)
-def test_a_fault_for_ever_at_each_endpoint(scenario: Scenario, at_each_request: AtEachRequest) -> None:
-    """The same when all further requests of this kind meet the fault."""
+def test_a_deploy_survives_a_permanent_fault_at_any_endpoint(
+    scenario: Scenario, at_each_request: AtEachRequest
+) -> None:
+    """All further requests of this kind meet the fault, and the invariants hold."""
 
     def kind(record: Record) -> tuple[str, str]:
         return record.method, endpoint(record.path)
@@ -78,7 +80,7 @@ def test_a_fault_for_ever_at_each_endpoint(scenario: Scenario, at_each_request: 
 def deploys(
     scenario: Scenario, name: str, world: World, record: Record, codes: Collection[int]
 ) -> Iterator[str]:
-    """Run the scenario, and once more after a failure."""
+    """Run the scenario, and repeat it after a failure."""
     if is_taken_at_its_word(scenario, name, record):
         scenario = replace(scenario, is_right=lambda _world: True)
     if "/_apps/site/_zerokie/" in record.path or (name in {"400", "404"} and record.path.endswith("/files")):
@@ -91,12 +93,12 @@ def deploys(
 
 
 def is_taken_at_its_word(scenario: Scenario, name: str, record: Record) -> bool:
-    """What the platform says is gone, or attached already, is: there is nobody else to ask."""
+    """Accept the platform's statement that something is gone or attached, because it is the only source."""
     if name == "404":
         return record.method == "DELETE" or scenario.name == "destroy"
     return name == "409" and "/domains" in record.path
 
 
 def endpoint(path: str) -> str:
-    """A pattern for all paths of the same kind."""
+    """Return a pattern for all paths of the same kind."""
     return "/files/" if "/files/" in path else f"{path}$"

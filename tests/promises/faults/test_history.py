@@ -1,16 +1,16 @@
-"""Random histories of one app, and what must hold after each step.
+"""Random histories of one app.
 
-Deploys of changing folders, with all options, on platforms of several dialects; faults, signals, kills;
-strangers who write by hand; another repository; time. The model is a dictionary. All contents have one
-length, and all happens within one second as long as no step lets time pass: what a listing shows tells
-nothing then. (`tests/models` has gateways that lie, late listings and manifests that can't be read;
-`test_kill_histories.py` has several deploys at once.)
+The steps are deploys of changing folders, with all options and on several API variants, faults, signals,
+kills, uploads by hand, deploys of another repository, and time. The model is a dictionary. All contents have
+the same length, and everything happens within one second unless a step lets time pass. The file list then
+proves nothing. `tests/models` covers wrong responses of gateways, late file lists and unreadable manifests.
+`test_kill_histories.py` covers parallel deploys.
 
-equal   a deploy that succeeds leaves the folder, and what it may not delete, byte for byte
-ours    a deploy is never refused for what only its own repository's deploys put there
-theirs  nothing that a stranger put there is deleted unasked; another repository changes nothing
-again   the same folder once more uploads nothing but what the deploy before has announced
-lock    it is free at the end, or the log says when it expires; every write was under it
+equal   after a success, the app has the folder's files and those that a deploy must not delete
+ours    files of the repository's own deploys never stop a deploy
+theirs  unmanaged files are never deleted without an override; another repository changes nothing
+again   a deploy of the same folder uploads only the announced files
+lock    the lock is free at the end, or the log states its expiry; every write happened under the lock
 """
 
 import os
@@ -100,11 +100,11 @@ class History(RuleBasedStateMachine):
         self.files: dict[str, bytes] = {}
         self.ours: set[str] = set()
         self.half_deleted: set[str] = set()
-        """What deploys have deleted that failed since the last one that did not."""
+        """Files that failed deploys deleted since the last success."""
         self.is_calm = True
-        """Whether nothing has happened so far but deploys without `keep`."""
+        """Whether the only steps so far are deploys without `keep`."""
         self.may_be_refused = False
-        """Whether a manifest that can't be read has made a stranger's file of ours."""
+        """Whether an unreadable manifest made managed files look unmanaged."""
         self.last: Outcome | None = None
         self.last_request = platform.clock()
         self.abandoned: set[str | None] = set()
@@ -113,7 +113,7 @@ class History(RuleBasedStateMachine):
         self._open.close()
 
     def _name(self, path: str) -> str:
-        """The path, or one that is not hidden where the platform refuses those."""
+        """Return the path, or a visible one if the platform refuses hidden paths."""
         return path.removeprefix(".") if self.world.platform.dialect["hidden"] == "refused" else path
 
     # The folder
@@ -130,7 +130,7 @@ class History(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(HASHED), content=contents)
     def build(self, name: str, content: bytes) -> None:
-        """The same assets under another hashed name."""
+        """Rename the same assets to other hashed names."""
         self.files = {path: body for path, body in self.files.items() if path not in HASHED}
         self.edit(name, content)
 
@@ -144,7 +144,7 @@ class History(RuleBasedStateMachine):
 
     @rule(path=st.sampled_from(THEIR_NAMES))
     def a_stranger_writes(self, path: str) -> None:
-        """Without the lock, so not within the second of a deploy: nobody could see that."""
+        """Write without the lock, but not within a deploy's second, because a deploy couldn't notice that."""
         self.is_calm = False
         self.world.loop.jump(1.0)
         self.world.platform.put_file("site", self._name(path), STRANGE)
@@ -176,7 +176,7 @@ class History(RuleBasedStateMachine):
     def deploy_with_a_fault(
         self, kind: dict[str, object], skip: int, times: int | None, inputs: dict[str, object]
     ) -> None:
-        # An empty 200 is what a heartbeat's answer may be: two such lies in a row would pass for a lock.
+        # A heartbeat's response may be an empty 200, so two of these faults in a row would look like a lock.
         times = 1 if kind["kind"] is Kind.EMPTY else times
         index = len(self.world.platform.requests) + skip
         fault = Fault(index=index, times=times, **kind)  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ class History(RuleBasedStateMachine):
 
     @rule(skip=skips, inputs=options)
     def deploy_and_kill(self, skip: int, inputs: dict[str, object]) -> None:
-        """What a killed process would still have sent has no effect, and takes no time."""
+        """Drop all further requests of a killed process, without taking time."""
         index = len(self.world.platform.requests) + skip
         fault = Fault(Kind.RESET, index=index, times=None)
         self._deploy(inputs, fault, may_fail=True, at=(index, signal.SIGTERM), until=index)
@@ -216,12 +216,12 @@ class History(RuleBasedStateMachine):
         at: tuple[int, signal.Signals] | None = None,
         until: int | None = None,
     ) -> None:
-        """Run a deploy. Its time ends with its last request, or with that before `until`.
+        """Run a deploy. The time ends with its last request, or with the one before `until`.
 
         Args:
-            inputs: of the run.
-            faults: what goes wrong meanwhile.
-            may_fail: whether it may end in an error.
+            inputs: the run's inputs.
+            faults: faults during the run.
+            may_fail: whether the run may fail.
             at: the request at which this process gets a signal.
         """
         self.is_calm &= not may_fail and not inputs.get("keep")
@@ -250,14 +250,14 @@ class History(RuleBasedStateMachine):
             assert strange or CANT_BE_READ in log or self.may_be_refused, f"ours: {log}"
             return
         self.ours |= self.files.keys()
-        # What a deploy deleted that did not end well may still count as ours.
+        # Files that a failed deploy deleted may still be managed.
         known_ours = self.ours | self.half_deleted
         gone = [path for path in strange if path not in after and path not in known_ours]
         assert not gone or inputs.get("take_over"), f"theirs: {gone} deleted unasked: {log}"
         deleted = before.keys() - after.keys()
         self.ours -= deleted
         self.half_deleted |= deleted
-        # What stays beside an unreadable manifest may be a stranger's to the next deploy: an accepted limit.
+        # With an unreadable manifest, remaining files may look unmanaged. This is an accepted limit.
         self.may_be_refused |= CANT_BE_READ in log and bool(after.keys() - self.files.keys())
         if self.last.exit_code:
             assert may_fail, log
@@ -299,7 +299,7 @@ class History(RuleBasedStateMachine):
     ],
 )
 def test_the_invariants_hold_in_any_history(limits: settings) -> None:
-    """The invariants hold, and every deploy that says so has succeeded."""
+    """Each deploy that reports a success did its work."""
     run_state_machine_as_test(
         History,
         settings=settings(limits, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]),

@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of real processes, followed by the cleanup and another deploy."""
+"""SIGKILL during real processes, then the cleanup and another deploy."""
 
 import re
 from itertools import product
@@ -25,10 +25,10 @@ EVERYWHERE = product([False, True], range(20), ["on_request", "on_response"])
         ),
     ],
 )
-async def test_after_a_kill_at_each_request_the_cleanup_frees_the_lock(
+async def test_the_cleanup_releases_the_lock_after_a_kill_at_any_request(
     real: tuple[Platform, Runner], where: str, moment: str, *, update: bool
 ) -> None:
-    """The first deploy has its record in GitHub's state, an update in the state file; the rerun is right."""
+    """A first deploy uses GitHub's state, and an update a state file. The rerun succeeds."""
     platform, runner = real
     state = {"ZEROKIE_STATE_FILE": str(runner.state_file)}
     fill(runner.site, FIRST)
@@ -53,7 +53,7 @@ async def test_after_a_kill_at_each_request_the_cleanup_frees_the_lock(
     assert code == -9, log
     code, said = await runner.clean_up(**(state if update else state | runner.github_state()))
     assert (code, bool(said.strip())) == (0, True)
-    # Not before: what the killed process had sent may still take effect.
+    # Before this, requests of the killed process may still take effect.
     assert platform.lock("site") is None, said
     code, log = await runner.deploy(ZEROKIE_LOCK_TIMEOUT="0")
     assert code == 0, log

@@ -1,12 +1,13 @@
-"""Random histories of two to five deploys of one app, at once and one after the other, that are killed.
+"""Random histories of killed deploys of one app.
 
-Each deploy has a folder and a state file, and is run again until it is done; some share the state file of
-another one. Between two rounds the cleanup comes for some of the killed runs. What must hold:
+Two to five deploys run in parallel or one after another. Each has a folder and a state file, and runs until
+it succeeds. Some share a state file. Between two rounds, the cleanup runs for some of the killed deploys.
+Promises:
 
-lock     every write was made under the lock of the run that made it
-cleanup  no lock is left where it came, and no other lock is released
-green    the zone is the folder when a deploy that succeeds finalizes it
-end      with a cleanup and a rerun for all, every deploy is done, and all records are gone
+lock     every write happens under the lock of its own run
+cleanup  a cleanup releases the lock of its run, and no other lock
+green    the site equals the folder when a successful deploy finalizes it
+end      after a cleanup and a rerun of all, every deploy succeeded, and all state files are gone
 """
 
 import asyncio
@@ -28,13 +29,13 @@ MAY_BE_HELD = "An earlier run may still hold the deploy lock on 'site', accordin
 
 
 class Deploy:
-    """One deploy, with its folder and its state file, that may be killed."""
+    """A deploy with its folder and its state file, which may be killed."""
 
     def __init__(self, world: World, state: Path, ended: Counter[int | str]) -> None:
         self.world = world
         self.ended = ended
         self.kill_at = -1
-        """The number of the request at which the next run is killed; negative for none."""
+        """Index of the request at which the next run is killed, or negative for no kill."""
         self.is_done = False
         self.is_killed = False
         self.state = state
@@ -42,12 +43,12 @@ class Deploy:
 
     @property
     def host(self) -> str:
-        """Where this run, and no other, finds the platform."""
+        """The platform's address for this run only."""
         assert self.world.server is not None
         return self.world.server.url.partition("//")[2]
 
     async def run(self, after: float) -> None:
-        """Run the deploy, in so many seconds."""
+        """Run the deploy for up to this many seconds."""
         await asyncio.sleep(after)
         self.world.reset_signals()
         self.is_killed = False
@@ -59,7 +60,7 @@ class Deploy:
         assert self.is_done or self.is_killed or outcome.exit_code in {2, 6}, outcome.log
 
     def kill(self) -> None:
-        """Nothing that this run sends from now on arrives."""
+        """Drop all further requests of this run."""
         self.is_killed = True
         self.world.go_away(1e6)
         self.world.signals._record(signal.SIGTERM, None)
@@ -67,7 +68,7 @@ class Deploy:
 
 
 class History:
-    """The deploys of one app, and what is wrong."""
+    """The deploys of one app, and the broken promises."""
 
     def __init__(self, dice: random.Random, world: World) -> None:
         self.dice = dice
@@ -89,12 +90,12 @@ class History:
         self.platform.on_request, self.platform.on_response = self.look, self.check
 
     def of(self, record: Record) -> Deploy | None:
-        """The deploy whose run has sent this request; None for a cleanup."""
+        """Return the deploy whose run sent this request, or None for a cleanup."""
         hosts = {one.host: one for one in self.deploys if one.world.server}
         return hosts.get(record.headers["host"])
 
     def look(self, record: Record) -> None:
-        """Kill the run whose request this is, if its time has come."""
+        """Kill the run that sent this request, if it is time."""
         host = record.headers["host"]
         if record.session:
             self.sessions[host].add(record.session)
@@ -104,7 +105,7 @@ class History:
             deploy.kill()
 
     def check(self, record: Record) -> None:
-        """Note a write that was not under its run's lock, and a zone that is wrong when it is finalized."""
+        """Record writes without the run's own lock, and a wrong site at finalize."""
         if record.status not in {200, 201, 204} or record.method == "GET":
             return
         sessions = self.sessions[record.headers["host"]]
@@ -118,12 +119,12 @@ class History:
             self.problems.append(f"green: {record}")
 
     async def round(self) -> None:
-        """Run most of what is not done, together."""
+        """Run most of the unfinished deploys in parallel."""
         chosen = [one for one in self.deploys if not one.is_done and self.dice.random() < 0.8]
         await asyncio.gather(*(one.run(self.dice.choice([0, 1, 60])) for one in chosen))
 
     def clean_up(self, deploy: Deploy) -> None:
-        """The cleanup comes for a deploy: it releases the lock of a recorded run, and no other lock."""
+        """Run the cleanup for a deploy, and check that it releases only the lock of the recorded run."""
         before, state = self.platform.lock("site"), deploy.state
         is_recorded = before is not None and state.exists() and before in state.read_text()
         deploy.world.reset_signals()
@@ -132,7 +133,7 @@ class History:
         self.ended["cleanups"] += "released the deploy lock" in said
 
     def play(self) -> None:
-        """Six rounds; then a cleanup and a rerun for all."""
+        """Run six rounds, then a cleanup and a rerun of all deploys."""
         for _ in range(ROUNDS):
             for deploy in self.deploys:
                 deploy.kill_at = self.dice.randint(1, 25) if self.dice.random() < 0.6 else -1
@@ -160,10 +161,10 @@ class History:
         pytest.param(range(200), id="many", marks=pytest.mark.exhaustive),
     ],
 )
-def test_no_history_of_killed_deploys_breaks_a_promise(
+def test_killed_deploys_never_break_a_promise(
     seeds: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it holds, and the histories have kills, cleanups and reruns in them."""
+    """The promises hold, and the histories contain kills, cleanups and reruns."""
     monkeypatch.chdir(tmp_path)
     ended: Counter[int | str] = Counter()
     for seed in seeds:

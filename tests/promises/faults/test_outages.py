@@ -1,4 +1,4 @@
-"""The platform is away for a time, from any request of any reference deploy on."""
+"""Outages from any request of any reference deploy."""
 
 import os
 import signal
@@ -25,12 +25,12 @@ KINDS: dict[str, dict[str, object]] = {
     "429": {"kind": Kind.STATUS, "status": 429},
     "429 with Retry-After": {"kind": Kind.STATUS, "status": 429, "headers": {"Retry-After": "7"}},
 }
-"""The ways in which a platform can be away for a time."""
+"""The kinds of outages."""
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160
-"""Two minutes, an attempt that is silent for 30 s, and some more."""
+"""Seconds of two minutes, a silent attempt of 30 s, and some more."""
 WAITED_FOR = {"silent", "429 with Retry-After"}
-"""What is waited for even longer."""
+"""Requests that a run retries for longer."""
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("handlers")
 def go_away(
     world: World, index: int, kind: str, seconds: float, act: Callable[[], None] = lambda: None
 ) -> None:
-    """From this request on, all requests of the next run fail, for so many seconds; it begins with `act`."""
+    """Start `act`, and let all requests fail from this request on, for this many seconds."""
 
     def look(record: Record) -> None:
         if record.index == index:
@@ -52,7 +52,7 @@ def go_away(
 
 
 def untidy(outcome: Outcome) -> Iterator[str]:
-    """What makes a log hard to read."""
+    """Return the problems that make a log hard to read."""
     lines = Counter(line for line in outcome.log.splitlines() if line.strip() and "Waiting for" not in line)
     yield from (f"said {count} times: {line}" for line, count in lines.items() if count > 1)
     if len(lines) > 60:
@@ -60,12 +60,12 @@ def untidy(outcome: Outcome) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=str)
-def test_an_outage_from_each_request_on_is_waited_for(
+def test_a_deploy_survives_an_outage_from_any_request(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
-    """Up to 100 s cost time and nothing else: the deploy is right, the lock free, nothing said twice.
+    """An outage of up to 100 s costs only time. The deploy is right, the lock is free, and the log is short.
 
-    More than two minutes end in exit 5, with the lock free, or with the time at which it will be.
+    An outage of more than two minutes ends in exit code 5. The lock is free, or the log states its expiry.
     """
 
     def attempt(kind: str, seconds: int, world: World, record: Record) -> Iterator[str]:
@@ -73,7 +73,7 @@ def test_an_outage_from_each_request_on_is_waited_for(
         outcome = scenario.run(world)
         is_too_long = seconds == TOO_LONG
         codes = {5} | scenario.more if is_too_long else {scenario.usual}
-        if scenario.name == "destroy":  # an app's DELETE that may have arrived isn't sent again
+        if scenario.name == "destroy":  # The action doesn't repeat an app's DELETE.
             codes |= {5}
         # Before its first answer, something that answers in the platform's place may be a wrong `api-url`.
         if kind == "a page" and record.index == 0:
@@ -88,20 +88,20 @@ def test_an_outage_from_each_request_on_is_waited_for(
 
 
 def waits_longer(scenario: Scenario, record: Record) -> bool:
-    """Whether a run can do without this request, or asks again until `wait-timeout`."""
+    """Whether a run can omit this request, or repeats it until `wait-timeout`."""
     is_poll = "image" in scenario.inputs or "operation" in scenario.inputs
     return is_poll or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
 
 
 def hangs(outcome: Outcome) -> bool:
-    """Whether a finalize was never answered: it has all the time that is left, as a purge may take long."""
+    """Whether a finalize got no response. A run waits until its time limit, because purges are slow."""
     return any(record.status is None for record in outcome.sent("POST", "/finalize$"))
 
 
-def test_an_ended_deploy_releases_its_lock_after_an_outage(at_each_request: AtEachRequest) -> None:
-    """After 30 s of outage a failed deploy's lock is free: it has a minute to release it, and uses it.
+def test_a_failed_deploy_releases_its_lock_after_an_outage(at_each_request: AtEachRequest) -> None:
+    """After an outage of 30 s, a failed deploy's lock is free, because the run has a minute to release it.
 
-    A cancelled deploy has 5 s, which an outage of two leaves enough of.
+    A cancelled deploy has 5 s, so it can release its lock after an outage of 2 s.
     """
 
     def fail(kind: str, world: World, record: Record) -> Iterator[str]:

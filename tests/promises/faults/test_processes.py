@@ -1,4 +1,4 @@
-"""Processes of their own, in real time: no more threads, what hangs, an unread log."""
+"""Real processes without threads, with hanging calls or an unread log."""
 
 import array
 import asyncio
@@ -21,7 +21,7 @@ from tests.support.platform import fill
 
 LONGEST_RELEASE = 5.0
 MARGIN = 15.0
-"""Seconds that a busy machine may take for the rest."""
+"""Seconds that a busy machine may need for the rest."""
 PIPE = 4096
 
 DEPLOY = """
@@ -40,7 +40,7 @@ def limited(thread):
 
 threading.Thread.start = limited
 """
-"""A limit on processes is reached as soon as there is the file NO_THREADS."""
+"""Simulates a limit on processes as soon as the file NO_THREADS exists."""
 SLOW_NAMES = """
 import socket, time
 from zerokie_action import limits
@@ -52,7 +52,7 @@ def look_up(*_args, **_more):
 limits.EXIT = 1.0
 socket.getaddrinfo = look_up
 """
-"""A look-up waits for a name in a thread, which nothing can end. The wait for its end is shorter."""
+"""A lookup that hangs in a thread. Python can't stop threads, so the process must not wait for it."""
 SHORT_END = """
 from zerokie_action import limits
 limits.LAST_LINES = 0.1
@@ -72,11 +72,11 @@ def blocked(*args, **more):
 
 static.scan = blocked
 """
-"""The second scan takes for ever."""
+"""A second scan that never ends."""
 
 
 async def ends_once_blocked(process: asyncio.subprocess.Process) -> None:
-    """A signal ends it in time, once it has said that it is blocked."""
+    """Send a signal after the process reports that it is blocked, and check that it ends in time."""
     assert process.stdout is not None
     while (line := await process.stdout.readline()) != b"blocked\n":
         assert line, "it has ended"
@@ -86,26 +86,26 @@ async def ends_once_blocked(process: asyncio.subprocess.Process) -> None:
     assert time.monotonic() - began < LONGEST_RELEASE + MARGIN
 
 
-async def test_a_blocked_end_ends_in_time(real: tuple[Platform, Runner]) -> None:
-    """The process ends in time all the same."""
+async def test_a_blocked_process_ends_in_time(real: tuple[Platform, Runner]) -> None:
+    """A thread that hangs doesn't delay the end."""
     _, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
     api = "https://api.example.com"
     await ends_once_blocked(await runner.start(("-c", SLOW_NAMES + DEPLOY), ZEROKIE_API_URL=api))
 
 
-async def test_a_directory_that_hangs_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
-    """A thread that nothing can end keeps no lock."""
+async def test_a_hanging_directory_does_not_keep_the_lock(real: tuple[Platform, Runner]) -> None:
+    """Python can't stop the scan's thread, but the run still releases the lock."""
     platform, runner = real
     fill(runner.site, {"index.html": b"<h1>"})
     await ends_once_blocked(await runner.start(("-c", SLOW_SCAN + DEPLOY)))
     assert platform.lock("site") is None
 
 
-async def test_a_signal_releases_the_lock_where_no_thread_can_start(
+async def test_a_signal_releases_the_lock_without_a_new_thread(
     real: tuple[Platform, Runner], tmp_path: Path
 ) -> None:
-    """The handler needs none; the lock is released with the true counts."""
+    """The handler works without threads, and releases the lock with the true counts."""
     platform, runner = real
     fill(runner.site, {"a.css": b"a {}", "index.html": b"<h1>"})
     platform.faults.add(Fault(Kind.HANG, "PUT", "/files/index.html", times=None))
@@ -123,14 +123,14 @@ async def test_a_signal_releases_the_lock_where_no_thread_can_start(
 
 
 def unread(pipe: int) -> int:
-    """Bytes that wait in a pipe."""
+    """Return the number of unread bytes in a pipe."""
     size = array.array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, size)
     return size[0]
 
 
-async def test_a_log_that_stalls_after_the_signal_keeps_no_lock(real: tuple[Platform, Runner]) -> None:
-    """The answers to what was sent fill the pipe, after the handler has found it empty. The rest is lost."""
+async def test_a_stalled_log_does_not_keep_the_lock(real: tuple[Platform, Runner]) -> None:
+    """After the signal, responses fill the pipe. The run drops the rest of its log."""
     platform, runner = real
     fill(runner.site, {f"{number:0200}.css": b"a {}" for number in range(40)})
     held, is_told = list[Record](), asyncio.Event()

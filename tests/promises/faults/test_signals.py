@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGQUIT at any request of any reference deploy: in time, released, and said."""
+"""SIGINT, SIGTERM and SIGQUIT at any request of any reference deploy."""
 
 import os
 import signal
@@ -24,14 +24,16 @@ PLATFORMS = {
     "is down": Fault(Kind.STATUS, times=None, status=503),
     "stores slowly": Fault(Kind.DELAY, times=None, seconds=0.8, path="/files/"),
 }
-"""What the platform does from the request on at which the signal comes."""
+"""The platform's behavior after the signal."""
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
 
 @pytest.mark.parametrize("scenario", SAMPLE, ids=str)
-def test_a_signal_at_each_request_ends_in_time(scenario: Scenario, at_each_request: AtEachRequest) -> None:
-    """At most 5 seconds to the end; the lock is free, or its expiry named when the platform is gone."""
+def test_a_signal_at_any_request_ends_the_run_in_time(
+    scenario: Scenario, at_each_request: AtEachRequest
+) -> None:
+    """The run ends within 5 s. The lock is free, or the log states its expiry after an outage."""
 
     def attempt(
         number: signal.Signals, fault: Fault | None, moment: str, world: World, record: Record
@@ -44,7 +46,7 @@ def test_a_signal_at_each_request_ends_in_time(scenario: Scenario, at_each_reque
             if seen.index == record.index:
                 told_at.append(world.loop.now)
                 os.kill(os.getpid(), number)
-                os.kill(os.getpid(), number)  # once more: repeated signals change nothing
+                os.kill(os.getpid(), number)  # A repeated signal has no effect.
 
         world.signals.install()
         setattr(world.platform, moment, tell)
@@ -69,7 +71,7 @@ def test_a_signal_at_each_request_ends_in_time(scenario: Scenario, at_each_reque
 
 
 def test_a_signal_ends_the_wait_for_a_lock(world: World) -> None:
-    """The wait ends at once, and the other deploy keeps its lock."""
+    """The wait ends immediately, and the other deploy keeps its lock."""
     world.platform.take_lock("site", "somebody else")
     world.signals.install()
     told_at = world.loop.now + 100
