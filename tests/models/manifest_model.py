@@ -13,6 +13,7 @@ theirs   nothing that a stranger put there is deleted unasked; another repositor
 again    what a manifest has proved is not sent again
 waits    no file goes that a version had which was live within the duration of `delete-stale`
 goes     what has waited for that duration is deleted by the next deploy; pages are deleted at once
+commit   the newest manifest has the commit of the last complete deploy, and of no other repository's
 
 Where the platform shows too little, a file may be wrong until the next deploy, or for ever.
 """
@@ -23,10 +24,11 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
-from zerokie_action.site.manifest import Manifest, directories_of, find_manifests
+from zerokie_action.site.manifest import Manifest, directories_of, find_manifests, mark_repository
 from zerokie_action.site.plan import make_plan, needs_update
 from zerokie_action.site.remote import make_zone
 from zerokie_action.site.rules import MANIFEST_FOLDER
@@ -35,6 +37,7 @@ from zerokie_action.site.verify import Listing, judge_listing, next_manifest
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))
+NO_FACTS = Source()
 STRANGER = "a stranger's"
 OWNER, THIEF = "github.com/acme/shop", "github.com/acme/docs"
 SHORT, LONG = 60.0, 300.0
@@ -242,7 +245,11 @@ class Deploy:
         *,
         created: bool = False,
         skew: float = 0.0,
+        source: Source = NO_FACTS,
     ) -> None:
+        self.source = source
+        self.confirmed: Source | None = None
+        """The run's facts after all files are confirmed."""
         self.storage, self.folder, self.owner = storage, folder, owner
         self.options, self.skew = options, skew
         self.may = options.take_over or created
@@ -259,6 +266,11 @@ class Deploy:
         self.make_plan()
         if needs_update(self.plan, self.owner):
             self.carry_out()
+            return
+        self.confirmed = self.source
+        if self.zone.manifest.source != self.source:
+            older = [path for path in self.zone.manifests if self.newest and path != self.newest.path]
+            self.replace_manifests(self.plan.unchanged, older)
 
     def make_plan(self) -> None:
         options = self.options
@@ -288,14 +300,18 @@ class Deploy:
             for path in self.plan.delete:
                 self.storage.delete(path)
                 self.gone.add(path)
-            self.store(proofs, is_finished=True)
-            self.is_finished = True
-            for path in self.zone.manifests:
-                self.storage.delete(path)
+            self.confirmed = self.source
+            self.replace_manifests(proofs, self.zone.manifests)
         except Failed:
             listed = self.storage.list()
             self.store(self.judge(listed).proofs, listed=listed)
             raise
+
+    def replace_manifests(self, proofs: Mapping[str, Any], old: Collection[str]) -> None:
+        self.store(proofs, is_finished=True)
+        self.is_finished = True
+        for path in old:
+            self.storage.delete(path)
 
     def store(self, proofs: Mapping[str, Any], **more: Any) -> None:
         self.newest, manifest = next_manifest(
@@ -304,6 +320,7 @@ class Deploy:
             self.newest,
             keep=self.options.keep,
             repository=self.owner,
+            source=self.confirmed or self.zone.source_for(self.owner),
             now=self.clock(),
             gone=self.gone,
             **more,
@@ -363,6 +380,8 @@ class History:
         self.since: dict[str, float] = {}
         """When the first deploy whose clock was right found a file stale, and let it wait: its end."""
         self.proved: dict[str, tuple[int, File]] = {}
+        self.complete = {OWNER: Source(), THIEF: Source()}
+        """The commit of the last complete deploy by its repository, until another one deploys."""
 
     def problem(self) -> str:
         for _ in range(self.chance.randrange(4, 12)):
@@ -444,7 +463,8 @@ class History:
         owner = chance.choice((OWNER, THIEF)) if world.two else OWNER
         is_new = not self.begun and not had
         folder = dict(self.folder)
-        deploy = Deploy(storage, folder, owner, options, created=is_new, skew=skew)
+        source = Source(commit=chance.choice("ab"), sequence=chance.randrange(3) or None)
+        deploy = Deploy(storage, folder, owner, options, created=is_new, skew=skew, source=source)
         began = storage.now
         try:
             deploy.run()
@@ -454,6 +474,8 @@ class History:
             return self.unfinished(deploy, had, skew, why)
         self.begun = True
         self.last = deploy
+        if problem := self.wrong_commit(deploy):
+            return problem
         self.wanted = dict(self.folder)
         if problem := self.not_equal(deploy, had) or self.wrong():
             return problem
@@ -466,6 +488,21 @@ class History:
             or self.sent_again(deploy, had)
             or self.once_more(deploy, had)
         )
+
+    def wrong_commit(self, deploy: Deploy) -> str:
+        """Whether the newest manifest has another commit than that of the last complete deploy."""
+        files = self.storage.files
+        manifests = find_manifests(files)
+        if not manifests or self.world.unreadable or self.world.lands or self.storage.lost_manifest:
+            return ""
+        found = files[manifests[-1].path].content.source
+        if deploy.is_finished or (deploy.confirmed and found == deploy.source):
+            self.complete[deploy.owner] = deploy.source
+        by_mark = {mark_repository(name): name for name in self.complete}
+        owner = by_mark[manifests[-1].repository]
+        expected = self.complete[owner]
+        self.complete = {name: expected if name == owner else NO_FACTS for name in self.complete}
+        return "" if found == expected else f"commit: {found} instead of {expected}"
 
     def strangers(self, files: Mapping[str, File]) -> set[str]:
         return {path for path, file in files.items() if file.content == STRANGER}
@@ -493,7 +530,7 @@ class History:
             return ""
         self.begun |= files != had
         self.ours |= self.folder.keys()
-        problem = "" if self.world.is_late else self.too_early(deploy, had, skew)
+        problem = "" if self.world.is_late else self.too_early(deploy, had, skew) or self.wrong_commit(deploy)
         self.forget(deploy)
         self.wanted = {}
         if deploy.is_finished:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import anyio
 
-from zerokie_action.ci import CI, Log
+from zerokie_action.ci import CI, Log, Source
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
@@ -65,6 +65,12 @@ class Job:
     def log(self) -> Log:
         """The log."""
         return self.ci.log
+
+    @property
+    def source(self) -> Source:
+        """The commit and the run that the files come from. The input `commit` wins over the CI's commit."""
+        source = self.ci.source
+        return source._replace(commit=self.settings.commit or source.commit)
 
     def warn(self, text: str) -> None:
         """Write a warning to the log and the reports."""

@@ -260,6 +260,10 @@ class Settings(BaseSettings):
     summary_file: Path | None = Field(
         None, description="Write the Markdown summary here. On GitHub it is also the job summary."
     )
+    commit: Annotated[str | None, BeforeValidator(formats.check_commit)] = Field(
+        None,
+        description="Full SHA of the commit that the folder was built from. GitHub and GitLab provide it.",
+    )
     state_file: Path | None = Field(
         None, description="Where the run records its lock for the cleanup. GitHub and GitLab need none."
     )

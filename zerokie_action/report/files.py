@@ -82,20 +82,22 @@ def render_dotenv(result: Result) -> str:
 
 
 def render_annotations(result: Result) -> str:
-    """GitLab's `artifacts:reports:annotations` JSON with the app's URL, if that is an http(s) URL."""
-    link = {"label": result.app, "url": result.url}
-    links = [{"external_link": link}] if is_web_url(result.url or "") else []
+    """Render GitLab's `artifacts:reports:annotations` JSON, with all links that are http(s) URLs."""
+    others = (line for line in result.commits.lines() if line.url != result.commits.commit_url)
+    pages = ((result.app, result.url or ""), *((line.text + line.commits, line.url) for line in others))
+    links = [{"external_link": {"label": label, "url": url}} for label, url in pages if is_web_url(url)]
     return json.dumps({"Zerokie": links}) + "\n"
 
 
 def render_json(result: Result) -> str:
     """The JSON result as `docs/result.schema.json` describes it, in ASCII, indented."""
-    changes = result.changes
+    changes, previous_url = result.changes, result.commits.previous_url
     document: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "operation": result.operation,
         **{name.replace("-", "_"): value for name, value in output_values(result).items()},
         "hint": output_line(result.hint),
+        "previous_run_url": previous_url if is_web_url(previous_url) else None,
         "files_waiting": changes and changes.waiting,
         "waiting_until": (changes and changes.waiting_until) or None,
         "warnings": [output_line(warning) for warning in result.warnings],

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from zerokie_action.ci import Commits
 from zerokie_action.errors import DeployError, Interrupted
 from zerokie_action.inputs.formats import is_image
 from zerokie_action.report.record import Change, was_created
@@ -128,6 +129,7 @@ class Result:
         links: the URLs of the pages of commit and log, by their label.
         apps: the apps that a sweep destroyed, or that a dry run would destroy.
         left: the apps that a sweep has not looked at yet.
+        commits: the commits of a deploy of a folder.
         lock_state: a clause about a lock that could not be released; usually empty.
     """
 
@@ -161,6 +163,7 @@ class Result:
     apps: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     lock_state: str = ""
+    commits: Commits = field(default_factory=Commits)
 
     @property
     def error(self) -> str:
@@ -221,8 +224,8 @@ def redact_result(result: Result, redact: Callable[[str], str]) -> Result:
                 return [clean(item) for item in value]
             case dict():
                 return {clean(str(key)): clean(item) for key, item in value.items()}
-            case Uploaded():
-                return value._replace(path=redact(value.path))
+            case Uploaded() | Commits():
+                return type(value)(*map(clean, value))
             case Changes() | Result():
                 return replace(value, **{name: clean(item) for name, item in vars(value).items()})
         return value
@@ -249,6 +252,9 @@ def output_values(result: Result) -> dict[str, object]:
         "image": _checked(result.image, is_image),
         "previous-image": _checked(result.previous_image, is_image),
         "requested-image": _checked(result.requested_image, is_image),
+        "commit": result.commits.commit or None,
+        "previous-commit": result.commits.previous or None,
+        "compare-url": _checked(result.commits.compare_url, is_web_url),
         "created": result.created,
         "apps": result.apps if result.operation == "sweep" else None,
         "changed": result.changed,

@@ -47,7 +47,9 @@ def _outcome(result: Result) -> Iterator[str]:
         yield f"**What to do:** {markdown_text(result.hint)}"
     url = result.url or ""
     link = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
-    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in result.links.items()))
+    links = {label: url for label, url in result.links.items() if label == "Log" or not result.commits.commit}
+    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in links.items()))
+    yield _joined(*(line.text + markdown_link(line.url, line.commits) for line in result.commits.lines()))
     yield _joined(*_facts(result))
     yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
     yield _bullets(map(markdown_text, result.notes))

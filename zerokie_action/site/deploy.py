@@ -13,6 +13,7 @@ from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import check_health
 from zerokie_action.apps.job import Job
+from zerokie_action.ci.commits import Source, compare
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
@@ -43,6 +44,7 @@ _SHOWN_FOLDED = 50
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's storage zone equal to the directory."""
+    job.result.commits = compare(job.source, Source(), job.ci.project)
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         scanned = await _scan(job, directory)
@@ -50,12 +52,16 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     _log_scan(job, scanned)
     if job.settings.dry_run:
         await _preview(job, scanned, existing)
+        _log_commits(job)
         return
     app = existing or (await apps.create_or_find(job))[0]
     async with anyio.create_task_group() as tasks:
         # While the lock is asked for and the zone is listed. A new app has no manifest.
         ahead = tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
-        hashes = await _update(job, scanned, app)
+        try:
+            hashes = await _update(job, scanned, app)
+        finally:
+            _log_commits(job)
         ahead.cancel()
     await _complete(job, hashes)
 
@@ -90,6 +96,8 @@ async def _update(job: Job, scanned: Scan, app: App) -> Mapping[str, str]:
             await _carry_out(job, scanned, lock, plan, update)
         else:
             await _require_same(job, scanned)
+            update.confirm()
+            await update.store_source()
     changes.seen = "the new version is deployed"
     _log_finalized(job, lock)
     _note_waiting(job, plan, changes)
@@ -108,6 +116,7 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
             listing = await require_listed(job, update.judge, _MAY_BE_DELETED)
         if lacking := len(plan.files) - len(listing.proofs):
             job.log.info(f"The next deploy sends {human_files(lacking)} again: {_NOT_PROVED}")
+        update.confirm()
         await update.store_last_manifest(listing.proofs)
     except BaseException as failure:
         await _record_failure(job, lock, update, failure)
@@ -184,6 +193,7 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         if not can_skip:
             hashing.cancel()
     hashes = await hashing if can_skip else {}
+    _compare_commits(job, zone)
     keep, delete_stale = compiled(job.settings.keep), settings.delete_stale
     plan = await _in_thread(
         lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
@@ -196,6 +206,21 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         if owner_doubt:
             job.note(f"{owner_doubt.problem}; continuing, because `take-over` is set")
     return plan
+
+
+def _compare_commits(job: Job, zone: Zone) -> None:
+    """Compare the run's commit with that of the last complete deploy of the same repository."""
+    repository = job.ci.repository
+    previous = zone.source_for(repository) if repository else Source()
+    job.result.commits = compare(job.source, previous, job.ci.project)
+    if job.result.commits.is_older:
+        job.note("This run is older than the one it replaces")
+
+
+def _log_commits(job: Job) -> None:
+    """Log the run's commit and how it compares, with links."""
+    for line in job.result.commits.lines():
+        job.log.info(f"{line.text}{line.commits}{line.url and ', '}{line.url}")
 
 
 def _log_scan(job: Job, scanned: Scan) -> None:

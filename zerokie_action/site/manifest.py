@@ -14,10 +14,11 @@ import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
+from zerokie_action.ci.commits import Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.site.local import LONGEST_PATH
 from zerokie_action.site.rules import MANIFEST_FOLDER
 
@@ -57,6 +58,9 @@ class Manifest(BaseModel):
         stale: the files that the folder no longer has, each with the time at which its wait began, in seconds
             since 1970.
         types: the version of the table of content types (`content_type.VERSION`) with which files were sent.
+        commit: the commit of the last complete deploy; see `Source`. An invalid value is ignored.
+        run: the run of the last complete deploy. An invalid value is ignored.
+        sequence: the number of that run. An invalid value is ignored.
     """
 
     model_config = ConfigDict(defer_build=True)
@@ -66,6 +70,14 @@ class Manifest(BaseModel):
     count: int | None = None
     stale: dict[str, int] = {}
     types: int = 0
+    commit: Annotated[str, BeforeValidator(valid_commit)] = ""
+    run: Annotated[str, BeforeValidator(valid_run)] = ""
+    sequence: Annotated[int | None, BeforeValidator(valid_sequence)] = None
+
+    @property
+    def source(self) -> Source:
+        """The commit and the run of the last complete deploy."""
+        return Source(self.commit, self.run, self.sequence)
 
     def render(self) -> bytes:
         """The manifest as JSON."""

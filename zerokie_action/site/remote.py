@@ -9,6 +9,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import is_addressable
@@ -79,6 +80,11 @@ class Zone(NamedTuple):
     def foreign(self, paths: Iterable[str]) -> list[str]:
         """Those of the listed paths that are not known to be ours, in the given order."""
         return [path for path in paths if path not in (self.ours or ())]
+
+    def source_for(self, repository: str) -> Source:
+        """The commit and the run of the last complete deploy, if it was one of this repository."""
+        is_same = self.newest is not None and self.newest.repository == mark_repository(repository)
+        return self.manifest.source if is_same else Source()
 
     def owner_for(self, repository: str) -> Owner:
         """Whose the app is, as a run of this repository sees it; the name is empty if it is not known."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.manifest import Manifest, ManifestName, Proof, mark_repository, new_manifest_name
@@ -68,6 +69,7 @@ def next_manifest(
     *,
     keep: Patterns,
     repository: str,
+    source: Source,
     now: float,
     gone: AbstractSet[str] = frozenset(),
     listed: Collection[str] | None = None,
@@ -85,6 +87,7 @@ def next_manifest(
         newest: the newest manifest's name, of an earlier deploy or of this deploy; None without a manifest.
         keep: the patterns of remote paths that are never deleted.
         repository: the run's repository; empty if it is not known.
+        source: the commit and the run of the last complete deploy, which may be this one.
         now: the time in seconds since 1970.
         gone: the paths whose deletion was confirmed.
         listed: the listed paths; None if all named paths are listed, or about to be.
@@ -103,5 +106,6 @@ def next_manifest(
         count=len(local) if is_finished else zone.manifest.count,
         stale={path: since for path, since in stale.items() if path in named},
         types=VERSION,
+        **source._asdict(),
     )
     return name, manifest

@@ -57,6 +57,8 @@ class Update:
         """The paths whose deletion was confirmed, or that were not there any more."""
         self._manifest = plan.zone.newest
         """The newest manifest, of an earlier deploy or of this one."""
+        self._source = plan.zone.source_for(job.ci.repository)
+        """The commit and the run of the last complete deploy."""
 
     # The steps, in their order
 
@@ -106,20 +108,25 @@ class Update:
         if self._changes.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._changes.deleted), 'stale file')}")
 
+    def confirm(self) -> None:
+        """Note that all files are confirmed. From now on, manifests and reports name this run's commit."""
+        self._source = self._job.source
+        self._job.result.commits = self._job.result.commits._replace(is_deployed=True)
+
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
+        await self._replace_manifests(proofs, self._plan.zone.manifests)
 
-        async def delete(path: str) -> None:
-            try:
-                await self._client.delete_file(self._job.app, path)
-            except RequestRejected as error:
-                if is_conflict(error):  # the lock may be lost
-                    raise
-                self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
+    async def store_source(self) -> None:
+        """Store the manifest of a deploy that changes no file, if the commit or the run is a new one.
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
-            await self._store(proofs, is_finished=True)
+        No file list confirms this manifest, so the one before stays until the next deploy. Otherwise, a
+        gateway that swallows an upload would leave the app without a manifest.
+        """
+        zone = self._plan.zone
+        if zone.manifest.source != self._source:
+            older = [path for path in zone.manifests if zone.newest and path != zone.newest.path]
+            await self._replace_manifests(self._plan.unchanged, older)
 
     async def store_failure(self, listed: Mapping[str, Listed]) -> None:
         """Store the manifest of a deploy that failed: the next deploy skips what this listing proves."""
@@ -135,6 +142,21 @@ class Update:
 
     # Parts of the steps
 
+    async def _replace_manifests(self, proofs: Mapping[str, Proof], old: Iterable[str]) -> None:
+        """Store the manifest of a finished deploy, and delete these manifests of earlier deploys."""
+
+        async def delete(path: str) -> None:
+            try:
+                await self._client.delete_file(self._job.app, path)
+            except RequestRejected as error:
+                if is_conflict(error):  # the lock may be lost
+                    raise
+                self._job.warn(f"{path!r}, an old manifest of this action's own, stays in the app: {error}")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write_all, old, delete)
+            await self._store(proofs, is_finished=True)
+
     async def _store(
         self, proofs: Mapping[str, Proof], listed: Collection[str] | None = None, *, is_finished: bool = False
     ) -> None:
@@ -145,6 +167,7 @@ class Update:
             self._manifest,
             keep=compiled(self._job.settings.keep),
             repository=self._job.ci.repository,
+            source=self._source,
             now=time.time(),
             gone=self._gone,
             listed=listed,
