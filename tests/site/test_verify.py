@@ -19,6 +19,7 @@ from tests.site.remotes import (
     sha256,
     zone,
 )
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.manifest import (
     Manifest,
@@ -118,6 +119,7 @@ def following(
     before = zone(listed, proofs, **{"count": 7} | dict(manifest or {}))
     made = plan(FOLDER, before, **dict(options or {}))
     arguments: dict[str, Any] = {"keep": patterns(), "repository": SHOP, "now": NOW, "proofs": made.unchanged}
+    arguments["source"] = Source()
     return next_manifest(made, newest=before.newest, **arguments | more)
 
 

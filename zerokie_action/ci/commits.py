@@ -57,12 +57,12 @@ class Line(NamedTuple):
 
     Attributes:
         text: the words before the commits.
-        commits: the short SHAs, which are the text of the link.
+        commits: the short SHAs, which are the text of the link, or empty.
         url: the link's target, or empty.
     """
 
     text: str
-    commits: str
+    commits: str = ""
     url: str = ""
 
 
@@ -94,19 +94,19 @@ class Commits(NamedTuple):
     def lines(self) -> list[Line]:
         """Return what people read about the commits. A run that deployed nothing compares nothing."""
         commit, previous = self.commit[:_SHORT], self.previous[:_SHORT]
-        if self.is_deployed:
-            comparison = Line(f"{self.title} (whole repository): ", self.range, self.compare_url)
-            lines = [
-                Line("Deployed commit ", commit, self.commit_url),
-                comparison if self.range else Line("", self.title),
-                Line("Previous deploy: ", previous, self.previous_url),
-            ]
-        else:
+        if not self.is_deployed:
             lines = [
                 Line("Commit ", commit, self.commit_url),
                 Line("Last complete deploy: ", previous, self.previous_url),
             ]
-        return [line for line in lines if line.commits]
+            return [line for line in lines if line.commits]
+        comparison = Line(f"{self.title} (whole repository): ", self.range, self.compare_url)
+        lines = [
+            Line("Deployed commit ", commit, self.commit_url),
+            comparison if self.range else Line(self.title),
+            Line("Previous deploy: ", previous, self.previous_url),
+        ]
+        return [line for line in lines if line.commits or line.text == self.title != ""]
 
 
 def compare(source: Source, previous: Source, project: Project) -> Commits:

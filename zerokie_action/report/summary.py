@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Changes, Result
-from zerokie_action.text.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
+from zerokie_action.text.escapes import cut_markdown, is_web_url, markdown_code, markdown_link, markdown_text
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
 _LIMIT = 60_000
@@ -49,10 +49,17 @@ def _outcome(result: Result) -> Iterator[str]:
     link = markdown_link(url, url.partition("://")[2].rstrip("/"))  # empty for a URL of white space alone
     links = {label: url for label, url in result.links.items() if label == "Log" or not result.commits.commit}
     yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in links.items()))
-    yield _joined(*(line.text + markdown_link(line.url, line.commits) for line in result.commits.lines()))
+    yield _joined(*_commits(result))
     yield _joined(*_facts(result))
     yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in result.warnings)
     yield _bullets(map(markdown_text, result.notes))
+
+
+def _commits(result: Result) -> Iterator[str]:
+    """Yield the lines about the commits. The SHAs are text where there is no page to link to."""
+    for line in result.commits.lines():
+        is_link = is_web_url(line.url)
+        yield line.text + (markdown_link(line.url, line.commits) if is_link else markdown_code(line.commits))
 
 
 def _facts(result: Result) -> Iterator[str]:

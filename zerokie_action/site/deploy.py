@@ -213,8 +213,6 @@ def _compare_commits(job: Job, zone: Zone) -> None:
     repository = job.ci.repository
     previous = zone.source_for(repository) if repository else Source()
     job.result.commits = compare(job.source, previous, job.ci.project)
-    if job.result.commits.is_older:
-        job.note("This run is older than the one it replaces")
 
 
 def _log_commits(job: Job) -> None:

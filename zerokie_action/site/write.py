@@ -112,6 +112,8 @@ class Update:
         """Note that all files are confirmed. From now on, manifests and reports name this run's commit."""
         self._source = self._job.source
         self._job.result.commits = self._job.result.commits._replace(is_deployed=True)
+        if self._job.result.commits.is_older:
+            self._job.note("This run is older than the one it replaces")
 
     async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
         """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
