@@ -12,7 +12,7 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.report.report import Seen
-from zerokie_action.site.read import read_zone
+from zerokie_action.site.read import read_remote
 from zerokie_action.site.safety_checks import about_destroying, about_kind, require_no_doubt
 from zerokie_action.text.numbers import human_files
 
@@ -54,10 +54,10 @@ async def require_intended(job: Job, app: App, kind: Kind) -> str:
     if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
         require_no_doubt(about_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
         return ""
-    zone = await read_zone(job, app.address)
-    require_no_doubt(about_destroying(job.app, zone, job.ci.repository) if must_check else None)
-    files, unmanaged = with_files(len(zone.files)), len(zone.foreign(zone.files))
-    if unmanaged and zone.ours is None:
+    remote = await read_remote(job, app.address)
+    require_no_doubt(about_destroying(job.app, remote, job.ci.repository) if must_check else None)
+    files, unmanaged = with_files(len(remote.files)), len(remote.unmanaged(remote.files))
+    if unmanaged and remote.managed is None:
         return f"{files}, any of which may be unmanaged"
     return f"{files}, {unmanaged:,} of them unmanaged" if unmanaged else files
 

@@ -38,7 +38,7 @@ def test_a_deploy_within_the_lag_leaves_files_and_the_next_one_asks(world: World
     outcome = world.run()
     if end == "killed":
         assert outcome.exit_code == 5
-        assert "Something else has changed the app during this deploy: 'index.html'" in outcome.log
+        assert "Something else changed the app during this deploy: 'index.html'" in outcome.log
     else:
         assert outcome.exit_code == 0
         assert world.stored() == world.read() | {"new.css": b"x"}

@@ -21,7 +21,7 @@ def digest(*paths: str) -> str:
 
 
 def test_a_stored_manifest_is_read_back():
-    """Names, a proof or nothing for each, how many files the last folder had, and where they came from."""
+    """Names, a entry or nothing for each, how many files the last folder had, and where they came from."""
     manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7}, **SOURCE._asdict())
     stored = {
         "version": 1,
@@ -87,7 +87,7 @@ def test_an_invalid_fact_is_ignored_and_the_rest_stays_valid(field: str, text: s
     manifest = parse_manifest(f'{{"version": 1, "files": {{"a": null}}, {fields}}}'.encode())
     assert manifest is not None
     assert manifest.files == {"a": None}
-    assert manifest.source == SOURCE._replace(**{field: None if field == "sequence" else ""})
+    assert manifest.source._asdict() == SOURCE._asdict() | {field: None if field == "sequence" else ""}
 
 
 def test_manifests_are_sorted_by_number():

@@ -5,9 +5,9 @@
 
 import pytest
 
-from tests.site.remotes import DOCS, SHOP, UNKNOWN, listing, patterns, plan, proof, zone
+from tests.site.remotes import DOCS, SHOP, UNKNOWN, entry, listing, patterns, plan, remote
 from zerokie_action.site.manifest import mark_repository
-from zerokie_action.site.remote import Zone, make_zone
+from zerokie_action.site.remote import Remote, make_remote
 from zerokie_action.site.safety_checks import (
     Doubt,
     about_deploying,
@@ -17,25 +17,25 @@ from zerokie_action.site.safety_checks import (
 )
 
 
-def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Zone:
+def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Remote:
     """The zone of an app whose last deploy, of this repository, has uploaded these files."""
     files = dict.fromkeys([*paths, *theirs.split()], b"x")
-    proofs = dict.fromkeys(paths, proof(b"x"))
-    return zone(listing(files), proofs, mark=mark_repository(repository), **more)
+    entries = dict.fromkeys(paths, entry(b"x"))
+    return remote(listing(files), entries, mark=mark_repository(repository), **more)
 
 
-def unread(*paths: str, theirs: str = "") -> Zone:
+def unread(*paths: str, theirs: str = "") -> Remote:
     """The same zone; its manifest can't be read."""
     before = live(*paths, theirs=theirs)
-    return make_zone(before.files, before.newest, None, patterns())
+    return make_remote(before.files, before.newest, None, patterns())
 
 
-def by_hand(count: int) -> Zone:
+def by_hand(count: int) -> Remote:
     """The zone of an app in which somebody else has put files."""
-    return zone(listing({f"{number}.html": b"x" for number in range(count)}))
+    return remote(listing({f"{number}.html": b"x" for number in range(count)}))
 
 
-def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> Doubt | None:
+def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) -> Doubt | None:
     """The doubt about a folder with these files."""
     made = plan(dict.fromkeys(paths, b"x"), before, keep=keep, **options)
     return about_directory(made, patterns(*keep), max_deletes)
@@ -56,10 +56,10 @@ def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> D
         pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="filled by somebody else"),
         pytest.param(by_hand(3), SHOP, "deploy", id="with a few files of somebody else"),
         pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
-        pytest.param(Zone(not_found="404"), SHOP, "deploy destroy sweep", id="without a list"),
+        pytest.param(Remote(not_found="404"), SHOP, "deploy destroy sweep", id="without a list"),
     ],
 )
-def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: str) -> None:
+def test_another_repositorys_app_is_asked_about(before: Remote, run: str, asked: str) -> None:
     made = plan(dict.fromkeys(before.files, b"x"), before)
     doubts = {
         "deploy": about_deploying("site", made, run),
@@ -80,7 +80,7 @@ def test_another_repositorys_app_is_asked_about(before: Zone, run: str, asked: s
         pytest.param(unread("a", "b"), "a", "", id="the manifest's name tells that it is ours"),
     ],
 )
-def test_files_of_somebody_else_are_asked_about(before: Zone, deployed: str, said: str) -> None:
+def test_files_of_somebody_else_are_asked_about(before: Remote, deployed: str, said: str) -> None:
     doubt = about_deploying("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
     assert said in (doubt.problem if doubt else "")
     assert bool(doubt) is bool(said)
@@ -95,7 +95,7 @@ def test_files_of_somebody_else_are_asked_about(before: Zone, deployed: str, sai
         pytest.param(unread("a", theirs="b"), "may be unmanaged: 2 files", id="unreadable manifest"),
     ],
 )
-def test_unmanaged_files_stop_destroy(before: Zone, said: str) -> None:
+def test_unmanaged_files_stop_destroy(before: Remote, said: str) -> None:
     doubt = about_destroying("site", before, SHOP)
     assert said in (doubt.problem if doubt else "")
     assert bool(doubt) is bool(said)

@@ -22,8 +22,8 @@ from zerokie_action.report.record import Change
 from zerokie_action.report.report import Result, redact_result
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests
-from zerokie_action.site.read import list_zone
-from zerokie_action.site.remote import make_zone
+from zerokie_action.site.read import list_files
+from zerokie_action.site.remote import make_remote
 from zerokie_action.site.safety_checks import about_kind, about_sweeping
 from zerokie_action.text.numbers import human_files
 
@@ -132,13 +132,13 @@ async def _check(forge: Forge, job: Job, _app: App, kind: Kind) -> str | None:
     if kind is Kind.UNKNOWN:
         problem = about_kind(job.app).problem
     elif kind is not Kind.CONTAINER:
-        listed, not_found = await list_zone(job)
+        listed, not_found = await list_files(job)
         newest = max(find_manifests(listed), default=None)  # its name tells whose app it is
-        zone = make_zone(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
+        remote = make_remote(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
             not_found=not_found
         )
-        problem = about_sweeping(job.app, zone, job.ci.repository)
-        files = with_files(len(zone.files))
+        problem = about_sweeping(job.app, remote, job.ci.repository)
+        files = with_files(len(remote.files))
     if problem:
         job.warn(f"{problem}. The app stays. To delete it, use `operation: destroy` with this `app`.")
         return None

@@ -25,8 +25,8 @@ from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled, names_directory
 from zerokie_action.site.local import directory_changed, hash_files
 from zerokie_action.site.plan import Plan, make_plan, needs_update
-from zerokie_action.site.read import read_zone, require_listed
-from zerokie_action.site.remote import Zone
+from zerokie_action.site.read import read_remote, require_listed
+from zerokie_action.site.remote import Remote
 from zerokie_action.site.rules import FRONT_PAGE
 from zerokie_action.site.safety_checks import about_deploying, about_directory, require_no_doubt
 from zerokie_action.site.scan import Scan, scan
@@ -73,7 +73,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     plan = await _compare(job, scanned, app)
     job.result.changes = Changes(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
-        deleted={path: plan.zone.files[path][0] for path in plan.delete},
+        deleted={path: plan.remote.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
     _note_waiting(job, plan, job.result.changes)
@@ -109,22 +109,22 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
     await update.store_first_manifest()
     try:
         await update.upload()
-        listing = await require_listed(job, update.judge, "Nothing was deleted.")
+        listing = await require_listed(job, update.verify, "Nothing was deleted.")
         await _require_same(job, scanned)
         await update.delete_stale()
         if plan.replaces_file:
-            listing = await require_listed(job, update.judge, _MAY_BE_DELETED)
-        if lacking := len(plan.files) - len(listing.proofs):
+            listing = await require_listed(job, update.verify, _MAY_BE_DELETED)
+        if lacking := len(plan.files) - len(listing.entries):
             job.log.info(f"The next deploy sends {human_files(lacking)} again: {_NOT_PROVED}")
         update.confirm()
-        await update.store_last_manifest(listing.proofs)
+        await update.store_last_manifest(listing.entries)
     except BaseException as failure:
         await _record_failure(job, lock, update, failure)
         raise
 
 
 async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
-    """Store a manifest with the proofs so far: the next deploy sends only the rest. Never raises.
+    """Store a manifest with the entries so far: the next deploy sends only the rest. Never raises.
 
     It takes `limits.RECORD` at most, and nothing is stored unless the lock is still held.
     """
@@ -188,15 +188,17 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     settings = job.settings
     async with anyio.create_task_group() as tasks:
         hashing = tasks.start_soon(hash_files, scanned.files)  # while the zone is read
-        zone = await read_zone(job, app.address) if app else Zone()
-        can_skip = settings.incremental and zone.manifest.files
+        remote = await read_remote(job, app.address) if app else Remote()
+        can_skip = settings.incremental and remote.manifest.files
         if not can_skip:
             hashing.cancel()
     hashes = await hashing if can_skip else {}
-    _compare_commits(job, zone)
+    _compare_commits(job, remote)
     keep, delete_stale = compiled(job.settings.keep), settings.delete_stale
     plan = await _in_thread(
-        lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
+        lambda: make_plan(
+            scanned.files, remote, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
+        )
     )
     _log_plan(job, plan)
     if not was_created(job.changes):  # nothing is doubtful in an app that this run created
@@ -208,10 +210,10 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     return plan
 
 
-def _compare_commits(job: Job, zone: Zone) -> None:
+def _compare_commits(job: Job, remote: Remote) -> None:
     """Compare the run's commit with that of the last complete deploy of the same repository."""
     repository = job.ci.repository
-    previous = zone.source_for(repository) if repository else Source()
+    previous = remote.source_for(repository) if repository else Source()
     job.result.commits = compare(job.source, previous, job.ci.project)
 
 
@@ -245,7 +247,7 @@ def _log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups; `log-level: debug` logs all, with reasons."""
     log = job.log
     kept = f", {plan.kept:,} kept" if plan.kept else ""
-    wait = f", {len(plan.wait):,} {'waits' if len(plan.wait) == 1 else 'wait'}" if plan.wait else ""
+    wait = f", {len(plan.pending):,} {'waits' if len(plan.pending) == 1 else 'wait'}" if plan.pending else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}{wait}"
@@ -258,24 +260,24 @@ def _log_plan(job: Job, plan: Plan) -> None:
         if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
             names.append(f"  and {more:,} more (`log-level: debug` names them)")
     log.group(line, names)
-    if plan.zone.unsafe:
-        paths = human_paths(plan.zone.unsafe)
+    if plan.remote.unsafe:
+        paths = human_paths(plan.remote.unsafe)
         job.warn(f"Remote paths that can't be addressed safely are left alone: {paths}")
-    is_first = not plan.zone.files
+    is_first = not plan.remote.files
     if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
         job.warn(f"The directory has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def _note_waiting(job: Job, plan: Plan, changes: Changes) -> None:
     """Say how many files wait, and until when."""
-    changes.waiting = len(plan.wait)
-    if plan.wait:
-        last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
+    changes.waiting = len(plan.pending)
+    if plan.pending:
+        last_since = max(plan.stale.get(path, time.time()) for path in plan.pending)
         changes.waiting_until = utc_time(last_since + job.settings.delete_stale)
-        verb, them = ("waits", "it") if len(plan.wait) == 1 else ("wait", "them")
-        files, day = human_files(len(plan.wait), "stale file"), changes.waiting_until.partition("T")[0]
+        verb, them = ("waits", "it") if len(plan.pending) == 1 else ("wait", "them")
+        files, day = human_files(len(plan.pending), "stale file"), changes.waiting_until.partition("T")[0]
         job.note(f"{files} {verb}; the first deploy after {day} deletes {them}")
-        if plan.zone.is_unread:
+        if plan.remote.is_unread:
             job.warn(
                 "It is not known since when stale files wait, because the manifest can't be read: they wait "
                 "anew. If it can never be read, they stay until a deploy with `delete-stale: true`"

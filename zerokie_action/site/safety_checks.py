@@ -12,7 +12,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.plan import Plan
-from zerokie_action.site.remote import Owner, Zone
+from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.rules import FRONT_PAGE
 from zerokie_action.text.numbers import human_files, human_paths
 
@@ -61,7 +61,7 @@ def _about_repository(app: str, owner: Owner, repository: str) -> Doubt | None:
             "If `app` names that repository's app by mistake, correct it. A repository that was renamed or "
             "moved, and a clone of a fork, count as another repository.",
         )
-    if owner is Owner.ANOTHER_PERHAPS:
+    if owner is Owner.MAYBE_ANOTHER:
         return Doubt(
             f"App {app!r} was last deployed from a repository, whose name is not kept, only its hash. This "
             "run knows no repository: it finds neither variables of GitHub or GitLab nor the remote `origin` "
@@ -75,38 +75,38 @@ def _about_repository(app: str, owner: Owner, repository: str) -> Doubt | None:
 
 def about_deploying(app: str, plan: Plan, repository: str) -> Doubt | None:
     """Whether the app to deploy, or a file that would be deleted, is somebody else's."""
-    zone = plan.zone
-    if zone.not_found:
-        return _about_missing_list(app, zone)
-    owner = zone.owner_for(repository)
+    remote = plan.remote
+    if remote.not_found:
+        return _about_missing_list(app, remote)
+    owner = remote.owner_for(repository)
     if doubt := _about_repository(app, owner, repository):
         return doubt
-    if zone.files and owner is Owner.NOBODY:
+    if remote.files and owner is Owner.NONE:
         return Doubt(
-            f"App {app!r} has {human_files(len(zone.files))} that no deploy of this action has uploaded: "
-            f"{human_paths(sorted(zone.files))}",
+            f"App {app!r} has {human_files(len(remote.files))} that no deploy of this action has uploaded: "
+            f"{human_paths(sorted(remote.files))}",
             "If `app` names the wrong app, correct it. If the files were uploaded by hand or by another "
             "tool, a deploy deletes those that the directory does not have, unless `keep` matches them.",
         )
-    if plan.delete and zone.ours is None:
+    if plan.delete and remote.managed is None:
         return Doubt(
             "The manifest of the last deploy can't be read, so it is not known whose files this deploy would "
             f"delete: {_files(plan.delete)}",
             "The log says why. If the app's URL was down, run the job again. To deploy without deleting "
             "anything, set `delete-stale: false`.",
         )
-    if foreign := zone.foreign(plan.delete):
+    if unmanaged := remote.unmanaged(plan.delete):
         return Doubt(
-            f"This deploy would delete {human_files(len(foreign))} that no deploy of this action has "
-            f"uploaded: {human_paths(foreign)}",
+            f"This deploy would delete {human_files(len(unmanaged))} that no deploy of this action has "
+            f"uploaded: {human_paths(unmanaged)}",
             "Add the files that have to stay to `keep`, or set `delete-stale: false`.",
         )
     return None
 
 
-def _about_missing_list(app: str, zone: Zone) -> Doubt:
+def _about_missing_list(app: str, remote: Remote) -> Doubt:
     return Doubt(
-        f"The platform lists no files of app {app!r} ({zone.not_found})",
+        f"The platform lists no files of app {app!r} ({remote.not_found})",
         "This answer is normal for a new, empty app; in any other case, check `app` and `api-url`.",
     )
 
@@ -119,34 +119,35 @@ def about_kind(app: str) -> Doubt:
     )
 
 
-def about_destroying(app: str, zone: Zone, repository: str) -> Doubt | None:
+def about_destroying(app: str, remote: Remote, repository: str) -> Doubt | None:
     """Whether the app may belong to another repository, or may have unmanaged files."""
-    if zone.not_found:
-        return _about_missing_list(app, zone)
-    owner = zone.owner_for(repository)
+    if remote.not_found:
+        return _about_missing_list(app, remote)
+    owner = remote.owner_for(repository)
     if doubt := _about_repository(app, owner, repository):
         return doubt
-    unmanaged = zone.foreign(sorted(zone.files))
-    if not unmanaged or (owner is Owner.NOBODY and len(unmanaged) <= _FEW):
+    unmanaged = remote.unmanaged(sorted(remote.files))
+    if not unmanaged or (owner is Owner.NONE and len(unmanaged) <= _FEW):
         return None
-    if zone.ours is None:
+    if remote.managed is None:
         return Doubt(
             f"The manifest of app {app!r} can't be read, so any of its files may be unmanaged: "
             f"{_files(unmanaged)}",
             "If the site was unavailable for a moment, run the job again. The log has the reason.",
         )
     return Doubt(
-        f"App {app!r} has {human_files(len(zone.files))}, and this action didn't upload {_files(unmanaged)}",
+        f"App {app!r} has {human_files(len(remote.files))}, and this action didn't upload "
+        f"{_files(unmanaged)}",
         "If `app` names the wrong app, correct it. The deletion can't be undone.",
     )
 
 
-def about_sweeping(app: str, zone: Zone, repository: str) -> str:
+def about_sweeping(app: str, remote: Remote, repository: str) -> str:
     """Why a static app with the name of a preview may belong to somebody else; empty if it doesn't."""
-    owner, files = zone.owner_for(repository), len(zone.files)
-    if zone.not_found:
-        return _about_missing_list(app, zone).problem
-    if owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
+    owner, files = remote.owner_for(repository), len(remote.files)
+    if remote.not_found:
+        return _about_missing_list(app, remote).problem
+    if owner is Owner.THIS or (owner is Owner.NONE and files <= _FEW):
         return ""
     return f"Nothing says that app {app!r}, which has {human_files(files)}, is of this repository"
 
@@ -159,7 +160,7 @@ def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doub
     stale = plan.newly_stale
     if not stale:
         return None
-    would_delete = "would delete, at once or after their wait," if plan.wait else "would delete"
+    would_delete = "would delete, at once or after their wait," if plan.pending else "would delete"
     if max_deletes is not None:
         if len(stale) <= max_deletes:
             return None
@@ -179,8 +180,8 @@ def about_directory(plan: Plan, keep: Patterns, max_deletes: int | None) -> Doub
 
 def _less_than_half(plan: Plan, keep: Patterns) -> str:
     """How many of how many files or pages the directory has, if it has fewer than half; else empty."""
-    site = keep.unmatched(plan.zone.files) - plan.stale.keys()
-    files, before = len(plan.files), plan.zone.manifest.count
+    site = keep.unmatched(plan.remote.files) - plan.stale.keys()
+    files, before = len(plan.files), plan.remote.manifest.count
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
