@@ -12,7 +12,7 @@ from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
 from zerokie_action.report.record import Seen
-from zerokie_action.site.read import read_zone
+from zerokie_action.site.read import read_remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
 
@@ -54,10 +54,10 @@ async def require_intended(job: Job, app: App, kind: Kind) -> str:
     if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
         raise_stops(problem_with_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
         return ""
-    zone = await read_zone(job, app.address)
-    raise_stops(why_not_destroy(job.app, zone, job.ci.repository) if must_check else None)
-    files, unmanaged = with_files(len(zone.files)), len(zone.foreign(zone.files))
-    if unmanaged and zone.ours is None:
+    remote = await read_remote(job, app.address)
+    raise_stops(why_not_destroy(job.app, remote, job.ci.repository) if must_check else None)
+    files, unmanaged = with_files(len(remote.files)), len(remote.unmanaged(remote.files))
+    if unmanaged and remote.managed is None:
         return f"{files}, any of which may be unmanaged"
     return f"{files}, {unmanaged:,} of them unmanaged" if unmanaged else files
 

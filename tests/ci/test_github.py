@@ -119,3 +119,28 @@ def test_the_post_step_gets_the_state_that_the_main_step_saved(tmp_path: Path) -
     saved = file_command(state.read_text("utf-8"))
     post = {f"STATE_{key}": value for key, value in saved.items()}
     assert saved_state(post | {"HOME": "/root"}) == {"app": "site", "session": "s-1"}
+
+
+SHA, HEAD = "1" * 40, "2" * 40
+
+
+@pytest.mark.parametrize(
+    ("more", "event", "commit"),
+    [
+        ({}, "", SHA),
+        ({"GITHUB_SHA": "abc"}, "", ""),
+        ({"GITHUB_EVENT_NAME": "pull_request"}, f'{{"pull_request": {{"head": {{"sha": "{HEAD}"}}}}}}', HEAD),
+        ({"GITHUB_EVENT_NAME": "pull_request"}, "no JSON", ""),
+        ({"GITHUB_REF": "refs/pull/12/merge"}, "no JSON", ""),
+        ({"GITHUB_EVENT_NAME": "workflow_run"}, f'{{"workflow_run": {{"head_sha": "{HEAD}"}}}}', HEAD),
+        ({"GITHUB_EVENT_NAME": "workflow_run"}, "no JSON", ""),
+    ],
+)
+def test_the_commit_of_a_deploy_is_never_a_merge_commit(
+    tmp_path: Path, more: dict[str, str], event: str, commit: str
+) -> None:
+    """If the event can't be read, the commit is unknown."""
+    (tmp_path / "event.json").write_text(event)
+    ci = step(JOB | {"GITHUB_SHA": SHA, "GITHUB_EVENT_PATH": str(tmp_path / "event.json")} | more)
+    assert ci.source == (commit, "actions/runs/123", 123)
+    assert ci.project == (PAGE, "")

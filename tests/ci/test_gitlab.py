@@ -56,3 +56,13 @@ def test_the_state_file_is_in_the_project_directory_by_default() -> None:
     assert job(project).state_file == Path("/builds/site/.zerokie-state-job.json")
     assert job({}).state_file is None
     assert detect(project, io.StringIO()).state_file is None
+
+
+def test_the_facts_for_the_manifest_are_those_of_the_job() -> None:
+    """The pipeline's ID orders the runs, and the job's page has the button for a retry."""
+    facts = {"CI_COMMIT_SHA": "1" * 40, "CI_JOB_ID": "42", "CI_PIPELINE_ID": "12"}
+    assert job(JOB | facts).source == ("1" * 40, "-/jobs/42", 12)
+    assert job(JOB | facts).project == ("https://gitlab.com/g/s/r", "-/")
+    merged = facts | {"CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "2" * 40}
+    assert job(JOB | merged).source.commit == "2" * 40
+    assert job({}).source == ("", "", None)

@@ -1,6 +1,6 @@
 """A model of a platform, on which the rules for files are tried with random histories.
 
-The rules are the project's own: `make_zone`, `make_plan`, `why_not_deploy`, `needs_update`, `judge_listing`
+The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy`, `needs_update`, `verify_files`
 and `next_manifest`. Here they work on a dictionary: deploys of changing folders, with inputs that change,
 which fail or are killed before any request, and whose uploads may land late; gateways that say 200 in the
 platform's place; listings that are late; manifests that can't be read; strangers who write by hand; two
@@ -13,6 +13,7 @@ theirs   nothing that a stranger put there is deleted unasked; another repositor
 again    what a manifest has proved is not sent again
 waits    no file goes that a version had which was live within the duration of `delete-stale`
 goes     what has waited for that duration is deleted by the next deploy; pages are deleted at once
+commit   the newest manifest has the commit of the last complete deploy, and of no other repository's
 
 Where the platform shows too little, a file may be wrong until the next deploy, or for ever.
 """
@@ -23,23 +24,25 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
-from zerokie_action.site.manifest import Manifest, directories_of, find_manifests
+from zerokie_action.site.manifest import Manifest, directories_of, find_manifests, mark_repository
 from zerokie_action.site.plan import make_plan, needs_update
-from zerokie_action.site.remote import make_zone
+from zerokie_action.site.remote import make_remote
 from zerokie_action.site.rules import MANIFEST_FOLDER
 from zerokie_action.site.safety_checks import why_not_deploy
-from zerokie_action.site.verify import Listing, judge_listing, next_manifest
+from zerokie_action.site.verify import Verified, next_manifest, verify_files
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))
+NO_FACTS = Source()
 STRANGER = "a stranger's"
 OWNER, THIEF = "github.com/acme/shop", "github.com/acme/docs"
 SHORT, LONG = 60.0, 300.0
 LAG = 25.0
-"""Seconds for which a deploy waits for a listing, as in `operations.site.zone`."""
+"""Seconds for which a deploy waits for a listing, as in `operations.site.remote`."""
 
 
 class Killed(Exception):  # noqa: N818 - an end of a deploy, which may be right
@@ -242,7 +245,11 @@ class Deploy:
         *,
         created: bool = False,
         skew: float = 0.0,
+        source: Source = NO_FACTS,
     ) -> None:
+        self.source = source
+        self.confirmed: Source | None = None
+        """The run's facts after all files are confirmed."""
         self.storage, self.folder, self.owner = storage, folder, owner
         self.options, self.skew = options, skew
         self.may = options.take_over or created
@@ -259,6 +266,11 @@ class Deploy:
         self.make_plan()
         if needs_update(self.plan, self.owner):
             self.carry_out()
+            return
+        self.confirmed = self.source
+        if self.remote.manifest.source != self.source:
+            older = [path for path in self.remote.manifests if self.newest and path != self.newest.path]
+            self.replace_manifests(self.plan.unchanged, older)
 
     def make_plan(self) -> None:
         options = self.options
@@ -268,10 +280,10 @@ class Deploy:
         files = [LocalFile(path, "/", length, 0) for path, (_, length) in sorted(self.folder.items())]
         hashes = {path: str(hash_) for path, (hash_, _) in self.folder.items()}
         self.newest = newest
-        self.zone = make_zone(listed, newest, manifest, options.keep)
+        self.remote = make_remote(listed, newest, manifest, options.keep)
         self.plan = make_plan(
             files,
-            self.zone,
+            self.remote,
             hashes if options.incremental else {},
             keep=options.keep,
             delete_stale=options.delete_stale,
@@ -284,26 +296,31 @@ class Deploy:
         self.store(self.plan.unchanged)
         try:
             self.upload()
-            proofs = self.require_listed()
+            entries = self.require_listed()
             for path in self.plan.delete:
                 self.storage.delete(path)
                 self.gone.add(path)
-            self.store(proofs, is_finished=True)
-            self.is_finished = True
-            for path in self.zone.manifests:
-                self.storage.delete(path)
+            self.confirmed = self.source
+            self.replace_manifests(entries, self.remote.manifests)
         except Failed:
             listed = self.storage.list()
-            self.store(self.judge(listed).proofs, listed=listed)
+            self.store(self.judge(listed).entries, listed=listed)
             raise
 
-    def store(self, proofs: Mapping[str, Any], **more: Any) -> None:
+    def replace_manifests(self, entries: Mapping[str, Any], old: Collection[str]) -> None:
+        self.store(entries, is_finished=True)
+        self.is_finished = True
+        for path in old:
+            self.storage.delete(path)
+
+    def store(self, entries: Mapping[str, Any], **more: Any) -> None:
         self.newest, manifest = next_manifest(
             self.plan,
-            proofs,
+            entries,
             self.newest,
             keep=self.options.keep,
             repository=self.owner,
+            source=self.confirmed or self.remote.source_for(self.owner),
             now=self.clock(),
             gone=self.gone,
             **more,
@@ -321,8 +338,8 @@ class Deploy:
                 raise
             self.sent[path] = str(hash_)
 
-    def judge(self, listed: Mapping[str, tuple[int, str]]) -> Listing:
-        return judge_listing(self.plan, self.sent, listed, self.newest.path if self.newest else "")
+    def judge(self, listed: Mapping[str, tuple[int, str]]) -> Verified:
+        return verify_files(self.plan, self.sent, listed, self.newest.path if self.newest else "")
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
@@ -330,7 +347,7 @@ class Deploy:
             self.shown = self.storage.list()
             listing = self.judge(self.shown)
             if not (listing.missing or listing.changed):
-                return dict(listing.proofs)
+                return dict(listing.entries)
             if self.storage.now >= until:
                 raise NotListed(f"{listing.missing}, {listing.changed}")
             self.storage.pass_time(5)
@@ -352,7 +369,7 @@ class History:
         self.paths = [path for path in PATHS if not (world.unreadable and path == "d")]
         self.folder: dict[str, tuple[int, int]] = {}
         self.versions: list[dict[str, tuple[int, int]]] = []
-        self.ours: set[str] = set()
+        self.managed: set[str] = set()
         self.begun = False
         self.is_wrong_for_ever = False
         self.wanted: dict[str, tuple[int, int]] = {}
@@ -363,6 +380,8 @@ class History:
         self.since: dict[str, float] = {}
         """When the first deploy whose clock was right found a file stale, and let it wait: its end."""
         self.proved: dict[str, tuple[int, File]] = {}
+        self.complete = {OWNER: Source(), THIEF: Source()}
+        """The commit of the last complete deploy by its repository, until another one deploys."""
 
     def problem(self) -> str:
         for _ in range(self.chance.randrange(4, 12)):
@@ -444,7 +463,8 @@ class History:
         owner = chance.choice((OWNER, THIEF)) if world.two else OWNER
         is_new = not self.begun and not had
         folder = dict(self.folder)
-        deploy = Deploy(storage, folder, owner, options, created=is_new, skew=skew)
+        source = Source(commit=chance.choice("ab"), sequence=chance.randrange(3) or None)
+        deploy = Deploy(storage, folder, owner, options, created=is_new, skew=skew, source=source)
         began = storage.now
         try:
             deploy.run()
@@ -454,6 +474,8 @@ class History:
             return self.unfinished(deploy, had, skew, why)
         self.begun = True
         self.last = deploy
+        if problem := self.wrong_commit(deploy):
+            return problem
         self.wanted = dict(self.folder)
         if problem := self.not_equal(deploy, had) or self.wrong():
             return problem
@@ -466,6 +488,21 @@ class History:
             or self.sent_again(deploy, had)
             or self.once_more(deploy, had)
         )
+
+    def wrong_commit(self, deploy: Deploy) -> str:
+        """Whether the newest manifest has another commit than that of the last complete deploy."""
+        files = self.storage.files
+        manifests = find_manifests(files)
+        if not manifests or self.world.unreadable or self.world.lands or self.storage.lost_manifest:
+            return ""
+        found = files[manifests[-1].path].content.source
+        if deploy.is_finished or (deploy.confirmed and found == deploy.source):
+            self.complete[deploy.owner] = deploy.source
+        by_mark = {mark_repository(name): name for name in self.complete}
+        owner = by_mark[manifests[-1].repository]
+        expected = self.complete[owner]
+        self.complete = {name: expected if name == owner else NO_FACTS for name in self.complete}
+        return "" if found == expected else f"commit: {found} instead of {expected}"
 
     def strangers(self, files: Mapping[str, File]) -> set[str]:
         return {path for path, file in files.items() if file.content == STRANGER}
@@ -492,8 +529,8 @@ class History:
         if not hasattr(deploy, "plan"):
             return ""
         self.begun |= files != had
-        self.ours |= self.folder.keys()
-        problem = "" if self.world.is_late else self.too_early(deploy, had, skew)
+        self.managed |= self.folder.keys()
+        problem = "" if self.world.is_late else self.too_early(deploy, had, skew) or self.wrong_commit(deploy)
         self.forget(deploy)
         self.wanted = {}
         if deploy.is_finished:
@@ -514,7 +551,7 @@ class History:
         for path in had.keys() - self.storage.files.keys():
             if is_manifest(path) or is_page(path) or in_the_way(path, self.folder):
                 continue
-            if path in self.strangers(had) or path not in (deploy.zone.ours or ()):
+            if path in self.strangers(had) or path not in (deploy.remote.managed or ()):
                 continue
             age = 0.0 if path in self.live else now - self.live_until.get(path, now)
             if age < int(options.delete_stale):
@@ -524,17 +561,17 @@ class History:
     def not_equal(self, deploy: Deploy, had: Mapping[str, File]) -> str:
         """Whether a stranger's file is gone, or the deploy is green beside a listing of wrong files."""
         storage, options, folder = self.storage, deploy.options, self.folder
-        strangers = self.strangers(had) - self.ours
+        strangers = self.strangers(had) - self.managed
         if not options.take_over and (gone := strangers & deploy.gone):
             return f"theirs: {gone} deleted unasked"
         if options.take_over and not isinstance(options.delete_stale, bool) and not storage.swallow:
-            left = strangers & storage.files.keys() - folder.keys() - (deploy.zone.ours or set())
+            left = strangers & storage.files.keys() - folder.keys() - (deploy.remote.managed or set())
             if left := {path for path in left if not options.keeps(path)} - directories_of(storage.files):
                 return f"theirs: {left} waits"
-        self.ours = (self.ours | folder.keys()) - deploy.gone
+        self.managed = (self.managed | folder.keys()) - deploy.gone
         for path, (_, length) in folder.items():
             shown = deploy.shown.get(path)
-            is_changed = path in deploy.plan.unchanged and shown != deploy.zone.files[path]
+            is_changed = path in deploy.plan.unchanged and shown != deploy.remote.files[path]
             if deploy.shown and (shown is None or shown[0] != length or is_changed):
                 return f"equal: {path} was listed as {shown}, and green"
         return ""
@@ -603,17 +640,17 @@ class History:
                 if self.proved.get(path) == (self.folder[path][0], had.get(path)):
                     return f"again: {path} was proved"
         files = self.storage.files
-        proofs = files[max(find_manifests(files)).path].content.files
+        entries = files[max(find_manifests(files)).path].content.files
         self.forget(deploy)
         self.proved |= {
             path: (self.folder[path][0], files[path])
-            for path, proof in proofs.items()
-            if proof and path in self.folder and files[path].listed == proof[1:]
+            for path, entry in entries.items()
+            if entry and path in self.folder and files[path].listed == entry[1:]
         }
         return ""
 
     def forget(self, deploy: Deploy) -> None:
-        """Forget the proofs of what the deploy has written."""
+        """Forget the entries of what the deploy has written."""
         for path in (*(file.path for file in deploy.plan.uploads), *deploy.gone):
             self.proved.pop(path, None)
 
@@ -628,10 +665,10 @@ class History:
             again.run()
         except (Refused, Failed) as why:
             return f"again: {why}"
-        known = deploy.zone.manifest.files
+        known = deploy.remote.manifest.files
         for path in again.sent:
-            proof = (str(self.folder[path][0]), *now[path].listed)
+            entry = (str(self.folder[path][0]), *now[path].listed)
             is_as_before = path in had and had[path].listed == now[path].listed
-            if path not in deploy.sent or not is_as_before or known.get(path) == proof:
+            if path not in deploy.sent or not is_as_before or known.get(path) == entry:
                 return f"again: {path} once more"
         return ""

@@ -64,7 +64,7 @@ def test_chunks_of_the_last_seven_days_are_kept(world: World) -> None:
     assert {*deploy(world, build(4)).uploads} == PAGES
     world.loop.jump(7.1 * DAY)
     outcome = deploy(world, build(4), log_level="debug")
-    assert (extra(world), outcome.log.count(".js (has waited)\n")) == (set(), 3 * 3)
+    assert (extra(world), outcome.log.count(".js (its delay has passed)\n")) == (set(), 3 * 3)
     assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
     assert "wait;" not in outcome.log
     assert [record.method for record in deploy(world, build(4)).writes] == ["POST"]

@@ -113,9 +113,9 @@ def test_the_plan_lists_deletions_first(world: World) -> None:
     world.env.clear()
     log = lines(world.run(log_level="debug"))
     assert [line for line in log if line.startswith(("  - ", "  ~ ", "  + "))] == [
-        "  - old.txt (not in the directory, or ignored)",
+        "  - old.txt (missing from the folder, or ignored)",
         "  ~ 000.txt (content differs)",
-        *(f"  + {number:03}.txt (not on the platform)" for number in range(1, 60)),
+        *(f"  + {number:03}.txt (new)" for number in range(1, 60)),
     ]
 
 

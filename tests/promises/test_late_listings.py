@@ -39,7 +39,7 @@ def test_a_deploy_within_the_delay_keeps_unlisted_files(world: World, end: str) 
     outcome = world.run()
     if end == "killed":
         assert outcome.exit_code == 5
-        assert "Something else has changed the app during this deploy: 'index.html'" in outcome.log
+        assert "Something else changed the app during this deploy: 'index.html'" in outcome.log
     else:
         assert outcome.exit_code == 0
         assert world.stored() == world.read() | {"new.css": b"x"}

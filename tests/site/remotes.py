@@ -7,9 +7,9 @@ from typing import Any
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
-from zerokie_action.site.manifest import Manifest, Proof, new_manifest_name
+from zerokie_action.site.manifest import Entry, Manifest, new_manifest_name
 from zerokie_action.site.plan import Plan, make_plan
-from zerokie_action.site.remote import Listed, Zone, make_zone
+from zerokie_action.site.remote import Listed, Remote, make_remote
 
 NOON, LATER = "2026-03-07T12:00:00Z", "2026-03-07T12:00:05Z"
 NOW = 1_000.0
@@ -20,7 +20,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def proof(content: bytes, time: str = NOON) -> Proof:
+def entry(content: bytes, time: str = NOON) -> Entry:
     return sha256(content), len(content), time
 
 
@@ -37,32 +37,32 @@ def patterns(*texts: str) -> Patterns:
     return Patterns(texts)
 
 
-def zone(
+def remote(
     listed: Mapping[str, Listed],
-    proofs: Mapping[str, Proof | None] | None = None,
+    entries: Mapping[str, Entry | None] | None = None,
     *,
     mark: str = "0",
     number: int = 1,
     **more: Any,
-) -> Zone:
-    """The zone that a listing and the newest manifest describe; without `proofs` there is no manifest.
+) -> Remote:
+    """The zone that a listing and the newest manifest describe; without `entries` there is no manifest.
 
     Args:
         listed: the listing.
-        proofs: what the manifest names and proves.
+        entries: what the manifest names and proves.
         mark: the mark in the manifest's name.
         number: its number.
         more: other fields of the manifest.
     """
-    if proofs is None:
-        return make_zone(listed, None, Manifest(), patterns())
-    content = {"files": dict(proofs), "types": VERSION, "count": len(proofs)} | more
-    return make_zone(listed, new_manifest_name(number, mark, [*proofs]), Manifest(**content), patterns())
+    if entries is None:
+        return make_remote(listed, None, Manifest(), patterns())
+    content = {"files": dict(entries), "types": VERSION, "count": len(entries)} | more
+    return make_remote(listed, new_manifest_name(number, mark, [*entries]), Manifest(**content), patterns())
 
 
 def plan(
     files: Mapping[str, bytes],
-    before: Zone,
+    before: Remote,
     *,
     keep: Iterable[str] = (),
     incremental: bool = True,

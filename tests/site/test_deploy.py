@@ -70,7 +70,7 @@ def test_an_unchanged_file_that_something_else_changes_is_exit_5(world: World) -
     outcome = world.run()
     assert outcome.exit_code == 5, outcome.log
     assert outcome.outputs["error"] == (
-        f"Something else has changed the app during this deploy: '{style}', 'empty'; "
+        f"Something else changed the app during this deploy: '{style}', 'empty'; "
         "1 of 1 file uploaded, 0 of 1 file deleted"
     )
     assert outcome.outputs["hint"].startswith("Nothing was deleted. ")

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from zerokie_action.ci import Source
 from zerokie_action.site.manifest import (
     Manifest,
     find_manifests,
@@ -11,6 +12,7 @@ from zerokie_action.site.manifest import (
 )
 
 PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
+SOURCE = Source("0" * 40, "actions/runs/12", 12)
 SITE = mark_repository("github.com/acme/site")
 
 
@@ -19,9 +21,18 @@ def digest(*paths: str) -> str:
 
 
 def test_a_stored_manifest_is_read_back():
-    """Names, a proof or nothing for each, and how many files the last folder had."""
-    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7})
-    stored = {"version": 1, "files": {"a": [*PROOF], "é\n": None}, "count": 3, "stale": {"a": 7}, "types": 0}
+    """Names, a entry or nothing for each, how many files the last folder had, and where they came from."""
+    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7}, **SOURCE._asdict())
+    stored = {
+        "version": 1,
+        "files": {"a": [*PROOF], "é\n": None},
+        "count": 3,
+        "stale": {"a": 7},
+        "types": 0,
+        "commit": "0" * 40,
+        "run": "actions/runs/12",
+        "sequence": 12,
+    }
     assert json.loads(manifest.render()) == stored
     assert parse_manifest(manifest.render()) == manifest
     assert parse_manifest(Manifest().render()) == Manifest(files={}, count=None)
@@ -41,6 +52,42 @@ def test_a_stored_manifest_is_read_back():
 def test_anything_else_is_no_manifest(data):
     """Such as another version's, or the app's own page for what it does not find."""
     assert parse_manifest(data) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("commit", '"abc1234"'),
+        ("commit", f'"{"0" * 39}G"'),
+        ("commit", f'"{"0" * 40}\\n"'),
+        ("commit", '"<img src=x onerror=alert(1)>"'),
+        ("commit", "12"),
+        ("commit", "null"),
+        ("run", '"../../x"'),
+        ("run", '"actions/runs/12/../../x"'),
+        ("run", '"actions/runs/"'),
+        ("run", '"javascript:alert(1)"'),
+        ("run", '"//evil.example.com/-/jobs/1"'),
+        ("run", f'"-/jobs/{"1" * 40}"'),
+        ("run", '["actions/runs/12"]'),
+        ("sequence", "0"),
+        ("sequence", "-1"),
+        ("sequence", "1.5"),
+        ("sequence", "true"),
+        ("sequence", "1e400"),
+        ("sequence", "9" * 400),
+        ("sequence", '"x"'),
+        ("sequence", "{}"),
+    ],
+)
+def test_an_invalid_fact_is_ignored_and_the_rest_stays_valid(field: str, text: str) -> None:
+    """Anybody who can write into the app may have put it there, and it would become part of a link."""
+    facts = {name: json.dumps(value) for name, value in SOURCE._asdict().items()} | {field: text}
+    fields = ", ".join(f'"{name}": {value}' for name, value in facts.items())
+    manifest = parse_manifest(f'{{"version": 1, "files": {{"a": null}}, {fields}}}'.encode())
+    assert manifest is not None
+    assert manifest.files == {"a": None}
+    assert manifest.source._asdict() == SOURCE._asdict() | {field: None if field == "sequence" else ""}
 
 
 def test_manifests_are_sorted_by_number():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.site.remotes import listing, patterns, zone
+from tests.site.remotes import listing, patterns, remote
 from zerokie_action.site.manifest import new_manifest_name
-from zerokie_action.site.remote import make_zone
+from zerokie_action.site.remote import make_remote
 
 SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 
@@ -29,33 +29,33 @@ SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, more, keep, ours):
     """Else it is not known."""
     name = new_manifest_name(1, "0", named)
-    found = make_zone(listing(SITE | more), name, None, patterns(*keep))
-    assert found.ours == ours
+    found = make_remote(listing(SITE | more), name, None, patterns(*keep))
+    assert found.managed == ours
     assert found.is_unread
 
 
 def test_a_manifest_that_can_be_read_names_our_files():
     """What it names and is not listed is not ours any more: somebody else may put it there."""
-    found = zone(listing(SITE | {"theirs": b"x"}), dict.fromkeys([*SITE, "gone"]))
-    assert found.ours == {*SITE}
-    assert found.foreign(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
+    found = remote(listing(SITE | {"theirs": b"x"}), dict.fromkeys([*SITE, "gone"]))
+    assert found.managed == {*SITE}
+    assert found.unmanaged(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
 
 
 def test_without_a_manifest_no_file_is_ours():
-    found = zone(listing(SITE))
-    assert (found.ours, found.is_unread) == (set(), False)
+    found = remote(listing(SITE))
+    assert (found.managed, found.is_unread) == (set(), False)
 
 
 @pytest.mark.parametrize(("named", "is_file"), [({"about/index.html"}, False), ({"about"}, True)])
 def test_a_path_that_others_go_below_is_a_directory_unless_the_manifest_names_it(named, is_file):
     """Some platforms list directories, and delete what is in them as well."""
-    found = zone(listing({"about": b"", "about/index.html": b"x"}), dict.fromkeys(named))
+    found = remote(listing({"about": b"", "about/index.html": b"x"}), dict.fromkeys(named))
     assert ("about" in found.files) is is_file
 
 
 def test_what_no_url_can_name_and_what_is_ours_are_no_files_of_the_site():
     """Manifests are found, whatever their names; unsafe paths are left alone."""
-    found = zone(listing({"a/../b": b"x", "/": b"x", "_zerokie/notes": b"x", "a": b"x"}), {"a": None})
+    found = remote(listing({"a/../b": b"x", "/": b"x", "_zerokie/notes": b"x", "a": b"x"}), {"a": None})
     assert found.files.keys() == {"a"}
     assert found.unsafe == ["/", "a/../b"]
     assert found.manifests == ["_zerokie/notes"]

@@ -5,9 +5,9 @@
 
 import pytest
 
-from tests.site.remotes import DOCS, SHOP, UNKNOWN, listing, patterns, plan, proof, zone
+from tests.site.remotes import DOCS, SHOP, UNKNOWN, entry, listing, patterns, plan, remote
 from zerokie_action.site.manifest import mark_repository
-from zerokie_action.site.remote import Zone, make_zone
+from zerokie_action.site.remote import Remote, make_remote
 from zerokie_action.site.safety_checks import (
     Stop,
     why_not_delete,
@@ -17,25 +17,25 @@ from zerokie_action.site.safety_checks import (
 )
 
 
-def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Zone:
+def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Remote:
     """Return the site of an app whose last deploy, from this repository, uploaded these files."""
     files = dict.fromkeys([*paths, *theirs.split()], b"x")
-    proofs = dict.fromkeys(paths, proof(b"x"))
-    return zone(listing(files), proofs, mark=mark_repository(repository), **more)
+    entries = dict.fromkeys(paths, entry(b"x"))
+    return remote(listing(files), entries, mark=mark_repository(repository), **more)
 
 
-def unread(*paths: str, theirs: str = "") -> Zone:
+def unread(*paths: str, theirs: str = "") -> Remote:
     """Return the same site with an unreadable manifest."""
     before = live(*paths, theirs=theirs)
-    return make_zone(before.files, before.newest, None, patterns())
+    return make_remote(before.files, before.newest, None, patterns())
 
 
-def by_hand(count: int) -> Zone:
+def by_hand(count: int) -> Remote:
     """Return the site of an app whose files were uploaded by hand."""
-    return zone(listing({f"{number}.html": b"x" for number in range(count)}))
+    return remote(listing({f"{number}.html": b"x" for number in range(count)}))
 
 
-def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> Stop | None:
+def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) -> Stop | None:
     """Return the reason to stop a deploy of a folder with these files."""
     made = plan(dict.fromkeys(paths, b"x"), before, keep=keep, **options)
     return why_not_delete(made, patterns(*keep), max_deletes)
@@ -56,10 +56,10 @@ def deploy(before: Zone, *paths: str, keep=(), max_deletes=None, **options) -> S
         pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="four unmanaged files"),
         pytest.param(by_hand(3), SHOP, "deploy", id="three unmanaged files"),
         pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
-        pytest.param(Zone(not_found="404"), SHOP, "deploy destroy sweep", id="no file list"),
+        pytest.param(Remote(not_found="404"), SHOP, "deploy destroy sweep", id="no file list"),
     ],
 )
-def test_an_app_of_another_owner_stops_the_run(before: Zone, run: str, stopped: str) -> None:
+def test_an_app_of_another_owner_stops_the_run(before: Remote, run: str, stopped: str) -> None:
     made = plan(dict.fromkeys(before.files, b"x"), before)
     stops = {
         "deploy": why_not_deploy("site", made, run),
@@ -87,7 +87,7 @@ def test_an_app_of_another_owner_stops_the_run(before: Zone, run: str, stopped: 
         pytest.param(unread("a", "b"), "a", "", id="the manifest's name proves that it is managed"),
     ],
 )
-def test_deleting_unmanaged_files_stops_the_deploy(before: Zone, deployed: str, said: str) -> None:
+def test_deleting_unmanaged_files_stops_the_deploy(before: Remote, deployed: str, said: str) -> None:
     stop = why_not_deploy("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
     assert said in (stop.problem if stop else "")
     assert bool(stop) is bool(said)
@@ -102,7 +102,7 @@ def test_deleting_unmanaged_files_stops_the_deploy(before: Zone, deployed: str, 
         pytest.param(unread("a", theirs="b"), "may be unmanaged: 2 files", id="unreadable manifest"),
     ],
 )
-def test_unmanaged_files_stop_destroy(before: Zone, said: str) -> None:
+def test_unmanaged_files_stop_destroy(before: Remote, said: str) -> None:
     stop = why_not_destroy("site", before, SHOP)
     assert said in (stop.problem if stop else "")
     assert bool(stop) is bool(said)

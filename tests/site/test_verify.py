@@ -12,13 +12,14 @@ from tests.site.remotes import (
     NOW,
     SHOP,
     UNKNOWN,
+    entry,
     listing,
     patterns,
     plan,
-    proof,
+    remote,
     sha256,
-    zone,
 )
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.manifest import (
     Manifest,
@@ -27,7 +28,7 @@ from zerokie_action.site.manifest import (
     mark_repository,
     new_manifest_name,
 )
-from zerokie_action.site.verify import judge_listing, next_manifest
+from zerokie_action.site.verify import next_manifest, verify_files
 
 MANIFEST = "_zerokie/manifest"
 WAS, IS = {"a": b"old"}, {"a": b"new"}
@@ -38,17 +39,17 @@ class TestUploads:
     """A listing after the upload of the file `a`, three bytes that were `old` and are `new`."""
 
     @pytest.mark.parametrize(
-        ("before", "known", "after", "proofs", "missing"),
+        ("before", "known", "after", "entries", "missing"),
         [
-            ({}, {}, (3, NOON), {"a": proof(b"new")}, []),
-            (AT_NOON, {"a": proof(b"old")}, (3, LATER), {"a": proof(b"new", LATER)}, []),
-            (AT_NOON, {"a": proof(b"old")}, (3, NOON), {}, []),
+            ({}, {}, (3, NOON), {"a": entry(b"new")}, []),
+            (AT_NOON, {"a": entry(b"old")}, (3, LATER), {"a": entry(b"new", LATER)}, []),
+            (AT_NOON, {"a": entry(b"old")}, (3, NOON), {}, []),
             (AT_NOON, {"a": None}, (3, NOON), {}, []),
-            (AT_NOON, {"a": proof(b"new")}, (3, NOON), {"a": proof(b"new")}, []),
-            ({"a": (9, NOON)}, {"a": None}, (3, NOON), {"a": proof(b"new")}, []),
-            (AT_NOON, {"a": proof(b"old")}, (3, ""), {}, []),
-            (AT_NOON, {"a": proof(b"old")}, (-1, LATER), {}, []),
-            (AT_NOON, {"a": proof(b"old")}, (4, LATER), {}, ["a"]),
+            (AT_NOON, {"a": entry(b"new")}, (3, NOON), {"a": entry(b"new")}, []),
+            ({"a": (9, NOON)}, {"a": None}, (3, NOON), {"a": entry(b"new")}, []),
+            (AT_NOON, {"a": entry(b"old")}, (3, ""), {}, []),
+            (AT_NOON, {"a": entry(b"old")}, (-1, LATER), {}, []),
+            (AT_NOON, {"a": entry(b"old")}, (4, LATER), {}, ["a"]),
             ({}, {}, None, {}, ["a"]),
         ],
         ids=[
@@ -64,18 +65,18 @@ class TestUploads:
             "a file that is not listed is missing",
         ],
     )
-    def test_a_listed_upload_is_proved_missing_or_unproved(self, before, known, after, proofs, missing):
-        made = plan(IS, zone(before, known), incremental=False)
+    def test_a_listed_upload_is_proved_missing_or_unproved(self, before, known, after, entries, missing):
+        made = plan(IS, remote(before, known), incremental=False)
         listed = {MANIFEST: (1, NOON)} | ({"a": after} if after else {})
-        judged = judge_listing(made, {"a": sha256(b"new")}, listed, MANIFEST)
-        assert (judged.proofs, judged.missing, judged.changed) == (proofs, missing, [])
+        judged = verify_files(made, {"a": sha256(b"new")}, listed, MANIFEST)
+        assert (judged.entries, judged.missing, judged.changed) == (entries, missing, [])
 
     def test_a_manifest_that_is_not_listed_is_missing_and_an_unsent_file_not_proved(self):
         """Its name is new: a gateway that swallows all uploads is found by it.
 
         What is listed after a failure may be anything of this length.
         """
-        judged = judge_listing(plan(IS, zone({})), {}, listing(IS), MANIFEST)
+        judged = verify_files(plan(IS, remote({})), {}, listing(IS), MANIFEST)
         assert judged == ({}, [MANIFEST], [])
 
 
@@ -86,9 +87,9 @@ class TestUploads:
 )
 def test_an_unchanged_file_is_compared_with_its_proof(after, is_proved):
     """Something else has changed it meanwhile: another run's upload that lands late, or a stranger."""
-    made = plan(WAS, zone(AT_NOON, {"a": proof(b"old")}))
-    judged = judge_listing(made, {}, {MANIFEST: (1, NOON)} | ({"a": after} if after else {}), MANIFEST)
-    assert judged.proofs == ({"a": proof(b"old")} if is_proved else {})
+    made = plan(WAS, remote(AT_NOON, {"a": entry(b"old")}))
+    judged = verify_files(made, {}, {MANIFEST: (1, NOON)} | ({"a": after} if after else {}), MANIFEST)
+    assert judged.entries == ({"a": entry(b"old")} if is_proved else {})
     assert judged.changed == ([] if is_proved else ["a"])
     assert judged.missing == []
 
@@ -113,11 +114,17 @@ def following(
         strange: a stranger's files in the app.
         more: other arguments of `next_manifest`.
     """
-    proofs = {path: proof(content) for path, content in STORED.items()}
+    entries = {path: entry(content) for path, content in STORED.items()}
     listed = listing(STORED | dict.fromkeys(strange, b"s"))
-    before = zone(listed, proofs, **{"count": 7} | dict(manifest or {}))
+    before = remote(listed, entries, **{"count": 7} | dict(manifest or {}))
     made = plan(FOLDER, before, **dict(options or {}))
-    arguments: dict[str, Any] = {"keep": patterns(), "repository": SHOP, "now": NOW, "proofs": made.unchanged}
+    arguments: dict[str, Any] = {
+        "keep": patterns(),
+        "repository": SHOP,
+        "now": NOW,
+        "entries": made.unchanged,
+    }
+    arguments["source"] = Source()
     return next_manifest(made, newest=before.newest, **arguments | more)
 
 
@@ -125,10 +132,10 @@ def test_the_first_manifest_names_what_may_be_there_and_proves_what_stays():
     """If the deploy is killed, all of it is ours, and nothing vouches for what was replaced."""
     name, manifest = following(strange=["theirs.css"])
     assert manifest.files == {
-        "index.html": proof(b"x"),
+        "index.html": entry(b"x"),
         "new.css": None,
-        "old.css": proof(b"x"),
-        "old.html": proof(b"x"),
+        "old.css": entry(b"x"),
+        "old.html": entry(b"x"),
     }
     assert (manifest.count, manifest.types) == (7, VERSION)
     assert find_manifests([name.path]) == [name]
@@ -136,9 +143,9 @@ def test_the_first_manifest_names_what_may_be_there_and_proves_what_stays():
 
 def test_the_last_manifest_proves_what_was_sent_and_names_nothing_deleted():
     """Whoever puts a deleted file there again is a stranger."""
-    proofs = {path: proof(b"x") for path in FOLDER}
-    _, manifest = following(proofs=proofs, gone={"old.css", "old.html"}, is_finished=True)
-    assert manifest.files == proofs
+    entries = {path: entry(b"x") for path in FOLDER}
+    _, manifest = following(entries=entries, gone={"old.css", "old.html"}, is_finished=True)
+    assert manifest.files == entries
     assert manifest.count == 2
 
 

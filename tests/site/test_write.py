@@ -1,6 +1,6 @@
 """The second deploy of the same directory uploads nothing, and one after a failure the rest only.
 
-`tests/site/test_plan.py` and `test_proofs.py` have the rules, as tables.
+`tests/site/test_plan.py` and `test_verify.py` have the rules, as tables.
 """
 
 import os
@@ -155,7 +155,7 @@ def test_without_the_apps_url_the_manifest_is_unreadable_and_the_log_says_so(wor
     world.run()
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert "can't be read (the platform does not give the app's URL)" in outcome.log
+    assert "can't be read (the platform doesn't return the app's URL)" in outcome.log
 
 
 def test_no_cache_answers_for_the_manifest(world: World) -> None:
@@ -222,9 +222,7 @@ def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code
     assert world.stored() == world.read()
     if code == 0:
         (warning,) = outcome.outputs["warnings"]
-        assert warning.startswith(
-            f"'{old}', an old manifest of this action's own, stays in the app: Deleting"
-        )
+        assert warning.startswith(f"Can't delete '{old}', an old manifest of this action: Deleting")
     else:
         assert outcome.outputs["warnings"] == []
 
@@ -325,7 +323,7 @@ def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world
     world.fault(Kind.STATUS, "PUT", f"/files/{path}", status=200, body=b"")
     outcome = world.run()
     assert outcome.exit_code == 5, outcome.log
-    assert f"but does not list it: '{path}" in outcome.outputs["error"]
+    assert f"but doesn't list them: '{path}" in outcome.outputs["error"]
     assert outcome.outputs["hint"].startswith("Nothing was deleted. ")
     assert 25 <= outcome.seconds < 27
     assert {**world.stored(), path: b""} == {**world.read(), "old.css": b"x", path: b""}
@@ -347,7 +345,7 @@ def test_a_file_may_become_a_directory(world: World, listed: str, code: int) -> 
     outcome = world.run()
     assert outcome.exit_code == code, outcome.log
     if code:
-        assert "does not list it: 'about/index.html'" in outcome.outputs["error"]
+        assert "doesn't list them: 'about/index.html'" in outcome.outputs["error"]
         assert "Nothing was deleted" not in outcome.outputs["hint"]
         assert "may delete a directory together with the file of the same name" in outcome.outputs["hint"]
     require_equal(world)

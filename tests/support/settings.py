@@ -62,6 +62,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "dotenv_file": ("deploy.env", Path("deploy.env")),
     "annotations_file": ("annotations.json", Path("annotations.json")),
     "summary_file": ("summary.md", Path("summary.md")),
+    "commit": ("A" * 40, "a" * 40),
     "state_file": ("state.json", Path("state.json")),
     "log_level": ("debug", "debug"),
 }

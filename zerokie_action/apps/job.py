@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import anyio
 
-from zerokie_action.ci import CI, Log
+from zerokie_action.ci import CI, Log, Source
 from zerokie_action.errors import DeployTimedOut
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
@@ -55,6 +55,12 @@ class Job:
     def log(self) -> Log:
         """The log."""
         return self.ci.log
+
+    @property
+    def source(self) -> Source:
+        """The commit and the run that the files come from. The input `commit` replaces the CI's commit."""
+        source = self.ci.source
+        return source._replace(commit=self.settings.commit or source.commit)
 
     @property
     def shielded_client(self) -> Client:

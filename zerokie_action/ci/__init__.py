@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import TextIO
 
+from zerokie_action.ci.commits import Commits, Source
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.github import GitHub, GitHubLog, saved_state
 from zerokie_action.ci.gitlab import GitLab, GitLabLog
 from zerokie_action.ci.log import Level, Log
 from zerokie_action.ci.terminal import Terminal
 
-__all__ = ["CI", "Level", "Log", "PullRequest", "detect", "saved_state"]
+__all__ = ["CI", "Commits", "Level", "Log", "PullRequest", "Source", "detect", "saved_state"]
 
 
 def detect(env: Mapping[str, str], stream: TextIO | Terminal, level: Level = "info") -> CI:

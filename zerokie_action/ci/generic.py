@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from zerokie_action.ci.commits import Project, Source
 from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
@@ -55,13 +56,15 @@ class CI:
     Attributes:
         env: the same environment.
         links: the URLs of the pages of commit and log, by their label, as far as they are known.
+        source: the commit and the run, for the manifest.
+        project: the pages of the repository, if the system's variables have its URL.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         self.log = log
         self.links: dict[str, str] = {}
-        self._page = ""
-        """The URL of the repository, if the system's variables have one."""
+        self.source = Source()
+        self.project = Project()
         self.env = env
 
     @cached_property
@@ -70,7 +73,7 @@ class CI:
 
         From the system's variables, or else from the checkout; empty if it is not known.
         """
-        return repository_at(self._page) or repository_of_checkout()
+        return repository_at(self.project.page) or repository_of_checkout()
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
         """Pass outputs to later steps, if the system can."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from zerokie_action.ci.commits import Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
 
@@ -35,14 +36,18 @@ class GitHub(CI):
         super().__init__(env, log)
         self._head, self._number = _read_event(env)
         server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
-        # For a pull request, `GITHUB_SHA` is a temporary merge commit.
-        commit = self._head or env.get("GITHUB_SHA", "")
+        commit = self._head or _own_commit(env)
         # On Gitea and Forgejo, the URL of a run contains the run's number, not its ID.
         is_gitea = env.get("GITEA_ACTIONS") or env.get("FORGEJO_ACTIONS")
         run = env.get("GITHUB_RUN_NUMBER" if is_gitea else "GITHUB_RUN_ID")
+        sequence = valid_sequence(env.get("GITHUB_RUN_ID"))
+        self.source = Source(valid_commit(commit), valid_run(f"actions/runs/{run}"), sequence)
+        if not (server and repository):
+            return
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
-        self._page = page = f"{server}/{repository}"
-        if server and repository and commit and run:
+        page = f"{server}/{repository}"
+        self.project = Project(page)
+        if commit and run:
             self.links = {
                 f"Commit {commit[:12]}": f"{page}/commit/{commit}",
                 "Log": f"{page}/actions/runs/{run}",
@@ -105,6 +110,17 @@ def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
         return f"{commit}", int(pull_request.get("number") or 0)
     except (OSError, ValueError, TypeError, RecursionError, AttributeError):
         return "", 0
+
+
+def _own_commit(env: Mapping[str, str]) -> str:
+    """Return `GITHUB_SHA`, or an empty text if only the event names the right commit.
+
+    For a pull request, `GITHUB_SHA` is a temporary merge commit. For `workflow_run`, it belongs to the
+    default branch.
+    """
+    is_event = env.get("GITHUB_EVENT_NAME", "").startswith(("pull_request", "workflow_run"))
+    is_merge = env.get("GITHUB_REF", "").startswith("refs/pull/")
+    return "" if is_event or is_merge else env.get("GITHUB_SHA", "")
 
 
 def _entries(values: Mapping[str, str]) -> str:

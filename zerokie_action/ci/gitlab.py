@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from zerokie_action.ci.commits import Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
 
@@ -38,11 +39,13 @@ class GitLab(CI):
         super().__init__(env, log)
         # In a pipeline for merged results, `CI_COMMIT_SHA` is a temporary merge commit.
         commit = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or env.get("CI_COMMIT_SHA")
+        run, sequence = valid_run(f"-/jobs/{env.get('CI_JOB_ID')}"), valid_sequence(env.get("CI_PIPELINE_ID"))
+        self.source = Source(valid_commit(commit), run, sequence)
         project, job = env.get("CI_PROJECT_URL", ""), env.get("CI_JOB_URL")
         if project and commit and job:
             self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
         # The URL includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
-        self._page = project
+        self.project = Project(project, "-/")
 
     @property
     def state_file(self) -> Path | None:

@@ -12,6 +12,8 @@ from contextlib import suppress
 
 from pydantic import TypeAdapter, ValidationError
 
+from zerokie_action.ci.commits import valid_commit
+
 DOCKER_HUB = "docker.io"
 
 _DURATION = re.compile(
@@ -143,6 +145,18 @@ def check_image(text: str) -> str:
 def is_image(text: str) -> bool:
     """Return whether a text is an image reference."""
     return _IMAGE.fullmatch(text) is not None
+
+
+def check_commit(text: str) -> str:
+    """Check the full SHA of a commit, and return it in lower case."""
+    _refuse_unexpanded(text)
+    commit = valid_commit(text.lower())
+    if not commit:
+        raise ValueError(
+            f"{text!r} is not the full SHA of a commit; write its 40 or 64 hex digits, as "
+            "`git rev-parse HEAD` prints them"
+        )
+    return commit
 
 
 def check_registry(text: str) -> str:

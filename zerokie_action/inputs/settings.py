@@ -266,6 +266,10 @@ class Settings(BaseSettings):
         description="Write the Markdown summary to this file. On GitHub, the summary is also on the "
         "run's page.",
     )
+    commit: Annotated[str | None, BeforeValidator(formats.check_commit)] = Field(
+        None,
+        description="Full SHA of the commit that the folder was built from. GitHub and GitLab provide it.",
+    )
     state_file: Path | None = Field(
         None,
         description="File where the run saves its lock for `zerokie-cleanup`. Not needed on GitHub "

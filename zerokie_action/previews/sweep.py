@@ -24,8 +24,8 @@ from zerokie_action.report.record import Change, Record
 from zerokie_action.report.report import RunFacts, conclude
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests
-from zerokie_action.site.read import list_zone
-from zerokie_action.site.remote import make_zone
+from zerokie_action.site.read import list_files
+from zerokie_action.site.remote import make_remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
 
@@ -129,13 +129,13 @@ async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | Non
     if kind is Kind.UNKNOWN:
         problem = problem_with_kind(job.app).problem
     elif kind is not Kind.CONTAINER:
-        listed, not_found = await list_zone(job)
+        listed, not_found = await list_files(job)
         newest = max(find_manifests(listed), default=None)  # its name identifies the repository
-        zone = make_zone(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
+        remote = make_remote(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
             not_found=not_found
         )
-        problem = why_not_sweep(job.app, zone, job.ci.repository)
-        files = with_files(len(zone.files))
+        problem = why_not_sweep(job.app, remote, job.ci.repository)
+        files = with_files(len(remote.files))
     if problem:
         job.record.warn(
             f"{problem}. The run kept the app. To delete it, use `operation: destroy` with this `app`."

@@ -83,20 +83,22 @@ def render_dotenv(report: Report) -> str:
 
 
 def render_annotations(report: Report) -> str:
-    """Return GitLab's `artifacts:reports:annotations` JSON with the app's URL, if it is an http(s) URL."""
-    link = {"label": report.app, "url": report.url}
-    links = [{"external_link": link}] if is_web_url(report.url or "") else []
+    """Return GitLab's `artifacts:reports:annotations` JSON with all links that are http(s) URLs."""
+    others = (line for line in report.commits.lines() if line.url != report.commits.commit_url)
+    pages = ((report.app, report.url or ""), *((line.text + line.commits, line.url) for line in others))
+    links = [{"external_link": {"label": label, "url": url}} for label, url in pages if is_web_url(url)]
     return json.dumps({"Zerokie": links}) + "\n"
 
 
 def render_json(report: Report) -> str:
     """Return the JSON result as described by `docs/result.schema.json`, in ASCII, indented."""
-    files = report.files
+    files, previous_url = report.files, report.commits.previous_url
     document: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
         "operation": report.operation,
         **{name.replace("-", "_"): value for name, value in output_values(report).items()},
         "hint": output_line(report.hint),
+        "previous_run_url": previous_url if is_web_url(previous_url) else None,
         "files_waiting": files and files.pending,
         "waiting_until": (files and files.pending_until) or None,
         "warnings": [output_line(warning) for warning in report.warnings],

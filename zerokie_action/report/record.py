@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from zerokie_action.ci import Log
+from zerokie_action.ci import Commits, Log
 from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.text.numbers import human_files
 
@@ -133,6 +133,7 @@ class Record:
         files: the changed files. A dry run has files, but no changes.
         would_change: whether a dry run found a change other than files.
         seen: the state of the app, if it says more than the status.
+        commits: the commits of a folder's deploy.
         lock_problem: a clause about a lock that may still be held. Usually empty.
         apps: the apps that a preview cleanup deleted, or would delete in a dry run.
         left: the apps that a preview cleanup still has to check.
@@ -150,6 +151,7 @@ class Record:
     cache_purged: bool | None = None
     seen: Seen | None = None
     domains: list[dict[str, object]] = field(default_factory=list)
+    commits: Commits = field(default_factory=Commits)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lock_wait_seconds: float = 0.0

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from zerokie_action.ci import Commits
 from zerokie_action.errors import DeployError
 from zerokie_action.report.record import Files, Record, Seen
 from zerokie_action.text.numbers import human_paths
@@ -48,6 +49,7 @@ class RunFacts(NamedTuple):
         dry_run: the input `dry-run`.
         requested_image: the input `image`.
         links: the URLs of the pages of commit and log, by label.
+        commits: the commits of a folder's deploy.
         began: when the run began, by the event loop's time.
         is_skipped: whether the run does nothing, because its API key is empty.
     """
@@ -103,6 +105,7 @@ class Report:
     nothing_changed: bool = False
     links: Mapping[str, str] = field(default_factory=dict)
     apps: Sequence[str] = ()
+    commits: Commits = field(default_factory=Commits)
 
     @property
     def error(self) -> str:
@@ -182,6 +185,7 @@ def conclude(record: Record, run: RunFacts, error: DeployError | None) -> Report
         nothing_changed=nothing_changed,
         links=clean({**run.links}),
         apps=clean(record.apps),
+        commits=Commits(*map(clean, record.commits)),
     )
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 
 from zerokie_action.report.record import Files
 from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Report
-from zerokie_action.text.escapes import cut_markdown, markdown_code, markdown_link, markdown_text
+from zerokie_action.text.escapes import cut_markdown, is_web_url, markdown_code, markdown_link, markdown_text
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
 _LIMIT = 60_000
@@ -50,10 +50,20 @@ def _outcome(report: Report) -> Iterator[str]:
         yield f"**What to do:** {markdown_text(report.hint)}"
     url = report.url or ""
     link = markdown_link(url, url.partition("://")[2].rstrip("/"))
-    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in report.links.items()))
+    # The line about the commits links to the commit's page.
+    links = {label: url for label, url in report.links.items() if label == "Log" or not report.commits.commit}
+    yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in links.items()))
+    yield _joined(*_commits(report))
     yield _joined(*_facts(report))
     yield _bullets(f"⚠️ {markdown_text(warning)}" for warning in report.warnings)
     yield _bullets(map(markdown_text, report.notes))
+
+
+def _commits(report: Report) -> Iterator[str]:
+    """Yield the lines about the commits. SHAs without a page to link to are text."""
+    for line in report.commits.lines():
+        is_link = is_web_url(line.url)
+        yield line.text + (markdown_link(line.url, line.commits) if is_link else markdown_code(line.commits))
 
 
 def _facts(report: Report) -> Iterator[str]:

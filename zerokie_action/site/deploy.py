@@ -13,6 +13,7 @@ from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import require_healthy
 from zerokie_action.apps.job import Job
+from zerokie_action.ci.commits import Source, compare
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
@@ -23,6 +24,7 @@ from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import LocalFile, directory_changed, hash_files
 from zerokie_action.site.messages import (
+    log_commits,
     log_finalized,
     log_plan,
     log_scan,
@@ -32,8 +34,8 @@ from zerokie_action.site.messages import (
     note_pending,
 )
 from zerokie_action.site.plan import Plan, make_plan, needs_update
-from zerokie_action.site.read import read_zone, require_listed
-from zerokie_action.site.remote import Zone
+from zerokie_action.site.read import read_remote, require_listed
+from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import raise_stops, why_not_delete, why_not_deploy
 from zerokie_action.site.scan import Scan, scan
 from zerokie_action.site.write import Update
@@ -46,6 +48,7 @@ _MAY_BE_DELETED = "The platform may delete a directory together with the file of
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's site equal to the folder."""
+    job.record.commits = compare(job.source, Source(), job.ci.project)
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         scanned = await _scan(job, directory)
@@ -53,12 +56,16 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     log_scan(job, scanned)
     if job.settings.dry_run:
         await _preview(job, scanned, existing)
+        log_commits(job)
         return
     app = existing or (await apps.create_or_find(job))[0]
     async with anyio.create_task_group() as tasks:
         # This happens while the run acquires the lock and reads the file list. A new app has no manifest.
         tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
-        hashes = await _update(job, scanned, app, tasks)
+        try:
+            hashes = await _update(job, scanned, app, tasks)
+        finally:
+            log_commits(job)
         tasks.cancel_scope.cancel()
     await _complete(job, hashes)
 
@@ -70,7 +77,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     plan = await _compare(job, scanned, app)
     job.record.files = Files(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
-        deleted={path: plan.zone.files[path][0] for path in plan.delete},
+        deleted={path: plan.remote.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
     note_pending(job, plan, job.record.files)
@@ -95,6 +102,8 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
                 await _carry_out(job, scanned, lock, plan, update)
             else:
                 await _require_same(job, scanned)
+                update.confirm()
+                await update.store_source()
         finally:
             tasks.start_soon(log_step, job, lambda: "Finalizing")
     change.seen = "the new version is deployed"
@@ -108,14 +117,15 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
     await update.store_first_manifest()
     try:
         await update.upload()
-        listing = await require_listed(job, update.judge, "Nothing was deleted.")
+        listing = await require_listed(job, update.verify, "Nothing was deleted.")
         await _require_same(job, scanned)
         await update.delete_stale()
         if plan.replaces_file:
-            listing = await require_listed(job, update.judge, _MAY_BE_DELETED)
-        if lacking := len(plan.files) - len(listing.proofs):
+            listing = await require_listed(job, update.verify, _MAY_BE_DELETED)
+        if lacking := len(plan.files) - len(listing.entries):
             log_unconfirmed(job, lacking)
-        await update.store_last_manifest(listing.proofs)
+        update.confirm()
+        await update.store_last_manifest(listing.entries)
     except BaseException as failure:
         await _record_failure(job, lock, update, failure)
         raise
@@ -191,14 +201,18 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
     settings = job.settings
     async with anyio.create_task_group() as tasks:
         hashing = tasks.start_soon(_hash, job, scanned.files)  # while the file list is read
-        zone = await read_zone(job, app.address) if app else Zone()
-        can_skip = settings.incremental and zone.manifest.files
+        remote = await read_remote(job, app.address) if app else Remote()
+        can_skip = settings.incremental and remote.manifest.files
         if not can_skip:
             hashing.cancel()
     hashes = await hashing if can_skip else {}
+    _compare_commits(job, remote)
+    _compare_commits(job, remote)
     keep, delete_stale = compiled(job.settings.keep), settings.delete_stale
     plan = await _in_thread(
-        lambda: make_plan(scanned.files, zone, hashes, keep=keep, delete_stale=delete_stale, now=time.time())
+        lambda: make_plan(
+            scanned.files, remote, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
+        )
     )
     log_plan(job, plan)
     # Safety checks protect files of an earlier deploy. An app that this run created has none.
@@ -209,3 +223,10 @@ async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
         if owner_stop:
             job.record.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
     return plan
+
+
+def _compare_commits(job: Job, remote: Remote) -> None:
+    """Compare the run's commit with that of the last complete deploy of the same repository."""
+    repository = job.ci.repository
+    previous = remote.source_for(repository) if repository else Source()
+    job.record.commits = compare(job.source, previous, job.ci.project)

@@ -197,7 +197,7 @@ def log_plan(job: Job, plan: Plan) -> None:
     """Log the changes, in a folded group if the log has groups. At `debug`, log all, with reasons."""
     log = job.log
     kept = f", {plan.kept:,} kept" if plan.kept else ""
-    pending = f", {len(plan.wait):,} pending deletion" if plan.wait else ""
+    pending = f", {len(plan.pending):,} pending deletion" if plan.pending else ""
     line = (
         f"Plan: {len(plan.uploads):,} to upload ({human_bytes(sum(file.size for file in plan.uploads))}), "
         f"{len(plan.delete):,} to delete, {len(plan.unchanged):,} unchanged{kept}{pending}"
@@ -210,24 +210,24 @@ def log_plan(job: Job, plan: Plan) -> None:
         if (more := len(plan.uploads) + len(plan.delete) - shown) > 0:
             names.append(f"  and {more:,} more (`log-level: debug` lists all)")
     log.group(line, names)
-    if plan.zone.unsafe:
-        paths = human_paths(plan.zone.unsafe)
+    if plan.remote.unsafe:
+        paths = human_paths(plan.remote.unsafe)
         job.record.warn(f"Skipped remote paths that can't be addressed safely: {paths}")
-    is_first = not plan.zone.files
+    is_first = not plan.remote.files
     if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
         job.record.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def note_pending(job: Job, plan: Plan, files: Files) -> None:
     """Note how many files are pending deletion, and when the deletions are due."""
-    files.pending = len(plan.wait)
-    if plan.wait:
-        last_since = max(plan.stale.get(path, time.time()) for path in plan.wait)
+    files.pending = len(plan.pending)
+    if plan.pending:
+        last_since = max(plan.stale.get(path, time.time()) for path in plan.pending)
         files.pending_until = utc_time(last_since + job.settings.delete_stale)
-        stale, day = human_files(len(plan.wait), "stale file"), files.pending_until.partition("T")[0]
-        are, them = ("is", "it") if len(plan.wait) == 1 else ("are", "them")
+        stale, day = human_files(len(plan.pending), "stale file"), files.pending_until.partition("T")[0]
+        are, them = ("is", "it") if len(plan.pending) == 1 else ("are", "them")
         job.record.note(f"{stale} {are} pending deletion. The first deploy after {day} deletes {them}")
-        if plan.zone.is_unread:
+        if plan.remote.is_unread:
             job.record.warn(
                 "The manifest can't be read, so the delay of all pending deletions starts again. If the "
                 "manifest stays unreadable, delete these files with `delete-stale: true`"
@@ -252,3 +252,9 @@ def log_finalized(job: Job, lock: DeployLock) -> None:
         job.record.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )
+
+
+def log_commits(job: Job) -> None:
+    """Log the run's commit and its comparison with the last complete deploy, with links."""
+    for line in job.record.commits.lines():
+        job.log.info(f"{line.text}{line.commits}{line.url and ', '}{line.url}")

@@ -1,4 +1,4 @@
-"""Only reads an app's storage zone: its listings and its newest manifest, which `files` judges."""
+"""Reads the file list and the newest manifest of an app."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -15,34 +15,37 @@ from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.site.remote import Listed, Zone, make_zone
-from zerokie_action.site.verify import Listing
+from zerokie_action.site.remote import Listed, Remote, make_remote
+from zerokie_action.site.verify import Verified
 from zerokie_action.text.numbers import human_paths
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _PATIENCE = 10.0
-"""Seconds for which the manifest is requested again after an outage."""
+"""Seconds to retry reading the manifest after an outage."""
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
 _LAG = 25.0
-"""Seconds that a listing may lag behind the writes."""
+"""Seconds that a file list may lag behind the writes."""
 
 
-async def read_zone(job: Job, url: str) -> Zone:
-    """List the zone, and read its newest manifest.
+async def read_remote(job: Job, url: str) -> Remote:
+    """Read the file list and the newest manifest.
 
     Args:
-        job: the run.
-        url: the app's public URL; empty if the platform does not give it.
+        job: The run.
+        url: The app's public URL, or empty if the platform doesn't return it.
     """
-    listed, not_found = await list_zone(job)
+    listed, not_found = await list_files(job)
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_zone(listed, newest, manifest, compiled(job.settings.keep))._replace(not_found=not_found)
+    return make_remote(listed, newest, manifest, compiled(job.settings.keep))._replace(not_found=not_found)
 
 
-async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
-    """The zone's files by path; and the platform's words if it answers 404, which may mean an empty zone."""
+async def list_files(job: Job) -> tuple[dict[str, RemoteFile], str]:
+    """Return the remote files by path, and the platform's words if the file list is a 404.
+
+    A 404 may mean an empty app.
+    """
     try:
         return await job.client.list_files(job.app), ""
     except RequestRejected as error:
@@ -51,60 +54,61 @@ async def list_zone(job: Job) -> tuple[dict[str, RemoteFile], str]:
         return {}, error.answer
 
 
-async def require_listed(job: Job, judge: Callable[[Mapping[str, Listed]], Listing], state: str) -> Listing:
-    """List the zone until the listing shows what it should, for as long as it may lag.
+async def require_listed(
+    job: Job, verify: Callable[[Mapping[str, Listed]], Verified], state: str
+) -> Verified:
+    """Read the file list until it shows all uploads, for as long as it may lag.
 
     Args:
-        job: the run.
-        judge: compares a listing with what was sent, and with what was not.
-        state: what was deleted so far, as a sentence for an error's hint.
+        job: The run.
+        verify: Compares a file list with the uploads and the unchanged files.
+        state: A sentence about the deletions so far, for the hint of an error.
 
     Raises:
-        PlatformUnavailable: when a confirmed upload is still not listed, or an unchanged file has changed.
+        PlatformUnavailable: A confirmed upload is still not listed, or an unchanged file has changed.
     """
-    polling = Polling(job.log.info, "the platform to list what was sent", _LAG)
+    polling = Polling(job.log.info, "the platform to list the uploads", _LAG)
     while True:
-        listing = judge((await list_zone(job))[0])  # after the uploads, a 404 is a late answer
-        if not (listing.missing or listing.changed):
-            return listing
+        # After the uploads, a 404 means that the file list is late.
+        verified = verify((await list_files(job))[0])
+        if not (verified.missing or verified.changed):
+            return verified
         if not await polling.again():
-            raise _not_listed(listing, state)
+            raise _not_listed(verified, state)
 
 
-def _not_listed(listing: Listing, state: str) -> PlatformUnavailable:
+def _not_listed(verified: Verified, state: str) -> PlatformUnavailable:
     problems = {
-        "The platform confirmed what was sent, but does not list it": listing.missing,
-        "Something else has changed the app during this deploy": listing.changed,
+        "The platform confirmed these uploads but doesn't list them": verified.missing,
+        "Something else changed the app during this deploy": verified.changed,
     }
-    hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, listing.missing)) else ""
+    hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, verified.missing)) else ""
     return PlatformUnavailable(
         *(f"{problem}: {human_paths(paths)}" for problem, paths in problems.items() if paths),
-        hint=f"{state} Check whether a proxy answers in the platform's place, and whether something else "
-        f"writes into the app. Then run the deploy again: it sends these files.{hidden}",
+        hint=f"{state} Check for a proxy that answers instead of the platform, and for another tool that "
+        f"writes to the app. Then run the deploy again to upload these files.{hidden}",
     )
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
     """Read a manifest through the app's public URL, because the API can't read files.
 
-    After an outage, the manifest is requested again: without a manifest, a deploy uploads all files.
+    The request is retried after an outage, because a deploy without a manifest uploads all files.
     """
     polling = Polling(job.log.info, "the manifest of the last deploy", _PATIENCE)
-    why = "the platform does not give the app's URL"
+    why = "the platform doesn't return the app's URL"
     while url:
-        # The query makes the URL unique, so that no cache has it.
+        # The query is unique, so that no cache has this URL.
         page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
         try:
             served = await read_page(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
             if served.is_success and (manifest := parse_manifest(served.content)):
                 return manifest
-            why = f"its address answered {served.status_code} with something else"
+            why = f"its URL returned something else, with status {served.status_code}"
             is_outage = of_status(served, why) is not None
         except PageError as error:
             why, is_outage = str(error), True
         if not (is_outage and await polling.again(why)):
             break
-    job.log.info(
-        f"The manifest of the last deploy can't be read ({why}): it does not tell which files are unchanged"
-    )
+    job.log.info(f"The manifest of the last deploy can't be read ({why}), so this deploy uploads all files")
     return None

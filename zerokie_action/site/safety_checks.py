@@ -12,7 +12,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.plan import Plan
-from zerokie_action.site.remote import Owner, Zone
+from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.rules import FRONT_PAGE
 from zerokie_action.text.numbers import human_files, human_paths
 
@@ -56,23 +56,23 @@ def raise_stops(*stops: Stop | None) -> None:
 
 def why_not_deploy(app: str, plan: Plan, repository: str) -> Stop | None:
     """Return a reason if the app, or a file to delete, may belong to someone else."""
-    zone, owner = plan.zone, plan.zone.owner_for(repository)
-    if stop := _problem_with_list(app, zone) or _problem_with_owner(app, owner, repository):
+    remote, owner = plan.remote, plan.remote.owner_for(repository)
+    if stop := _problem_with_list(app, remote) or _problem_with_owner(app, owner, repository):
         return stop
-    if zone.files and owner is Owner.NOBODY:
+    if remote.files and owner is Owner.NONE:
         return Stop(
-            f"App {app!r} has {human_files(len(zone.files))} that this action didn't upload: "
-            f"{human_paths(sorted(zone.files))}",
+            f"App {app!r} has {human_files(len(remote.files))} that this action didn't upload: "
+            f"{human_paths(sorted(remote.files))}",
             "Correct `app` if it names the wrong app, and add files to `keep` to protect them from deletion.",
             f"{DOCS}/safety-checks.md#other-owner",
         )
-    if plan.delete and zone.ours is None:
+    if plan.delete and remote.managed is None:
         return Stop(
             f"Can't read the manifest, so this deploy might delete unmanaged files: {_files(plan.delete)}",
             "Run the job again if the app's URL was down, or set `delete-stale: false`.",
             f"{DOCS}/safety-checks.md#unreadable-manifest",
         )
-    if unmanaged := zone.foreign(plan.delete):
+    if unmanaged := remote.unmanaged(plan.delete):
         return Stop(
             f"This deploy would delete {human_files(len(unmanaged))} that this action didn't upload: "
             f"{human_paths(unmanaged)}",
@@ -82,12 +82,12 @@ def why_not_deploy(app: str, plan: Plan, repository: str) -> Stop | None:
     return None
 
 
-def _problem_with_list(app: str, zone: Zone) -> Stop | None:
+def _problem_with_list(app: str, remote: Remote) -> Stop | None:
     """Return a reason if the platform responded with 404 instead of a file list."""
-    if not zone.not_found:
+    if not remote.not_found:
         return None
     return Stop(
-        f"The platform lists no files of app {app!r} ({zone.not_found})",
+        f"The platform lists no files of app {app!r} ({remote.not_found})",
         "Correct `app` or `api-url`, unless the app is new and empty.",
         f"{DOCS}/safety-checks.md#file-list",
     )
@@ -102,7 +102,7 @@ def _problem_with_owner(app: str, owner: Owner, repository: str) -> Stop | None:
                 _CORRECT_APP,
                 f"{DOCS}/safety-checks.md#other-owner",
             )
-        case Owner.ANOTHER_PERHAPS:
+        case Owner.MAYBE_ANOTHER:
             return Stop(
                 f"Can't determine this run's repository. Another repository may own app {app!r}",
                 "Run in your checkout (in a container, mount all of it, with its `.git` folder).",
@@ -120,15 +120,15 @@ def problem_with_kind(app: str) -> Stop:
     )
 
 
-def why_not_destroy(app: str, zone: Zone, repository: str) -> Stop | None:
+def why_not_destroy(app: str, remote: Remote, repository: str) -> Stop | None:
     """Return a reason if the app may belong to another repository or contain unmanaged files."""
-    owner = zone.owner_for(repository)
-    if stop := _problem_with_list(app, zone) or _problem_with_owner(app, owner, repository):
+    owner = remote.owner_for(repository)
+    if stop := _problem_with_list(app, remote) or _problem_with_owner(app, owner, repository):
         return stop._replace(link=_DELETING)
-    unmanaged = zone.foreign(sorted(zone.files))
-    if not unmanaged or (owner is Owner.NOBODY and len(unmanaged) <= _FEW):
+    unmanaged = remote.unmanaged(sorted(remote.files))
+    if not unmanaged or (owner is Owner.NONE and len(unmanaged) <= _FEW):
         return None
-    if zone.ours is None:
+    if remote.managed is None:
         return Stop(
             f"Can't read the manifest of app {app!r}, so any of its files may be unmanaged: "
             f"{_files(unmanaged)}",
@@ -136,18 +136,19 @@ def why_not_destroy(app: str, zone: Zone, repository: str) -> Stop | None:
             _DELETING,
         )
     return Stop(
-        f"App {app!r} has {human_files(len(zone.files))}, and this action didn't upload {_files(unmanaged)}",
+        f"App {app!r} has {human_files(len(remote.files))}, and this action didn't upload "
+        f"{_files(unmanaged)}",
         "Correct `app` if it names the wrong app, because you can't undo the deletion.",
         _DELETING,
     )
 
 
-def why_not_sweep(app: str, zone: Zone, repository: str) -> str:
+def why_not_sweep(app: str, remote: Remote, repository: str) -> str:
     """Return why a static preview app may belong to someone else; empty if it doesn't."""
-    if stop := _problem_with_list(app, zone):
+    if stop := _problem_with_list(app, remote):
         return stop.problem
-    owner, files = zone.owner_for(repository), len(zone.files)
-    if owner is Owner.OURS or (owner is Owner.NOBODY and files <= _FEW):
+    owner, files = remote.owner_for(repository), len(remote.files)
+    if owner is Owner.THIS or (owner is Owner.NONE and files <= _FEW):
         return ""
     return f"Can't confirm that this repository deployed app {app!r}, which has {human_files(files)}"
 
@@ -160,7 +161,7 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
     stale = plan.newly_stale
     if not stale:
         return None
-    when = " immediately or after the `delete-stale` delay" if plan.wait else ""
+    when = " immediately or after the `delete-stale` delay" if plan.pending else ""
     would_delete = f"this deploy would delete {_files(stale)}{when}"
     if max_deletes is not None:
         if len(stale) <= max_deletes:
@@ -185,8 +186,8 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
 
 def _less_than_half(plan: Plan, keep: Patterns) -> str:
     """Return the share of files or pages in the folder if it is below half; else empty."""
-    site = keep.unmatched(plan.zone.files) - plan.stale.keys()
-    files, before = len(plan.files), plan.zone.manifest.count
+    site = keep.unmatched(plan.remote.files) - plan.stale.keys()
+    files, before = len(plan.files), plan.remote.manifest.count
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"

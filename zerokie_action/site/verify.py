@@ -1,107 +1,113 @@
-"""Decides what a deploy has proved, and what its manifests say: pure functions of a plan and of listings.
+"""Verifies files after the uploads, and prepares the next manifest.
 
-An upload that the platform confirmed, and lists with its length, is stored. Its listed time only proves that
-to the next deploy, and nothing waits for a time: the next deploy sends a file without a proof once more.
+A confirmed upload that is listed with its length is stored. Its time in the file list is only for the next
+deploy. No deploy waits for a new time, so the next deploy uploads a file without an entry one more time. All
+functions are pure.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from zerokie_action.ci import Source
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
-from zerokie_action.site.manifest import Manifest, ManifestName, Proof, mark_repository, new_manifest_name
+from zerokie_action.site.manifest import Entry, Manifest, ManifestName, mark_repository, new_manifest_name
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.remote import Listed
 
 
-class Listing(NamedTuple):
-    """A listing after the uploads, judged.
+class Verified(NamedTuple):
+    """The result of comparing a file list with the uploads.
 
     Attributes:
-        proofs: for the next deploy, the proofs of files that are listed as they should be.
-        missing: the paths of uploads, the manifest's included, that are not listed with their length.
-        changed: the paths of unchanged files that are not listed any more as the manifest proves them.
+        entries: The manifest entries of verified files, by path.
+        missing: The paths of uploads, including the manifest, that aren't listed with their length.
+        changed: The paths of unchanged files that don't match their manifest entry anymore.
     """
 
-    proofs: Mapping[str, Proof]
+    entries: Mapping[str, Entry]
     missing: Sequence[str]
     changed: Sequence[str]
 
 
-def judge_listing(
+def verify_files(
     plan: Plan, sent: Mapping[str, str], listed: Mapping[str, Listed], manifest: str
-) -> Listing:
-    """Compare a listing with what was sent, and with what was not.
+) -> Verified:
+    """Compare a file list with the uploads and the unchanged files.
 
     Args:
-        plan: the deploy's plan.
-        sent: SHA-256 of the confirmed uploads by path, in hex.
-        listed: the listing, by path.
-        manifest: the remote path of the deploy's newest manifest.
+        plan: The plan of the deploy.
+        sent: SHA-256 of the confirmed uploads in hex, by path.
+        listed: The file list, by path.
+        manifest: The path of the deploy's newest manifest.
     """
-    before, known = plan.zone.files, plan.zone.manifest.files
-    proofs: dict[str, Proof] = {}
+    before, known = plan.remote.files, plan.remote.manifest.files
+    entries: dict[str, Entry] = {}
     missing = [] if manifest in listed else [manifest]
     changed: list[str] = []
     for file in plan.files:
         path, remote = file.path, listed.get(file.path)
         if unchanged := plan.unchanged.get(path):
             if unchanged[1:] == remote:
-                proofs[path] = unchanged
+                entries[path] = unchanged
             else:
                 changed.append(path)
         elif remote is None or 0 <= remote[0] != file.size:
             missing.append(path)
         elif path in sent:
-            (length, time), proof = remote, (sent[path], *remote)
-            # Length and time of before prove nothing new: the upload may have been swallowed, or come late.
-            if time and length == file.size and (remote != before.get(path) or proof == known.get(path)):
-                proofs[path] = proof
-    return Listing(proofs, missing, changed)
+            (length, time), entry = remote, (sent[path], *remote)
+            # The same length and time as before verify nothing, because a gateway may have dropped or delayed
+            # the upload.
+            if time and length == file.size and (remote != before.get(path) or entry == known.get(path)):
+                entries[path] = entry
+    return Verified(entries, missing, changed)
 
 
 def next_manifest(
     plan: Plan,
-    proofs: Mapping[str, Proof],
+    entries: Mapping[str, Entry],
     newest: ManifestName | None,
     *,
     keep: Patterns,
     repository: str,
+    source: Source,
     now: float,
     gone: AbstractSet[str] = frozenset(),
     listed: Collection[str] | None = None,
     is_finished: bool = False,
 ) -> tuple[ManifestName, Manifest]:
-    """The next manifest of a deploy, and its name, whose random part alone is not given by the arguments.
+    """Return the name and the content of a deploy's next manifest.
 
-    It names our earlier paths and the folder's, without those whose deletion was confirmed. A file that the
-    folder no longer has keeps its proof. It begins to wait when a deploy is finished: until then, the version
-    that has the file may be live.
+    The manifest lists the managed files and the folder's files, without confirmed deletions. A stale file
+    keeps its entry. It becomes pending when the deploy is finished, because the version with this file may be
+    live until then.
 
     Args:
-        plan: the deploy's plan.
-        proofs: the proofs of the folder's files, by path.
-        newest: the newest manifest's name, of an earlier deploy or of this deploy; None without a manifest.
-        keep: the patterns of remote paths that are never deleted.
-        repository: the run's repository; empty if it is not known.
-        now: the time in seconds since 1970.
-        gone: the paths whose deletion was confirmed.
-        listed: the listed paths; None if all named paths are listed, or about to be.
-        is_finished: whether the deploy has done all else.
+        plan: The plan of the deploy.
+        entries: The entries of the folder's verified files, by path.
+        newest: The name of the newest manifest, from an earlier deploy or this one, or None if there is none.
+        keep: Patterns of remote paths that are never deleted.
+        repository: The run's repository, or empty if it is unknown.
+        source: The facts of the last complete deploy, which may be this one.
+        now: The time in seconds since 1970.
+        gone: The paths of confirmed deletions.
+        listed: The remote paths, or None if all managed files exist or are about to be uploaded.
+        is_finished: Whether only this manifest is left to store.
     """
-    zone, local = plan.zone, {file.path for file in plan.files}
-    named = {*(zone.ours or ()), *local} - gone
+    remote, local = plan.remote, {file.path for file in plan.files}
+    named = {*(remote.managed or ()), *local} - gone
     there = named if listed is None else named.intersection(listed)
-    # Not below the time: a late listing may lack the newest manifest, which has the next number already.
+    # A late file list may lack the newest manifest. The time is higher than that manifest's number.
     number = max(newest.number + 1 if newest else 0, int(now * 1000))
     name = new_manifest_name(number, mark_repository(repository), keep.unmatched(there))
-    stale = {**dict.fromkeys(plan.wait if is_finished else (), int(now)), **plan.stale}
-    # `model_construct` does not copy the dictionaries, which may have a hundred thousand paths.
+    stale = {**dict.fromkeys(plan.pending if is_finished else (), int(now)), **plan.stale}
+    # `model_construct` doesn't copy the dictionaries, which may have 100,000 paths.
     manifest = Manifest.model_construct(
-        files={path: proofs.get(path) if path in local else zone.proof(path) for path in sorted(named)},
-        count=len(local) if is_finished else zone.manifest.count,
+        files={path: entries.get(path) if path in local else remote.entry(path) for path in sorted(named)},
+        count=len(local) if is_finished else remote.manifest.count,
         stale={path: since for path, since in stale.items() if path in named},
         types=VERSION,
+        **source._asdict(),
     )
     return name, manifest

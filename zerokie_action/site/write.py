@@ -1,8 +1,8 @@
-"""Only writes a storage zone: the uploads, deletions and manifests of a deploy, while its lock is held.
+"""Writes the uploads, deletions and manifests of a deploy while it holds the lock.
 
-Manifests record a deploy's progress. Before a deploy writes any file, it stores a manifest that names every
-path that it is about to write, and that proves only the unchanged files. If the deploy is then killed, the
-next deploy knows which files are ours, and trusts no outdated proof.
+Before a deploy writes a file, it stores a manifest that lists all managed files and the planned uploads. This
+manifest has entries only for unchanged files. If the deploy is killed, the next deploy still recognizes the
+managed files and doesn't rely on outdated entries.
 """
 
 import time
@@ -22,18 +22,18 @@ from zerokie_action.report.record import Change, Files, Uploaded
 from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import FileContent, LocalFile
-from zerokie_action.site.manifest import Proof
+from zerokie_action.site.manifest import Entry
 from zerokie_action.site.messages import Progress, logged_step
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.remote import Listed
-from zerokie_action.site.verify import Listing, judge_listing, next_manifest
+from zerokie_action.site.verify import Verified, next_manifest, verify_files
 from zerokie_action.text.numbers import human_files
 
 T = TypeVar("T")
 
 
 class Update:
-    """Sends what a plan changes, and the manifests before and after it."""
+    """Uploads and deletes the files of a plan, and stores the manifests before and after that."""
 
     def __init__(self, job: Job, lock: DeployLock, plan: Plan, change: Change, files: Files) -> None:
         """Prepare the update without sending a request.
@@ -56,20 +56,22 @@ class Update:
         self._sent: dict[str, str] = {}
         """SHA-256 of the confirmed uploads, in hex by path."""
         self._gone: set[str] = set()
-        """The paths whose deletion was confirmed, or that were not there any more."""
-        self._manifest = plan.zone.newest
-        """The newest manifest, of an earlier deploy or of this one."""
+        """The paths of confirmed deletions, and of files that were already missing."""
+        self._manifest = plan.remote.newest
+        """The name of the newest manifest, from an earlier deploy or this one."""
+        self._source = plan.remote.source_for(job.ci.repository)
+        """The commit and the run of the last complete deploy."""
 
     # The steps, in their order
 
     async def store_first_manifest(self) -> None:
-        """Store the manifest that names all paths to write and to delete, and proves the unchanged files."""
+        """Store the manifest that lists all managed files, with entries for the unchanged ones."""
         await self._store(self._plan.unchanged)
 
     async def upload(self) -> None:
-        """Send the plan's uploads: assets first, then the pages that refer to them.
+        """Upload the planned files, assets before pages, because pages load assets.
 
-        The biggest assets come first, so that no big asset is left to upload alone at the end.
+        The biggest assets come first, so that no big asset uploads alone at the end.
         """
         files = sorted(self._plan.uploads, key=lambda file: (is_page(file.path), -file.size, file.path))
         size, outage_logged_at = sum(file.size for file in files), self._job.client.http.outage_logged_at
@@ -92,18 +94,19 @@ class Update:
         if files:
             self._job.log.info(f"Uploaded {progress.so_far}")
 
-    def judge(self, listed: Mapping[str, Listed]) -> Listing:
-        """Compare a listing with what was sent, the newest manifest included, and with what was not."""
-        return judge_listing(self._plan, self._sent, listed, self._manifest.path if self._manifest else "")
+    def verify(self, listed: Mapping[str, Listed]) -> Verified:
+        """Compare a file list with the uploads, the newest manifest and the unchanged files."""
+        return verify_files(self._plan, self._sent, listed, self._manifest.path if self._manifest else "")
 
     async def delete_stale(self) -> None:
-        """Delete the files that the directory does not have."""
+        """Delete the stale files of the plan."""
 
         async def delete(path: str) -> None:
             was_there = await self._client.delete_file(self._job.app, path, sent=self._change.request())
             self._gone.add(path)
-            if was_there:  # a late listing may show a file that an earlier deploy has deleted
-                self._files.deleted[path] = self._plan.zone.files[path][0]
+            # A late file list may show a file that an earlier deploy deleted.
+            if was_there:
+                self._files.deleted[path] = self._plan.remote.files[path][0]
 
         count = human_files(len(self._plan.delete), "stale file")
         async with logged_step(self._job, lambda: f"Deleting: {len(self._gone):,} of {count}"):
@@ -111,49 +114,75 @@ class Update:
         if self._files.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
-    async def store_last_manifest(self, proofs: Mapping[str, Proof]) -> None:
-        """Store the manifest with all proofs, and delete the manifests of earlier deploys."""
+    def confirm(self) -> None:
+        """Note that all files are confirmed. From now on, manifests and reports name this run's commit."""
+        self._source = self._job.source
+        self._job.record.commits = self._job.record.commits._replace(is_deployed=True)
+        if self._job.record.commits.is_older:
+            self._job.record.note("This run is older than the one it replaces")
 
-        async def delete(path: str) -> None:
-            try:
-                await self._client.delete_file(self._job.app, path)
-            except RequestRejected as error:
-                if is_conflict(error):  # the lock may be lost
-                    raise
-                self._job.record.warn(
-                    f"{path!r}, an old manifest of this action's own, stays in the app: {error}"
-                )
+    async def store_last_manifest(self, entries: Mapping[str, Entry]) -> None:
+        """Store the manifest of the finished deploy, and delete the manifests of earlier deploys."""
+        await self._replace_manifests(entries, self._plan.remote.manifests)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write_all, self._plan.zone.manifests, delete)
-            await self._store(proofs, is_finished=True)
+    async def store_source(self) -> None:
+        """Store the manifest of a deploy without changes, if its commit or its run is new.
+
+        No file list confirms this manifest, so the one before stays until the next deploy. Otherwise, a
+        gateway that swallows an upload would leave the app without a manifest.
+        """
+        remote = self._plan.remote
+        if remote.manifest.source != self._source:
+            older = [path for path in remote.manifests if remote.newest and path != remote.newest.path]
+            await self._replace_manifests(self._plan.unchanged, older)
 
     async def store_failure(self, listed: Mapping[str, Listed]) -> None:
-        """Store the manifest of a deploy that failed: the next deploy skips what this listing proves."""
-        proofs = self.judge(listed).proofs
+        """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
+        entries = self.verify(listed).entries
         # `limits.RECORD` shields this step. A shield for each request could outlast it.
         self._client = self._lock.session.requiring_lock(self._job.client)
-        await self._store(proofs, listed)
-        if proofs:
-            self._job.log.info(f"Recorded {human_files(len(proofs))} for the next deploy to skip")
+        await self._store(entries, listed)
+        if entries:
+            self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
 
     def deployed_hashes(self) -> dict[str, str]:
-        """SHA-256 of each unchanged or uploaded file, in hex by path."""
+        """Return the SHA-256 of each unchanged or uploaded file in hex, by path."""
         unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
         return unchanged | self._sent
 
     # Parts of the steps
 
+    async def _replace_manifests(self, entries: Mapping[str, Entry], old: Iterable[str]) -> None:
+        """Store the manifest of a finished deploy, and delete these manifests of earlier deploys."""
+
+        async def delete(path: str) -> None:
+            try:
+                await self._client.delete_file(self._job.app, path)
+            except RequestRejected as error:
+                # After a conflict, the lock may be lost.
+                if is_conflict(error):
+                    raise
+                self._job.record.warn(f"Can't delete {path!r}, an old manifest of this action: {error}")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write_all, old, delete)
+            await self._store(entries, is_finished=True)
+
     async def _store(
-        self, proofs: Mapping[str, Proof], listed: Collection[str] | None = None, *, is_finished: bool = False
+        self,
+        entries: Mapping[str, Entry],
+        listed: Collection[str] | None = None,
+        *,
+        is_finished: bool = False,
     ) -> None:
-        """Store the next manifest; see `next_manifest`."""
+        """Store the next manifest (see `next_manifest`)."""
         self._manifest, manifest = next_manifest(
             self._plan,
-            proofs,
+            entries,
             self._manifest,
             keep=compiled(self._job.settings.keep),
             repository=self._job.ci.repository,
+            source=self._source,
             now=time.time(),
             gone=self._gone,
             listed=listed,
@@ -164,25 +193,26 @@ class Update:
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-        await self._write_all([self._manifest.path], put)  # it ends like all other writes
+        # A manifest ends like all other writes.
+        await self._write_all([self._manifest.path], put)
 
     async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
-        """Write all items, in their order, `concurrency` at a time.
+        """Write all items in their order, up to `concurrency` at the same time.
 
-        A write may take effect even if its connection breaks. So when the work ends early, no new write
-        begins, and the writes in flight, which the lock's client shields, get time for their answers.
+        A write may take effect even if its connection breaks. If the work ends early, no new write starts.
+        The lock's client shields the writes in flight, so that they can receive their responses.
         """
         items = list(items)
-        waiting = iter(items)
+        remaining = iter(items)
 
         async def work() -> None:
-            for item in waiting:
+            for item in remaining:
                 await write(item)
 
         async with anyio.create_task_group() as tasks:
             workers = [tasks.start_soon(work) for _ in items[: self._job.settings.concurrency]]
             try:
-                # The task group itself would notice a cancellation only after its shielded writes.
+                # The task group itself notices a cancellation only after its shielded writes.
                 for worker in workers:
                     await worker.wait()
             except anyio.get_cancelled_exc_class():

@@ -1,0 +1,157 @@
+"""Which commit a deploy publishes, and how it compares with the last complete deploy.
+
+A manifest stores the commit and the run of a deploy, so that the next run can link to both. The manifest is
+public and may be damaged, so every fact is validated before it becomes part of a link.
+"""
+
+import re
+from typing import NamedTuple
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_RUN = re.compile(r"(?:actions/runs|-/jobs)/[0-9]{1,19}")
+_SEQUENCE = re.compile(r"[0-9]{1,19}")
+_SHORT = 7
+"""Digits of a commit in the log, the summary and the comment."""
+
+
+class Source(NamedTuple):
+    """Where the files of a deploy come from, as far as it is known.
+
+    Attributes:
+        commit: the full SHA in lower case, or empty.
+        run: the address of the run below its repository's page, such as `actions/runs/123`, or empty.
+        sequence: a number that grows with each new run of the repository. A re-run keeps its number.
+    """
+
+    commit: str = ""
+    run: str = ""
+    sequence: int | None = None
+
+
+class Project(NamedTuple):
+    """The pages of a repository on GitHub or GitLab.
+
+    Attributes:
+        page: the URL of the repository, or empty if it is unknown.
+        prefix: the part of an address between the repository and its commits.
+    """
+
+    page: str = ""
+    prefix: str = ""
+
+    def run_url(self, run: str) -> str:
+        """Return the URL of a run, or an empty text if it is unknown."""
+        return f"{self.page}/{run}" if self.page and run else ""
+
+    def commit_url(self, commit: str) -> str:
+        """Return the URL of a commit, or an empty text if it is unknown."""
+        return f"{self.page}/{self.prefix}commit/{commit}" if self.page and commit else ""
+
+    def compare_url(self, older: str, newer: str) -> str:
+        """Return the URL of the commits that `newer` has and `older` lacks."""
+        return f"{self.page}/{self.prefix}compare/{older}...{newer}"
+
+
+class Line(NamedTuple):
+    """One line for the log, the summary and the comment.
+
+    Attributes:
+        text: the words before the commits.
+        commits: the short SHAs, which are the text of the link, or empty.
+        url: the link's target, or empty.
+    """
+
+    text: str
+    commits: str = ""
+    url: str = ""
+
+
+class Commits(NamedTuple):
+    """The commit of a run next to the commit of the last complete deploy. Unknown values are empty.
+
+    Attributes:
+        commit: the commit of this run.
+        commit_url: the page of this commit.
+        previous: the commit of the last complete deploy.
+        previous_url: the page of the run that deployed it.
+        title: how the two commits compare, in words.
+        range: the two short SHAs with three dots between them.
+        compare_url: the page that compares the commits.
+        is_older: whether this run is older than the run of the last complete deploy.
+        is_deployed: whether this run's commit replaced the previous one.
+    """
+
+    commit: str = ""
+    commit_url: str = ""
+    previous: str = ""
+    previous_url: str = ""
+    title: str = ""
+    range: str = ""
+    compare_url: str = ""
+    is_older: bool = False
+    is_deployed: bool = False
+
+    def lines(self) -> list[Line]:
+        """Return what people read about the commits. A run that deployed nothing compares nothing."""
+        commit, previous = self.commit[:_SHORT], self.previous[:_SHORT]
+        if not self.is_deployed:
+            lines = [
+                Line("Commit ", commit, self.commit_url),
+                Line("Last complete deploy: ", previous, self.previous_url),
+            ]
+            return [line for line in lines if line.commits]
+        comparison = Line(f"{self.title} (whole repository): ", self.range, self.compare_url)
+        lines = [
+            Line("Deployed commit ", commit, self.commit_url),
+            comparison if self.range else Line(self.title),
+            Line("Previous deploy: ", previous, self.previous_url),
+        ]
+        return [line for line in lines if line.commits or line.text == self.title != ""]
+
+
+def compare(source: Source, previous: Source, project: Project) -> Commits:
+    """Compare the commit of a run with the commit of the last complete deploy.
+
+    Args:
+        source: the facts of this run.
+        previous: the facts of the last complete deploy of the same repository, or no facts.
+        project: the pages of the repository.
+    """
+    new, old = source.commit, previous.commit
+    commits = Commits(new, project.commit_url(new), old, old and project.run_url(previous.run))
+    if not (new and old):
+        return commits
+    if new == old:
+        return commits._replace(title="Same commit as before")
+    order = (source.sequence or 0) - (previous.sequence or 0)
+    if not (project.page and source.sequence and previous.sequence and order):
+        return commits._replace(title="Commits", range=_range(old, new))
+    if order > 0:
+        url = project.compare_url(old, new)
+        return commits._replace(title="Commits in this deploy", range=_range(old, new), compare_url=url)
+    # GitHub shows nothing for a comparison with an older commit, so this one is reversed.
+    url, reverse = project.compare_url(new, old), _range(new, old)
+    return commits._replace(title="Commits rolled back", range=reverse, compare_url=url, is_older=True)
+
+
+def valid_commit(value: object) -> str:
+    """Return a full SHA, or an empty text for anything else."""
+    return value if isinstance(value, str) and _COMMIT.fullmatch(value) else ""
+
+
+def valid_run(value: object) -> str:
+    """Return the address of a run, or an empty text for anything else."""
+    return value if isinstance(value, str) and _RUN.fullmatch(value) else ""
+
+
+def valid_sequence(value: object) -> int | None:
+    """Return the number of a run, or None for anything else. A text may have it in digits."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    if isinstance(value, int):
+        return value if 0 < value < 10**19 else None
+    return int(value) or None if _SEQUENCE.fullmatch(value) else None
+
+
+def _range(older: str, newer: str) -> str:
+    return f"{older[:_SHORT]}...{newer[:_SHORT]}"
