@@ -160,9 +160,8 @@ def test_inputs_that_differ_from_the_app_get_a_warning(world: World) -> None:
         f"`{name}` {exists} {actual}, and the API can't change that"
         for name, actual in {"port": 80, "cpu": 256, "memory": 512}.items()
     ]
-    (note,) = (
-        note for note in outcome.outputs["notes"] if note.startswith("The app keeps the `env` it was ")
-    )
+    keeps = "The app keeps the `env` of its creation"
+    (note,) = (note for note in outcome.outputs["notes"] if note.startswith(keeps))
     assert note.endswith("/docs/images.md#change-env.")
     assert "destroy" not in note, "the note appears at each deploy of a production app"
     assert note.removesuffix(".") in lines(outcome)
@@ -286,7 +285,7 @@ def test_after_a_lost_create_an_app_that_never_shows_is_exit_4(world: World) -> 
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 4, outcome.log
     assert 60 <= outcome.seconds < 65
-    assert "shows no app 'new'" in outcome.outputs["error"]
+    assert "shows no such app" in outcome.outputs["error"]
     assert "this run may have created app 'new'" in outcome.outputs["error"]
     assert len(outcome.sent("POST", "/v1/apps$")) == 2
 

@@ -43,8 +43,8 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     # --- the platform
     "wrong key": (3, {"api_key": SECRET}, "Check that the secret for `api-key` contains a valid key"),
     "unknown app": (4, {"app": "sitee"}, "App 'sitee' doesn't exist (404"),
-    "image for a static app": (2, {"image": "nginx:2", "app": "site"}, "is a static app; `image` is for container apps"),
-    "folder for a container app": (2, {"app": "web"}, "is a container app; `directory` is for static apps"),
+    "image for a static app": (2, {"image": "nginx:2", "app": "site"}, "is a static app, but `image` is for container apps"),
+    "folder for a container app": (2, {"app": "web"}, "is a container app, but `directory` is for static apps"),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from tests.support.schema import check_result
 from tests.support.world import Outcome, World
 
 DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed"}
-LOCK_MAY_STAY = ("expires", "the platform says that this deploy does not hold it")
+LOCK_MAY_STAY = ("expires", "The run lost the deploy lock: it expired, or the app was deleted")
 
 
 def broken(scenario: Scenario, world: World, outcome: Outcome, *, codes: Collection[int]) -> Iterator[str]:

@@ -157,7 +157,7 @@ class History:
 @pytest.mark.parametrize(
     "seeds",
     [
-        pytest.param(range(9, 11), id="a sample"),
+        pytest.param(range(9, 13), id="a sample"),
         pytest.param(range(200), id="many", marks=pytest.mark.exhaustive),
     ],
 )
