@@ -11,9 +11,9 @@ from zerokie_action import DOCS, limits
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
-from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.record import Change
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
         if error.status != NOT_FOUND:
             raise
         raise RequestRejected(
-            f"The platform says that the name is taken, but shows no such app ({conflict.answer})",
+            f"The platform says that the name is taken, but shows no such app ({conflict.response})",
             status=conflict.status,
             hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
         ) from conflict

@@ -243,12 +243,12 @@ def log_unconfirmed(job: Job, count: int) -> None:
 
 def log_finalized(job: Job, lock: DeployLock) -> None:
     """Log the end of a deploy, and warn if the response lacks something."""
-    answer = lock.released.answer or Finalized()
-    deploy_id, is_purged = answer.deploy_id, answer.cache_purged
+    response = lock.released.response or Finalized()
+    deploy_id, is_purged = response.deploy_id, response.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
         job.record.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
-    if is_purged is False or lock.released.answer is None:
+    if is_purged is False or lock.released.response is None:
         job.record.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )

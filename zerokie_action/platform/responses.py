@@ -120,20 +120,20 @@ def _error_text(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def _refusal(request: Request, response: Response, answer: str, *, is_ours: bool) -> DeployError:
+def _refusal(request: Request, response: Response, said: str, *, is_ours: bool) -> DeployError:
     """Return the error for a rejected request.
 
-    `answer` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
+    `said` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
     """
     status = response.status_code
     of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
     hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
-        return AuthenticationError(f"The platform rejected the API key ({answer})", hint=hint)
+        return AuthenticationError(f"The platform rejected the API key ({said})", hint=hint)
     rejected = RequestRejected(
-        f"{RequestOptions.of(request).purpose} was refused ({answer})",
+        f"{RequestOptions.of(request).purpose} was refused ({said})",
         status=status,
-        answer=answer,
+        response=said,
         hint=hint,
     )
     rejected.retry_after = parse_retry_after(response.headers)
