@@ -71,7 +71,7 @@ class RetryingClient:
             patience: seconds that replace the client's `retry_timeout`. The pauses are then short; see
                 `Budget.is_prompt`.
             guard: see `Guard`.
-            sent: follows what becomes of the request.
+            sent: tracks the outcome of the request.
             is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:

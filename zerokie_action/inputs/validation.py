@@ -105,7 +105,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if missing and (given := _given(environment, "registry_server", *_CREDENTIALS)):
         yield f"Missing {' and '.join(missing)}. Set username and password, or remove {given}"
     if environment.variable("env").startswith("PLUGIN_") and has_joined_variables(environment.text("env")):
-        yield f"{label('env')} has a comma before `NAME=`. Write one variable per line"
+        yield f"{label('env')} has a comma before `NAME=`. Write one per line"
 
 
 def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[str]:

@@ -331,7 +331,7 @@ class Client:
             group: see `RequestOptions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_response`.
-            sent: follows what becomes of the request.
+            sent: tracks the outcome of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
