@@ -167,7 +167,7 @@ def registry_auth(job: Job) -> dict[str, str] | None:
     """Return the credentials for a private registry as the API takes them, or None without credentials."""
     settings = job.settings
     password = settings.registry_password.get_secret_value()
-    if not password:  # `validation.check` requires username and password together
+    if not password:  # `require_valid` requires username and password together
         return None
     auth = {"username": settings.registry_username or "", "password": password}
     return auth | ({"server_address": settings.registry_server} if settings.registry_server else {})
