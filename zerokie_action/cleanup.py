@@ -106,7 +106,7 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            session = DeploySession(*lock, asking=Sent(Outcome.UNKNOWN))
+            session = DeploySession(*lock, lock_request=Sent(Outcome.UNKNOWN))
             tasks.start_soon(_release, DeployLock(client, session, saved_locks, shutdown, log))
 
 

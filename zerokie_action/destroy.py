@@ -9,8 +9,8 @@ from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.platform.answers import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.platform.models import App
+from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
 from zerokie_action.report.record import Seen
 from zerokie_action.site.read import read_remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy

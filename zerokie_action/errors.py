@@ -60,15 +60,15 @@ class RequestRejected(DeployError):
 
     Attributes:
         status: the HTTP status.
-        answer: the status and a quotation from the response, for messages.
+        response: the status and a quotation from the response, for messages.
     """
 
     exit_code = 4
 
-    def __init__(self, message: str, *, status: int, answer: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, *, status: int, response: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
-        self.answer = answer or f"{status}"
+        self.response = response or f"{status}"
 
 
 class PlatformUnavailable(DeployError):

@@ -62,14 +62,14 @@ class Allowance(NamedTuple):
 # The end of a run, in this order. All limits start at the end of the work, so each step leaves time for the
 # next. CI systems kill a run 10 s after the signal.
 
-ANSWERS = Allowance(10.0, 1.0)
+RESPONSES = Allowance(10.0, 1.0)
 """Limit for responses to requests in flight, which may take effect even if their connection breaks."""
 RELEASE = Allowance(60.0, 4.3)
 """Limit for the whole end: responses, manifest, and the release of the lock."""
 FINALIZE = Allowance(40.0, 3.0)
 """Limit for finalize, at the end of `RELEASE`. Purging a CDN's cache takes seconds."""
 RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
-"""Limit for storing the manifest of a failed deploy, after `ANSWERS`."""
+"""Limit for storing the manifest of a failed deploy, after `RESPONSES`."""
 EXIT = 4.8
 """Time from the first signal to the forced end of the process."""
 LAST_LINES = 3.0

@@ -24,7 +24,13 @@ from zerokie_action.image.deploy import deploy_image
 from zerokie_action.inputs.formats import parse_lines
 from zerokie_action.inputs.load import Environment, load, secrets
 from zerokie_action.inputs.settings import DEFAULT_API_URL, Settings
-from zerokie_action.inputs.validation import check, input_warnings, unknown_names, wrong_argument, wrong_names
+from zerokie_action.inputs.validation import (
+    input_warnings,
+    require_valid,
+    unknown_names,
+    wrong_argument,
+    wrong_names,
+)
 from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import notify
@@ -91,7 +97,7 @@ async def run_async(
     try:
         if not is_skipped:
             problems += _problems_with_directory(settings, environment)
-            check(settings, environment, problems)
+            require_valid(settings, environment, problems)
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci, record, shutdown)
     except Exception as caught:  # noqa: BLE001 - the reports show every error

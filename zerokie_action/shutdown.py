@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
-from zerokie_action.limits import ANSWERS, Allowance
+from zerokie_action.limits import RESPONSES, Allowance
 from zerokie_action.signals import Signals
 
 
@@ -49,7 +49,7 @@ class Shutdown:
         The time limit starts when the work ends, at the latest when `timeout` ends it.
         """
         timeout_at = max(anyio.current_time(), anyio.current_effective_deadline())
-        with self.shielded_scope(ANSWERS, timeout_at):
+        with self.shielded_scope(RESPONSES, timeout_at):
             yield
 
     def end_work(self) -> None:

@@ -51,7 +51,7 @@ def test_a_missing_file_of_the_runner_is_a_warning(tmp_path: Path) -> None:
     ci.write_summary("text")
     ci.save_state({"a": "b"})
     assert log.getvalue().splitlines() == [
-        f"::warning::{name} can't be written ({why}); this step continues without it"
+        f"::warning::Can't write {name} ({why}), so this step continues without it"
         for name, why in (
             ("GITHUB_OUTPUT", "No such file or directory"),
             ("GITHUB_STEP_SUMMARY", "No space left on device"),

@@ -63,7 +63,7 @@ REFUSED: dict[Parse, dict[str, list[str]]] = {
         ],
     },
     formats.parse_delete_stale: {
-        "{!r} isn't valid. Write true, false, or a duration with a unit, such as 7d, between 1m and 3650d": [
+        "{!r} isn't valid. Write 7d or another duration with a unit (1m to 3650d), true or false": [
             *("never", "7 days", "7", "600", "0.5", "59s", "3651d"),
         ],
     },

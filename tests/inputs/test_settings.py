@@ -144,7 +144,7 @@ def test_a_comma_never_separates_items() -> None:
 def test_variables_joined_with_commas_are_exit_2(text: str) -> None:
     """Nobody could see or correct the mistake later. With other prefixes, a value may contain the comma."""
     assert problems(IMAGE | {"PLUGIN_ENV": text}) == (
-        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one variable per line",
+        "`env` (PLUGIN_ENV) has a comma before `NAME=`. Write one per line",
     )
     assert load(IMAGE | {"ZEROKIE_ENV": text}).env
     assert load(IMAGE | {"PLUGIN_ENV": "# A=1,B=2\nA=1,2\nB=a, b"}).env == {"A": "1,2", "B": "a, b"}

@@ -29,7 +29,7 @@ TWICE = "POST finalize, PUT lock, POST finalize"
 def in_state(state: type, *, since: float = 0.0, lost: str = "") -> DeploySession:
     """Return a session in this state. A held lock was confirmed `since` seconds ago."""
     session = DeploySession("site", "mine")
-    session.asking.lost = lost
+    session.lock_request.lost = lost
     if state is Held:
         boot, wall = module._clocks()
         session.state = Held((boot - since, wall - since))
@@ -129,7 +129,7 @@ async def test_only_a_deploy_id_or_a_rejection_ends_the_lock(
     client = client_over(transport, retry_timeout=120)
     if isinstance(known, bool):
         released = await session.finalize(client, COUNTS)
-        assert bool(released.answer and released.answer.deploy_id == "d-1") is known
+        assert bool(released.response and released.response.deploy_id == "d-1") is known
         assert bool(released.lost) is (len(steps) > 1)
     else:
         with pytest.raises(known):
@@ -190,5 +190,5 @@ async def test_the_age_of_a_lock_starts_when_its_request_is_sent(monkeypatch: py
 
 def test_the_session_of_an_earlier_run_may_hold_the_lock() -> None:
     """The lock cleanup finds out."""
-    assert DeploySession("site", "mine", asking=Sent(Outcome.UNKNOWN)).may_be_held
+    assert DeploySession("site", "mine", lock_request=Sent(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held

@@ -13,7 +13,7 @@ from tests.platform.endpoints import (
 )
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.answers import words
+from zerokie_action.platform.responses import words
 
 NOTHING_TO_DO: dict[tuple[str, int], object] = {
     ("find app", 404): None,

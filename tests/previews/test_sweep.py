@@ -175,7 +175,7 @@ def test_any_other_response_keeps_the_app(world: World) -> None:
     locked, *others = (line for line in lines(outcome) if line.startswith("Keeping "))
     assert locked == "Keeping 'my-site-pr-1': pull request #1 is locked"
     for line, (status, _) in zip(others, [*ANSWERS.values()][1:], strict=True):
-        assert f"answered {status}" in line
+        assert f"responded with {status}" in line
 
 
 def test_another_repositorys_preview_stays(world: World) -> None:
@@ -250,7 +250,7 @@ def test_a_failure_of_the_code_host_ends_the_sweep(world: World, case: str) -> N
         assert (cause in outcome.outputs["hint"]) is (code == 2)
     assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
     if case.isdecimal():  # the error names the API, because the platform has one as well
-        assert f"127.0.0.1 answered {case}" in outcome.outputs["error"]
+        assert f"127.0.0.1 responded with {case}" in outcome.outputs["error"]
     assert outcome.seconds < 60
 
 
@@ -260,7 +260,8 @@ def test_the_rate_limit_of_the_code_host_ends_the_sweep(world: World, allowance:
     names, host = previews(world, 3), closed(3, allowance=allowance)
     outcome = sweep(world, host, comment=False)
     require(outcome, names[:1], 2, "failed")
-    assert '127.0.0.1 answered 403: "{"message": "API rate limit exceeded"}"' in outcome.outputs["error"]
+    said = '127.0.0.1 responded with 403: "{"message": "API rate limit exceeded"}"'
+    assert said in outcome.outputs["error"]
     assert outcome.outputs["error"].endswith(
         "left for the next run: " + ", ".join(map(repr, names[allowance - 1 :]))
     )
@@ -352,7 +353,7 @@ def test_a_rejected_token_after_a_failed_deletion_reports_both(world: World) -> 
     require(outcome, names[1:2], 4, "failed")
     error = outcome.outputs["error"]
     assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
-    assert "; Reading pull request #3 was refused: 127.0.0.1 answered 401" in error
+    assert "; Reading pull request #3 was refused: 127.0.0.1 responded with 401" in error
     assert error.endswith(f"; left for the next run: '{names[2]}'")
 
 

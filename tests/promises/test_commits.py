@@ -362,7 +362,7 @@ def test_the_input_commit_wins(world: World) -> None:
     outcome = deploy(world, {}, commit="abc1234")
     assert outcome.exit_code == 2
     assert (
-        "`commit` (ZEROKIE_COMMIT): 'abc1234' is not the full SHA of a commit; write its 40 or 64"
+        "`commit` (ZEROKIE_COMMIT): 'abc1234' isn't the full SHA of a commit. Write its 40 or 64"
         in outcome.log
     )
 

@@ -12,7 +12,7 @@ from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import load as inputs
 from zerokie_action.inputs.settings import Settings
-from zerokie_action.inputs.validation import check, wrong_names
+from zerokie_action.inputs.validation import require_valid, wrong_names
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
@@ -85,7 +85,7 @@ def load(env: Mapping[str, str]) -> Settings:
     """
     environment = inputs.Environment(env)
     found, problems = inputs.load(environment)
-    check(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
+    require_valid(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
     return found
 
 

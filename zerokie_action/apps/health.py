@@ -14,9 +14,9 @@ from zerokie_action.apps.job import Job
 from zerokie_action.errors import HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.answers import NOT_FOUND, words
 from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND, words
 from zerokie_action.report.record import Seen
 from zerokie_action.text.numbers import human_seconds
 

@@ -83,9 +83,9 @@ class Job:
                 yield held
         finally:
             self.record.lock_wait_seconds += turn.waited
-            if answer := lock.released.answer:  # a failed deploy is finalized as well
-                self.record.deploy_id = answer.deploy_id
-                self.record.cache_purged = answer.cache_purged
+            if response := lock.released.response:  # a failed deploy is finalized as well
+                self.record.deploy_id = response.deploy_id
+                self.record.cache_purged = response.cache_purged
             if problem := lock.released.problem:  # it is in the log already
                 self.record.warnings.append(problem)
                 self.record.lock_problem = f"the deploy lock may still be held until {expiry()}"

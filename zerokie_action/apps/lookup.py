@@ -11,9 +11,9 @@ from zerokie_action import DOCS, limits
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
-from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.record import Change
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
         if error.status != NOT_FOUND:
             raise
         raise RequestRejected(
-            f"The platform says that the name is taken, but shows no such app ({conflict.answer})",
+            f"The platform says that the name is taken, but shows no such app ({conflict.response})",
             status=conflict.status,
             hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
         ) from conflict
@@ -167,7 +167,7 @@ def registry_auth(job: Job) -> dict[str, str] | None:
     """Return the credentials for a private registry as the API takes them, or None without credentials."""
     settings = job.settings
     password = settings.registry_password.get_secret_value()
-    if not password:  # `validation.check` requires username and password together
+    if not password:  # `require_valid` requires username and password together
         return None
     auth = {"username": settings.registry_username or "", "password": password}
     return auth | ({"server_address": settings.registry_server} if settings.registry_server else {})

@@ -1,4 +1,4 @@
-"""Adapters for CI systems: log, groups, masks, annotations, outputs and state; and comments on requests."""
+"""Adapters for CI systems, and facts about the commit and the repository."""
 
 from collections.abc import Mapping
 from typing import TextIO
@@ -14,9 +14,9 @@ __all__ = ["CI", "Commits", "Level", "Log", "PullRequest", "Source", "detect", "
 
 
 def detect(env: Mapping[str, str], stream: TextIO | Terminal, level: Level = "info") -> CI:
-    """The adapter for the CI system that set `env`; the plain adapter for an unknown system.
+    """Return the adapter for the CI system that set `env`, or `CI` for an unknown system.
 
-    GitHub's "debug logging" overrides the level.
+    GitHub's "debug logging" replaces the level.
     """
     level = "debug" if env.get("RUNNER_DEBUG") == "1" else level
     if env.get("GITHUB_ACTIONS") == "true":

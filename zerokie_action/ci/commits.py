@@ -1,7 +1,7 @@
-"""Which commit a deploy publishes, and how it compares with the last complete deploy.
+"""The commit of a deploy, and its comparison with the last complete deploy.
 
 A manifest stores the commit and the run of a deploy, so that the next run can link to both. The manifest is
-public and may be damaged, so every fact is validated before it becomes part of a link.
+public and may be damaged, so each value is validated before it becomes part of a link.
 """
 
 import re
@@ -11,15 +11,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RUN = re.compile(r"(?:actions/runs|-/jobs)/[0-9]{1,19}")
 _SEQUENCE = re.compile(r"[0-9]{1,19}")
 _SHORT = 7
-"""Digits of a commit in the log, the summary and the comment."""
+"""Number of digits of a commit in the log, the summary and the comment."""
 
 
 class Source(NamedTuple):
-    """Where the files of a deploy come from, as far as it is known.
+    """The commit and the run that a deploy's files come from. Unknown values are empty or None.
 
     Attributes:
-        commit: the full SHA in lower case, or empty.
-        run: the address of the run below its repository's page, such as `actions/runs/123`, or empty.
+        commit: the full SHA in lower case.
+        run: the run's address below the repository's page, such as `actions/runs/123`.
         sequence: a number that grows with each new run of the repository. A re-run keeps its number.
     """
 
@@ -32,23 +32,23 @@ class Project(NamedTuple):
     """The pages of a repository on GitHub or GitLab.
 
     Attributes:
-        page: the URL of the repository, or empty if it is unknown.
-        prefix: the part of an address between the repository and its commits.
+        page: the URL of the repository. Empty if it is unknown.
+        prefix: the path between `page` and `commit/` or `compare/`.
     """
 
     page: str = ""
     prefix: str = ""
 
     def run_url(self, run: str) -> str:
-        """Return the URL of a run, or an empty text if it is unknown."""
+        """Return the URL of a run. Empty if it is unknown."""
         return f"{self.page}/{run}" if self.page and run else ""
 
     def commit_url(self, commit: str) -> str:
-        """Return the URL of a commit, or an empty text if it is unknown."""
+        """Return the URL of a commit. Empty if it is unknown."""
         return f"{self.page}/{self.prefix}commit/{commit}" if self.page and commit else ""
 
     def compare_url(self, older: str, newer: str) -> str:
-        """Return the URL of the commits that `newer` has and `older` lacks."""
+        """Return the URL of a page with the commits in `newer` that aren't in `older`."""
         return f"{self.page}/{self.prefix}compare/{older}...{newer}"
 
 
@@ -57,8 +57,8 @@ class Line(NamedTuple):
 
     Attributes:
         text: the words before the commits.
-        commits: the short SHAs, which are the text of the link, or empty.
-        url: the link's target, or empty.
+        commits: the short SHAs, as the text of the link. May be empty.
+        url: the target of the link. May be empty.
     """
 
     text: str
@@ -67,16 +67,16 @@ class Line(NamedTuple):
 
 
 class Commits(NamedTuple):
-    """The commit of a run next to the commit of the last complete deploy. Unknown values are empty.
+    """The commits of a run and of the last complete deploy. Unknown values are empty.
 
     Attributes:
         commit: the commit of this run.
-        commit_url: the page of this commit.
+        commit_url: the URL of this commit's page.
         previous: the commit of the last complete deploy.
-        previous_url: the page of the run that deployed it.
-        title: how the two commits compare, in words.
+        previous_url: the URL of the run that deployed it.
+        title: the result of the comparison, in words.
         range: the two short SHAs with three dots between them.
-        compare_url: the page that compares the commits.
+        compare_url: the URL of the page with the comparison.
         is_older: whether this run is older than the run of the last complete deploy.
         is_deployed: whether this run's commit replaced the previous one.
     """
@@ -92,7 +92,7 @@ class Commits(NamedTuple):
     is_deployed: bool = False
 
     def lines(self) -> list[Line]:
-        """Return what people read about the commits. A run that deployed nothing compares nothing."""
+        """Return the lines about the commits. Only a run that deployed its commit shows the comparison."""
         commit, previous = self.commit[:_SHORT], self.previous[:_SHORT]
         if not self.is_deployed:
             lines = [
@@ -113,8 +113,8 @@ def compare(source: Source, previous: Source, project: Project) -> Commits:
     """Compare the commit of a run with the commit of the last complete deploy.
 
     Args:
-        source: the facts of this run.
-        previous: the facts of the last complete deploy of the same repository, or no facts.
+        source: the source of this run.
+        previous: the source of the last complete deploy from the same repository. Empty without one.
         project: the pages of the repository.
     """
     new, old = source.commit, previous.commit
@@ -129,23 +129,23 @@ def compare(source: Source, previous: Source, project: Project) -> Commits:
     if order > 0:
         url = project.compare_url(old, new)
         return commits._replace(title="Commits in this deploy", range=_range(old, new), compare_url=url)
-    # GitHub shows nothing for a comparison with an older commit, so this one is reversed.
+    # GitHub shows no commits for a comparison with an older commit, so the order is reversed.
     url, reverse = project.compare_url(new, old), _range(new, old)
     return commits._replace(title="Commits rolled back", range=reverse, compare_url=url, is_older=True)
 
 
 def valid_commit(value: object) -> str:
-    """Return a full SHA, or an empty text for anything else."""
+    """Return the value if it is a full SHA, otherwise an empty text."""
     return value if isinstance(value, str) and _COMMIT.fullmatch(value) else ""
 
 
 def valid_run(value: object) -> str:
-    """Return the address of a run, or an empty text for anything else."""
+    """Return the value if it is the address of a run, otherwise an empty text."""
     return value if isinstance(value, str) and _RUN.fullmatch(value) else ""
 
 
 def valid_sequence(value: object) -> int | None:
-    """Return the number of a run, or None for anything else. A text may have it in digits."""
+    """Return the number of a run from an integer or its digits, otherwise None."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The plain adapter: for terminals, containers, and CI systems without variables that we know."""
+"""The adapter for terminals, containers and unknown CI systems."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,20 +12,20 @@ from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
 
 class PullRequest(NamedTuple):
-    """A pull or merge request, and the code host's API for it.
+    """A pull or merge request, and its URLs in the code host's API.
 
     Attributes:
-        name: the name for people: `pull request #12`.
+        name: the name for messages, such as `pull request #12`.
         number: the number, which the code host's responses repeat.
-        url: the URL of the request: GET says whether it is open.
-        comments: the URL of all comments: GET lists the comments, POST adds a comment.
+        url: the URL to look up the pull request.
+        comments: the URL to list comments and to add one.
         comment: the URL of a comment, without the ID at its end.
         edit: the HTTP method that replaces a comment's text.
-        token_input: the input that has the API token.
-        permission: the permission that the token needs to comment, for messages.
-        reading: the permission that the token needs to read the request, for messages.
-        deployments: the URL of all deployments of the repository; empty on a code host without them.
-        commit: the commit of the event that started the run; empty if the event has none.
+        token_input: the input for the API token.
+        permission: the token's permission to comment, as a clause for messages.
+        reading: the token's permission to read the pull request, as a clause for messages.
+        deployments: the URL of the repository's deployments. Empty on a code host without deployments.
+        commit: the commit of the event that started the run. Empty if the event lacks one.
     """
 
     name: str
@@ -47,48 +47,45 @@ class PullRequest(NamedTuple):
 
 
 class CI:
-    """The environment of a run. Subclasses know the variables of their system; this class knows none.
-
-    Args:
-        env: the environment, for example `os.environ`.
-        log: the log of the run.
+    """The CI system of a run. Subclasses read the variables of GitHub and GitLab.
 
     Attributes:
-        env: the same environment.
-        links: the URLs of the pages of commit and log, by their label, as far as they are known.
+        env: the environment, for example `os.environ`.
+        log: the log of the run.
+        links: the URLs of the pages of commit and log, by label. Unknown pages are missing.
         source: the commit and the run, for the manifest.
-        project: the pages of the repository, if the system's variables have its URL.
+        project: the pages of the repository, if the system's variables contain its URL.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
+        self.env = env
         self.log = log
         self.links: dict[str, str] = {}
         self.source = Source()
         self.project = Project()
-        self.env = env
 
     @cached_property
     def repository(self) -> str:
-        """The host and full name of this run's repository, such as `github.com/acme/site`.
+        """The host and full name of the repository, such as `github.com/acme/site`. Empty if unknown.
 
-        From the system's variables, or else from the checkout; empty if it is not known.
+        They come from the system's variables, or else from the checkout.
         """
         return repository_at(self.project.page) or repository_of_checkout()
 
     def write_outputs(self, outputs: Mapping[str, str]) -> None:
-        """Pass outputs to later steps, if the system can."""
+        """Pass outputs to later steps. Only GitHub can."""
 
     def write_summary(self, text: str) -> None:
-        """Show a Markdown document on the run's page, if the system can."""
+        """Show a Markdown document on the run's page. Only GitHub can."""
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Keep `state` for the cleanup step, even if this process is killed. Only GitHub can."""
+        """Keep the state for the lock cleanup, even if this process is killed. Only GitHub can."""
 
     @property
     def state_file(self) -> Path | None:
-        """The default of `state-file`: on GitLab a file in the project directory, elsewhere none."""
+        """The default of `state-file`. Only GitLab has one."""
         return None
 
     def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 for subclasses
-        """The pull or merge request with this number, or else the run's own; None if there is none."""
+        """Return the pull request with this number, or else the run's own. None without either."""
         return None

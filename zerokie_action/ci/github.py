@@ -1,4 +1,4 @@
-"""GitHub Actions, and systems that run its actions: act, Gitea, Forgejo."""
+"""The adapter for GitHub Actions, and for act, Gitea and Forgejo, which run GitHub's actions."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from zerokie_action.ci.log import Level, Log
 
 
 class GitHubLog(Log):
-    """Workflow commands in the log."""
+    """A log with workflow commands."""
 
     folds = True
 
@@ -27,10 +27,7 @@ class GitHubLog(Log):
 
 
 class GitHub(CI):
-    """The files and variables of a step.
-
-    If a file is missing or can't be written, a warning is logged, and the run goes on.
-    """
+    """A step on GitHub. A file of the runner that can't be written causes only a warning."""
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)
@@ -58,15 +55,18 @@ class GitHub(CI):
         self._append("GITHUB_OUTPUT", _entries(outputs))
 
     def write_summary(self, text: str) -> None:
-        """Append to the step's summary, which may have 1 MiB."""
+        """Append to the step's summary, which GitHub limits to 1 MiB."""
         self._append("GITHUB_STEP_SUMMARY", text)
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Append to `GITHUB_STATE`. The post step gets each value as `STATE_key`, even after a SIGKILL."""
+        """Append to `GITHUB_STATE`. The post step gets each value as `STATE_key`, even after a kill."""
         self._append("GITHUB_STATE", _entries(state))
 
     def pull_request(self, number: int | None) -> PullRequest | None:
-        """The pull request, on GitHub, GitHub Enterprise, Gitea or Forgejo: their APIs are the same."""
+        """Return the pull request with this number, or else the event's.
+
+        The APIs of GitHub, GitHub Enterprise, Gitea and Forgejo are the same.
+        """
         found = number or self._number
         if not found:
             return None
@@ -92,17 +92,17 @@ class GitHub(CI):
                 file.write(text.encode(errors="backslashreplace"))
         except (KeyError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not set"
-            self.log.warning(f"{variable} can't be written ({reason}); this step continues without it")
+            self.log.warning(f"Can't write {variable} ({reason}), so this step continues without it")
 
 
 def saved_state(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the state that the main step saved, in a post step; empty elsewhere."""
+    """Return the state that the main step saved. Empty outside of a post step."""
     prefix = "STATE_"
     return {name.removeprefix(prefix): text for name, text in env.items() if name.startswith(prefix)}
 
 
 def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
-    """The commit and the pull request's number in the event that started the run, as far as it has them."""
+    """Return the commit and the pull request's number in the run's event. Unknown ones are empty or 0."""
     try:
         event = json.loads(Path(env.get("GITHUB_EVENT_PATH", "")).read_bytes())
         pull_request, run = event.get("pull_request") or {}, event.get("workflow_run") or {}
@@ -113,7 +113,7 @@ def _read_event(env: Mapping[str, str]) -> tuple[str, int]:
 
 
 def _own_commit(env: Mapping[str, str]) -> str:
-    """Return `GITHUB_SHA`, or an empty text if only the event names the right commit.
+    """Return `GITHUB_SHA`. Empty if only the event contains the right commit.
 
     For a pull request, `GITHUB_SHA` is a temporary merge commit. For `workflow_run`, it belongs to the
     default branch.
@@ -124,7 +124,7 @@ def _own_commit(env: Mapping[str, str]) -> str:
 
 
 def _entries(values: Mapping[str, str]) -> str:
-    """The entries of a file command. No value can have a line with the random delimiter."""
+    """Return the entries of a file command. The random delimiter can't be a line of a value."""
     delimiter = f"zerokie_{os.urandom(16).hex()}"  # like `secrets`, which would import OpenSSL
     return "".join(f"{key}<<{delimiter}\n{value}\n{delimiter}\n" for key, value in values.items())
 

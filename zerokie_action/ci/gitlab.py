@@ -1,4 +1,4 @@
-"""GitLab: the log and the variables of a job."""
+"""The adapter for GitLab CI."""
 
 import os
 import time
@@ -14,10 +14,10 @@ _ERASE = "\x1b[0K"
 
 
 class GitLabLog(Log):
-    """Collapsible sections and coloured problems. GitLab can't mask secrets at run time."""
+    """A log with collapsible sections and colored problems. GitLab can't mask secrets at run time."""
 
     folds = True
-    _colours: ClassVar[dict[Level, tuple[str, str]]] = {
+    _colors: ClassVar[dict[Level, tuple[str, str]]] = {
         "warning": ("\x1b[0;33m", "\x1b[0;m"),
         "error": ("\x1b[31;1m", "\x1b[0;m"),
     }
@@ -33,7 +33,7 @@ class GitLabLog(Log):
 
 
 class GitLab(CI):
-    """The variables of a job."""
+    """A job on GitLab."""
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
         super().__init__(env, log)
@@ -49,13 +49,13 @@ class GitLab(CI):
 
     @property
     def state_file(self) -> Path | None:
-        """A file in the project directory, which jobs may share. So the name contains the job's ID."""
+        """A file in the project directory, named after the job, because jobs may share the directory."""
         if project := self.env.get("CI_PROJECT_DIR"):
             return Path(project) / f".zerokie-state-{self.env.get('CI_JOB_ID', 'job')}.json"
         return None
 
     def pull_request(self, number: int | None) -> PullRequest | None:
-        """The merge request with this number, or else the merge request of the pipeline."""
+        """Return the merge request with this number, or else the pipeline's."""
         given = self.env.get("CI_MERGE_REQUEST_IID", "")
         iid = number or (int(given) if given.isdecimal() else 0)
         if not iid:
@@ -72,6 +72,6 @@ class GitLab(CI):
             comment=f"{url}/notes/",
             edit="PUT",
             token_input="gitlab-token",  # noqa: S106 its name
-            permission="`gitlab-token` needs the scope `api`; the job's own token may not comment",
+            permission="`gitlab-token` needs the scope `api`, because the job's own token can't comment",
             reading="`gitlab-token` needs the scope `read_api`",
         )

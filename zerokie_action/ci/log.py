@@ -29,7 +29,7 @@ class Log:
     """
 
     folds = False
-    _colours: ClassVar[dict[Level, tuple[str, str]]] = {}
+    _colors: ClassVar[dict[Level, tuple[str, str]]] = {}
 
     def __init__(self, stream: TextIO | Terminal, level: Level = "info") -> None:
         self.bar: Terminal | None = None
@@ -47,7 +47,7 @@ class Log:
             self._print(*map(self._safe, lines))
 
     def info(self, *lines: str) -> None:
-        """Log a step of the run."""
+        """Log the progress of the run."""
         if self.shows("info"):
             self._print(*map(self._safe, lines))
 
@@ -57,7 +57,7 @@ class Log:
             self._problem("warning", [self._safe(text)])
 
     def error(self, *lines: str) -> None:
-        """Log the problem that ends the run. Its reason and its hint are further lines."""
+        """Log the error that ends the run, with further lines for its hint."""
         self._problem("error", [*map(self._safe, lines)])
 
     def group(self, title: str, lines: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ class Log:
     def _problem(self, level: Level, lines: list[str]) -> None:
         """Write a warning or an error."""
         first, *rest = lines
-        before, after = self._colours.get(level, ("", ""))
+        before, after = self._colors.get(level, ("", ""))
         said = (f"{level.capitalize()}: {first}", *(f"  {line}" for line in rest))
         self._print(*(f"{before}{line}{after}" for line in said))
 

@@ -1,8 +1,8 @@
-"""The repository of a run, from the CI system's variables, or else from the checkout.
+"""The repository of a run, from its page's URL or from the checkout.
 
-Both give a URL. All URLs of a repository (its page, HTTPS, SSH) give the same host and name. The container
-image has no git, so this module reads git's configuration for the remote `origin`, in the form in which git
-writes it. The URL may contain a token and is never logged.
+All URLs of a repository (its page, HTTPS, SSH) give the same host and name. The container image lacks git, so
+this module reads the remote `origin` from the configuration that git wrote. The remote's URL may contain a
+token, so it is never logged.
 """
 
 import configparser
@@ -16,15 +16,16 @@ _URL = re.compile(
         (?P<path>[^:?\#@\\]+)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""A URL, or SSH's short form `user@host:path`. The path has no `@`: an `@` could belong to a password."""
+"""A URL, or SSH's short form `user@host:path`. The path can't contain an `@`, because that may
+belong to a password."""
 _HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
-"""Hosts that GitHub and GitLab document for SSH on port 443, and the hosts of the same repositories."""
+"""Hosts for SSH on port 443, and the usual hosts of the same repositories."""
 _PUBLIC_HOST = re.compile(r"[^/]+\.[^\W\d_]+/")
 _LARGEST_FILE = 2**20
 
 
 def repository_at(url: str) -> str:
-    """Host and full name of the repository with this URL, in lower case; empty for any other text."""
+    """Return the host and full name of the repository with this URL, in lower case. Otherwise empty."""
     match = _URL.fullmatch(url)
     if match is None:
         return ""
@@ -36,20 +37,20 @@ def repository_at(url: str) -> str:
 
 
 def repository_of_checkout() -> str:
-    """The repository of the remote `origin` in the checkout around the working directory; empty if unknown.
+    """Return the repository of `origin` in the checkout around the working directory. Empty if unknown.
 
-    A host without a dot or without letters at its end may be an alias from an `ssh_config`; the repository
-    then counts as unknown. So does that of a worktree or a submodule, whose `.git` is a file.
+    It is unknown in a worktree or a submodule, because their `.git` is a file. It is also unknown if the host
+    lacks a dot or doesn't end in letters, because the host may be an alias from an `ssh_config`.
     """
     try:
         name = repository_at(_origin())
-    except (OSError, ValueError, configparser.Error):  # unreadable, or not as git writes it
+    except (OSError, ValueError, configparser.Error):  # unreadable, or not written by git
         return ""
     return name if _PUBLIC_HOST.match(name) else ""
 
 
 def _origin() -> str:
-    """The URL of the remote `origin`; empty if there is none."""
+    """Return the URL of the remote `origin`. Empty without one."""
     here = Path.cwd()
     git = next((path for folder in (here, *here.parents) if (path := folder / ".git").exists()), None)
     if git is None or not (git / "config").is_file():

@@ -91,7 +91,7 @@ class Terminal:
 
 
 def _meter(file: TextIO) -> Any:  # noqa: ANN401 - tqdm has no types
-    """Return a bar that tqdm draws without threads and locks of its own."""
+    """Return a bar that tqdm draws without its own threads and locks."""
     from tqdm.std import tqdm  # type: ignore[import-untyped] # noqa: PLC0415 - CI runs have no bar
 
     tqdm.monitor_interval = 0

@@ -23,7 +23,7 @@ class Group:
 
     Attributes:
         slots: the limiter that each request enters, in order of arrival.
-        answered: the number of requests with a valid response.
+        successes: the number of requests with a valid response.
         reason: why the last attempt failed; empty after a valid response.
         logged_at: the time of the last log line about a failure (event loop).
     """
@@ -37,7 +37,7 @@ class Group:
             log: writes a log line.
         """
         self.slots = anyio.CapacityLimiter(most)
-        self.answered = 0
+        self.successes = 0
         self.reason = ""
         self._name = name
         self._log = log
@@ -48,7 +48,7 @@ class Group:
 
     def succeeded(self) -> None:
         """Note a valid response."""
-        self.answered += 1
+        self.successes += 1
         self.reason = ""
         self._resize(min(self._most, self._target + min(1.0, 4 / self._target)))
 

@@ -92,11 +92,11 @@ class Bytes(NamedTuple):
 
     Attributes:
         data: the bytes.
-        check: runs before each piece. Its error stops the upload.
+        before_each: runs before each piece. Its error stops the upload.
     """
 
     data: bytes
-    check: Callable[[], None] = lambda: None
+    before_each: Callable[[], None] = lambda: None
 
     @property
     def size(self) -> int:
@@ -106,7 +106,7 @@ class Bytes(NamedTuple):
     def chunks(self) -> Iterator[bytes]:
         """Yield small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _PIECE):
-            self.check()
+            self.before_each()
             yield self.data[start : start + _PIECE]
 
 

@@ -71,7 +71,7 @@ class RetryingClient:
             patience: seconds that replace the client's `retry_timeout`. The pauses are then short; see
                 `Budget.is_prompt`.
             guard: see `Guard`.
-            sent: follows what becomes of the request.
+            sent: tracks the outcome of the request.
             is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
@@ -82,14 +82,14 @@ class RetryingClient:
         allowed = Budget(
             self.retry_timeout if patience is None else patience,
             is_prompt=patience is not None,
-            may_be_wrong=not any(each.answered for each in self._groups.values()),
+            may_be_wrong=not any(each.successes for each in self._groups.values()),
         )
-        called_at, answered_before = anyio.current_time(), group.answered
+        called_at, successes_before = anyio.current_time(), group.successes
         while True:
-            queued_at, answered = anyio.current_time(), group.answered
+            queued_at, successes = anyio.current_time(), group.successes
             async with group.slots:
                 began = anyio.current_time()
-                if group.answered > answered:  # other requests succeeded, so this isn't an outage
+                if group.successes > successes:  # other requests succeeded, so this isn't an outage
                     allowed.extend(began - queued_at)
                 result = await self._attempt(request, read, guard, sent)
             if not isinstance(result, Failure):
@@ -104,7 +104,7 @@ class RetryingClient:
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(result, began=began, now=now, jitter=jitter, left=left)
             if pause is None or (result.may_have_arrived and not is_repeatable):
-                purpose, others = RequestOptions.of(request).purpose, group.answered - answered_before
+                purpose, others = RequestOptions.of(request).purpose, group.successes - successes_before
                 raise GaveUp(purpose, result, allowed.attempts, now - called_at, others)
             group.will_retry(result.reason)
             await anyio.sleep(pause)

@@ -25,7 +25,7 @@ from zerokie_action.errors import ConfigurationError
 from zerokie_action.http.connection import Connection
 from zerokie_action.http.failure import NOT_SENT
 from zerokie_action.http.request import RequestOptions
-from zerokie_action.http.url import web_url
+from zerokie_action.http.url import origin, web_url
 from zerokie_action.text.numbers import human_seconds
 
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -49,11 +49,11 @@ class Transport(httpx.AsyncBaseTransport):
 
         A failure has no effect, because the request then opens its own connection.
         """
-        origin = _origin(url)
+        server = origin(url)
         with suppress(httpx.TransportError, ConfigurationError):
-            connection = await self._network.connect(origin)
+            connection = await self._network.connect(server)
             if isinstance(connection, Connection):
-                self._idle[origin].append(connection)
+                self._idle[server].append(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and return the complete response.
@@ -65,21 +65,21 @@ class Transport(httpx.AsyncBaseTransport):
                 and `ProxyError` mean that the request wasn't sent.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        origin = _origin(request.url)
+        server = origin(request.url)
         try:
-            connection = await self._take(origin) or await self._network.connect(origin)
+            connection = await self._take(server) or await self._network.connect(server)
             if not isinstance(connection, Connection):
                 return connection
             try:
                 return await connection.send(request)
             finally:
                 if connection.is_idle:
-                    self._idle[origin].append(connection)
+                    self._idle[server].append(connection)
                 else:
                     await connection.aclose()
         except httpx.TransportError as error:
             await self.aclose()  # the idle connections are probably broken as well
-            if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(origin)):
+            if isinstance(error, NOT_SENT) and (proxy := self._network.proxy_for(server)):
                 raise httpx.ProxyError(f"through {proxy.name}") from error
             raise
 
@@ -89,8 +89,8 @@ class Transport(httpx.AsyncBaseTransport):
             while idle:
                 await idle.pop().aclose()
 
-    async def _take(self, origin: str) -> Connection | None:
-        idle = self._idle[origin]
+    async def _take(self, server: str) -> Connection | None:
+        idle = self._idle[server]
         while idle:
             connection = idle.pop()  # the most recently used is the least likely to be closed
             if connection.is_fresh():
@@ -122,15 +122,15 @@ class Network:
         """Use these environment variables."""
         self._env = env
 
-    def proxy_for(self, origin: str) -> Proxy | None:
-        """Return the proxy for an origin such as `https://host:port`; None for a direct connection.
+    def proxy_for(self, server: str) -> Proxy | None:
+        """Return the proxy for a server such as `https://host:port`; None for a direct connection.
 
         urllib's rules apply to `NO_PROXY`.
 
         Raises:
             ConfigurationError: when the proxy isn't an HTTP proxy, or its URL is invalid.
         """
-        scheme, _, host = origin.partition("://")
+        scheme, _, host = server.partition("://")
         variable = next((name for name in _PROXIES if name in self._env), "")
         url = self._env.get(variable)
         exceptions = {"no": self._env.get("no_proxy", self._env.get("NO_PROXY", ""))}
@@ -143,10 +143,10 @@ class Network:
                 hint="Write it as http://host:port or http://user:password@host:port, "
                 "or list the host in NO_PROXY.",
             )
-        return Proxy(f"the proxy {_origin(proxy)} ({variable})", proxy)
+        return Proxy(f"the proxy {origin(proxy)} ({variable})", proxy)
 
-    async def connect(self, origin: str) -> Connection | httpx.Response:
-        """Return a new connection to an origin. `limits.CONNECT` limits each step of connecting.
+    async def connect(self, server: str) -> Connection | httpx.Response:
+        """Return a new connection to a server. `limits.CONNECT` limits each step of connecting.
 
         If the proxy requires credentials, return its response with the proxy's name as the text.
 
@@ -155,7 +155,7 @@ class Network:
             httpx.ConnectTimeout: when a step takes too long.
             ConfigurationError: when the proxy or the certificate authorities can't be used.
         """
-        proxy, url = self.proxy_for(origin), httpx.URL(origin)
+        proxy, url = self.proxy_for(server), httpx.URL(server)
         hop = proxy.url if proxy else url
         with _step():
             stream: ByteStream = await anyio.connect_tcp(_host(hop), hop.port or _PORTS[hop.scheme])
@@ -225,11 +225,6 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
     if not response.is_success:
         raise httpx.ConnectError(f"{response.status_code} {response.reason_phrase}")
     return None
-
-
-def _origin(url: httpx.URL) -> str:
-    """Return an origin such as `https://host:port`, without the scheme's default port."""
-    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _host(url: httpx.URL) -> str:

@@ -30,6 +30,11 @@ def web_url(text: str) -> URL | None:
     return url if is_web and _HOST.fullmatch(url.raw_host) else None
 
 
+def origin(url: URL) -> str:
+    """Return an origin such as `https://host:port`, in lower case and without the scheme's default port."""
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
 def host_and_path(text: str) -> str:
     """Return a web URL's host and path, or another text's path, without percent-encoding."""
     url = web_url(text)

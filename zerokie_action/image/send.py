@@ -12,8 +12,8 @@ from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Outcome, Sent
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.watch import wait_until_shown
-from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.models import App
+from zerokie_action.platform.responses import is_conflict
 from zerokie_action.report.record import Change
 
 _HINT_LOST = (

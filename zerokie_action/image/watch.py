@@ -70,7 +70,7 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
 
 
 async def require_same_version(job: Job, rollout: Rollout) -> None:
-    """Poll the app after the health check, because another version may have answered that.
+    """Poll the app after the health check, because another version may have passed that.
 
     The app was running and healthy, so only a lasting failure or another image matters. An outage or another
     status proves nothing.

@@ -59,8 +59,7 @@ def parse_delete_stale(text: str) -> bool | float:
     seconds = parse_duration(text) if match and not match[5] else 0.0
     if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
         raise ValueError(
-            f"{text!r} isn't valid. Write true, false, or a duration with a unit, such as 7d, between 1m and "
-            "3650d"
+            f"{text!r} isn't valid. Write 7d or another duration with a unit (1m to 3650d), true or false"
         )
     return seconds
 
@@ -82,7 +81,7 @@ def parse_lines(text: str) -> tuple[str, ...]:
 
 
 def check_domain(text: str) -> str:
-    """Return a custom domain in lower case. It needs three labels: the platform refuses apex domains."""
+    """Return a custom domain in lower case. The platform rejects domains with fewer than three labels."""
     domain = text.lower().removesuffix(".")
     if not (_DOMAIN.fullmatch(domain) and domain.isprintable()):
         raise ValueError(
@@ -148,13 +147,13 @@ def is_image(text: str) -> bool:
 
 
 def check_commit(text: str) -> str:
-    """Check the full SHA of a commit, and return it in lower case."""
+    """Return the full SHA of a commit in lower case."""
     _refuse_unexpanded(text)
     commit = valid_commit(text.lower())
     if not commit:
         raise ValueError(
-            f"{text!r} is not the full SHA of a commit; write its 40 or 64 hex digits, as "
-            "`git rev-parse HEAD` prints them"
+            f"{text!r} isn't the full SHA of a commit. Write its 40 or 64 hex digits, as printed by "
+            "`git rev-parse HEAD`"
         )
     return commit
 

@@ -46,8 +46,12 @@ OTHER_NAMES = {
 """Names that are not inputs, each with the end of a sentence that has the fix."""
 
 
-def check(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
-    """Raise `WrongInputs` if there are `problems`, or if the inputs don't fit together."""
+def require_valid(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
+    """Require that there are no problems and that the inputs fit together.
+
+    Raises:
+        WrongInputs: with these problems and those of combined inputs.
+    """
     if all_problems := [*problems, *_problems(settings, environment)]:
         raise WrongInputs(*all_problems, hint=_HINT)
 
@@ -105,7 +109,7 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
     if missing and (given := _given(environment, "registry_server", *_CREDENTIALS)):
         yield f"Missing {' and '.join(missing)}. Set username and password, or remove {given}"
     if environment.variable("env").startswith("PLUGIN_") and has_joined_variables(environment.text("env")):
-        yield f"{label('env')} has a comma before `NAME=`. Write one variable per line"
+        yield f"{label('env')} has a comma before `NAME=`. Write one per line"
 
 
 def _problems_of_app(settings: Settings, environment: Environment) -> Iterator[str]:

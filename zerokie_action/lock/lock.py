@@ -21,9 +21,9 @@ from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
 from zerokie_action.lock.turn import Turn
-from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
+from zerokie_action.platform.responses import is_conflict
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
@@ -181,7 +181,7 @@ class DeployLock:
         """
         session, client = self.session, self.client.retrying(patience)
         with self.shutdown.shielded_scope(allowance):
-            if isinstance(session.state, Pending) and session.asking.may_come_late:
+            if isinstance(session.state, Pending) and session.lock_request.may_come_late:
                 await session.confirm(client)
             if isinstance(session.state, Pending | Ended):
                 return None

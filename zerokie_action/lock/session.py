@@ -14,9 +14,9 @@ from typing import NamedTuple
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Sent
-from zerokie_action.platform.answers import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
+from zerokie_action.platform.responses import CONFLICT, NOT_FOUND, is_conflict
 
 _NOT_HELD = {NOT_FOUND, CONFLICT}
 """The statuses of heartbeat and finalize if the session doesn't hold the lock."""
@@ -57,12 +57,12 @@ class Released(NamedTuple):
     """The result of the lock's release.
 
     Attributes:
-        answer: the response to finalize; None if it was lost or wasn't a JSON object.
+        response: the response to finalize; None if it was lost or wasn't a JSON object.
         lost: why a response to finalize with the deploy ID was lost; empty if none was lost.
         problem: why the lock may still be held after a failed run, and its expiry; empty if it was released.
     """
 
-    answer: Finalized | None = None
+    response: Finalized | None = None
     lost: str = ""
     problem: str = ""
 
@@ -74,20 +74,20 @@ class DeploySession:
     Attributes:
         app: the app's name.
         id: the session ID.
-        asking: the outcome of the lock request; unknown for the session of an earlier run. If the response
-            was lost, the platform may still grant the lock later, even after the release.
+        lock_request: the lock request. Its outcome is unknown for the session of an earlier run. If the
+            response was lost, the platform may still grant the lock later, even after the release.
         state: the state of the lock. After `Lost` or `Ended`, a heartbeat doesn't change the state.
     """
 
     app: str
     id: str
-    asking: Sent = field(default_factory=Sent)
+    lock_request: Sent = field(default_factory=Sent)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
 
     @property
     def may_be_held(self) -> bool:
         """Whether the session may hold the lock now or get it later."""
-        return isinstance(self.state, Held) or self.asking.may_come_late
+        return isinstance(self.state, Held) or self.lock_request.may_come_late
 
     @property
     def may_write(self) -> bool:
@@ -124,11 +124,11 @@ class DeploySession:
         """
         sent_at = _clocks()
         try:
-            await client.acquire_lock(self.app, self.id, sent=self.asking)
+            await client.acquire_lock(self.app, self.id, sent=self.lock_request)
             self._confirmed(sent_at)
         except RequestRejected as error:
             # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
-            if not (is_conflict(error) and self.asking.lost and await self.confirm(client)):
+            if not (is_conflict(error) and self.lock_request.lost and await self.confirm(client)):
                 raise
 
     async def confirm(self, client: Client) -> bool:
@@ -153,11 +153,11 @@ class DeploySession:
             LockLost: when the session doesn't hold the lock anymore.
             PlatformUnavailable: when the lock is still held.
         """
-        answer, sent = None, Sent()
+        response, sent = None, Sent()
         finalizing = self.requiring_lock(client)
         for _ in range(2):
             try:
-                answer = await finalizing.finalize(self.app, self.id, counts, sent=sent)
+                response = await finalizing.finalize(self.app, self.id, counts, sent=sent)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
@@ -165,7 +165,7 @@ class DeploySession:
                     break
                 self._lose(error)
                 raise self._loss() from error
-            if answer and answer.deploy_id:
+            if response and response.deploy_id:
                 break
             # Without an ID, the response may be a gateway's. A heartbeat finds out.
             sent.lost = sent.lost or "the response contains none"
@@ -178,7 +178,7 @@ class DeploySession:
                 hint="Check `api-url`. A gateway or proxy may respond instead of the platform.",
             )
         self.end()
-        return Released(answer, sent.lost)
+        return Released(response, sent.lost)
 
     def _confirmed(self, sent_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):
@@ -186,7 +186,7 @@ class DeploySession:
 
     def _lose(self, refusal: RequestRejected) -> None:
         if isinstance(self.state, Held):
-            self.state = Lost(f"{_NOT_OURS} ({refusal.answer})")
+            self.state = Lost(f"{_NOT_OURS} ({refusal.response})")
 
     def _loss(self) -> LockLost:
         why = self.state.why if isinstance(self.state, Lost) else _UNCONFIRMED

@@ -8,8 +8,8 @@ from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import LockHeld, RequestRejected
 from zerokie_action.lock.saved import CLEANUP_COMMANDS
-from zerokie_action.platform.answers import NOT_FOUND, is_conflict
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")

@@ -31,7 +31,6 @@ from zerokie_action.http.request import (
     Sent,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
-from zerokie_action.platform.answers import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_response
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -45,6 +44,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
+from zerokie_action.platform.responses import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_response
 from zerokie_action.text.numbers import human_bytes
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Client:
         Args:
             name: the app's name.
             kind: `container` or `static`.
-            sent: if an answer was lost, a 409 may mean that this run created the app.
+            sent: if a response was lost, a 409 may mean that this run created the app.
             fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
@@ -139,7 +139,7 @@ class Client:
             return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,), sent=sent)
         except RequestRejected as error:
             if error.status == NOT_FOUND:
-                error.args = (f"App {name!r} doesn't exist ({error.answer})",)
+                error.args = (f"App {name!r} doesn't exist ({error.response})",)
             raise
 
     async def delete_app(self, name: str, *, sent: Sent | None = None) -> None:
@@ -331,7 +331,7 @@ class Client:
             group: see `RequestOptions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_response`.
-            sent: follows what becomes of the request.
+            sent: tracks the outcome of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
@@ -355,7 +355,7 @@ class Client:
         def read(response: Response) -> T | Failure | DeployError:
             result = read_response(request, response, parse, self.redact, final)
             if is_upload and isinstance(result, RequestRejected) and result.status == NOT_FOUND:
-                return Failure(f"the platform responded with {result.answer}", may_have_arrived=False)
+                return Failure(f"the platform responded with {result.response}", may_have_arrived=False)
             return result
 
         try:

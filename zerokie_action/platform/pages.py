@@ -11,7 +11,7 @@ from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.http.url import web_url
+from zerokie_action.http.url import origin, web_url
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;="
@@ -52,7 +52,7 @@ async def read_page(
         PageError: when no response arrives.
         ConfigurationError: when the proxy or the certificate authorities can't be used.
     """
-    headers = {**HEADERS, "Cache-Control": "no-cache", **_login(url)}
+    headers = {**HEADERS, "Cache-Control": "no-cache", **_authorization(url)}
     options = RequestOptions(purpose="Reading a page", silence=silence, max_body=max_body)
     for _ in range(redirects + 1):
         page = _parse(_uncached(url) if is_uncached else url)
@@ -76,25 +76,20 @@ async def connect_ahead(url: str, http: RetryingClient) -> None:
 def shown_url(url: str) -> str:
     """Return the URL without user, password, query and fragment, which may be secrets. Never raise."""
     page = _parse(url)
-    return f"{_origin(page)}{page.raw_path.decode().partition('?')[0]}" if page else "an invalid URL"
+    return f"{origin(page)}{page.raw_path.decode().partition('?')[0]}" if page else "an invalid URL"
 
 
 def _parse(url: str) -> URL | None:
     return web_url(quote(url, safe=_URL_CHARACTERS))
 
 
-def _origin(page: URL) -> str:
-    """Return the scheme, the host in lower case, and the port unless it is the scheme's own."""
-    return f"{page.scheme}://{page.netloc.decode()}"
-
-
-def _login(url: str) -> dict[str, str]:
+def _authorization(url: str) -> dict[str, str]:
     """Return the header for the user and password in the URL. Empty without them."""
     page = _parse(url)
     if page is None or not page.username:
         return {}
-    login = f"{page.username}:{page.password}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+    credentials = f"{page.username}:{page.password}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
 
 def _uncached(url: str) -> str:
@@ -116,8 +111,8 @@ def _target(page: URL, location: str) -> str:
     target = _parse(url)
     if target is None or not location:
         raise RedirectError("its redirect lacks a valid `Location`")
-    if _origin(target) != _origin(page):
+    if origin(target) != origin(page):
         # The other origin would receive the credentials, and its pages prove nothing about the app. The
         # message leaves out the path and query, because they may be secrets.
-        raise RedirectError(f"it redirects to another origin, {_origin(target)}")
+        raise RedirectError(f"it redirects to another origin, {origin(target)}")
     return url

@@ -16,7 +16,7 @@ from zerokie_action.http.failure import Cause, Failure, of_status
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import HEADERS, MEGABYTE, RequestOptions
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.answers import words
+from zerokie_action.platform.responses import words
 
 _OVER = {"closed", "merged"}
 """The states of a pull request that isn't open."""
@@ -70,7 +70,7 @@ class CodeHost(NamedTuple):
         about = self.about
 
         def read(response: Response) -> State | Failure | DeployError:
-            said = f"{about.host} answered {self._quote(response)}"
+            said = f"{about.host} responded with {self._quote(response)}"
             if failed := of_status(response, said):
                 return failed
             if response.status_code in _UNAUTHORIZED or response.is_redirect:
@@ -84,9 +84,9 @@ class CodeHost(NamedTuple):
                 found = json.loads(response.content)
             except (ValueError, RecursionError):
                 return Failure(f"{said}, which isn't JSON", Cause.WRONG_SERVER)
-            answer = found if isinstance(found, dict) else {}
-            is_about_it = about.number in (answer.get("number"), answer.get("iid"))
-            state = answer.get("state")
+            record = found if isinstance(found, dict) else {}
+            is_about_it = about.number in (record.get("number"), record.get("iid"))
+            state = record.get("state")
             if not is_about_it or not isinstance(state, str):
                 return State(is_over=False, said=f"{about.name}: {said}")
             return State(state in _OVER, f"{about.name} is {state}")
@@ -118,7 +118,7 @@ class CodeHost(NamedTuple):
                 return response
             said = self._quote(response)
             refused = RequestRejected(f"{self.purpose} was refused ({said})", status=response.status_code)
-            failed = of_status(response, f"{self.about.host} answered {said}")
+            failed = of_status(response, f"{self.about.host} responded with {said}")
             return failed or refused
 
         request = self._request(method, url, body)

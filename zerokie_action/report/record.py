@@ -168,17 +168,17 @@ class Record:
         return change
 
     def warn(self, text: str) -> None:
-        """Sent a warning to the log and the reports."""
+        """Send a warning to the log and the reports."""
         self.log.warning(text)
         self.warnings.append(text)
 
     def note(self, text: str) -> None:
-        """Sent a line to the log, and a sentence to the reports."""
+        """Send a line to the log, and a sentence to the reports."""
         self.log.info(text)
         self.notes.append(f"{text}.")
 
     def plan(self, text: str) -> None:
-        """Sent a change that a deploy would make to the log and the reports."""
+        """Send a change that a deploy would make to the log and the reports."""
         self.would_change = True
         self.log.info(f"Plan: {text}")
         self.notes.append(f"Dry run: {text}.")

@@ -9,7 +9,7 @@ import re
 from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.platform.answers import BAD_REQUEST, is_conflict
+from zerokie_action.platform.responses import BAD_REQUEST, is_conflict
 
 _UNPROCESSABLE = 422
 _START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
@@ -51,8 +51,8 @@ async def _attach(job: Job, domain: str) -> None:
             job.record.domains.append({"domain": domain, "error": str(error)})
             error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
             raise
-        job.record.note(f"Domain {domain!r} is already attached. The platform said {error.answer}")
-        job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.answer})
+        job.record.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
+        job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.response})
         return
     target, tls = attached.cname_target, attached.tls_status
     dns_record = f"{domain} CNAME {target}" if target else ""
@@ -83,7 +83,7 @@ def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
         )
         (?! (?:{ours}) (?! [\w-] ) ) [^\W_]
     """
-    if re.search(another_app, refusal.answer, re.IGNORECASE | re.VERBOSE):
+    if re.search(another_app, refusal.response, re.IGNORECASE | re.VERBOSE):
         return False
-    may_be_attached = refusal.status in {BAD_REQUEST, _UNPROCESSABLE} and _ALREADY.search(refusal.answer)
+    may_be_attached = refusal.status in {BAD_REQUEST, _UNPROCESSABLE} and _ALREADY.search(refusal.response)
     return is_conflict(refusal) or bool(may_be_attached)

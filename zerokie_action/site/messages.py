@@ -24,7 +24,9 @@ _LINE_EVERY = 10.0
 _FRAME_EVERY = 0.2
 """Seconds between two frames of the bar."""
 _RATE_OVER = 30.0
-"""Seconds that the rate covers. An average since the start would be wrong after an outage."""
+"""Seconds that the rate covers, or fewer after an outage."""
+_OUTAGE = 15.0
+"""Seconds without progress after which the rate starts again."""
 _SHOWN_PLAIN = 20
 """Limit of paths in a plain log."""
 _SHOWN_FOLDED = 50
@@ -57,7 +59,7 @@ class Progress:
         self._under_way: dict[str, tuple[int, Callable[[], int]]] = {}
         self._before = (0, 0)
         self._history = deque([(self._began, 0)])
-        """Times of the last `_RATE_OVER` seconds, and the bytes sent until then."""
+        """The times of the measurements that the rate covers, and the bytes sent until then."""
 
     def begin(self, path: str, size: int, sent: Callable[[], int]) -> None:
         """Note that the upload of a file begins. `sent` returns how many of its bytes were sent."""
@@ -104,6 +106,8 @@ class Progress:
         now, files, sent = anyio.current_time(), self._files, self._sent
         files_before, sent_before = self._before
         if files > files_before or sent > sent_before:
+            if now - self._moved_at >= _OUTAGE:
+                self._history = deque([self._history[-1]])
             self._moved_at = now
         self._before = files, sent
         self._history.append((now, sent))
@@ -243,12 +247,12 @@ def log_unconfirmed(job: Job, count: int) -> None:
 
 def log_finalized(job: Job, lock: DeployLock) -> None:
     """Log the end of a deploy, and warn if the response lacks something."""
-    answer = lock.released.answer or Finalized()
-    deploy_id, is_purged = answer.deploy_id, answer.cache_purged
+    response = lock.released.response or Finalized()
+    deploy_id, is_purged = response.deploy_id, response.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
         job.record.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
-    if is_purged is False or lock.released.answer is None:
+    if is_purged is False or lock.released.response is None:
         job.record.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )

@@ -8,11 +8,11 @@ from zerokie_action.apps.job import Job
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.answers import NOT_FOUND
 from zerokie_action.platform.client import HIDDEN_HINT, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.site.remote import Listed, Remote, make_remote
@@ -51,7 +51,7 @@ async def list_files(job: Job) -> tuple[dict[str, RemoteFile], str]:
     except RequestRejected as error:
         if error.status != NOT_FOUND:
             raise
-        return {}, error.answer
+        return {}, error.response
 
 
 async def require_listed(

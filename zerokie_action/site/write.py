@@ -16,8 +16,8 @@ from zerokie_action.apps.job import Job
 from zerokie_action.errors import RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.platform.answers import is_conflict
 from zerokie_action.platform.client import MANIFESTS
+from zerokie_action.platform.responses import is_conflict
 from zerokie_action.report.record import Change, Files, Uploaded
 from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.ignore import compiled

@@ -18,6 +18,7 @@ from zerokie_action.errors import AuthenticationError, DeployError, RequestRejec
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
 from zerokie_action.http.request import MEGABYTE, RequestOptions
+from zerokie_action.http.url import origin
 from zerokie_action.platform.models import Malformed
 from zerokie_action.text.escapes import shorten
 
@@ -84,8 +85,7 @@ def read_response(
     if status in final or conflicts or (response.is_client_error and error):
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
     # Another server may have responded after the platform carried out the request.
-    origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-    return Failure(f"{origin} {responded}, but not in the API's format", Cause.WRONG_SERVER)
+    return Failure(f"{origin(request.url)} {responded}, but not in the API's format", Cause.WRONG_SERVER)
 
 
 def words(body: bytes, redact: Callable[[str], str]) -> str:
@@ -120,20 +120,20 @@ def _error_text(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def _refusal(request: Request, response: Response, answer: str, *, is_ours: bool) -> DeployError:
+def _refusal(request: Request, response: Response, said: str, *, is_ours: bool) -> DeployError:
     """Return the error for a rejected request.
 
-    `answer` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
+    `said` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
     """
     status = response.status_code
     of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
     hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
-        return AuthenticationError(f"The platform rejected the API key ({answer})", hint=hint)
+        return AuthenticationError(f"The platform rejected the API key ({said})", hint=hint)
     rejected = RequestRejected(
-        f"{RequestOptions.of(request).purpose} was refused ({answer})",
+        f"{RequestOptions.of(request).purpose} was refused ({said})",
         status=status,
-        answer=answer,
+        response=said,
         hint=hint,
     )
     rejected.retry_after = parse_retry_after(response.headers)
