@@ -225,7 +225,7 @@ def test_an_app_that_is_being_deleted_is_not_restarted(world: World) -> None:
     outcome = world.run(app="web", operation="restart")
     assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
     assert outcome.outputs["error"] == "App 'web' is being deleted (status 'Terminating')"
-    assert "Run the job again" not in outcome.log
+    assert outcome.outputs["hint"] == "The app can't be restarted."
 
 
 @pytest.mark.parametrize("status", NO_DELETIONS)

@@ -151,7 +151,7 @@ def require_not_deleted(job: Job, app: App) -> None:
         raise RequestRejected(
             f"App {job.app!r} is being deleted (status {shown_status(job, app)})",
             status=HTTPStatus.GONE,  # after a 409, the run would wait for another deploy
-            hint="" if is_restart else "Run the job again after the app is gone.",
+            hint="The app can't be restarted." if is_restart else "Run the job again after the app is gone.",
         )
 
 
