@@ -45,7 +45,7 @@ def remote(
     number: int = 1,
     **more: Any,
 ) -> Remote:
-    """Return the site that a file list and the newest manifest describe. Without `entries`, there is no manifest.
+    """Return the site for a file list and its newest manifest. Without `entries`, there is no manifest.
 
     Args:
         listed: the file list.

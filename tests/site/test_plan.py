@@ -8,8 +8,8 @@ from tests.site.remotes import (
     SHOP,
     UNKNOWN,
     entry,
-    folder,
     file_list,
+    folder,
     patterns,
     plan,
     remote,
@@ -82,7 +82,7 @@ def test_assets_are_deleted_after_a_delay(delete_stale, stale, deleted, pending)
 
 @pytest.mark.parametrize(("old", "new"), [("a", "a/b.css"), ("a/b.css", "a")])
 def test_a_file_that_becomes_a_directory_or_was_one_is_deleted_immediately(old, new):
-    """A server may confuse the two. If a file becomes a directory, its deletion may also delete the new files."""
+    """A server may confuse the two. The deletion of such a file may also delete the files of the directory."""
     before = remote(file_list({old: b"x"}), {old: None})
     made = plan({new: b"x"}, before, delete_stale=60.0)
     assert (made.delete, made.pending) == ((old,), ())
@@ -143,7 +143,7 @@ DELAY = {"delete_stale": 60.0}
 def test_a_deploy_changes_the_app_if_files_or_the_manifest_change(
     files, manifest, repository, options, is_needed
 ):
-    """Otherwise, the deploy only stores a manifest if the commit changed."""
+    """In the manifest, the owner, the number of files and the stale files matter."""
     made = plan(files, remote(file_list(SITE), ENTRIES, **manifest), **options)
     assert needs_update(made, repository) is is_needed
 

@@ -219,7 +219,7 @@ def test_kept_files_are_not_part_of_the_site() -> None:
 
 
 def test_pending_deletions_are_not_part_of_the_site() -> None:
-    """Stale pages are, because they are deleted immediately. The message mentions the delay of other files."""
+    """Stale pages are, because they are deleted immediately. The message mentions the delay of others."""
     pending = dict.fromkeys(ASSETS, 900)
     before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=pending)
     week = {"delete_stale": 7 * 86_400.0}

@@ -222,7 +222,7 @@ def test_a_manifests_name_has_a_digest_of_the_managed_files(keep, listed, digest
     ids=["the time in milliseconds", "the newest number plus one, if the clock is behind"],
 )
 def test_a_manifests_number_is_at_least_the_time_and_above_the_newest(number, now, expected):
-    """A late file list may lack the newest manifest, but the time is above that manifest's number."""
+    """The newest manifest may be missing from a late file list, but its number is at most the time."""
     name, _ = following(manifest={"number": number}, now=now)
     assert name.number == expected
 
