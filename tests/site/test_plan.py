@@ -82,7 +82,7 @@ def test_assets_are_deleted_after_a_delay(delete_stale, stale, deleted, pending)
 
 @pytest.mark.parametrize(("old", "new"), [("a", "a/b.css"), ("a/b.css", "a")])
 def test_a_file_that_becomes_a_directory_or_was_one_is_deleted_immediately(old, new):
-    """A server may confuse the two. The deletion of such a file may also delete the files of the directory."""
+    """A server may confuse the two. Deleting such a file may also delete the files of the directory."""
     before = remote(file_list({old: b"x"}), {old: None})
     made = plan({new: b"x"}, before, delete_stale=60.0)
     assert (made.delete, made.pending) == ((old,), ())
