@@ -520,7 +520,7 @@ class History:
             unmanaged = {path for path in unmanaged if not options.keeps(path)}
         # If a gateway responded instead of the platform, the managed files may be unknown.
         is_unknown = self.storage.lost_manifest or self.storage.lost_delete
-        if self.begun and not is_unknown and "be read" not in why and not unmanaged:
+        if self.begun and not is_unknown and "Can't read the manifest" not in why and not unmanaged:
             return "" if self.world.is_late or self.world.lands else f"managed: stopped, {why}"
         if self.begun and self.world.unreadable == 1 and not self.world.kills:
             return f"managed: stopped, {why}"
