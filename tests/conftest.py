@@ -17,16 +17,16 @@ from tests.support.timewarp import TimeWarpLoop, count_threads
 from tests.support.world import World, world
 from zerokie_action.signals import WATCHED
 
-# That a machine is busy is no failure.
+# A busy machine must not fail a test.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
-    """Start every process of a test with the usual signals, file modes and no proxy.
+    """Prepare the tests' processes with the usual signals and file modes, and without a proxy.
 
-    A signal that is ignored here, as under `nohup`, would be ignored there as well; a handler is not
-    inherited.
+    A process inherits ignored signals, for example under `nohup`, but not handlers. Each ignored signal gets
+    a handler.
     """
     os.umask(0o022)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -39,7 +39,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _jitter() -> None:
-    """The jitter of delays is the same in every run: what fails once fails always."""
+    """Seed the jitter of delays, so that a failure can be reproduced."""
     random.seed(1)
 
 
@@ -51,7 +51,7 @@ def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: None) -> I
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Give pytest its own signal handlers back."""
+    """Restore pytest's signal handlers after the test."""
     before = {number: signal.getsignal(number) for number in WATCHED}
     yield
     signal.set_wakeup_fd(-1)
@@ -61,7 +61,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.fixture
 def anyio_backend(monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
-    """An event loop with virtual time: nothing waits, and nothing hangs."""
+    """An event loop with virtual time, so that tests neither sleep nor hang."""
     count_threads(monkeypatch)
     return "asyncio", {"loop_factory": TimeWarpLoop}
 
@@ -74,7 +74,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its certificate, as `SSL_CERT_FILE` names it."""
+    """The path of the CA's certificate, for `SSL_CERT_FILE`."""
     file = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
     return file

@@ -157,7 +157,7 @@ def test_the_lock_cleanup_releases_the_locks_of_several_runs(world: World) -> No
 
 
 def test_the_post_step_on_github_does_not_mention_state_file(world: World) -> None:
-    """GitHub has its own state. Elsewhere, the log says that `state-file` is not set."""
+    """GitHub has its own state. Elsewhere, the log mentions the missing `state-file`."""
     said = "Cleanup: found no deploy lock to release{}\n"
     assert clean_up(world) == said.format(" (`state-file` is not set)")
     world.env["GITHUB_ACTIONS"] = "true"

@@ -1,4 +1,4 @@
-"""The commands as processes: arguments, help, shells in the entrypoint's place, signals at the start."""
+"""The commands as processes: arguments, help, shells instead of the entrypoint, early signals."""
 
 import json
 import os
@@ -20,19 +20,19 @@ from zerokie_action.inputs.settings import INPUTS, spellings
 ROOT = Path(__file__).resolve().parent.parent
 ENTRYPOINT = [sys.executable, str(ROOT / "entrypoint.py")]
 COMMANDS = Path(sys.executable).parent
-"""Where the package's commands are installed."""
+"""The folder of the package's installed commands."""
 VERSION = f"zerokie-action {zerokie_action.__version__}\n"
 
 
 def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with nothing in its environment but the path and these inputs."""
+    """Run a command whose environment has only `PATH` and these inputs."""
     env = {"PATH": os.environ["PATH"]} | {f"ZEROKIE_{name.upper()}": text for name, text in inputs.items()}
     return subprocess.run(
         command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, check=False
     )
 
 
-# --- shells in the entrypoint's place
+# --- shells instead of the entrypoint
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,16 @@ def run(*command: str, stdin: str = "", **inputs: str) -> subprocess.CompletedPr
         (["cat"], "piped\n", 0, "piped\n"),
     ],
 )
-def test_shells_take_the_entrypoints_place(command: list[str], stdin: str, code: int, output: str) -> None:
-    """GitLab and Jenkins start the image with a command line of their own, and pipe their script in."""
+def test_a_shell_as_argument_replaces_the_entrypoint(
+    command: list[str], stdin: str, code: int, output: str
+) -> None:
+    """GitLab and Jenkins start the image with their own command and pipe their script into it."""
     seen = run(*ENTRYPOINT, *command, stdin=stdin)
     assert (seen.returncode, seen.stdout, seen.stderr) == (code, output, "")
 
 
-def test_the_shell_has_the_process_id_and_the_usual_signals() -> None:
-    """It has the process' ID, so that signals reach it and its handlers are the usual ones."""
+def test_the_shell_has_the_same_process_id_and_the_usual_signals() -> None:
+    """A signal to the container reaches the shell and has its default effect."""
     script = "echo $$; kill -TERM $$; echo not here"
     with subprocess.Popen([*ENTRYPOINT, "sh", "-c", script], stdout=subprocess.PIPE, text=True) as process:
         output, _ = process.communicate()
@@ -76,7 +78,7 @@ def test_help_and_version_need_no_input(command: list[str], text: str) -> None:
 
 
 def test_help_shows_all_inputs_and_exit_codes() -> None:
-    """All inputs with their defaults, all exit codes."""
+    """Inputs have their defaults."""
     text = help_text()
     assert all(name in text for name in spellings("api_key"))
     names = re.findall(r"^  ([a-z-]+)(?: .*)?$", text, re.MULTILINE)
@@ -89,8 +91,8 @@ def test_help_shows_all_inputs_and_exit_codes() -> None:
 # --- first contact
 
 
-def test_missing_dependencies_are_one_line() -> None:
-    """A fresh checkout: one line that says what to run, and no traceback."""
+def test_missing_dependencies_cause_an_error_of_one_line() -> None:
+    """In a new checkout, the error has the command to run and no traceback."""
     seen = run(sys.executable, "-S", "entrypoint.py", "--help")
     assert (seen.returncode, seen.stdout) == (2, "")
     assert re.fullmatch(
@@ -100,8 +102,8 @@ def test_missing_dependencies_are_one_line() -> None:
     )
 
 
-def test_an_old_python_is_one_line() -> None:
-    """One line as well, before anything is imported that an old Python can't read."""
+def test_an_old_python_causes_an_error_of_one_line() -> None:
+    """The check precedes imports that an old Python can't parse."""
     program = (
         "import runpy, sys; sys.version_info = (3, 10, 13); sys.version = '3.10.13 (main)';"
         "sys.modules['zerokie_action'] = None; runpy.run_path('entrypoint.py', run_name='__main__')"
@@ -114,8 +116,8 @@ def test_an_old_python_is_one_line() -> None:
 # --- other arguments
 
 
-def test_an_argument_is_exit_2_and_not_shown(tmp_path: Path) -> None:
-    """Exit code 2, on stderr; the result is written; a value, which may be a secret, shows nowhere."""
+def test_an_argument_is_exit_2_and_its_value_is_not_shown(tmp_path: Path) -> None:
+    """The value may be a secret. The error is on stderr and in the result."""
     result = tmp_path / "result.json"
     seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
     assert (seen.returncode, seen.stdout) == (2, "")
@@ -131,7 +133,7 @@ def test_an_argument_is_exit_2_and_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [ENTRYPOINT, [str(COMMANDS / "zerokie-cleanup")]])
 def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command: list[str]) -> None:
-    """It may be somebody else's, and the key is in the environment."""
+    """Another person may control the module, and the environment has the key."""
     for name in ("anyio", "certifi", "httpx", "json", "pathspec", "pydantic", "zerokie_action"):
         (tmp_path / f"{name}.py").write_text("open('imported', 'w')\n")
     env = {"PATH": os.environ["PATH"], "ZEROKIE_API_KEY": "key", "ZEROKIE_STATE_FILE": "state.json"}
@@ -142,19 +144,19 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command:
     assert not (tmp_path / "imported").exists()
 
 
-# --- a log that nobody reads
+# --- an unusable log
 
 
 @pytest.mark.parametrize("log", [">&- 2>&-", "| true; exit ${PIPESTATUS[0]}"])
-def test_the_exit_code_is_not_about_the_log(tmp_path: Path, log: str) -> None:
-    """Closed, full, or a pipe without a reader: the code is the contract's, and the reports are written."""
+def test_an_unusable_log_does_not_change_the_exit_code(tmp_path: Path, log: str) -> None:
+    """The log is closed, or a pipe without a reader. The run still writes its reports."""
     result = tmp_path / "result.json"
     seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", output_file=str(result))
     assert (seen.returncode, seen.stderr) == (2, "")
     assert json.loads(result.read_text("utf-8"))["exit_code"] == 2
 
 
-# --- signals at the start
+# --- early signals
 
 SIGNAL_WHILE_IMPORTING = """
 import os, sys
@@ -169,8 +171,8 @@ from zerokie_action.cli import {command}
 """
 
 
-def test_a_signal_while_importing_is_a_cancelled_run(tmp_path: Path) -> None:
-    """The run ends as cancelled by the first signal, says so everywhere, and has sent nothing."""
+def test_a_signal_during_the_imports_cancels_the_run(tmp_path: Path) -> None:
+    """The first signal decides. Exit code, log and result show it, and the run sends nothing."""
     (tmp_path / "index.html").touch()
     report = tmp_path / "result.json"
     program = SIGNAL_WHILE_IMPORTING.format(module="pydantic", signum=1, second=15, command="deploy")
@@ -191,8 +193,8 @@ def test_a_signal_while_importing_is_a_cancelled_run(tmp_path: Path) -> None:
     )
 
 
-def test_the_cleanup_ends_with_0_whatever_comes() -> None:
-    """A slip in an `after_script`, or a signal while it starts, must not cost a lock."""
+def test_the_lock_cleanup_always_ends_with_0() -> None:
+    """A wrong argument in an `after_script`, or an early signal, must not prevent the release."""
     program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=15, second=2, command="cleanup")
     seen = run(sys.executable, "-c", program, "--app", "site")
     assert (seen.returncode, seen.stderr) == (0, "")
@@ -200,7 +202,7 @@ def test_the_cleanup_ends_with_0_whatever_comes() -> None:
 
 
 def test_signals_that_the_caller_ignores_stay_ignored() -> None:
-    """What ignores the end of the terminal, or the quit key as a background job, goes on."""
+    """`nohup` ignores SIGHUP, and shells ignore SIGQUIT for background jobs."""
     program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=1, second=3, command="deploy")
     command = shlex.join([sys.executable, "-c", program])
     assert run("sh", "-c", f"trap '' HUP QUIT; exec {command}").returncode == 2

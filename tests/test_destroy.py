@@ -20,7 +20,7 @@ def until_a_heartbeat(world: World) -> None:
 
 
 def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
-    """The outputs have neither a deploy ID nor a URL.
+    """The outputs don't have a deploy ID or a URL.
 
     The run acquires the lock before the DELETE. The lock ends with the app, so the run sends no finalize and
     leaves nothing to the lock cleanup.
@@ -113,7 +113,7 @@ def test_another_repositorys_app_is_not_destroyed(world: World) -> None:
 def test_this_repositorys_app_behind_a_login_is_destroyed_unless_it_may_have_unmanaged_files(
     world: World,
 ) -> None:
-    """The manifest can't be read. The digest in its name proves that all listed files are managed."""
+    """The manifest is unreadable. The digest in its name proves that all listed files are managed."""
     world.env = dict(SHOP)
     world.platform.dialect.speak("url=login")
     world.run()
@@ -237,7 +237,7 @@ def test_an_unsafe_path_is_deleted_with_the_app_without_a_warning(world: World) 
 
 
 def test_another_runs_lock_keeps_the_app(world: World) -> None:
-    """The run waits for `lock-timeout`. The app is still there afterwards."""
+    """The app is still there after `lock-timeout`."""
     world.platform.take_lock("site", "somebody")
     outcome = destroy(world, lock_timeout="45s")
     assert outcome.exit_code == 6, outcome.log
@@ -378,7 +378,7 @@ def test_a_lost_lock_ends_the_deletion(world: World) -> None:
 def test_heartbeats_after_the_deletion_do_not_report_a_lost_lock(
     world: World, lost: Fault, dialect: str
 ) -> None:
-    """Heartbeats find neither app nor lock. One GET shows that the app is gone or is being deleted."""
+    """Heartbeats don't find the app or the lock. One GET shows that the app is gone or is being deleted."""
     world.platform.dialect.speak(f"app-deletion={dialect}")
     until_a_heartbeat(world)
     world.platform.faults.add(lost)
@@ -391,13 +391,13 @@ def test_heartbeats_after_the_deletion_do_not_report_a_lost_lock(
 
 
 def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
-    """The new app is someone else's, with a lock of their own. It stays."""
+    """The new app belongs to another owner and has another lock. The run doesn't delete it."""
     world.fault(Kind.STATUS, "DELETE", after=True, status=502)
 
     def create() -> None:
         world.platform.apps.create_static("site")
         world.platform.take_lock("site", "somebody")
-        world.platform.put_file("site", "theirs.html", b"x")
+        world.platform.put_file("site", "other.html", b"x")
 
     world.once("DELETE", "/site$", lambda: world.once("GET", "/v1/apps/site$", create))
     outcome = destroy(world)
@@ -405,7 +405,7 @@ def test_a_lost_deletion_is_not_repeated_on_a_new_app(world: World) -> None:
     assert outcome.outputs["changed"] is True
     assert outcome.outputs["error"].endswith("it is not known whether app 'site' was deleted")
     assert len(outcome.sent("DELETE", "")) == 1
-    assert world.stored() == {"theirs.html": b"x"}
+    assert world.stored() == {"other.html": b"x"}
     assert world.platform.lock("site") == "somebody"
 
 
@@ -420,7 +420,7 @@ def test_a_lost_deletion_without_effect_finalizes_the_lock_with_zeros(world: Wor
 
 
 def test_no_response_after_a_lost_deletion_is_exit_5(world: World) -> None:
-    """The error says that the result is unknown. The next run succeeds."""
+    """The error mentions the unknown result. The next run succeeds."""
     world.fault(Kind.RESET, "DELETE", after=True)
     world.once("DELETE", "/site$", lambda: world.fault(Kind.HANG, "GET", times=None))
     outcome = destroy(world, retry_timeout=20)
@@ -444,7 +444,7 @@ def test_a_deletion_is_retried_after_a_429(world: World) -> None:
 def test_a_signal_waits_briefly_for_the_deletion_and_releases_the_lock(
     world: World, *, is_answered: bool
 ) -> None:
-    """The run waits briefly for the response, and still releases the lock in time."""
+    """The run still releases the lock in time."""
     world.fault(Kind.DELAY if is_answered else Kind.HANG, "DELETE", seconds=5.5)
     tell(world, after=5)
     outcome = destroy(world)
@@ -477,7 +477,7 @@ def test_timeout_waits_ten_seconds_for_the_deletion(world: World) -> None:
 
 @pytest.mark.parametrize("request_", [("POST", "/lock$"), ("DELETE", "/site$")])
 def test_a_404_for_an_existing_app_is_exit_4(world: World, request_: tuple[str, str]) -> None:
-    """The app stays, and the run releases the lock."""
+    """The run keeps the app and releases the lock."""
     world.run()
     world.fault(Kind.STATUS, *request_, status=404)
     outcome = destroy(world)

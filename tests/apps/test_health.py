@@ -57,7 +57,7 @@ class TestContainers:
         assert " is live" in lines(outcome)[-1]
 
     def test_another_sites_response_proves_nothing(self, world: World) -> None:
-        """The check passes, but the reports don't claim that the image is live."""
+        """The check passes, and the reports don't claim that the image is live."""
 
         async def run() -> Outcome:
             async with serve(always(200, b"ok")) as server:
@@ -107,7 +107,7 @@ class TestContainers:
         assert [record.path for record in asked(outcome)] == ["/_apps/web/h"]
 
     def test_a_full_urls_password_and_query_are_not_shown(self, world: World) -> None:
-        """The request has the user, the password and the query, but the log doesn't."""
+        """The request has the user, the password and the query. The log doesn't."""
         outcome = deploy(
             world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
         )
@@ -181,7 +181,7 @@ class TestStatic:
         assert world.platform.lock("site") is None
 
     def test_any_2xx_is_healthy_for_a_path_that_is_not_a_file(self, world: World) -> None:
-        """The query isn't changed. After a 404, the error says that the folder has no such file."""
+        """The query isn't changed. After a 404, the error mentions that the folder doesn't have the file."""
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
         said = "it responded with 404 (an HTML page, \"not found\"), and the folder has no file 'nothing'"
@@ -241,7 +241,7 @@ class TestStatic:
         assert len(asked(outcome)) == 4
 
     def test_another_origin_is_unhealthy(self, world: World) -> None:
-        """The other origin would get the URL's password, and its page proves nothing."""
+        """The other origin would get the URL's password, and its page may differ from the app's."""
         world.platform.dialect.speak("url=redirect")
         outcome = world.run(health_check="/", health_check_timeout=3)
         assert outcome.exit_code == 10
@@ -315,7 +315,7 @@ def test_a_text_proves_that_an_image_is_live(world: World, status: int, body: by
 
 @pytest.mark.parametrize("body", [b"version abc123", b"version abc122"])
 def test_a_text_is_checked_after_redirects(world: World, body: bytes) -> None:
-    """Each request has the URL's password and query, but not the API key."""
+    """Each request has the URL's password and query. It doesn't have the API key."""
 
     async def handle(peer: Peer) -> None:
         """Respond like a login page: two redirects, then the page."""
@@ -346,7 +346,7 @@ def test_a_text_is_checked_after_redirects(world: World, body: bytes) -> None:
 
 
 def test_redirects_to_another_origin_are_not_followed(world: World) -> None:
-    """The other origin gets no request, so it gets neither the URL's password nor the API key."""
+    """Otherwise, the other origin would get the URL's password."""
 
     async def run() -> Outcome:
         async with serve(fine) as other, serve(always(302, b"fine", f"Location: {other.url}/v")) as server:

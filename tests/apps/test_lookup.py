@@ -181,14 +181,14 @@ def test_files_in_an_app_that_another_job_just_created_are_not_deleted(world: Wo
 
     def create() -> None:
         world.platform.apps.create_static("new")
-        world.platform.put_file("new", "theirs.html", b"x")
+        world.platform.put_file("new", "other.html", b"x")
 
     world.once("POST", "/v1/apps$", create)
     world.fault(Kind.STATUS, "POST", "/v1/apps$", status=502)
     outcome = world.run(app="new", create=True)
     assert outcome.exit_code == 2
     assert "take-over" in outcome.outputs["hint"]
-    assert world.stored("new") == {"theirs.html": b"x"}
+    assert world.stored("new") == {"other.html": b"x"}
     assert outcome.outputs["created"] is None
 
 
@@ -241,7 +241,7 @@ def test_a_dead_app_is_deployed(world: World, status: str) -> None:
 def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
     world: World, inputs: dict[str, object]
 ) -> None:
-    """A replica may have answered the first GET late."""
+    """A replica's response to the first GET may be late."""
     world.platform.dialect.speak("app-deletion=Terminating")
     name = "web" if inputs else "site"
     world.platform.delete_app(name)
@@ -256,7 +256,7 @@ def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
 def test_a_deletion_that_starts_before_the_deploy_ends_the_run(
     world: World, inputs: dict[str, object]
 ) -> None:
-    """Both cause a 409. The run waits for another deploy, but not for a deletion."""
+    """Both cause a 409. Only for another deploy, the run retries."""
     world.platform.dialect.speak("app-deletion=Terminating")
     world.once("POST", "/deploy$", lambda: world.platform.delete_app("web"))
     outcome = world.run(app="web", **inputs)
@@ -292,7 +292,7 @@ def test_after_a_lost_create_an_app_that_never_shows_is_exit_4(world: World) -> 
 
 @pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
 def test_a_missing_url_causes_one_more_lookup(world: World, inputs: dict[str, object]) -> None:
-    """The response to the POST has no URL, but a health check of a path needs one."""
+    """A health check of a path needs the URL, which is missing from the response to the POST."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, health_check="/", **inputs)
     assert outcome.exit_code == 0, outcome.log

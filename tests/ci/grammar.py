@@ -1,4 +1,4 @@
-"""The other side: how CI systems read what we write, from their grammars; and hostile text for them."""
+"""CI systems' grammars for logs and files, to read the action's output, and hostile text."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ _INVISIBLE = (
 HOSTILE = st.lists(
     st.sampled_from([*HAZARDS, *_INVISIBLE.split(" "), " ", "\udc80"]) | st.characters(), max_size=12
 ).map("".join)
-"""Text as a file name, a server or a user could send it: markup of every sink, and any character."""
+"""Text that a file name, a server or a user could contain: markup for every report, and any character."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Command:
 
 
 def workflow_commands(log: str) -> list[Command]:
-    """Return what a GitHub runner obeys in a log (ActionCommand.cs of actions/runner).
+    """Return the commands that a GitHub runner finds in a log (ActionCommand.cs of actions/runner).
 
-    Lines end at LF, CR LF and CR. The runner compares by the rules of a culture, so characters without
-    weight (marks, format characters) do not count. Any name is taken for a registered one here.
+    Lines end at LF, CR LF and CR. The runner compares text by a culture's rules, so it ignores characters
+    without weight (marks, format characters). This function accepts any name, not only registered ones.
     """
     commands = []
     for line in re.split(r"\r\n|\n|\r", log):

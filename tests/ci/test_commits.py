@@ -37,8 +37,8 @@ FORWARD, BACK = f"compare/{OLD}...{NEW}", f"compare/{NEW}...{OLD}"
         "equal commits in an older run",
         "equal commits without a code host",
         "the same run",
-        "this run has no number",
-        "the previous run has no number",
+        "this run lacks a number",
+        "the previous run lacks a number",
         "no variables of GitHub or GitLab",
         "a newer run on GitHub",
         "a newer run on GitLab",
@@ -56,8 +56,8 @@ def test_the_first_case_that_applies_decides_the_comparison(
     assert found.is_older == (title == "Commits rolled back")
 
 
-def test_only_a_deploy_that_is_complete_shows_a_comparison() -> None:
-    """A dry run and a failed deploy show which version is still there."""
+def test_only_a_complete_deploy_shows_a_comparison() -> None:
+    """A dry run and a failed deploy show the last complete deploy."""
     found = compare(Source(NEW, "", 6), BEFORE, GITHUB)
     commit, run = f"{GITHUB.page}/commit/{NEW}", f"{GITHUB.page}/actions/runs/5"
     assert found.lines() == [
@@ -88,7 +88,7 @@ def test_a_commit_is_40_or_64_hex_digits(text: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "actions/runs/", "actions/runs/1/x", "../-/jobs/1", "jobs/1", None])
-def test_a_run_is_an_address_below_its_repository(text: object) -> None:
+def test_a_run_is_a_path_below_its_repository(text: object) -> None:
     assert valid_run(text) == ""
     assert [valid_run(run) for run in ("actions/runs/1", "-/jobs/2")] == ["actions/runs/1", "-/jobs/2"]
 

@@ -1,4 +1,4 @@
-"""GitHub Actions: exact file commands, and what a job's variables and its event say."""
+"""GitHub Actions: exact file commands, and facts from a job's variables and event."""
 
 import io
 import tempfile
@@ -22,7 +22,7 @@ PAGE = "https://github.example.com:8443/o/r"
 
 
 def step(env: dict[str, str], log: io.StringIO | None = None) -> CI:
-    """The adapter for a step of a job."""
+    """Return the adapter for a step of a job."""
     return detect({"GITHUB_ACTIONS": "true"} | env, log or io.StringIO())
 
 
@@ -30,7 +30,7 @@ def step(env: dict[str, str], log: io.StringIO | None = None) -> CI:
 
 
 def test_outputs_have_random_delimiters_and_the_summary_is_appended(tmp_path: Path) -> None:
-    """Outputs have a delimiter that nobody can foresee; the summary is appended to what the step has."""
+    """A guessed delimiter would allow a value to set other outputs. The step may already have a summary."""
     output, summary = tmp_path / "output", tmp_path / "summary"
     ci = step({"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)})
     for name in ("deploy-id", "url"):
@@ -43,8 +43,8 @@ def test_outputs_have_random_delimiters_and_the_summary_is_appended(tmp_path: Pa
     assert summary.read_text("utf-8") == "## deploy-id ✅\n## url ✅\n"
 
 
-def test_a_missing_file_of_the_runner_is_a_warning(tmp_path: Path) -> None:
-    """A runner without some file, or with one that cannot be written, gets a warning and no failure."""
+def test_a_missing_or_unwritable_file_of_the_runner_is_a_warning(tmp_path: Path) -> None:
+    """The run doesn't fail."""
     log = io.StringIO()
     ci = step({"GITHUB_OUTPUT": f"{tmp_path}/no/file", "GITHUB_STEP_SUMMARY": "/dev/full"}, log)
     ci.write_outputs({"a": "b"})
@@ -62,8 +62,8 @@ def test_a_missing_file_of_the_runner_is_a_warning(tmp_path: Path) -> None:
 
 @settings(max_examples=30)
 @given(st.dictionaries(st.from_regex("[a-z-]{1,9}", fullmatch=True), HOSTILE, max_size=5))
-def test_no_value_of_an_output_forges_another(values: dict[str, str]) -> None:
-    """Whatever is in a value, the runner reads back exactly the keys that were written."""
+def test_no_value_of_an_output_sets_another_output(values: dict[str, str]) -> None:
+    """The runner reads exactly the written keys and values."""
     with tempfile.TemporaryDirectory() as folder:
         output, state = f"{folder}/output", f"{folder}/state"
         ci = step({"GITHUB_OUTPUT": output, "GITHUB_STATE": state})
@@ -88,10 +88,10 @@ def test_no_value_of_an_output_forges_another(values: dict[str, str]) -> None:
         ('{"workflow_run": {"head_sha": "def"}}', "def", None),
     ],
 )
-def test_commit_and_pull_request_are_the_events(
+def test_commit_and_pull_request_come_from_the_event(
     tmp_path: Path, event: str, commit: str, number: int | None
 ) -> None:
-    """The commit is the pull request's head, as nobody knows the temporary merge."""
+    """The commit is the head of the pull request, because the merge commit is temporary."""
     (tmp_path / "event.json").write_text(event)
     ci = step(JOB | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")})
     assert ci.links[f"Commit {commit}"] == f"{PAGE}/commit/{commit}"
@@ -102,8 +102,8 @@ def test_commit_and_pull_request_are_the_events(
     assert third.comments == "https://api.github.com/repos/o/r/issues/3/comments"
 
 
-def test_links_and_repository_are_those_of_the_job() -> None:
-    """On Gitea and Forgejo, the number of a run is in its address. A link that would lead nowhere is none."""
+def test_links_and_repository_come_from_the_jobs_variables() -> None:
+    """Gitea and Forgejo use the run number in URLs. A link with a missing part is omitted."""
     assert step(JOB).links["Log"] == f"{PAGE}/actions/runs/123"
     for other in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"):
         assert step(JOB | {other: "true"}).links["Log"] == f"{PAGE}/actions/runs/7"
@@ -139,7 +139,7 @@ SHA, HEAD = "1" * 40, "2" * 40
 def test_the_commit_of_a_deploy_is_never_a_merge_commit(
     tmp_path: Path, more: dict[str, str], event: str, commit: str
 ) -> None:
-    """If the event can't be read, the commit is unknown."""
+    """If the event is unreadable, the commit is unknown."""
     (tmp_path / "event.json").write_text(event)
     ci = step(JOB | {"GITHUB_SHA": SHA, "GITHUB_EVENT_PATH": str(tmp_path / "event.json")} | more)
     assert ci.source == (commit, "actions/runs/123", 123)

@@ -1,4 +1,4 @@
-"""GitLab: what a job's variables say."""
+"""GitLab: facts from a job's variables."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ def job(env: dict[str, str]) -> CI:
 
 
 def test_owner_commit_and_job_are_known() -> None:
-    """The commit, the job, and whose they are; a job outside of a project knows nothing."""
+    """A job outside a project lacks them."""
     page = "https://gitlab.com/g/s/r/-/commit"
     assert job(JOB).links == {"Commit abc": f"{page}/abc", "Log": "https://gitlab.com/j/1"}
     assert job(JOB).repository == "gitlab.com/g/s/r"
@@ -41,7 +41,7 @@ def test_owner_commit_and_job_are_known() -> None:
 def test_the_merge_request_is_the_pipelines_or_the_given_one(
     more: dict[str, str], given: int | None, project: int, iid: int
 ) -> None:
-    """A relative URL root is part of the API's address. A pipeline of a branch has none."""
+    """The API's URL may contain a relative URL root. A branch pipeline lacks a merge request."""
     assert job(JOB).pull_request(None) is None
     found = job(JOB | more).pull_request(given)
     assert found is not None

@@ -1,4 +1,4 @@
-"""The log: exact lines for each CI system, and no command or marker that is not ours."""
+"""The log: exact lines for each CI system, without commands or markers from other text."""
 
 import io
 
@@ -14,7 +14,7 @@ ELSEWHERE = {"CI": "woodpecker", "GITHUB_ACTIONS": "false"}
 
 
 def system(env: dict[str, str], level: Level = "info") -> tuple[CI, io.StringIO]:
-    """The adapter for a job with these variables, and its log."""
+    """Return the adapter for a job with these variables, and its log."""
     log = io.StringIO()
     return detect(env, log, level), log
 
@@ -53,10 +53,10 @@ def system(env: dict[str, str], level: Level = "info") -> tuple[CI, io.StringIO]
         ),
     ],
 )
-def test_details_fold_and_problems_stand_out(
+def test_details_are_folded_and_problems_highlighted(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], lines: list[str]
 ) -> None:
-    """Where the system can: folded groups, annotations, colours. Elsewhere all is plain."""
+    """GitHub and GitLab have groups, annotations or colors. Elsewhere, the log is plain text."""
     monkeypatch.setattr("time.time", lambda: 1_700_000_000.9)
     monkeypatch.setattr("os.urandom", lambda _size: b"\x01\x02")
     ci, log = system(env)
@@ -71,8 +71,8 @@ def test_details_fold_and_problems_stand_out(
 @pytest.mark.parametrize(
     ("level", "shown"), [("debug", "dightwe"), ("info", "ightwe"), ("warning", "we"), ("error", "e")]
 )
-def test_the_level_decides_what_is_shown(level: Level, shown: str) -> None:
-    """The log has what is at least as important as its level. An empty group is its title."""
+def test_the_level_limits_the_log(level: Level, shown: str) -> None:
+    """The log has all messages of its level and above. An empty group only has its title."""
     ci, log = system({}, level)
     ci.log.debug("d")
     ci.log.info("i")
@@ -88,8 +88,8 @@ def test_runner_debug_outranks_log_level() -> None:
         assert system({"RUNNER_DEBUG": value}, "error")[0].log.shows("debug") is is_shown
 
 
-def test_sections_of_gitlab_have_names_of_their_own() -> None:
-    """A job may deploy several times; below its level a section would be empty."""
+def test_each_section_on_gitlab_has_its_own_name() -> None:
+    """A job may deploy several times. Above the level of its lines, the section is omitted."""
     log = io.StringIO()
     for level in ("warning", "info", "info"):
         detect(GITLAB, log, level).log.group("files", ["a"])
@@ -99,8 +99,8 @@ def test_sections_of_gitlab_have_names_of_their_own() -> None:
 
 @settings(max_examples=50)
 @given(HOSTILE, HOSTILE)
-def test_no_text_is_a_command_or_a_marker(text: str, title: str) -> None:
-    """Whatever is logged, runners obey our own commands only, and find our own sections and colours only."""
+def test_no_logged_text_is_a_command_or_a_marker(text: str, title: str) -> None:
+    """Runners only find the action's own commands, sections and colors."""
     logs = {}
     for name, env in {"GitHub": GITHUB, "GitLab": GITLAB}.items():
         ci, log = system(env, "debug")
@@ -120,7 +120,7 @@ def test_no_text_is_a_command_or_a_marker(text: str, title: str) -> None:
 
 
 def test_secrets_are_redacted_before_anything_else() -> None:
-    """A secret is found also where the log shows its characters differently, or cuts a long line."""
+    """A secret is found even if the log escapes its characters or cuts a long line."""
     ci, log = system({})
     ci.log.mask("##secret\u200b##", "other\tone")
     ci.log.info("a ##secret\u200b## b other\tone c")
@@ -130,15 +130,15 @@ def test_secrets_are_redacted_before_anything_else() -> None:
 
 
 def test_each_line_of_a_secret_is_redacted_on_github() -> None:
-    """No command masks them: the runner knows them, and a command would print them where no runner reads."""
+    """The action sends no `add-mask` command, because a log without a runner would show the secret."""
     ci, log = system(GITHUB, "error")
     ci.log.mask("pass%word\nline", "", "abc", "variable")
     ci.log.error("pass%word, dXNlcjpsaW5l, variable, abc")
     assert log.getvalue() == "::error::***, dXNlcjp***, ***, abc\n"
 
 
-def test_a_stream_that_can_t_take_a_character_gets_an_escape() -> None:
-    """`tests/test_cli.py` has streams that take nothing."""
+def test_a_character_outside_the_streams_encoding_is_escaped() -> None:
+    """`tests/test_cli.py` has closed and full streams."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     detect({}, stream).log.info("café")
     stream.seek(0)

@@ -1,4 +1,4 @@
-"""Which repository a run belongs to: a shell in a checkout knows the same one as the CI's variables say."""
+"""The run's repository, which is the same from the CI system's variables and from a checkout."""
 
 import io
 import os
@@ -23,7 +23,7 @@ ROOTED = GITLAB | {"CI_PROJECT_URL": "https://example.com:8443/gitlab/acme/web/S
 NONE: dict[str, str] = {}
 
 ORIGINS = [
-    # the spelling, what is made of it, and the variables that must say the same
+    # the spelling, the repository, and variables with the same repository
     ("https://github.com/Acme/Site.git", "github.com/acme/site", GITHUB),
     ("https://x-access-token:s3cr3t@token@GitHub.com:443/acme/site", "github.com/acme/site", GITHUB),
     ("git@github.com:acme/site.git", "github.com/acme/site", GITHUB),
@@ -51,7 +51,7 @@ UNKNOWN = [
     "git@github.com-work:acme/site.git",
     "http://10.0.0.5:3000/acme/site.git",
     "https://github.com/",
-    "https://some.one:s3cr3t/tok@github.com/acme/site.git",  # a password with `/` that was not encoded
+    "https://some.one:s3cr3t/tok@github.com/acme/site.git",  # a password with a bare `/`
     "https://github.com/acme/site.git?private_token=s3cr3t",
     "/srv/git/site.git",
     "s3://some.bucket/site",
@@ -74,13 +74,13 @@ WRITTEN_BY_GIT = """\
 
 
 def known(env: dict[str, str] | None = None) -> str:
-    """Host and name of the run's repository; empty if it is not known."""
+    """Return host and name of the run's repository. Empty if it is unknown."""
     return detect(env or {}, io.StringIO()).repository
 
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory is a folder in this checkout, which has no configuration yet."""
+    """A checkout without a Git configuration. The working directory is a folder in it."""
     here = tmp_path / "checkout"
     (here / ".git").mkdir(parents=True)
     (here / "src" / "site").mkdir(parents=True)
@@ -92,39 +92,39 @@ def configure(checkout: Path, url: str) -> None:
     (checkout / ".git" / "config").write_text(WRITTEN_BY_GIT.format(url=url))
 
 
-@pytest.mark.parametrize(("url", "made_of_it", "variables"), ORIGINS)
-def test_each_spelling_of_origin_is_the_cis_repository(
-    checkout: Path, url: str, made_of_it: str, variables: dict[str, str]
+@pytest.mark.parametrize(("url", "repository", "variables"), ORIGINS)
+def test_each_spelling_of_origin_is_the_same_repository(
+    checkout: Path, url: str, repository: str, variables: dict[str, str]
 ) -> None:
-    """Each is the repository that the variables of GitHub or GitLab name in a job."""
+    """A job's variables on GitHub or GitLab have the same repository."""
     configure(checkout, url)
-    assert known() == known({"GITHUB_ACTIONS": "true"}) == made_of_it
+    assert known() == known({"GITHUB_ACTIONS": "true"}) == repository
     if variables:
-        assert known(variables) == made_of_it
+        assert known(variables) == repository
 
 
 @pytest.mark.parametrize("url", UNKNOWN)
-def test_what_is_no_repository_is_unknown(checkout: Path, url: str) -> None:
-    """It is not known then which one it is: nobody is asked."""
+def test_an_ambiguous_or_invalid_origin_is_unknown(checkout: Path, url: str) -> None:
+    """The action doesn't resolve aliases and doesn't send a request to find out."""
     configure(checkout, url)
     assert not known()
 
 
-def test_a_server_without_a_domain_is_known_from_variables() -> None:
-    """Variables are no alias: they name the server as its own jobs reach it."""
+def test_a_server_without_a_domain_is_known_only_from_variables() -> None:
+    """Variables have the server's own name, but a host in `origin` may be a local alias."""
     assert known(GITHUB | {"GITHUB_SERVER_URL": "http://gitea:3000"}) == "gitea/acme/site"
     assert known(GITHUB | {"GITHUB_SERVER_URL": "http://[fd00::5]:3000"}) == "[fd00::5]/acme/site"
 
 
 @pytest.mark.parametrize("text", [b"", b"url = x\n", b'[remote "origin"]\n\turl\n', bytes(range(256))])
 def test_a_checkout_without_origin_is_unknown(checkout: Path, text: bytes) -> None:
-    """Nor is anything else in it a reason to fail."""
+    """No content of the configuration fails the run."""
     (checkout / ".git" / "config").write_bytes(text)
     assert not known()
 
 
-def test_the_nearest_checkout_counts(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the one that counts, even if it has no configuration; outside of all of them nothing is known."""
+def test_the_nearest_checkout_decides(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ignores outer checkouts, even if the nearest one lacks a configuration."""
     configure(checkout, "https://github.com/acme/site")
     (checkout / "src" / ".git").mkdir()
     assert not known()
@@ -140,6 +140,6 @@ def test_a_worktree_or_a_submodule_is_unknown(checkout: Path) -> None:
     assert not known()
 
 
-def test_a_configuration_that_is_a_pipe_is_not_waited_for(checkout: Path) -> None:
+def test_a_configuration_that_is_a_pipe_does_not_block_the_run(checkout: Path) -> None:
     os.mkfifo(checkout / ".git" / "config")
     assert not known()

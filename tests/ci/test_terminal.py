@@ -1,4 +1,4 @@
-"""The log on a terminal: a bar below the lines, and a terminal that takes nothing."""
+"""The log on a terminal: a progress bar below the lines, and a paused terminal."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ MB = 10**6
 
 
 class Pseudo:
-    """A pseudo-terminal, and its screen as a person sees it."""
+    """A pseudo-terminal and its visible screen."""
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()
@@ -48,7 +48,7 @@ class Pseudo:
             self.seen += os.read(self._master, 65536).decode()
 
     def screen(self) -> list[str]:
-        """The lines after all returns of the carriage."""
+        """Return the lines after all carriage returns took effect."""
         lines = []
         for line in self.seen.split("\n"):
             shown = ""
@@ -71,7 +71,7 @@ def _pseudo() -> Iterator[Pseudo]:
 
 
 async def test_a_bar_is_shown_below_the_lines(pseudo: Pseudo) -> None:
-    """Percentage, files, bytes, rate, time left, current file; nothing of it stays at the end."""
+    """It has percentage, files, bytes, rate, time left and current file, and is erased at the end."""
     log = detect({"TERM": "xterm"}, Terminal(pseudo.stream)).log
     progress = Progress(30, 90 * MB, log, lambda: 0)
     for number in range(10):
@@ -103,7 +103,7 @@ async def test_a_bar_is_shown_below_the_lines(pseudo: Pseudo) -> None:
     ],
 )
 def test_the_bar_is_cut_to_the_width_and_escaped(pseudo: Pseudo, columns: int, bar: str) -> None:
-    """A file's name moves no cursor, and a bar takes one line. Without a width, it has 80 columns."""
+    """A file's name can't move the cursor, and the bar fits one line. The default width is 80 columns."""
     pseudo.resize(columns)
     log = detect({}, Terminal(pseudo.stream)).log
     log.show_bar((7, "a/\x1b[2J\u202e##.js"))
@@ -116,7 +116,7 @@ def test_the_bar_is_cut_to_the_width_and_escaped(pseudo: Pseudo, columns: int, b
     assert pseudo.screen() == ["end", ""]
 
 
-def test_a_wide_name_takes_two_columns_a_character(pseudo: Pseudo) -> None:
+def test_a_wide_character_has_two_columns(pseudo: Pseudo) -> None:
     pseudo.resize(30)
     log = detect({}, Terminal(pseudo.stream)).log
     log.show_bar((7, "漢" * 20))
@@ -132,8 +132,10 @@ def test_a_wide_name_takes_two_columns_a_character(pseudo: Pseudo) -> None:
     [({"CI": "true"}, "info"), ({"TERM": "dumb"}, "info"), ({}, "warning")],
     ids=["CI", "dumb", "level"],
 )
-async def test_there_are_lines_without_a_bar(pseudo: Pseudo, env: dict[str, str], level: Level) -> None:
-    """In CI, on a terminal that can't, and below the level: lines at most."""
+async def test_without_a_bar_progress_is_shown_in_lines(
+    pseudo: Pseudo, env: dict[str, str], level: Level
+) -> None:
+    """A CI log and a dumb terminal have lines. With the level `warning`, there is neither."""
     log = detect(env, Terminal(pseudo.stream), level).log
     progress = Progress(1, 10, log, lambda: -100)
     progress.begin("a", 10, lambda: 5)
@@ -145,10 +147,10 @@ async def test_there_are_lines_without_a_bar(pseudo: Pseudo, env: dict[str, str]
     assert pseudo.screen() == [*shown, "Error: end", ""]
 
 
-def test_a_paused_terminal_stops_no_heartbeat(
+def test_a_paused_terminal_does_not_stop_heartbeats(
     world: World, pseudo: Pseudo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deploy of 13 minutes sends its heartbeats, uploads and finalize. The last lines get little time."""
+    """A deploy of 13 minutes sends its heartbeats, uploads and finalize. Its last lines time out."""
     monkeypatch.setattr(limits, "LAST_LINES", 0.01)
     world.write({f"{number}.js": b"x" for number in range(40)} | {"index.html": b"y"})
     world.fault(Kind.DELAY, "PUT", "/files/", seconds=20, times=None)
@@ -167,4 +169,4 @@ def test_a_paused_terminal_stops_no_heartbeat(
         record for record in world.platform.requests if record.method == "PUT" and "lock" in record.path
     ]
     assert len(heartbeats) == 41 * 20 // limits.HEARTBEAT
-    assert not select.select([pseudo._master], [], [], 0)[0], "the terminal has taken something"
+    assert not select.select([pseudo._master], [], [], 0)[0], "the terminal received something"

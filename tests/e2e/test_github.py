@@ -35,8 +35,8 @@ RUNNER = "docker.io/library/python:3.13-slim-trixie"
 ON_THIS_MACHINE = "-self-hosted"
 
 STAND_INS = {
-    "upload-artifact": 'A="$FORGE/${{ inputs.name }}"; rm -rf "$A"; cp -r "${{ inputs.path }}" "$A"',
-    "download-artifact": 'mkdir -p "${{ inputs.path }}" && cp -r "$FORGE/${{ inputs.name }}/." "$_"',
+    "upload-artifact": 'A="$CODE_HOST/${{ inputs.name }}"; rm -rf "$A"; cp -r "${{ inputs.path }}" "$A"',
+    "download-artifact": 'mkdir -p "${{ inputs.path }}" && cp -r "$CODE_HOST/${{ inputs.name }}/." "$_"',
 }
 STAND_IN = """\
 inputs: {name: {}, path: {}, include-hidden-files: {}, if-no-files-found: {}, retention-days: {}}
@@ -69,7 +69,7 @@ class Repository:
             )
             (workflows / f"{name}.yml").write_text(text + added, "utf-8")
             pins |= set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", text))
-        self._options = [f"--local-repository={ACTION}@v1={archive}", f"--env=FORGE={self._code_host}"]
+        self._options = [f"--local-repository={ACTION}@v1={archive}", f"--env=CODE_HOST={self._code_host}"]
         for pin, name in pins:
             action = self._code_host / "actions" / name / "action.yml"
             action.parent.mkdir(parents=True)

@@ -91,7 +91,7 @@ def test_without_wait_the_run_polls_nothing_and_claims_nothing(world: World) -> 
 
 
 def test_without_wait_only_a_text_proves_the_new_version(world: World) -> None:
-    """Without a text, the previous version may have responded to the health check."""
+    """Without a text, the health check's response may come from the previous version."""
     outcome = deploy(world, wait=False, health_check="/")
     assert outcome.outputs["notes"] == ["`wait` is off, so the action didn't check the new version."]
     assert outcome.seconds < 5, "the run doesn't poll the app"
@@ -172,7 +172,7 @@ def test_a_missing_app_cannot_be_restarted(world: World) -> None:
 
 
 def test_a_restart_does_not_compare_its_credentials_with_the_image(world: World) -> None:
-    """A restart has no input `image`, so the registry can't be compared."""
+    """A restart doesn't have the input `image`, so the action can't compare the registry."""
     world.platform.apps.deploy("web", image="ghcr.io/o/web:2", private=True)
     login = {"registry_username": "ci", "registry_password": "pass-word"}
     outcome = restart(world, dry_run=True, **login)

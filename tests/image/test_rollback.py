@@ -1,4 +1,4 @@
-"""Rollbacks to the previous image: when they happen, how they end, and what the reports say."""
+"""Rollbacks to the previous image: conditions, results and reports."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def test_a_rollback_keeps_the_exit_code_of_the_failure(world: World) -> None:
 
 
 def test_the_rollback_passes_the_credentials_on(world: World) -> None:
-    """The previous image may be private, too, so the platform gets the credentials again."""
+    """The previous image may be private as well, so the platform gets the credentials again."""
     outcome = deploy(world, "r.example.com/web:broken", rollback=True, **LOGIN)
     assert outcome.outputs["status"] == "rolled-back"
     assert world.platform.apps.get("web").private
@@ -88,7 +88,7 @@ def test_a_rejected_deploy_is_not_rolled_back(world: World) -> None:
 
 
 def test_a_new_app_is_not_rolled_back(world: World) -> None:
-    """The error says why, and names the app's image. The URL from a later response is an output."""
+    """The error has the reason and the app's image. The URL from a later response is an output."""
     world.platform.dialect.speak("url=not-in-post")
     outcome = world.run(app="new", create=True, image=BROKEN, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed")
@@ -140,7 +140,7 @@ def test_a_rollback_fails_if_the_previous_image_does_not_run(world: World) -> No
 
 
 def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
-    """The error says that the rollback didn't finish, and names the app's image."""
+    """The error mentions the unfinished rollback and the app's image."""
     takes(world, 100)
     outcome = deploy(world, rollback=True, timeout=10)
     assert outcome.exit_code == 9
@@ -160,7 +160,7 @@ def test_a_delayed_rollback_still_has_a_minute_to_run(world: World) -> None:
 
 
 def test_a_signal_during_the_rollback_ends_the_run_immediately(world: World) -> None:
-    """The error says that the platform didn't confirm the rollback."""
+    """The error mentions the unconfirmed rollback."""
     takes(world, 1)
     world.fault(Kind.HANG, "POST", "/deploy$", skip=1, times=None)
     tell(world, after=20)

@@ -39,7 +39,7 @@ a status in capitals: running web:1 | web:2 | 2 CRASHED web:2 | failed 17
 a replica that is behind: failed web:1 | web:2 | TURNS | failed 300
 seven seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 12 failed web:2 | runs 11
 six seconds: running web:1 | web:2 | 2 deploying web:2, 4 running web:2, 10 failed web:2 | failed 25
-seconds before the status is believed: running web:1 | web:2 | 1 running web:2 | runs 15
+an early status: running web:1 | web:2 | 1 running web:2 | runs 15
 a new app: nothing | web:2 | 0 deploying web:2, 3 running web:2 | runs 10
 a failure for a moment: running web:1 | web:2 | 1 crashed web:2, 14 running web:2 | runs 21
 a failure at the end: running web:1 | web:2 | 1 deploying web:2, 290 error web:2 | failed 300
@@ -63,7 +63,7 @@ a name in full again: running docker.io/library/web:1 | web:1 | 1 running docker
 a restart with another digest: running web@1 | restart | 2 running web@2 | runs 15
 a restart that shows the tag first: running web:1@1 | restart | 0 deploying web:1, 3 running web:1@1 | runs 10
 another tag than the digest: running web:1 | web@2 | 0 deploying web:9, 3 running web:9 | replaced 18
-a digest after ours: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
+a later digest: running web@1 | web:2 | 2 deploying web@2, 9 failed web@2, 14 running web@3 | replaced 29
 a loop with digests: running web@1 | web:2 | 0 running web@1, 13 running web@2, 16 crashed web@2 | failed 31
 a name without the digest: running other:1 | web@2 | 0 deploying web, 3 running web | runs 10
 nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
@@ -125,7 +125,7 @@ it runs now: running web:1 | web:2 | deploying web:2, running web:2 | too late |
 it runs now under a digest: running web:1 | web:2 | running web:2, running web@2 | too late | runs now
 it runs during a refusal: running web:1 | web:2 | running web:2 | refused | the new image runs now
 another status: running web:1 | web:2 | deploying web:2 | failed | no longer a failure
-it went back by itself: running web:1 | web:2 | deploying web:2, running web:1 | went back | runs the previous
+the platform went back: running web:1 | web:2 | deploying web:2, running web:1 | went back | runs the previous
 """)
 
 

@@ -22,7 +22,7 @@ def _web(world: World) -> None:
 
 
 def test_after_another_deploy_the_previous_image_is_that_deploys(world: World) -> None:
-    """The run waits for the other deploy, for up to `lock-timeout`."""
+    """`lock-timeout` limits the wait for the other deploy."""
     world.platform.hold_deploy("web")
 
     def end() -> None:
@@ -78,7 +78,7 @@ def test_a_lost_request_is_sent_at_most_twice(world: World) -> None:
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_after_a_lost_response_another_deploys_image_stays(world: World, *, wait: bool) -> None:
-    """The deploy isn't requested again. If the run waits, it reports the other image after that runs."""
+    """The deploy isn't requested again. With `wait`, the run reports the other image after that runs."""
 
     def other() -> None:
         world.platform.apps.deploy("web", image="nginx:9", private=False)

@@ -279,7 +279,7 @@ def test_the_error_does_not_mention_a_lost_response_from_before(world: World) ->
 
 
 def test_a_status_that_is_a_value_of_env_is_shown(world: World) -> None:
-    """A status of one word isn't masked, but the platform's message is."""
+    """A status of one word isn't masked. The platform's message is."""
     takes(world, 10)
     says(world, image=NEW, status="deploying", times=2)
     says(world, image=NEW, status="failed", error="bad token hush-hush", times=None)

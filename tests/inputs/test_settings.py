@@ -13,7 +13,7 @@ from tests.support.settings import (
     MINIMAL,
     VALUES,
     load,
-    make_what_inputs_name,
+    make_folders_of_inputs,
     problems,
     variables,
 )
@@ -26,7 +26,7 @@ IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    make_what_inputs_name(tmp_path)
+    make_folders_of_inputs(tmp_path)
 
 
 # --- every input

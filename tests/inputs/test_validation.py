@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.settings import MINIMAL, VALUES, load, make_what_inputs_name, problems, variables
+from tests.support.settings import MINIMAL, VALUES, load, make_folders_of_inputs, problems, variables
 from tests.support.world import World
 from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import input_name
@@ -18,7 +18,7 @@ CREDENTIALS = {"registry_username": "ci", "registry_password": "pass-word"}
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    make_what_inputs_name(tmp_path)
+    make_folders_of_inputs(tmp_path)
 
 
 # --- inputs without an effect

@@ -85,7 +85,7 @@ def test_a_new_app_may_reject_the_lock_request_for_one_minute(world: World) -> N
 def test_a_deploy_keeps_its_lock_though_heartbeats_fail_for_ten_minutes(world: World) -> None:
     """The run sends heartbeats every 3 minutes, and every 15 s after a failure.
 
-    The deploy takes longer than the lock's 30 minutes. The log has one line for all failures.
+    The deploy lasts longer than the lock's 30 minutes. The log has one line for all failures.
     """
     slow_uploads(world, 80)
     world.fault(Kind.STATUS, *HEARTBEAT, times=None, status=400, lasts=10 * MINUTE)
@@ -223,7 +223,7 @@ def test_a_run_that_gets_the_lock_drops_the_apps_older_locks(world: World) -> No
 
 @pytest.mark.parametrize("inputs", [{}, {"operation": "sweep", "app": "site-pr-*"}], ids=["deploy", "sweep"])
 def test_a_state_file_in_use_is_exit_2_before_any_request(world: World, inputs: dict[str, Any]) -> None:
-    """Every run that takes a lock needs a state file that it can use."""
+    """A run that requests a lock needs a usable state file."""
     state = state_file(world)
     with closing(SavedLocks(lambda _state: None, state)):
         outcome = world.run(**inputs)
@@ -236,7 +236,7 @@ def test_a_state_file_in_use_is_exit_2_before_any_request(world: World, inputs: 
 @pytest.mark.parametrize(
     "inputs", [{"dry_run": True}, {"app": "web", "image": "nginx:2", "create": True}], ids=["plan", "image"]
 )
-def test_a_run_that_takes_no_lock_opens_no_state_file(world: World, inputs: dict[str, Any]) -> None:
+def test_a_run_without_a_lock_does_not_open_the_state_file(world: World, inputs: dict[str, Any]) -> None:
     """Another run may be using the file."""
     state = state_file(world)
     with closing(SavedLocks(lambda _state: None, state)):

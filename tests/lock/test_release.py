@@ -99,7 +99,7 @@ def test_a_cancel_between_two_finalize_attempts_does_not_undo_the_success(
 def test_the_release_after_a_failure_ends_within_a_minute(
     world: World, work: Fault, code: int, longest: float, away: Fault
 ) -> None:
-    """The minute holds for every response of the platform. The lock cleanup finds the lock."""
+    """The limit applies to every response. The state file keeps the lock for the lock cleanup."""
     state = state_file(world)
     world.platform.faults.add(work)
     world.once(*INDEX, lambda: world.platform.faults.add(replace(away, times=None)))
@@ -121,7 +121,7 @@ def test_uploads_in_flight_get_ten_seconds_after_a_failure(world: World) -> None
 
 
 @pytest.mark.parametrize(("holder", "code"), [("other", 7), (None, 4)], ids=["lost", "held"])
-def test_after_a_409_to_a_write_a_heartbeat_finds_out_who_holds_the_lock(
+def test_after_a_409_to_a_write_a_heartbeat_checks_who_holds_the_lock(
     world: World, holder: str | None, code: int
 ) -> None:
     """The run sends no other write before the heartbeat's response."""
@@ -151,7 +151,7 @@ def test_a_lock_lost_during_a_failure_is_not_reported_as_held(world: World) -> N
 
 
 def test_the_lock_is_released_even_if_the_failures_manifest_is_not_stored(world: World) -> None:
-    """The log says why the run didn't store the manifest."""
+    """The log has the reason why the run didn't store the manifest."""
     world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
     world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
     outcome = world.run()
@@ -164,7 +164,7 @@ def test_the_lock_is_released_even_if_the_failures_manifest_is_not_stored(world:
 
 
 def test_a_file_list_that_hangs_leaves_finalize_its_time(world: World) -> None:
-    """Of the minute after a failure, the manifest takes at most 20 s."""
+    """After a failure, the manifest has 20 s of the minute."""
     world.fault(Kind.STATUS, *INDEX, status=400)
     world.once(*INDEX, lambda: world.fault(Kind.HANG, "GET", "/files$", times=None))
     world.fault(Kind.DELAY, *FINALIZE, seconds=30)
@@ -175,7 +175,7 @@ def test_a_file_list_that_hangs_leaves_finalize_its_time(world: World) -> None:
 
 
 def test_an_upload_that_hangs_leaves_finalize_its_time_after_a_signal(world: World) -> None:
-    """Of the five seconds, the responses take at most one."""
+    """The run waits for responses for one of the five seconds."""
     world.fault(Kind.HANG, *INDEX, times=None)
     world.fault(Kind.DELAY, *FINALIZE, seconds=2.8)
     tell(world, after=3)
@@ -189,7 +189,7 @@ def test_an_upload_that_hangs_leaves_finalize_its_time_after_a_signal(world: Wor
 
 
 def test_a_cancelled_run_releases_a_lock_whose_response_was_lost(world: World) -> None:
-    """A heartbeat finds out that the run holds the lock."""
+    """A heartbeat shows that the run holds the lock."""
     world.fault(Kind.HANG, *LOCK, after=True)
     tell(world, after=3)
     outcome = world.run()
@@ -202,7 +202,7 @@ def test_a_cancelled_run_releases_a_lock_whose_response_was_lost(world: World) -
 
 
 def test_a_lock_that_may_be_held_is_a_warning_and_stays_saved(world: World) -> None:
-    """The heartbeat gets no response either. The warning says when the lock expires."""
+    """The heartbeat's response is lost as well. The warning says when the lock expires."""
     state = state_file(world)
     world.fault(Kind.HANG, *LOCK, after=True)
     world.fault(Kind.HANG, *HEARTBEAT, times=None)

@@ -16,8 +16,8 @@ from zerokie_action.lock.session import DeploySession, Ended, Held, Lost, Pendin
 from zerokie_action.platform.models import Counts
 
 COUNTS = Counts(files_uploaded=3, files_deleted=1, total_bytes=42)
-OURS, THEIRS = (b'{"locked": true, "deploy_session_id": "%s"}' % name for name in (b"mine", b"other"))
-OK, EMPTY, ANOTHERS = answer(200, OURS), answer(204), answer(200, THEIRS)
+OWN, OTHER = (b'{"locked": true, "deploy_session_id": "%s"}' % name for name in (b"mine", b"other"))
+OK, EMPTY, ANOTHERS = answer(200, OWN), answer(204), answer(200, OTHER)
 NO_LOCK, CONFLICT = (answer(status, b'{"error": "no lock"}') for status in (404, 409))
 REFUSED, DOWN = answer(400, b'{"error": "no"}'), answer(503)
 PAGE, FIREWALL = (answer(status, b"<html><title>No") for status in (404, 403))
@@ -54,7 +54,7 @@ def sent(transport: Script) -> str:
         (FIREWALL, PlatformUnavailable, Pending, Held),
         (DOWN, PlatformUnavailable, Pending, Held),
     ],
-    ids=["ours", "204", "another session's", "404", "409", "400", "a firewall's page", "503"],
+    ids=["this session's", "204", "another session's", "404", "409", "400", "a firewall's page", "503"],
 )
 async def test_a_heartbeat_confirms_the_lock_loses_it_or_changes_nothing(
     reply: httpx.Response, error: type[DeployError] | None, pending: type, held: type
@@ -150,7 +150,7 @@ async def test_finalize_is_sent_only_while_the_lock_is_held(state: type) -> None
 async def test_finalize_is_not_retried_after_the_lock_may_have_expired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another deploy may hold the lock since the last attempt. The lock cleanup finds out."""
+    """Another deploy may hold the lock since the last attempt. The lock cleanup checks that."""
     monkeypatch.setattr(module, "_clocks", lambda: (anyio.current_time(),) * 2)
     session, transport = in_state(Held, since=LAST_WRITE - 10), Script(DOWN)
     with pytest.raises(LockLost, match="didn't confirm it for almost 30 minutes"):
@@ -189,6 +189,6 @@ async def test_the_age_of_a_lock_starts_when_its_request_is_sent(monkeypatch: py
 
 
 def test_the_session_of_an_earlier_run_may_hold_the_lock() -> None:
-    """The lock cleanup finds out."""
+    """The lock cleanup can release that lock."""
     assert DeploySession("site", "mine", lock_request=Sent(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held

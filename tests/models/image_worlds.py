@@ -5,7 +5,7 @@ or from one of two replicas. It shows the requested or the running image, and th
 many ways. A colleague may deploy as well.
 
 The code under test is the real one, from `deploy_image` down to the methods of `Client`. Their responses come
-from here, in virtual time. `flaws` compares the run with the log.
+from this module, in virtual time. `flaws` compares the run with the log.
 """
 
 import io
@@ -30,7 +30,7 @@ from zerokie_action.platform.models import App
 from zerokie_action.report.record import Record
 from zerokie_action.shutdown import Shutdown
 
-OLD, NEW, PINNED, THEIRS = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
+OLD, NEW, PINNED, OTHER = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
 
 
 class Colleague(NamedTuple):
@@ -48,16 +48,16 @@ class World:
     Attributes:
         was: the status before the deploy. `none` if there is no app.
         writes: the way that a GET writes an image; see `Platform.written`.
-        view: the image that a GET shows, `wanted` or `runs`. `torn` shows the wanted image immediately, and
-            the status with `lag`.
+        view: `wanted` or `runs`, for the image in a GET. `torn` has the wanted image immediately, and the
+            status with `lag`.
         lag: the age of a GET's state, in seconds.
         turns: whether the `first` or the `last` of two GETs is current.
         slow: the duration of a GET in seconds. The GET shows the state when it was sent.
         stops: whether the old instance shows as stopped for two seconds first.
         takes: the duration of the deploy in seconds.
-        meanwhile: the status during the deploy.
+        during: the status during the deploy.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status remains), `back 8` (the
-            platform goes back 8 s after the failure), `crash loop`.
+            platform rolls back 8 s after the failure), `crash loop`.
         wanted: the image to deploy. None for a restart.
         is_same: whether the new image has the digest of the old one.
         pulls_another: whether the tag means another digest now.
@@ -75,7 +75,7 @@ class World:
     slow: float = 0.05
     stops: bool = False
     takes: float = 6.0
-    meanwhile: str = "deploying"
+    during: str = "deploying"
     ends: str = "running"
     wanted: str | None = NEW
     is_same: bool = False
@@ -116,7 +116,7 @@ class Platform:
         asked: the number of the run's requests.
         answers: the time, the status and the image of each GET.
         overwritten: whether a request of the run replaced the colleague's image after a GET showed that.
-        rolled_back_ours: whether a rollback replaced the new image after GETs showed that running for 8 s.
+        replaced_running: whether a rollback replaced the new image after GETs showed that running for 8 s.
         asked_at: the time of the run's first request.
     """
 
@@ -128,14 +128,14 @@ class Platform:
     asked: int = 0
     answers: list[tuple[float, str, str]] = field(default_factory=list)
     overwritten: bool = False
-    rolled_back_ours: bool = False
+    replaced_running: bool = False
     asked_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.began = self.loop.now
         old = Image(OLD, self._digest(OLD), "old")
         self.states = [State(0.0, self.world.was, old, old)]
-        if self.world.was == "deploying":  # an earlier deploy, which ends while ours begins
+        if self.world.was == "deploying":  # an earlier deploy, which ends after the run's request
             self.states.append(State(self.began + 2, "running", old, old))
         if self.world.was == "none":
             self.states = []
@@ -187,11 +187,11 @@ class Platform:
         return state.status, image
 
     def _let_colleague_deploy(self, now: float) -> None:
-        theirs = self.world.colleague
-        if theirs and self.asked and not any(owner == "theirs" for _, owner in self.posts):
-            at = self.asked_at + theirs.after
+        colleague = self.world.colleague
+        if colleague and self.asked and not any(owner == "colleague" for _, owner in self.posts):
+            at = self.asked_at + colleague.after
             if now >= at:
-                self._carry_out(at, THEIRS, "theirs", theirs.ends, theirs.takes)
+                self._carry_out(at, OTHER, "colleague", colleague.ends, colleague.takes)
 
     def post(self, image: str | None) -> bool:
         """Carry out a request of the run. Return whether the response arrives."""
@@ -199,53 +199,53 @@ class Platform:
         self._let_colleague_deploy(self.loop.now)
         world, now = self.world, self.loop.now
         current = self.state(now)
-        owner = "back" if self.asked and image not in {None, world.wanted} else "ours"
-        self.asked += owner == "ours"
+        owner = "back" if self.asked and image not in {None, world.wanted} else "run"
+        self.asked += owner == "run"
         self.asked_at = self.asked_at or now
-        is_lost = owner == "ours" and self.asked <= world.lost
+        is_lost = owner == "run" and self.asked <= world.lost
         if is_lost and not world.arrives:
             return False
-        if self.posts and self.posts[-1][1] == "theirs" and self._has_shown_theirs():
+        if self.posts and self.posts[-1][1] == "colleague" and self._has_shown_colleague():
             self.overwritten = True
         if (
             owner == "back"
             and world.ends == "running"
             and current
             and current.runs
-            and current.runs.owner == "ours"
+            and current.runs.owner == "run"
         ):
-            ours = self.written(current.runs)
+            new = self.written(current.runs)
             last = [answer for answer in self.answers if answer[0] >= now - 8]
             old = self.written(Image(OLD, self._digest(OLD), "old"))
-            self.rolled_back_ours |= ours != old and all(answer[1:] == ("running", ours) for answer in last)
+            self.replaced_running |= new != old and all(answer[1:] == ("running", new) for answer in last)
         ends, takes = ("running", world.takes) if owner == "back" else (world.ends, world.takes)
         self._carry_out(now, image or (current.wanted.name if current else NEW), owner, ends, takes)
         return not is_lost
 
-    def _has_shown_theirs(self) -> bool:
+    def _has_shown_colleague(self) -> bool:
         """Whether a GET showed the colleague's image, and it differs from the run's."""
-        theirs = next(state.wanted for state in reversed(self.states) if state.wanted.owner == "theirs")
+        image = next(state.wanted for state in reversed(self.states) if state.wanted.owner == "colleague")
         shown = {image for _, _, image in self.answers}
         by_digest = self.world.writes in {"digest", "bare digest"}
-        ours = {self.written(state.wanted) for state in self.states if state.wanted.owner == "ours"}
-        return self.written(theirs) in shown - {""} and (not by_digest or bool(ours & shown))
+        own = {self.written(state.wanted) for state in self.states if state.wanted.owner == "run"}
+        return self.written(image) in shown - {""} and (not by_digest or bool(own & shown))
 
     def _carry_out(self, at: float, image: str, owner: str, ends: str, takes: float) -> None:
         world, before = self.world, self.state(at)
-        version = int(world.pulls_another and owner == "ours" and not world.names_another)
+        version = int(world.pulls_another and owner == "run" and not world.names_another)
         name = image.removeprefix("docker.io/library/").removeprefix("mirror.local/hub/")
         new = Image(name, self._digest(name, version), owner)
         old = before.runs if before else None
         self.states = [state for state in self.states if state.at <= at]
         self.posts.append((at, owner))
         begins = at
-        if world.stops and owner == "ours":
+        if world.stops and owner == "run":
             self.states.append(State(begins, "stopped", new, old))
             begins += 2
         done = begins + takes
         was = before.status if before else ""
-        meanwhile = was if world.meanwhile == "old" and old else world.meanwhile
-        self.states.append(State(begins, meanwhile if old else "deploying", new, old))
+        during = was if world.during == "old" and old else world.during
+        self.states.append(State(begins, during if old else "deploying", new, old))
         self.states += self._end(ends, done, new, old, was)
 
     def _end(self, ends: str, done: float, new: Image, old: Image | None, was: str) -> Iterator[State]:
@@ -371,8 +371,8 @@ def flaws(world: World, seen: Seen) -> list[str]:
     all_flaws = green | _flaws_of_a_red(world, seen)
     all_flaws |= {
         "overwrites a colleague's deploy": platform.overwritten,
-        "rolls back what runs": platform.rolled_back_ours,
-        "asks more than twice": platform.asked > 2,
+        "rolls back a running image": platform.replaced_running,
+        "requests more than two deploys": platform.asked > 2,
     }
     return [flaw for flaw, applies in all_flaws.items() if applies]
 
@@ -382,20 +382,20 @@ def _shows_names(world: World) -> bool:
 
 
 def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
-    fate, theirs, end = _fate(world), world.colleague, seen.platform.state(seen.platform.loop.now)
-    # If a platform goes back to the same name, or shows no name, the result looks like a success.
+    fate, colleague, end = _fate(world), world.colleague, seen.platform.state(seen.platform.loop.now)
+    # After a rollback to the same name, or without names in responses, the result looks like a success.
     is_hidden = not world.names_another or world.writes == "none"
-    is_wrong = fate in {"fails", "hangs"} or (fate == "goes back" and not is_hidden)
-    is_ours = bool(end and end.runs and end.runs.owner == "ours")
+    is_wrong = fate in {"fails", "hangs"} or (fate == "is rolled back" and not is_hidden)
+    is_ours = bool(end and end.runs and end.runs.owner == "run")
     is_other = is_ours and world.names_another and not world.is_same and world.writes != "none"
-    is_over = bool(theirs and seen.seconds > theirs.after + 30)
+    is_over = bool(colleague and seen.seconds > colleague.after + 30)
     return {
         "a wrong green": is_wrong and not seen.warns,
-        "a warned green of what failed": is_wrong and seen.warns,
+        "a warned green of a failure": is_wrong and seen.warns,
         "an early green": fate == "runs" and not is_ours,
         "a wrong warning": fate == "runs" and is_other and seen.warns,
         "a green of a colleague's deploy": is_over and world.ends != "running" and _shows_names(world),
-        "a green of what was never carried out": fate == "never begins" and _shows_names(world),
+        "a green of a deploy that never began": fate == "never begins" and _shows_names(world),
     }
 
 
@@ -411,8 +411,8 @@ def _flaws_of_a_red(world: World, seen: Seen) -> dict[str, bool]:
     is_left = said != "green" and not seen.is_back and world.writes not in {"none", "bare digest"}
     return {
         f"a wrong red: {said}": is_red,
-        "a late red": fate in {"fails", "goes back"} and is_timed_out,
-        "unknown, though an answer came": is_unknown and not may_be_unknown,
+        "a late red": fate in {"fails", "is rolled back"} and is_timed_out,
+        "unknown in spite of a response": is_unknown and not may_be_unknown,
         "rolls back to the name that failed": seen.is_back and not world.names_another and shows_tags,
         "left broken": fate in {"fails", "hangs"} and is_alone and can_go_back and is_left,
     }
@@ -424,7 +424,7 @@ def _fate(world: World) -> str:
     if world.colleague and world.colleague.after < world.wait:
         return "is replaced"
     kind = {"running": "runs", "hangs": "hangs"}.get(world.ends, "fails")
-    return "goes back" if world.ends.startswith("back ") else kind
+    return "is rolled back" if world.ends.startswith("back ") else kind
 
 
 def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> dict[str, World]:
@@ -444,7 +444,7 @@ def tried(worlds: Iterable[World], loop: TimeWarpLoop) -> dict[str, World]:
 # The worlds
 
 Axes = Mapping[str, list[Any]]
-"""The values of each field. A world has one of each."""
+"""The possible values of each field of a world."""
 WRITES = ["given", "full", "digest", "tag and digest", "none", "bare digest"]
 VIEWS = ["wanted", "runs", "torn"]
 ENDS = ["running", "failed", "hangs"]
@@ -452,7 +452,7 @@ BEFORE = ["running", "failed", "deploying"]
 
 
 def _axes(**fields: object) -> Axes:
-    """Return the values of these fields and of the usual ones. A single value needs no list."""
+    """Return the values of these fields and of the usual ones. A single value doesn't need a list."""
     usual: dict[str, object] = {
         "was": ["running", "failed"],
         "writes": WRITES,
@@ -482,11 +482,11 @@ WORLDS: dict[str, Axes] = {
     "the rules for a digest": _axes(
         **RULES | LOST | {"wanted": PINNED, "writes": ["given", "full", "mirror", "digest"]}
     ),
-    "the platform goes back": _axes(
+    "the platform rolls back": _axes(
         **RULES | {"was": "running", "view": ["wanted", "torn"], "ends": ["back 8", "back 20"]}
     ),
     "a colleague after four seconds": _axes(**RULES, ends="running", colleague=Colleague(4.0)),
-    "a colleague while ours waits": _axes(
+    "a colleague during the wait": _axes(
         was="running",
         wanted=[NEW, None, PINNED],
         colleague=_colleagues([1.0, 10.0, 30.0, 100.0], ENDS, [6.0, 60.0]),
@@ -499,7 +499,7 @@ WORLDS: dict[str, Axes] = {
         wanted=NEW,
         colleague=_colleagues([18.0, 20.0, 24.0, 40.0], ENDS, [30.0]),
     ),
-    "a lost answer beside a colleague": _axes(
+    "a lost response and a colleague": _axes(
         takes=[0.4, 6.0],
         ends=["running", "failed"],
         lost=[1, 9],
@@ -507,7 +507,7 @@ WORLDS: dict[str, Axes] = {
         wanted=[NEW, None, PINNED],
         colleague=_colleagues([0.1, 3.0, 12.0], ["running", "failed"], [0.0, 6.0]),
     ),
-    "slow answers": _axes(was=BEFORE, lag=[0.0, 3.0, 10.0, 14.0], slow=[3.0, 8.0, 14.0]),
+    "slow responses": _axes(was=BEFORE, lag=[0.0, 3.0, 10.0, 14.0], slow=[3.0, 8.0, 14.0]),
     "a tag and then its digest": _axes(
         writes="tag, then digest", view=VIEWS, lag=[0.0, 3.0], ends=[*ENDS, "crash loop"]
     ),
@@ -518,27 +518,27 @@ WORLDS: dict[str, Axes] = {
         wanted=NEW,
         is_same=[True, False],
     ),
-    "tags, and the platform goes back": _axes(
+    "tags, and the platform rolls back": _axes(
         was="running",
         writes=["given", "full", "none"],
         takes=[6.0, 30.0, 90.0],
         ends=["back 0", "back 8", "back 20"],
         wanted=NEW,
     ),
-    "the status of what serves": _axes(
+    "the status of the running instance": _axes(
         writes=["given", "full", "digest", "tag and digest", "bare digest"],
         view="runs",
         lag=[0.0, 3.0],
         takes=[20.0, 90.0, 200.0],
-        meanwhile="old",
+        during="old",
         ends=["running", "stays"],
         wanted=NEW,
     ),
     "the new image crashes again and again": _axes(
         lag=[0.0, 3.0], takes=6.0, ends="crash loop", wanted=[NEW, None]
     ),
-    "late, and in turns": _axes(lag=[5.0, 10.0, 14.0], turns=["", "first", "last"]),
-    "a word that is neither": _axes(was="running", ends="degraded", wanted=NEW),
+    "late replicas in turn": _axes(lag=[5.0, 10.0, 14.0], turns=["", "first", "last"]),
+    "an unknown status": _axes(was="running", ends="degraded", wanted=NEW),
     "a new app": _axes(was="none", view="wanted", lag=[0.0, 3.0], ends=[*ENDS, "stays"], wanted=NEW),
     "a name that means another digest now": _axes(
         ends=["running", "failed"], wanted=[None, OLD], pulls_another=True
@@ -551,7 +551,7 @@ WORLDS: dict[str, Axes] = {
 
 
 def draw(name: str, count: int) -> Iterator[World]:
-    """Draw `count` worlds of a set, always the same ones."""
+    """Yield `count` random worlds of a set, which are the same in every run."""
     dice = random.Random(name)  # noqa: S311
     for _ in range(count):
         yield World(**{field: dice.choice(values) for field, values in WORLDS[name].items()})

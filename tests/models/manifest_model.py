@@ -1,21 +1,26 @@
-"""A model of a platform, on which the rules for files are tried with random histories.
+"""Random histories of one app, to test the rules for files.
 
 The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy`, `needs_update`, `verify_files`
-and `next_manifest`. Here they work on a dictionary: deploys of changing folders, with inputs that change,
-which fail or are killed before any request, and whose uploads may land late; gateways that say 200 in the
-platform's place; listings that are late; manifests that can't be read; strangers who write by hand; two
-repositories; clocks that jump. A history breaks a promise, or keeps these:
+and `next_manifest`. Here they work on a dictionary. A history mixes:
 
-equal    a deploy that succeeds leaves the folder (and what it may not delete), byte for byte, as far as the
-         platform shows it
-ours     a deploy is never refused for what only its own deploys put there
-theirs   nothing that a stranger put there is deleted unasked; another repository changes nothing
-again    what a manifest has proved is not sent again
-waits    no file goes that a version had which was live within the duration of `delete-stale`
-goes     what has waited for that duration is deleted by the next deploy; pages are deleted at once
-commit   the newest manifest has the commit of the last complete deploy, and of no other repository's
+- deploys of changing folders and inputs, which may fail or be killed at any request, and whose uploads may be
+  late
+- gateways that respond with 200 instead of the platform
+- late file lists and unreadable manifests
+- uploads by another tool, deploys of another repository, clocks that jump
 
-Where the platform shows too little, a file may be wrong until the next deploy, or for ever.
+Each history must keep these promises:
+
+equal      after a success, the app has exactly the folder's files and those that a deploy must not delete,
+           as far as the platform shows it
+managed    files of the repository's own deploys never stop a deploy
+unmanaged  unmanaged files are never deleted without an override. Another repository changes nothing.
+again      a verified file is not uploaded again
+pending    a file of a version that was live within the `delete-stale` delay is not deleted
+deleted    the first deploy after the delay deletes the file. Pages are deleted immediately.
+commit     the newest manifest has the commit of its owner's last complete deploy
+
+If the platform shows too little, a file may have the wrong content until the next deploy, or forever.
 """
 
 import math
@@ -38,27 +43,27 @@ from zerokie_action.site.verify import Verified, next_manifest, verify_files
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))
 NO_FACTS = Source()
-STRANGER = "a stranger's"
-OWNER, THIEF = "github.com/acme/shop", "github.com/acme/docs"
+OTHER_TOOL = "another tool's"
+OWNER, OTHER_OWNER = "github.com/acme/shop", "github.com/acme/docs"
 SHORT, LONG = 60.0, 300.0
 LAG = 25.0
-"""Seconds for which a deploy waits for a listing, as in `operations.site.remote`."""
+"""Seconds for which a deploy polls a late file list, as in `zerokie_action.site.read`."""
 
 
-class Killed(Exception):  # noqa: N818 - an end of a deploy, which may be right
+class Killed(Exception):  # noqa: N818 - not always an error
     """The deploy was killed before a request took effect."""
 
 
-class Refused(Exception):  # noqa: N818 - an end of a deploy, which may be right
+class Stopped(Exception):  # noqa: N818 - not always an error
     """The deploy stopped before it changed anything."""
 
 
-class Failed(Exception):  # noqa: N818 - an end of a deploy, which may be right
-    """A request of the deploy was refused."""
+class Failed(Exception):  # noqa: N818 - not always an error
+    """The platform rejected a request of the deploy."""
 
 
 class NotListed(Failed):
-    """The listing does not show what it should."""
+    """The file list lacks an upload or shows a changed file."""
 
 
 class File(NamedTuple):
@@ -82,13 +87,13 @@ class Options(NamedTuple):
 
 
 class World(NamedTuple):
-    """What may happen in a history.
+    """The problems that may happen in a history.
 
     Attributes:
-        lands: uploads of a killed deploy may land late.
-        is_late: the entries of a listing are late, one by one.
-        seconds: the unit of the listed times; none ever changes if it is infinite.
-        for_ever: in at most so many of 3,000 histories a file may be wrong for ever.
+        lands: whether uploads of a killed deploy may take effect late.
+        is_late: whether each file's entry in the file list may be late.
+        seconds: the unit of the listed times. If it is infinite, the times never change.
+        for_ever: the number of 3,000 histories in which a file may be wrong forever.
     """
 
     kills: bool = False
@@ -97,7 +102,7 @@ class World(NamedTuple):
     others: bool = False
     options: bool = False
     kept: bool = False
-    waits: bool = False
+    delays: bool = False
     jumps: bool = False
     two: bool = False
     lands: bool = False
@@ -107,7 +112,7 @@ class World(NamedTuple):
 
     @property
     def shows_all(self) -> bool:
-        """Whether a file that is wrong after a success would break a promise."""
+        """Whether a wrong file after a success breaks a promise."""
         return not (self.swallow or self.lands or self.is_late)
 
 
@@ -115,27 +120,25 @@ WORLDS = {
     "kills, others, all options": World(kills=True, others=True, options=True),
     "gateways": World(swallow=0.1),
     "kills, gateways": World(kills=True, swallow=0.1),
-    "no manifest can ever be read": World(unreadable=1),
-    "the same, with kept files of somebody else's": World(unreadable=1, others=True, kept=True),
-    "files wait; kills": World(waits=True, kills=True),
-    "files wait; kills, others, all options": World(waits=True, kills=True, others=True, options=True),
-    "files wait; clocks that jump": World(waits=True, kills=True, jumps=True),
-    "files wait; manifests that can't be read": World(waits=True, unreadable=0.1, others=True),
-    "files wait; no manifest can ever be read": World(waits=True, unreadable=1),
-    "files wait; two repositories": World(waits=True, kills=True, two=True),
-    "entries of a listing are late": World(kills=True, options=True, is_late=True),
-    "uploads land late": World(kills=True, options=True, lands=True, for_ever=10),
-    "uploads land late; times in minutes": World(
-        kills=True, options=True, lands=True, seconds=60, for_ever=20
-    ),
-    "uploads land late; constant times": World(
+    "all manifests unreadable": World(unreadable=1),
+    "all manifests unreadable; kept unmanaged files": World(unreadable=1, others=True, kept=True),
+    "a delay; kills": World(delays=True, kills=True),
+    "a delay; kills, others, all options": World(delays=True, kills=True, others=True, options=True),
+    "a delay; clocks that jump": World(delays=True, kills=True, jumps=True),
+    "a delay; some manifests unreadable": World(delays=True, unreadable=0.1, others=True),
+    "a delay; all manifests unreadable": World(delays=True, unreadable=1),
+    "a delay; two repositories": World(delays=True, kills=True, two=True),
+    "late entries in the file list": World(kills=True, options=True, is_late=True),
+    "late uploads": World(kills=True, options=True, lands=True, for_ever=10),
+    "late uploads; times in minutes": World(kills=True, options=True, lands=True, seconds=60, for_ever=20),
+    "late uploads; constant times": World(
         kills=True, options=True, lands=True, seconds=math.inf, for_ever=20
     ),
 }
 
 
 class Storage:
-    """The platform, and its time."""
+    """The platform and its clock."""
 
     def __init__(self, chance: random.Random, world: World) -> None:
         self.chance, self.world = chance, world
@@ -149,7 +152,7 @@ class Storage:
         self._changes: dict[str, list[tuple[float, File | None]]] = {}
 
     def quiet(self) -> "Storage":
-        """A copy a minute later, when all has landed and is listed, and nothing happens any more."""
+        """Return a copy 100 s later, without faults. All uploads took effect and are listed."""
         other = copy(self)
         other.chance, other.files, other._changes = random.Random(0), dict(self.files), {}  # noqa: S311
         other.left, other.swallow, other._landing = math.inf, 0.0, [*self._landing]
@@ -211,7 +214,7 @@ class Storage:
             self.lost_manifest = True
 
     def land_later(self, path: str, content: object, length: int) -> None:
-        """An upload was in flight when its deploy was killed."""
+        """Schedule an upload that was in flight when its deploy was killed."""
         if self.world.lands and self.chance.random() < 0.7:
             seconds = self.chance.choice((0.5, 3, 20, 70))
             self._landing.append((self.now + seconds, path, content, length))
@@ -229,12 +232,12 @@ def is_manifest(path: str) -> bool:
 
 
 def in_the_way(path: str, folder: Collection[str]) -> bool:
-    """Whether a path of the folder goes below the path, or the path below one of the folder."""
+    """Return whether the path is a directory of a file in the folder, or the other way round."""
     return any(other.startswith(f"{path}/") or path.startswith(f"{other}/") for other in folder)
 
 
 class Deploy:
-    """One deploy, in the order of `operations.site.static`. `folder` has hash and length by path."""
+    """One deploy, in the order of `zerokie_action.site.deploy`. `folder` has hash and length by path."""
 
     def __init__(
         self,
@@ -249,7 +252,7 @@ class Deploy:
     ) -> None:
         self.source = source
         self.confirmed: Source | None = None
-        """The run's facts after all files are confirmed."""
+        """The run's source after all files are confirmed."""
         self.storage, self.folder, self.owner = storage, folder, owner
         self.options, self.skew = options, skew
         self.may = options.take_over or created
@@ -257,7 +260,7 @@ class Deploy:
         self.gone: set[str] = set()
         self.is_finished = False
         self.shown: Mapping[str, tuple[int, str]] = {}
-        """The listing with which the deploy went on."""
+        """The file list that confirmed the uploads."""
 
     def clock(self) -> float:
         return self.storage.now + self.skew
@@ -289,8 +292,8 @@ class Deploy:
             delete_stale=options.delete_stale,
             now=self.clock(),
         )
-        if not self.may and (doubt := why_not_deploy("site", self.plan, self.owner)):
-            raise Refused(doubt.problem)
+        if not self.may and (stop := why_not_deploy("site", self.plan, self.owner)):
+            raise Stopped(stop.problem)
 
     def carry_out(self) -> None:
         self.store(self.plan.unchanged)
@@ -304,7 +307,7 @@ class Deploy:
             self.replace_manifests(entries, self.remote.manifests)
         except Failed:
             listed = self.storage.list()
-            self.store(self.judge(listed).entries, listed=listed)
+            self.store(self.verify(listed).entries, listed=listed)
             raise
 
     def replace_manifests(self, entries: Mapping[str, Any], old: Collection[str]) -> None:
@@ -338,26 +341,26 @@ class Deploy:
                 raise
             self.sent[path] = str(hash_)
 
-    def judge(self, listed: Mapping[str, tuple[int, str]]) -> Verified:
+    def verify(self, listed: Mapping[str, tuple[int, str]]) -> Verified:
         return verify_files(self.plan, self.sent, listed, self.newest.path if self.newest else "")
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
         while True:
             self.shown = self.storage.list()
-            listing = self.judge(self.shown)
-            if not (listing.missing or listing.changed):
-                return dict(listing.entries)
+            verified = self.verify(self.shown)
+            if not (verified.missing or verified.changed):
+                return dict(verified.entries)
             if self.storage.now >= until:
-                raise NotListed(f"{listing.missing}, {listing.changed}")
+                raise NotListed(f"{verified.missing}, {verified.changed}")
             self.storage.pass_time(5)
 
 
 class History:
-    """A history of one app, and what is known of it by the way: `problem` says what did not hold.
+    """A random history of one app. `problem` returns the broken promise.
 
     Attributes:
-        is_wrong_for_ever: whether some file had other bytes, and the next deploy did not replace it.
+        is_wrong_for_ever: whether a file had the wrong content, and the next deploy didn't replace it.
     """
 
     def __init__(self, seed: int, world: World) -> None:
@@ -365,7 +368,7 @@ class History:
         self.chance = random.Random(seed)  # noqa: S311
         self.storage = Storage(self.chance, world)
         self.lengths = {hash_: self.chance.choice((1, 1, 2)) for hash_ in range(8)}
-        # Without a manifest, a file beside a directory of its name is taken for the directory.
+        # Without a manifest, the rules can't distinguish a file from a directory of the same name.
         self.paths = [path for path in PATHS if not (world.unreadable and path == "d")]
         self.folder: dict[str, tuple[int, int]] = {}
         self.versions: list[dict[str, tuple[int, int]]] = []
@@ -373,14 +376,14 @@ class History:
         self.begun = False
         self.is_wrong_for_ever = False
         self.wanted: dict[str, tuple[int, int]] = {}
-        """What the last deploy that succeeded has left there, and nobody else has changed."""
+        """Files of the last successful deploy that nothing else changed."""
         self.live: set[str] = set()
-        """What the version that is live has, or may have after a deploy that failed."""
+        """Files that the live version has, or may have after a failed deploy."""
         self.live_until: dict[str, float] = {}
         self.since: dict[str, float] = {}
-        """When the first deploy whose clock was right found a file stale, and let it wait: its end."""
-        self.proved: dict[str, tuple[int, File]] = {}
-        self.complete = {OWNER: Source(), THIEF: Source()}
+        """The end of the first deploy, with a correct clock, that made each file pending."""
+        self.verified: dict[str, tuple[int, File]] = {}
+        self.complete = {OWNER: Source(), OTHER_OWNER: Source()}
         """The commit of the last complete deploy by its repository, until another one deploys."""
 
     def problem(self) -> str:
@@ -392,20 +395,22 @@ class History:
     def step(self) -> str:
         chance, storage, world = self.chance, self.storage, self.world
         self.edit()
-        storage.pass_time(chance.choice((0, 0, 1.1, 5, 60, 200) if world.waits else (0, 0, 1.1, 5, 60)))
+        storage.pass_time(chance.choice((0, 0, 1.1, 5, 60, 200) if world.delays else (0, 0, 1.1, 5, 60)))
         storage.left, storage.swallow = math.inf, 0.0
         if problem := self.wrong():
             return problem
-        event = chance.choice(("deploy",) * 6 + (("stranger", "thief") if world.others else ("deploy",)))
-        if event == "stranger":
+        event = chance.choice(
+            ("deploy",) * 6 + (("other tool", "other owner") if world.others else ("deploy",))
+        )
+        if event == "other tool":
             storage.pass_time(1.1)
             path = "x" if world.kept else chance.choice((*PATHS[:3], *PATHS[4:], "x", "y"))
-            storage.put(path, STRANGER, chance.choice((1, 2)))
-            self.proved.pop(path, None)
+            storage.put(path, OTHER_TOOL, chance.choice((1, 2)))
+            self.verified.pop(path, None)
             self.wanted.pop(path, None)
             storage.pass_time(60)
             return ""
-        return self.thief() if event == "thief" else self.deploy()
+        return self.other_owner() if event == "other owner" else self.deploy()
 
     def edit(self) -> None:
         chance, folder = self.chance, self.folder
@@ -417,21 +422,21 @@ class History:
                 continue
             hash_ = chance.randrange(8)
             folder[path] = (hash_, self.lengths[hash_])
-        for path in chance.sample(sorted(folder), min(len(folder), chance.randrange(2 + self.world.waits))):
+        for path in chance.sample(sorted(folder), min(len(folder), chance.randrange(2 + self.world.delays))):
             del folder[path]
         if not folder:
             folder["a.html"] = (0, self.lengths[0])
         self.versions.append(dict(folder))
 
-    def thief(self) -> str:
+    def other_owner(self) -> str:
         before = dict(self.storage.files)
         if not any(map(is_manifest, before)):
             return ""
         try:
-            Deploy(self.storage, self.folder, THIEF, Options()).run()
-        except Refused:
-            return "" if self.storage.files == before else "theirs: changed before it was refused"
-        return "theirs: another repository got in"
+            Deploy(self.storage, self.folder, OTHER_OWNER, Options()).run()
+        except Stopped:
+            return "" if self.storage.files == before else "unmanaged: changed before it stopped"
+        return "unmanaged: another repository deployed"
 
     def options(self) -> Options:
         chance, world = self.chance, self.world
@@ -445,8 +450,8 @@ class History:
             )
         if world.kept:
             options = Options(keep=KEPT)
-        if world.waits and chance.random() < 0.8:
-            # What stays beside an unreadable manifest is not known to be ours any more: an accepted limit.
+        if world.delays and chance.random() < 0.8:
+            # If the manifest is unreadable, kept files become unmanaged, which is an accepted limit.
             never = not world.unreadable and chance.random() < 0.25
             options = options._replace(delete_stale=not never and chance.choice((SHORT, SHORT, LONG)))
         return options._replace(take_over=options.take_over or world.two)
@@ -460,7 +465,7 @@ class History:
         storage.end = chance.choice((Killed, Killed, Failed))
         storage.swallow = world.swallow if chance.random() < 0.4 else 0.0
         skew = chance.choice((0, 0, -1000, 1000)) if world.jumps else 0
-        owner = chance.choice((OWNER, THIEF)) if world.two else OWNER
+        owner = chance.choice((OWNER, OTHER_OWNER)) if world.two else OWNER
         is_new = not self.begun and not had
         folder = dict(self.folder)
         source = Source(commit=chance.choice("ab"), sequence=chance.randrange(3) or None)
@@ -468,8 +473,8 @@ class History:
         began = storage.now
         try:
             deploy.run()
-        except Refused as why:
-            return self.refused(had, options, str(why))
+        except Stopped as why:
+            return self.stopped(had, options, str(why))
         except (Killed, Failed) as why:
             return self.unfinished(deploy, had, skew, why)
         self.begun = True
@@ -486,11 +491,11 @@ class History:
             or self.is_left(deploy, had)
             or self.too_late(deploy, began)
             or self.sent_again(deploy, had)
-            or self.once_more(deploy, had)
+            or self.second_deploy(deploy, had)
         )
 
     def wrong_commit(self, deploy: Deploy) -> str:
-        """Whether the newest manifest has another commit than that of the last complete deploy."""
+        """Return a problem if the newest manifest lacks the commit of the last complete deploy."""
         files = self.storage.files
         manifests = find_manifests(files)
         if not manifests or self.world.unreadable or self.world.lands or self.storage.lost_manifest:
@@ -504,28 +509,28 @@ class History:
         self.complete = {name: expected if name == owner else NO_FACTS for name in self.complete}
         return "" if found == expected else f"commit: {found} instead of {expected}"
 
-    def strangers(self, files: Mapping[str, File]) -> set[str]:
-        return {path for path, file in files.items() if file.content == STRANGER}
+    def unmanaged(self, files: Mapping[str, File]) -> set[str]:
+        return {path for path, file in files.items() if file.content == OTHER_TOOL}
 
-    def refused(self, had: Mapping[str, File], options: Options, why: str) -> str:
+    def stopped(self, had: Mapping[str, File], options: Options, why: str) -> str:
         if self.storage.files != had and not self.world.lands:
-            return "theirs: changed before it was refused"
-        strangers = self.strangers(had)
+            return "unmanaged: changed before it stopped"
+        unmanaged = self.unmanaged(had)
         if "App" not in why:
-            strangers = {path for path in strangers if not options.keeps(path)}
-        # Only where a gateway said 200 in the platform's place, nobody can know whose the files are.
-        nobody_knows = self.storage.lost_manifest or self.storage.lost_delete
-        if self.begun and not nobody_knows and "be read" not in why and not strangers:
-            return "" if self.world.is_late or self.world.lands else f"ours: refused, {why}"
+            unmanaged = {path for path in unmanaged if not options.keeps(path)}
+        # If a gateway responded instead of the platform, the managed files may be unknown.
+        is_unknown = self.storage.lost_manifest or self.storage.lost_delete
+        if self.begun and not is_unknown and "Can't read the manifest" not in why and not unmanaged:
+            return "" if self.world.is_late or self.world.lands else f"managed: stopped, {why}"
         if self.begun and self.world.unreadable == 1 and not self.world.kills:
-            return f"ours: refused, {why}"
+            return f"managed: stopped, {why}"
         return ""
 
     def unfinished(self, deploy: Deploy, had: Mapping[str, File], skew: float, why: Exception) -> str:
         files = self.storage.files
         lost = had.keys() - files.keys() - {*filter(is_manifest, had)}
         if isinstance(why, NotListed) and lost:
-            return "equal: failed, and deleted files all the same"
+            return "equal: deleted files of an unlisted upload"
         if not hasattr(deploy, "plan"):
             return ""
         self.begun |= files != had
@@ -534,7 +539,7 @@ class History:
         self.forget(deploy)
         self.wanted = {}
         if deploy.is_finished:
-            self.note_live()
+            self.record_live()
         elif files != had or self.world.lands:
             self.live |= self.folder.keys()
         if files != had or self.world.lands:
@@ -543,7 +548,7 @@ class History:
         return problem
 
     def too_early(self, deploy: Deploy, had: Mapping[str, File], skew: float) -> str:
-        """Whether something was deleted of a version that was live within the duration."""
+        """Return a problem if the deploy deleted a file of a version that was live within the delay."""
         options, now = deploy.options, self.storage.now
         is_taken = (options.take_over and self.world.unreadable) or self.storage.lost_manifest
         if isinstance(options.delete_stale, bool) or self.world.jumps or skew or is_taken:
@@ -551,33 +556,33 @@ class History:
         for path in had.keys() - self.storage.files.keys():
             if is_manifest(path) or is_page(path) or in_the_way(path, self.folder):
                 continue
-            if path in self.strangers(had) or path not in (deploy.remote.managed or ()):
+            if path in self.unmanaged(had) or path not in (deploy.remote.managed or ()):
                 continue
             age = 0.0 if path in self.live else now - self.live_until.get(path, now)
             if age < int(options.delete_stale):
-                return f"waits: {path} was deleted after {age:.0f} of {options.delete_stale:.0f} s"
+                return f"pending: {path} was deleted after {age:.0f} of {options.delete_stale:.0f} s"
         return ""
 
     def not_equal(self, deploy: Deploy, had: Mapping[str, File]) -> str:
-        """Whether a stranger's file is gone, or the deploy is green beside a listing of wrong files."""
+        """Return a problem if an unmanaged file was deleted or pending, or the file list was wrong."""
         storage, options, folder = self.storage, deploy.options, self.folder
-        strangers = self.strangers(had) - self.managed
-        if not options.take_over and (gone := strangers & deploy.gone):
-            return f"theirs: {gone} deleted unasked"
+        unmanaged = self.unmanaged(had) - self.managed
+        if not options.take_over and (gone := unmanaged & deploy.gone):
+            return f"unmanaged: {gone} deleted without an override"
         if options.take_over and not isinstance(options.delete_stale, bool) and not storage.swallow:
-            left = strangers & storage.files.keys() - folder.keys() - (deploy.remote.managed or set())
+            left = unmanaged & storage.files.keys() - folder.keys() - (deploy.remote.managed or set())
             if left := {path for path in left if not options.keeps(path)} - directories_of(storage.files):
-                return f"theirs: {left} waits"
+                return f"unmanaged: {left} pending"
         self.managed = (self.managed | folder.keys()) - deploy.gone
         for path, (_, length) in folder.items():
             shown = deploy.shown.get(path)
             is_changed = path in deploy.plan.unchanged and shown != deploy.remote.files[path]
             if deploy.shown and (shown is None or shown[0] != length or is_changed):
-                return f"equal: {path} was listed as {shown}, and green"
+                return f"equal: success, but {path} was listed as {shown}"
         return ""
 
     def wrong(self) -> str:
-        """Whether a file of the last deploy has other bytes; and note if the next deploy leaves it so."""
+        """Return a problem if a file is wrong. Set `is_wrong_for_ever` if the next deploy keeps it."""
         files = self.storage.files
         wrong = [
             path
@@ -587,62 +592,62 @@ class History:
         if not wrong:
             return ""
         if self.world.shows_all:
-            return f"equal: {wrong} has other bytes, and green"
+            return f"equal: success, but {wrong} has other content"
         later, folder = self.storage.quiet(), self.last.folder
         try:
             options = self.last.options._replace(incremental=True)
             Deploy(later, folder, self.last.owner, options).run()
-        except (Refused, Failed):
+        except (Stopped, Failed):
             return ""
         self.is_wrong_for_ever |= any(later.files[path].content != folder[path][0] for path in wrong)
         return ""
 
     def is_left(self, deploy: Deploy, had: Mapping[str, File]) -> str:
-        """Whether something is left that had to be deleted."""
+        """Return a problem if a file remains that the deploy should delete."""
         storage, options, folder = self.storage, deploy.options, self.folder
         if options.delete_stale is False or storage.lost_delete or self.world.lands:
             return ""
         left = {path for path in storage.files if not is_manifest(path) and not options.keeps(path)}
         left -= folder.keys() | directories_of(had)
-        may_wait = {path for path in left if not is_page(path) and not in_the_way(path, folder)}
-        if left := left if options.delete_stale is True else left - may_wait:
-            return f"{'equal' if options.delete_stale is True else 'goes'}: {sorted(left)} is left"
+        may_be_pending = {path for path in left if not is_page(path) and not in_the_way(path, folder)}
+        if left := left if options.delete_stale is True else left - may_be_pending:
+            return f"{'equal' if options.delete_stale is True else 'deleted'}: {sorted(left)} remains"
         return ""
 
     def too_late(self, deploy: Deploy, began: float) -> str:
-        """Whether something waits for longer than the duration; and note what waits from now on."""
+        """Return a problem if a file is pending for longer than the delay. Record new pending files."""
         storage, options, now = self.storage, deploy.options, self.storage.now
-        self.note_live()
+        self.record_live()
         left = {path for path in storage.files if not is_manifest(path)} - self.folder.keys()
         self.since = {path: since for path, since in self.since.items() if path in left}
         if isinstance(options.delete_stale, bool) or deploy.skew:
             return ""
         is_sure = not (self.world.unreadable or self.world.swallow or self.world.others)
-        for path in left - self.strangers(storage.files) - directories_of(storage.files):
+        for path in left - self.unmanaged(storage.files) - directories_of(storage.files):
             if options.keeps(path):
                 continue
             age = began - self.since.setdefault(path, now)
             if is_sure and age >= options.delete_stale + 1:
-                return f"goes: {path} waits for {age:.0f} of {options.delete_stale:.0f} s"
+                return f"deleted: {path} is pending for {age:.0f} of {options.delete_stale:.0f} s"
         return ""
 
-    def note_live(self) -> None:
-        """Only the folder's version is live from now on."""
+    def record_live(self) -> None:
+        """Record that only the folder's version is live."""
         self.live_until |= dict.fromkeys(self.live | self.folder.keys(), self.storage.now)
         self.live = {*self.folder}
 
     def sent_again(self, deploy: Deploy, had: Mapping[str, File]) -> str:
-        """Whether a file was sent though a manifest had proved it, and nothing has changed since."""
+        """Return a problem if the deploy uploaded a verified file that didn't change."""
         if self.world.unreadable or self.world.swallow or self.world.lands:
             return ""
         if deploy.options.incremental:
             for path in deploy.sent:
-                if self.proved.get(path) == (self.folder[path][0], had.get(path)):
-                    return f"again: {path} was proved"
+                if self.verified.get(path) == (self.folder[path][0], had.get(path)):
+                    return f"again: {path} was verified"
         files = self.storage.files
         entries = files[max(find_manifests(files)).path].content.files
         self.forget(deploy)
-        self.proved |= {
+        self.verified |= {
             path: (self.folder[path][0], files[path])
             for path, entry in entries.items()
             if entry and path in self.folder and files[path].listed == entry[1:]
@@ -650,12 +655,12 @@ class History:
         return ""
 
     def forget(self, deploy: Deploy) -> None:
-        """Forget the entries of what the deploy has written."""
+        """Forget the entries of files that the deploy uploaded or deleted."""
         for path in (*(file.path for file in deploy.plan.uploads), *deploy.gone):
-            self.proved.pop(path, None)
+            self.verified.pop(path, None)
 
-    def once_more(self, deploy: Deploy, had: Mapping[str, File]) -> str:
-        """Whether the same folder once more uploads something that the listing could prove."""
+    def second_deploy(self, deploy: Deploy, had: Mapping[str, File]) -> str:
+        """Return a problem if a second deploy uploads a file that the file list can verify."""
         if self.storage.swallow or self.world.unreadable or self.world.lands:
             return ""
         later, now = self.storage.quiet(), self.storage.files
@@ -663,12 +668,12 @@ class History:
         again = Deploy(later, self.folder, deploy.owner, options)
         try:
             again.run()
-        except (Refused, Failed) as why:
+        except (Stopped, Failed) as why:
             return f"again: {why}"
         known = deploy.remote.manifest.files
         for path in again.sent:
             entry = (str(self.folder[path][0]), *now[path].listed)
             is_as_before = path in had and had[path].listed == now[path].listed
             if path not in deploy.sent or not is_as_before or known.get(path) == entry:
-                return f"again: {path} once more"
+                return f"again: {path} in a second deploy"
         return ""

@@ -1,4 +1,4 @@
-"""The rules for images hold on every platform that the API reference allows, and each rule is needed."""
+"""The rules for images on every platform that the API reference allows. Each rule is needed."""
 
 from collections.abc import Iterator
 
@@ -12,16 +12,16 @@ from zerokie_action.image.rollout import Rollout
 from zerokie_action.platform.models import App
 
 LIMITS = {
-    "digests, and a new tag for one": {"a warned green of what failed", "a late red"},
-    "tags, and the platform goes back": {"a late red"},
-    "the status of what serves": {"an early green", "a warned green of what failed", "a late red"},
+    "digests, and a new tag for one": {"a warned green of a failure", "a late red"},
+    "tags, and the platform rolls back": {"a late red"},
+    "the status of the running instance": {"an early green", "a warned green of a failure", "a late red"},
     "a tag and then its digest": {"a late red"},
     "the new image crashes again and again": {"a late red"},
-    "a word that is neither": {"a late red"},
+    "an unknown status": {"a late red"},
     "a new app": {"a late red"},
     "short time limits": {"a late red"},
 }
-"""Flaws that no response to a GET can prevent: see `docs/how-it-works.md`. A late red is exit 9, not 8."""
+"""Flaws that no response to a GET can prevent (`docs/how-it-works.md`). A late red is exit 9 instead of 8."""
 
 
 @pytest.fixture(name="loop")
@@ -35,12 +35,12 @@ def _loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[TimeWarpLoop]:
 def test_no_world_gets_a_wrong_green_or_overwrites_a_colleague(
     loop: TimeWarpLoop, name: str, count: int
 ) -> None:
-    """Also, no rollback replaces a new image that runs."""
+    """A rollback doesn't replace a new image that runs."""
     found = tried(draw(name, count), loop)
     assert not found.keys() - LIMITS.get(name, set()), found
 
 
-def test_without_the_steady_time_a_crash_loop_is_green(
+def test_without_the_steady_time_a_crash_loop_would_be_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ends="crash loop")
@@ -49,7 +49,7 @@ def test_without_the_steady_time_a_crash_loop_is_green(
     assert "a wrong green" in tried([world], loop)
 
 
-def test_with_times_of_responses_an_old_image_is_green(
+def test_if_the_times_of_responses_counted_an_old_image_would_be_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of a GET counts, because a slow platform may respond with an old state."""
@@ -64,7 +64,7 @@ def test_with_times_of_responses_an_old_image_is_green(
     assert "a wrong green" in tried([world], loop)
 
 
-def test_a_rollback_without_reasons_against_it_overwrites_a_colleague(
+def test_without_reasons_against_it_a_rollback_would_overwrite_a_colleague(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(ends="failed", colleague=Colleague(20.0, "failed", 30.0))

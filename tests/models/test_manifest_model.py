@@ -1,4 +1,4 @@
-"""The rules for files hold in any history."""
+"""The promises about files, in random histories."""
 
 import math
 
@@ -10,7 +10,7 @@ from tests.models.manifest_model import WORLDS, History
 @pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("count", [40, pytest.param(3000, marks=pytest.mark.exhaustive)])
 def test_no_history_breaks_a_promise(name: str, count: int) -> None:
-    """No random history breaks a promise; few have a file that is wrong for ever, where uploads land late."""
+    """If uploads are late, a few histories have a file that is wrong forever."""
     world = WORLDS[name]
     histories = [History(seed, world) for seed in range(count)]
     problems = [history.problem() for history in histories]

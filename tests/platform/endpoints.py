@@ -45,7 +45,7 @@ class Endpoint(NamedTuple):
 
     Attributes:
         line: the expected method and path.
-        body: the expected JSON; None without a body.
+        body: the expected JSON, or None without a body.
         answer: the reference's status and JSON.
         value: the call's expected result.
     """

@@ -128,7 +128,7 @@ class TestOddResponses:
 
     @pytest.mark.parametrize("name", [name for name in WITH_RECORDS if name != "finalize"])
     async def test_a_2xx_without_the_record_is_a_failure(self, name: str) -> None:
-        """A gateway may have sent the 2xx."""
+        """The 2xx may come from a gateway."""
         error = await error_of(ENDPOINTS[name].call(client_over(Script(answer(200, b"fine")))))
         assert isinstance(error, PlatformUnavailable)
         assert str(error).endswith('responded with 200 ("fine"), but not in the API\'s format')

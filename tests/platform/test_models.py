@@ -46,14 +46,14 @@ PARSERS: dict[str, Callable[[Response], object]] = {
 )
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_response_without_the_record_is_malformed(name: str, body: bytes) -> None:
-    """A gateway may have sent the response."""
+    """The response may come from a gateway."""
     with pytest.raises(Malformed):
         PARSERS[name](answer(200, body))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"fine"])
 def test_finalize_accepts_any_response_except_a_page(body: bytes) -> None:
-    """The platform may have released the lock, which a heartbeat then shows."""
+    """A heartbeat then shows whether the platform released the lock."""
     parse = parse_optional(Finalized)
     assert parse(answer(200, body)) is None
     with pytest.raises(Malformed):
@@ -88,15 +88,17 @@ def test_optional_fields_may_be_anything(record: dict[str, Any], needed: Any, va
 )
 def test_a_file_may_lack_its_length(fields: str, expected: RemoteFile) -> None:
     """A length has at most 63 bits, and other fields are ignored."""
-    listing = f'[{{"path": "/a", {fields}}}, {{"path": "directory/"}}]'.encode()
-    assert parse_files(answer(200, listing)) == {"a": expected}
+    file_list = f'[{{"path": "/a", {fields}}}, {{"path": "directory/"}}]'.encode()
+    assert parse_files(answer(200, file_list)) == {"a": expected}
 
 
-@pytest.mark.parametrize("listing", [b'[{"path":"a"},{"length":1}]', b'[{"path":"a"},[{"path":"b"}]]', b"{}"])
-def test_a_file_list_with_other_items_is_malformed(listing: bytes) -> None:
+@pytest.mark.parametrize(
+    "file_list", [b'[{"path":"a"},{"length":1}]', b'[{"path":"a"},[{"path":"b"}]]', b"{}"]
+)
+def test_a_file_list_with_other_items_is_malformed(file_list: bytes) -> None:
     """A response is either a list of files or malformed."""
     with pytest.raises(Malformed):
-        parse_files(answer(200, listing))
+        parse_files(answer(200, file_list))
 
 
 @pytest.mark.parametrize("parse", [parse_apps, parse_files])
@@ -107,7 +109,7 @@ def test_an_empty_list_may_be_null_or_a_204(parse: Callable[[Response], object])
 
 
 @pytest.mark.parametrize(
-    ("lock", "ours"),
+    ("lock", "is_held"),
     [
         (Lock(locked=True), True),
         (Lock(locked=True, deploy_session_id=SESSION), True),
@@ -115,9 +117,9 @@ def test_an_empty_list_may_be_null_or_a_204(parse: Callable[[Response], object])
         (Lock(locked=True, deploy_session_id="another"), False),
     ],
 )
-def test_a_lock_without_a_session_is_the_runs(lock: Lock, *, ours: bool) -> None:
+def test_a_lock_without_a_session_is_the_runs(lock: Lock, *, is_held: bool) -> None:
     """The run doesn't hold the lock if the response names another session."""
-    assert lock.is_held_by(SESSION) is ours
+    assert lock.is_held_by(SESSION) is is_held
 
 
 @pytest.mark.parametrize(

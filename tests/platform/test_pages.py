@@ -39,7 +39,7 @@ def redirect(locations: Mapping[str, str]) -> Handler:
 
 
 async def test_a_page_receives_its_own_credentials_without_the_key() -> None:
-    """The request has the URL's credentials, but not the API's."""
+    """The request has the credentials of the URL. It doesn't have the API key."""
     async with serve(fine) as server:
         assert (await page(server.url.replace("//", "//user:pass%20word@"))).content == b"fine"
         assert (await page(server.url)).content == b"fine"
@@ -151,7 +151,7 @@ async def test_a_url_above_the_length_limit_is_an_error() -> None:
             await page(f"{server.url}/a", redirects=3, is_uncached=True)
 
 
-async def test_each_request_past_the_caches_has_a_query_of_its_own() -> None:
+async def test_each_request_past_the_caches_has_its_own_query() -> None:
     """A cache may have the page that a redirect leads to, or the redirect."""
     async with serve(redirect({"a": "/b", "b": "/c?x=1"})) as server:
         await page(f"{server.url}/a?y=2#top", redirects=3, is_uncached=True)
@@ -160,8 +160,8 @@ async def test_each_request_past_the_caches_has_a_query_of_its_own() -> None:
     assert len({target[2] for target in targets}) == 3
 
 
-async def test_what_is_no_url_is_told() -> None:
-    """What the platform calls a URL need not be one."""
+async def test_an_invalid_url_is_an_error() -> None:
+    """The platform's response may contain any text as a URL."""
     with pytest.raises(PageError, match="this is not the URL of a page"):
         await page("http://h:x/")
     assert shown_url("http://h:x/") == "an invalid URL"

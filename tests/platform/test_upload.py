@@ -51,7 +51,7 @@ def test_concurrency_limits_the_parallel_requests(world: World) -> None:
 
 @pytest.mark.parametrize(("seconds", "confirmed"), [(0.8, 7), (60, 4)])
 def test_a_rejected_upload_waits_for_requests_in_flight(world: World, seconds: float, confirmed: int) -> None:
-    """They may take effect anyway, so the run waits for their responses."""
+    """They may still take effect, so their responses matter."""
     world.write(MANY)
     refused = Fault(Kind.STATUS, "PUT", ".txt", skip=4, status=400)
     slow = Fault(Kind.DELAY, "PUT", ".txt", skip=4, times=None, seconds=seconds)

@@ -169,15 +169,15 @@ class CodeHost:
                 if found.fields["task"] in tasks
             ]
             return _page(listed, size, page)
-        ours = self.deployments[int(number)]
+        found = self.deployments[int(number)]
         if method == "POST":
             if given.get("auto_inactive", True) and given["state"] == "success":
                 for other in self.deployments.values():
-                    if other is not ours and other.fields["environment"] == ours.fields["environment"]:
+                    if other is not found and other.fields["environment"] == found.fields["environment"]:
                         other.statuses.append({"state": "inactive"})
-            ours.statuses.append(given)
+            found.statuses.append(given)
             return 201, {}, b'{"id": 1}'
-        return _page([{"id": 1, **status} for status in reversed(ours.statuses)], size, page)
+        return _page([{"id": 1, **status} for status in reversed(found.statuses)], size, page)
 
     async def handle(self, peer: Peer) -> None:
         """Respond over HTTP."""

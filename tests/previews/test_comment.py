@@ -64,10 +64,10 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
 
 @BOTH
 def test_the_run_finds_its_comment_among_hundreds(world: World, ci: str) -> None:
-    """It edits its newest one, but not one of another app or key, a quoted one or a copy."""
+    """It edits its newest comment, and ignores those of another app or key, quotations and copies."""
     others = ["hello"] * 340
-    ours = {7: "an old one of ours", 330: "ours"}
-    for number, text in ours.items():
+    own = {7: "an old one", 330: "the newest one"}
+    for number, text in own.items():
         others[number] = f"{marker(number, ci)}\n\n{text}"
     others[0] = f"{others[330]}, a copy in an older comment"
     others[331] = f"{others[330]}, a copy in a newer comment"

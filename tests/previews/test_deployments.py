@@ -98,13 +98,13 @@ def test_each_deploy_makes_the_previous_one_inactive(world: World) -> None:
 def test_other_apps_and_tasks_keep_their_deployments(world: World) -> None:
     """Apps and other tasks can share an environment."""
     fields = {"ref": "main", "task": "deploy", "environment": "previews"}
-    stranger = Deployment(fields, [{"state": "success"}])
-    host = CodeHost(deployments={7: stranger})
+    other = Deployment(fields, [{"state": "success"}])
+    host = CodeHost(deployments={7: other})
     for commit in ("c1", "c2"):
         for app in (APP, "docs-pr-12"):
             push(world, host, commit, deployed(app))
     assert active(host) == active(host, "zerokie:docs-pr-12") == ["c2 success"]
-    assert stranger.statuses == [{"state": "success"}]
+    assert other.statuses == [{"state": "success"}]
 
 
 def test_another_task_in_the_list_does_not_change(world: World) -> None:
@@ -139,15 +139,15 @@ def test_a_run_leaves_newer_deployments_alone(world: World, at: int, status: str
             told.append(await tell_here(world.env, deployed(status=status)))
 
     host.before = other_run
-    assert push(world, host, "ours") == warnings(told[0]) == []
+    assert push(world, host, "own") == warnings(told[0]) == []
     if status == "failed" or at == 1:
-        assert "ours success" in active(host)
+        assert "own success" in active(host)
     else:
         assert active(host)[-1] == "other success"
 
 
 def test_the_oldest_becomes_inactive_first(world: World) -> None:
-    """So a run that ends early leaves no active deployment behind an inactive one."""
+    """If a run ends early, all active deployments are newer than the inactive ones."""
     host = CodeHost()
     push(world, host, "c1")
     for commit in ("c2", "c3", "c4"):

@@ -1,6 +1,6 @@
 """Comment and deployment by outcome of the run, and failures of the code host.
 
-`tests/previews/test_comment.py` and `test_deployments.py` have what becomes of comments and deployments.
+`tests/previews/test_comment.py` and `test_deployments.py` have their contents and later edits.
 """
 
 import json
@@ -90,7 +90,7 @@ def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
 def test_a_run_without_a_pull_request_sends_nothing_and_does_not_warn(
     world: World, ci: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A push has none. `pull-request` sets it, for example after a fork's build."""
+    """A push lacks a pull request. `pull-request` sets it, for example after a fork's build."""
     monkeypatch.setitem(hosts.GITLAB, "CI_MERGE_REQUEST_IID", "")
     host = CodeHost()
     outcome = run(world, host, ci=ci, event="{}", preview_environment=None)
@@ -182,7 +182,7 @@ def test_a_signal_cancels_comment_and_deployment(world: World) -> None:
 
 
 def test_comment_and_deployment_send_each_secret_to_its_own_origin(world: World) -> None:
-    """The platform gets the key, the code host gets the token. Comments, deployments and log have neither."""
+    """The platform gets the key, the code host gets the token. Comments, deployments and log show neither."""
     host = CodeHost()
     seen: list[str] = []
     world.platform.on_request = lambda record: seen.append(f"{record}")

@@ -115,7 +115,7 @@ def test_only_pull_requests_of_matching_apps_are_read(world: World) -> None:
 
 
 def test_the_pull_request_of_a_container_is_read_again_right_before_the_delete(world: World) -> None:
-    """A container app has neither a lock nor an owner."""
+    """A container app doesn't have a lock or an owner."""
     for number in (1, 2):
         container(world, f"my-site-pr-{number}")
     host = closed(2)
@@ -256,7 +256,7 @@ def test_a_failure_of_the_code_host_ends_the_sweep(world: World, case: str) -> N
 
 @pytest.mark.parametrize("allowance", [2, 3], ids=lambda left: f"{left} left")
 def test_the_rate_limit_of_the_code_host_ends_the_sweep(world: World, allowance: int) -> None:
-    """Each app takes two requests, the second under its lock. The next run deletes the rest."""
+    """Each app needs two requests, the second under its lock. The next run deletes the rest."""
     names, host = previews(world, 3), closed(3, allowance=allowance)
     outcome = sweep(world, host, comment=False)
     require(outcome, names[:1], 2, "failed")

@@ -125,7 +125,7 @@ def find_pull_request(folder: Path, pulls: object, branch: str = "topic") -> dic
     done = bash(
         script["run"],
         folder,
-        FORGE=str(folder),
+        CODE_HOST=str(folder),
         GITHUB_REPOSITORY="owner/site",
         GITHUB_OUTPUT=str(output),
         **env,

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.faults import Kind
 from tests.previews.code_host import CodeHost
-from tests.previews.code_host import run as run_on_forge
+from tests.previews.code_host import run as run_on_code_host
 from tests.support.world import SITE, Outcome, World
 from zerokie_action.site.manifest import Manifest, find_manifests, mark_repository, new_manifest_name
 
@@ -144,7 +144,7 @@ def test_a_push_shows_its_commits_and_the_previous_deploy(world: World, host: Ho
 def test_the_comment_on_a_pull_request_has_the_line_of_the_summary(world: World, ci: str) -> None:
     host, event = CodeHost(), json.dumps({"pull_request": {"number": 12, "head": {"sha": FIRST}}})
     given = {"comment": True} if ci == "github" else {"comment": True, "commit": FIRST}
-    outcome = run_on_forge(world, host, ci, event, **given)
+    outcome = run_on_code_host(world, host, ci, event, **given)
     assert facts(outcome) == [FIRST, None, None, None]
     (line,) = summary_lines(outcome)
     assert line.startswith("Deployed commit [1111111](<https://git")
@@ -384,7 +384,7 @@ def test_gitlabs_annotations_link_to_the_app_the_comparison_and_the_previous_dep
 
 @BOTH
 def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host, tmp_path: Path) -> None:
-    """Each invalid fact is ignored. The proofs in the manifest stay valid."""
+    """Each invalid fact is ignored. The manifest's entries stay valid."""
     report = tmp_path / "annotations.json"
     deploy(world, host.run(5, FIRST), "one")
     content = newest(world) | {"commit": "<b>](x)", "run": "../../x", "sequence": 10**300}

@@ -18,7 +18,7 @@ from tests.support.world import API_KEY, Outcome, World
 
 PASSWORD = "a  password of\twords"  # noqa: S105 - of nothing
 LOGIN = {"registry_server": "r.example.com", "registry_username": "u"}
-TOKEN = "ghp_s3cr3t"  # noqa: S105 - of a forge that does not exist
+TOKEN = "ghp_s3cr3t"  # noqa: S105 - not a real token
 LENGTHS = [72, 192, 492, 992, 1992]
 """Number of characters before a secret, so that a limit of some text cuts the secret."""
 

@@ -11,7 +11,7 @@ from zerokie_action.report.files import write_report
 
 
 def test_a_report_replaces_an_old_one_in_utf_8(tmp_path: Path) -> None:
-    """Nothing of the old text is left. A lone surrogate becomes an escape."""
+    """The old text is replaced completely. A lone surrogate becomes an escape."""
     path = tmp_path / "b.md"
     path.write_text("a long old report")
     write_report(path, "é ✅ \udc80\n")

@@ -86,8 +86,8 @@ def check_summary(summary: str) -> None:
     kinds = [token.type for token in tokens]
     assert kinds.count("heading_open") <= 4
     html = [token.content.strip() for token in tokens if token.type == "html_block"]
-    ours = r"<details open><summary>What .*</summary>|</details>"
-    assert [text for text in html if not re.fullmatch(ours, text)] == []
+    own = r"<details open><summary>What .*</summary>|</details>"
+    assert [text for text in html if not re.fullmatch(own, text)] == []
     assert len(html) <= 2
     assert not {"html_inline", "image", "s_open", "em_open", "softbreak", "hardbreak"} & {
         token.type for token in inline

@@ -10,5 +10,5 @@ from tests.site.gitoracle import make_repository
 def git(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository without files."""
     if not shutil.which("git"):
-        pytest.skip("git is the reference here, and it is not installed")
+        pytest.skip("git isn't installed, so there is no reference")
     return make_repository(tmp_path_factory.mktemp("git") / "repository")

@@ -1,4 +1,4 @@
-"""Short ways to write the arguments of the rules for files."""
+"""Shorthand for the arguments of the rules for files."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -24,8 +24,8 @@ def entry(content: bytes, time: str = NOON) -> Entry:
     return sha256(content), len(content), time
 
 
-def listing(files: Mapping[str, bytes], time: str = NOON) -> dict[str, Listed]:
-    """A listing that shows these files with this time."""
+def file_list(files: Mapping[str, bytes], time: str = NOON) -> dict[str, Listed]:
+    """Return a file list that shows these files with this time."""
     return {path: (len(content), time) for path, content in files.items()}
 
 
@@ -45,13 +45,13 @@ def remote(
     number: int = 1,
     **more: Any,
 ) -> Remote:
-    """The zone that a listing and the newest manifest describe; without `entries` there is no manifest.
+    """Return the site for a file list and its newest manifest. Without `entries`, there is no manifest.
 
     Args:
-        listed: the listing.
-        entries: what the manifest names and proves.
+        listed: the file list.
+        entries: the manifest's entries.
         mark: the mark in the manifest's name.
-        number: its number.
+        number: the manifest's number.
         more: other fields of the manifest.
     """
     if entries is None:
@@ -68,7 +68,7 @@ def plan(
     incremental: bool = True,
     **options: Any,
 ) -> Plan:
-    """The plan of a deploy."""
+    """Return the plan of a deploy."""
     hashes = {path: sha256(content) for path, content in files.items()} if incremental else {}
     options = {"delete_stale": True, "now": NOW} | options
     return make_plan(folder(files), before, hashes, keep=patterns(*keep), **options)

@@ -26,7 +26,7 @@ OF_ALL_PYTHONS = "92dc78d4674c"
     ],
 )
 def test_the_content_type_of_a_path(path, expected):
-    """Text has a charset. JSON and XML have their own rules, so they have none."""
+    """Text has a charset. JSON and XML don't, because they have their own rules."""
     assert content_type(path) == expected
 
 
@@ -44,9 +44,9 @@ def test_the_version_changes_with_the_tables() -> None:
 
 def test_the_types_are_the_same_in_every_python() -> None:
     """Python's table adds the same types to the module's in each version."""
-    theirs = {
+    from_python = {
         ending: found
         for ending, found in mimetypes.MimeTypes(()).types_map[True].items()
         if ending.removeprefix(".") not in module._BY_EXTENSION
     }
-    assert hashlib.sha256(repr(sorted(theirs.items())).encode()).hexdigest()[:12] == OF_ALL_PYTHONS
+    assert hashlib.sha256(repr(sorted(from_python.items())).encode()).hexdigest()[:12] == OF_ALL_PYTHONS

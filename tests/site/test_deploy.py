@@ -1,4 +1,4 @@
-"""Deploying a static directory, seen from the platform."""
+"""Deploys of a folder: order of uploads, warnings and the log."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.world import SITE, World
 
 
 def test_pages_are_uploaded_last(world: World) -> None:
-    """No page goes live before what it refers to; the biggest asset begins first."""
+    """A page's assets are live before the page. The largest asset is the first upload."""
     world.platform.latency = 0.1
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
     order = world.run(concurrency=2).uploads
@@ -18,7 +18,7 @@ def test_pages_are_uploaded_last(world: World) -> None:
     ]
 
 
-def test_no_page_is_sent_while_an_asset_is_on_its_way(world: World) -> None:
+def test_pages_are_uploaded_after_the_last_assets_response(world: World) -> None:
     live: list[set[str]] = []
     world.write({"index.html": b"x", "a.js": b"x", "b.css": b"x"})
     world.fault(Kind.DELAY, "PUT", "/files/b.css$", seconds=5)
@@ -27,8 +27,8 @@ def test_no_page_is_sent_while_an_asset_is_on_its_way(world: World) -> None:
     assert live == [{"a.js", "b.css"}]
 
 
-def test_a_missing_front_page_is_warned_about(world: World) -> None:
-    """When it is new that it is missing: a build that went wrong looks like that."""
+def test_a_missing_front_page_causes_a_warning(world: World) -> None:
+    """The run warns only if the live site had one or is new, because then the build may be broken."""
     missing = "The folder has no index.html at its root, so the site's address may show no page"
     feed = {"feed.xml": b"<feed/>"}
     world.write(feed)
@@ -42,8 +42,8 @@ def test_a_missing_front_page_is_warned_about(world: World) -> None:
     assert world.run(max_deletes=9).outputs["warnings"] == [missing]
 
 
-def test_a_pattern_that_names_the_folder_is_warned_about(world: World) -> None:
-    """Patterns start inside of it."""
+def test_a_pattern_that_starts_with_the_folders_name_causes_a_warning(world: World) -> None:
+    """Patterns are relative to the folder."""
     outcome = world.run(keep="folder/uploads/", ignore="/folder/*.map")
     why = (
         "begins with the name of `directory`. Remove that name, because patterns are relative to `directory`"
@@ -54,8 +54,8 @@ def test_a_pattern_that_names_the_folder_is_warned_about(world: World) -> None:
     ]
 
 
-def test_an_unchanged_file_that_something_else_changes_is_exit_5(world: World) -> None:
-    """A stranger, or an upload that lands late: nothing is deleted."""
+def test_an_unchanged_file_that_something_else_changes_fails_the_deploy(world: World) -> None:
+    """Another tool or a late upload may change it. Nothing is deleted."""
     style = "assets/style.css"
 
     def change() -> None:
@@ -76,8 +76,8 @@ def test_an_unchanged_file_that_something_else_changes_is_exit_5(world: World) -
     assert outcome.outputs["hint"].startswith("Nothing was deleted. ")
 
 
-def test_the_log_says_which_ignore_file_was_read_and_how_much_is_ignored(world: World) -> None:
-    """Nothing is said where there is none."""
+def test_the_log_names_the_ignore_file_and_counts_ignored_entries(world: World) -> None:
+    """Without an ignore file, the log doesn't mention one."""
     log = world.run(directory="folder").log
     assert "gnore" not in log
     world.write(SITE | {".zerokieignore": b"about/\n"})
@@ -88,10 +88,8 @@ def test_the_log_says_which_ignore_file_was_read_and_how_much_is_ignored(world: 
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_one_line_names_what_is_left_out_because_its_name_looks_like_a_secret(
-    world: World, *, dry_run: bool
-) -> None:
-    """Other ignored files are only counted. A file that `ignore` lets through is deployed."""
+def test_one_log_line_lists_files_left_out_because_of_secret_names(world: World, *, dry_run: bool) -> None:
+    """The log only counts other ignored files. A file that `ignore` includes again is deployed."""
     assert "secrets" not in world.run(dry_run=dry_run).log
     world.write(SITE | {f"{number:02}/.env": b"" for number in range(23)})
     log = world.run(dry_run=dry_run).log
@@ -109,12 +107,12 @@ def test_one_line_names_what_is_left_out_because_its_name_looks_like_a_secret(
         (
             413,
             b'{"error": "over quota"}',
-            ["Fix the problem", "Or leave the file ("],
+            ["Fix the problem that the response describes", "Or leave the file ("],
         ),
-        (403, b'{"error": "app limit reached"}', ["Fix the problem"]),
+        (403, b'{"error": "app limit reached"}', ["Fix the problem that the response describes"]),
     ],
 )
-def test_advice_about_gateways_only_where_one_has_answered(
+def test_the_hint_mentions_gateways_only_if_one_responded(
     world: World, status: int, body: bytes, hints: list[str]
 ) -> None:
     world.fault(Kind.STATUS, "PUT", "/files/index.html", status=status, body=body, times=None)
@@ -125,8 +123,8 @@ def test_advice_about_gateways_only_where_one_has_answered(
 
 
 @pytest.mark.parametrize("path", ["/deploy/lock", "/files$", "/finalize"])
-def test_a_deploy_that_began_nothing_changed_nothing(world: World, path: str) -> None:
-    """It counts no files. A lock that was held had to be finalized, which is no deploy."""
+def test_a_deploy_that_fails_before_its_first_write_changed_nothing(world: World, path: str) -> None:
+    """The error doesn't count files. Finalize only releases the lock, so there is no deploy ID."""
     world.run()
     world.fault(Kind.STATUS, path=path, status=400)
     outcome = world.run()

@@ -157,7 +157,7 @@ def test_the_words_of_a_refusal_decide_its_meaning(world: World, status: int, sa
     ],
 )
 def test_the_apps_own_name_does_not_decide(world: World, said: bytes, code: int) -> None:
-    """The app in this test is named `lock`, which is also a word of refusals."""
+    """In this test, the app has the name `lock`, a word that refusals contain."""
     world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=said, times=None)
     outcome = world.run(app="lock", create=True, domains=[WWW])
     assert outcome.exit_code == code, outcome.log

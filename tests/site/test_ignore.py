@@ -33,7 +33,7 @@ def matched(lines: list[str], *files: str) -> list[str]:
 
 
 def reason(pattern: str) -> str:
-    """Return why a pattern of an ignore file is refused; empty if it isn't."""
+    """Return the problem with a pattern of an ignore file. Empty if the pattern is accepted."""
     _, problems = parse_patterns([pattern], "'file'")
     return "".join(problems)
 
@@ -70,7 +70,7 @@ class TestAccepted:
         assert matched(["a/**", "!a/**/", "!a/**/*.txt"], "a/b.txt", "a/c/b.txt", "a/c/b") == ["a/c/b"]
 
     def test_all_content_of_folders_can_be_ignored(self):
-        """For such a pattern, pathspec's expression has no start."""
+        """For such a pattern, pathspec's expression lacks a start."""
         assert matched(["**/*/**", "x"], "a/b", "c", "d/x/y") == ["a/b", "d/x/y"]
 
 
@@ -114,7 +114,7 @@ class TestRefused:
         ],
     )
     def test_other_notations_for_lists_are_refused_in_inputs(self, pattern, words):
-        """Each of these notations would delete files that `keep` was meant to protect."""
+        """Each of these notations would delete files that `keep` should protect."""
         assert words in parse_patterns([pattern])[1][0]
 
     @pytest.mark.parametrize("pattern", ["-a", "a'", "don't", r"a\,b", "[a,b]", "a b", "!a", "#a"])

@@ -11,7 +11,7 @@ from zerokie_action.site.manifest import (
     parse_manifest,
 )
 
-PROOF = ("0" * 64, 12, "2026-03-07T17:00:00Z")
+ENTRY = ("0" * 64, 12, "2026-03-07T17:00:00Z")
 SOURCE = Source("0" * 40, "actions/runs/12", 12)
 SITE = mark_repository("github.com/acme/site")
 
@@ -21,11 +21,11 @@ def digest(*paths: str) -> str:
 
 
 def test_a_stored_manifest_is_read_back():
-    """Names, a entry or nothing for each, how many files the last folder had, and where they came from."""
-    manifest = Manifest(files={"a": PROOF, "é\n": None}, count=3, stale={"a": 7}, **SOURCE._asdict())
+    """It has the files with or without entries, the number of files in the last folder, and their source."""
+    manifest = Manifest(files={"a": ENTRY, "é\n": None}, count=3, stale={"a": 7}, **SOURCE._asdict())
     stored = {
         "version": 1,
-        "files": {"a": [*PROOF], "é\n": None},
+        "files": {"a": [*ENTRY], "é\n": None},
         "count": 3,
         "stale": {"a": 7},
         "types": 0,
@@ -49,8 +49,8 @@ def test_a_stored_manifest_is_read_back():
         b'{"version":1,"files":',
     ],
 )
-def test_anything_else_is_no_manifest(data):
-    """Such as another version's, or the app's own page for what it does not find."""
+def test_other_content_is_not_a_manifest(data):
+    """For example, it is another version's manifest, or the app's page for missing files."""
     assert parse_manifest(data) is None
 
 
@@ -81,7 +81,7 @@ def test_anything_else_is_no_manifest(data):
     ],
 )
 def test_an_invalid_fact_is_ignored_and_the_rest_stays_valid(field: str, text: str) -> None:
-    """Anybody who can write into the app may have put it there, and it would become part of a link."""
+    """Other users of the app can change the manifest, and facts become part of links."""
     facts = {name: json.dumps(value) for name, value in SOURCE._asdict().items()} | {field: text}
     fields = ", ".join(f'"{name}": {value}' for name, value in facts.items())
     manifest = parse_manifest(f'{{"version": 1, "files": {{"a": null}}, {fields}}}'.encode())
@@ -91,21 +91,21 @@ def test_an_invalid_fact_is_ignored_and_the_rest_stays_valid(field: str, text: s
 
 
 def test_manifests_are_sorted_by_number():
-    """By number; other names are none of ours."""
+    """Files with other names are ignored."""
     names = [new_manifest_name(number, SITE, ["a"]).path for number in (2, 10, 1)]
     others = ["_zerokie/" + "0" * 64 + ".json", "_zerokie/notes.txt", names[0] + "/x", "x/" + names[0]]
     assert [found.path for found in find_manifests([*others, *names])] == [names[2], names[0], names[1]]
 
 
 def test_a_name_has_128_random_bits():
-    """It has a random part of 128 bits, and names nobody."""
+    """The name doesn't reveal the repository."""
     one, other = (new_manifest_name(1, SITE, []).path for _ in range(2))
     assert one != other
     assert len(one.rpartition("-")[2].removesuffix(".json")) == 32
     assert "acme" not in one
 
 
-def test_the_digest_tells_which_paths_are_named():
-    """In whatever order; two paths are not one with their characters, and a directory is no path."""
+def test_the_digest_identifies_the_set_of_paths():
+    """Order and directories don't matter. Two paths differ from one path with the same characters."""
     assert digest("a", "b/c/d") == digest("b/c/d", "a") == digest("b/c/d", "b", "b/c", "a")
     assert digest("a", "b/c") != digest("a", "b", "c") != digest("a", "b")

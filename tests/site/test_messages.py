@@ -56,7 +56,7 @@ async def test_progress_is_a_line_every_ten_seconds() -> None:
 
 
 async def test_short_uploads_show_no_progress() -> None:
-    """An upload of less than ten seconds needs no progress. Bytes sent of a large file count."""
+    """Uploads of less than ten seconds don't need it. It includes the sent bytes of an unfinished file."""
     assert await upload([MB], 9, (1, MB)) == []
     assert await upload([900 * MB], 15, (1, 900 * MB)) == [
         "Uploading: 66 % (0 of 1 file, 600 of 900 MB, 60.0 MB/s, 5 s left)"
@@ -68,8 +68,8 @@ async def test_sizes_have_two_units_if_they_differ() -> None:
     assert lines[0] == "Uploading: 0 % (0 of 1 file, 10.0 kB of 2.0 MB, 1.0 kB/s, 33 m 10 s left)"
 
 
-async def test_a_stall_is_told() -> None:
-    """Without progress, there is no rate. Empty files are files, too."""
+async def test_a_stall_is_logged() -> None:
+    """A stall doesn't have a rate. Empty files count as files."""
     assert await upload([0], 35, (1, 0)) == [
         "Uploading: 0 %, no progress for 10 s",
         "Uploading: 0 %, no progress for 20 s",
@@ -78,8 +78,8 @@ async def test_a_stall_is_told() -> None:
     assert await upload([0, 0], 6, (2, 0)) == ["Uploading: 50 % (1 of 2 files, 0 of 0 B, 0 B/s)"]
 
 
-async def test_a_line_about_an_outage_is_enough() -> None:
-    """No second line follows within ten seconds."""
+async def test_a_log_line_about_an_outage_replaces_the_progress() -> None:
+    """The next progress line follows at least ten seconds later."""
     assert await upload([0], 35, (1, 0), outage_at=5) == [
         "Uploading: 0 %, no progress for 20 s",
         "Uploading: 0 %, no progress for 30 s",
@@ -101,8 +101,8 @@ async def test_the_rate_starts_again_after_an_outage() -> None:
     ]
 
 
-def test_a_long_finalize_is_told(world: World) -> None:
-    """After ten seconds, and every ten seconds."""
+def test_a_long_finalize_is_logged(world: World) -> None:
+    """The log has a line every ten seconds."""
     world.platform.dialect.speak("finalize-time=30s")
     log = world.run().log.splitlines()
     assert [line for line in log if line.startswith("Finalizing")] == [
@@ -112,7 +112,7 @@ def test_a_long_finalize_is_told(world: World) -> None:
     ]
 
 
-def test_long_deletions_are_told(world: World) -> None:
+def test_long_deletions_are_logged(world: World) -> None:
     """Four files that take 6 s each, one at a time."""
     for number in range(4):
         world.platform.put_file("site", f"old/{number}", b"")

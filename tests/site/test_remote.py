@@ -1,8 +1,8 @@
-"""Whose the files of a listing are, for each manifest that there can be."""
+"""The managed files in a file list, for each state of the manifest."""
 
 import pytest
 
-from tests.site.remotes import listing, patterns, remote
+from tests.site.remotes import file_list, patterns, remote
 from zerokie_action.site.manifest import new_manifest_name
 from zerokie_action.site.remote import make_remote
 
@@ -10,52 +10,52 @@ SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 
 
 @pytest.mark.parametrize(
-    ("named", "more", "keep", "ours"),
+    ("named", "more", "keep", "managed"),
     [
         ({*SITE}, {}, (), {*SITE}),
-        ({*SITE}, {"theirs": b"x"}, (), None),
-        ({*SITE}, {"theirs": b"x"}, ("theirs",), {*SITE}),
+        ({*SITE}, {"other": b"x"}, (), None),
+        ({*SITE}, {"other": b"x"}, ("other",), {*SITE}),
         ({*SITE, "new"}, {}, (), None),
         ({*SITE}, {"b": b""}, (), {*SITE}),
     ],
     ids=[
-        "the listing is just what its name tells",
-        "a stranger's file is beside it",
-        "but what `keep` matches does not count",
-        "something that it names is missing",
-        "an entry for a directory does not count",
+        "the file list matches the digest",
+        "the app has an unmanaged file",
+        "`keep` matches the unmanaged file",
+        "a managed file is missing",
+        "a directory is listed",
     ],
 )
-def test_an_unreadable_manifest_tells_by_its_name_whose_the_files_are(named, more, keep, ours):
-    """Else it is not known."""
+def test_an_unreadable_manifest_identifies_managed_files_by_its_name(named, more, keep, managed):
+    """If the digest in its name doesn't match the file list, the managed files are unknown."""
     name = new_manifest_name(1, "0", named)
-    found = make_remote(listing(SITE | more), name, None, patterns(*keep))
-    assert found.managed == ours
+    found = make_remote(file_list(SITE | more), name, None, patterns(*keep))
+    assert found.managed == managed
     assert found.is_unread
 
 
-def test_a_manifest_that_can_be_read_names_our_files():
-    """What it names and is not listed is not ours any more: somebody else may put it there."""
-    found = remote(listing(SITE | {"theirs": b"x"}), dict.fromkeys([*SITE, "gone"]))
+def test_a_readable_manifest_lists_the_managed_files():
+    """A managed file that is gone becomes unmanaged, because another tool may upload it again."""
+    found = remote(file_list(SITE | {"other": b"x"}), dict.fromkeys([*SITE, "gone"]))
     assert found.managed == {*SITE}
-    assert found.unmanaged(["a.css", "gone", "theirs"]) == ["gone", "theirs"]
+    assert found.unmanaged(["a.css", "gone", "other"]) == ["gone", "other"]
 
 
-def test_without_a_manifest_no_file_is_ours():
-    found = remote(listing(SITE))
+def test_without_a_manifest_all_files_are_unmanaged():
+    found = remote(file_list(SITE))
     assert (found.managed, found.is_unread) == (set(), False)
 
 
 @pytest.mark.parametrize(("named", "is_file"), [({"about/index.html"}, False), ({"about"}, True)])
-def test_a_path_that_others_go_below_is_a_directory_unless_the_manifest_names_it(named, is_file):
-    """Some platforms list directories, and delete what is in them as well."""
-    found = remote(listing({"about": b"", "about/index.html": b"x"}), dict.fromkeys(named))
+def test_a_path_with_files_below_it_is_a_directory_unless_the_manifest_lists_it(named, is_file):
+    """Some platforms list directories. Deleting one also deletes its files."""
+    found = remote(file_list({"about": b"", "about/index.html": b"x"}), dict.fromkeys(named))
     assert ("about" in found.files) is is_file
 
 
-def test_what_no_url_can_name_and_what_is_ours_are_no_files_of_the_site():
-    """Manifests are found, whatever their names; unsafe paths are left alone."""
-    found = remote(listing({"a/../b": b"x", "/": b"x", "_zerokie/notes": b"x", "a": b"x"}), {"a": None})
+def test_unsafe_paths_and_manifests_are_not_part_of_the_site():
+    """Every file in the manifest's folder is a manifest. The action doesn't touch unsafe paths."""
+    found = remote(file_list({"a/../b": b"x", "/": b"x", "_zerokie/notes": b"x", "a": b"x"}), {"a": None})
     assert found.files.keys() == {"a"}
     assert found.unsafe == ["/", "a/../b"]
     assert found.manifests == ["_zerokie/notes"]

@@ -1,4 +1,4 @@
-"""Paths that inputs may name. The author of a folder may be hostile, so its symlinks are refused."""
+"""Paths that inputs may name. A folder's symlinks aren't followed, because its author may be hostile."""
 
 from pathlib import Path
 

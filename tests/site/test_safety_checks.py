@@ -5,7 +5,7 @@
 
 import pytest
 
-from tests.site.remotes import DOCS, SHOP, UNKNOWN, entry, listing, patterns, plan, remote
+from tests.site.remotes import DOCS, SHOP, UNKNOWN, entry, file_list, patterns, plan, remote
 from zerokie_action.site.manifest import mark_repository
 from zerokie_action.site.remote import Remote, make_remote
 from zerokie_action.site.safety_checks import (
@@ -17,22 +17,22 @@ from zerokie_action.site.safety_checks import (
 )
 
 
-def live(*paths: str, repository: str = SHOP, theirs: str = "", **more) -> Remote:
+def live(*paths: str, repository: str = SHOP, unmanaged: str = "", **more) -> Remote:
     """Return the site of an app whose last deploy, from this repository, uploaded these files."""
-    files = dict.fromkeys([*paths, *theirs.split()], b"x")
+    files = dict.fromkeys([*paths, *unmanaged.split()], b"x")
     entries = dict.fromkeys(paths, entry(b"x"))
-    return remote(listing(files), entries, mark=mark_repository(repository), **more)
+    return remote(file_list(files), entries, mark=mark_repository(repository), **more)
 
 
-def unread(*paths: str, theirs: str = "") -> Remote:
+def unread(*paths: str, unmanaged: str = "") -> Remote:
     """Return the same site with an unreadable manifest."""
-    before = live(*paths, theirs=theirs)
+    before = live(*paths, unmanaged=unmanaged)
     return make_remote(before.files, before.newest, None, patterns())
 
 
 def by_hand(count: int) -> Remote:
     """Return the site of an app whose files were uploaded by hand."""
-    return remote(listing({f"{number}.html": b"x" for number in range(count)}))
+    return remote(file_list({f"{number}.html": b"x" for number in range(count)}))
 
 
 def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) -> Stop | None:
@@ -73,18 +73,18 @@ def test_an_app_of_another_owner_stops_the_run(before: Remote, run: str, stopped
     ("before", "deployed", "said"),
     [
         pytest.param(
-            live("a", theirs="b"),
+            live("a", unmanaged="b"),
             "a",
             "1 file that this action didn't upload",
             id="an unmanaged file is stale",
         ),
-        pytest.param(live("a", theirs="b"), "a b", "", id="an unmanaged file is replaced"),
+        pytest.param(live("a", unmanaged="b"), "a b", "", id="an unmanaged file is replaced"),
         pytest.param(live("a", "b"), "a", "", id="a managed file is stale"),
         pytest.param(
-            unread("a", theirs="b"), "a", "Can't read the manifest", id="unreadable manifest, stale file"
+            unread("a", unmanaged="b"), "a", "Can't read the manifest", id="unreadable manifest, stale file"
         ),
-        pytest.param(unread("a", theirs="b"), "a b", "", id="unreadable manifest, no stale file"),
-        pytest.param(unread("a", "b"), "a", "", id="the manifest's name proves that it is managed"),
+        pytest.param(unread("a", unmanaged="b"), "a b", "", id="unreadable manifest, no stale file"),
+        pytest.param(unread("a", "b"), "a", "", id="the manifest's name verifies that it is managed"),
     ],
 )
 def test_deleting_unmanaged_files_stops_the_deploy(before: Remote, deployed: str, said: str) -> None:
@@ -97,9 +97,9 @@ def test_deleting_unmanaged_files_stops_the_deploy(before: Remote, deployed: str
     ("before", "said"),
     [
         pytest.param(live("a"), "", id="all managed"),
-        pytest.param(live("a", theirs="b"), "didn't upload 1 file ('b')", id="one unmanaged"),
-        pytest.param(unread("a"), "", id="the manifest's name proves that all are managed"),
-        pytest.param(unread("a", theirs="b"), "may be unmanaged: 2 files", id="unreadable manifest"),
+        pytest.param(live("a", unmanaged="b"), "didn't upload 1 file ('b')", id="one unmanaged"),
+        pytest.param(unread("a"), "", id="the manifest's name verifies that all are managed"),
+        pytest.param(unread("a", unmanaged="b"), "may be unmanaged: 2 files", id="unreadable manifest"),
     ],
 )
 def test_unmanaged_files_stop_destroy(before: Remote, said: str) -> None:
@@ -124,7 +124,7 @@ RIGHT = {
         ["index.html", *ASSETS],
         ["index.html", *(f"b/{path}" for path in ASSETS)],
     ),
-    "just more than half of the pages are left": (DOCS_A, DOCS_A[:21]),
+    "just more than half of the pages remain": (DOCS_A, DOCS_A[:21]),
     "three pages are deleted": (PAGES, [*PAGES[:3], "x", "y"]),
 }
 
@@ -219,9 +219,9 @@ def test_kept_files_are_not_part_of_the_site() -> None:
 
 
 def test_pending_deletions_are_not_part_of_the_site() -> None:
-    """Stale pages, which are deleted immediately, are. The message says when other files are deleted."""
-    waiting = dict.fromkeys(ASSETS, 900)
-    before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=waiting)
+    """Stale pages are, because they are deleted immediately. The message mentions the delay of others."""
+    pending = dict.fromkeys(ASSETS, 900)
+    before = live(*PAGES, *ASSETS, *(f"b/{path}" for path in ASSETS), count=18, stale=pending)
     week = {"delete_stale": 7 * 86_400.0}
     assert deploy(before, *PAGES, *(f"c/{path}" for path in ASSETS), **week) is None
     assert deploy(before, *PAGES, *(f"b/{path}" for path in ASSETS), max_deletes=0) is None  # already pending

@@ -144,7 +144,7 @@ class TestIgnoring:
     def test_ignored_entries_are_not_examined(self, site):
         """Ignored FIFOs, symlinks and broken names don't stop the deploy. A folder is one entry.
 
-        A symlink may stand for a folder, so a pattern for folders ignores it too.
+        A symlink may point to a folder, so a pattern for folders ignores it.
         """
         write_tree(site, ["a", "tmp/x"])
         os.mkfifo(site / "pipe")
@@ -238,7 +238,7 @@ class TestRefusals:
             ("missing/a.css", "*.css", INSIDE),
         ],
     )
-    def test_a_symlink_is_refused_wherever_it_leads(self, site, target, ignore, said):
+    def test_a_symlink_is_refused_whatever_its_target(self, site, target, ignore, said):
         """A pattern for the target doesn't ignore the symlink, and the hint never says to follow it."""
         write_tree(site, ["a", "certs/a.pem"])
         (site / "link").symlink_to(target)

@@ -1,4 +1,4 @@
-"""What a listing proves, and what the next manifest says: a row for each rule."""
+"""Files that a file list verifies, and the next manifest: a row for each rule."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from tests.site.remotes import (
     SHOP,
     UNKNOWN,
     entry,
-    listing,
+    file_list,
     patterns,
     plan,
     remote,
@@ -32,11 +32,11 @@ from zerokie_action.site.verify import next_manifest, verify_files
 
 MANIFEST = "_zerokie/manifest"
 WAS, IS = {"a": b"old"}, {"a": b"new"}
-AT_NOON = listing(WAS)
+AT_NOON = file_list(WAS)
 
 
 class TestUploads:
-    """A listing after the upload of the file `a`, three bytes that were `old` and are `new`."""
+    """File lists after the upload of the file `a`, whose three bytes change from `old` to `new`."""
 
     @pytest.mark.parametrize(
         ("before", "known", "after", "entries", "missing"),
@@ -53,44 +53,44 @@ class TestUploads:
             ({}, {}, None, {}, ["a"]),
         ],
         ids=[
-            "a new file is proved",
-            "a new time proves an edit",
-            "length and time of before prove nothing: a gateway may have swallowed the upload",
-            "nor do they where no manifest proved the file",
-            "they prove what the last manifest proved: some platforms keep the time of the same bytes",
-            "the time of before proves another length",
-            "no time proves nothing",
-            "no length proves nothing, and is no other length",
-            "another length is not the file",
-            "a file that is not listed is missing",
+            "a new file is verified",
+            "a new time verifies an edit",
+            "the old length and time don't, because a gateway may have dropped the upload",
+            "they don't without a manifest entry",
+            "they verify unchanged bytes, because some platforms keep the time",
+            "the old time verifies another length",
+            "an unknown time verifies nothing",
+            "an unknown length verifies nothing",
+            "a file with the wrong length is missing",
+            "an unlisted file is missing",
         ],
     )
-    def test_a_listed_upload_is_proved_missing_or_unproved(self, before, known, after, entries, missing):
+    def test_an_upload_is_verified_missing_or_neither(self, before, known, after, entries, missing):
         made = plan(IS, remote(before, known), incremental=False)
         listed = {MANIFEST: (1, NOON)} | ({"a": after} if after else {})
         judged = verify_files(made, {"a": sha256(b"new")}, listed, MANIFEST)
         assert (judged.entries, judged.missing, judged.changed) == (entries, missing, [])
 
-    def test_a_manifest_that_is_not_listed_is_missing_and_an_unsent_file_not_proved(self):
-        """Its name is new: a gateway that swallows all uploads is found by it.
+    def test_an_unlisted_manifest_is_missing_and_an_unsent_file_is_not_verified(self):
+        """The manifest's name is new, so it shows that a gateway drops uploads.
 
-        What is listed after a failure may be anything of this length.
+        After a failure, a listed file may have other content of the same length.
         """
-        judged = verify_files(plan(IS, remote({})), {}, listing(IS), MANIFEST)
+        judged = verify_files(plan(IS, remote({})), {}, file_list(IS), MANIFEST)
         assert judged == ({}, [MANIFEST], [])
 
 
 @pytest.mark.parametrize(
-    ("after", "is_proved"),
+    ("after", "is_verified"),
     [((3, NOON), True), ((3, LATER), False), ((4, NOON), False), (None, False)],
-    ids=["as it was", "another time", "another length", "gone"],
+    ids=["unchanged", "another time", "another length", "gone"],
 )
-def test_an_unchanged_file_is_compared_with_its_proof(after, is_proved):
-    """Something else has changed it meanwhile: another run's upload that lands late, or a stranger."""
+def test_an_unchanged_file_is_compared_with_its_manifest_entry(after, is_verified):
+    """Another tool, or a late upload of another run, may change the file during the deploy."""
     made = plan(WAS, remote(AT_NOON, {"a": entry(b"old")}))
     judged = verify_files(made, {}, {MANIFEST: (1, NOON)} | ({"a": after} if after else {}), MANIFEST)
-    assert judged.entries == ({"a": entry(b"old")} if is_proved else {})
-    assert judged.changed == ([] if is_proved else ["a"])
+    assert judged.entries == ({"a": entry(b"old")} if is_verified else {})
+    assert judged.changed == ([] if is_verified else ["a"])
     assert judged.missing == []
 
 
@@ -103,19 +103,21 @@ FOLDER = dict.fromkeys(["index.html", "new.css"], b"x")
 def following(
     manifest: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    strange: Iterable[str] = (),
+    unmanaged: Iterable[str] = (),
     **more: Any,
 ) -> tuple[ManifestName, Manifest]:
-    """The next manifest of a deploy of `FOLDER`, and its name.
+    """Return the next manifest of a deploy of `FOLDER`, and its name.
+
+    The newest manifest has entries for `STORED`, and 7 files in its last folder.
 
     Args:
-        manifest: fields of the newest manifest, which names and proves `STORED`, and was stored for 7 files.
-        options: of the plan.
-        strange: a stranger's files in the app.
+        manifest: other fields of the newest manifest.
+        options: options of the plan.
+        unmanaged: unmanaged files in the app.
         more: other arguments of `next_manifest`.
     """
     entries = {path: entry(content) for path, content in STORED.items()}
-    listed = listing(STORED | dict.fromkeys(strange, b"s"))
+    listed = file_list(STORED | dict.fromkeys(unmanaged, b"s"))
     before = remote(listed, entries, **{"count": 7} | dict(manifest or {}))
     made = plan(FOLDER, before, **dict(options or {}))
     arguments: dict[str, Any] = {
@@ -128,9 +130,9 @@ def following(
     return next_manifest(made, newest=before.newest, **arguments | more)
 
 
-def test_the_first_manifest_names_what_may_be_there_and_proves_what_stays():
-    """If the deploy is killed, all of it is ours, and nothing vouches for what was replaced."""
-    name, manifest = following(strange=["theirs.css"])
+def test_the_first_manifest_lists_old_and_new_files_and_verifies_unchanged_ones():
+    """If the deploy is killed, all these files are managed, and replaced files aren't verified."""
+    name, manifest = following(unmanaged=["unmanaged.css"])
     assert manifest.files == {
         "index.html": entry(b"x"),
         "new.css": None,
@@ -141,15 +143,15 @@ def test_the_first_manifest_names_what_may_be_there_and_proves_what_stays():
     assert find_manifests([name.path]) == [name]
 
 
-def test_the_last_manifest_proves_what_was_sent_and_names_nothing_deleted():
-    """Whoever puts a deleted file there again is a stranger."""
+def test_the_last_manifest_verifies_uploads_and_omits_deleted_files():
+    """If another tool uploads a deleted file again, the file is unmanaged."""
     entries = {path: entry(b"x") for path in FOLDER}
     _, manifest = following(entries=entries, gone={"old.css", "old.html"}, is_finished=True)
     assert manifest.files == entries
     assert manifest.count == 2
 
 
-def test_a_deletion_that_did_not_happen_leaves_its_file_ours():
+def test_a_file_that_was_not_deleted_stays_managed():
     _, manifest = following(gone={"old.css"})
     assert manifest.files.keys() == {"index.html", "new.css", "old.html"}
 
@@ -173,27 +175,27 @@ KEPT = {"keep": ["*.css"], "delete_stale": 604_800.0}
         (KEPT, {"old.css": 970}, set(), True, {"old.css": 970}),
     ],
     ids=[
-        "no time begins before the deploy is finished",
-        "a time begins when it is finished",
-        "an unfinished deploy carries earlier times",
-        "so does a finished one",
-        "a deleted file has no time",
-        "nor has what is in the folder again, or is not listed",
-        "what is never deleted begins no time",
-        "but it carries an earlier one",
-        "what `keep` matches begins no time",
-        "but it carries an earlier one as well",
+        "an unfinished deploy adds no time",
+        "a finished deploy adds a time",
+        "an unfinished deploy keeps earlier times",
+        "a finished deploy keeps earlier times",
+        "a deleted file loses its time",
+        "a file that is in the folder again or unlisted loses its time",
+        "a file that is never deleted gets no time",
+        "a file that is never deleted keeps an earlier time",
+        "a file that `keep` matches gets no time",
+        "a file that `keep` matches keeps an earlier time",
     ],
 )
-def test_times_begin_in_finished_deploys_only(options, stale, gone, is_finished, expected):
+def test_only_finished_deploys_add_times_of_stale_files(options, stale, gone, is_finished, expected):
     _, manifest = following(
         manifest={"stale": stale}, options=options, gone={"old.html"} | gone, is_finished=is_finished
     )
     assert manifest.stale == expected
 
 
-def test_proofs_of_another_table_of_types_are_not_carried():
-    """The file may have another type than the next deploy would send."""
+def test_entries_with_other_content_types_are_not_kept():
+    """The next deploy may send the file with another content type."""
     _, manifest = following(manifest={"types": VERSION - 1})
     assert manifest.files["old.css"] is None
     assert manifest.types == VERSION
@@ -204,12 +206,12 @@ def test_proofs_of_another_table_of_types_are_not_carried():
     [
         ((), None, ["index.html", "new.css", "old.css", "old.html"]),
         (("old.*",), None, ["index.html", "new.css"]),
-        ((), ["index.html", "old.css", "theirs.css"], ["index.html", "old.css"]),
+        ((), ["index.html", "old.css", "unmanaged.css"], ["index.html", "old.css"]),
     ],
-    ids=["all that is named", "but what `keep` matches", "after a failure, what is listed"],
+    ids=["all entries", "without files that `keep` matches", "after a failure, listed files only"],
 )
-def test_a_manifests_name_has_a_digest_of_what_is_there(keep, listed, digested):
-    """So the listing tells whose the files are, where the manifest can't be read."""
+def test_a_manifests_name_has_a_digest_of_the_managed_files(keep, listed, digested):
+    """If the manifest is unreadable, the file list and the digest still identify the managed files."""
     name, _ = following(keep=patterns(*keep), listed=listed)
     assert name.digest == new_manifest_name(1, "0", digested).digest
 
@@ -217,17 +219,17 @@ def test_a_manifests_name_has_a_digest_of_what_is_there(keep, listed, digested):
 @pytest.mark.parametrize(
     ("number", "now", "expected"),
     [(1, 1_000.0, 1_000_000), (2_000_000, 1_000.0, 2_000_001)],
-    ids=["the time in milliseconds", "one more than the newest, if the clock is behind it"],
+    ids=["the time in milliseconds", "the newest number plus one, if the clock is behind"],
 )
-def test_a_manifests_number_is_ahead_of_clock_and_listing(number, now, expected):
-    """A listing that is late may lack the newest manifest: the clock is ahead of its number as well."""
+def test_a_manifests_number_is_at_least_the_time_and_above_the_newest(number, now, expected):
+    """The newest manifest may be missing from a late file list, but its number is at most the time."""
     name, _ = following(manifest={"number": number}, now=now)
     assert name.number == expected
 
 
 @pytest.mark.parametrize("mark", ["0", mark_repository(DOCS)])
 @pytest.mark.parametrize("repository", [SHOP, UNKNOWN])
-def test_a_manifests_mark_is_of_the_run(mark, repository):
-    """`0` of a run that knows no repository, whoever deployed before."""
+def test_a_manifests_mark_identifies_the_runs_repository(mark, repository):
+    """If the repository is unknown, the mark is `0`, even after a deploy of a known one."""
     name, _ = following(manifest={"mark": mark}, repository=repository)
     assert name.repository == mark_repository(repository)

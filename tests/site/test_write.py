@@ -1,6 +1,6 @@
-"""The second deploy of the same directory uploads nothing, and one after a failure the rest only.
+"""Uploads and deletions of repeated deploys, after successes and failures.
 
-`tests/site/test_plan.py` and `test_verify.py` have the rules, as tables.
+`test_plan.py` and `test_verify.py` have tables of the rules.
 """
 
 import os
@@ -22,12 +22,12 @@ PAGE, ASSET = "index.html", "assets/style.css"
 
 
 def manifests(world: World) -> list[str]:
-    """Their paths, the newest last."""
+    """Return the paths of the manifests, the newest last."""
     return [found.path for found in find_manifests(world.platform.files("site"))]
 
 
 def test_the_second_deploy_uploads_nothing(world: World) -> None:
-    """Nor does the third; they follow at once, and wait for no clock. One edit is one upload."""
+    """The next deploys follow immediately, without waiting for a clock. One edit causes one upload."""
     world.platform.zone._clock = lambda: wall_clock(world.loop) - 3600
     world.write(many(12))
     outcome = world.run(concurrency=4)
@@ -43,10 +43,10 @@ def test_the_second_deploy_uploads_nothing(world: World) -> None:
     assert world.stored() == world.read()
 
 
-def test_an_edit_within_the_second_is_green_and_sent_once_more(world: World) -> None:
-    """`index.html` of a Vite site keeps its length: its time, which is that of before, proves nothing.
+def test_an_edit_within_the_same_second_succeeds_and_is_uploaded_again_later(world: World) -> None:
+    """`index.html` of a Vite site keeps its length, and the same time can't verify the edit.
 
-    No time is waited for: the next deploy sends it again, and then nothing.
+    The deploy doesn't wait for another second. The next one uploads the file again, the third one nothing.
     """
     now = wall_clock(world.loop)
     world.platform.zone._clock = lambda: now
@@ -63,14 +63,14 @@ def test_an_edit_within_the_second_is_green_and_sent_once_more(world: World) -> 
 
 
 def test_incremental_false_uploads_everything(world: World) -> None:
-    """`incremental: false` uploads everything, and leaves a manifest for those who compare."""
+    """It also stores a manifest, so the next incremental deploy uploads nothing."""
     world.run()
     assert world.run(incremental=False).outputs["files_uploaded"] == len(SITE)
     assert world.run().uploads == []
 
 
-def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None:
-    """One after another as many as there are decisions; manifests around what is written."""
+def test_a_second_deploy_sends_its_requests_in_this_order(world: World) -> None:
+    """The run stores a manifest before the first upload and another after the last one."""
     world.write(SITE | {"old": b"x"})
     world.run()
     world.write(upper(PAGE))
@@ -94,8 +94,8 @@ def test_the_requests_of_an_update_are_these_in_this_order(world: World) -> None
 # --- the manifest
 
 
-def test_an_edit_of_a_killed_deploy_can_be_taken_back_within_the_second(world: World) -> None:
-    """The first manifest does not vouch for what the deploy then replaced, with the same length."""
+def test_an_edit_of_a_killed_deploy_can_be_reverted_within_the_same_second(world: World) -> None:
+    """The first manifest doesn't verify files that the deploy replaces later, even with the same length."""
     now = wall_clock(world.loop)
     world.platform.zone._clock = lambda: now
     world.run()
@@ -117,8 +117,8 @@ OUTAGES: dict[str, tuple[Kind, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", OUTAGES)
-def test_an_outage_of_the_site_uploads_nothing_again(world: World, case: str) -> None:
-    """The manifest is requested again for 10 s, even if `retry-timeout` is 0."""
+def test_after_an_outage_of_the_site_nothing_is_uploaded_again(world: World, case: str) -> None:
+    """The run retries the manifest for 10 s, even if `retry-timeout` is 0."""
     world.run()
     kind, more = OUTAGES[case]
     world.fault(kind, "GET", "_zerokie", **more)
@@ -129,7 +129,7 @@ def test_an_outage_of_the_site_uploads_nothing_again(world: World, case: str) ->
 
 @pytest.mark.parametrize("case", OUTAGES)
 def test_a_manifest_that_stays_unreadable_uploads_all_files(world: World, case: str) -> None:
-    """After 10 s and the last request."""
+    """The run gives up after 10 s and one last request."""
     world.run()
     kind, more = OUTAGES[case]
     world.fault(kind, "GET", "_zerokie", times=None, **more)
@@ -141,8 +141,8 @@ def test_a_manifest_that_stays_unreadable_uploads_all_files(world: World, case: 
     assert world.run().uploads == []
 
 
-def test_a_manifest_that_is_not_served_is_requested_once(world: World) -> None:
-    """No later response would differ."""
+def test_a_404_for_the_manifest_is_not_retried(world: World) -> None:
+    """A later response would be the same."""
     world.run()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     outcome = world.run()
@@ -158,16 +158,16 @@ def test_without_the_apps_url_the_manifest_is_unreadable_and_the_log_says_so(wor
     assert "can't be read (the platform doesn't return the app's URL)" in outcome.log
 
 
-def test_no_cache_answers_for_the_manifest(world: World) -> None:
-    """Its address has another query in each run."""
+def test_no_cache_serves_the_manifest(world: World) -> None:
+    """Its URL has another query in each run."""
     world.run()
     (first,), (second,) = (world.run().sent("GET", "/_zerokie/") for _ in range(2))
     assert first.path == second.path
     assert "" != first.query != second.query
 
 
-def test_what_a_failed_deploy_has_deleted_is_a_strangers_when_it_comes_back(world: World) -> None:
-    """What was about to be deleted is ours still, and what was deleted no longer."""
+def test_a_file_that_a_failed_deploy_deleted_is_unmanaged_if_uploaded_again(world: World) -> None:
+    """Files that the failed deploy couldn't delete stay managed."""
     world.write(SITE | {"a": b"x", "b": b"x"})
     world.run()
     world.write(SITE | {"new": b""})
@@ -183,8 +183,8 @@ def test_what_a_failed_deploy_has_deleted_is_a_strangers_when_it_comes_back(worl
     require_equal(world)
 
 
-def test_a_file_that_is_gone_already_is_not_counted_as_deleted(world: World) -> None:
-    """A late listing may still show it. Nothing is said where nothing was uploaded or deleted."""
+def test_a_missing_file_is_not_counted_as_deleted(world: World) -> None:
+    """A late file list may still show it. Without uploads or deletions, the log doesn't mention them."""
     world.write(SITE | {"old": b""})
     world.run()
     world.write(SITE)
@@ -196,8 +196,8 @@ def test_a_file_that_is_gone_already_is_not_counted_as_deleted(world: World) -> 
 
 
 @pytest.mark.parametrize("skip", [0, 1])
-def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World, skip: int) -> None:
-    """Without the first one nothing is written; without the last one the site is right all the same."""
+def test_a_rejected_manifest_fails_the_deploy(world: World, skip: int) -> None:
+    """Without the first manifest, nothing changes. Without the last one, the site still equals the folder."""
     world.run()
     world.write(upper(PAGE))
     world.fault(Kind.STATUS, "PUT", "/files/_zerokie/", status=413, skip=skip, times=None)
@@ -211,8 +211,8 @@ def test_a_refused_first_manifest_ends_the_deploy_before_any_write(world: World,
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 0), (409, 4)])
-def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code: int) -> None:
-    """The site is deployed: a refusal is a warning that says whose file it is; 409 concerns the lock."""
+def test_a_failed_deletion_of_an_old_manifest_is_a_warning(world: World, status: int, code: int) -> None:
+    """The site is deployed, so a rejection is a warning. A 409 is about the lock, so it fails the run."""
     world.run()
     (old, *_) = manifests(world)
     world.write(upper(PAGE))
@@ -227,17 +227,16 @@ def test_an_old_manifest_that_stays_is_a_warning(world: World, status: int, code
         assert outcome.outputs["warnings"] == []
 
 
-# --- what was achieved is kept
+# --- finished uploads are kept
 
 
 @pytest.mark.parametrize(("kind", "code"), [(Kind.STATUS, 4), (Kind.DELAY, 143), (Kind.HANG, 143)])
-def test_a_refusal_or_sigterm_in_mid_upload_frees_the_lock_and_the_next_deploy_sends_the_rest(
+def test_after_a_rejection_or_sigterm_the_next_deploy_uploads_the_rest(
     world: World, kind: Kind, code: int
 ) -> None:
-    """The next deploy uploads the rest, and at most what was in flight again.
+    """The next deploy uploads at most the files of pending requests again. The run releases its lock.
 
-    After a signal the answers in flight are waited for, for a second; then there is time to record what
-    arrived.
+    After a signal, the run waits up to a second for responses, and then stores the manifest.
     """
     count, in_flight = 20, 4
     world.write(many(count))
@@ -260,7 +259,7 @@ def test_a_refusal_or_sigterm_in_mid_upload_frees_the_lock_and_the_next_deploy_s
     assert world.stored() == world.read()
 
 
-# --- the directory moves
+# --- the folder changes during the deploy
 
 
 @pytest.mark.parametrize(
@@ -274,10 +273,10 @@ def test_a_refusal_or_sigterm_in_mid_upload_frees_the_lock_and_the_next_deploy_s
         ),
     ],
 )
-def test_a_folder_that_changes_while_a_listing_is_waited_for_ends_the_deploy(
+def test_a_folder_that_changes_before_the_file_list_is_complete_fails_the_deploy(
     world: World, change: Callable[[World], object], words: str
 ) -> None:
-    """The files are named, and nothing is deleted."""
+    """The error names the files, and nothing is deleted."""
     world.write(SITE | {"stale": b""})
     world.run()
     world.loop.jump(60)
@@ -291,15 +290,15 @@ def test_a_folder_that_changes_while_a_listing_is_waited_for_ends_the_deploy(
     assert "stale" in world.stored()
 
 
-def test_a_folder_that_changes_without_an_upload_ends_the_deploy(world: World) -> None:
-    """A success would not be true."""
+def test_a_folder_that_changes_fails_a_deploy_without_uploads(world: World) -> None:
+    """Otherwise, the run would report success for a folder that differs from the site."""
     world.run()
     world.once("POST", "/lock$", (world.folder / "added").touch)
     assert world.run().exit_code == 8
 
 
-def test_modes_and_the_runs_own_files_are_no_change_of_the_folder(world: World) -> None:
-    """On GitLab, the run's state is in the folder."""
+def test_file_modes_and_the_runs_own_files_may_change(world: World) -> None:
+    """On GitLab, the state file is in the folder."""
     world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(world.folder), "CI_JOB_ID": "42"}
     assert world.run().exit_code == 0
     world.write(upper(PAGE, ASSET))
@@ -311,12 +310,12 @@ def test_modes_and_the_runs_own_files_are_no_change_of_the_folder(world: World) 
     assert world.stored() == world.read()
 
 
-# --- the listing lacks what was sent
+# --- uploads are missing from the file list
 
 
 @pytest.mark.parametrize("path", ["new.css", "_zerokie"])
-def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world: World, path: str) -> None:
-    """A gateway has answered 200 in the platform's place. The rest has arrived."""
+def test_an_upload_missing_from_the_file_list_fails_the_deploy(world: World, path: str) -> None:
+    """A gateway responded with 200 instead of the platform. Nothing is deleted."""
     world.write(SITE | {"old.css": b"x"})
     world.run()
     world.write(upper(PAGE) | {"new.css": b"x"})
@@ -335,7 +334,7 @@ def test_an_upload_that_the_listing_lacks_is_exit_5_and_nothing_is_deleted(world
 
 @pytest.mark.parametrize(("listed", "code"), [("plain", 0), ("bare-directories", 5)])
 def test_a_file_may_become_a_directory(world: World, listed: str, code: int) -> None:
-    """Some platforms delete it with the file of its name: exit 5, and the rerun sends what it had."""
+    """Some platforms delete the directory with the old file. The next deploy uploads its files again."""
     world.platform.dialect.speak(f"listed-paths={listed}")
     shutil.rmtree(world.folder)
     world.write({"index.html": b"x", "about": b"x"})

@@ -32,7 +32,7 @@ def component(**given: object) -> dict[str, Any]:
     values |= {name.replace("_", "-"): value for name, value in given.items()}
     assert values.keys() == declared.keys()
     for name, row in declared.items():
-        # Older GitLab has no match for an empty text, whatever the expression is.
+        # In older versions of GitLab, an empty text never matches.
         if "regex" in row and not (values[name] and re.search(_whole(row["regex"]), values[name])):
             raise InvalidInputError(name)
 

@@ -14,7 +14,7 @@ LOOK = r"/v1/apps/web$"
 
 
 def running_web(world: World) -> None:
-    """Create the app, which has run `OLD` for a long time."""
+    """Create the app, with `OLD` running for a long time."""
     world.platform.apps.create_container("web", image=OLD, port=80)
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)

@@ -16,7 +16,7 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent.parent
 API_KEY = "e2e-key-50aa1fc9"
 _PATIENCE = 120.0
-"""Seconds. A slow machine is no failure."""
+"""Seconds, enough for a slow machine."""
 
 
 @dataclass(frozen=True)

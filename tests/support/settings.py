@@ -17,7 +17,7 @@ from zerokie_action.inputs.validation import require_valid, wrong_names
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
 
-# Every input: a text for it, and the value that it becomes.
+# Each input's text, and its value after parsing.
 VALUES: dict[str, tuple[str, Any]] = {
     "operation": ("restart", "restart"),
     "api_key": ("other", SecretStr("other")),
@@ -66,7 +66,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "state_file": ("state.json", Path("state.json")),
     "log_level": ("debug", "debug"),
 }
-# What else an input needs to make sense; "" takes a default away.
+# Other inputs that an input needs. "" removes a default.
 COMPANY: dict[str, dict[str, str]] = {
     "operation": {"directory": ""},
     "image": {"directory": ""},
@@ -89,7 +89,7 @@ def load(env: Mapping[str, str]) -> Settings:
     return found
 
 
-def make_what_inputs_name(folder: Path) -> None:
+def make_folders_of_inputs(folder: Path) -> None:
     """Create the folders that the inputs name."""
     for name in ("dist", "public"):
         (folder / name).mkdir()

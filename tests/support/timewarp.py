@@ -1,10 +1,10 @@
 """An event loop with virtual time, which jumps to the next timer when the loop is idle.
 
-Client and platform run on one loop, over real sockets on loopback. When no callback is ready, no socket has
-data and no worker thread is busy, only a timer can change anything, so waiting for it would be wasted. A
+Client and platform run on one loop, over real sockets on loopback. If no callback is ready, no socket has
+data and no worker thread is busy, only a timer can change anything. The time then jumps to this timer, so a
 retry after 20 s or a lock's 30 minutes take a millisecond.
 
-The speed of the machine doesn't change an outcome. Time stands still while a callback runs, a worker thread
+The speed of the machine doesn't change an outcome. Time doesn't pass while a callback runs, a worker thread
 is busy, or bytes are on their way (as long as they may still arrive; see `_WarpSelector`).
 `tests/conftest.py` seeds the jitter of delays. As in every run, it is random which of several threads or
 sockets is ready first, and so the order of concurrent requests. A test that needs an order uses
@@ -29,24 +29,24 @@ import anyio.to_thread
 import pytest
 
 EPOCH = 1_790_000_000.25
-"""Where the virtual wall clock starts: some time in 2026, in the middle of nowhere."""
+"""The start of the virtual wall clock, an arbitrary time in 2026."""
 
 _THREADS = 0.01
 _LOOKS = 10
 _LOOK = 0.002
 
 Ends = tuple[Any, Any]
-Doubt = tuple[Any, Any, int]
+Unread = tuple[Any, Any, int]
 
 
 class _WarpSelector(selectors.DefaultSelector):
     """A selector that polls the sockets first, and moves the loop's time if they have no data.
 
     On loopback, sent data arrives immediately unless the kernel of a busy machine is delayed. A jump would
-    then turn a packet that is a millisecond late into a time-out. So before each jump, the selector checks
-    the sockets for data on its way, which is cheap. If there is some, the selector waits for a short real
-    time. It waits only once, because some data never arrives: a peer doesn't read, or a port doesn't respond.
-    It waits less than 40 ms, because the kernel's own timers start then.
+    then turn a packet that is a millisecond late into a time-out. Therefore, before each jump, the selector
+    checks the sockets for data on its way, which is cheap. If there is some, the selector waits for a short
+    real time. It waits only once, because some data never arrives: a peer doesn't read, or a port doesn't
+    respond. It waits less than 40 ms, because the kernel's own timers start then.
     """
 
     loop: TimeWarpLoop
@@ -55,7 +55,7 @@ class _WarpSelector(selectors.DefaultSelector):
         super().__init__()
         self._ends: dict[int, Ends] = {}
         self._unread: dict[int, Ends] = {}
-        self._given_up: set[Doubt] = set()
+        self._given_up: set[Unread] = set()
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = super().register(fileobj, events, data)
@@ -85,15 +85,15 @@ class _WarpSelector(selectors.DefaultSelector):
 
     def _look(self) -> list[tuple[selectors.SelectorKey, int]]:
         for _ in range(_LOOKS):
-            doubts = self._on_the_way()
-            if (events := super().select(0)) or doubts <= self._given_up:
+            unread = self._on_the_way()
+            if (events := super().select(0)) or unread <= self._given_up:
                 return events
             if events := super().select(_LOOK):
                 return events
         self._given_up = self._on_the_way()
         return super().select(0)
 
-    def _on_the_way(self) -> set[Doubt]:
+    def _on_the_way(self) -> set[Unread]:
         """Return connections with unreceived bytes or an unknown other end."""
         self._unread = {fd: ends for fd, ends in self._unread.items() if _ends(fd) == ends}
         known = {local for local, _ in (*self._ends.values(), *self._unread.values())}

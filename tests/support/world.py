@@ -31,7 +31,7 @@ from zerokie_action.signals import Signals
 
 API_KEY = "sandbox-key"
 _LIVES_ON = 1.5
-"""Seconds for which the platform goes on after a run, and does what it was told before."""
+"""Seconds for which the platform continues its work after a run."""
 
 SITE = {
     "index.html": b"<h1>hello</h1>",

@@ -266,7 +266,7 @@ class History(RuleBasedStateMachine):
         self.half_deleted.clear()
         wanted = {path: body for path, body in before.items() if self._stays(path, inputs)}
         if not isinstance(inputs.get("delete_stale", True), bool):
-            # `test_delete_stale.py` says how long a file may wait; a page, or what strangers had, never does.
+            # `test_delete_stale.py` has the delay. Pages and unmanaged files are deleted immediately.
             wanted |= {
                 path: body
                 for path, body in after.items()
