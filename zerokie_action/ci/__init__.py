@@ -14,9 +14,9 @@ __all__ = ["CI", "Commits", "Level", "Log", "PullRequest", "Source", "detect", "
 
 
 def detect(env: Mapping[str, str], stream: TextIO | Terminal, level: Level = "info") -> CI:
-    """The adapter for the CI system that set `env`; the plain adapter for an unknown system.
+    """Return the adapter for the CI system that set `env`; for an unknown system, the plain adapter.
 
-    GitHub's "debug logging" overrides the level.
+    GitHub's "debug logging" overrides `level`.
     """
     level = "debug" if env.get("RUNNER_DEBUG") == "1" else level
     if env.get("GITHUB_ACTIONS") == "true":
