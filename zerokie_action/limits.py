@@ -69,7 +69,7 @@ RELEASE = Allowance(60.0, 4.3)
 FINALIZE = Allowance(40.0, 3.0)
 """Limit for finalize, at the end of `RELEASE`. Purging a CDN's cache takes seconds."""
 RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
-"""Limit for storing the manifest of a failed deploy, after `RESPONSES`."""
+"""Limit for storing the manifest of a failed deploy. It includes the time of `RESPONSES`."""
 EXIT = 4.8
 """Time from the first signal to the forced end of the process."""
 LAST_LINES = 3.0

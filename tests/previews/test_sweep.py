@@ -152,7 +152,7 @@ def test_a_pull_request_reopened_under_the_lock_keeps_its_preview(world: World) 
     (finalized,) = world.platform.deployments("my-site-pr-1")
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
     assert host.comments == {}
-    assert "nothing to delete" in outcome.summary
+    assert "no previews to delete" in outcome.summary
 
 
 ANSWERS = {

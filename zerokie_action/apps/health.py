@@ -90,12 +90,12 @@ class _Check:
 
     @property
     def text(self) -> str:
-        """The text that the page must contain. Empty for any page."""
+        """The text that the page must contain. Empty if the text doesn't matter."""
         return self.job.settings.health_check_text or ""
 
     @property
     def sha256(self) -> str:
-        """The hash of the deployed file that the page must be. Empty for any page."""
+        """The hash of the deployed file that the page must equal. Empty if the page isn't such a file."""
         return self.hashes.get(self.path, "")
 
     @property
@@ -105,7 +105,7 @@ class _Check:
         return [*proofs, f"responds with the text {self.text!r}"] if self.text else proofs
 
     async def look(self) -> str:
-        """Request the page once. Return the flaw of the response as a clause, or an empty text."""
+        """Request the page once. Return why it is unhealthy as a clause; empty if it is healthy."""
         client = self.job.client
         try:
             response = await read_page(

@@ -116,7 +116,7 @@ async def _observe(job: Job, rollout: Rollout) -> str:
 
 
 async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: float) -> str:
-    """Return the app's image. Empty if it is uncertain after these seconds."""
+    """Return the app's image; empty if it is still uncertain after `seconds`."""
     with job.shutdown.shielded_scope(Allowance(seconds, LOOK_TIME)), suppress(DeployError):
         sent = Sent()
         app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app, sent=sent)

@@ -23,7 +23,7 @@ OUTCOMES = {
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
     "absent": ("✅ {app} did not exist", "Done after {time}"),
     "swept": ("✅ {app}: deleted {apps}", "Deleted {apps} in {time}"),
-    "nothing to sweep": ("✅ {app}: nothing to delete", "Done after {time}"),
+    "nothing to sweep": ("✅ {app}: no previews to delete", "Done after {time}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", ""),

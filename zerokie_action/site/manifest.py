@@ -97,7 +97,7 @@ def parse_manifest(data: bytes) -> Manifest | None:
 
 
 def mark_repository(name: str) -> str:
-    """Return the mark of a repository from its host and full name, such as `github.com/acme/site`."""
+    """Return the hash of a repository's name, such as `github.com/acme/site`, for the names of manifests."""
     return _short_hash(name) if name else NO_REPOSITORY
 
 
