@@ -13,7 +13,6 @@ from contextlib import suppress
 from io import BufferedReader, FileIO
 from typing import NamedTuple
 
-import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
@@ -161,19 +160,15 @@ class FileContent:
         self.sha256 = digest.hexdigest()
 
 
-async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
+def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     """Return the SHA-256 of each file by path, in hex, without files that changed or can't be read.
 
-    One thread hashes all files, because a second thread isn't faster with a warm cache.
+    Call this in one thread of anyio. A second thread isn't faster with a warm cache.
     """
     hashes: dict[str, str] = {}
-
-    def hash_all() -> None:
-        for file in files:
-            content = FileContent(file, check_cancelled)
-            with suppress(DeployFailed):
-                deque(content.chunks(), maxlen=0)
-                hashes[file.path] = content.sha256
-
-    await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
+    for file in files:
+        content = FileContent(file, check_cancelled)
+        with suppress(DeployFailed):
+            deque(content.chunks(), maxlen=0)
+            hashes[file.path] = content.sha256
     return hashes
