@@ -45,12 +45,6 @@ class LocalFile(NamedTuple):
     size: int
     modified: int
 
-    @property
-    def source(self) -> bytes:
-        """The path to open, as bytes."""
-        # The name is UTF-8, even if the locale's encoding differs.
-        return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
-
 
 def is_addressable(path: str) -> bool:
     """Return whether `…/files/{path}`, with encoded segments, names exactly this file.
@@ -85,9 +79,11 @@ def is_private_key(file: LocalFile) -> bool:
 
 def _open(file: LocalFile) -> FileIO:
     """Return the file, opened for reading. A symlink fails, because it may leave the folder."""
+    # The name is UTF-8, even if the locale's encoding differs.
+    name = b"%b/%b" % (os.fsencode(file.directory), file.path.encode())
     # Without O_NONBLOCK, opening a FIFO that replaced the file would block.
     safely = os.O_NOFOLLOW | os.O_NONBLOCK
-    return FileIO(file.source, opener=lambda path, flags: os.open(path, flags | safely))
+    return FileIO(name, opener=lambda path, flags: os.open(path, flags | safely))
 
 
 def read_start(file: LocalFile, limit: int) -> bytes:
