@@ -85,7 +85,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
 
 
 async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mapping[str, str]:
-    """Make all changes while holding the deploy lock. Its release finalizes the deploy with their counts.
+    """Make all changes while holding the deploy lock. Its release reports the counts of the changes.
 
     Returns:
         The SHA-256 of each file that the app has now, in hex by path.
