@@ -89,16 +89,16 @@ async def destroy(job: Job, approve: Approve = require_intended) -> bool:
         return True
     kind = await find_kind(job, app)
     job.record.kind = kind.reported
-    if job.settings.dry_run:
-        what = await approve(job, app, kind)
-        if what is not None:
-            job.record.plan(f"would delete app {job.app!r}{what}")
-        return what is not None
-    what = await _delete(job, app, kind, approve)
-    if what is not None:
+    is_dry = job.settings.dry_run
+    what = await (approve(job, app, kind) if is_dry else _delete(job, app, kind, approve))
+    if what is None:
+        return False
+    if is_dry:
+        job.record.plan(f"would delete app {job.app!r}{what}")
+    else:
         job.record.note(f"Deleted app {job.app!r}{what}")
         job.record.url = None
-    return what is not None
+    return True
 
 
 async def find_kind(job: Job, app: App) -> Kind:

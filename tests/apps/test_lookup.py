@@ -215,8 +215,9 @@ def test_an_app_that_is_being_deleted_ends_a_deploy(
     world.platform.apps.set_status(name, status)
     outcome = world.run(app=name, **inputs)
     assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
-    assert outcome.outputs["error"] == f"App {name!r} is being deleted (status {status!r})"
-    assert outcome.outputs["hint"] == "Run the job again after the app is gone."
+    assert outcome.outputs["error"] == (
+        f"App {name!r} is being deleted; run the job again when it is gone (status {status!r})"
+    )
     assert "Nothing was changed." in outcome.log
 
 
@@ -224,8 +225,9 @@ def test_an_app_that_is_being_deleted_is_not_restarted(world: World) -> None:
     world.platform.apps.set_status("web", "Terminating")
     outcome = world.run(app="web", operation="restart")
     assert (outcome.exit_code, outcome.seconds, outcome.writes) == (4, 0, []), outcome.log
-    assert outcome.outputs["error"] == "App 'web' is being deleted (status 'Terminating')"
-    assert outcome.outputs["hint"] == "The app can't be restarted."
+    assert outcome.outputs["error"] == (
+        "App 'web' is being deleted; it can't be restarted (status 'Terminating')"
+    )
 
 
 @pytest.mark.parametrize("status", NO_DELETIONS)
@@ -248,7 +250,7 @@ def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
     world.fault(Kind.STATUS, "GET", f"/v1/apps/{name}$", status=404)
     outcome = world.run(app=name, create=True, **inputs)
     assert (outcome.exit_code, outcome.seconds) == (4, 0), outcome.log
-    assert "is being deleted (status " in outcome.outputs["error"]
+    assert "is being deleted; run the job again when it is gone" in outcome.outputs["error"]
     assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
 
 
@@ -262,7 +264,7 @@ def test_a_deletion_that_starts_before_the_deploy_ends_the_run(
     outcome = world.run(app="web", **inputs)
     assert outcome.exit_code == 4, outcome.log
     assert outcome.seconds < 5
-    assert "App 'web' is being deleted (" in outcome.outputs["error"]
+    assert "App 'web' is being deleted; " in outcome.outputs["error"]
     assert "Nothing was changed." in outcome.log
 
 

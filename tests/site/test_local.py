@@ -38,7 +38,7 @@ def local(tmp_path: Path):
 
 
 def source(file: LocalFile) -> Path:
-    return Path(os.fsdecode(file.source))
+    return Path(file.directory, file.path)
 
 
 def replace_by_a_fifo(path: Path) -> None:

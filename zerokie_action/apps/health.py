@@ -157,7 +157,7 @@ def _target(wanted: str, url: str) -> str:
 
 def _path_in_app(job: Job, target: str, url: str) -> str:
     """Return the path of the file at a URL of this app, or an empty text. The file need not exist."""
-    address = shown_url(target)  # without the login and the query, which don't change the file
+    address = shown_url(target)  # credentials and the query don't change the file
     domains = (f"{scheme}://{domain}" for scheme in ("https", "http") for domain in job.settings.domains)
     for site in filter(None, (url, *domains)):
         base = shown_url(site).rstrip("/")

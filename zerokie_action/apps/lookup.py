@@ -148,10 +148,10 @@ def require_not_deleted(job: Job, app: App) -> None:
     """
     if app.is_being_deleted_or_gone:
         is_restart = job.settings.operation == "restart"
+        so = "it can't be restarted" if is_restart else "run the job again when it is gone"
         raise RequestRejected(
-            f"App {job.app!r} is being deleted (status {shown_status(job, app)})",
+            f"App {job.app!r} is being deleted; {so} (status {shown_status(job, app)})",
             status=HTTPStatus.GONE,  # after a 409, the run would wait for another deploy
-            hint="The app can't be restarted." if is_restart else "Run the job again after the app is gone.",
         )
 
 

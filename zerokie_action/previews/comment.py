@@ -42,16 +42,16 @@ async def update_comment(host: CodeHost, comment: Comment) -> None:
         DeployError: as `CodeHost.send` and `CodeHost.list_records`.
     """
     about = host.about
-    ours = [
+    ids = [
         found["id"]
         async for found in host.list_records(about.comments)
         if f"{found.get('body')}".startswith(comment.first_line(about, found["id"]))
     ]
-    if not ours:
+    if not ids:
         # If only the response was lost, a second POST would create a second comment.
         created = await host.send("POST", about.comments, {"body": comment.text}, is_repeatable=False)
-        ours = [found["id"] for found in host.records(created)]
-    number = max(ours)
+        ids = [found["id"] for found in host.records(created)]
+    number = max(ids)
     text = f"{comment.first_line(about, number)}\n\n{comment.text}"
     await host.send(about.edit, f"{about.comment}{number}", {"body": text})
     host.log.info(f"Commented on {about.name}")

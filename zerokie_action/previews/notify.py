@@ -20,7 +20,7 @@ from zerokie_action.text.escapes import is_web_url
 from zerokie_action.text.numbers import human_seconds
 
 _TIME = 20.0
-"""Time limit in seconds for each of the two."""
+"""Time limit in seconds for the comment, and for the deployment."""
 _FORBIDDEN = 403
 _STATES = {
     ("deploy", "deployed"): "success",
@@ -28,10 +28,7 @@ _STATES = {
     ("deploy", "rolled-back"): "failure",
     ("destroy", "destroyed"): "inactive",
 }
-"""State of the deployment by operation and status of the run.
-
-Other runs leave deployments as they are. So does a dry run, whatever its status.
-"""
+"""State of the deployment, by operation and status of the run. Other runs don't change deployments."""
 
 
 async def notify(report: Report, ci: CI, settings: Settings) -> None:
@@ -65,9 +62,9 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
             tasks.start_soon(_try, host, about.permission, partial(update_comment, host, comment))
         state = _STATES.get((report.operation, report.status))
         if environment and state and about.deployments and not report.dry_run:
-            url = report.url if state == "success" and is_web_url(report.url or "") else None
+            url = report.url if state == "success" and report.url and is_web_url(report.url) else ""
             log_url = report.links.get("Log", "")
-            deployment = Deployment(report.app, environment, state, url or "", log_url)
+            deployment = Deployment(report.app, environment, state, url, log_url)
             host = host._replace(purpose="Updating the deployment")
             tasks.start_soon(_try, host, PERMISSION, partial(update_deployments, host, deployment))
 

@@ -23,7 +23,7 @@ from zerokie_action.previews.notify import notify
 from zerokie_action.report.record import Change, Record
 from zerokie_action.report.report import RunFacts, conclude
 from zerokie_action.site.ignore import compiled
-from zerokie_action.site.manifest import Manifest, find_manifests
+from zerokie_action.site.manifest import find_manifests
 from zerokie_action.site.read import list_files
 from zerokie_action.site.remote import make_remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
@@ -130,10 +130,9 @@ async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | Non
         problem = problem_with_kind(job.app).problem
     elif kind is not Kind.CONTAINER:
         listed, not_found = await list_files(job)
-        newest = max(find_manifests(listed), default=None)  # its name identifies the repository
-        remote = make_remote(listed, newest, Manifest(), compiled(job.settings.keep))._replace(
-            not_found=not_found
-        )
+        # The newest manifest's name shows the repository, so nothing needs its content.
+        newest = max(find_manifests(listed), default=None)
+        remote = make_remote(listed, newest, None, compiled(job.settings.keep), not_found)
         problem = why_not_sweep(job.app, remote, job.ci.repository)
         files = with_files(len(remote.files))
     if problem:

@@ -48,7 +48,7 @@ _MAY_BE_DELETED = "The platform may delete a directory together with the file of
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's site equal to the folder."""
-    job.record.commits = compare(job.source, Source(), job.ci.project)
+    _compare_commits(job, Source())
     async with anyio.create_task_group() as tasks:
         look_up = tasks.start_soon(apps.look_up, job, "static")
         scanned = await _scan(job, directory)
@@ -74,7 +74,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     """Report the changes that a deploy would make now, without a lock or a write."""
     if app is None:
         job.record.plan(f"would create static app {job.app!r}")
-    plan = await _compare(job, scanned, app)
+    plan = await _plan(job, scanned, app)
     job.record.files = Files(
         uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.remote.files[path][0] for path in plan.delete},
@@ -85,7 +85,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
 
 
 async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mapping[str, str]:
-    """Make all changes while holding the deploy lock. Its release finalizes the deploy with their counts.
+    """Make all changes while holding the deploy lock. Its release reports the counts of the changes.
 
     Returns:
         The SHA-256 of each file that the app has now, in hex by path.
@@ -96,7 +96,7 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
         lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
     ) as lock:
         try:
-            plan = await _compare(job, scanned, app)
+            plan = await _plan(job, scanned, app)
             update = Update(job, lock, plan, change, files)
             if needs_update(plan, job.ci.repository):
                 await _carry_out(job, scanned, lock, plan, update)
@@ -112,23 +112,76 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
     return update.deployed_hashes()
 
 
+async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
+    """Read the remote files, make a plan, log it, and run the safety checks.
+
+    Args:
+        job: the run.
+        scanned: the scan of the folder.
+        app: the app. None if it doesn't exist yet.
+
+    Raises:
+        ConfigurationError: if a safety check stops the deploy.
+    """
+    settings = job.settings
+    async with anyio.create_task_group() as tasks:
+        # A thread hashes the folder during the requests. Without manifest entries, nothing needs the hashes.
+        hashing = tasks.start_soon(_hash, job, scanned.files)
+        remote = await read_remote(job, app.address) if app else Remote()
+        can_skip = settings.incremental and remote.manifest.files
+        hashes = await hashing if can_skip else {}
+        tasks.cancel_scope.cancel()
+    # A run without a repository can't say whether the last deploy was its own.
+    _compare_commits(job, remote.source_for(job.ci.repository) if job.ci.repository else Source())
+    keep = compiled(settings.keep)
+    plan = await _in_thread(
+        lambda: make_plan(
+            scanned.files, remote, hashes, keep=keep, delete_stale=settings.delete_stale, now=time.time()
+        )
+    )
+    log_plan(job, plan)
+    # Safety checks protect files of an earlier deploy. An app that this run created has none.
+    if not job.record.created:
+        owner_stop = why_not_deploy(job.app, plan, job.ci.repository)
+        folder_stop = await _in_thread(lambda: why_not_delete(plan, keep, settings.max_deletes))
+        raise_stops(None if settings.take_over else owner_stop, folder_stop)
+        if owner_stop:
+            job.record.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
+    return plan
+
+
 async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     await update.store_first_manifest()
     try:
         await update.upload()
-        listing = await require_listed(job, update.verify, "Nothing was deleted.")
+        verified = await require_listed(job, update.verify, "Nothing was deleted.")
         await _require_same(job, scanned)
         await update.delete_stale()
         if plan.replaces_file:
-            listing = await require_listed(job, update.verify, _MAY_BE_DELETED)
-        if lacking := len(plan.files) - len(listing.entries):
+            verified = await require_listed(job, update.verify, _MAY_BE_DELETED)
+        if lacking := len(plan.files) - len(verified.entries):
             log_unconfirmed(job, lacking)
         update.confirm()
-        await update.store_last_manifest(listing.entries)
+        await update.store_last_manifest(verified.entries)
     except BaseException as failure:
         await _record_failure(job, lock, update, failure)
         raise
+
+
+async def _require_same(job: Job, before: Scan) -> None:
+    """Scan the folder again, and compare it with the first scan.
+
+    Raises:
+        DeployFailed: if files were added or removed since the first scan, or have another size or time.
+    """
+    try:
+        now = await _scan(job, before.directory)
+    except ConfigurationError as error:
+        raise directory_changed(error) from error
+    if now.files != before.files:
+        changed = {file.path for file in {*before.files} ^ {*now.files}}
+        raise directory_changed(human_paths(sorted(changed), 20))
 
 
 async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
@@ -157,9 +210,9 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         raise combine(errors)
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Call a slow function in a thread, so that signals, `timeout` and heartbeats work during the call."""
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+def _compare_commits(job: Job, previous: Source) -> None:
+    """Compare the run's commit with that of the last complete deploy."""
+    job.record.commits = compare(job.source, previous, job.ci.project)
 
 
 async def _scan(job: Job, directory: Path) -> Scan:
@@ -169,64 +222,9 @@ async def _scan(job: Job, directory: Path) -> Scan:
 
 async def _hash(job: Job, files: Sequence[LocalFile]) -> dict[str, str]:
     async with logged_step(job, lambda: f"Hashing {human_files(len(files))}"):
-        return await hash_files(files)
+        return await _in_thread(lambda: hash_files(files))
 
 
-async def _require_same(job: Job, before: Scan) -> None:
-    """Scan the folder again, and compare it with the first scan.
-
-    Raises:
-        DeployFailed: if files were added or removed since the first scan, or have another size or time.
-    """
-    try:
-        now = await _scan(job, before.directory)
-    except ConfigurationError as error:
-        raise directory_changed(error) from error
-    if now.files != before.files:
-        changed = {file.path for file in {*before.files} ^ {*now.files}}
-        raise directory_changed(human_paths(sorted(changed), 20))
-
-
-async def _compare(job: Job, scanned: Scan, app: App | None) -> Plan:
-    """Read the remote files, make a plan and log it.
-
-    Args:
-        job: the run.
-        scanned: the scan of the folder.
-        app: the app. None if it doesn't exist yet.
-
-    Raises:
-        ConfigurationError: if a safety check stops the deploy.
-    """
-    settings = job.settings
-    async with anyio.create_task_group() as tasks:
-        hashing = tasks.start_soon(_hash, job, scanned.files)  # while the file list is read
-        remote = await read_remote(job, app.address) if app else Remote()
-        can_skip = settings.incremental and remote.manifest.files
-        if not can_skip:
-            hashing.cancel()
-    hashes = await hashing if can_skip else {}
-    _compare_commits(job, remote)
-    _compare_commits(job, remote)
-    keep, delete_stale = compiled(job.settings.keep), settings.delete_stale
-    plan = await _in_thread(
-        lambda: make_plan(
-            scanned.files, remote, hashes, keep=keep, delete_stale=delete_stale, now=time.time()
-        )
-    )
-    log_plan(job, plan)
-    # Safety checks protect files of an earlier deploy. An app that this run created has none.
-    if not job.record.created:
-        owner_stop = why_not_deploy(job.app, plan, job.ci.repository)
-        folder_stop = await _in_thread(lambda: why_not_delete(plan, keep, settings.max_deletes))
-        raise_stops(None if settings.take_over else owner_stop, folder_stop)
-        if owner_stop:
-            job.record.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
-    return plan
-
-
-def _compare_commits(job: Job, remote: Remote) -> None:
-    """Compare the run's commit with that of the last complete deploy of the same repository."""
-    repository = job.ci.repository
-    previous = remote.source_for(repository) if repository else Source()
-    job.record.commits = compare(job.source, previous, job.ci.project)
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Call a slow function in a thread, so that signals, `timeout` and heartbeats work during the call."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

@@ -70,9 +70,9 @@ async def _remove(job: Job, domain: str) -> None:
 
 def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
     """Return whether a refusal means that the domain is already attached to this app."""
-    ours = "|".join(map(re.escape, (app, domain)))
+    own_names = "|".join(map(re.escape, (app, domain)))
     another_app = rf"""
-        {_START} (?! (?:{ours}) {_END} )
+        {_START} (?! (?:{own_names}) {_END} )
         (?: another | other | different | else | taken | claimed | owned | belongs | limit
           | in[ _-]progress | busy | lock | locked ) {_END}
       | {_START} (?: app | site ) (?: \s+ named? )?
@@ -81,7 +81,7 @@ def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
           | \s+ (?= [a-z]* [-0-9]           # app blue-shop has it, but not: this app has it
                   | (?! already | exists | name ) [a-z]+ (?: [^\w\s-] | $ ) )    # on app shop.
         )
-        (?! (?:{ours}) (?! [\w-] ) ) [^\W_]
+        (?! (?:{own_names}) (?! [\w-] ) ) [^\W_]
     """
     if re.search(another_app, refusal.response, re.IGNORECASE | re.VERBOSE):
         return False

@@ -13,7 +13,6 @@ from contextlib import suppress
 from io import BufferedReader, FileIO
 from typing import NamedTuple
 
-import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from zerokie_action.errors import ConfigurationError, DeployFailed
@@ -45,12 +44,6 @@ class LocalFile(NamedTuple):
     directory: str
     size: int
     modified: int
-
-    @property
-    def source(self) -> bytes:
-        """The path to open, as bytes."""
-        # The name is UTF-8, even if the locale's encoding differs.
-        return b"%b/%b" % (os.fsencode(self.directory), self.path.encode())
 
 
 def is_addressable(path: str) -> bool:
@@ -86,9 +79,11 @@ def is_private_key(file: LocalFile) -> bool:
 
 def _open(file: LocalFile) -> FileIO:
     """Return the file, opened for reading. A symlink fails, because it may leave the folder."""
+    # The name is UTF-8, even if the locale's encoding differs.
+    name = b"%b/%b" % (os.fsencode(file.directory), file.path.encode())
     # Without O_NONBLOCK, opening a FIFO that replaced the file would block.
     safely = os.O_NOFOLLOW | os.O_NONBLOCK
-    return FileIO(file.source, opener=lambda path, flags: os.open(path, flags | safely))
+    return FileIO(name, opener=lambda path, flags: os.open(path, flags | safely))
 
 
 def read_start(file: LocalFile, limit: int) -> bytes:
@@ -161,19 +156,15 @@ class FileContent:
         self.sha256 = digest.hexdigest()
 
 
-async def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
+def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     """Return the SHA-256 of each file by path, in hex, without files that changed or can't be read.
 
-    One thread hashes all files, because a second thread isn't faster with a warm cache.
+    Call this in one thread of anyio. A second thread isn't faster with a warm cache.
     """
     hashes: dict[str, str] = {}
-
-    def hash_all() -> None:
-        for file in files:
-            content = FileContent(file, check_cancelled)
-            with suppress(DeployFailed):
-                deque(content.chunks(), maxlen=0)
-                hashes[file.path] = content.sha256
-
-    await anyio.to_thread.run_sync(hash_all, abandon_on_cancel=True)
+    for file in files:
+        content = FileContent(file, check_cancelled)
+        with suppress(DeployFailed):
+            deque(content.chunks(), maxlen=0)
+            hashes[file.path] = content.sha256
     return hashes

@@ -40,10 +40,10 @@ class ManifestName(NamedTuple):
     """The parts of a manifest's name.
 
     Attributes:
-        number: The number of the manifest. The newest manifest has the highest number.
-        repository: The mark of the repository that deployed the app (`mark_repository`).
-        digest: The digest of the managed paths that existed or were about to be uploaded (`digest_of`).
-        path: The manifest's path in the app.
+        number: the number of the manifest. The newest manifest has the highest number.
+        repository: the mark of the repository that deployed the app (`mark_repository`).
+        digest: the digest of the managed paths that existed or were about to be uploaded (`digest_of`).
+        path: the manifest's path in the app.
     """
 
     number: int
@@ -56,13 +56,13 @@ class Manifest(BaseModel):
     """The content of a manifest.
 
     Attributes:
-        files: The managed paths and their entries. An entry is None if the content isn't verified.
-        count: The number of files in the folder of the last complete deploy, or None if it is unknown.
-        stale: The pending paths, each with the time when it became pending, in seconds since 1970.
-        types: The version of the content types (`content_type.VERSION`) that the files were uploaded with.
-        commit: The commit of the last complete deploy (see `Source`). An invalid value is ignored.
-        run: The run of the last complete deploy. An invalid value is ignored.
-        sequence: The number of that run. An invalid value is ignored.
+        files: the managed paths and their entries. An entry is None if the content isn't verified.
+        count: the number of files in the folder of the last complete deploy, or None if it is unknown.
+        stale: the pending paths, each with the time when it became pending, in seconds since 1970.
+        types: the version of the content types (`content_type.VERSION`) that the files were uploaded with.
+        commit: the commit of the last complete deploy (see `Source`). An invalid value is ignored.
+        run: the run of the last complete deploy. An invalid value is ignored.
+        sequence: the number of that run. An invalid value is ignored.
     """
 
     model_config = ConfigDict(defer_build=True)

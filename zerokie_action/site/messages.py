@@ -84,7 +84,7 @@ class Progress:
         while True:
             await anyio.sleep(_LINE_EVERY)
             if not self._measure():
-                facts = f" ({self._counts('of')}, {self._rate})"
+                facts = f" ({self._counts(' of ')}, {self._rate})"
             elif self._since(self._outage_logged_at()) < _LINE_EVERY:
                 continue
             else:
@@ -131,8 +131,7 @@ class Progress:
         return 100 * self._files // self._total_files
 
     def _counts(self, of: str) -> str:
-        """Files and bytes, such as `13 of 30 files, 40.0 of 90.0 MB`."""
-        of = of if of == "/" else f" {of} "
+        """Return files and bytes, such as `13 of 30 files, 40.0 of 90.0 MB`."""
         total = human_bytes(self._total_bytes)
         sent = human_bytes(self._sent).removesuffix(f" {total.split()[1]}")
         return f"{self._files:,}{of}{human_files(self._total_files)}, {sent}{of}{total}"

@@ -16,14 +16,14 @@ class Plan(NamedTuple):
     """The changes of a deploy. Every group is sorted by path.
 
     Attributes:
-        remote: The remote files before the deploy.
-        files: All files of the folder.
-        uploads: The files to upload, each with a reason for the debug log.
-        delete: The stale files to delete now.
-        kept: The number of stale files that stay because of `keep` or `delete-stale: false`.
-        unchanged: The manifest entries of files that are already in the app, by path.
-        pending: The stale files that a later deploy deletes, because an open page may still load them.
-        stale: The files that were pending before this deploy, each with the time when it became pending, in
+        remote: the remote files before the deploy.
+        files: all files of the folder.
+        uploads: the files to upload, each with a reason for the debug log.
+        delete: the stale files to delete now.
+        kept: the number of stale files that stay because of `keep` or `delete-stale: false`.
+        unchanged: the manifest entries of files that are already in the app, by path.
+        pending: the stale files that a later deploy deletes, because an open page may still load them.
+        stale: the files that were pending before this deploy, each with the time when it became pending, in
             seconds since 1970. This deploy deletes some of them.
     """
 
@@ -78,12 +78,12 @@ def make_plan(
     """Return the changes that make the app equal to the folder.
 
     Args:
-        files: The folder's files, sorted by path.
-        remote: The remote files.
-        hashes: SHA-256 of local files in hex, by path. A file without a hash is uploaded.
-        keep: Patterns of remote paths that are never deleted.
-        delete_stale: Whether to delete stale files, or how many seconds they stay pending.
-        now: The time in seconds since 1970.
+        files: the folder's files, sorted by path.
+        remote: the remote files.
+        hashes: the SHA-256 of local files in hex, by path. A file without a hash is uploaded.
+        keep: patterns of remote paths that are never deleted.
+        delete_stale: whether to delete stale files, or how many seconds they stay pending.
+        now: the time in seconds since 1970.
     """
     unchanged: dict[str, Entry] = {}
     uploads: dict[LocalFile, str] = {}
@@ -92,7 +92,7 @@ def make_plan(
         if entry and entry[0] == hashes.get(file.path):
             unchanged[file.path] = entry
         else:
-            uploads[file] = _reason(file, remote, hashes)
+            uploads[file] = _why_upload(file, remote, hashes)
     local = {file.path for file in files}
     extra = remote.files.keys() - local
     managed = extra & (remote.managed or set())
@@ -119,14 +119,14 @@ def needs_update(plan: Plan, repository: str) -> bool:
     """Return whether a deploy changes a file, or the mark, pending times or count in the manifest.
 
     Args:
-        plan: The plan of the deploy.
-        repository: The run's repository, or empty if it is unknown.
+        plan: the plan of the deploy.
+        repository: the run's repository, or empty if it is unknown.
     """
     remote = plan.remote
     is_same_owner = remote.newest is not None and remote.newest.repository == mark_repository(repository)
-    knows_stale = plan.stale == remote.manifest.stale and plan.stale.keys() >= {*plan.pending}
+    has_stale = plan.stale == remote.manifest.stale and plan.stale.keys() >= {*plan.pending}
     is_finished = remote.manifest.count == len(plan.files)
-    return bool(plan.uploads or plan.delete) or not (is_same_owner and knows_stale and is_finished)
+    return bool(plan.uploads or plan.delete) or not (is_same_owner and has_stale and is_finished)
 
 
 def _may_be_pending(managed: AbstractSet[str], local: AbstractSet[str]) -> set[str]:
@@ -142,7 +142,7 @@ def _may_be_pending(managed: AbstractSet[str], local: AbstractSet[str]) -> set[s
     }
 
 
-def _reason(file: LocalFile, remote: Remote, hashes: Mapping[str, str]) -> str:
+def _why_upload(file: LocalFile, remote: Remote, hashes: Mapping[str, str]) -> str:
     """Return why a file is uploaded."""
     entry, listed = remote.manifest.files.get(file.path), remote.files.get(file.path)
     if listed is None:

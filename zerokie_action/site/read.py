@@ -1,6 +1,5 @@
 """Reads the file list and the newest manifest of an app."""
 
-import os
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
@@ -32,13 +31,13 @@ async def read_remote(job: Job, url: str) -> Remote:
     """Read the file list and the newest manifest.
 
     Args:
-        job: The run.
-        url: The app's public URL, or empty if the platform doesn't return it.
+        job: the run.
+        url: the app's public URL, or empty if the platform doesn't return it.
     """
     listed, not_found = await list_files(job)
     newest = max(find_manifests(listed), default=None)
     manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_remote(listed, newest, manifest, compiled(job.settings.keep))._replace(not_found=not_found)
+    return make_remote(listed, newest, manifest, compiled(job.settings.keep), not_found)
 
 
 async def list_files(job: Job) -> tuple[dict[str, RemoteFile], str]:
@@ -60,12 +59,12 @@ async def require_listed(
     """Read the file list until it shows all uploads, for as long as it may lag.
 
     Args:
-        job: The run.
-        verify: Compares a file list with the uploads and the unchanged files.
-        state: A sentence about the deletions so far, for the hint of an error.
+        job: the run.
+        verify: compares a file list with the uploads and the unchanged files.
+        state: a sentence about the deletions so far, for the hint of an error.
 
     Raises:
-        PlatformUnavailable: A confirmed upload is still not listed, or an unchanged file has changed.
+        PlatformUnavailable: a confirmed upload is still not listed, or an unchanged file has changed.
     """
     polling = Polling(job.log.info, "the platform to list the uploads", _LAG)
     while True:
@@ -78,6 +77,7 @@ async def require_listed(
 
 
 def _not_listed(verified: Verified, state: str) -> PlatformUnavailable:
+    """Return the error for missing uploads and changed files."""
     problems = {
         "The platform confirmed these uploads but doesn't list them": verified.missing,
         "Something else changed the app during this deploy": verified.changed,
@@ -98,10 +98,14 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
     polling = Polling(job.log.info, "the manifest of the last deploy", _PATIENCE)
     why = "the platform doesn't return the app's URL"
     while url:
-        # The query is unique, so that no cache has this URL.
-        page = f"{url.rstrip('/')}/{quote(path)}?{os.urandom(16).hex()}"
         try:
-            served = await read_page(page, job.client.http, max_body=_LARGEST_MANIFEST, silence=_SILENCE)
+            served = await read_page(
+                f"{url.rstrip('/')}/{quote(path)}",
+                job.client.http,
+                max_body=_LARGEST_MANIFEST,
+                silence=_SILENCE,
+                is_uncached=True,
+            )
             if served.is_success and (manifest := parse_manifest(served.content)):
                 return manifest
             why = f"its URL returned something else, with status {served.status_code}"

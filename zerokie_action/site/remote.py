@@ -32,11 +32,11 @@ class Owner(Enum):
     """The app's owner: this repository, another one, or unknown.
 
     Attributes:
-        THIS: This run's repository deployed the app.
-        UNNAMED: A run that couldn't determine its repository deployed the app.
-        ANOTHER: Another repository deployed the app.
-        MAYBE_ANOTHER: A repository deployed the app, and this run can't determine its own.
-        NONE: This action never deployed the app.
+        THIS: this run's repository deployed the app.
+        UNNAMED: a run that couldn't determine its repository deployed the app.
+        ANOTHER: another repository deployed the app.
+        MAYBE_ANOTHER: a repository deployed the app, and this run can't determine its own.
+        NONE: this action never deployed the app.
     """
 
     THIS = auto()
@@ -50,13 +50,13 @@ class Remote(NamedTuple):
     """The files in an app. The defaults describe an app that doesn't exist yet.
 
     Attributes:
-        files: The remote files by path, without manifests, directories and unsafe paths.
-        unsafe: The remote paths that no URL can address.
-        manifests: The paths of all files in the manifest folder.
-        newest: The name of the newest manifest, or None if there is none.
-        manifest: The newest manifest. It is empty if it is missing or can't be read.
-        managed: The paths of the managed files, or None if they are unknown.
-        not_found: The platform's words if the file list is a 404, otherwise empty.
+        files: the remote files by path, without manifests, directories and unsafe paths.
+        unsafe: the remote paths that no URL can address.
+        manifests: the paths of all files in the manifest folder.
+        newest: the name of the newest manifest, or None if there is none.
+        manifest: the newest manifest. It is empty if it is missing or can't be read.
+        managed: the paths of the managed files, or None if they are unknown.
+        not_found: the platform's words if the file list is a 404, otherwise empty.
     """
 
     files: Mapping[str, Listed] = MappingProxyType({})
@@ -105,14 +105,16 @@ def make_remote(
     newest: ManifestName | None,
     manifest: Manifest | None,
     keep: Patterns,
+    not_found: str = "",
 ) -> Remote:
     """Return the remote files from the file list and the newest manifest.
 
     Args:
-        listed: The file list, by path.
-        newest: The name of the newest manifest, or None if there is none.
-        manifest: The newest manifest. It is empty if there is none, and None if it can't be read.
-        keep: Patterns of remote paths that are never deleted.
+        listed: the file list, by path.
+        newest: the name of the newest manifest, or None if there is none.
+        manifest: the newest manifest. It is empty if there is none, and None if it can't be read.
+        keep: patterns of remote paths that are never deleted.
+        not_found: the platform's words if the file list is a 404, otherwise empty.
     """
     named = manifest.files if manifest else {}
     unsafe = {path for path in listed if not is_addressable(path)}
@@ -127,6 +129,7 @@ def make_remote(
         newest=newest,
         manifest=manifest or Manifest(),
         managed=files.keys() & named.keys() if manifest else _managed_by_name(newest, files, keep),
+        not_found=not_found,
     )
 
 

@@ -168,8 +168,8 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
             return None
         problem = f"`max-deletes` is {max_deletes:,}, and {would_delete}"
         link = f"{DOCS}/safety-checks.md#max-deletes"
-    elif len(stale) > _FEW and (half := _less_than_half(plan, keep)):
-        problem = f"The folder has {half}, and {would_delete}"
+    elif len(stale) > _FEW and (share := _why_too_small(plan, keep)):
+        problem = f"The folder has {share}, and {would_delete}"
         link = f"{DOCS}/safety-checks.md#fewer-than-half"
     elif FRONT_PAGE in stale:
         problem = f"The folder has no {FRONT_PAGE}, so this deploy would delete the site's front page"
@@ -184,8 +184,8 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
     )
 
 
-def _less_than_half(plan: Plan, keep: Patterns) -> str:
-    """Return the share of files or pages in the folder if it is below half; else empty."""
+def _why_too_small(plan: Plan, keep: Patterns) -> str:
+    """Return why the folder has fewer than half of the files or pages, as words after "has"; else empty."""
     site = keep.unmatched(plan.remote.files) - plan.stale.keys()
     files, before = len(plan.files), plan.remote.manifest.count
     before = len(site) if before is None else before

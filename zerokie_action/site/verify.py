@@ -21,9 +21,9 @@ class Verified(NamedTuple):
     """The result of comparing a file list with the uploads.
 
     Attributes:
-        entries: The manifest entries of verified files, by path.
-        missing: The paths of uploads, including the manifest, that aren't listed with their length.
-        changed: The paths of unchanged files that don't match their manifest entry anymore.
+        entries: the manifest entries of verified files, by path.
+        missing: the paths of uploads, including the manifest, that aren't listed with their length.
+        changed: the paths of unchanged files that don't match their manifest entry anymore.
     """
 
     entries: Mapping[str, Entry]
@@ -37,10 +37,10 @@ def verify_files(
     """Compare a file list with the uploads and the unchanged files.
 
     Args:
-        plan: The plan of the deploy.
-        sent: SHA-256 of the confirmed uploads in hex, by path.
-        listed: The file list, by path.
-        manifest: The path of the deploy's newest manifest.
+        plan: the plan of the deploy.
+        sent: the SHA-256 of the confirmed uploads in hex, by path.
+        listed: the file list, by path.
+        manifest: the path of the deploy's newest manifest.
     """
     before, known = plan.remote.files, plan.remote.manifest.files
     entries: dict[str, Entry] = {}
@@ -84,16 +84,16 @@ def next_manifest(
     live until then.
 
     Args:
-        plan: The plan of the deploy.
-        entries: The entries of the folder's verified files, by path.
-        newest: The name of the newest manifest, from an earlier deploy or this one, or None if there is none.
-        keep: Patterns of remote paths that are never deleted.
-        repository: The run's repository, or empty if it is unknown.
-        source: The facts of the last complete deploy, which may be this one.
-        now: The time in seconds since 1970.
-        gone: The paths of confirmed deletions.
-        listed: The remote paths, or None if all managed files exist or are about to be uploaded.
-        is_finished: Whether only this manifest is left to store.
+        plan: the plan of the deploy.
+        entries: the entries of the folder's verified files, by path.
+        newest: the name of the newest manifest, from an earlier deploy or this one, or None if there is none.
+        keep: patterns of remote paths that are never deleted.
+        repository: the run's repository, or empty if it is unknown.
+        source: the facts of the last complete deploy, which may be this one.
+        now: the time in seconds since 1970.
+        gone: the paths of confirmed deletions.
+        listed: the remote paths, or None if all managed files exist or are about to be uploaded.
+        is_finished: whether only this manifest is left to store.
     """
     remote, local = plan.remote, {file.path for file in plan.files}
     named = {*(remote.managed or ()), *local} - gone
