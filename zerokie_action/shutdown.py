@@ -1,7 +1,7 @@
 """Time limits at the end of a run, after a failure or a signal.
 
 At its end, a run waits for the responses to its requests, stores a manifest and releases the lock. These
-steps are shielded from cancellation, each up to its own deadline.
+steps are shielded from cancellation, each up to its own deadline. `lock.lock` releases the lock.
 """
 
 import math

@@ -2,7 +2,8 @@
 
 The handlers are installed before any heavy import, and stay until the process ends. An event loop would
 remove its handlers before the reports are written. In a container, a process with PID 1 ignores signals
-without a handler. The first signal is recorded and makes a socket readable. Further signals have no effect.
+without a handler. The first signal is recorded and makes a socket readable, so that `shutdown` cancels the
+work. Further signals have no effect.
 """
 
 import os

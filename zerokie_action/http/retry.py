@@ -1,7 +1,7 @@
 """Retries: each request is sent until a valid response arrives or its budget is spent.
 
-The pauses between attempts grow. The budget is the input `retry-timeout` by default. The requests of a
-`Group` share only their concurrency limit.
+The pauses between attempts grow (`http.budget`). The budget is the input `retry-timeout` by default. The
+requests of a `Group` share only their concurrency limit.
 """
 
 from __future__ import annotations

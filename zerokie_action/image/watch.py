@@ -1,4 +1,4 @@
-"""Polls the app until the rules give a verdict, and words the failure.
+"""Polls the app until the rules of `rollout` give a verdict, and words the failure.
 
 The second half has the errors with their likely causes, and the app's final state.
 """

@@ -3,6 +3,7 @@
 pathspec translates each pattern into a regular expression. Git tests each entry (a file or a folder) by its
 own path, and a folder before its content. The last matching pattern decides. The tests compare this module
 with `git check-ignore`. One intended difference remains: `?` matches one character, but in Git one byte.
+`site.rules` lists the default patterns. `site.scan` applies all patterns in their order.
 """
 
 import re
