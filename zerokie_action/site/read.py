@@ -114,5 +114,5 @@ async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
             why, is_outage = str(error), True
         if not (is_outage and await polling.again(why)):
             break
-    job.log.info(f"The manifest of the last deploy can't be read ({why}), so this deploy uploads all files")
+    job.log.info(f"The manifest of the last deploy can't be read ({why}), so a deploy uploads all files")
     return None
