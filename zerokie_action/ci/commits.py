@@ -95,18 +95,17 @@ class Commits(NamedTuple):
         """Return the lines about the commits. Only a run that deployed its commit shows the comparison."""
         commit, previous = self.commit[:_SHORT], self.previous[:_SHORT]
         if not self.is_deployed:
-            lines = [
-                Line("Commit ", commit, self.commit_url),
-                Line("Last complete deploy: ", previous, self.previous_url),
+            return [
+                *_lines("Commit ", commit, self.commit_url),
+                *_lines("Last complete deploy: ", previous, self.previous_url),
             ]
-            return [line for line in lines if line.commits]
-        comparison = Line(f"{self.title} (whole repository): ", self.range, self.compare_url)
-        lines = [
-            Line("Deployed commit ", commit, self.commit_url),
-            comparison if self.range else Line(self.title),
-            Line("Previous deploy: ", previous, self.previous_url),
+        same = [Line(self.title)] if self.title and not self.range else []
+        return [
+            *_lines("Deployed commit ", commit, self.commit_url),
+            *_lines(f"{self.title} (whole repository): ", self.range, self.compare_url),
+            *same,
+            *_lines("Previous deploy: ", previous, self.previous_url),
         ]
-        return [line for line in lines if line.commits or line.text == self.title != ""]
 
 
 def compare(source: Source, previous: Source, project: Project) -> Commits:
@@ -151,6 +150,11 @@ def valid_sequence(value: object) -> int | None:
     if isinstance(value, int):
         return value if 0 < value < 10**19 else None
     return int(value) or None if _SEQUENCE.fullmatch(value) else None
+
+
+def _lines(text: str, commits: str, url: str) -> list[Line]:
+    """Return the line, or none without commits."""
+    return [Line(text, commits, url)] if commits else []
 
 
 def _range(older: str, newer: str) -> str:
