@@ -56,7 +56,7 @@ def test_an_edit_within_the_same_second_succeeds_and_is_uploaded_again_later(wor
     outcome = world.run()
     assert (outcome.exit_code, outcome.uploads) == (0, ["assets/index-2.js", "index.html"]), outcome.log
     assert outcome.seconds < 1
-    assert "Uploading 1 file again next time, because the file list can't confirm it" in outcome.log
+    assert "The next deploy uploads 1 file again, because the file list can't confirm it" in outcome.log
     assert world.stored() == world.read()
     world.platform.zone._clock = lambda: now + 2
     assert [world.run().uploads for _ in range(2)] == [["index.html"], []]

@@ -241,7 +241,7 @@ def log_unconfirmed(job: Job, count: int) -> None:
     """Log how many uploads the next deploy repeats."""
     files = human_files(count)
     them = "it" if count == 1 else "them"
-    job.log.info(f"Uploading {files} again next time, because the file list can't confirm {them}")
+    job.log.info(f"The next deploy uploads {files} again, because the file list can't confirm {them}")
 
 
 def log_finalized(job: Job, lock: DeployLock) -> None:

@@ -202,7 +202,7 @@ class History(RuleBasedStateMachine):
     def deploy(self, inputs: dict[str, object]) -> None:
         self._deploy(inputs, may_fail=self.world.platform.lock("site") is not None)
         if self.last and self.last.exit_code == 0:
-            announced = re.search(r"Uploading (\d+) files? again next time", self.last.log)
+            announced = re.search(r"The next deploy uploads (\d+) files? again", self.last.log)
             self._deploy(inputs | {"incremental": True}, may_fail=False)
             if self.last.exit_code == 0 and CANT_BE_READ not in self.last.log:
                 uploaded = self.last.outputs["files_uploaded"]
