@@ -259,12 +259,14 @@ def test_the_rollback_does_not_replace_another_deploys_image(world: World) -> No
 
 
 def test_a_previous_image_with_the_same_name_is_not_rolled_back_to(world: World) -> None:
-    """The name may mean another image now, so the run warns at its start."""
+    """The name may mean another image now, so the run warns at its start, and so does a dry run."""
     previous = "docker.io/library/nginx:broken"
     world.platform.apps.deploy("web", image=previous, private=False)
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
+    preview = deploy(world, BROKEN, rollback=True, dry_run=True)
     outcome = deploy(world, BROKEN, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (8, 1), outcome.log
     assert lines(outcome)[0].startswith("Warning: `rollback` has no effect: ")
     assert previous in lines(outcome)[0]
+    assert preview.outputs["warnings"] == outcome.outputs["warnings"]

@@ -25,11 +25,14 @@ async def deploy_image(job: Job) -> None:
         before = await apps.look_up(job, "container")
     if before is not None:
         job.record.previous_image = before.image
+    rollout = Rollout(settings.image, before)
+    _warn_without_rollback(job, rollout)
     if settings.dry_run:
         _preview(job, before)
         return
-    deploy = Deploy(job, [Attempt(Rollout(settings.image, before), job.record.change())])
-    _announce(deploy)
+    if credentials := apps.credentials(job):
+        job.log.info(f"Passing {credentials} to the platform")
+    deploy = Deploy(job, [Attempt(rollout, job.record.change())])
     try:
         # `timeout` doesn't limit the rollback and the last lookup of the app.
         with job.time_limit():
@@ -54,11 +57,9 @@ def _preview(job: Job, before: App | None) -> None:
         job.record.plan(f"would deploy {image!r}{instead}")
 
 
-def _announce(deploy: Deploy) -> None:
-    """Log which credentials the platform gets, and warn if `rollback` has no effect."""
-    job, settings, rollout = deploy.job, deploy.job.settings, deploy.rollout
-    if credentials := apps.credentials(job):
-        job.log.info(f"Passing {credentials} to the platform")
+def _warn_without_rollback(job: Job, rollout: Rollout) -> None:
+    """Warn if `rollback` has no effect."""
+    settings = job.settings
     if not (settings.rollback and settings.image):  # a restart has only one image
         return
     if not settings.wait and settings.health_check is None:
