@@ -3,7 +3,7 @@
 The handlers are installed before any heavy import, and stay until the process ends. An event loop would
 remove its handlers before the reports are written. In a container, a process with PID 1 ignores signals
 without a handler. The first signal is recorded and makes a socket readable, so that `shutdown` cancels the
-work. Further signals have no effect.
+work, and `lock.lock` releases the lock. Further signals have no effect.
 """
 
 import os

@@ -1,4 +1,8 @@
-"""The adapter for GitHub Actions, and for act, Gitea and Forgejo, which run GitHub's actions."""
+"""The adapter for GitHub Actions, and for act, Gitea and Forgejo, which run GitHub's actions.
+
+All of GitHub's variables are read here, except `GITHUB_ACTIONS` and `RUNNER_DEBUG` (`ci.detect`) and the
+inputs (`inputs.load`).
+"""
 
 import json
 import os

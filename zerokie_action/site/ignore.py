@@ -1,9 +1,9 @@
-"""Gitignore patterns that match paths as Git does.
+"""Gitignore patterns that match paths as Git does. `site.scan` decides which files are left out.
 
 pathspec translates each pattern into a regular expression. Git tests each entry (a file or a folder) by its
 own path, and a folder before its content. The last matching pattern decides. The tests compare this module
 with `git check-ignore`. One intended difference remains: `?` matches one character, but in Git one byte.
-`site.rules` lists the default patterns. `site.scan` applies all patterns in their order.
+`site.rules` lists the default patterns.
 """
 
 import re
