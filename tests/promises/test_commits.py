@@ -120,6 +120,8 @@ def test_a_push_shows_its_commits_and_the_previous_deploy(world: World, host: Ho
     assert facts(first) == [FIRST, None, None, None]
     assert log_lines(first) == [f"Deployed commit 1111111, {host.pages}/commit/{FIRST}"]
     assert summary_lines(first) == [f"Deployed commit [1111111](<{host.pages}/commit/{FIRST}>)"]
+    assert f"[Log](<{host.page}/{host.address(5)}>)" in first.summary
+    assert "[Commit " not in first.summary
     assert stored(world) == [FIRST, host.address(5), 5]
 
     second = deploy(world, host.run(6, SECOND), "two")
@@ -142,14 +144,16 @@ def test_a_push_shows_its_commits_and_the_previous_deploy(world: World, host: Ho
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_the_comment_on_a_pull_request_has_the_line_of_the_summary(world: World, ci: str) -> None:
-    host, event = CodeHost(), json.dumps({"pull_request": {"number": 12, "head": {"sha": FIRST}}})
-    given = {"comment": True} if ci == "github" else {"comment": True, "commit": FIRST}
-    outcome = run_on_code_host(world, host, ci, event, **given)
-    assert facts(outcome) == [FIRST, None, None, None]
-    (line,) = summary_lines(outcome)
-    assert line.startswith("Deployed commit [1111111](<https://git")
-    (comment,) = host.comments.values()
-    assert line in comment.splitlines()
+    host = CodeHost()
+    for commit, words in ((FIRST, []), (SECOND, ["Commits", "Previous deploy: "])):
+        event = json.dumps({"pull_request": {"number": 12, "head": {"sha": commit}}})
+        given = {"comment": True} if ci == "github" else {"comment": True, "commit": commit}
+        outcome = run_on_code_host(world, host, ci, event, **given)
+        (line,) = summary_lines(outcome)
+        assert line.startswith(f"Deployed commit [{commit[:7]}](<https://git")
+        assert all(word in line for word in words)
+        (comment,) = host.comments.values()
+        assert line in comment.splitlines()
 
 
 def test_a_pull_requests_commit_is_its_head_and_never_the_merge_commit(world: World, tmp_path: Path) -> None:
