@@ -19,7 +19,7 @@ STATE = {"STATE_app": "site", "STATE_session": SESSION}
 """The state that the killed deploy saved on GitHub."""
 LOCK, FINALIZE = ("PUT", "/deploy/lock$"), ("POST", "/finalize$")
 NOT_RELEASED = "Warning: Cleanup: can't release the deploy lock on 'site': "
-NOT_HELD = "Cleanup: the killed run doesn't hold the deploy lock on 'site' anymore\n"
+NOT_HELD = "Cleanup: the run no longer holds the deploy lock on 'site'\n"
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_the_lock_cleanup_releases_a_killed_runs_lock(world: World) -> None:
     (deployment,) = world.platform.deployments("site")
     assert (deployment.files_uploaded, deployment.files_deleted, deployment.total_bytes) == (0, 0, 0)
     assert (
-        "released the deploy lock of a killed run on 'site'. The platform recorded that deploy with " in said
+        "released the deploy lock that a run left on 'site'. The platform recorded that deploy with " in said
     )
     assert "counts of zero" in said
 

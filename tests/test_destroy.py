@@ -9,6 +9,8 @@ from sandbox.faults import Fault, Kind
 from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
 
+ALREADY = "App 'site' is already deleted or being deleted."
+
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
     return world.run(operation="destroy", app=app, **inputs)
@@ -253,7 +255,7 @@ def test_an_app_that_another_run_deletes_during_the_wait_for_the_lock_is_a_succe
     world.loop.call_later(20, world.platform.apps.delete, "site")
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert outcome.outputs["notes"] == ["Deleted app 'site'."]
+    assert outcome.outputs["notes"] == [ALREADY]
     assert outcome.outputs["changed"] is False
 
 
@@ -286,7 +288,7 @@ def test_after_a_409_an_app_that_is_being_deleted_is_destroyed(world: World, sta
     world.once("DELETE", "/site$", lambda: world.platform.apps.set_status("site", status))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Deleted app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", ALREADY.removesuffix(".")]
     assert [record.method for record in outcome.requests][-2:] == ["DELETE", "GET"]
 
 
@@ -310,7 +312,7 @@ def test_an_app_that_another_run_deletes_before_the_delete_is_destroyed(world: W
     world.once("DELETE", "/site$", lambda: world.platform.delete_app("site"))
     outcome = destroy(world)
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
-    assert lines(outcome)[:2] == ["Acquired the deploy lock", "Deleted app 'site'"]
+    assert lines(outcome)[:2] == ["Acquired the deploy lock", ALREADY.removesuffix(".")]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def _open_saved_locks(ci: CI, file: Path | None, saved: Sequence[SavedLock]) -> 
         ConfigurationError: when the file can't be opened and the CI system saved no lock.
     """
     try:
-        return SavedLocks(ci.save_state, file if file and file.exists() else None)
+        return SavedLocks(ci.save_state, file if file and file.exists() else None, is_cleanup=True)
     except StateFileInUse:  # that run may hold the lock
         raise
     except ConfigurationError as error:
@@ -125,9 +125,9 @@ async def _release(lock: DeployLock) -> None:
         return
     if released:
         lock.log.warning(
-            f"Cleanup: released the deploy lock of a killed run on {app!r}. The platform recorded that "
-            "deploy with counts of zero, because the real counts are unknown. Run the deploy again."
+            f"Cleanup: released the deploy lock that a run left on {app!r}. The platform recorded that "
+            "deploy with counts of zero, because the real counts are unknown. If it failed, run it again."
         )
     else:
-        lock.log.info(f"Cleanup: the killed run doesn't hold the deploy lock on {app!r} anymore")
+        lock.log.info(f"Cleanup: the run no longer holds the deploy lock on {app!r}")
     lock.saved_locks.mark_released([lock.session.id])

@@ -96,7 +96,9 @@ async def destroy(job: Job, approve: Approve = require_intended) -> bool:
     if is_dry:
         job.record.plan(f"would delete app {job.app!r}{what}")
     else:
-        job.record.note(f"Deleted app {job.app!r}{what}")
+        has_deleted = any(change.may_be_made for change in job.record.changes)
+        gone = f"App {job.app!r} is already deleted or being deleted"
+        job.record.note(f"Deleted app {job.app!r}{what}" if has_deleted else gone)
         job.record.url = None
     return True
 
@@ -133,7 +135,7 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     ).request()
-    what: str | None = None
+    what: str | None = ""
     try:
         async with AsyncExitStack() as stack:
             kind, lock = await _acquire(job, kind, stack)
@@ -146,10 +148,9 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
                 await _send(job, lock, sent)
     except (RequestRejected, LockHeld, LockLost) as error:
         # Another run may have deleted the app. After a refused DELETE, `_send` already checked that.
-        has_looked = isinstance(error, RequestRejected) and what is not None
+        has_looked = isinstance(error, RequestRejected) and sent.was_attempted
         if has_looked or not await _is_gone_after(error, job, sent, is_sent=sent.may_come_late):
             raise
-        return what or ""
     return what
 
 
@@ -169,7 +170,7 @@ async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, D
 
 
 async def _send(job: Job, lock: DeployLock | None, sent: Sent) -> None:
-    """Send the DELETE. If it is refused or its response is lost, one GET decides.
+    """Send the DELETE. After a 404, a 409 or a lost response, one GET decides.
 
     A second DELETE could delete a new app of the same name.
     """

@@ -67,7 +67,7 @@ RESPONSES = Allowance(10.0, 1.0)
 RELEASE = Allowance(60.0, 4.3)
 """Limit for the whole end: responses, manifest, and the release of the lock."""
 FINALIZE = Allowance(40.0, 3.0)
-"""Limit for finalize, at the end of `RELEASE`. Purging a CDN's cache takes seconds."""
+"""Time that the other steps of `RELEASE` leave for finalize. Purging a CDN's cache takes seconds."""
 RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
 """Limit for storing the manifest of a failed deploy. It includes the time of `RESPONSES`."""
 EXIT = 4.8

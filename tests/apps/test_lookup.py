@@ -63,6 +63,13 @@ def test_an_app_that_another_job_just_created_gets_the_image(world: World, statu
     assert world.platform.apps.get("new").image == NEW
 
 
+def test_a_lost_creation_has_no_note_about_env(world: World) -> None:
+    """This run created the app with its own `env`, but the response was lost."""
+    world.fault(Kind.STATUS, "POST", "/v1/apps$", after=True, status=502)
+    outcome = world.run(app="new", image=NEW, create=True, port=80, env="A=1")
+    assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
+
+
 def test_a_new_app_of_another_kind_is_not_changed(world: World) -> None:
     world.once("POST", "/v1/apps$", lambda: world.platform.apps.create_container("new", OLD))
     outcome = world.run(app="new", create=True)

@@ -90,6 +90,13 @@ def test_without_wait_the_run_polls_nothing_and_claims_nothing(world: World) -> 
     )
 
 
+def test_without_wait_a_failed_health_check_says_how_to_go_back(world: World) -> None:
+    world.platform.set_page("web", 500)
+    outcome = deploy(world, wait=False, health_check="/", health_check_timeout=1)
+    assert outcome.exit_code == 10
+    assert "To go back, deploy 'nginx:1'." in outcome.outputs["hint"]
+
+
 def test_without_wait_only_a_text_proves_the_new_version(world: World) -> None:
     """Without a text, the health check's response may come from the previous version."""
     outcome = deploy(world, wait=False, health_check="/")

@@ -85,8 +85,8 @@ def test_a_file_system_without_flock_works(file: Path, monkeypatch: pytest.Monke
         assert recorded(file) == [("site", "s-1")]
 
 
-def test_a_read_only_file_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading is enough to release the lock. A fake `open` refuses, because root can write any file."""
+def test_a_read_only_file_is_enough_for_the_lock_cleanup(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run must write, so it stops at its start. A fake `open` refuses, because root can write any file."""
     leave(file, "site", "s-1")
     opened = os.open
 
@@ -96,7 +96,9 @@ def test_a_read_only_file_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -
         return opened(path, flags, mode)
 
     monkeypatch.setattr(os, "open", refuse)
-    with records(file) as record:
+    with pytest.raises(ConfigurationError, match="Permission denied"):
+        records(file)
+    with closing(SavedLocks(lambda _state: None, file, is_cleanup=True)) as record:
         assert [lock.session for lock in record.held()] == ["s-1"]
         record.mark_released(["s-1"])
 

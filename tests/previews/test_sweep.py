@@ -155,6 +155,18 @@ def test_a_pull_request_reopened_under_the_lock_keeps_its_preview(world: World) 
     assert "no previews to delete" in outcome.summary
 
 
+def test_a_kept_preview_that_something_else_deletes_is_not_called_deleted(world: World) -> None:
+    """The pull request is open again, so it gets no comment about a deletion."""
+    previews(world, 1)
+    host = closed(1)
+    host.on_request = lambda line: host.states.update({1: "open"}) if line.endswith("/pulls/1") else None
+    world.once("POST", "/finalize$", lambda: world.platform.apps.delete("my-site-pr-1"))
+    outcome = sweep(world, host)
+    require(outcome, [])
+    assert lines(outcome)[-2] == "Keeping 'my-site-pr-1': pull request #1 is open"
+    assert host.comments == {}
+
+
 ANSWERS = {
     1: (200, b'{"number": 1, "state": "locked"}'),
     2: (200, b'{"number": 1, "state": "closed"}'),  # of another pull request

@@ -208,6 +208,19 @@ def test_a_commit_that_changes_no_file_is_stored(world: World) -> None:
     assert stored(world) == [SECOND, "actions/runs/6", 6]
 
 
+def test_a_commit_that_changes_no_file_and_is_not_stored_is_not_called_deployed(world: World) -> None:
+    host = OnGitHub()
+    deploy(world, host.run(5, FIRST), "one")
+    world.fault(Kind.STATUS, "PUT", "/files/_zerokie/", status=403, times=None)
+    outcome = deploy(world, host.run(6, SECOND))
+    assert outcome.exit_code == 4
+    assert "Nothing was changed." in outcome.log
+    assert [line.partition(",")[0] for line in log_lines(outcome)] == [
+        "Commit 2222222",
+        "Last complete deploy: 1111111",
+    ]
+
+
 @BOTH
 def test_an_unchanged_deploy_of_the_same_run_stores_nothing(world: World, host: Host) -> None:
     """Such as another attempt of a job on GitHub. Another run sends at most three more requests."""

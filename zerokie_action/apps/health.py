@@ -149,9 +149,7 @@ def _target(wanted: str, url: str) -> str:
     if not wanted.startswith("/"):
         return wanted
     if not url:
-        raise NoURL(
-            "The platform doesn't give the app's URL, so `health-check` needs a full URL", hint=_HINT_INPUTS
-        )
+        raise NoURL("The platform doesn't give the app's URL, so `health-check` needs a full URL")
     return url.rstrip("/") + wanted
 
 

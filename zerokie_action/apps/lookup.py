@@ -131,13 +131,15 @@ def _compare_with_inputs(job: Job, app: App) -> None:
     """Warn about inputs that differ from the app. Add a note for an input that the API doesn't show."""
     for name in ONLY_AT_CREATION:
         wanted, actual = getattr(job.settings, name), getattr(app, name, None)
-        if wanted and actual is None:
-            job.record.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
-        elif wanted and wanted != actual:
+        if not wanted or wanted == actual:
+            continue
+        if actual is not None:
             job.record.warn(
                 f"`{name}` has no effect because the app already exists with {actual}, "
                 "and the API can't change that"
             )
+        elif job.record.created is not None:  # after a lost response, this run may have created the app
+            job.record.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
 
 
 def require_not_deleted(job: Job, app: App) -> None:

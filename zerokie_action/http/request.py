@@ -155,6 +155,11 @@ class Sent:
     at: float = -math.inf
 
     @property
+    def was_attempted(self) -> bool:
+        """Whether an attempt began."""
+        return self.at > -math.inf
+
+    @property
     def may_come_late(self) -> bool:
         """Whether the platform may still carry out an attempt, because its response was lost."""
         return bool(self.lost) or self.outcome is Outcome.UNKNOWN

@@ -7,7 +7,7 @@ and `rollback` deploys the previous image again.
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import NoURL, require_healthy
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
+from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed
 from zerokie_action.image import watch
 from zerokie_action.image.rollback import roll_back
 from zerokie_action.image.rollout import Rollout
@@ -87,15 +87,17 @@ async def _deploy_and_check(deploy: Deploy) -> None:
 async def _after_failure(deploy: Deploy, failure: BaseException) -> None:
     """Roll back if `rollback` is set, or else explain how to. Note the app's final state."""
     job, rollout = deploy.job, deploy.rollout
-    if isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL):
-        if job.settings.rollback and job.settings.image:
-            await roll_back(deploy, failure)
-            return
-        if advice := watch.how_to_go_back(rollout):
-            can_go_back = not rollout.images.why_not_redeployable
-            automatic = " To roll back automatically next time, set `rollback: true`." if can_go_back else ""
-            failure.advise(f"{advice[0].upper()}{advice[1:]}.{automatic}")
+    is_reason = isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL)
+    reason = failure if isinstance(failure, DeployError) and is_reason else None
+    if reason and job.settings.rollback and job.settings.image:
+        await roll_back(deploy, reason)
+        return
     state = await watch.look_up_final_state(job, rollout, deploy.change)
-    if not isinstance(failure, Exception) and (advice := watch.how_to_go_back(rollout)):  # a cancellation
+    advice = watch.how_to_go_back(rollout)
+    if advice and reason:
+        can_go_back = not rollout.images.why_not_redeployable
+        automatic = " To roll back automatically next time, set `rollback: true`." if can_go_back else ""
+        reason.advise(f"{advice[0].upper()}{advice[1:]}.{automatic}")
+    if advice and not isinstance(failure, Exception):  # a cancellation
         state = f"{state}; {advice}"
     deploy.change.seen = state

@@ -54,17 +54,20 @@ class SavedLocks:
     Args:
         save: saves keys and values in the CI system's own state.
         file: the state file; None for no file.
+        is_cleanup: whether reading the file is enough.
 
     Raises:
         StateFileInUse: when another run or lock cleanup is using the file.
         ConfigurationError: when the file can't be opened.
     """
 
-    def __init__(self, save: Callable[[Mapping[str, str]], None], file: Path | None) -> None:
+    def __init__(
+        self, save: Callable[[Mapping[str, str]], None], file: Path | None, *, is_cleanup: bool = False
+    ) -> None:
         self._save = save
         self._file = file
         with self._explained():
-            self._descriptor = _open(file) if file else os.open(os.devnull, os.O_RDWR)
+            self._descriptor = _open(file, is_cleanup=is_cleanup) if file else os.open(os.devnull, os.O_RDWR)
 
     def held(self) -> list[SavedLock]:
         """Return the locks in the state file that may still be held, newest first. Skip foreign lines."""
@@ -139,13 +142,18 @@ def locks_in(state: Mapping[str, str]) -> list[SavedLock]:
     return [SavedLock(app, session)] if app and session and session != state.get("released") else []
 
 
-def _open(file: Path) -> int:
-    """Open a regular file, and lock it if the file system supports `flock`."""
+def _open(file: Path, *, is_cleanup: bool) -> int:
+    """Open a regular file, and lock it if the file system supports `flock`.
+
+    A lock cleanup can also use a file that it can't write.
+    """
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_RDWR | _FLAGS, 0o644)
-    except OSError:  # reading is enough for the lock cleanup
+    except OSError:
+        if not is_cleanup:
+            raise
         descriptor = os.open(file, os.O_RDONLY | _FLAGS)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -125,14 +125,13 @@ class CodeHost(NamedTuple):
         return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
 
     async def list_records(self, url: str) -> AsyncGenerator[dict[str, Any]]:
-        """Yield the records of a list, page by page. Close the generator if you stop early.
+        """Yield the records of a list, page by page.
 
         Raises:
             DeployError: as `send` and `records`, and if the list has more than 30 pages.
         """
-        query = "&" if "?" in url else "?"
         for page in range(1, _MOST_PAGES + 1):
-            response = await self.send("GET", f"{url}{query}per_page=100&page={page}")
+            response = await self.send("GET", f"{url}?per_page=100&page={page}")
             for record in self.records(response):
                 yield record
             if 'rel="next"' not in response.headers.get("link", ""):

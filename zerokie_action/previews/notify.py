@@ -49,9 +49,10 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         return
     about = ci.pull_request(settings.pull_request)
     if about is None:
-        ci.log.info(
-            "This run has no pull or merge request on GitHub or GitLab. To choose one, set `pull-request`"
-        )
+        if settings.pull_request:
+            ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
+        else:
+            ci.log.info("This run has no pull or merge request. To choose one, set `pull-request`")
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
         http = RetryingClient(transport, 0, log=ci.log.debug)
@@ -64,9 +65,11 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         if environment and state and about.deployments and not report.dry_run:
             url = report.url if state == "success" and report.url and is_web_url(report.url) else ""
             log_url = report.links.get("Log", "")
-            deployment = Deployment(report.app, environment, state, url, log_url)
+            deployment = Deployment(settings.app, environment, state, url, log_url)
             host = host._replace(purpose="Updating the deployment")
-            tasks.start_soon(_try, host, PERMISSION, partial(update_deployments, host, deployment))
+            # Without the commit, the run must read it from the pull request.
+            permission = PERMISSION if about.commit else f"{about.reading}. {PERMISSION}"
+            tasks.start_soon(_try, host, permission, partial(update_deployments, host, deployment))
 
 
 async def _try(host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:

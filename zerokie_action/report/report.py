@@ -49,7 +49,6 @@ class RunFacts(NamedTuple):
         dry_run: the input `dry-run`.
         requested_image: the input `image`.
         links: the URLs of the pages of commit and log, by label.
-        commits: the commits of a folder's deploy.
         began: when the run began, by the event loop's time.
         is_skipped: whether the run does nothing, because its API key is empty.
     """

@@ -55,8 +55,10 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         existing = await look_up
     log_scan(job, scanned)
     if job.settings.dry_run:
-        await _preview(job, scanned, existing)
-        log_commits(job)
+        try:
+            await _preview(job, scanned, existing)
+        finally:
+            log_commits(job)
         return
     app = existing or (await apps.create_or_find(job))[0]
     async with anyio.create_task_group() as tasks:
@@ -102,8 +104,8 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
                 await _carry_out(job, scanned, lock, plan, update)
             else:
                 await _require_same(job, scanned)
-                update.confirm()
                 await update.store_source()
+                update.confirm()
         finally:
             tasks.start_soon(log_step, job, lambda: "Finalizing")
     change.seen = "the new version is deployed"

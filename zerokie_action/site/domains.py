@@ -49,7 +49,8 @@ async def _attach(job: Job, domain: str) -> None:
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.record.domains.append({"domain": domain, "error": str(error)})
-            error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
+            if isinstance(error, RequestRejected):
+                error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
             raise
         job.record.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
         job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.response})

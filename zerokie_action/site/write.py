@@ -1,8 +1,8 @@
 """Writes the uploads, deletions and manifests of a deploy while it holds the lock.
 
 Before a deploy writes a file, it stores a manifest that lists all managed files and the planned uploads. This
-manifest has entries only for unchanged files. If the deploy is killed, the next deploy still recognizes the
-managed files and doesn't rely on outdated entries.
+manifest has entries only for unchanged and stale files. If the deploy is killed, the next deploy still
+recognizes the managed files and doesn't rely on outdated entries.
 """
 
 import time
@@ -74,6 +74,8 @@ class Update:
         The biggest assets come first, so that no big asset uploads alone at the end.
         """
         files = sorted(self._plan.uploads, key=lambda file: (is_page(file.path), -file.size, file.path))
+        if not files:
+            return
         size, outage_logged_at = sum(file.size for file in files), self._job.client.http.outage_logged_at
         progress = Progress(len(files), size, self._job.log, outage_logged_at)
 
@@ -91,8 +93,7 @@ class Update:
             for _, group in groupby(files, lambda file: is_page(file.path)):
                 await self._write_all(group, put)
             tasks.cancel_scope.cancel()
-        if files:
-            self._job.log.info(f"Uploaded {progress.so_far}")
+        self._job.log.info(f"Uploaded {progress.so_far}")
 
     def verify(self, listed: Mapping[str, Listed]) -> Verified:
         """Compare a file list with the uploads, the newest manifest and the unchanged files."""
@@ -131,7 +132,7 @@ class Update:
         No file list confirms this manifest, so the one before stays until the next deploy. Otherwise, a
         gateway that swallows an upload would leave the app without a manifest.
         """
-        remote = self._plan.remote
+        remote, self._source = self._plan.remote, self._job.source
         if remote.manifest.source != self._source:
             older = [path for path in remote.manifests if remote.newest and path != remote.newest.path]
             await self._replace_manifests(self._plan.unchanged, older)

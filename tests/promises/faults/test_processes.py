@@ -158,6 +158,21 @@ async def test_a_stalled_log_does_not_keep_the_lock(real: tuple[Platform, Runner
     assert [deployment.files_uploaded for deployment in platform.deployments("site")] == [40]
 
 
+async def test_a_deploy_without_uploads_works_on_a_terminal(real: tuple[Platform, Runner]) -> None:
+    """The progress bar has nothing to show."""
+    platform, runner = real
+    fill(runner.site, {"index.html": b"<h1>", "old.css": b"a {}"})
+    assert (await runner.deploy())[0] == 0
+    (runner.site / "old.css").unlink()
+    reader, terminal = pty.openpty()
+    process = await runner.start(("entrypoint.py",), terminal)
+    assert await process.wait() == 0
+    os.close(terminal)
+    assert b"Deleted 1 stale file" in os.read(reader, PIPE)
+    os.close(reader)
+    assert [each.files_deleted for each in platform.deployments("site")] == [0, 1]
+
+
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_a_paused_terminal_stops_no_deploy(
     real: tuple[Platform, Runner], *, is_cancelled: bool
