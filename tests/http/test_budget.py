@@ -26,7 +26,7 @@ class Try(NamedTuple):
     failed: Failure
     takes: float = 0.0
     queued: float = 0.0
-    uncounted: float = 0.0
+    others_succeed: bool = False
 
 
 def pauses(
@@ -42,9 +42,10 @@ def pauses(
     budget, now, found = Budget(seconds, is_prompt, may_be_wrong), 0.0, list[float | None]()
     while len(found) < 100:
         this = tries[min(len(found), len(tries) - 1)]
-        began = now + this.queued + this.uncounted
+        began = now + this.queued
+        if this.others_succeed:
+            budget.skip(this.queued + (found[-1] or 0 if found else 0))
         now = began + this.takes
-        budget.extend(this.uncounted)
         pause = budget.pause(this.failed, began=began, now=now, jitter=jitter, left=deadline - now)
         found.append(pause)
         if pause is None:
@@ -64,17 +65,22 @@ BUDGETS: dict[str, tuple[list[Try], list[float | None]]] = {
         [*GROWING, *[5] * 23, None],
     ),
     "waits for a slot": ([Try(REFUSED, 1, queued=100)], [0.5, 1, None]),
-    "waits for a slot while others are answered": (
-        [Try(REFUSED, 1, uncounted=100)],
-        [*GROWING, *[5] * 19, None],
+    "waits while others succeed": (
+        [Try(REFUSED, 10, queued=100, others_succeed=True)],
+        [*GROWING, *[5] * 8, None],
+    ),
+    "Retry-After while others succeed": (
+        [Try(asks(8), 10, others_succeed=True)],
+        [8.5, 9, 10, 12, *[13] * 8, None],
     ),
     "a certificate, later": ([Try(REFUSED), Try(UNTRUSTED)], [0.5, None]),
     "Retry-After does not count": ([Try(asks(8))], [8.5, 9, 10, 12, *[13] * 23, None]),
     "Retry-After, shorter than the pause": ([Try(asks(0.1)), Try(UNTRUSTED)], [1, None]),
     "Retry-After: ten minutes in all": (
-        [Try(asks(200)), Try(asks(300)), Try(asks(100)), Try(asks(119))],
-        [200.5, 301, 102, 123, None],
+        [Try(asks(200)), Try(asks(300)), Try(asks(100)), Try(asks(100))],
+        [200.5, 301, 102, 104, None],
     ),
+    "Retry-After beyond the budget": ([Try(asks(500))], [500.5, None]),
     "Retry-After: just ten minutes": ([Try(asks(600)), Try(UNTRUSTED)], [600.5, None]),
     "Retry-After: longer": ([Try(REFUSED), Try(asks(601))], [0.5, None]),
 }

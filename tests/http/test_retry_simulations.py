@@ -2,7 +2,7 @@
 
 Without an outage, 3,000 uploads of 20 ms take 0.94 s of virtual time. The expected figures are medians of
 five seeds of an independent simulation. The figures for uploads of 5 s are measured (150 uploads, four at a
-time, need 187.5 s).
+time, need 187.5 s), and so are those for five uploads in each second.
 """
 
 import random
@@ -18,7 +18,7 @@ from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 
-Platform = Callable[[], Awaitable[int | httpx.TransportError]]
+Platform = Callable[[], Awaitable[int | httpx.Response | httpx.TransportError]]
 
 FINE, TOO_MANY = 200, 429
 READ_TIMEOUT = 30.0
@@ -36,7 +36,7 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
             answered = await platform()
             if isinstance(answered, httpx.TransportError):
                 raise answered
-            return httpx.Response(answered)
+            return httpx.Response(answered) if isinstance(answered, int) else answered
 
     client = RetryingClient(Answers({}), retry_timeout=120, log=lines.append)
     began, waiting = anyio.current_time(), iter(range(files))
@@ -111,12 +111,31 @@ def bucket(rate: float, burst: float) -> Platform:
     return answer
 
 
+def window(rate: int, retry_after: int) -> Platform:
+    """Return a platform that takes so many requests in each second, with a `Retry-After` unless it is 0."""
+    second, taken = 0, 0
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+
+    async def answer() -> httpx.Response:
+        nonlocal second, taken
+        await anyio.sleep(0.01)
+        now = int(anyio.current_time())
+        second, taken = now, (taken if now == second else 0) + 1
+        is_granted = taken <= rate
+        await anyio.sleep(0.01)
+        return httpx.Response(FINE) if is_granted else httpx.Response(TOO_MANY, headers=headers)
+
+    return answer
+
+
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, the number of uploads, and the expected seconds and excess requests
     "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
     "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 199.0, 147),
     "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
+    "5 in each second": (lambda: window(5, 0), 900, 180, 3900),
+    "5 in each second, Retry-After": (lambda: window(5, 1), 900, 180, 2680),
 }
 
 

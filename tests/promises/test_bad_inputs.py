@@ -204,7 +204,7 @@ def test_a_failed_write_at_the_end_is_a_warning(world: World) -> None:
     outcome = world.run(dotenv_file="/dev/full")
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
     assert (
-        outcome.log.count("::warning::`dotenv-file`: Can't write '/dev/full': No space left on device.") == 1
+        outcome.log.count("::warning::`dotenv-file`: Can't write '/dev/full': No space left on device\n") == 1
     )
     assert "exit-code" in Path("output").read_text("utf-8")
 

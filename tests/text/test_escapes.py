@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.ci.grammar import HOSTILE
+from zerokie_action import DOCS
 from zerokie_action.text.escapes import (
     cut_markdown,
     dotenv_value,
@@ -103,6 +104,15 @@ def test_markdown_reads_well():
     assert markdown_text("@a|b") == r"`@a\x7cb`"
     assert markdown_code(" a ") == r"`\x20a\x20`"
     assert markdown_text("word " * 400) == ("word " * 200)[:-1] + "…"
+
+
+def test_only_a_page_of_our_documentation_becomes_a_link_in_a_text():
+    """A hint may end with such a page. A path out of the documentation stays code."""
+    assert (
+        markdown_text(f"Read {DOCS}/keys.md#rotate.")
+        == f"Read [keys.md&#35;rotate](<{DOCS}/keys.md#rotate>)."
+    )
+    assert markdown_text(f"See {DOCS}/../../x.md") == f"See `{DOCS}/../../x.md`"
 
 
 def test_only_a_web_address_becomes_a_link():

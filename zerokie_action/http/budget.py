@@ -36,10 +36,15 @@ class Budget:
     """The end of the budget, on the clock of `pause`. The first failure sets it."""
     _free: float = limits.MOST_WAITED
     """The seconds by which `Retry-After` can still extend the budget."""
+    _requested: float = 0.0
+    """The seconds by which the last `Retry-After` extended the budget."""
 
-    def extend(self, seconds: float) -> None:
-        """Extend the budget by these seconds."""
-        self._gives_up_at += seconds
+    def skip(self, waited: float) -> None:
+        """Don't count the wait before an attempt, because other requests succeeded during that time.
+
+        Otherwise, a platform that limits the rate would fail the requests that happen to be rejected often.
+        """
+        self._gives_up_at += waited - self._requested
 
     def pause(
         self, failed: Failure, *, began: float, now: float, jitter: float, left: float = math.inf
@@ -56,7 +61,7 @@ class Budget:
         if not self.attempts:
             self._gives_up_at = now + self.seconds
         elif not failed.was_silent:
-            self.extend(max(0.0, now - began - limits.LONGEST_ATTEMPT))
+            self._gives_up_at += max(0.0, now - began - limits.LONGEST_ATTEMPT)
         first, longest = (0.2, 1.0) if self.is_prompt else (0.5, 5.0)
         pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
         self.attempts += 1
@@ -68,10 +73,11 @@ class Budget:
         early = max(0.0, self.seconds - limits.WRONG_SERVER) if self.may_be_wrong else 0.0
         if now >= self._gives_up_at - early or failed.retry_after > limits.MOST_WAITED:
             return None
-        if requested := failed.retry_after:
+        self._requested = min(failed.retry_after, self._free)
+        self._free -= self._requested
+        self._gives_up_at += self._requested
+        if failed.retry_after:
             # Without this extra pause, all requests with the same `Retry-After` would retry at the same time.
-            pause = max(requested, pause) + pause * jitter
-            free = min(requested, self._free)
-            self._free -= free
-            self.extend(free)
-        return pause
+            pause = max(failed.retry_after, pause) + pause * jitter
+        # A longer wait would only end after the budget.
+        return pause if now + failed.retry_after <= self._gives_up_at else None

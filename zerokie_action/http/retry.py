@@ -84,13 +84,13 @@ class RetryingClient:
             is_prompt=patience is not None,
             may_be_wrong=not any(each.successes for each in self._groups.values()),
         )
-        called_at, successes_before = anyio.current_time(), group.successes
+        called_at = waiting_since = anyio.current_time()
+        successes_before = successes = group.successes
         while True:
-            queued_at, successes = anyio.current_time(), group.successes
             async with group.slots:
                 began = anyio.current_time()
                 if group.successes > successes:  # other requests succeeded, so this isn't an outage
-                    allowed.extend(began - queued_at)
+                    allowed.skip(began - waiting_since)
                 result = await self._attempt(request, read, guard, sent)
             if not isinstance(result, Failure):
                 group.succeeded()
@@ -107,6 +107,7 @@ class RetryingClient:
                 purpose, others = RequestOptions.of(request).purpose, group.successes - successes_before
                 raise GaveUp(purpose, result, allowed.attempts, now - called_at, others)
             group.will_retry(result.reason)
+            waiting_since, successes = anyio.current_time(), group.successes
             await anyio.sleep(pause)
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:

@@ -140,6 +140,7 @@ class Client:
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"App {name!r} doesn't exist ({error.response})",)
+                error.hint = "Check `app`. To create the app, deploy with `create: true`."
             raise
 
     async def delete_app(self, name: str, *, sent: Sent | None = None) -> None:

@@ -74,7 +74,7 @@ async def connect_ahead(url: str, http: RetryingClient) -> None:
 
 
 def shown_url(url: str) -> str:
-    """Return the URL without user, password, query and fragment, which may be secrets. Never raise."""
+    """Return the URL without user, password, query and fragment, which may be secrets."""
     page = _parse(url)
     return f"{origin(page)}{page.raw_path.decode().partition('?')[0]}" if page else "an invalid URL"
 

@@ -34,7 +34,6 @@ FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
 _HINT = "Fix the problem that the response describes, then run the job again."
 _HINTS = {
     UNAUTHORIZED: "Check that the secret for `api-key` contains a valid key for this `api-url`.",
-    NOT_FOUND: "Check `app`. To create the app, deploy with `create: true`.",
     407: "Check the user and password in the proxy's URL, such as http://user:password@host:port.",
     CONFLICT: "Run the job again later, because something else may be changing the app.",
 }

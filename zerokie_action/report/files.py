@@ -33,7 +33,8 @@ def empty_reports(files: Mapping[str, Path]) -> dict[str, str]:
             try:
                 write_report(path, "")
             except OSError as error:
-                problems[field] = _problem(path, error)
+                problem = f"Can't write {str(path)!r}: {error.strerror}"
+                problems[field] = f"{problem}. Choose a file in an existing folder, not a symlink."
     return problems
 
 
@@ -52,7 +53,7 @@ def write_reports(report: Report, ci: CI, files: Mapping[str, Path]) -> None:
             try:
                 write_report(path, rendered(render, report, ci))
             except OSError as error:
-                ci.log.warning(f"`{field.replace('_', '-')}`: {_problem(path, error)}")
+                ci.log.warning(f"`{field.replace('_', '-')}`: Can't write {str(path)!r}: {error.strerror}")
     ci.write_outputs(outputs(report))
     ci.write_summary(rendered(render_summary, report, ci))
 
@@ -126,10 +127,6 @@ def write_report(path: Path, text: str) -> None:
     os.set_blocking(descriptor, True)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode(errors="backslashreplace"))
-
-
-def _problem(path: Path, error: OSError) -> str:
-    return f"Can't write {str(path)!r}: {error.strerror}. Choose a file in an existing folder, not a symlink."
 
 
 REPORTS: dict[str, Callable[[Report], str]] = {

@@ -20,6 +20,8 @@ text.
 import re
 from urllib.parse import quote
 
+from zerokie_action import DOCS
+
 LINE_LIMIT = 2_000
 """The longest log line, in characters. Longer lines end in an ellipsis."""
 
@@ -72,6 +74,8 @@ _BREAKS_CODE = re.compile(r"[`|]|(?<=#)#|^ | $")
 
 _AROUND_WORDS = "()[]\"'.,;:"
 
+_OWN_PAGE = re.compile(re.escape(DOCS) + r"/[a-z-]+\.md(#[a-z0-9-]+)?")
+
 
 def _entity(match: re.Match[str]) -> str:
     return f"&#{ord(match[0])};"
@@ -83,11 +87,16 @@ def _inert(text: str) -> str:
 
 
 def _inert_word(word: str) -> str:
-    """Return a word without markup, as code if GitHub or GitLab could turn it into a link."""
+    """Return a word without markup, as code if GitHub or GitLab could turn it into a link.
+
+    Only the pages of this project's documentation are links.
+    """
     if not _REFERENCE.search(word):
         return _inert(word)
     before, core, after = word.partition(word.strip(_AROUND_WORDS))
-    return f"{_inert(before)}{markdown_code(core, len(core))}{_inert(after)}"
+    is_page = _OWN_PAGE.fullmatch(core)
+    shown = markdown_link(core, core.removeprefix(f"{DOCS}/")) if is_page else markdown_code(core, len(core))
+    return f"{_inert(before)}{shown}{_inert(after)}"
 
 
 def markdown_text(text: str, limit: int = 1_000) -> str:
