@@ -97,7 +97,7 @@ class Patterns:
 
 @cache
 def compiled(patterns: tuple[str, ...]) -> Patterns:
-    """Return the compiled patterns of an input."""
+    """Return the compiled patterns. They are compiled once."""
     return Patterns(patterns)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from zerokie_action.site.content_type import VERSION, is_page
-from zerokie_action.site.ignore import Patterns
+from zerokie_action.site.ignore import Patterns, compiled
 from zerokie_action.site.local import LocalFile
 from zerokie_action.site.manifest import Entry, directories_of, mark_repository
 from zerokie_action.site.remote import Remote
-from zerokie_action.site.rules import PROTECTED_NAMES
+from zerokie_action.site.rules import PROTECTED
 
 
 class Plan(NamedTuple):
@@ -138,7 +138,7 @@ def _may_be_pending(managed: AbstractSet[str], local: AbstractSet[str]) -> set[s
         path
         for path in managed - directories_of(local)
         if directories_of([path]).isdisjoint(local)
-        and not (is_page(path) or PROTECTED_NAMES.match_path(path))
+        and not (is_page(path) or compiled(PROTECTED).match_path(path))
     }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zerokie_action import DOCS
 from zerokie_action.inputs.patterns import parse_patterns
-from zerokie_action.site.ignore import Patterns
+from zerokie_action.site.ignore import compiled
 
 IGNORE_FILE = ".zerokieignore"
 FRONT_PAGE = "index.html"
@@ -38,7 +38,7 @@ def _in_any_case(*names: str) -> tuple[str, ...]:
 
 # In a Git worktree, `.git` is a file.
 _REPOSITORIES = _in_any_case(".git", ".hg/", ".svn/")
-_SECRETS = _in_any_case(
+SECRETS = _in_any_case(
     ".env",
     ".env.*",
     "gha-creds-*.json",
@@ -59,10 +59,9 @@ _SECRETS = _in_any_case(
     "*.tfstate.*",
     "*.tfvars",
 )
-PROTECTED = _REPOSITORIES + _SECRETS
+"""Patterns of names that look like secrets."""
+PROTECTED = _REPOSITORIES + SECRETS
 """Patterns of files that only a `!pattern` in the input `ignore` can publish."""
-PROTECTED_NAMES = Patterns(PROTECTED)
-SECRET_NAMES = Patterns(_SECRETS)
 FOR_OTHER_HOSTS = frozenset((
     *("_headers", "_redirects", "CNAME", ".htaccess"),
     *("netlify.toml", "vercel.json", "staticwebapp.config.json"),
@@ -132,7 +131,7 @@ def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
                 f"{DOCS}/safety-checks.md#path-of-directory"
             )
         name = str(real.relative_to(top)) if real.is_relative_to(top) else ""
-        if PROTECTED_NAMES.match_path(name, is_directory=os.path.isdir(real)):
+        if compiled(PROTECTED).match_path(name, is_directory=os.path.isdir(real)):
             return (
                 "may contain secrets, so it is never deployed. Choose another folder: "
                 f"{DOCS}/safety-checks.md#path-of-directory"

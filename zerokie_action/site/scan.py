@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.site.ignore import Patterns
+from zerokie_action.site.ignore import Patterns, compiled
 from zerokie_action.site.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
 from zerokie_action.site.rules import (
     FOR_OTHER_HOSTS,
@@ -25,7 +25,7 @@ from zerokie_action.site.rules import (
     MANIFEST_FOLDER,
     PROJECT_FILES,
     PROTECTED,
-    SECRET_NAMES,
+    SECRETS,
     UNWANTED,
     find_built_site,
     output_directories,
@@ -225,7 +225,7 @@ class _Walk:
         may_be_directory = is_directory or is_link
         if self.patterns.match_entry(path, is_directory=may_be_directory) or entry.path in self.excluded:
             self.result.ignored += 1
-            if SECRET_NAMES.match_entry(path, is_directory=may_be_directory):
+            if compiled(SECRETS).match_entry(path, is_directory=may_be_directory):
                 self.result.secrets.append(path)
         elif is_link:
             self._refuse_link(entry, path)
