@@ -97,8 +97,11 @@ ASKS = "said so and a Retry-After of 30 s"
     ("status", "expected"),
     [
         *((status, None) for status in (200, 404, 409, 422, 499)),
-        *((status, Failure(ASKS, retry_after=30)) for status in (408, 425, 500, 503, 599)),
-        (429, Failure(ASKS, may_have_arrived=False, retry_after=30)),
+        *(
+            (status, Failure(ASKS, retry_after=30, is_rate_limit=True))
+            for status in (408, 425, 500, 503, 599)
+        ),
+        (429, Failure(ASKS, may_have_arrived=False, retry_after=30, is_rate_limit=True)),
     ],
 )
 def test_some_statuses_are_retried(status: int, expected: Failure | None) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.http.transports import read
+from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -150,3 +151,32 @@ async def test_uploads_end_soon_after_an_outage(name: str, seeds: int) -> None:
         found.append(await day(platform(), files))
     assert median(each[0] for each in found) == pytest.approx(seconds, rel=0.15, abs=0.5)
     assert median(each[1] for each in found) == pytest.approx(too_many, rel=0.25, abs=10)
+
+
+@pytest.mark.parametrize(("status", "headers"), [(500, {}), (503, {"Retry-After": "5"})])
+async def test_an_upload_that_always_fails_ends_the_deploy_while_others_succeed(
+    status: int, headers: dict[str, str]
+) -> None:
+    """Only waits for a slot don't count, and ten minutes of `Retry-After`."""
+
+    class Answers(Transport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            is_bad = request.url.path == "/bad"
+            await anyio.sleep(0.02 if is_bad else 5)
+            return httpx.Response(status, headers=headers) if is_bad else httpx.Response(FINE)
+
+    random.seed(1)
+    client = RetryingClient(Answers({}), retry_timeout=120, log=lambda _line: None)
+    names = iter(["bad", *["good"] * 12_000])
+
+    async def work() -> None:
+        for name in names:
+            options = RequestOptions(purpose=f"Uploading {name!r}", group="Uploads")
+            request = httpx.Request("PUT", f"https://api.test/{name}", extensions=options.extensions)
+            await client.send(request, read)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(GaveUp, match="Uploading 'bad' failed after")):
+        async with anyio.create_task_group() as workers:
+            for _ in range(64):
+                workers.start_soon(work)
+    assert list(names), "the run didn't try all other files first"

@@ -86,6 +86,14 @@ def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
     assert active(host, "zerokie:site") == ["new failure"]
 
 
+def test_a_shell_is_told_that_comments_need_github_or_gitlab(world: World) -> None:
+    """Even if `pull-request` is set."""
+    for inputs in ({}, {"pull_request": 5}):
+        outcome = world.run(comment=True, **inputs)
+        last = outcome.log.splitlines()[-1]
+        assert last == "`comment` and `preview-environment` have no effect outside of GitHub and GitLab"
+
+
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_a_run_without_a_pull_request_sends_nothing_and_does_not_warn(
     world: World, ci: str, monkeypatch: pytest.MonkeyPatch

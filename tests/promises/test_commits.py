@@ -369,6 +369,9 @@ def test_a_dry_run_shows_the_last_complete_deploy(world: World, host: Host) -> N
         f"Commit [2222222](<{commit}>) · Last complete deploy: [1111111](<{run}>)"
     ]
     assert stored(world) == [FIRST, host.address(5), 5]
+    world.platform.put_file("site", "by-hand.html", b"")
+    stopped = deploy(world, host.run(6, SECOND), dry_run=True)
+    assert (stopped.exit_code, log_lines(stopped)) == (2, log_lines(outcome)), stopped.log
 
 
 def test_the_input_commit_wins(world: World) -> None:

@@ -49,6 +49,13 @@ def test_an_attached_domain_is_not_an_error(world: World) -> None:
     assert f"| `{WWW}` | attached already |  |" in outcome.summary
 
 
+def test_only_a_refusal_advises_to_check_the_domain(world: World) -> None:
+    world.fault(Kind.STATUS, "POST", "/domains$", status=401, times=None)
+    outcome = world.run(domains=[WWW])
+    assert outcome.exit_code == 3
+    assert "attach-a-custom-domain" not in outcome.outputs["hint"]
+
+
 def test_a_refused_domain_fails_the_run_after_the_deploy(world: World) -> None:
     """The error quotes the platform, and the other domain is attached."""
     refusal = b'{"error": "apex domains are not supported"}'

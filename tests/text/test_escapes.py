@@ -112,6 +112,7 @@ def test_only_a_page_of_our_documentation_becomes_a_link_in_a_text():
         markdown_text(f"Read {DOCS}/keys.md#rotate.")
         == f"Read [keys.md&#35;rotate](<{DOCS}/keys.md#rotate>)."
     )
+    assert markdown_text(f"{DOCS}/keys.md") == f"[keys.md](<{DOCS}/keys.md>)"
     assert markdown_text(f"See {DOCS}/../../x.md") == f"See `{DOCS}/../../x.md`"
 
 

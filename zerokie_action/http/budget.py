@@ -20,7 +20,7 @@ class Budget:
     """The retry budget of one request. All times are in seconds.
 
     Attributes:
-        seconds: how long the request may keep failing, from its first failure.
+        seconds: how long the request may keep failing, from its first failure. See `skip`.
         is_prompt: whether the pauses are short. They then ignore `Retry-After` and end before the deadline of
             the enclosing scopes. At the end of a run, a signal may leave no time for longer pauses.
         may_be_wrong: whether the server may be the wrong one, because the run received no valid response yet
@@ -37,10 +37,10 @@ class Budget:
     _free: float = limits.MOST_WAITED
     """The seconds by which `Retry-After` can still extend the budget."""
     _requested: float = 0.0
-    """The seconds by which the last `Retry-After` extended the budget."""
+    """The last `Retry-After`. `pause` has already decided whether it counts."""
 
     def skip(self, waited: float) -> None:
-        """Don't count the wait before an attempt, because other requests succeeded during that time.
+        """Don't count a wait for a slot or for a rate limit, because other requests succeeded during it.
 
         Otherwise, a platform that limits the rate would fail the requests that happen to be rejected often.
         """
@@ -73,9 +73,10 @@ class Budget:
         early = max(0.0, self.seconds - limits.WRONG_SERVER) if self.may_be_wrong else 0.0
         if now >= self._gives_up_at - early or failed.retry_after > limits.MOST_WAITED:
             return None
-        self._requested = min(failed.retry_after, self._free)
-        self._free -= self._requested
-        self._gives_up_at += self._requested
+        free = min(failed.retry_after, self._free)
+        self._free -= free
+        self._gives_up_at += free
+        self._requested = failed.retry_after
         if failed.retry_after:
             # Without this extra pause, all requests with the same `Retry-After` would retry at the same time.
             pause = max(failed.retry_after, pause) + pause * jitter

@@ -50,6 +50,7 @@ class Failure(NamedTuple):
         may_have_arrived: whether the request may have taken effect.
         retry_after: the seconds in `Retry-After`; 0 without the header.
         was_silent: whether the attempt ended because the server sent nothing for too long.
+        is_rate_limit: whether the server wants fewer requests (429, or any `Retry-After`).
     """
 
     reason: str
@@ -57,6 +58,7 @@ class Failure(NamedTuple):
     may_have_arrived: bool = True
     retry_after: float = 0.0
     was_silent: bool = False
+    is_rate_limit: bool = False
 
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
@@ -112,7 +114,12 @@ def of_status(response: httpx.Response, reason: str) -> Failure | None:
         return None
     was_refused, wait = status == _TOO_MANY_REQUESTS, parse_retry_after(response.headers)
     retry_after = f" and a Retry-After of {human_seconds(wait)}" if wait else ""
-    return Failure(reason + retry_after, may_have_arrived=not was_refused, retry_after=wait)
+    return Failure(
+        reason + retry_after,
+        may_have_arrived=not was_refused,
+        retry_after=wait,
+        is_rate_limit=was_refused or wait > 0,
+    )
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:

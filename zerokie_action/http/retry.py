@@ -109,6 +109,8 @@ class RetryingClient:
             group.will_retry(result.reason)
             waiting_since, successes = anyio.current_time(), group.successes
             await anyio.sleep(pause)
+            if not result.is_rate_limit:  # then only a wait for a slot doesn't count
+                waiting_since, successes = anyio.current_time(), group.successes
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return its response, or the failure if no response arrives."""

@@ -49,10 +49,10 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         return
     about = ci.pull_request(settings.pull_request)
     if about is None:
-        if settings.pull_request:
-            ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
-        else:
+        if ci.pull_request(1):
             ci.log.info("This run has no pull or merge request. To choose one, set `pull-request`")
+        else:
+            ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
         http = RetryingClient(transport, 0, log=ci.log.debug)
@@ -67,8 +67,9 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
             log_url = report.links.get("Log", "")
             deployment = Deployment(settings.app, environment, state, url, log_url)
             host = host._replace(purpose="Updating the deployment")
-            # Without the commit, the run must read it from the pull request.
-            permission = PERMISSION if about.commit else f"{about.reading}. {PERMISSION}"
+            # A new deployment needs the commit. Without it, the run must read the pull request.
+            can_create = about.commit or state == "inactive"
+            permission = PERMISSION if can_create else f"{about.reading}. {PERMISSION}"
             tasks.start_soon(_try, host, permission, partial(update_deployments, host, deployment))
 
 

@@ -116,7 +116,7 @@ class Update:
             self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
     def confirm(self) -> None:
-        """Note that all files are confirmed. From now on, manifests and reports name this run's commit."""
+        """Note that all files are confirmed, so that reports and further manifests name this run's commit."""
         self._source = self._job.source
         self._job.record.commits = self._job.record.commits._replace(is_deployed=True)
         if self._job.record.commits.is_older:

@@ -104,12 +104,13 @@ def markdown_text(text: str, limit: int = 1_000) -> str:
 
     This escapes CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links. In the
     *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
-    `%milestone`) and URLs, even behind character references. A word with one of these becomes code. In the
-    source, GitLab runs quick actions (`/close` at the start of a line).
+    `%milestone`) and URLs, even behind character references. A word with one of these becomes code, but a
+    page of this project's documentation becomes a link. In the source, GitLab runs quick actions (`/close` at
+    the start of a line).
     """
     safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
     # The first character could start a block or a quick action.
-    return re.sub(r"^(?!&#|`)[\W\d]", _entity, safe)
+    return re.sub(r"^(?!&#|`|\[)[\W\d]", _entity, safe)
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
