@@ -37,7 +37,7 @@ class Budget:
     _free: float = limits.MOST_WAITED
     """The seconds by which `Retry-After` can still extend the budget."""
     _requested: float = 0.0
-    """The last `Retry-After`. `pause` has already decided whether it counts."""
+    """The seconds in the last `Retry-After`, which `pause` has already treated."""
 
     def skip(self, waited: float) -> None:
         """Don't count a wait for a slot or for a rate limit, because other requests succeeded during it.

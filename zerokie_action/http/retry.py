@@ -1,7 +1,8 @@
 """Retries: each request is sent until a valid response arrives or its budget is spent.
 
 The pauses between attempts grow (`http.budget`). The budget is the input `retry-timeout` by default. The
-requests of a `Group` share only their concurrency limit.
+requests of a `Group` share their concurrency limit. While some of them succeed, the others' waits for a slot
+or for a rate limit don't count.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class RetryingClient:
             group.will_retry(result.reason)
             waiting_since, successes = anyio.current_time(), group.successes
             await anyio.sleep(pause)
-            if not result.is_rate_limit:  # then only a wait for a slot doesn't count
+            if not result.is_rate_limit:  # after any other failure, the pause counts
                 waiting_since, successes = anyio.current_time(), group.successes
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:

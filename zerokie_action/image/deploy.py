@@ -7,7 +7,7 @@ and `rollback` deploys the previous image again.
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import NoURL, require_healthy
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed
+from zerokie_action.errors import DeployFailed, DeployTimedOut, HealthCheckFailed
 from zerokie_action.image import watch
 from zerokie_action.image.rollback import roll_back
 from zerokie_action.image.rollout import Rollout
@@ -87,8 +87,9 @@ async def _deploy_and_check(deploy: Deploy) -> None:
 async def _after_failure(deploy: Deploy, failure: BaseException) -> None:
     """Roll back if `rollback` is set, or else explain how to. Note the app's final state."""
     job, rollout = deploy.job, deploy.rollout
-    is_reason = isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL)
-    reason = failure if isinstance(failure, DeployError) and is_reason else None
+    reason = (
+        failure if isinstance(failure, _REASONS_FOR_ROLLBACK) and not isinstance(failure, NoURL) else None
+    )
     if reason and job.settings.rollback and job.settings.image:
         await roll_back(deploy, reason)
         return

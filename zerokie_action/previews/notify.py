@@ -67,9 +67,9 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
             log_url = report.links.get("Log", "")
             deployment = Deployment(settings.app, environment, state, url, log_url)
             host = host._replace(purpose="Updating the deployment")
-            # A new deployment needs the commit. Without it, the run must read the pull request.
-            can_create = about.commit or state == "inactive"
-            permission = PERMISSION if can_create else f"{about.reading}. {PERMISSION}"
+            # A new deployment needs the commit, which may only be in the pull request.
+            must_read = state != "inactive" and not about.commit
+            permission = f"{about.reading}. {PERMISSION}" if must_read else PERMISSION
             tasks.start_soon(_try, host, permission, partial(update_deployments, host, deployment))
 
 

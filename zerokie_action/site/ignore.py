@@ -97,7 +97,7 @@ class Patterns:
 
 @cache
 def compiled(patterns: tuple[str, ...]) -> Patterns:
-    """Return the compiled patterns. They are compiled once."""
+    """Return the patterns, compiled only once."""
     return Patterns(patterns)
 
 
