@@ -16,7 +16,7 @@ import anyio
 from zerokie_action.ci import CI, Log, detect, saved_state
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.load import Environment, load, secrets
@@ -106,7 +106,7 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            session = DeploySession(*lock, lock_request=Sent(Outcome.UNKNOWN))
+            session = DeploySession(*lock, lock_request=Delivery(Outcome.UNKNOWN))
             tasks.start_soon(_release, DeployLock(client, session, saved_locks, shutdown, log))
 
 

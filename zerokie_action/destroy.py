@@ -7,7 +7,7 @@ from enum import Enum
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
@@ -131,7 +131,7 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    sent = job.record.change(
+    delivery = job.record.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     ).request()
@@ -145,11 +145,11 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
                 return ""
             what = await approve(job, app, kind)
             if what is not None:
-                await _send(job, lock, sent)
+                await _send(job, lock, delivery)
     except (RequestRejected, LockHeld, LockLost) as error:
         # Another run may have deleted the app. After a refused DELETE, `_send` already checked that.
-        has_looked = isinstance(error, RequestRejected) and sent.was_attempted
-        if has_looked or not await _is_gone_after(error, job, sent, is_sent=sent.may_come_late):
+        has_looked = isinstance(error, RequestRejected) and delivery.was_attempted
+        if has_looked or not await _is_gone_after(error, job, delivery, is_sent=delivery.may_come_late):
             raise
     return what
 
@@ -169,30 +169,30 @@ async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, D
         return Kind.UNKNOWN, None
 
 
-async def _send(job: Job, lock: DeployLock | None, sent: Sent) -> None:
+async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:
     """Send the DELETE. After a 404, a 409 or a lost response, one GET decides.
 
     A second DELETE could delete a new app of the same name.
     """
     client = lock.writing(job.client) if lock else job.shielded_client
     try:
-        await client.delete_app(job.app, sent=sent)
+        await client.delete_app(job.app, delivery=delivery)
     except (RequestRejected, PlatformUnavailable) as error:
-        if not await _is_gone_after(error, job, sent, is_sent=True):
+        if not await _is_gone_after(error, job, delivery, is_sent=True):
             raise
     if lock:
         lock.session.end()  # the lock was deleted with its app
 
 
-async def _is_gone_after(error: DeployError, job: Job, sent: Sent, *, is_sent: bool) -> bool:
+async def _is_gone_after(error: DeployError, job: Job, delivery: Delivery, *, is_sent: bool) -> bool:
     """Return whether the error doesn't matter, because the app is gone or is being deleted."""
     is_about_app = isinstance(error, LockHeld | LockLost) or (
         isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
     )
-    if not (sent.may_come_late or is_about_app) or not await _is_gone(job, is_sent=is_sent):
+    if not (delivery.may_come_late or is_about_app) or not await _is_gone(job, is_sent=is_sent):
         return False
-    if sent.may_come_late:
-        sent.outcome = Outcome.DONE
+    if delivery.may_come_late:
+        delivery.outcome = Outcome.DONE
     return True
 
 

@@ -13,7 +13,7 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
-from zerokie_action.http.request import Outcome, RequestOptions, Sent
+from zerokie_action.http.request import Delivery, Outcome, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 
 LOST = httpx.ReadError("the connection was reset")
@@ -139,7 +139,7 @@ class TestWords:
 
 
 class TestSent:
-    """The state of a `Sent` after every way to leave `send`."""
+    """The state of a `Delivery` after every way to leave `send`."""
 
     @pytest.mark.parametrize(
         ("steps", "outcome", "lost"),
@@ -155,18 +155,18 @@ class TestSent:
     )
     async def test_each_result_has_its_outcome(self, steps: list[Step], outcome: Outcome, lost: str) -> None:
         """The reason of the first lost response stays, even after later responses."""
-        sent = Sent()
+        delivery = Delivery()
         try:
-            await client_of(Script(*steps)).send(request(), read, sent=sent)
+            await client_of(Script(*steps)).send(request(), read, delivery=delivery)
         except (GaveUp, DeployError):
             assert outcome is not Outcome.DONE
-        assert (sent.outcome, sent.lost) == (outcome, lost)
+        assert (delivery.outcome, delivery.lost) == (outcome, lost)
 
     async def test_at_is_the_time_of_the_last_attempt(self) -> None:
         """The time of its start, because an outage may come before it and a slow response after it."""
-        sent, script = Sent(), Script(REFUSED, LOST, FINE, takes=3)
-        await client_of(script).send(request(), read, sent=sent)
-        assert sent.at == pytest.approx(anyio.current_time() - 3)
+        delivery, script = Delivery(), Script(REFUSED, LOST, FINE, takes=3)
+        await client_of(script).send(request(), read, delivery=delivery)
+        assert delivery.at == pytest.approx(anyio.current_time() - 3)
 
     @pytest.mark.parametrize(
         ("steps", "seconds", "outcome", "lost"),
@@ -182,10 +182,10 @@ class TestSent:
         self, steps: list[Step], seconds: float, outcome: Outcome, lost: str
     ) -> None:
         """The outcome of a cancelled request is unknown."""
-        sent = Sent()
+        delivery = Delivery()
         with anyio.move_on_after(seconds):
-            await client_of(Script(*steps, takes=1)).send(request(), read, sent=sent)
-        assert (sent.outcome, sent.lost) == (outcome, lost)
+            await client_of(Script(*steps, takes=1)).send(request(), read, delivery=delivery)
+        assert (delivery.outcome, delivery.lost) == (outcome, lost)
 
     @pytest.mark.parametrize(
         ("steps", "outcome"),
@@ -193,7 +193,7 @@ class TestSent:
     )
     async def test_a_guard_can_prevent_an_attempt(self, steps: list[Step], outcome: Outcome) -> None:
         """The client then sends nothing, and only an earlier attempt may have taken effect."""
-        sent, script = Sent(), Script(*steps, FINE)
+        delivery, script = Delivery(), Script(*steps, FINE)
 
         @contextmanager
         def guard() -> Iterator[None]:
@@ -202,9 +202,9 @@ class TestSent:
             yield
 
         with pytest.raises(DeployError, match="the lock is lost"):
-            await client_of(script).send(request(), read, guard=guard, sent=sent)
+            await client_of(script).send(request(), read, guard=guard, delivery=delivery)
         assert len(script.attempts) == len(steps)
-        assert sent.outcome is outcome
+        assert delivery.outcome is outcome
 
     @pytest.mark.parametrize("budget", [0, 120])
     async def test_a_shielded_attempt_is_not_retried_after_a_cancellation(self, budget: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.http.transports import Script, Step, answer
 from tests.platform.clients import client_over
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.limits import LAST_WRITE
 from zerokie_action.lock import session as module
 from zerokie_action.lock.session import DeploySession, Ended, Held, Lost, Pending
@@ -190,5 +190,5 @@ async def test_the_age_of_a_lock_starts_when_its_request_is_sent(monkeypatch: py
 
 def test_the_session_of_an_earlier_run_may_hold_the_lock() -> None:
     """The lock cleanup can release that lock."""
-    assert DeploySession("site", "mine", lock_request=Sent(Outcome.UNKNOWN)).may_be_held
+    assert DeploySession("site", "mine", lock_request=Delivery(Outcome.UNKNOWN)).may_be_held
     assert not DeploySession("site", "mine").may_be_held

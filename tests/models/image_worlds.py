@@ -24,7 +24,7 @@ from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
 from zerokie_action.report.record import Record
@@ -289,23 +289,25 @@ class _Client:
         shown = self.platform.get()
         return _app(*shown) if shown else None
 
-    async def get_app(self, name: str, *, sent: Sent | None = None) -> App:
-        if sent:
-            sent.at = self.platform.loop.now
+    async def get_app(self, name: str, *, delivery: Delivery | None = None) -> App:
+        if delivery:
+            delivery.at = self.platform.loop.now
         if app := await self.find_app(name):
             return app
         raise RequestRejected("There is no app", status=404)
 
-    async def create_app(self, _name: str, _kind: str, *, sent: Sent, image: str, **_fields: object) -> App:
+    async def create_app(
+        self, _name: str, _kind: str, *, delivery: Delivery, image: str, **_fields: object
+    ) -> App:
         self.platform.post(image)
-        sent.outcome = Outcome.DONE
+        delivery.outcome = Outcome.DONE
         return _app("deploying", image)
 
-    async def deploy(self, _name: str, image: str | None, _login: object, *, sent: Sent) -> App:
+    async def deploy(self, _name: str, image: str | None, _login: object, *, delivery: Delivery) -> App:
         if not self.platform.post(image):
-            sent.outcome, sent.lost = Outcome.UNKNOWN, "502"
+            delivery.outcome, delivery.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
-        sent.outcome = Outcome.DONE
+        delivery.outcome = Outcome.DONE
         answered = {"full": f"docker.io/library/{image}", "none": "", "before in POST": OLD}
         return _app("deploying", answered.get(self.platform.world.writes, image or ""))
 

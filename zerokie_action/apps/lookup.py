@@ -63,7 +63,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         unknown=f"this run may have created app {job.app!r}",
     )
     try:
-        app = await job.shielded_client.create_app(job.app, kind, sent=change.request(), **fields)
+        app = await job.shielded_client.create_app(job.app, kind, delivery=change.request(), **fields)
     except RequestRejected as error:
         if not is_conflict(error):
             raise

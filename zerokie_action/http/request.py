@@ -1,7 +1,7 @@
 """The parts of a request: headers, options, body and outcome.
 
 After a lost response or a cancellation, the reports must still say what the run may have changed. So the
-outcome of a `Sent` is unknown from the start of an attempt until its response arrives.
+outcome of a `Delivery` is unknown from the start of an attempt until its response arrives.
 """
 
 import math
@@ -140,7 +140,7 @@ class Outcome(IntEnum):
 
 
 @dataclass(slots=True)
-class Sent:
+class Delivery:
     """One request and its attempts.
 
     Attributes:

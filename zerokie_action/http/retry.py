@@ -23,7 +23,7 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
-from zerokie_action.http.request import Outcome, RequestOptions, Sent
+from zerokie_action.http.request import Delivery, Outcome, RequestOptions
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
 
@@ -61,7 +61,7 @@ class RetryingClient:
         patience: float | None = None,
         guard: Guard = nullcontext,
         *,
-        sent: Sent | None = None,
+        delivery: Delivery | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """Send a request until a valid response arrives, and return its value.
@@ -72,14 +72,14 @@ class RetryingClient:
             patience: seconds that replace the client's `retry_timeout`. The pauses are then short; see
                 `Budget.is_prompt`.
             guard: see `Guard`.
-            sent: tracks the outcome of the request.
+            delivery: tracks the outcome of the request.
             is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
             DeployError: the error that `read` returns.
             GaveUp: when a retry can't help, or the budget is spent.
         """
-        group, sent = self._group(request), sent or Sent()
+        group, delivery = self._group(request), delivery or Delivery()
         allowed = Budget(
             self.retry_timeout if patience is None else patience,
             is_prompt=patience is not None,
@@ -92,7 +92,7 @@ class RetryingClient:
                 began = anyio.current_time()
                 if group.successes > successes:  # other requests succeeded, so this isn't an outage
                     allowed.skip(began - waiting_since)
-                result = await self._attempt(request, read, guard, sent)
+                result = await self._attempt(request, read, guard, delivery)
             if not isinstance(result, Failure):
                 group.succeeded()
                 if isinstance(result, DeployError):
@@ -132,21 +132,21 @@ class RetryingClient:
         return response
 
     async def _attempt(
-        self, request: httpx.Request, read: Reader[T], guard: Guard, sent: Sent
+        self, request: httpx.Request, read: Reader[T], guard: Guard, delivery: Delivery
     ) -> T | Failure | DeployError:
-        """Send the request once, and note the outcome in `sent`."""
+        """Send the request once, and note the outcome in `delivery`."""
         # The guard may cancel the attempt.
         response: httpx.Response | Failure = Failure("no response in time")
         with guard():
-            sent.outcome, sent.at = Outcome.UNKNOWN, anyio.current_time()
+            delivery.outcome, delivery.at = Outcome.UNKNOWN, anyio.current_time()
             response = await self.fetch(request)
         result = response if isinstance(response, Failure) else read(response)
         if isinstance(result, Failure) and result.may_have_arrived:
-            sent.lost = sent.lost or result.reason
+            delivery.lost = delivery.lost or result.reason
         elif isinstance(result, Failure | DeployError):
-            sent.outcome = Outcome.UNKNOWN if sent.lost else Outcome.REFUSED
+            delivery.outcome = Outcome.UNKNOWN if delivery.lost else Outcome.REFUSED
         else:
-            sent.outcome = Outcome.DONE
+            delivery.outcome = Outcome.DONE
         return result
 
     def _group(self, request: httpx.Request) -> Group:

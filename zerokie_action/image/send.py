@@ -9,7 +9,7 @@ from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.watch import wait_until_shown
 from zerokie_action.platform.models import App
@@ -76,7 +76,7 @@ class Deploy:
             self._start_again(app)
 
         async def ask() -> None:
-            if self.change.sent:  # after a 409, another deploy or a deletion may have changed the app
+            if self.change.deliveries:  # after a 409, another deploy or a deletion may have changed the app
                 before = await job.client.get_app(job.app)
                 apps.require_not_deleted(job, before)
                 self._start_again(before)
@@ -98,32 +98,32 @@ class Deploy:
             RequestRejected: when the platform rejects the deploy, with status 409 during another deploy.
             PlatformUnavailable: when the platform didn't respond, and the app doesn't show the deploy.
         """
-        job, rollout, sent = self.job, self.rollout, self.change.request()
-        is_shown = await self._request_once(sent)
+        job, rollout, delivery = self.job, self.rollout, self.change.request()
+        is_shown = await self._request_once(delivery)
         if not is_shown and job.client.http.retry_timeout:
             job.log.info("Requesting the deploy again, because the app doesn't show the first request")
-            is_shown = await self._request_once(sent)
+            is_shown = await self._request_once(delivery)
         # If the app shows another deploy's image, only a wait can tell the result of this deploy.
         if not is_shown or (rollout.shows_another_deploy and not job.settings.wait):
             raise PlatformUnavailable(
-                f"The platform didn't confirm the deploy, and the app doesn't show it: {sent.lost}",
+                f"The platform didn't confirm the deploy, and the app doesn't show it: {delivery.lost}",
                 hint=_HINT_LOST,
             )
-        sent.outcome = Outcome.UNKNOWN if rollout.shows_another_deploy else Outcome.DONE
+        delivery.outcome = Outcome.UNKNOWN if rollout.shows_another_deploy else Outcome.DONE
 
-    async def _request_once(self, sent: Sent) -> bool:
+    async def _request_once(self, delivery: Delivery) -> bool:
         """Request the deploy. Return whether the platform confirmed it, or else whether the app shows it."""
         job, rollout, response = self.job, self.rollout, App()
         try:
             image, credentials = rollout.images.requested, apps.registry_auth(job)
-            response = await job.shielded_client.deploy(job.app, image, credentials, sent=sent)
+            response = await job.shielded_client.deploy(job.app, image, credentials, delivery=delivery)
         except RequestRejected as error:
-            if not (is_conflict(error) and sent.lost):  # otherwise, this run's own deploy is in progress
+            if not (is_conflict(error) and delivery.lost):  # otherwise, this run's own deploy is in progress
                 raise
         except PlatformUnavailable as error:
-            if sent.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
+            if delivery.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
                 raise
-            job.log.info(f"No response to the deploy ({sent.lost}). Checking whether the app shows it")
+            job.log.info(f"No response to the deploy ({delivery.lost}). Checking whether the app shows it")
             rollout.note_request(anyio.current_time())
             if not await wait_until_shown(job, rollout, error.retry_after):
                 return False

@@ -10,7 +10,7 @@ from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
 from zerokie_action.http.budget import UNTIL_DEADLINE
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import RUNNING, Rollout, Verdict
 from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
 from zerokie_action.platform.polling import Polling
@@ -100,10 +100,10 @@ async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
 
 async def _observe(job: Job, rollout: Rollout) -> str:
     """Look up the app once. Return its status as a clause for the log and for errors."""
-    sent = Sent()
-    app = await apps.once_ready(job, partial(job.client.get_app, job.app, sent=sent))
+    delivery = Delivery()
+    app = await apps.once_ready(job, partial(job.client.get_app, job.app, delivery=delivery))
     apps.note_url(job, app)
-    is_new = rollout.note_response(app, sent.at)
+    is_new = rollout.note_response(app, delivery.at)
     status, image = apps.shown_status(job, app), job.client.redact(app.image)
     if is_new:
         job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
@@ -118,12 +118,12 @@ async def _observe(job: Job, rollout: Rollout) -> str:
 async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: float) -> str:
     """Return the app's image; empty if it is still uncertain after `seconds`."""
     with job.shutdown.shielded_scope(Allowance(seconds, LOOK_TIME)), suppress(DeployError):
-        sent = Sent()
-        app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app, sent=sent)
-        rollout.note_response(app, sent.at)
+        delivery = Delivery()
+        app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app, delivery=delivery)
+        rollout.note_response(app, delivery.at)
         # A request with a lost response may still change the image.
         is_accepted = change.outcome is Outcome.DONE or rollout.shows_any_deploy
-        is_outdated = rollout.looks_unchanged and sent.at < rollout.settled_at
+        is_outdated = rollout.looks_unchanged and delivery.at < rollout.settled_at
         return app.image if is_accepted and not is_outdated else ""
     return ""
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from zerokie_action import limits
 from zerokie_action.errors import LockLost, PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Sent
+from zerokie_action.http.request import Delivery
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
 from zerokie_action.platform.responses import CONFLICT, NOT_FOUND, is_conflict
@@ -81,7 +81,7 @@ class DeploySession:
 
     app: str
     id: str
-    lock_request: Sent = field(default_factory=Sent)
+    lock_request: Delivery = field(default_factory=Delivery)
     state: Pending | Held | Lost | Ended = field(default_factory=Pending)
 
     @property
@@ -124,7 +124,7 @@ class DeploySession:
         """
         sent_at = _clocks()
         try:
-            await client.acquire_lock(self.app, self.id, sent=self.lock_request)
+            await client.acquire_lock(self.app, self.id, delivery=self.lock_request)
             self._confirmed(sent_at)
         except RequestRejected as error:
             # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
@@ -153,22 +153,22 @@ class DeploySession:
             LockLost: when the session doesn't hold the lock anymore.
             PlatformUnavailable: when the lock is still held.
         """
-        response, sent = None, Sent()
+        response, delivery = None, Delivery()
         finalizing = self.requiring_lock(client)
         for _ in range(2):
             try:
-                response = await finalizing.finalize(self.app, self.id, counts, sent=sent)
+                response = await finalizing.finalize(self.app, self.id, counts, delivery=delivery)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise
-                if sent.lost:  # an earlier attempt released the lock
+                if delivery.lost:  # an earlier attempt released the lock
                     break
                 self._lose(error)
                 raise self._loss() from error
             if response and response.deploy_id:
                 break
             # Without an ID, the response may be a gateway's. A heartbeat finds out.
-            sent.lost = sent.lost or "the response contains none"
+            delivery.lost = delivery.lost or "the response contains none"
             if not await self.confirm(client):
                 break
         else:
@@ -178,7 +178,7 @@ class DeploySession:
                 hint="Check `api-url`. A gateway or proxy may respond instead of the platform.",
             )
         self.end()
-        return Released(response, sent.lost)
+        return Released(response, delivery.lost)
 
     def _confirmed(self, sent_at: tuple[float, float]) -> None:
         if isinstance(self.state, Pending | Held):

@@ -1,8 +1,8 @@
 """The platform's REST API: `Client` has one method for each endpoint.
 
 The docstrings quote the headings of the API reference. Every method retries its request (`http.retry`) and
-raises only errors of `zerokie_action.errors`. The argument `sent` tracks the outcome of a request that makes
-a change.
+raises only errors of `zerokie_action.errors`. The argument `delivery` tracks the outcome of a request that
+makes a change.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from zerokie_action.http.request import (
     Bytes,
     Content,
     ContentStream,
+    Delivery,
     Outcome,
     RequestOptions,
-    Sent,
 )
 from zerokie_action.http.retry import Guard, RetryingClient
 from zerokie_action.platform.models import (
@@ -97,20 +97,24 @@ class Client:
 
     # Apps
 
-    async def create_app(self, name: str, kind: str, *, sent: Sent | None = None, **fields: object) -> App:
+    async def create_app(
+        self, name: str, kind: str, *, delivery: Delivery | None = None, **fields: object
+    ) -> App:
         """Create an app ("POST /v1/apps").
 
         Args:
             name: the app's name.
             kind: `container` or `static`.
-            sent: if a response was lost, a 409 may mean that this run created the app.
+            delivery: if a response was lost, a 409 may mean that this run created the app.
             fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
             RequestRejected: with status 409 when an app with this name exists.
         """
         body = {"name": name, "type": kind, **fields}
-        return await self._send(parse_record(App), f"Creating app {name!r}", "POST", (), body, sent=sent)
+        return await self._send(
+            parse_record(App), f"Creating app {name!r}", "POST", (), body, delivery=delivery
+        )
 
     async def list_apps(self) -> list[App]:
         """Return all apps of the key ("GET /v1/apps")."""
@@ -125,36 +129,38 @@ class Client:
                 return None
             raise
 
-    async def get_app(self, name: str, *, sent: Sent | None = None) -> App:
+    async def get_app(self, name: str, *, delivery: Delivery | None = None) -> App:
         """Return an app ("GET /v1/apps/:name").
 
         Args:
             name: the app's name.
-            sent: gets the time of the attempt.
+            delivery: gets the time of the attempt.
 
         Raises:
             RequestRejected: with status 404 when the app doesn't exist.
         """
         try:
-            return await self._send(parse_record(App), f"Looking up app {name!r}", "GET", (name,), sent=sent)
+            return await self._send(
+                parse_record(App), f"Looking up app {name!r}", "GET", (name,), delivery=delivery
+            )
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"App {name!r} doesn't exist ({error.response})",)
                 error.hint = "Check `app`. To create the app, deploy with `create: true`."
             raise
 
-    async def delete_app(self, name: str, *, sent: Sent | None = None) -> None:
+    async def delete_app(self, name: str, *, delivery: Delivery | None = None) -> None:
         """Delete an app ("DELETE /v1/apps/:name").
 
         The request isn't retried after an attempt that may have taken effect, because someone may have
-        created the app again. Then `sent.lost` says why the response was lost.
+        created the app again. Then `delivery.lost` says why the response was lost.
 
         Raises:
             RequestRejected: with status 404 when the app doesn't exist.
         """
         purpose = f"Deleting app {name!r}"
         await self._send(
-            parse_any, purpose, "DELETE", (name,), sent=sent, group=DELETIONS, is_repeatable=False
+            parse_any, purpose, "DELETE", (name,), delivery=delivery, group=DELETIONS, is_repeatable=False
         )
 
     async def deploy(
@@ -163,12 +169,12 @@ class Client:
         image: str | None,
         registry_auth: Mapping[str, str] | None = None,
         *,
-        sent: Sent | None = None,
+        delivery: Delivery | None = None,
     ) -> App:
         """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
         The request isn't retried after an attempt that may have taken effect, because a second request would
-        restart the app again. Then `sent.lost` says why the response was lost.
+        restart the app again. Then `delivery.lost` says why the response was lost.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
@@ -177,7 +183,7 @@ class Client:
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
         path = (name, "deploy")
         return await self._send(
-            parse_record(App), purpose, "POST", path, body, sent=sent, is_repeatable=False
+            parse_record(App), purpose, "POST", path, body, delivery=delivery, is_repeatable=False
         )
 
     # Files of static apps
@@ -195,7 +201,7 @@ class Client:
         content_type: str,
         *,
         group: str = UPLOADS,
-        sent: Sent | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
@@ -210,7 +216,7 @@ class Client:
                 content,
                 content_type=content_type,
                 group=group,
-                sent=sent,
+                delivery=delivery,
             )
         except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
@@ -221,13 +227,13 @@ class Client:
                 error.advise(f"Or leave the file ({human_bytes(content.size)}) out with `ignore`.")
             raise
 
-    async def delete_file(self, name: str, path: str, *, sent: Sent | None = None) -> bool:
+    async def delete_file(self, name: str, path: str, *, delivery: Delivery | None = None) -> bool:
         """Delete a file ("DELETE /v1/apps/:name/files/{path}"); return False if it doesn't exist."""
-        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), sent)
+        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), delivery)
 
     # The deploy lock
 
-    async def acquire_lock(self, name: str, session: str, *, sent: Sent | None = None) -> None:
+    async def acquire_lock(self, name: str, session: str, *, delivery: Delivery | None = None) -> None:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
@@ -236,7 +242,7 @@ class Client:
         """
         purpose, path = "Requesting the deploy lock", (name, "deploy", "lock")
         body = {"deploy_session_id": session}
-        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, sent=sent)
+        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, delivery=delivery)
         if not lock.is_held_by(session):
             raise RequestRejected("The platform didn't grant the lock to this run", status=CONFLICT)
 
@@ -253,7 +259,7 @@ class Client:
             raise RequestRejected(f"{purpose} failed because this run doesn't hold it", status=CONFLICT)
 
     async def finalize(
-        self, name: str, session: str, counts: Counts, *, sent: Sent | None = None
+        self, name: str, session: str, counts: Counts, *, delivery: Delivery | None = None
     ) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
@@ -273,37 +279,39 @@ class Client:
             body,
             silence=limits.FINALIZE_SILENCE,
             final=_FINAL_FOR_LOCKS,
-            sent=sent,
+            delivery=delivery,
         )
 
     # Custom domains of static apps
 
-    async def add_domain(self, name: str, domain: str, *, sent: Sent | None = None) -> Domain:
+    async def add_domain(self, name: str, domain: str, *, delivery: Delivery | None = None) -> Domain:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
             RequestRejected: with status 409 when this app or another one already has the domain.
         """
         purpose, body = f"Attaching {domain!r}", {"domain": domain}
-        return await self._send(parse_record(Domain), purpose, "POST", (name, "domains"), body, sent=sent)
+        return await self._send(
+            parse_record(Domain), purpose, "POST", (name, "domains"), body, delivery=delivery
+        )
 
-    async def remove_domain(self, name: str, domain: str, *, sent: Sent | None = None) -> bool:
+    async def remove_domain(self, name: str, domain: str, *, delivery: Delivery | None = None) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); return False if it isn't attached."""
-        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), sent)
+        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), delivery)
 
     # Shared by all endpoints
 
-    async def _delete(self, purpose: str, path: Iterable[str], sent: Sent | None) -> bool:
+    async def _delete(self, purpose: str, path: Iterable[str], delivery: Delivery | None) -> bool:
         """Send a DELETE; return False for a 404 unless an earlier attempt may have deleted the resource."""
-        sent = sent or Sent()
+        delivery = delivery or Delivery()
         try:
-            return await self._send(parse_any, purpose, "DELETE", path, sent=sent, group=DELETIONS)
+            return await self._send(parse_any, purpose, "DELETE", path, delivery=delivery, group=DELETIONS)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
-            if sent.lost:
-                sent.outcome = Outcome.DONE
-            return bool(sent.lost)
+            if delivery.lost:
+                delivery.outcome = Outcome.DONE
+            return bool(delivery.lost)
 
     async def _send(
         self,
@@ -317,7 +325,7 @@ class Client:
         group: str = "",
         silence: float = limits.SILENCE,
         final: frozenset[int] = FINAL,
-        sent: Sent | None = None,
+        delivery: Delivery | None = None,
         is_repeatable: bool = True,
     ) -> T:
         """Send a request until a valid response arrives, and return its parsed value.
@@ -332,7 +340,7 @@ class Client:
             group: see `RequestOptions`.
             silence: seconds without a byte after which the attempt fails.
             final: see `read_response`.
-            sent: tracks the outcome of the request.
+            delivery: tracks the outcome of the request.
             is_repeatable: see `RetryingClient.send`.
 
         Raises:
@@ -361,7 +369,7 @@ class Client:
 
         try:
             return await self.http.send(
-                request, read, self.patience, self.guard, sent=sent, is_repeatable=is_repeatable
+                request, read, self.patience, self.guard, delivery=delivery, is_repeatable=is_repeatable
             )
         except GaveUp as error:
             error.advise(ADVICE[error.failure.cause])

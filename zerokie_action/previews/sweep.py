@@ -157,4 +157,6 @@ def _add(record: Record, name: str, of_app: Record) -> None:
     if is_deleted or of_app.would_change:
         record.apps.append(name)
     # The output `apps` already names a deleted app, so an error doesn't describe the deletion again.
-    record.changes += (Change(sent=change.sent) if is_deleted else change for change in of_app.changes)
+    record.changes += (
+        Change(deliveries=change.deliveries) if is_deleted else change for change in of_app.changes
+    )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from zerokie_action.ci import Commits, Log
-from zerokie_action.http.request import Outcome, Sent
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.text.numbers import human_files
 
 
@@ -86,7 +86,7 @@ class Change:
         seen: the clause after a later look at the app. Replaces the other clauses.
         creates: whether the change creates the app.
         files: the changed files. After an early end, their counts describe the state.
-        sent: the requests. A change of files has one for each file.
+        deliveries: the requests. A change of files has one for each file.
     """
 
     done: str = ""
@@ -94,17 +94,17 @@ class Change:
     seen: str = ""
     creates: bool = False
     files: Files | None = None
-    sent: list[Sent] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
 
-    def request(self) -> Sent:
+    def request(self) -> Delivery:
         """Add a request to this change, before the request is sent."""
-        self.sent.append(Sent())
-        return self.sent[-1]
+        self.deliveries.append(Delivery())
+        return self.deliveries[-1]
 
     @property
     def outcome(self) -> Outcome:
         """The outcome: unknown if one of the requests is unknown, otherwise done if one is done."""
-        return max((sent.outcome for sent in self.sent), default=Outcome.REFUSED)
+        return max((delivery.outcome for delivery in self.deliveries), default=Outcome.REFUSED)
 
     @property
     def may_be_made(self) -> bool:

@@ -43,9 +43,9 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, domain: str) -> None:
-    sent = job.record.change(unknown=f"it is not known whether {domain!r} was attached").request()
+    delivery = job.record.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
-        attached = await job.shielded_client.add_domain(job.app, domain, sent=sent)
+        attached = await job.shielded_client.add_domain(job.app, domain, delivery=delivery)
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.record.domains.append({"domain": domain, "error": str(error)})
@@ -64,8 +64,8 @@ async def _attach(job: Job, domain: str) -> None:
 
 
 async def _remove(job: Job, domain: str) -> None:
-    sent = job.record.change(unknown=f"it is not known whether {domain!r} was removed").request()
-    removed = await job.shielded_client.remove_domain(job.app, domain, sent=sent)
+    delivery = job.record.change(unknown=f"it is not known whether {domain!r} was removed").request()
+    removed = await job.shielded_client.remove_domain(job.app, domain, delivery=delivery)
     job.record.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 

@@ -82,8 +82,8 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.require_held)
             progress.begin(path, file.size, lambda: content.taken)
-            sent = self._change.request()
-            await self._client.put_file(self._job.app, path, content, content_type(path), sent=sent)
+            delivery = self._change.request()
+            await self._client.put_file(self._job.app, path, content, content_type(path), delivery=delivery)
             progress.end(path)
             self._files.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
             self._sent[path] = content.sha256
@@ -103,7 +103,7 @@ class Update:
         """Delete the stale files of the plan."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, sent=self._change.request())
+            was_there = await self._client.delete_file(self._job.app, path, delivery=self._change.request())
             self._gone.add(path)
             # A late file list may show a file that an earlier deploy deleted.
             if was_there:
