@@ -11,7 +11,7 @@ from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
-from zerokie_action.report.record import Seen
+from zerokie_action.report.headlines import Headline
 from zerokie_action.site.read import read_remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
@@ -78,28 +78,28 @@ async def destroy(job: Job, approve: Approve = require_intended) -> bool:
     """
     app = await job.client.find_app(job.app)
     if app is None:
-        job.record.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
-        job.record.seen = Seen.ABSENT
+        job.report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
+        job.report.headline = Headline.ABSENT
         return True
-    job.record.previous_image = app.image
+    job.report.previous_image = app.image
     apps.note_url(job, app)
     if app.is_being_deleted:
-        job.record.kind = app.kind or None
-        job.record.note(f"App {job.app!r} is already being deleted")
+        job.report.kind = app.kind or None
+        job.report.note(f"App {job.app!r} is already being deleted")
         return True
     kind = await find_kind(job, app)
-    job.record.kind = kind.reported
+    job.report.kind = kind.reported
     is_dry = job.settings.dry_run
     what = await (approve(job, app, kind) if is_dry else _delete(job, app, kind, approve))
     if what is None:
         return False
     if is_dry:
-        job.record.plan(f"would delete app {job.app!r}{what}")
+        job.report.plan(f"would delete app {job.app!r}{what}")
     else:
-        has_deleted = any(change.may_be_made for change in job.record.changes)
+        has_deleted = any(change.may_be_made for change in job.report.changes)
         gone = f"App {job.app!r} is already deleted or being deleted"
-        job.record.note(f"Deleted app {job.app!r}{what}" if has_deleted else gone)
-        job.record.url = None
+        job.report.note(f"Deleted app {job.app!r}{what}" if has_deleted else gone)
+        job.report.url = None
     return True
 
 
@@ -131,7 +131,7 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    delivery = job.record.change(
+    delivery = job.report.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
     ).request()
@@ -139,7 +139,7 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
     try:
         async with AsyncExitStack() as stack:
             kind, lock = await _acquire(job, kind, stack)
-            job.record.kind = kind.reported
+            job.report.kind = kind.reported
             # If the app is gone, the platform responded with 404 to every request.
             if kind is Kind.UNKNOWN and await _is_gone(job):
                 return ""

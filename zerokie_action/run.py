@@ -35,9 +35,10 @@ from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import notify
 from zerokie_action.previews.sweep import sweep
+from zerokie_action.report.changes import Record
 from zerokie_action.report.files import empty_reports, write_reports
-from zerokie_action.report.record import Record
-from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Report, RunFacts, conclude
+from zerokie_action.report.headlines import HEADLINES
+from zerokie_action.report.report import NOTHING_CHANGED, Report, RunFacts, conclude
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.site.deploy import deploy_directory
@@ -149,7 +150,7 @@ async def _work(
                 settings=settings,
                 client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),
                 ci=ci,
-                record=record,
+                report=record,
                 shutdown=shutdown,
                 saved_locks=saved_locks,
                 session=str(uuid.uuid4()),
@@ -216,7 +217,7 @@ def _deploy_error(caught: Exception, log: Log) -> DeployError:
 def _log_end(report: Report, log: Log) -> None:
     """Log the last line of a successful run, or the errors of a failed one."""
     if not report.problems:
-        _, line = OUTCOMES[report.outcome]
+        _, line = HEADLINES[report.outcome]
         time, apps = human_seconds(report.duration_seconds), human_files(len(report.apps), "app")
         what, status = report.what.capitalize(), report.status.capitalize()
         log.info(line.format(url=report.url or report.app, time=time, What=what, Status=status, apps=apps))

@@ -27,7 +27,7 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
-from zerokie_action.report.record import Record
+from zerokie_action.report.changes import Record
 from zerokie_action.shutdown import Shutdown
 
 OLD, NEW, PINNED, OTHER = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
@@ -338,7 +338,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         settings=settings,
         client=cast(Any, _Client(platform)),
         ci=cast(CI, SimpleNamespace(log=log)),
-        record=Record(log),
+        report=Record(log),
         shutdown=Shutdown(),
         saved_locks=cast(Any, None),
         session="session",
@@ -349,7 +349,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         await deploy_image(job)
     except DeployError as error:
         said = type(error).__name__
-    warns = any("still shows the previous image" in warning for warning in job.record.warnings)
+    warns = any("still shows the previous image" in warning for warning in job.report.warnings)
     is_back = any(owner == "back" for _, owner in platform.posts)
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
 

@@ -3,7 +3,8 @@
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.report.record import Files, Seen, Uploaded
+from zerokie_action.report.changes import Files, UploadedFile
+from zerokie_action.report.headlines import Headline
 from zerokie_action.report.report import Report
 from zerokie_action.text.escapes import one_line
 
@@ -21,7 +22,7 @@ def static() -> Report:
         created=True,
         changed=True,
         files=Files(
-            uploaded=[Uploaded("index.html", 1_200, "~"), Uploaded("assets/a b.png", 8_000_000)],
+            uploaded=[UploadedFile("index.html", 1_200, "~"), UploadedFile("assets/a b.png", 8_000_000)],
             deleted={"old/a|b.html": 3400},
             unchanged=199,
         ),
@@ -70,7 +71,7 @@ def hostile() -> st.SearchStrategy[Report]:
     )
     files = st.none() | st.builds(
         Files,
-        st.lists(st.builds(Uploaded, HOSTILE, st.integers(0), st.sampled_from("+~")), max_size=3),
+        st.lists(st.builds(UploadedFile, HOSTILE, st.integers(0), st.sampled_from("+~")), max_size=3),
         st.dictionaries(HOSTILE, st.integers(-1), max_size=1),
         st.integers(0),
     )
@@ -86,7 +87,7 @@ def hostile() -> st.SearchStrategy[Report]:
         files=files,
         **dict.fromkeys(("notes", "warnings", "problems"), some),
         **dict.fromkeys(("dry_run", "created"), st.booleans()),
-        seen=st.none() | st.sampled_from(Seen),
+        headline=st.none() | st.sampled_from(Headline),
         links=st.dictionaries(HOSTILE, HOSTILE, max_size=2),
         domains=st.lists(domain, max_size=1),
         duration_seconds=st.floats(0, 1e6),

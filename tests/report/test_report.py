@@ -12,9 +12,10 @@ from tests.support.schema import SCHEMA
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError
 from zerokie_action.http.request import Outcome
+from zerokie_action.report.changes import Files, Record, UploadedFile
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
+from zerokie_action.report.headlines import Headline
 from zerokie_action.report.outputs import outputs
-from zerokie_action.report.record import Files, Record, Seen, Uploaded
 from zerokie_action.report.report import Report, RunFacts, conclude
 
 
@@ -38,9 +39,9 @@ async def test_no_text_of_a_report_contains_a_secret():
     record = Record(
         log,
         kind="static",
-        seen=Seen.LIVE,
+        headline=Headline.LIVE,
         url=f"https://{secret}",
-        files=Files(uploaded=[Uploaded(secret, 1)], deleted={secret: 1}, unchanged=1),
+        files=Files(uploaded=[UploadedFile(secret, 1)], deleted={secret: 1}, unchanged=1),
         domains=[{"domain": secret, "more": {secret: [secret, 1]}}],
         notes=[secret],
         warnings=[f"a {secret} b"],
@@ -53,7 +54,7 @@ async def test_no_text_of_a_report_contains_a_secret():
     assert (clean.operation, clean.status, clean.kind) == ("deploy", "deployed", "static")
     assert clean.outcome == "live"
     assert (clean.url, clean.warnings) == ("https://***", ["a *** b"])
-    assert clean.files == Files(uploaded=[Uploaded("***", 1)], deleted={"***": 1}, unchanged=1)
+    assert clean.files == Files(uploaded=[UploadedFile("***", 1)], deleted={"***": 1}, unchanged=1)
     assert failed.error == "***; created ***; left for the next run: '***'"
 
 

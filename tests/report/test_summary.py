@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.report import results
-from zerokie_action.report.record import Files, Uploaded
+from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_comment, render_summary
 
@@ -66,7 +66,7 @@ def test_a_comment_is_the_summary_without_the_changed_files():
     assert render_comment(results.static()) == summary.partition("\n\n<details")[0] + "\n"
 
 
-ONE = Files(uploaded=[Uploaded("a", 1)])
+ONE = Files(uploaded=[UploadedFile("a", 1)])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_report_without_an_app_has_a_headline(operation: str, name: str) -> No
 
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Report:
-    files = [Uploaded(f"{number:05}.bin", 0) for number in range(count)]
+    files = [UploadedFile(f"{number:05}.bin", 0) for number in range(count)]
     changed = Files(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
     return Report("deploy", status=status, dry_run=status == "planned", files=changed)
 

@@ -17,7 +17,7 @@ from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND, words
-from zerokie_action.report.record import Seen
+from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
 _SILENCE = 20.0
@@ -65,8 +65,8 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
         waited = human_seconds(polling.waited)
         raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
     # Without proof, the response may come from the old version, or from another site.
-    if check.proofs or (path and job.record.seen is Seen.RUNNING):
-        job.record.seen = Seen.LIVE
+    if check.proofs or (path and job.report.headline is Headline.RUNNING):
+        job.report.headline = Headline.LIVE
     found = " and ".join(check.proofs) or "is healthy"
     job.log.info(f"{shown_url(target)} {found} after {human_seconds(polling.waited)}")
 

@@ -1,4 +1,4 @@
-"""One operation on one app: its settings, tools and record."""
+"""One operation on one app: its settings, tools and report."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +16,7 @@ from zerokie_action.lock.session import DeploySession
 from zerokie_action.lock.turn import HINT_LOCK, Turn
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.report.record import Record
+from zerokie_action.report.changes import Record
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
@@ -27,11 +27,11 @@ _HINT_TIMEOUT = "Run the job again, or raise `timeout`. To find the slow step, s
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Job:
-    """One operation on one app: its settings, tools and record.
+    """One operation on one app: its settings, tools and report.
 
     Attributes:
         client: the REST API.
-        record: the facts for the reports.
+        report: the facts for the reports.
         saved_locks: saves the lock for the lock cleanup.
         session: the session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
@@ -40,7 +40,7 @@ class Job:
     settings: Settings
     client: Client
     ci: CI
-    record: Record
+    report: Record
     shutdown: Shutdown
     saved_locks: SavedLocks
     session: str
@@ -74,7 +74,7 @@ class Job:
         Args:
             counts: returns the number of changes that the block made.
         """
-        is_new = self.record.created is not False
+        is_new = self.report.created is not False
         turn = Turn(self.log, self.app, self.settings.lock_timeout, hint=HINT_LOCK, is_new=is_new)
         session = DeploySession(self.app, self.session)
         lock = DeployLock(self.client, session, self.saved_locks, self.shutdown, self.log)
@@ -82,13 +82,13 @@ class Job:
             async with lock.hold(counts, turn) as held:
                 yield held
         finally:
-            self.record.lock_wait_seconds += turn.waited
+            self.report.lock_wait_seconds += turn.waited
             if response := lock.released.response:  # a failed deploy is finalized as well
-                self.record.deploy_id = response.deploy_id
-                self.record.cache_purged = response.cache_purged
+                self.report.deploy_id = response.deploy_id
+                self.report.cache_purged = response.cache_purged
             if problem := lock.released.problem:  # it is in the log already
-                self.record.warnings.append(problem)
-                self.record.lock_problem = f"the deploy lock may still be held until {expiry()}"
+                self.report.warnings.append(problem)
+                self.report.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
     async def in_turn(self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None) -> T:
         """Call `ask` until no other deploy of the app is in progress; see `Turn.wait`.
@@ -101,7 +101,7 @@ class Job:
         try:
             return await turn.wait(ask)
         finally:
-            self.record.lock_wait_seconds += turn.waited
+            self.report.lock_wait_seconds += turn.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

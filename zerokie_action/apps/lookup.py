@@ -14,7 +14,7 @@ from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND, is_conflict
-from zerokie_action.report.record import Change
+from zerokie_action.report.changes import Change
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     if image is not None:
         inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
-    change = job.record.change(
+    change = job.report.change(
         creates=True,
         done="the app was created",
         unknown=f"this run may have created app {job.app!r}",
@@ -70,7 +70,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         app = await _find_taken(job, error)
         _accept_existing(job, app, kind)
         return app, change
-    job.record.kind = kind
+    job.report.kind = kind
     with_image = f" with {image!r}" if image else ""
     job.log.info(f"Created {kind} app {job.app!r}{with_image}")
     note_url(job, app)
@@ -100,7 +100,7 @@ async def once_ready(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
     polling = Polling(job.log.info, f"the new app {job.app!r}", limits.NEW_APP)
 
     def is_early(refusal: RequestRejected) -> bool:
-        return refusal.status == NOT_FOUND and job.record.created is not False
+        return refusal.status == NOT_FOUND and job.report.created is not False
 
     return await polling.repeat(ask, is_early)
 
@@ -114,7 +114,7 @@ def _accept_existing(job: Job, app: App, kind: str) -> None:
     """
     require_not_deleted(job, app)
     note_url(job, app)
-    actual = job.record.kind = kind if app.can_be(kind) else app.kind or "static"
+    actual = job.report.kind = kind if app.can_be(kind) else app.kind or "static"
     is_restart = job.settings.operation == "restart"
     if actual != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
@@ -134,12 +134,12 @@ def _compare_with_inputs(job: Job, app: App) -> None:
         if not wanted or wanted == actual:
             continue
         if actual is not None:
-            job.record.warn(
+            job.report.warn(
                 f"`{name}` has no effect because the app already exists with {actual}, "
                 "and the API can't change that"
             )
-        elif job.record.created is not None:  # after a lost response, this run may have created the app
-            job.record.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
+        elif job.report.created is not None:  # after a lost response, this run may have created the app
+            job.report.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
 
 
 def require_not_deleted(job: Job, app: App) -> None:
@@ -159,10 +159,10 @@ def require_not_deleted(job: Job, app: App) -> None:
 
 async def find_url(job: Job) -> str:
     """Return the app's URL, with one more lookup if no response had it. Empty if the platform gives none."""
-    if not job.record.url:
+    if not job.report.url:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))
-    return job.record.url or ""
+    return job.report.url or ""
 
 
 def registry_auth(job: Job) -> dict[str, str] | None:
@@ -190,4 +190,4 @@ def shown_status(job: Job, app: App) -> str:
 def note_url(job: Job, app: App) -> None:
     """Put the app's URL into the result if the response has it."""
     if app.address:
-        job.record.url = app.address
+        job.report.url = app.address

@@ -13,7 +13,7 @@ from zerokie_action.image.rollback import roll_back
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.send import Attempt, Deploy
 from zerokie_action.platform.models import App
-from zerokie_action.report.record import Seen
+from zerokie_action.report.headlines import Headline
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 
@@ -24,7 +24,7 @@ async def deploy_image(job: Job) -> None:
     with job.time_limit():
         before = await apps.look_up(job, "container")
     if before is not None:
-        job.record.previous_image = before.image
+        job.report.previous_image = before.image
     rollout = Rollout(settings.image, before)
     _warn_without_rollback(job, rollout)
     if settings.dry_run:
@@ -32,7 +32,7 @@ async def deploy_image(job: Job) -> None:
         return
     if credentials := apps.credentials(job):
         job.log.info(f"Passing {credentials} to the platform")
-    deploy = Deploy(job, [Attempt(rollout, job.record.change())])
+    deploy = Deploy(job, [Attempt(rollout, job.report.change())])
     try:
         # `timeout` doesn't limit the rollback and the last lookup of the app.
         with job.time_limit():
@@ -49,12 +49,12 @@ def _preview(job: Job, before: App | None) -> None:
     """Report what a deploy or a restart would do."""
     image = job.settings.image
     if before is None:
-        job.record.plan(f"would create container app {job.app!r} with {image!r}")
+        job.report.plan(f"would create container app {job.app!r} with {image!r}")
     elif image is None:
-        job.record.plan(f"would restart {before.image or job.app!r}")
+        job.report.plan(f"would restart {before.image or job.app!r}")
     else:
         instead = f" instead of {before.image!r}" if before.image else ""
-        job.record.plan(f"would deploy {image!r}{instead}")
+        job.report.plan(f"would deploy {image!r}{instead}")
 
 
 def _warn_without_rollback(job: Job, rollout: Rollout) -> None:
@@ -63,11 +63,11 @@ def _warn_without_rollback(job: Job, rollout: Rollout) -> None:
     if not (settings.rollback and settings.image):  # a restart has only one image
         return
     if not settings.wait and settings.health_check is None:
-        job.record.warn(
+        job.report.warn(
             "`rollback` has no effect without `wait` or `health-check`, because nothing is checked"
         )
     elif rollout.before and rollout.images.why_not_redeployable:
-        job.record.warn(f"`rollback` has no effect: {rollout.images.why_not_redeployable}")
+        job.report.warn(f"`rollback` has no effect: {rollout.images.why_not_redeployable}")
 
 
 async def _deploy_and_check(deploy: Deploy) -> None:
@@ -75,12 +75,12 @@ async def _deploy_and_check(deploy: Deploy) -> None:
     job, settings = deploy.job, deploy.job.settings
     await deploy.begin()
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
-    job.record.deploy_id = job.session
+    job.report.deploy_id = job.session
     if settings.wait:
         await watch.wait_until_running(job, deploy.rollout, settings.wait_timeout)
     elif not settings.health_check_text:
-        job.record.note("`wait` is off, so the action didn't check the new version")
-        job.record.seen = Seen.ACCEPTED
+        job.report.note("`wait` is off, so the action didn't check the new version")
+        job.report.headline = Headline.ACCEPTED
     await require_healthy(job, await apps.find_url(job), {})
 
 
@@ -101,4 +101,4 @@ async def _after_failure(deploy: Deploy, failure: BaseException) -> None:
         reason.advise(f"{advice[0].upper()}{advice[1:]}.{automatic}")
     if advice and not isinstance(failure, Exception):  # a cancellation
         state = f"{state}; {advice}"
-    deploy.change.seen = state
+    deploy.change.final_state = state

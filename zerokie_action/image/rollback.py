@@ -8,7 +8,7 @@ from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.send import Attempt, Deploy
 from zerokie_action.image.watch import look_up_final_state, look_up_image, wait_until_running
 from zerokie_action.limits import STEADY_TIME
-from zerokie_action.report.record import Change
+from zerokie_action.report.changes import Change
 
 _OWN_TIME = 60.0
 """Seconds that the platform has at least to accept a rollback, and again to run it, even after `timeout`."""
@@ -57,7 +57,7 @@ async def roll_back(failed: Deploy, failure: DeployError) -> None:
             attempts = [*failed.attempts, *back.attempts]
             last = next(attempt for attempt in reversed(attempts) if attempt.change.may_be_made)
             state = f"{state}; {await look_up_final_state(job, last.rollout, last.change)}"
-        failed.change.seen = state
+        failed.change.final_state = state
 
 
 def _deadline(ends_at: float) -> float:

@@ -14,7 +14,7 @@ from zerokie_action.image.rollout import Rollout
 from zerokie_action.image.watch import wait_until_shown
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import is_conflict
-from zerokie_action.report.record import Change
+from zerokie_action.report.changes import Change
 
 _HINT_LOST = (
     "Check the app on the platform before you run the job again, because the deploy may still take effect. "
@@ -133,12 +133,12 @@ class Deploy:
     def _note_accepted(self, response: App) -> None:
         """Note that the platform accepted the deploy. A lost response is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), response.image)
-        self.job.record.image = self.rollout.images.new
+        self.job.report.image = self.rollout.images.new
         apps.note_url(self.job, response)
 
     def _start_again(self, before: App) -> None:
         """Add an attempt that starts with the app as another deploy left it."""
         self.attempts.append(
-            Attempt(Rollout(self.rollout.images.requested, before), self.job.record.change())
+            Attempt(Rollout(self.rollout.images.requested, before), self.job.report.change())
         )
-        self.job.record.previous_image = before.image
+        self.job.report.previous_image = before.image

@@ -14,7 +14,8 @@ from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import RUNNING, Rollout, Verdict
 from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
 from zerokie_action.platform.polling import Polling
-from zerokie_action.report.record import Change, Seen
+from zerokie_action.report.changes import Change
+from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
 LOOK_TIME = 2.0
@@ -57,15 +58,15 @@ async def wait_until_running(job: Job, rollout: Rollout, seconds: float) -> None
         raise _failure(job, rollout, verdict)
     images, shown = rollout.images, rollout.app.image or rollout.images.new
     if not images.requested or rollout.looks_unchanged:
-        job.record.image = shown
+        job.report.image = shown
     if rollout.looks_unchanged:
-        job.record.warn(
+        job.report.warn(
             f"{job.app!r} runs after {after}, but still shows the previous image {shown!r}. Either "
             f"{images.new!r} is the same image, or the platform went back. To find out, set "
             "`health-check-text`"
         )
         return
-    job.record.seen = Seen.RUNNING
+    job.report.headline = Headline.RUNNING
     job.log.info(f"{job.app!r} runs {f'{shown!r} ' if shown else ''}after {after}")
 
 
@@ -131,10 +132,10 @@ async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: flo
 async def look_up_final_state(job: Job, rollout: Rollout, change: Change) -> str:
     """Put the app's image into the result. Return the app's final state as a clause."""
     if image := await look_up_image(job, rollout, change, LOOK_TIME):
-        job.record.image = image
+        job.report.image = image
         return f"{job.app!r} now has the image {image!r} and the status {apps.shown_status(job, rollout.app)}"
     if change.outcome is Outcome.UNKNOWN:
-        job.record.image = None
+        job.report.image = None
     return f"the image of {job.app!r} is unknown"
 
 

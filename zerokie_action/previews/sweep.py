@@ -20,7 +20,7 @@ from zerokie_action.http.request import Outcome
 from zerokie_action.platform.models import App
 from zerokie_action.previews.code_host import CodeHost
 from zerokie_action.previews.notify import notify
-from zerokie_action.report.record import Change, Record
+from zerokie_action.report.changes import Change, Record
 from zerokie_action.report.report import RunFacts, conclude
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import find_manifests
@@ -42,7 +42,7 @@ async def sweep(job: Job) -> None:
     """
     _require_code_host(job)
     previews = await _find_previews(job)
-    job.record.left = [*previews]
+    job.report.left = [*previews]
     failures: list[DeployError] = []
     for name, host in previews.items():
         try:
@@ -53,7 +53,7 @@ async def sweep(job: Job) -> None:
         job.log.info(f"{'Deleting' if state.is_over else 'Keeping'} {name!r}: {state.said}")
         if state.is_over and (failure := await _delete(job, name, host)):
             failures.append(failure)
-        job.record.left.remove(name)
+        job.report.left.remove(name)
     if failures:
         raise combine(failures)
 
@@ -98,7 +98,7 @@ async def _find_previews(job: Job) -> dict[str, CodeHost]:
 async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
     app_job, began = _job_for(job, name, host.about.number), anyio.current_time()
-    settings, record = app_job.settings, app_job.record
+    settings, record = app_job.settings, app_job.report
     try:
         if await destroy(app_job, partial(_approve, host)):
             run = RunFacts("destroy", name, settings.dry_run, None, job.ci.links, began)
@@ -112,15 +112,15 @@ async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
         job.log.info(str(error))
         return error
     finally:
-        _add(job.record, name, record)
+        _add(job.report, name, record)
     return None
 
 
 def _job_for(job: Job, name: str, number: int) -> Job:
-    """Return the job that destroys one app, with its own session and record."""
+    """Return the job that destroys one app, with its own session and report."""
     given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": number}
     settings = job.settings.model_copy(update=given)
-    return replace(job, settings=settings, record=Record(job.log), session=str(uuid.uuid4()))
+    return replace(job, settings=settings, report=Record(job.log), session=str(uuid.uuid4()))
 
 
 async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
@@ -136,7 +136,7 @@ async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | Non
         problem = why_not_sweep(job.app, remote, job.ci.repository)
         files = with_files(len(remote.files))
     if problem:
-        job.record.warn(
+        job.report.warn(
             f"{problem}. The run kept the app. To delete it, use `operation: destroy` with this `app`."
         )
         return None

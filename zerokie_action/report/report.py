@@ -8,33 +8,10 @@ import anyio
 
 from zerokie_action.ci import Commits
 from zerokie_action.errors import DeployError
-from zerokie_action.report.record import Files, Record, Seen
+from zerokie_action.report.changes import Files, Record
+from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_paths
 
-OUTCOMES = {
-    "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
-    "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
-    "accepted": (
-        "⏳ {app}: the platform accepted the {what}, but the new version wasn't checked",
-        "{What} accepted after {time}, but the new version wasn't checked: {url}",
-    ),
-    "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
-    "live": ("✅ {app} is live", "{url} is live after {time}"),
-    "destroyed": ("✅ {app} is deleted", "Done after {time}"),
-    "absent": ("✅ {app} did not exist", "Done after {time}"),
-    "swept": ("✅ {app}: deleted {apps}", "Deleted {apps} in {time}"),
-    "nothing to sweep": ("✅ {app}: no previews to delete", "Done after {time}"),
-    "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
-    "skipped": ("⏭️ {app}: skipped", "Skipped"),
-    "rolled-back": ("⚠️ {app} runs its previous image again", ""),
-    "superseded": ("⚠️ {app} runs another deploy's image", ""),
-    "failed": ("❌ {app}: {what} failed", ""),
-    "cancelled": ("🚫 {app}: {what} cancelled", ""),
-}
-"""The headline of the summary and the last line of the log, by `Report.outcome`.
-
-After a failure, the last line is the error instead.
-"""
 NOTHING_CHANGED = "Nothing was changed."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 """The status after a success, by operation."""
@@ -68,7 +45,7 @@ class Report:
 
     Attributes:
         status: the status, as in `docs/result.schema.json`.
-        seen: the state of the app, if it says more than the status of a success.
+        headline: the state of the app, if it says more than the status of a success.
         created: whether a deploy created the app.
         files: the changed files, or the changes that a dry run would make.
         changed: whether the run changed something, or may have. After a dry run, whether a run would.
@@ -83,7 +60,7 @@ class Report:
     dry_run: bool = False
     status: str = "failed"
     exit_code: int = 1
-    seen: Seen | None = None
+    headline: Headline | None = None
     kind: str | None = None
     deploy_id: str | None = None
     url: str | None = None
@@ -118,12 +95,12 @@ class Report:
 
     @property
     def outcome(self) -> str:
-        """The key of `OUTCOMES`."""
+        """The key of `HEADLINES`."""
         if self.status not in _DONE.values():
             return self.status
         if self.operation == "sweep":
             return "swept" if self.apps else "nothing to sweep"
-        return self.seen or self.status
+        return self.headline or self.status
 
 
 def conclude(record: Record, run: RunFacts, error: DeployError | None) -> Report:
@@ -163,7 +140,7 @@ def conclude(record: Record, run: RunFacts, error: DeployError | None) -> Report
         dry_run=run.dry_run,
         status=_status(run, error),
         exit_code=error.exit_code if error else 0,
-        seen=record.seen,
+        headline=record.headline,
         kind=record.kind,
         deploy_id=clean(record.deploy_id) if has_deployed else None,
         url=clean(record.url),

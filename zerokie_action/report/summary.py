@@ -9,8 +9,9 @@ Foreign text passes through `zerokie_action.text.escapes`.
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from zerokie_action.report.record import Files
-from zerokie_action.report.report import NOTHING_CHANGED, OUTCOMES, Report
+from zerokie_action.report.changes import Files
+from zerokie_action.report.headlines import HEADLINES
+from zerokie_action.report.report import NOTHING_CHANGED, Report
 from zerokie_action.text.escapes import cut_markdown, is_web_url, markdown_code, markdown_link, markdown_text
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
@@ -37,7 +38,7 @@ def _document(*parts: Iterable[str]) -> str:
 
 def _outcome(report: Report) -> Iterator[str]:
     """Yield headline, errors, links, counts, warnings and notes. Parts may be empty."""
-    headline, _ = OUTCOMES[report.outcome]
+    headline, _ = HEADLINES[report.outcome]
     app = markdown_code(report.app) or ("Previews" if report.operation == "sweep" else "Zerokie")
     yield "## " + headline.format(
         app=app, what=report.what, status=report.status, apps=human_files(len(report.apps), "app")

@@ -19,7 +19,7 @@ from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.platform.pages import connect_ahead
-from zerokie_action.report.record import Files, Uploaded
+from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import LocalFile, directory_changed, hash_files
@@ -75,14 +75,14 @@ async def deploy_directory(job: Job, directory: Path) -> None:
 async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     """Report the changes that a deploy would make now, without a lock or a write."""
     if app is None:
-        job.record.plan(f"would create static app {job.app!r}")
+        job.report.plan(f"would create static app {job.app!r}")
     plan = await _plan(job, scanned, app)
-    job.record.files = Files(
-        uploaded=[Uploaded(file.path, file.size, plan.sign(file)) for file in plan.uploads],
+    job.report.files = Files(
+        uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.remote.files[path][0] for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
-    note_pending(job, plan, job.record.files)
+    note_pending(job, plan, job.report.files)
     preview_domains(job)
 
 
@@ -92,8 +92,8 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
     Returns:
         The SHA-256 of each file that the app has now, in hex by path.
     """
-    files = job.record.files = Files()
-    change = job.record.change(files=files)
+    files = job.report.files = Files()
+    change = job.report.change(files=files)
     async with job.deploy_lock(
         lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
     ) as lock:
@@ -108,7 +108,7 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
                 update.confirm()
         finally:
             tasks.start_soon(log_step, job, lambda: "Finalizing")
-    change.seen = "the new version is deployed"
+    change.final_state = "the new version is deployed"
     log_finalized(job, lock)
     note_pending(job, plan, files)
     return update.deployed_hashes()
@@ -143,12 +143,12 @@ async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
     )
     log_plan(job, plan)
     # Safety checks protect files of an earlier deploy. An app that this run created has none.
-    if not job.record.created:
+    if not job.report.created:
         owner_stop = why_not_deploy(job.app, plan, job.ci.repository)
         folder_stop = await _in_thread(lambda: why_not_delete(plan, keep, settings.max_deletes))
         raise_stops(None if settings.take_over else owner_stop, folder_stop)
         if owner_stop:
-            job.record.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
+            job.report.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
     return plan
 
 
@@ -167,7 +167,7 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
         update.confirm()
         await update.store_last_manifest(verified.entries)
     except BaseException as failure:
-        await _record_failure(job, lock, update, failure)
+        await _report_failure(job, lock, update, failure)
         raise
 
 
@@ -186,7 +186,7 @@ async def _require_same(job: Job, before: Scan) -> None:
         raise directory_changed(human_paths(sorted(changed), 20))
 
 
-async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
+async def _report_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
     """Store a manifest with the verified files, so that the next deploy sends the rest. Never raises.
 
     This takes at most `limits.RECORD`. If the lock was lost, nothing is stored.
@@ -214,7 +214,7 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
 
 def _compare_commits(job: Job, previous: Source) -> None:
     """Compare the run's commit with that of the last complete deploy."""
-    job.record.commits = compare(job.source, previous, job.ci.project)
+    job.report.commits = compare(job.source, previous, job.ci.project)
 
 
 async def _scan(job: Job, directory: Path) -> Scan:

@@ -37,36 +37,36 @@ async def update_domains(job: Job) -> list[DeployError]:
 def preview_domains(job: Job) -> None:
     """Report the domains that a deploy would attach or remove."""
     for domain in job.settings.domains:
-        job.record.plan(f"would attach {domain!r}")
+        job.report.plan(f"would attach {domain!r}")
     for domain in job.settings.remove_domains:
-        job.record.plan(f"would remove {domain!r}")
+        job.report.plan(f"would remove {domain!r}")
 
 
 async def _attach(job: Job, domain: str) -> None:
-    delivery = job.record.change(unknown=f"it is not known whether {domain!r} was attached").request()
+    delivery = job.report.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
         attached = await job.shielded_client.add_domain(job.app, domain, delivery=delivery)
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
-            job.record.domains.append({"domain": domain, "error": str(error)})
+            job.report.domains.append({"domain": domain, "error": str(error)})
             if isinstance(error, RequestRejected):
                 error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
             raise
-        job.record.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
-        job.record.domains.append({"domain": domain, "status": "attached already", "answer": error.response})
+        job.report.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
+        job.report.domains.append({"domain": domain, "status": "attached already", "answer": error.response})
         return
     target, tls = attached.cname_target, attached.tls_status
     dns_record = f"{domain} CNAME {target}" if target else ""
     details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
-    job.record.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
+    job.report.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
     to_do = f". Set the DNS record: {dns_record}" if dns_record else ""
     job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
 async def _remove(job: Job, domain: str) -> None:
-    delivery = job.record.change(unknown=f"it is not known whether {domain!r} was removed").request()
+    delivery = job.report.change(unknown=f"it is not known whether {domain!r} was removed").request()
     removed = await job.shielded_client.remove_domain(job.app, domain, delivery=delivery)
-    job.record.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
+    job.report.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 
 def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:

@@ -12,7 +12,7 @@ from zerokie_action.apps.job import Job
 from zerokie_action.ci import Log
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import Finalized
-from zerokie_action.report.record import Files
+from zerokie_action.report.changes import Files
 from zerokie_action.site.ignore import names_directory
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.rules import FRONT_PAGE
@@ -186,11 +186,11 @@ def log_scan(job: Job, scanned: Scan) -> None:
     if scanned.secrets:
         job.log.info(f"Left out names that look like secrets: {human_paths(scanned.secrets, _SHOWN_PLAIN)}")
     for warning in scanned.warnings:
-        job.record.warn(warning)
+        job.report.warn(warning)
     for name, patterns in (("ignore", job.settings.ignore), ("keep", job.settings.keep)):
         for pattern in patterns:
             if names_directory(pattern, scanned.directory):
-                job.record.warn(
+                job.report.warn(
                     f"`{name}`: {pattern!r} begins with the name of `directory`. Remove that name, because "
                     "patterns are relative to `directory`"
                 )
@@ -215,10 +215,10 @@ def log_plan(job: Job, plan: Plan) -> None:
     log.group(line, names)
     if plan.remote.unsafe:
         paths = human_paths(plan.remote.unsafe)
-        job.record.warn(f"Skipped remote paths that can't be addressed safely: {paths}")
+        job.report.warn(f"Skipped remote paths that can't be addressed safely: {paths}")
     is_first = not plan.remote.files
     if FRONT_PAGE in plan.delete or (is_first and FRONT_PAGE not in {file.path for file in plan.files}):
-        job.record.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
+        job.report.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
 def note_pending(job: Job, plan: Plan, files: Files) -> None:
@@ -229,9 +229,9 @@ def note_pending(job: Job, plan: Plan, files: Files) -> None:
         files.pending_until = utc_time(last_since + job.settings.delete_stale)
         stale, day = human_files(len(plan.pending), "stale file"), files.pending_until.partition("T")[0]
         are, them = ("is", "it") if len(plan.pending) == 1 else ("are", "them")
-        job.record.note(f"{stale} {are} pending deletion. The first deploy after {day} deletes {them}")
+        job.report.note(f"{stale} {are} pending deletion. The first deploy after {day} deletes {them}")
         if plan.remote.is_unread:
-            job.record.warn(
+            job.report.warn(
                 "The manifest can't be read, so the delay of all pending deletions starts again. If the "
                 "manifest stays unreadable, delete these files with `delete-stale: true`"
             )
@@ -250,14 +250,14 @@ def log_finalized(job: Job, lock: DeployLock) -> None:
     deploy_id, is_purged = response.deploy_id, response.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        job.record.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
+        job.report.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
     if is_purged is False or lock.released.response is None:
-        job.record.warn(
+        job.report.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )
 
 
 def log_commits(job: Job) -> None:
     """Log the run's commit and its comparison with the last complete deploy, with links."""
-    for line in job.record.commits.lines():
+    for line in job.report.commits.lines():
         job.log.info(f"{line.text}{line.commits}{line.url and ', '}{line.url}")

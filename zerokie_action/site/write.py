@@ -18,7 +18,7 @@ from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import MANIFESTS
 from zerokie_action.platform.responses import is_conflict
-from zerokie_action.report.record import Change, Files, Uploaded
+from zerokie_action.report.changes import Change, Files, UploadedFile
 from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import FileContent, LocalFile
@@ -85,7 +85,7 @@ class Update:
             delivery = self._change.request()
             await self._client.put_file(self._job.app, path, content, content_type(path), delivery=delivery)
             progress.end(path)
-            self._files.uploaded.append(Uploaded(path, file.size, self._plan.sign(file)))
+            self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
             self._sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
@@ -118,9 +118,9 @@ class Update:
     def confirm(self) -> None:
         """Note that all files are confirmed, so that reports and further manifests name this run's commit."""
         self._source = self._job.source
-        self._job.record.commits = self._job.record.commits._replace(is_deployed=True)
-        if self._job.record.commits.is_older:
-            self._job.record.note("This run is older than the one it replaces")
+        self._job.report.commits = self._job.report.commits._replace(is_deployed=True)
+        if self._job.report.commits.is_older:
+            self._job.report.note("This run is older than the one it replaces")
 
     async def store_last_manifest(self, entries: Mapping[str, Entry]) -> None:
         """Store the manifest of the finished deploy, and delete the manifests of earlier deploys."""
@@ -163,7 +163,7 @@ class Update:
                 # After a conflict, the lock may be lost.
                 if is_conflict(error):
                     raise
-                self._job.record.warn(f"Can't delete {path!r}, an old manifest of this action: {error}")
+                self._job.report.warn(f"Can't delete {path!r}, an old manifest of this action: {error}")
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all, old, delete)

@@ -5,24 +5,15 @@ Operations only add to the record, so its facts are true at any moment. After a 
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from zerokie_action.ci import Commits, Log
 from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_files
 
 
-class Seen(StrEnum):
-    """A state of the app that says more than the status of a success. A key of `report.OUTCOMES`."""
-
-    ACCEPTED = "accepted"
-    RUNNING = "running"
-    LIVE = "live"
-    ABSENT = "absent"
-
-
-class Uploaded(NamedTuple):
+class UploadedFile(NamedTuple):
     """A file uploaded by the run, or to be uploaded after a dry run.
 
     Attributes:
@@ -50,7 +41,7 @@ class Files:
         pending_until: when the last of them is due, such as `2026-03-07T17:00:00Z`. Empty without any.
     """
 
-    uploaded: list[Uploaded] = field(default_factory=list)
+    uploaded: list[UploadedFile] = field(default_factory=list)
     deleted: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     to_upload: int = 0
@@ -83,7 +74,7 @@ class Change:
     Attributes:
         done: the clause after a confirmed change.
         unknown: the clause if the change may or may not have taken effect.
-        seen: the clause after a later look at the app. Replaces the other clauses.
+        final_state: the clause after a later look at the app. Replaces the other clauses.
         creates: whether the change creates the app.
         files: the changed files. After an early end, their counts describe the state.
         deliveries: the requests. A change of files has one for each file.
@@ -91,7 +82,7 @@ class Change:
 
     done: str = ""
     unknown: str = ""
-    seen: str = ""
+    final_state: str = ""
     creates: bool = False
     files: Files | None = None
     deliveries: list[Delivery] = field(default_factory=list)
@@ -116,8 +107,8 @@ class Change:
         """The clause for the state after this change. Empty if the change was refused."""
         if not self.may_be_made:
             return ""
-        if self.seen:
-            return self.seen
+        if self.final_state:
+            return self.final_state
         if self.files:
             return self.files.so_far()
         return self.done if self.outcome is Outcome.DONE else self.unknown
@@ -132,7 +123,7 @@ class Record:
         changes: the changes that the run requested.
         files: the changed files. A dry run has files, but no changes.
         would_change: whether a dry run found a change other than files.
-        seen: the state of the app, if it says more than the status.
+        headline: the state of the app, if it says more than the status.
         commits: the commits of a folder's deploy.
         lock_problem: a clause about a lock that may still be held. Usually empty.
         apps: the apps that a preview cleanup deleted, or would delete in a dry run.
@@ -149,7 +140,7 @@ class Record:
     previous_image: str | None = None
     deploy_id: str | None = None
     cache_purged: bool | None = None
-    seen: Seen | None = None
+    headline: Headline | None = None
     domains: list[dict[str, object]] = field(default_factory=list)
     commits: Commits = field(default_factory=Commits)
     warnings: list[str] = field(default_factory=list)

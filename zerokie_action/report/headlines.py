@@ -1,0 +1,38 @@
+"""The headline of the summary and the last line of the log, for each outcome of a run."""
+
+from enum import StrEnum
+
+
+class Headline(StrEnum):
+    """A state of the app that says more than the status of a success. A key of `HEADLINES`."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    LIVE = "live"
+    ABSENT = "absent"
+
+
+HEADLINES = {
+    "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
+    "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
+    "accepted": (
+        "⏳ {app}: the platform accepted the {what}, but the new version wasn't checked",
+        "{What} accepted after {time}, but the new version wasn't checked: {url}",
+    ),
+    "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
+    "live": ("✅ {app} is live", "{url} is live after {time}"),
+    "destroyed": ("✅ {app} is deleted", "Done after {time}"),
+    "absent": ("✅ {app} did not exist", "Done after {time}"),
+    "swept": ("✅ {app}: deleted {apps}", "Deleted {apps} in {time}"),
+    "nothing to sweep": ("✅ {app}: no previews to delete", "Done after {time}"),
+    "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
+    "skipped": ("⏭️ {app}: skipped", "Skipped"),
+    "rolled-back": ("⚠️ {app} runs its previous image again", ""),
+    "superseded": ("⚠️ {app} runs another deploy's image", ""),
+    "failed": ("❌ {app}: {what} failed", ""),
+    "cancelled": ("🚫 {app}: {what} cancelled", ""),
+}
+"""The headline of the summary and the last line of the log, by `Report.outcome`.
+
+After a failure, the last line is the error instead.
+"""
