@@ -1,7 +1,10 @@
 """Versions and commands in the package, the action, the image and the changelog."""
 
 import re
+import runpy
 from pathlib import Path
+
+import pytest
 
 import zerokie_action
 
@@ -32,6 +35,22 @@ def test_copied_text_names_the_major_version() -> None:
 
 def test_an_unreleased_version_is_a_development_version() -> None:
     """`--version` must not show a release that doesn't exist."""
-    release, dev, _ = zerokie_action.__version__.partition(".dev0")
+    release, dev, _ = zerokie_action.__version__.replace("rc", "-rc.").partition(".dev0")
     is_released = f"\n## [{release}] - " in (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert is_released is not bool(dev)
+
+
+@pytest.mark.parametrize(
+    ("version", "ref"),
+    [("1.2.0.dev0", "main"), ("1.2.0", "v1.2.0"), ("1.2.0rc1", "v1.2.0-rc.1")],
+    ids=["between releases", "a release", "a candidate"],
+)
+def test_links_in_messages_lead_to_the_documents_of_the_same_version(
+    tmp_path: Path, version: str, ref: str
+) -> None:
+    """A message of an old release must not link to a page that main has renamed."""
+    text = (ROOT / "zerokie_action" / "__init__.py").read_text("utf-8")
+    package = tmp_path / "package.py"
+    package.write_text(text.replace(f'"{zerokie_action.__version__}"', f'"{version}"'), "utf-8")
+    docs = runpy.run_path(str(package))["DOCS"]
+    assert docs == f"https://github.com/YOUR_ORG/zerokie-action/blob/{ref}/docs"
