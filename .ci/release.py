@@ -1,6 +1,6 @@
 """Commands that release a version, except for the image's build.
 
-    python .ci/release.py set VERSION                 set 1.2.3 for a release, and 1.2.4.dev0 after it
+    python .ci/release.py set VERSION                 set 1.2.3 or 1.2.3-rc.1, and 1.2.4.dev0 after it
     python .ci/release.py check VERSION               check that the checkout is ready for this release
     python .ci/release.py try VERSION IMAGE           start the image on each architecture
     python .ci/release.py draft VERSION IMAGE         draft the release of `ghcr.io/OWNER/NAME@sha256:…`
@@ -9,7 +9,8 @@
 `check` rejects a version whose tag `vX.Y.Z` exists, so the checkout needs the tags. `draft` and `follow` use
 `gh` for GitHub (GH_TOKEN, GH_REPO) and `docker` for the registry. After a failure, you can repeat both with
 the same image. In between, an owner publishes the draft in the browser, because only the browser can list a
-release in the Marketplace, and only while it is a draft. The process is in docs/contributing/releasing.md.
+release in the Marketplace, and only while it is a draft. A release candidate such as 1.2.3-rc.1 is a
+pre-release, so `follow` doesn't apply to it. The process is in docs/contributing/releasing.md.
 """
 
 import json
@@ -32,6 +33,7 @@ PINNED = {
 ARCHITECTURES = ("amd64", "arm64")
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_CANDIDATE = re.compile(rf"{_VERSION.pattern}-rc\.[1-9]\d*")
 _IMAGE = re.compile(r"ghcr\.io/[a-z0-9_-]+/[a-z0-9._-]+@sha256:[0-9a-f]{64}")
 
 
@@ -74,11 +76,13 @@ def set_version(version: str) -> None:
     """Write a version into the package.
 
     Raises:
-        NotReadyError: it isn't the version of a release or a development version.
+        NotReadyError: it isn't the version of a release, a candidate or a development version.
     """
-    if not _VERSION.fullmatch(version.removesuffix(".dev0")):
-        raise NotReadyError(f"{version!r} is not a version like 1.2.3 or 1.2.4.dev0")
-    text = re.sub('(?m)^__version__ = ".*"$', f'__version__ = "{version}"', PACKAGE.read_text("utf-8"))
+    if not (_VERSION.fullmatch(version.removesuffix(".dev0")) or _CANDIDATE.fullmatch(version)):
+        raise NotReadyError(f"{version!r} is not a version like 1.2.3, 1.2.3-rc.1 or 1.2.4.dev0")
+    text = re.sub(
+        '(?m)^__version__ = ".*"$', f'__version__ = "{_python(version)}"', PACKAGE.read_text("utf-8")
+    )
     PACKAGE.write_text(text, "utf-8")
 
 
@@ -98,9 +102,9 @@ def check(version: str) -> None:
 
 
 def _check_texts(version: str) -> None:
-    if not _VERSION.fullmatch(version):
-        raise NotReadyError(f"{version!r} is not a version like 1.2.3")
-    if f'__version__ = "{version}"' not in PACKAGE.read_text("utf-8"):
+    if not (_VERSION.fullmatch(version) or _CANDIDATE.fullmatch(version)):
+        raise NotReadyError(f"{version!r} is not a version like 1.2.3 or 1.2.3-rc.1")
+    if f'__version__ = "{_python(version)}"' not in PACKAGE.read_text("utf-8"):
         raise NotReadyError(
             f"the package's version isn't {version}. Run `python .ci/release.py set {version}`"
         )
@@ -127,7 +131,7 @@ def try_out(version: str, image: str) -> None:
     for architecture in ARCHITECTURES:
         part = f"{image.partition('@')[0]}@{digests[architecture]}"
         said = _run("docker", "run", "--rm", "--platform", f"linux/{architecture}", part, "--version").strip()
-        if said != f"zerokie-action {version}":
+        if said != f"zerokie-action {_python(version)}":
             raise NotReadyError(f"the image for {architecture} is {said!r}, not {version}")
 
 
@@ -159,20 +163,23 @@ def draft(version: str, image: str, commit: str) -> None:
     if not _runs("gh", "release", "view", tag):
         text = notes((ROOT / "CHANGELOG.md").read_text("utf-8"), version)
         create = ("gh", "release", "create", tag, "--draft", "--verify-tag", "--title", version)
-        _run(*create, "--notes-file", "-", given=text)
+        kind = ("--prerelease",) if _CANDIDATE.fullmatch(version) else ()
+        _run(*create, *kind, "--notes-file", "-", given=text)
 
 
 def follow(version: str) -> None:
     """Move `vX`, the image's tag `X` and the mark *Latest* to the newest release that isn't withdrawn.
 
     Raises:
-        NotReadyError: the version isn't published, or it is withdrawn.
+        NotReadyError: the version isn't published, is withdrawn, or is a candidate.
     """
     tag = f"v{version}"
     listed = ("gh", "release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease")
     releases = [release["tagName"] for release in json.loads(_run(*listed)) if _is_live(release)]
     if tag not in releases:
-        raise NotReadyError(f"{tag} isn't a release, is still a draft, or is withdrawn (a pre-release)")
+        raise NotReadyError(
+            f"{tag} isn't a release, is still a draft, or is a pre-release (a candidate or withdrawn)"
+        )
     versions = sorted(_numbers(name.removeprefix("v")) for name in releases)
     _run("gh", "release", "edit", f"v{_text(versions[-1])}", "--latest")
     major = _numbers(version)[0]
@@ -278,6 +285,11 @@ def _run(*command: str, given: str = "") -> str:
 
 def _runs(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _python(version: str) -> str:
+    """Return the version as Python spells it, such as 1.2.3rc1 for 1.2.3-rc.1."""
+    return version.replace("-rc.", "rc")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The release script, with stand-ins for `gh` and `docker` that record their calls."""
+"""The release script, with a bare repository and stand-ins for `gh` and `docker`."""
 
 import json
 import os
@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.support.release_host import EMPTY
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "ghcr.io/your_org/zerokie-action"
@@ -25,57 +27,7 @@ CHANGELOG = """# Changelog
 
 ## [1.1.0] - 2026-02-01
 """
-GITHUB = """#!{python} -IS
-import json, os, sys
-from pathlib import Path
-
-state = Path({state!r})
-github = json.loads(state.read_text())
-answer, code = None, 0
-match sys.argv[1:]:
-    case ["api", "--method", method, path, *_]:
-        body = json.loads(sys.stdin.read() or "null")
-        call = [method, path.removeprefix("repos/{{owner}}/{{repo}}/git/")]
-        match call:
-            case ["GET", "matching-refs/tags/v"]:
-                tags = github["tags"].items()
-                answer = [{{"ref": f"refs/tags/{{tag}}", "object": {{"sha": sha}}}} for tag, sha in tags]
-            case ["GET", commit]:
-                answer = github["commits"][commit.removeprefix("commits/")]
-            case ["POST", "trees"]:
-                answer = {{"sha": "tree"}}
-            case ["POST", "commits"]:
-                parents = [{{"sha": parent}} for parent in body["parents"]]
-                github["commits"]["made"] = {{"message": body["message"], "parents": parents}}
-                answer = {{"sha": "made"}}
-            case ["POST", "refs"]:
-                github["tags"][body["ref"].removeprefix("refs/tags/")] = body["sha"]
-            case ["PATCH", ref]:
-                github["tags"][ref.removeprefix("refs/tags/")] = body["sha"]
-        github["calls"].append([*call, body])
-    case ["release", "view", tag]:
-        code = tag not in github["releases"]
-    case ["release", "create", tag, "--draft", "--verify-tag", *_] if tag in github["tags"]:
-        github["releases"][tag] = {{"isDraft": True, "isPrerelease": False, "notes": sys.stdin.read()}}
-    case ["release", "list", "--limit", "1000", "--json", "tagName,isDraft,isPrerelease"]:
-        answer = [{{"tagName": tag, **release}} for tag, release in github["releases"].items()]
-    case ["release", "edit", tag, "--latest"] if not github["releases"][tag]["isPrerelease"]:
-        github["latest"] = tag
-    case ["release", "edit", tag, "--prerelease", "--notes", text]:
-        github["releases"][tag] |= {{"isPrerelease": True, "notes": text}}
-    case ["--config", folder, "buildx", "imagetools", "inspect", image] if not os.listdir(folder):
-        code = github["private"]
-    case ["buildx", "imagetools", "create", "--tag", moving, image]:
-        github["images"][moving] = image
-    case ["buildx", "imagetools", "inspect", "--format", "{{{{json .Manifest}}}}", moving]:
-        print(json.dumps({{"digest": github["images"][moving].partition("@")[2]}}))
-        sys.exit()
-    case _:
-        sys.exit("unexpected: " + " ".join(sys.argv[1:]))
-state.write_text(json.dumps(github))
-print(json.dumps(answer))
-sys.exit(int(code))
-"""
+HOST = ROOT / "tests" / "support" / "release"
 
 pytestmark = [
     pytest.mark.exhaustive,
@@ -93,14 +45,25 @@ class Repository:
     folder: Path
 
     @property
-    def github(self) -> dict[str, Any]:
-        """Tags, releases, images, and the recorded API calls."""
-        state: dict[str, Any] = json.loads((self.folder.parent / "github.json").read_text("utf-8"))
+    def origin(self) -> Path:
+        """The bare repository with GitHub's commits and tags."""
+        return self.folder.parent / "origin.git"
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """Releases, the latest one, and the names of images."""
+        state: dict[str, Any] = json.loads((self.origin / "host.json").read_text("utf-8"))
         return state
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """GitHub's tags with their commits."""
+        lines = self.git("ls-remote", "--tags", "origin").splitlines()
+        return {ref.removeprefix("refs/tags/"): sha for sha, ref in map(str.split, lines)}
+
     def set(self, **state: Any) -> None:
-        """Change GitHub's data."""
-        (self.folder.parent / "github.json").write_text(json.dumps(self.github | state), "utf-8")
+        """Change GitHub's releases or the registry's images."""
+        (self.origin / "host.json").write_text(json.dumps(self.host | state), "utf-8")
 
     def git(self, *arguments: str) -> str:
         """Run git in the checkout, and return its output."""
@@ -108,11 +71,22 @@ class Repository:
         command = ["git", *who, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
+    def live(self, *versions: str) -> dict[str, str]:
+        """Publish these versions, the newest last. Return the commits of their tags."""
+        commits = {}
+        for version in versions:
+            message = f"Release v{version}\n\nThe image is {OLD}."
+            commits[version] = self.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", message)
+            names = (f"{commits[version]}:refs/tags/{tag}" for tag in (f"v{version}", f"v{version[0]}"))
+            self.git("push", "-q", "--force", "origin", *names)
+        releases = {f"v{version}": {"isDraft": False, "isPrerelease": False} for version in versions}
+        self.set(releases=releases, latest=f"v{versions[-1]}")
+        return commits
+
     def publish(self, tag: str) -> None:
         """Publish a draft like an owner in the browser."""
-        releases = self.github["releases"]
-        assert releases[tag]["isDraft"]
-        self.set(releases=releases | {tag: releases[tag] | {"isDraft": False}})
+        done = self.sh(f"gh release edit {tag} --draft=false")
+        assert done.returncode == 0, done.stderr
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script until it ends."""
@@ -120,7 +94,8 @@ class Repository:
 
     def sh(self, commands: str) -> subprocess.CompletedProcess[str]:
         """Run commands in the checkout."""
-        env = os.environ | {"PATH": f"{self.folder.parent / 'bin'}:{os.environ['PATH']}"}
+        path = f"{HOST}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = os.environ | {"PATH": path, "RELEASE_ORIGIN": str(self.origin)}
         command = ["bash", "-e", "-c", commands]
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, check=False, text=True)
 
@@ -135,32 +110,20 @@ def repository(tmp_path: Path) -> Repository:
     (folder / "zerokie_action" / "__init__.py").write_text('__version__ = "1.2.0"\n', "utf-8")
     (folder / "CHANGELOG.md").write_text(CHANGELOG, "utf-8")
     repository = Repository(folder)
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "everything")):
+    for command in (
+        ("init", "-q", "-b", "main"),
+        ("add", "-A"),
+        ("commit", "-q", "-m", "everything"),
+        ("init", "-q", "--bare", str(repository.origin)),
+        ("remote", "add", "origin", str(repository.origin)),
+        ("push", "-q", "origin", "main"),
+    ):
         repository.git(*command)
-    state = tmp_path / "github.json"
-    maps: dict[str, Any] = {key: {} for key in ("tags", "commits", "releases", "images")}
-    state.write_text(json.dumps(maps | {"latest": "", "calls": [], "private": False}), "utf-8")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    for name in ("gh", "docker"):
-        program = tmp_path / "bin" / name
-        program.write_text(GITHUB.format(python=sys.executable, state=str(state)), "utf-8")
-        program.chmod(0o755)
+    (repository.origin / "host.json").write_text(json.dumps(EMPTY), "utf-8")
     return repository
 
 
 OLD = IMAGE.replace("5", "4")
-
-
-def live(*versions: str) -> dict[str, Any]:
-    """GitHub after releases of these versions, the newest last. Each commit is named after its version."""
-    tags = {f"v{version}": version for version in versions}
-    return {
-        "tags": {**tags, **{f"v{version[0]}": version for version in versions}},
-        "commits": {v: {"message": f"Release v{v}\n\nThe image is {OLD}.", "parents": []} for v in versions},
-        "releases": {tag: {"isDraft": False, "isPrerelease": False} for tag in tags},
-        "latest": f"v{versions[-1]}",
-    }
 
 
 def test_a_release_starts_as_a_draft(repository: Repository) -> None:
@@ -168,56 +131,99 @@ def test_a_release_starts_as_a_draft(repository: Repository) -> None:
 
     No moving name has changed yet, because the release isn't published.
     """
-    repository.set(**live("1.1.0"))
+    old = repository.live("1.1.0")["1.1.0"]
 
     done = repository.run("draft", "1.2.0", IMAGE)
 
     assert done.returncode == 0, done.stderr
-    github = repository.github
-    bodies = {path: body for method, path, body in github["calls"] if method == "POST"}
-    assert bodies["trees"]["base_tree"] == repository.git("rev-parse", "HEAD^{tree}")
-    files = {entry["path"]: yaml.safe_load_all(entry["content"]) for entry in bodies["trees"]["tree"]}
-    assert next(files["action.yml"])["runs"]["image"] == f"docker://{IMAGE}"
-    assert next(files["templates/deploy.yml"])["spec"]["inputs"]["action-image"]["default"] == IMAGE
-    assert bodies["commits"]["parents"] == [repository.git("rev-parse", "HEAD")]
-    assert bodies["commits"]["tree"] == "tree"
-    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
-    assert github["releases"]["v1.2.0"] == {
-        "isDraft": True,
-        "isPrerelease": False,
-        "notes": "### Added\n\n- Something.",
+    tags = repository.tags
+    assert tags == {"v1.1.0": old, "v1.2.0": tags["v1.2.0"], "v1": old}
+    assert repository.host == EMPTY | {
+        "releases": {
+            "v1.1.0": {"isDraft": False, "isPrerelease": False},
+            "v1.2.0": {
+                "isDraft": True,
+                "isPrerelease": False,
+                "title": "1.2.0",
+                "notes": "### Added\n\n- Something.",
+            },
+        },
+        "latest": "v1.1.0",
+        "images": {f"{NAME}:1.2.0": IMAGE},
     }
-    assert github["latest"] == "v1.1.0"
-    assert github["images"] == {f"{NAME}:1.2.0": IMAGE}
+    repository.git("fetch", "-q", "--tags", "origin")
+    assert repository.git("rev-parse", "v1.2.0^") == repository.git("rev-parse", "main")
+    assert repository.git("diff", "--name-only", "main", "v1.2.0").split() == [
+        "action.yml",
+        "templates/deploy.yml",
+    ]
+    action = yaml.safe_load(repository.git("show", "v1.2.0:action.yml"))
+    assert action["runs"]["image"] == f"docker://{IMAGE}"
+    component = next(yaml.safe_load_all(repository.git("show", "v1.2.0:templates/deploy.yml")))
+    assert component["spec"]["inputs"]["action-image"]["default"] == IMAGE
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
-    assert repository.github["tags"] == github["tags"]
+    assert repository.tags == tags
+
+
+def test_a_candidate_moves_no_name(repository: Repository) -> None:
+    """A candidate is a pre-release with its own tag. Python spells its version differently.
+
+    Even if an owner publishes it as a full release by mistake, `v1`, the image's tag and *Latest* don't move.
+    """
+    old = repository.live("1.1.0")["1.1.0"]
+    candidate = "1.2.0-rc.1"
+    assert repository.run("set", candidate).returncode == 0
+    changelog = repository.folder / "CHANGELOG.md"
+    changelog.write_text(CHANGELOG.replace("[1.2.0]", f"[{candidate}]"), "utf-8")
+    repository.git("commit", "-q", "-a", "-m", "candidate")
+    repository.git("push", "-q", "origin", "main")
+
+    for command in (("check", candidate), ("try", candidate, IMAGE), ("draft", candidate, IMAGE)):
+        done = repository.run(*command)
+        assert done.returncode == 0, done.stderr
+
+    assert (repository.folder / "zerokie_action" / "__init__.py").read_text("utf-8") == (
+        '__version__ = "1.2.0rc1"\n'
+    )
+    release = repository.host["releases"][f"v{candidate}"]
+    assert (release["isPrerelease"], release["title"]) == (True, candidate)
+    repository.publish(f"v{candidate}")
+    repository.set(releases={f"v{candidate}": release | {"isPrerelease": False}})
+    done = repository.run("follow", candidate)
+    assert done.returncode == 1
+    assert "a candidate" in done.stderr
+    assert set(repository.tags) == {"v1", "v1.1.0", f"v{candidate}"}
+    assert repository.tags["v1"] == old
+    assert repository.host["images"] == {f"{NAME}:{candidate}": IMAGE}
+    assert repository.host["latest"] == "v1.1.0"
+    assert repository.run("set", "1.2.0.dev0").returncode == 0
 
 
 def test_tags_move_when_a_release_is_published_or_withdrawn(repository: Repository) -> None:
     """Moving names follow published releases. After a withdrawal, they return to the last good release."""
-    repository.set(**live("1.1.0"))
+    old = repository.live("1.1.0")["1.1.0"]
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
+    made = repository.tags["v1.2.0"]
     early = repository.run("follow", "1.2.0")
-    assert (early.returncode, repository.github["tags"]["v1"]) == (1, "1.1.0")
+    assert (early.returncode, repository.tags["v1"]) == (1, old)
     assert "still a draft" in early.stderr
 
     repository.publish("v1.2.0")
     for _ in range(2):
         done = repository.run("follow", "1.2.0")
         assert done.returncode == 0, done.stderr
-        github = repository.github
-        assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "made"}
-        assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
-        assert github["latest"] == "v1.2.0"
+        assert repository.tags == {"v1.1.0": old, "v1.2.0": made, "v1": made}
+        assert repository.host["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": IMAGE}
+        assert repository.host["latest"] == "v1.2.0"
 
     done = repository.sh(withdrawal().replace("1.2.3", "1.2.0").replace("1.2.2", "1.1.0"))
     assert done.returncode == 0, done.stderr
-    github = repository.github
-    assert github["tags"] == {"v1.1.0": "1.1.0", "v1.2.0": "made", "v1": "1.1.0"}
-    assert github["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": OLD}
-    assert github["latest"] == "v1.1.0"
+    host, tags = repository.host, repository.tags
+    assert tags == {"v1.1.0": old, "v1.2.0": made, "v1": old}
+    assert host["images"] == {f"{NAME}:1.2.0": IMAGE, f"{NAME}:1": OLD}
+    assert host["latest"] == "v1.1.0"
     again = repository.run("follow", "1.2.0")
-    assert (again.returncode, repository.github) == (1, github)
+    assert (again.returncode, repository.host, repository.tags) == (1, host, tags)
     assert "withdrawn" in again.stderr
 
 
@@ -230,14 +236,14 @@ def withdrawal() -> str:
 
 @pytest.mark.parametrize(
     ("before", "v1", "moved"),
-    [("1.10.0", "1.10.0", {}), ("1.1.0", "made", {f"{NAME}:1": IMAGE})],
+    [("1.10.0", "v1.10.0", {}), ("1.1.0", "v1.2.0", {f"{NAME}:1": IMAGE})],
     ids=["of an old version", "of the newest before"],
 )
 def test_a_fix_of_an_older_major_version_moves_only_its_own_names(
     repository: Repository, before: str, v1: str, moved: dict[str, str]
 ) -> None:
     """Users of `v1` don't go back, `v2` is unchanged, and *Latest* is the newest release."""
-    repository.set(**live(before, "2.0.0"))
+    repository.live(before, "2.0.0")
     assert repository.run("draft", "1.2.0", IMAGE).returncode == 0
     repository.publish("v1.2.0")
     repository.set(latest="v1.2.0")  # as the browser suggests
@@ -245,24 +251,28 @@ def test_a_fix_of_an_older_major_version_moves_only_its_own_names(
     done = repository.run("follow", "1.2.0")
 
     assert done.returncode == 0, done.stderr
-    assert {tag: repository.github["tags"][tag] for tag in ("v1", "v2")} == {"v1": v1, "v2": "2.0.0"}
-    assert repository.github["images"] == {f"{NAME}:1.2.0": IMAGE} | moved
-    assert repository.github["latest"] == "v2.0.0"
+    tags = repository.tags
+    assert (tags["v1"], tags["v2"]) == (tags[v1], tags["v2.0.0"])
+    assert repository.host["images"] == {f"{NAME}:1.2.0": IMAGE} | moved
+    assert repository.host["latest"] == "v2.0.0"
 
 
 def require_refused(repository: Repository, said: str, *arguments: str) -> None:
     """Check that the script shows the reason, and changes nothing."""
-    before = repository.github
+    before = repository.host, repository.tags
     done = repository.run(*arguments)
     assert done.returncode == 1
     assert said in done.stderr
-    assert {**repository.github, "calls": []} == before
+    assert (repository.host, repository.tags) == before
 
 
 def test_a_version_is_released_only_once(repository: Repository) -> None:
-    other = {"message": f"Release v1.2.0\n\nThe image is {IMAGE}.", "parents": [{"sha": "another commit"}]}
-    repository.set(tags={"v1.2.0": "other"}, commits={"other": other})
+    message = f"Release v1.2.0\n\nThe image is {IMAGE}."
+    other = repository.git("commit-tree", "HEAD^{tree}", "-m", message)
+    repository.git("push", "-q", "origin", f"{other}:refs/tags/v1.2.0")
     require_refused(repository, "v1.2.0 already exists", "draft", "1.2.0", IMAGE)
+    repository.git("fetch", "-q", "--tags", "origin")
+    require_refused(repository, "each version is built only once", "check", "1.2.0")
 
 
 def test_a_private_image_is_not_released(repository: Repository) -> None:
@@ -271,7 +281,7 @@ def test_a_private_image_is_not_released(repository: Repository) -> None:
     require_refused(repository, f"users can't pull {IMAGE} without credentials", "draft", "1.2.0", IMAGE)
 
 
-@pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.3.0", "1.1.0"])
+@pytest.mark.parametrize("version", ["v1.2.0", "1.2.0-rc1", "1.2.0-rc.1", "1.2.0rc1", "1.3.0", "1.1.0"])
 def test_only_the_version_of_the_checkout_can_be_released(repository: Repository, version: str) -> None:
     """The package and the changelog must both contain the version."""
     require_refused(repository, "Not released: ", "check", version)
@@ -293,9 +303,11 @@ def test_a_development_version_is_not_released(repository: Repository) -> None:
     require_refused(repository, "is not a version like 1.2.3", "check", "1.2.0.dev0")
 
 
-@pytest.mark.parametrize("version", ["1.2", "v1.2.0", "1.2.0rc1", "1.2.0.dev1", '1.2.0"'])
+@pytest.mark.parametrize(
+    "version", ["1.2", "v1.2.0", "1.2.0rc1", "1.2.0-rc.0", "1.2.0-rc.1.dev0", "1.2.0.dev1", '1.2.0"']
+)
 def test_an_invalid_version_is_not_set(repository: Repository, version: str) -> None:
-    require_refused(repository, "is not a version like 1.2.3 or 1.2.4.dev0", "set", version)
+    require_refused(repository, "is not a version like 1.2.3, 1.2.3-rc.1 or 1.2.4.dev0", "set", version)
     assert repository.git("status", "--porcelain") == ""
 
 
