@@ -19,7 +19,7 @@ from zerokie_action import limits
 from zerokie_action.ci import Level, detect
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.run import run_async
-from zerokie_action.site.messages import Progress
+from zerokie_action.site.progress import Progress
 
 CTRL_S, CTRL_Q = b"\x13", b"\x11"
 MB = 10**6

@@ -1,7 +1,7 @@
 """Random histories of one app, to test the rules for files.
 
-The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy`, `needs_update`, `verify_files`
-and `next_manifest`. Here they work on a dictionary. A history mixes:
+The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy` and `Confirmed`. Here they work
+on a dictionary. A history mixes:
 
 - deploys of changing folders and inputs, which may fail or be killed at any request, and whose uploads may be
   late
@@ -30,15 +30,16 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from zerokie_action.ci import Source
+from zerokie_action.platform.models import RemoteFile
+from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
-from zerokie_action.site.manifest import Manifest, directories_of, find_manifests, mark_repository
-from zerokie_action.site.plan import make_plan, needs_update
+from zerokie_action.site.manifest import Entry, Manifest, directories_of, find_manifests, mark_repository
+from zerokie_action.site.plan import make_plan
 from zerokie_action.site.remote import make_remote
 from zerokie_action.site.rules import MANIFEST_FOLDER
 from zerokie_action.site.safety_checks import why_not_deploy
-from zerokie_action.site.verify import Verified, next_manifest, verify_files
 
 PATHS = ("a.html", "b.html", "c", "d", "e", "f", "d/x", "k")
 NOTHING_KEPT, KEPT = Patterns(()), Patterns(("k", "x"))
@@ -72,8 +73,8 @@ class File(NamedTuple):
     time: str
 
     @property
-    def listed(self) -> tuple[int, str]:
-        return self.length, self.time
+    def listed(self) -> RemoteFile:
+        return RemoteFile(self.length, self.time)
 
 
 class Options(NamedTuple):
@@ -187,7 +188,7 @@ class Storage:
             shown_at = self.now + self.chance.choice((0, 0, 3, 10))
             self._changes.setdefault(path, []).append((shown_at, file))
 
-    def list(self) -> dict[str, tuple[int, str]]:
+    def list(self) -> dict[str, RemoteFile]:
         self._tick()
         files = dict(self.files)
         for path, changes in self._changes.items():
@@ -251,15 +252,13 @@ class Deploy:
         source: Source = NO_FACTS,
     ) -> None:
         self.source = source
-        self.confirmed: Source | None = None
-        """The run's source after all files are confirmed."""
+        self.is_confirmed = False
+        """Whether all files are confirmed."""
         self.storage, self.folder, self.owner = storage, folder, owner
         self.options, self.skew = options, skew
         self.may = options.take_over or created
-        self.sent: dict[str, str] = {}
-        self.gone: set[str] = set()
         self.is_finished = False
-        self.shown: Mapping[str, tuple[int, str]] = {}
+        self.shown: Mapping[str, RemoteFile] = {}
         """The file list that confirmed the uploads."""
 
     def clock(self) -> float:
@@ -267,13 +266,18 @@ class Deploy:
 
     def run(self) -> None:
         self.make_plan()
-        if needs_update(self.plan, self.owner):
+        if not self.plan.is_up_to_date:
             self.carry_out()
             return
-        self.confirmed = self.source
+        self.confirm()
+        newest = self.remote.newest
         if self.remote.manifest.source != self.source:
-            older = [path for path in self.remote.manifests if self.newest and path != self.newest.path]
+            older = [path for path in self.remote.manifests if newest and path != newest.path]
             self.replace_manifests(self.plan.unchanged, older)
+
+    def confirm(self) -> None:
+        self.is_confirmed = True
+        self.confirmed.source = self.source
 
     def make_plan(self) -> None:
         options = self.options
@@ -282,17 +286,18 @@ class Deploy:
         manifest = self.storage.read(newest.path) if newest else Manifest()
         files = [LocalFile(path, "/", length, 0) for path, (_, length) in sorted(self.folder.items())]
         hashes = {path: str(hash_) for path, (hash_, _) in self.folder.items()}
-        self.newest = newest
         self.remote = make_remote(listed, newest, manifest, options.keep)
         self.plan = make_plan(
             files,
             self.remote,
             hashes if options.incremental else {},
+            repository=self.owner,
             keep=options.keep,
             delete_stale=options.delete_stale,
             now=self.clock(),
         )
-        if not self.may and (stop := why_not_deploy("site", self.plan, self.owner)):
+        self.confirmed = Confirmed(self.plan)
+        if not self.may and (stop := why_not_deploy("site", self.plan)):
             raise Stopped(stop.problem)
 
     def carry_out(self) -> None:
@@ -302,12 +307,12 @@ class Deploy:
             entries = self.require_listed()
             for path in self.plan.delete:
                 self.storage.delete(path)
-                self.gone.add(path)
-            self.confirmed = self.source
+                self.confirmed.gone.add(path)
+            self.confirm()
             self.replace_manifests(entries, self.remote.manifests)
         except Failed:
             listed = self.storage.list()
-            self.store(self.verify(listed).entries, listed=listed)
+            self.store(self.confirmed.verify(listed).entries, listed=listed)
             raise
 
     def replace_manifests(self, entries: Mapping[str, Any], old: Collection[str]) -> None:
@@ -317,18 +322,8 @@ class Deploy:
             self.storage.delete(path)
 
     def store(self, entries: Mapping[str, Any], **more: Any) -> None:
-        self.newest, manifest = next_manifest(
-            self.plan,
-            entries,
-            self.newest,
-            keep=self.options.keep,
-            repository=self.owner,
-            source=self.confirmed or self.remote.source_for(self.owner),
-            now=self.clock(),
-            gone=self.gone,
-            **more,
-        )
-        self.storage.put(self.newest.path, manifest, 1)
+        path, manifest = self.confirmed.next_manifest(entries, now=self.clock(), **more)
+        self.storage.put(path, manifest, 1)
 
     def upload(self) -> None:
         uploads = [(file.path, *self.folder[file.path]) for file in self.plan.uploads]
@@ -339,16 +334,13 @@ class Deploy:
                 for other in uploads[index + 1 : index + 3]:
                     self.storage.land_later(*other)
                 raise
-            self.sent[path] = str(hash_)
-
-    def verify(self, listed: Mapping[str, tuple[int, str]]) -> Verified:
-        return verify_files(self.plan, self.sent, listed, self.newest.path if self.newest else "")
+            self.confirmed.sent[path] = str(hash_)
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
         while True:
             self.shown = self.storage.list()
-            verified = self.verify(self.shown)
+            verified = self.confirmed.verify(self.shown)
             if not (verified.missing or verified.changed):
                 return dict(verified.entries)
             if self.storage.now >= until:
@@ -501,7 +493,7 @@ class History:
         if not manifests or self.world.unreadable or self.world.lands or self.storage.lost_manifest:
             return ""
         found = files[manifests[-1].path].content.source
-        if deploy.is_finished or (deploy.confirmed and found == deploy.source):
+        if deploy.is_finished or (deploy.is_confirmed and found == deploy.source):
             self.complete[deploy.owner] = deploy.source
         by_mark = {mark_repository(name): name for name in self.complete}
         owner = by_mark[manifests[-1].repository]
@@ -567,17 +559,17 @@ class History:
         """Return a problem if an unmanaged file was deleted or pending, or the file list was wrong."""
         storage, options, folder = self.storage, deploy.options, self.folder
         unmanaged = self.unmanaged(had) - self.managed
-        if not options.take_over and (gone := unmanaged & deploy.gone):
+        if not options.take_over and (gone := unmanaged & deploy.confirmed.gone):
             return f"unmanaged: {gone} deleted without an override"
         if options.take_over and not isinstance(options.delete_stale, bool) and not storage.swallow:
             left = unmanaged & storage.files.keys() - folder.keys() - (deploy.remote.managed or set())
             if left := {path for path in left if not options.keeps(path)} - directories_of(storage.files):
                 return f"unmanaged: {left} pending"
-        self.managed = (self.managed | folder.keys()) - deploy.gone
+        self.managed = (self.managed | folder.keys()) - deploy.confirmed.gone
         for path, (_, length) in folder.items():
             shown = deploy.shown.get(path)
             is_changed = path in deploy.plan.unchanged and shown != deploy.remote.files[path]
-            if deploy.shown and (shown is None or shown[0] != length or is_changed):
+            if deploy.shown and (shown is None or shown.length != length or is_changed):
                 return f"equal: success, but {path} was listed as {shown}"
         return ""
 
@@ -641,7 +633,7 @@ class History:
         if self.world.unreadable or self.world.swallow or self.world.lands:
             return ""
         if deploy.options.incremental:
-            for path in deploy.sent:
+            for path in deploy.confirmed.sent:
                 if self.verified.get(path) == (self.folder[path][0], had.get(path)):
                     return f"again: {path} was verified"
         files = self.storage.files
@@ -650,13 +642,13 @@ class History:
         self.verified |= {
             path: (self.folder[path][0], files[path])
             for path, entry in entries.items()
-            if entry and path in self.folder and files[path].listed == entry[1:]
+            if entry and path in self.folder and files[path].listed == entry.listed
         }
         return ""
 
     def forget(self, deploy: Deploy) -> None:
         """Forget the entries of files that the deploy uploaded or deleted."""
-        for path in (*(file.path for file in deploy.plan.uploads), *deploy.gone):
+        for path in (*(file.path for file in deploy.plan.uploads), *deploy.confirmed.gone):
             self.verified.pop(path, None)
 
     def second_deploy(self, deploy: Deploy, had: Mapping[str, File]) -> str:
@@ -671,9 +663,9 @@ class History:
         except (Stopped, Failed) as why:
             return f"again: {why}"
         known = deploy.remote.manifest.files
-        for path in again.sent:
-            entry = (str(self.folder[path][0]), *now[path].listed)
+        for path in again.confirmed.sent:
+            entry = Entry(str(self.folder[path][0]), *now[path].listed)
             is_as_before = path in had and had[path].listed == now[path].listed
-            if path not in deploy.sent or not is_as_before or known.get(path) == entry:
+            if path not in deploy.confirmed.sent or not is_as_before or known.get(path) == entry:
                 return f"again: {path} in a second deploy"
         return ""

@@ -1,7 +1,7 @@
 """Deploys with `delete-stale: 7d`.
 
 They delete a file if no version of the last seven days contained it. `tests/site/test_plan.py` and
-`test_verify.py` have tables of the rules.
+`test_confirmed.py` have tables of the rules.
 """
 
 import html

@@ -1,7 +1,7 @@
 """Deploys on platforms with a late file list.
 
 No deploy deletes an unmanaged file, and deploys a minute apart are right. `test_dialects.py` has more deploys
-on such platforms, and `tests/site/test_verify.py` has the rules.
+on such platforms, and `tests/site/test_confirmed.py` has the rules.
 """
 
 import random

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
 from zerokie_action.site.manifest import Entry, Manifest, new_manifest_name
 from zerokie_action.site.plan import Plan, make_plan
-from zerokie_action.site.remote import Listed, Remote, make_remote
+from zerokie_action.site.remote import Remote, make_remote
 
 NOON, LATER = "2026-03-07T12:00:00Z", "2026-03-07T12:00:05Z"
 NOW = 1_000.0
@@ -21,12 +22,12 @@ def sha256(content: bytes) -> str:
 
 
 def entry(content: bytes, time: str = NOON) -> Entry:
-    return sha256(content), len(content), time
+    return Entry(sha256(content), len(content), time)
 
 
-def file_list(files: Mapping[str, bytes], time: str = NOON) -> dict[str, Listed]:
+def file_list(files: Mapping[str, bytes], time: str = NOON) -> dict[str, RemoteFile]:
     """Return a file list that shows these files with this time."""
-    return {path: (len(content), time) for path, content in files.items()}
+    return {path: RemoteFile(len(content), time) for path, content in files.items()}
 
 
 def folder(files: Mapping[str, bytes]) -> list[LocalFile]:
@@ -38,7 +39,7 @@ def patterns(*texts: str) -> Patterns:
 
 
 def remote(
-    listed: Mapping[str, Listed],
+    listed: Mapping[str, RemoteFile],
     entries: Mapping[str, Entry | None] | None = None,
     *,
     mark: str = "0",
@@ -70,5 +71,5 @@ def plan(
 ) -> Plan:
     """Return the plan of a deploy."""
     hashes = {path: sha256(content) for path, content in files.items()} if incremental else {}
-    options = {"delete_stale": True, "now": NOW} | options
-    return make_plan(folder(files), before, hashes, keep=patterns(*keep), **options)
+    arguments: dict[str, Any] = {"repository": SHOP, "delete_stale": True, "now": NOW}
+    return make_plan(folder(files), before, hashes, keep=patterns(*keep), **arguments | options)

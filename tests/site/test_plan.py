@@ -9,17 +9,16 @@ from tests.site.remotes import (
     UNKNOWN,
     entry,
     file_list,
-    folder,
-    patterns,
     plan,
     remote,
 )
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.manifest import mark_repository
-from zerokie_action.site.plan import make_plan, needs_update
 
-A = {"a": (1, NOON)}
+A = {"a": RemoteFile(1, NOON)}
 ENTRY = entry(b"1")
+CHANGED = [("~", "changed on the platform after its upload")]
 
 
 @pytest.mark.parametrize(
@@ -31,8 +30,8 @@ ENTRY = entry(b"1")
         (b"12", A, {"a": ENTRY}, VERSION, [("~", "content differs")]),
         (b"1", A, {"a": None}, VERSION, [("~", "not verified by the manifest")]),
         (b"1", A, {}, VERSION, [("~", "not verified by the manifest")]),
-        (b"1", {"a": (1, LATER)}, {"a": ENTRY}, VERSION, [("~", "changed on the platform after its upload")]),
-        (b"1", {"a": (2, NOON)}, {"a": ENTRY}, VERSION, [("~", "changed on the platform after its upload")]),
+        (b"1", {"a": RemoteFile(1, LATER)}, {"a": ENTRY}, VERSION, CHANGED),
+        (b"1", {"a": RemoteFile(2, NOON)}, {"a": ENTRY}, VERSION, CHANGED),
         (
             b"1",
             A,
@@ -51,9 +50,7 @@ def test_a_file_that_differs_from_its_manifest_entry_is_uploaded(content, listed
 
 def test_a_file_without_a_hash_is_uploaded():
     """`incremental: false` doesn't compute hashes."""
-    made = make_plan(
-        folder({"a": b"1"}), remote(A, {"a": ENTRY}), {}, keep=patterns(), delete_stale=True, now=NOW
-    )
+    made = plan({"a": b"1"}, remote(A, {"a": ENTRY}), incremental=False)
     assert [*made.changes()] == [("~", "a", "not compared")]
 
 
@@ -144,10 +141,11 @@ def test_a_deploy_changes_the_app_if_files_or_the_manifest_change(
     files, manifest, repository, options, is_needed
 ):
     """In the manifest, the owner, the number of files and the stale files matter."""
-    made = plan(files, remote(file_list(SITE), ENTRIES, **manifest), **options)
-    assert needs_update(made, repository) is is_needed
+    before = remote(file_list(SITE), ENTRIES, **manifest)
+    made = plan(files, before, repository=repository, **options)
+    assert made.is_up_to_date is not is_needed
 
 
 def test_an_empty_app_gets_a_manifest():
     """Its first manifest stores the owner."""
-    assert needs_update(plan({}, remote({})), SHOP)
+    assert not plan({}, remote({})).is_up_to_date

@@ -38,7 +38,7 @@ def by_hand(count: int) -> Remote:
 def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) -> Stop | None:
     """Return the reason to stop a deploy of a folder with these files."""
     made = plan(dict.fromkeys(paths, b"x"), before, keep=keep, **options)
-    return why_not_delete(made, patterns(*keep), max_deletes)
+    return why_not_delete(made, max_deletes)
 
 
 # --- the owner
@@ -60,9 +60,9 @@ def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) ->
     ],
 )
 def test_an_app_of_another_owner_stops_the_run(before: Remote, run: str, stopped: str) -> None:
-    made = plan(dict.fromkeys(before.files, b"x"), before)
+    made = plan(dict.fromkeys(before.files, b"x"), before, repository=run)
     stops = {
-        "deploy": why_not_deploy("site", made, run),
+        "deploy": why_not_deploy("site", made),
         "destroy": why_not_destroy("site", before, run),
         "sweep": why_not_sweep("site", before, run),
     }
@@ -88,7 +88,7 @@ def test_an_app_of_another_owner_stops_the_run(before: Remote, run: str, stopped
     ],
 )
 def test_deleting_unmanaged_files_stops_the_deploy(before: Remote, deployed: str, said: str) -> None:
-    stop = why_not_deploy("site", plan(dict.fromkeys(deployed.split(), b"x"), before), SHOP)
+    stop = why_not_deploy("site", plan(dict.fromkeys(deployed.split(), b"x"), before))
     assert said in (stop.problem if stop else "")
     assert bool(stop) is bool(said)
 

@@ -1,6 +1,6 @@
 """Uploads and deletions of repeated deploys, after successes and failures.
 
-`test_plan.py` and `test_verify.py` have tables of the rules.
+`test_plan.py` and `test_confirmed.py` have tables of the rules.
 """
 
 import os

@@ -28,13 +28,12 @@ from zerokie_action.site.messages import (
     log_finalized,
     log_plan,
     log_scan,
-    log_step,
     log_unconfirmed,
-    logged_step,
     note_pending,
 )
-from zerokie_action.site.plan import Plan, make_plan, needs_update
-from zerokie_action.site.read import read_remote, require_listed
+from zerokie_action.site.plan import Plan, make_plan
+from zerokie_action.site.progress import log_step, logged_step
+from zerokie_action.site.read import read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import raise_stops, why_not_delete, why_not_deploy
 from zerokie_action.site.scan import Scan, scan
@@ -79,7 +78,7 @@ async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
     plan = await _plan(job, scanned, app)
     job.report.files = Files(
         uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in plan.uploads],
-        deleted={path: plan.remote.files[path][0] for path in plan.delete},
+        deleted={path: plan.remote.files[path].length for path in plan.delete},
         unchanged=len(plan.unchanged),
     )
     note_pending(job, plan, job.report.files)
@@ -100,18 +99,18 @@ async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mappin
         try:
             plan = await _plan(job, scanned, app)
             update = Update(job, lock, plan, change, files)
-            if needs_update(plan, job.ci.repository):
-                await _carry_out(job, scanned, lock, plan, update)
-            else:
+            if plan.is_up_to_date:
                 await _require_same(job, scanned)
                 await update.store_source()
                 update.confirm()
+            else:
+                await _carry_out(job, scanned, lock, plan, update)
         finally:
             tasks.start_soon(log_step, job, lambda: "Finalizing")
     change.final_state = "the new version is deployed"
     log_finalized(job, lock)
     note_pending(job, plan, files)
-    return update.deployed_hashes()
+    return update.hashes
 
 
 async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
@@ -135,17 +134,22 @@ async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
         tasks.cancel_scope.cancel()
     # A run without a repository can't say whether the last deploy was its own.
     _compare_commits(job, remote.source_for(job.ci.repository) if job.ci.repository else Source())
-    keep = compiled(settings.keep)
     plan = await _in_thread(
         lambda: make_plan(
-            scanned.files, remote, hashes, keep=keep, delete_stale=settings.delete_stale, now=time.time()
+            scanned.files,
+            remote,
+            hashes,
+            repository=job.ci.repository,
+            keep=compiled(settings.keep),
+            delete_stale=settings.delete_stale,
+            now=time.time(),
         )
     )
     log_plan(job, plan)
     # Safety checks protect files of an earlier deploy. An app that this run created has none.
     if not job.report.created:
-        owner_stop = why_not_deploy(job.app, plan, job.ci.repository)
-        folder_stop = await _in_thread(lambda: why_not_delete(plan, keep, settings.max_deletes))
+        owner_stop = why_not_deploy(job.app, plan)
+        folder_stop = await _in_thread(lambda: why_not_delete(plan, settings.max_deletes))
         raise_stops(None if settings.take_over else owner_stop, folder_stop)
         if owner_stop:
             job.report.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
@@ -157,11 +161,11 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
     await update.store_first_manifest()
     try:
         await update.upload()
-        verified = await require_listed(job, update.verify, "Nothing was deleted.")
+        verified = await update.require_listed("Nothing was deleted.")
         await _require_same(job, scanned)
         await update.delete_stale()
         if plan.replaces_file:
-            verified = await require_listed(job, update.verify, _MAY_BE_DELETED)
+            verified = await update.require_listed(_MAY_BE_DELETED)
         if lacking := len(plan.files) - len(verified.entries):
             log_unconfirmed(job, lacking)
         update.confirm()

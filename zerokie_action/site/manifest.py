@@ -22,6 +22,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from zerokie_action.ci.commits import Source, valid_commit, valid_run, valid_sequence
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.site.local import LONGEST_PATH
 from zerokie_action.site.rules import MANIFEST_FOLDER
 
@@ -32,8 +33,24 @@ _NAME = re.compile(
     re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{32}\.json"
 )
 
-Entry = tuple[str, int, str]
-"""SHA-256 of a file's content in hex, its length in bytes, and its `lastModified` in the file list."""
+
+class Entry(NamedTuple):
+    """The manifest entry of a verified file. Its JSON is a list.
+
+    Attributes:
+        sha256: the hash of the content, in hex.
+        length: the length in bytes.
+        last_modified: the time in the file list, as the platform wrote it.
+    """
+
+    sha256: str
+    length: int
+    last_modified: str
+
+    @property
+    def listed(self) -> RemoteFile:
+        """The file as the file list shows it while it has this content."""
+        return RemoteFile(self.length, self.last_modified)
 
 
 class ManifestName(NamedTuple):

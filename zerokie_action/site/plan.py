@@ -17,6 +17,8 @@ class Plan(NamedTuple):
 
     Attributes:
         remote: the remote files before the deploy.
+        repository: the run's repository, or empty if it is unknown.
+        keep: patterns of remote paths that are never deleted.
         files: all files of the folder.
         uploads: the files to upload, each with a reason for the debug log.
         delete: the stale files to delete now.
@@ -28,6 +30,8 @@ class Plan(NamedTuple):
     """
 
     remote: Remote
+    repository: str
+    keep: Patterns
     files: Sequence[LocalFile]
     uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
@@ -44,6 +48,15 @@ class Plan(NamedTuple):
         """
         stale = sorted({*self.delete, *self.pending} - self.stale.keys())
         return [*filter(is_page, stale)] if self.pending and self.remote.is_unread else stale
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether a deploy changes no file, and no owner, pending time or count in the manifest."""
+        newest, manifest = self.remote.newest, self.remote.manifest
+        is_same_owner = newest is not None and newest.repository == mark_repository(self.repository)
+        has_stale = self.stale == manifest.stale and self.stale.keys() >= {*self.pending}
+        is_finished = manifest.count == len(self.files)
+        return not (self.uploads or self.delete) and is_same_owner and has_stale and is_finished
 
     @property
     def replaces_file(self) -> bool:
@@ -71,6 +84,7 @@ def make_plan(
     remote: Remote,
     hashes: Mapping[str, str],
     *,
+    repository: str,
     keep: Patterns,
     delete_stale: bool | float,
     now: float,
@@ -81,6 +95,7 @@ def make_plan(
         files: the folder's files, sorted by path.
         remote: the remote files.
         hashes: the SHA-256 of local files in hex, by path. A file without a hash is uploaded.
+        repository: the run's repository, or empty if it is unknown.
         keep: patterns of remote paths that are never deleted.
         delete_stale: whether to delete stale files, or how many seconds they stay pending.
         now: the time in seconds since 1970.
@@ -89,7 +104,7 @@ def make_plan(
     uploads: dict[LocalFile, str] = {}
     for file in files:
         entry = remote.entry(file.path)
-        if entry and entry[0] == hashes.get(file.path):
+        if entry and entry.sha256 == hashes.get(file.path):
             unchanged[file.path] = entry
         else:
             uploads[file] = _why_upload(file, remote, hashes)
@@ -105,6 +120,8 @@ def make_plan(
         pending = {path for path in paths if stale.get(path, now) + delete_stale > now}
     return Plan(
         remote=remote,
+        repository=repository,
+        keep=keep,
         files=files,
         uploads=uploads,
         delete=tuple(sorted(delete - pending)),
@@ -113,20 +130,6 @@ def make_plan(
         pending=tuple(sorted(pending)),
         stale=stale,
     )
-
-
-def needs_update(plan: Plan, repository: str) -> bool:
-    """Return whether a deploy changes a file, or the mark, pending times or count in the manifest.
-
-    Args:
-        plan: the plan of the deploy.
-        repository: the run's repository, or empty if it is unknown.
-    """
-    remote = plan.remote
-    is_same_owner = remote.newest is not None and remote.newest.repository == mark_repository(repository)
-    has_stale = plan.stale == remote.manifest.stale and plan.stale.keys() >= {*plan.pending}
-    is_finished = remote.manifest.count == len(plan.files)
-    return bool(plan.uploads or plan.delete) or not (is_same_owner and has_stale and is_finished)
 
 
 def _may_be_pending(managed: AbstractSet[str], local: AbstractSet[str]) -> set[str]:
@@ -151,6 +154,6 @@ def _why_upload(file: LocalFile, remote: Remote, hashes: Mapping[str, str]) -> s
         return "not verified by the manifest"
     if remote.manifest.types != VERSION:
         return "uploaded with another version's content types"
-    if entry[1:] != listed:
+    if entry.listed != listed:
         return "changed on the platform after its upload"
     return "content differs" if file.path in hashes else "not compared"

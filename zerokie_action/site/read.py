@@ -1,30 +1,24 @@
 """Reads the file list and the newest manifest of an app."""
 
-from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.client import HIDDEN_HINT, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.site.remote import Listed, Remote, make_remote
-from zerokie_action.site.verify import Verified
-from zerokie_action.text.numbers import human_paths
+from zerokie_action.site.remote import Remote, make_remote
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _PATIENCE = 10.0
 """Seconds to retry reading the manifest after an outage."""
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
-_LAG = 25.0
-"""Seconds that a file list may lag behind the writes."""
 
 
 async def read_remote(job: Job, url: str) -> Remote:
@@ -51,43 +45,6 @@ async def list_files(job: Job) -> tuple[dict[str, RemoteFile], str]:
         if error.status != NOT_FOUND:
             raise
         return {}, error.response
-
-
-async def require_listed(
-    job: Job, verify: Callable[[Mapping[str, Listed]], Verified], state: str
-) -> Verified:
-    """Read the file list until it shows all uploads, for as long as it may lag.
-
-    Args:
-        job: the run.
-        verify: compares a file list with the uploads and the unchanged files.
-        state: a sentence about the deletions so far, for the hint of an error.
-
-    Raises:
-        PlatformUnavailable: a confirmed upload is still not listed, or an unchanged file has changed.
-    """
-    polling = Polling(job.log.info, "the platform to list the uploads", _LAG)
-    while True:
-        # After the uploads, a 404 means that the file list is late.
-        verified = verify((await list_files(job))[0])
-        if not (verified.missing or verified.changed):
-            return verified
-        if not await polling.again():
-            raise _not_listed(verified, state)
-
-
-def _not_listed(verified: Verified, state: str) -> PlatformUnavailable:
-    """Return the error for missing uploads and changed files."""
-    problems = {
-        "The platform confirmed these uploads but doesn't list them": verified.missing,
-        "Something else changed the app during this deploy": verified.changed,
-    }
-    hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, verified.missing)) else ""
-    return PlatformUnavailable(
-        *(f"{problem}: {human_paths(paths)}" for problem, paths in problems.items() if paths),
-        hint=f"{state} Check for a proxy that answers instead of the platform, and for another tool that "
-        f"writes to the app. Then run the deploy again to upload these files.{hidden}",
-    )
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from zerokie_action.ci import Source
+from zerokie_action.platform.models import RemoteFile
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import is_addressable
@@ -23,9 +24,6 @@ from zerokie_action.site.manifest import (
     mark_repository,
 )
 from zerokie_action.site.rules import MANIFEST_FOLDER
-
-Listed = tuple[int, str]
-"""Length and `lastModified` of a remote file. A missing length is negative, and a missing time is empty."""
 
 
 class Owner(Enum):
@@ -59,7 +57,7 @@ class Remote(NamedTuple):
         not_found: the platform's words if the file list is a 404, otherwise empty.
     """
 
-    files: Mapping[str, Listed] = MappingProxyType({})
+    files: Mapping[str, RemoteFile] = MappingProxyType({})
     unsafe: Sequence[str] = ()
     manifests: Sequence[str] = ()
     newest: ManifestName | None = None
@@ -78,7 +76,7 @@ class Remote(NamedTuple):
         A file is verified if the file list still matches its entry and its content type is current.
         """
         entry = self.manifest.files.get(path) if self.manifest.types == VERSION else None
-        return entry if entry and entry[1:] == self.files.get(path) else None
+        return entry if entry and entry.listed == self.files.get(path) else None
 
     def unmanaged(self, paths: Iterable[str]) -> list[str]:
         """Return the paths of unmanaged files, in the given order."""
@@ -101,7 +99,7 @@ class Remote(NamedTuple):
 
 
 def make_remote(
-    listed: Mapping[str, Listed],
+    listed: Mapping[str, RemoteFile],
     newest: ManifestName | None,
     manifest: Manifest | None,
     keep: Patterns,

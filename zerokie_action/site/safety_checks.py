@@ -10,7 +10,6 @@ from typing import NamedTuple
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.content_type import is_page
-from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.rules import FRONT_PAGE
@@ -54,10 +53,10 @@ def raise_stops(*stops: Stop | None) -> None:
         )
 
 
-def why_not_deploy(app: str, plan: Plan, repository: str) -> Stop | None:
+def why_not_deploy(app: str, plan: Plan) -> Stop | None:
     """Return a reason if the app, or a file to delete, may belong to someone else."""
-    remote, owner = plan.remote, plan.remote.owner_for(repository)
-    if stop := _problem_with_list(app, remote) or _problem_with_owner(app, owner, repository):
+    remote, owner = plan.remote, plan.remote.owner_for(plan.repository)
+    if stop := _problem_with_list(app, remote) or _problem_with_owner(app, owner, plan.repository):
         return stop
     if remote.files and owner is Owner.NONE:
         return Stop(
@@ -153,7 +152,7 @@ def why_not_sweep(app: str, remote: Remote, repository: str) -> str:
     return f"Can't confirm that this repository deployed app {app!r}, which has {human_files(files)}"
 
 
-def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop | None:
+def why_not_delete(plan: Plan, max_deletes: int | None) -> Stop | None:
     """Return a reason if the folder may be the wrong one; `max_deletes` replaces the other checks.
 
     Files that match `keep`, and files that are already pending deletion, are not part of the site.
@@ -168,7 +167,7 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
             return None
         problem = f"`max-deletes` is {max_deletes:,}, and {would_delete}"
         link = f"{DOCS}/safety-checks.md#max-deletes"
-    elif len(stale) > _FEW and (share := _why_too_small(plan, keep)):
+    elif len(stale) > _FEW and (share := _why_too_small(plan)):
         problem = f"The folder has {share}, and {would_delete}"
         link = f"{DOCS}/safety-checks.md#fewer-than-half"
     elif FRONT_PAGE in stale:
@@ -184,9 +183,9 @@ def why_not_delete(plan: Plan, keep: Patterns, max_deletes: int | None) -> Stop 
     )
 
 
-def _why_too_small(plan: Plan, keep: Patterns) -> str:
+def _why_too_small(plan: Plan) -> str:
     """Return why the folder has fewer than half of the files or pages, as words after "has"; else empty."""
-    site = keep.unmatched(plan.remote.files) - plan.stale.keys()
+    site = plan.keep.unmatched(plan.remote.files) - plan.stale.keys()
     files, before = len(plan.files), plan.remote.manifest.count
     before = len(site) if before is None else before
     if files < before / 2:

@@ -13,23 +13,27 @@ from typing import TypeVar
 import anyio
 
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.platform.client import MANIFESTS
+from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
+from zerokie_action.platform.models import RemoteFile
+from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import is_conflict
 from zerokie_action.report.changes import Change, Files, UploadedFile
+from zerokie_action.site.confirmed import Confirmed, VerifiedFiles
 from zerokie_action.site.content_type import content_type, is_page
-from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import FileContent, LocalFile
 from zerokie_action.site.manifest import Entry
-from zerokie_action.site.messages import Progress, logged_step
 from zerokie_action.site.plan import Plan
-from zerokie_action.site.remote import Listed
-from zerokie_action.site.verify import Verified, next_manifest, verify_files
-from zerokie_action.text.numbers import human_files
+from zerokie_action.site.progress import Progress, logged_step
+from zerokie_action.site.read import list_files
+from zerokie_action.text.numbers import human_files, human_paths
 
 T = TypeVar("T")
+
+_LAG = 25.0
+"""Seconds that a file list may lag behind the writes."""
 
 
 class Update:
@@ -53,14 +57,7 @@ class Update:
         files.unchanged = len(plan.unchanged)
         files.to_upload, files.to_delete = len(plan.uploads), len(plan.delete)
         self._client = lock.writing(job.client)
-        self._sent: dict[str, str] = {}
-        """SHA-256 of the confirmed uploads, in hex by path."""
-        self._gone: set[str] = set()
-        """The paths of confirmed deletions, and of files that were already missing."""
-        self._manifest = plan.remote.newest
-        """The name of the newest manifest, from an earlier deploy or this one."""
-        self._source = plan.remote.source_for(job.ci.repository)
-        """The commit and the run of the last complete deploy."""
+        self._confirmed = Confirmed(plan)
 
     # The steps, in their order
 
@@ -86,7 +83,7 @@ class Update:
             await self._client.put_file(self._job.app, path, content, content_type(path), delivery=delivery)
             progress.end(path)
             self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
-            self._sent[path] = content.sha256
+            self._confirmed.sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -95,29 +92,43 @@ class Update:
             tasks.cancel_scope.cancel()
         self._job.log.info(f"Uploaded {progress.so_far}")
 
-    def verify(self, listed: Mapping[str, Listed]) -> Verified:
-        """Compare a file list with the uploads, the newest manifest and the unchanged files."""
-        return verify_files(self._plan, self._sent, listed, self._manifest.path if self._manifest else "")
+    async def require_listed(self, state: str) -> VerifiedFiles:
+        """Read the file list until it shows all uploads, for as long as it may lag.
+
+        Args:
+            state: a sentence about the deletions so far, for the hint of an error.
+
+        Raises:
+            PlatformUnavailable: a confirmed upload is still not listed, or an unchanged file has changed.
+        """
+        polling = Polling(self._job.log.info, "the platform to list the uploads", _LAG)
+        while True:
+            # After the uploads, a 404 means that the file list is late.
+            verified = self._confirmed.verify((await list_files(self._job))[0])
+            if not (verified.missing or verified.changed):
+                return verified
+            if not await polling.again():
+                raise _not_listed(verified, state)
 
     async def delete_stale(self) -> None:
         """Delete the stale files of the plan."""
 
         async def delete(path: str) -> None:
             was_there = await self._client.delete_file(self._job.app, path, delivery=self._change.request())
-            self._gone.add(path)
+            self._confirmed.gone.add(path)
             # A late file list may show a file that an earlier deploy deleted.
             if was_there:
-                self._files.deleted[path] = self._plan.remote.files[path][0]
+                self._files.deleted[path] = self._plan.remote.files[path].length
 
         count = human_files(len(self._plan.delete), "stale file")
-        async with logged_step(self._job, lambda: f"Deleting: {len(self._gone):,} of {count}"):
+        async with logged_step(self._job, lambda: f"Deleting: {len(self._confirmed.gone):,} of {count}"):
             await self._write_all(self._plan.delete, delete)
         if self._files.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
     def confirm(self) -> None:
         """Note that all files are confirmed, so that reports and further manifests name this run's commit."""
-        self._source = self._job.source
+        self._confirmed.source = self._job.source
         self._job.report.commits = self._job.report.commits._replace(is_deployed=True)
         if self._job.report.commits.is_older:
             self._job.report.note("This run is older than the one it replaces")
@@ -132,24 +143,24 @@ class Update:
         No file list confirms this manifest, so the one before stays until the next deploy. Otherwise, a
         gateway that swallows an upload would leave the app without a manifest.
         """
-        remote, self._source = self._plan.remote, self._job.source
-        if remote.manifest.source != self._source:
+        remote, self._confirmed.source = self._plan.remote, self._job.source
+        if remote.manifest.source != self._job.source:
             older = [path for path in remote.manifests if remote.newest and path != remote.newest.path]
             await self._replace_manifests(self._plan.unchanged, older)
 
-    async def store_failure(self, listed: Mapping[str, Listed]) -> None:
+    async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
-        entries = self.verify(listed).entries
+        entries = self._confirmed.verify(listed).entries
         # `limits.RECORD` shields this step. A shield for each request could outlast it.
         self._client = self._lock.session.requiring_lock(self._job.client)
         await self._store(entries, listed)
         if entries:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
 
-    def deployed_hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of each unchanged or uploaded file in hex, by path."""
-        unchanged = {path: sha256 for path, (sha256, *_) in self._plan.unchanged.items()}
-        return unchanged | self._sent
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The SHA-256 of each unchanged or uploaded file in hex, by path."""
+        return self._confirmed.hashes
 
     # Parts of the steps
 
@@ -176,18 +187,9 @@ class Update:
         *,
         is_finished: bool = False,
     ) -> None:
-        """Store the next manifest (see `next_manifest`)."""
-        self._manifest, manifest = next_manifest(
-            self._plan,
-            entries,
-            self._manifest,
-            keep=compiled(self._job.settings.keep),
-            repository=self._job.ci.repository,
-            source=self._source,
-            now=time.time(),
-            gone=self._gone,
-            listed=listed,
-            is_finished=is_finished,
+        """Store the next manifest (see `Confirmed.next_manifest`)."""
+        path, manifest = self._confirmed.next_manifest(
+            entries, now=time.time(), listed=listed, is_finished=is_finished
         )
         content = Bytes(manifest.render(), self._lock.session.require_held)
 
@@ -195,7 +197,7 @@ class Update:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
         # A manifest ends like all other writes.
-        await self._write_all([self._manifest.path], put)
+        await self._write_all([path], put)
 
     async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
         """Write all items in their order, up to `concurrency` at the same time.
@@ -219,3 +221,17 @@ class Update:
             except anyio.get_cancelled_exc_class():
                 self._job.shutdown.end_work()
                 raise
+
+
+def _not_listed(verified: VerifiedFiles, state: str) -> PlatformUnavailable:
+    """Return the error for missing uploads and changed files."""
+    problems = {
+        "The platform confirmed these uploads but doesn't list them": verified.missing,
+        "Something else changed the app during this deploy": verified.changed,
+    }
+    hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, verified.missing)) else ""
+    return PlatformUnavailable(
+        *(f"{problem}: {human_paths(paths)}" for problem, paths in problems.items() if paths),
+        hint=f"{state} Check for a proxy that answers instead of the platform, and for another tool that "
+        f"writes to the app. Then run the deploy again to upload these files.{hidden}",
+    )

@@ -8,7 +8,7 @@ import anyio
 from sandbox.faults import Kind
 from tests.support.world import World
 from zerokie_action.ci import detect
-from zerokie_action.site.messages import Progress
+from zerokie_action.site.progress import Progress
 
 MB = 10**6
 

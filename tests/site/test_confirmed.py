@@ -14,25 +14,31 @@ from tests.site.remotes import (
     UNKNOWN,
     entry,
     file_list,
-    patterns,
     plan,
     remote,
     sha256,
 )
-from zerokie_action.ci import Source
+from zerokie_action.platform.models import RemoteFile
+from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.manifest import (
+    Entry,
     Manifest,
     ManifestName,
     find_manifests,
     mark_repository,
     new_manifest_name,
 )
-from zerokie_action.site.verify import next_manifest, verify_files
 
-MANIFEST = "_zerokie/manifest"
 WAS, IS = {"a": b"old"}, {"a": b"new"}
 AT_NOON = file_list(WAS)
+
+
+def shown(confirmed: Confirmed, a: tuple[int, str] | None) -> dict[str, RemoteFile]:
+    """Return a file list with the newest manifest, and the file `a` unless it is None."""
+    assert confirmed.newest
+    listed = {confirmed.newest.path: RemoteFile(1, NOON)}
+    return listed | ({"a": RemoteFile(*a)} if a else {})
 
 
 class TestUploads:
@@ -46,7 +52,7 @@ class TestUploads:
             (AT_NOON, {"a": entry(b"old")}, (3, NOON), {}, []),
             (AT_NOON, {"a": None}, (3, NOON), {}, []),
             (AT_NOON, {"a": entry(b"new")}, (3, NOON), {"a": entry(b"new")}, []),
-            ({"a": (9, NOON)}, {"a": None}, (3, NOON), {"a": entry(b"new")}, []),
+            ({"a": RemoteFile(9, NOON)}, {"a": None}, (3, NOON), {"a": entry(b"new")}, []),
             (AT_NOON, {"a": entry(b"old")}, (3, ""), {}, []),
             (AT_NOON, {"a": entry(b"old")}, (-1, LATER), {}, []),
             (AT_NOON, {"a": entry(b"old")}, (4, LATER), {}, ["a"]),
@@ -66,18 +72,18 @@ class TestUploads:
         ],
     )
     def test_an_upload_is_verified_missing_or_neither(self, before, known, after, entries, missing):
-        made = plan(IS, remote(before, known), incremental=False)
-        listed = {MANIFEST: (1, NOON)} | ({"a": after} if after else {})
-        judged = verify_files(made, {"a": sha256(b"new")}, listed, MANIFEST)
-        assert (judged.entries, judged.missing, judged.changed) == (entries, missing, [])
+        confirmed = Confirmed(plan(IS, remote(before, known), incremental=False))
+        confirmed.sent["a"] = sha256(b"new")
+        assert confirmed.verify(shown(confirmed, after)) == (entries, missing, [])
 
     def test_an_unlisted_manifest_is_missing_and_an_unsent_file_is_not_verified(self):
         """The manifest's name is new, so it shows that a gateway drops uploads.
 
         After a failure, a listed file may have other content of the same length.
         """
-        judged = verify_files(plan(IS, remote({})), {}, file_list(IS), MANIFEST)
-        assert judged == ({}, [MANIFEST], [])
+        confirmed = Confirmed(plan(IS, remote({})))
+        path, _ = confirmed.next_manifest({}, now=NOW)
+        assert confirmed.verify(file_list(IS)) == ({}, [path], [])
 
 
 @pytest.mark.parametrize(
@@ -87,11 +93,9 @@ class TestUploads:
 )
 def test_an_unchanged_file_is_compared_with_its_manifest_entry(after, is_verified):
     """Another tool, or a late upload of another run, may change the file during the deploy."""
-    made = plan(WAS, remote(AT_NOON, {"a": entry(b"old")}))
-    judged = verify_files(made, {}, {MANIFEST: (1, NOON)} | ({"a": after} if after else {}), MANIFEST)
-    assert judged.entries == ({"a": entry(b"old")} if is_verified else {})
-    assert judged.changed == ([] if is_verified else ["a"])
-    assert judged.missing == []
+    confirmed = Confirmed(plan(WAS, remote(AT_NOON, {"a": entry(b"old")})))
+    judged = confirmed.verify(shown(confirmed, after))
+    assert judged == (({"a": entry(b"old")}, [], []) if is_verified else ({}, [], ["a"]))
 
 
 # --- the next manifest
@@ -104,6 +108,9 @@ def following(
     manifest: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     unmanaged: Iterable[str] = (),
+    entries: Mapping[str, Entry] | None = None,
+    gone: Iterable[str] = (),
+    now: float = NOW,
     **more: Any,
 ) -> tuple[ManifestName, Manifest]:
     """Return the next manifest of a deploy of `FOLDER`, and its name.
@@ -114,20 +121,22 @@ def following(
         manifest: other fields of the newest manifest.
         options: options of the plan.
         unmanaged: unmanaged files in the app.
+        entries: the verified files. By default, the unchanged ones.
+        gone: the deleted files.
+        now: the time.
         more: other arguments of `next_manifest`.
     """
-    entries = {path: entry(content) for path, content in STORED.items()}
+    known = {path: entry(content) for path, content in STORED.items()}
     listed = file_list(STORED | dict.fromkeys(unmanaged, b"s"))
-    before = remote(listed, entries, **{"count": 7} | dict(manifest or {}))
-    made = plan(FOLDER, before, **dict(options or {}))
-    arguments: dict[str, Any] = {
-        "keep": patterns(),
-        "repository": SHOP,
-        "now": NOW,
-        "entries": made.unchanged,
-    }
-    arguments["source"] = Source()
-    return next_manifest(made, newest=before.newest, **arguments | more)
+    before = remote(listed, known, **{"count": 7} | dict(manifest or {}))
+    confirmed = Confirmed(plan(FOLDER, before, **dict(options or {})))
+    confirmed.gone |= {*gone}
+    path, content = confirmed.next_manifest(
+        confirmed.plan.unchanged if entries is None else entries, now=now, **more
+    )
+    assert confirmed.newest
+    assert confirmed.newest.path == path
+    return confirmed.newest, content
 
 
 def test_the_first_manifest_lists_old_and_new_files_and_verifies_unchanged_ones():
@@ -212,7 +221,7 @@ def test_entries_with_other_content_types_are_not_kept():
 )
 def test_a_manifests_name_has_a_digest_of_the_managed_files(keep, listed, digested):
     """If the manifest is unreadable, the file list and the digest still identify the managed files."""
-    name, _ = following(keep=patterns(*keep), listed=listed)
+    name, _ = following(options={"keep": keep}, listed=listed)
     assert name.digest == new_manifest_name(1, "0", digested).digest
 
 
@@ -231,5 +240,5 @@ def test_a_manifests_number_is_at_least_the_time_and_above_the_newest(number, no
 @pytest.mark.parametrize("repository", [SHOP, UNKNOWN])
 def test_a_manifests_mark_identifies_the_runs_repository(mark, repository):
     """If the repository is unknown, the mark is `0`, even after a deploy of a known one."""
-    name, _ = following(manifest={"mark": mark}, repository=repository)
+    name, _ = following(manifest={"mark": mark}, options={"repository": repository})
     assert name.repository == mark_repository(repository)

@@ -1,0 +1,115 @@
+"""The confirmed writes of a deploy, compared with the file list, and the manifests that describe them.
+
+A confirmed upload that is listed with its length is stored. Its time in the file list is only for the next
+deploy. No deploy waits for a new time, so the next deploy uploads a file without an entry one more time.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from zerokie_action.platform.models import RemoteFile
+from zerokie_action.site.content_type import VERSION
+from zerokie_action.site.manifest import Entry, Manifest, mark_repository, new_manifest_name
+from zerokie_action.site.plan import Plan
+
+
+class VerifiedFiles(NamedTuple):
+    """The result of comparing a file list with the confirmed writes.
+
+    Attributes:
+        entries: the manifest entries of verified files, by path.
+        missing: the paths of uploads, including the manifest, that aren't listed with their length.
+        changed: the paths of unchanged files that don't match their manifest entry anymore.
+    """
+
+    entries: Mapping[str, Entry]
+    missing: Sequence[str]
+    changed: Sequence[str]
+
+
+class Confirmed:
+    """The writes of a deploy that the platform confirmed. Sends no request.
+
+    Attributes:
+        plan: the plan of the deploy.
+        sent: the SHA-256 of the uploaded files in hex, by path.
+        gone: the paths of deleted files, and of files that were already missing.
+        newest: the name of the newest manifest, from an earlier deploy or this one, or None if there is none.
+        source: the commit and the run of the last complete deploy, which may be this one.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Start with the app as it was before the deploy."""
+        self.plan = plan
+        self.sent: dict[str, str] = {}
+        self.gone: set[str] = set()
+        self.newest = plan.remote.newest
+        self.source = plan.remote.source_for(plan.repository)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of each unchanged or uploaded file in hex, by path."""
+        return {path: entry.sha256 for path, entry in self.plan.unchanged.items()} | self.sent
+
+    def verify(self, listed: Mapping[str, RemoteFile]) -> VerifiedFiles:
+        """Compare a file list with the uploads, the newest manifest and the unchanged files."""
+        before, known = self.plan.remote.files, self.plan.remote.manifest.files
+        entries: dict[str, Entry] = {}
+        missing = [self.newest.path] if self.newest and self.newest.path not in listed else []
+        changed: list[str] = []
+        for file in self.plan.files:
+            path, remote = file.path, listed.get(file.path)
+            if unchanged := self.plan.unchanged.get(path):
+                if unchanged.listed == remote:
+                    entries[path] = unchanged
+                else:
+                    changed.append(path)
+            elif remote is None or 0 <= remote.length != file.size:
+                missing.append(path)
+            elif path in self.sent:
+                entry = Entry(self.sent[path], *remote)
+                # The same length and time as before verify nothing, because a gateway may have dropped or
+                # delayed the upload.
+                is_new = remote != before.get(path) or entry == known.get(path)
+                if remote.last_modified and remote.length == file.size and is_new:
+                    entries[path] = entry
+        return VerifiedFiles(entries, missing, changed)
+
+    def next_manifest(
+        self,
+        entries: Mapping[str, Entry],
+        *,
+        now: float,
+        listed: Collection[str] | None = None,
+        is_finished: bool = False,
+    ) -> tuple[str, Manifest]:
+        """Return the path and the content of the next manifest, which becomes the newest.
+
+        The manifest lists the managed files and the folder's files, without confirmed deletions. A stale file
+        keeps its entry. It becomes pending when the deploy is finished, because the version with this file
+        may be live until then.
+
+        Args:
+            entries: the entries of the folder's verified files, by path.
+            now: the time in seconds since 1970.
+            listed: the remote paths, or None if all managed files exist or are about to be uploaded.
+            is_finished: whether only this manifest is left to store.
+        """
+        plan, remote = self.plan, self.plan.remote
+        local = {file.path for file in plan.files}
+        named = {*(remote.managed or ()), *local} - self.gone
+        there = named if listed is None else named.intersection(listed)
+        # A late file list may lack the newest manifest. The time is higher than that manifest's number.
+        number = max(self.newest.number + 1 if self.newest else 0, int(now * 1000))
+        self.newest = new_manifest_name(number, mark_repository(plan.repository), plan.keep.unmatched(there))
+        files = {path: entries.get(path) if path in local else remote.entry(path) for path in sorted(named)}
+        stale = {**dict.fromkeys(plan.pending if is_finished else (), int(now)), **plan.stale}
+        # `model_construct` doesn't copy the dictionaries, which may have 100,000 paths.
+        manifest = Manifest.model_construct(
+            files=files,
+            count=len(local) if is_finished else remote.manifest.count,
+            stale={path: since for path, since in stale.items() if path in named},
+            types=VERSION,
+            **self.source._asdict(),
+        )
+        return self.newest.path, manifest
