@@ -125,6 +125,9 @@ RIGHT = {
         ["index.html", *(f"b/{path}" for path in ASSETS)],
     ),
     "just more than half of the pages remain": (DOCS_A, DOCS_A[:21]),
+    "about.html becomes about/index.html": (PAGES, DIRECTORIES),
+    "about/index.html becomes about.html": (DIRECTORIES, PAGES),
+    "about.htm becomes about/index.html": ([page.removesuffix("l") for page in PAGES], DIRECTORIES),
     "three pages are deleted": (PAGES, [*PAGES[:3], "x", "y"]),
 }
 
@@ -148,20 +151,15 @@ WRONG = {
         "1 of the site's 11 pages, fewer than half",
     ),
     "pages are lost": (DOCS_A, [*DOCS_A[:20], *ASSETS], "20 of the site's 41 pages"),
-    "about.html becomes about/index.html": (
-        PAGES,
-        DIRECTORIES,
-        "1 of the site's 6 pages, fewer than half",
-    ),
     "about.html becomes about": (
         PAGES,
         ["index.html", *(page.removesuffix(".html") for page in PAGES[1:])],
         "1 of the site's 6 pages, fewer than half",
     ),
-    "about.html and about/index.html are two pages": (
+    "about.html and about/index.html are one page": (
         [*PAGES, *DIRECTORIES[1:], *ASSETS],
         [*PAGES[:2], *ASSETS],
-        "2 of the site's 11 pages",
+        "2 of the site's 6 pages",
     ),
     "files are lost": (["index.html", *ASSETS], ["index.html"], "1 file, fewer than half of the site's 13"),
 }

@@ -96,6 +96,12 @@ def is_page(path: str) -> bool:
     return content_type(path).startswith(_PAGES)
 
 
+def page_address(path: str) -> str:
+    """Return the address of a page: `about` for `about.html` and for `about/index.html`."""
+    page = path.rpartition(".")[0]
+    return "" if page == "index" else page.removesuffix("/index")
+
+
 # Not at import time, because `mimetypes` first reads the system's files.
 @cache
 def _python_types() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
-from zerokie_action.site.content_type import is_page
+from zerokie_action.site.content_type import is_page, page_address
 from zerokie_action.site.plan import Plan
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.rules import FRONT_PAGE
@@ -190,8 +190,9 @@ def _why_too_small(plan: Plan) -> str:
     before = len(site) if before is None else before
     if files < before / 2:
         return f"{human_files(files)}, fewer than half of the site's {before:,}"
-    pages = {path for path in site if is_page(path)}
-    found = pages & {file.path for file in plan.files}
+    # A site that changes its format from `about.html` to `about/index.html` keeps its pages.
+    pages = {page_address(path) for path in site if is_page(path)}
+    found = pages & {page_address(file.path) for file in plan.files if is_page(file.path)}
     if len(pages) > _FEW and len(found) < len(pages) / 2:
         return f"{len(found):,} of the site's {human_files(len(pages), 'page')}, fewer than half"
     return ""
