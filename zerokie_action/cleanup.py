@@ -5,7 +5,6 @@ heartbeat, and finalizes only if the session still holds the lock. Every error i
 is always 0.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ import anyio
 from zerokie_action.ci import CI, Log, detect, saved_state
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
+from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -51,7 +51,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal)
         with closing(_open_saved_locks(ci, file, saved)) as saved_locks:
             if held := dict.fromkeys([*saved, *saved_locks.held()]):
                 _require_inputs(environment, problems)
-                http = RetryingClient(Transport(env), math.inf, log=ci.log.info, trace=ci.log.debug)
+                http = RetryingClient(Transport(env), UNTIL_DEADLINE, log=ci.log.info, trace=ci.log.debug)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
                 anyio.run(_release_all, held, client, saved_locks, ci.log, signals)
             else:

@@ -176,7 +176,7 @@ async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:
     """
     client = lock.writing(job.client) if lock else job.shielded_client
     try:
-        await client.delete_app(job.app, delivery=delivery)
+        await client.tracked(delivery).delete_app(job.app)
     except (RequestRejected, PlatformUnavailable) as error:
         if not await _is_gone_after(error, job, delivery, is_sent=True):
             raise

@@ -17,6 +17,7 @@ from zerokie_action.ci import CI, Log, detect
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.destroy import destroy
 from zerokie_action.errors import DeployError, Interrupted, WrongInputs, unwrap
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.http.url import host_and_path
@@ -140,7 +141,7 @@ async def _work(
     async with Transport(environment.env) as transport:
         http = RetryingClient(
             transport,
-            retry_timeout=settings.retry_timeout,
+            RetryPolicy(settings.retry_timeout),
             concurrency=settings.concurrency,
             log=ci.log.info,
             trace=ci.log.debug if ci.log.shows("debug") else None,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from zerokie_action.http.budget import UNTIL_DEADLINE, Budget
+from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Cause, Failure
 
 REFUSED = Failure("connection refused")
@@ -131,10 +131,10 @@ PROMPT: dict[str, tuple[list[Try], float, float, list[float | None]]] = {
     "short pauses": ([Try(REFUSED)], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
     "even with a long Retry-After": ([Try(asks(60))], 3, math.inf, [0.2, 0.4, 0.8, 1, 1, None]),
     "the first attempt does not count": ([Try(SILENT, 40), Try(REFUSED)], 1, math.inf, [0.2, 0.4, 0.8, None]),
-    "as long as there is time": ([Try(asks(60))], UNTIL_DEADLINE, 4, [0.2, 0.4, 0.8, 1, 1, None]),
-    "no pause beyond it": ([Try(REFUSED)], UNTIL_DEADLINE, 1.4, [0.2, 0.4, None]),
-    "silent": ([Try(SILENT, 300)], UNTIL_DEADLINE, 1000, [0.2, 0.4, 0.8, None]),
-    "a certificate": ([Try(UNTRUSTED)], UNTIL_DEADLINE, 1000, [None]),
+    "as long as there is time": ([Try(asks(60))], math.inf, 4, [0.2, 0.4, 0.8, 1, 1, None]),
+    "no pause beyond it": ([Try(REFUSED)], math.inf, 1.4, [0.2, 0.4, None]),
+    "silent": ([Try(SILENT, 300)], math.inf, 1000, [0.2, 0.4, 0.8, None]),
+    "a certificate": ([Try(UNTRUSTED)], math.inf, 1000, [None]),
 }
 
 

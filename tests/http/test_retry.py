@@ -11,8 +11,8 @@ import pytest
 
 from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
-from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.group import GaveUp
+from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 
@@ -22,13 +22,13 @@ FINE, PAGE, BUSY = answer(200, b"fine"), answer(404, b"<html>"), answer(429)
 NAME = "Uploading 'a'"
 
 
-def request(group: str = "Uploads", purpose: str = NAME) -> httpx.Request:
-    options = RequestOptions(purpose=purpose, group=group)
+def request(group: str = "Uploads", purpose: str = NAME, *, is_repeatable: bool = True) -> httpx.Request:
+    options = RequestOptions(purpose=purpose, group=group, is_repeatable=is_repeatable)
     return httpx.Request("PUT", "https://api.test/", extensions=options.extensions)
 
 
 def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> RetryingClient:
-    return RetryingClient(script, retry_timeout=retry_timeout, **{"log": print} | more)
+    return RetryingClient(script, policy=RetryPolicy(retry_timeout), **{"log": print} | more)
 
 
 async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
@@ -221,7 +221,7 @@ class TestSent:
         """The client retries it only after an attempt without effect."""
         script = Script(step, FINE)
         try:
-            await client_of(script).send(request(), read, is_repeatable=False)
+            await client_of(script).send(request(is_repeatable=False), read)
         except GaveUp:
             assert attempts == 1
         assert len(script.attempts) == attempts

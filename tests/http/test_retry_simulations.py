@@ -15,6 +15,7 @@ import pytest
 
 from tests.http.transports import read
 from zerokie_action.http.group import GaveUp
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -39,7 +40,7 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
                 raise answered
             return httpx.Response(answered) if isinstance(answered, int) else answered
 
-    client = RetryingClient(Answers({}), retry_timeout=120, log=lines.append)
+    client = RetryingClient(Answers({}), policy=RetryPolicy(120), log=lines.append)
     began, waiting = anyio.current_time(), iter(range(files))
 
     async def work() -> None:
@@ -166,7 +167,7 @@ async def test_an_upload_that_always_fails_ends_the_deploy_while_others_succeed(
             return httpx.Response(status, headers=headers) if is_bad else httpx.Response(FINE)
 
     random.seed(1)
-    client = RetryingClient(Answers({}), retry_timeout=120, log=lambda _line: None)
+    client = RetryingClient(Answers({}), policy=RetryPolicy(120), log=lambda _line: None)
     names = iter(["bad", *["good"] * 12_000])
 
     async def work() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from zerokie_action.http import Request
 from zerokie_action.http.failure import Failure
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import HEADERS, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -38,7 +39,7 @@ def test_httpx_sends_a_request_to_each_accepted_url(text: str) -> None:
     if url is None:
         return
     assert url.host
-    http = RetryingClient(Transport({}), retry_timeout=0, log=print)
+    http = RetryingClient(Transport({}), policy=RetryPolicy(0), log=print)
     for given_url in (url, text):
         options = RequestOptions(purpose="Looking")
         options = RequestOptions(purpose="Looking")

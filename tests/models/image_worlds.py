@@ -11,7 +11,7 @@ from this module, in virtual time. `flaws` compares the run with the log.
 import io
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 from types import SimpleNamespace
@@ -274,13 +274,17 @@ class _Client:
     """The methods of `Client` that a deploy of an image calls."""
 
     platform: Platform
-    http: Any = field(default_factory=lambda: SimpleNamespace(retry_timeout=120.0, outages=str))
+    delivery: Delivery = field(default_factory=Delivery)
+    http: Any = field(default_factory=lambda: SimpleNamespace(outages=str))
 
     def guarded(self, _guard: object) -> "_Client":
         return self
 
-    def retrying(self, _patience: object) -> "_Client":
+    def retrying(self, _policy: object) -> "_Client":
         return self
+
+    def tracked(self, delivery: Delivery) -> "_Client":
+        return replace(self, delivery=delivery)
 
     def redact(self, text: str) -> str:
         return text
@@ -289,25 +293,22 @@ class _Client:
         shown = self.platform.get()
         return _app(*shown) if shown else None
 
-    async def get_app(self, name: str, *, delivery: Delivery | None = None) -> App:
-        if delivery:
-            delivery.at = self.platform.loop.now
+    async def get_app(self, name: str) -> App:
+        self.delivery.at = self.platform.loop.now
         if app := await self.find_app(name):
             return app
         raise RequestRejected("There is no app", status=404)
 
-    async def create_app(
-        self, _name: str, _kind: str, *, delivery: Delivery, image: str, **_fields: object
-    ) -> App:
+    async def create_app(self, _name: str, _kind: str, *, image: str, **_fields: object) -> App:
         self.platform.post(image)
-        delivery.outcome = Outcome.DONE
+        self.delivery.outcome = Outcome.DONE
         return _app("deploying", image)
 
-    async def deploy(self, _name: str, image: str | None, _login: object, *, delivery: Delivery) -> App:
+    async def deploy(self, _name: str, image: str | None, _login: object) -> App:
         if not self.platform.post(image):
-            delivery.outcome, delivery.lost = Outcome.UNKNOWN, "502"
+            self.delivery.outcome, self.delivery.lost = Outcome.UNKNOWN, "502"
             raise PlatformUnavailable("502")
-        delivery.outcome = Outcome.DONE
+        self.delivery.outcome = Outcome.DONE
         answered = {"full": f"docker.io/library/{image}", "none": "", "before in POST": OLD}
         return _app("deploying", answered.get(self.platform.world.writes, image or ""))
 

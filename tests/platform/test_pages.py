@@ -13,13 +13,14 @@ from tests.http.servers import FINE, Handler, Peer, always, fine, serve
 from tests.http.transports import transport
 from tests.support.world import World
 from zerokie_action.http import Response
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.pages import PageError, RedirectError, connect_ahead, read_page, shown_url
 
 
 async def page(url: str, **options: Any) -> Response:
     async with transport() as sends:
-        http = RetryingClient(sends, retry_timeout=0, log=print)
+        http = RetryingClient(sends, policy=RetryPolicy(0), log=print)
         return await read_page(url, http, max_body=1_000_000, silence=10, **options)
 
 
@@ -184,7 +185,7 @@ def test_shown_url_shows_no_secrets() -> None:
 async def test_no_early_connection_for_an_invalid_url() -> None:
     """The client doesn't connect to an address without a valid URL."""
     async with transport() as sends:
-        await connect_ahead("ftp://127.0.0.1", RetryingClient(sends, retry_timeout=0, log=print))
+        await connect_ahead("ftp://127.0.0.1", RetryingClient(sends, policy=RetryPolicy(0), log=print))
 
 
 def test_the_manifests_connection_is_opened_during_the_file_list(world: World) -> None:

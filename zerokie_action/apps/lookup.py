@@ -63,7 +63,8 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
         unknown=f"this run may have created app {job.app!r}",
     )
     try:
-        app = await job.shielded_client.create_app(job.app, kind, delivery=change.request(), **fields)
+        client = job.shielded_client.tracked(change.request())
+        app = await client.create_app(job.app, kind, **fields)
     except RequestRejected as error:
         if not is_conflict(error):
             raise

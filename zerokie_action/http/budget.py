@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from zerokie_action import limits
 from zerokie_action.http.failure import Cause, Failure
 
-UNTIL_DEADLINE = math.inf
-"""The patience of a request that is retried until the deadline of the enclosing scopes."""
 _DOUBLINGS = 9  # more doublings wouldn't change the pause, and they could overflow
 
 

@@ -44,6 +44,9 @@ class RequestOptions:
             be on their way when the wait for the response starts.
         max_body: the largest accepted response body, in bytes.
         target: replaces the path in the request line, for `CONNECT`.
+        is_repeatable: whether to retry after an attempt that may have taken effect.
+        retries_forbidden: whether to retry a 403 without the platform's own error. A short block by a
+            firewall must not keep the lock held.
     """
 
     purpose: str
@@ -52,6 +55,8 @@ class RequestOptions:
     size: int = 0
     max_body: int = MEGABYTE
     target: bytes = b""
+    is_repeatable: bool = True
+    retries_forbidden: bool = False
 
     @classmethod
     def of(cls, request: httpx.Request) -> Self:

@@ -23,6 +23,7 @@ from zerokie_action.http import failure
 from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome, RequestOptions
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
@@ -41,14 +42,14 @@ class RetryingClient:
 
     Attributes:
         transport: sends a request once.
-        retry_timeout: seconds for which to retry a failed request.
+        policy: the policy of a request without its own.
         log: writes a log line about failures.
         concurrency: the most concurrent requests of a group.
         trace: writes a line about each attempt. The line may contain secrets.
     """
 
     transport: Transport
-    retry_timeout: float
+    policy: RetryPolicy
     log: Callable[[str], None]
     concurrency: int = 64
     trace: Callable[[str], None] | None = None
@@ -58,31 +59,27 @@ class RetryingClient:
         self,
         request: httpx.Request,
         read: Reader[T],
-        patience: float | None = None,
+        policy: RetryPolicy | None = None,
         guard: Guard = nullcontext,
-        *,
         delivery: Delivery | None = None,
-        is_repeatable: bool = True,
     ) -> T:
         """Send a request until a valid response arrives, and return its value.
 
         Args:
             request: the request to send.
             read: see `Reader`.
-            patience: seconds that replace the client's `retry_timeout`. The pauses are then short; see
-                `Budget.is_prompt`.
+            policy: replaces the client's policy.
             guard: see `Guard`.
             delivery: tracks the outcome of the request.
-            is_repeatable: whether to retry after an attempt that may have taken effect.
 
         Raises:
             DeployError: the error that `read` returns.
             GaveUp: when a retry can't help, or the budget is spent.
         """
-        group, delivery = self._group(request), delivery or Delivery()
+        options = RequestOptions.of(request)
+        group, delivery = self._group(options), delivery or Delivery()
         allowed = Budget(
-            self.retry_timeout if patience is None else patience,
-            is_prompt=patience is not None,
+            *(policy or self.policy),
             may_be_wrong=not any(each.successes for each in self._groups.values()),
         )
         called_at = waiting_since = anyio.current_time()
@@ -104,9 +101,9 @@ class RetryingClient:
             left = anyio.current_effective_deadline() - now
             jitter = random.random()  # noqa: S311 - no secret
             pause = allowed.pause(result, began=began, now=now, jitter=jitter, left=left)
-            if pause is None or (result.may_have_arrived and not is_repeatable):
-                purpose, others = RequestOptions.of(request).purpose, group.successes - successes_before
-                raise GaveUp(purpose, result, allowed.attempts, now - called_at, others)
+            if pause is None or (result.may_have_arrived and not options.is_repeatable):
+                others = group.successes - successes_before
+                raise GaveUp(options.purpose, result, allowed.attempts, now - called_at, others)
             group.will_retry(result.reason)
             waiting_since, successes = anyio.current_time(), group.successes
             await anyio.sleep(pause)
@@ -149,8 +146,7 @@ class RetryingClient:
             delivery.outcome = Outcome.DONE
         return result
 
-    def _group(self, request: httpx.Request) -> Group:
-        options = RequestOptions.of(request)
+    def _group(self, options: RequestOptions) -> Group:
         name = options.group or options.purpose
         if name not in self._groups:
             self._groups[name] = Group(name, self.concurrency, self.log)

@@ -100,7 +100,7 @@ class Deploy:
         """
         job, rollout, delivery = self.job, self.rollout, self.change.request()
         is_shown = await self._request_once(delivery)
-        if not is_shown and job.client.http.retry_timeout:
+        if not is_shown and job.settings.retry_timeout:
             job.log.info("Requesting the deploy again, because the app doesn't show the first request")
             is_shown = await self._request_once(delivery)
         # If the app shows another deploy's image, only a wait can tell the result of this deploy.
@@ -116,7 +116,7 @@ class Deploy:
         job, rollout, response = self.job, self.rollout, App()
         try:
             image, credentials = rollout.images.requested, apps.registry_auth(job)
-            response = await job.shielded_client.deploy(job.app, image, credentials, delivery=delivery)
+            response = await job.shielded_client.tracked(delivery).deploy(job.app, image, credentials)
         except RequestRejected as error:
             if not (is_conflict(error) and delivery.lost):  # otherwise, this run's own deploy is in progress
                 raise

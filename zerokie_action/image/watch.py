@@ -9,7 +9,7 @@ from functools import partial
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, Replaced, WentBack
-from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import RUNNING, Rollout, Verdict
 from zerokie_action.limits import SETTLING_TIME, STEADY_TIME, Allowance
@@ -102,7 +102,7 @@ async def _until_judged(job: Job, rollout: Rollout, polling: Polling) -> str:
 async def _observe(job: Job, rollout: Rollout) -> str:
     """Look up the app once. Return its status as a clause for the log and for errors."""
     delivery = Delivery()
-    app = await apps.once_ready(job, partial(job.client.get_app, job.app, delivery=delivery))
+    app = await apps.once_ready(job, partial(job.client.tracked(delivery).get_app, job.app))
     apps.note_url(job, app)
     is_new = rollout.note_response(app, delivery.at)
     status, image = apps.shown_status(job, app), job.client.redact(app.image)
@@ -120,7 +120,7 @@ async def look_up_image(job: Job, rollout: Rollout, change: Change, seconds: flo
     """Return the app's image; empty if it is still uncertain after `seconds`."""
     with job.shutdown.shielded_scope(Allowance(seconds, LOOK_TIME)), suppress(DeployError):
         delivery = Delivery()
-        app = await job.client.retrying(UNTIL_DEADLINE).get_app(job.app, delivery=delivery)
+        app = await job.client.retrying(UNTIL_DEADLINE).tracked(delivery).get_app(job.app)
         rollout.note_response(app, delivery.at)
         # A request with a lost response may still change the image.
         is_accepted = change.outcome is Outcome.DONE or rollout.shows_any_deploy

@@ -16,7 +16,7 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import Log
 from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
-from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
@@ -102,7 +102,7 @@ class DeployLock:
         Raises:
             LockLost: when the run loses the lock.
         """
-        client, logged, pause = self.client.retrying(0), "", limits.HEARTBEAT
+        client, logged, pause = self.client.retrying(ONCE), "", limits.HEARTBEAT
         while not isinstance(self.session.state, Ended):
             self.session.require_held()
             await anyio.sleep(pause)
@@ -135,12 +135,13 @@ class DeployLock:
 
     async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
         """Release the lock after the block. After a success, retry finalize like any other request."""
-        allowance, patience = limits.RELEASE, UNTIL_DEADLINE
+        allowance, policy = limits.RELEASE, UNTIL_DEADLINE
         if failure is None:
-            patience = max(self.client.http.retry_timeout, allowance.seconds)
+            seconds = max(self.client.http.policy.seconds, allowance.seconds)
+            policy = RetryPolicy(seconds, is_urgent=True)
             allowance = allowance._replace(seconds=math.inf)
         try:
-            if released := await self.release(counts, allowance, patience):
+            if released := await self.release(counts, allowance, policy):
                 self.released = released
                 if failure:
                     self.log.info("Released the deploy lock")
@@ -161,7 +162,7 @@ class DeployLock:
                 self.saved_locks.mark_released([self.session.id])
 
     async def release(
-        self, counts: Counts, allowance: Allowance, patience: float = UNTIL_DEADLINE
+        self, counts: Counts, allowance: Allowance, policy: RetryPolicy = UNTIL_DEADLINE
     ) -> Released | None:
         """Release the lock within a time limit, shielded from cancellation.
 
@@ -170,7 +171,7 @@ class DeployLock:
         Args:
             counts: the numbers of changes to report.
             allowance: the time limit.
-            patience: seconds for which a failed request is retried.
+            policy: how long a failed request is retried.
 
         Returns:
             The result of the release; None if the session doesn't hold the lock.
@@ -179,7 +180,7 @@ class DeployLock:
             LockLost: when the session held the lock and lost it.
             DeployError: when the lock may still be held.
         """
-        session, client = self.session, self.client.retrying(patience)
+        session, client = self.session, self.client.retrying(policy)
         with self.shutdown.shielded_scope(allowance):
             if isinstance(session.state, Pending) and session.lock_request.may_come_late:
                 await session.confirm(client)

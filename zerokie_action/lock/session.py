@@ -124,7 +124,7 @@ class DeploySession:
         """
         sent_at = _clocks()
         try:
-            await client.acquire_lock(self.app, self.id, delivery=self.lock_request)
+            await client.tracked(self.lock_request).acquire_lock(self.app, self.id)
             self._confirmed(sent_at)
         except RequestRejected as error:
             # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
@@ -154,10 +154,10 @@ class DeploySession:
             PlatformUnavailable: when the lock is still held.
         """
         response, delivery = None, Delivery()
-        finalizing = self.requiring_lock(client)
+        finalizing = self.requiring_lock(client).tracked(delivery)
         for _ in range(2):
             try:
-                response = await finalizing.finalize(self.app, self.id, counts, delivery=delivery)
+                response = await finalizing.finalize(self.app, self.id, counts)
             except RequestRejected as error:
                 if error.status not in _NOT_HELD:
                     raise

@@ -1,8 +1,8 @@
 """The platform's REST API: `Client` has one method for each endpoint.
 
 The docstrings quote the headings of the API reference. Every method retries its request (`http.retry`) and
-raises only errors of `zerokie_action.errors`. The argument `delivery` tracks the outcome of a request that
-makes a change.
+raises only errors of `zerokie_action.errors`. `retrying`, `guarded` and `tracked` return a copy of the client
+with an option for its requests.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import (
     HEADERS,
     MEGABYTE,
@@ -44,7 +45,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
-from zerokie_action.platform.responses import ADVICE, CONFLICT, FINAL, FORBIDDEN, NOT_FOUND, read_response
+from zerokie_action.platform.responses import ADVICE, CONFLICT, FINAL, NOT_FOUND, read_response
 from zerokie_action.text.numbers import human_bytes
 
 T = TypeVar("T")
@@ -54,8 +55,6 @@ UPLOADS, DELETIONS, MANIFESTS = "Uploads", "Deletions", "Manifests"
 
 _LARGEST_LISTING = 128 * MEGABYTE
 """The size in bytes of a list of a million files."""
-_FINAL_FOR_LOCKS = FINAL - {FORBIDDEN}
-"""Final statuses for heartbeat and finalize. A short 403 from a firewall must not keep the lock held."""
 
 HIDDEN_HINT = (
     "Leave files out with `ignore` if their names start with a dot. The platform may reject or hide them."
@@ -71,54 +70,54 @@ class Client:
         api_key: the key that every request carries.
         http: sends the requests.
         redact: removes secrets from a response's text.
-        patience: see `RetryingClient.send`.
+        policy: how long each request is retried; None for the policy of `http`.
         guard: see `http.retry.Guard`.
+        delivery: tracks the outcome of the next request; None if the caller doesn't need it.
     """
 
     base_url: str
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    patience: float | None = None
+    policy: RetryPolicy | None = None
     guard: Guard = nullcontext
+    delivery: Delivery | None = None
 
-    def retrying(self, patience: float) -> Client:
-        """Return a copy of this client with another patience."""
-        return replace(self, patience=patience)
+    def retrying(self, policy: RetryPolicy) -> Client:
+        """Return a copy of this client with another retry policy."""
+        return replace(self, policy=policy)
 
     def guarded(self, guard: Guard) -> Client:
         """Return a copy of this client that replaces the guard around each attempt."""
         return replace(self, guard=guard)
 
-    @cached_property
-    def _headers(self) -> dict[str, str]:
-        host = {"Host": URL(self.base_url).netloc.decode()}
-        return {**host, **HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
+    def tracked(self, delivery: Delivery) -> Client:
+        """Return a copy of this client for one request, whose outcome `delivery` tracks."""
+        return replace(self, delivery=delivery)
 
     # Apps
 
-    async def create_app(
-        self, name: str, kind: str, *, delivery: Delivery | None = None, **fields: object
-    ) -> App:
+    async def create_app(self, name: str, kind: str, **fields: object) -> App:
         """Create an app ("POST /v1/apps").
+
+        If a response was lost, a 409 may mean that this run created the app.
 
         Args:
             name: the app's name.
             kind: `container` or `static`.
-            delivery: if a response was lost, a 409 may mean that this run created the app.
             fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
             RequestRejected: with status 409 when an app with this name exists.
         """
+        options = RequestOptions(purpose=f"Creating app {name!r}")
         body = {"name": name, "type": kind, **fields}
-        return await self._send(
-            parse_record(App), f"Creating app {name!r}", "POST", (), body, delivery=delivery
-        )
+        return await self._send(parse_record(App), options, "POST", (), body)
 
     async def list_apps(self) -> list[App]:
         """Return all apps of the key ("GET /v1/apps")."""
-        return await self._send(parse_apps, "Listing the apps", "GET", ())
+        options = RequestOptions(purpose="Listing the apps", max_body=_LARGEST_LISTING)
+        return await self._send(parse_apps, options, "GET", ())
 
     async def find_app(self, name: str) -> App | None:
         """Return an app ("GET /v1/apps/:name"); None when it doesn't exist."""
@@ -129,95 +128,70 @@ class Client:
                 return None
             raise
 
-    async def get_app(self, name: str, *, delivery: Delivery | None = None) -> App:
+    async def get_app(self, name: str) -> App:
         """Return an app ("GET /v1/apps/:name").
-
-        Args:
-            name: the app's name.
-            delivery: gets the time of the attempt.
 
         Raises:
             RequestRejected: with status 404 when the app doesn't exist.
         """
+        options = RequestOptions(purpose=f"Looking up app {name!r}")
         try:
-            return await self._send(
-                parse_record(App), f"Looking up app {name!r}", "GET", (name,), delivery=delivery
-            )
+            return await self._send(parse_record(App), options, "GET", (name,))
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"App {name!r} doesn't exist ({error.response})",)
                 error.hint = "Check `app`. To create the app, deploy with `create: true`."
             raise
 
-    async def delete_app(self, name: str, *, delivery: Delivery | None = None) -> None:
+    async def delete_app(self, name: str) -> None:
         """Delete an app ("DELETE /v1/apps/:name").
 
         The request isn't retried after an attempt that may have taken effect, because someone may have
-        created the app again. Then `delivery.lost` says why the response was lost.
+        created the app again. Then the delivery says why the response was lost.
 
         Raises:
             RequestRejected: with status 404 when the app doesn't exist.
         """
-        purpose = f"Deleting app {name!r}"
-        await self._send(
-            parse_any, purpose, "DELETE", (name,), delivery=delivery, group=DELETIONS, is_repeatable=False
-        )
+        options = RequestOptions(purpose=f"Deleting app {name!r}", group=DELETIONS, is_repeatable=False)
+        await self._send(parse_any, options, "DELETE", (name,))
 
     async def deploy(
-        self,
-        name: str,
-        image: str | None,
-        registry_auth: Mapping[str, str] | None = None,
-        *,
-        delivery: Delivery | None = None,
+        self, name: str, image: str | None, registry_auth: Mapping[str, str] | None = None
     ) -> App:
         """Deploy an image, or restart the app with its current image ("POST /v1/apps/:name/deploy").
 
         The request isn't retried after an attempt that may have taken effect, because a second request would
-        restart the app again. Then `delivery.lost` says why the response was lost.
+        restart the app again. Then the delivery says why the response was lost.
 
         Raises:
             RequestRejected: with status 409 when another deploy of the app is in progress.
         """
-        body = {"image": image, "registry_auth": registry_auth}
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
-        path = (name, "deploy")
-        return await self._send(
-            parse_record(App), purpose, "POST", path, body, delivery=delivery, is_repeatable=False
-        )
+        options = RequestOptions(purpose=purpose, is_repeatable=False)
+        body = {"image": image, "registry_auth": registry_auth}
+        return await self._send(parse_record(App), options, "POST", (name, "deploy"), body)
 
     # Files of static apps
 
     async def list_files(self, name: str) -> dict[str, RemoteFile]:
         """Return the app's files by path ("GET /v1/apps/:name/files")."""
-        purpose = f"Listing the files of {name!r}"
-        return await self._send(parse_files, purpose, "GET", (name, "files"), silence=limits.LISTING_SILENCE)
+        options = RequestOptions(
+            purpose=f"Listing the files of {name!r}",
+            silence=limits.LISTING_SILENCE,
+            max_body=_LARGEST_LISTING,
+        )
+        return await self._send(parse_files, options, "GET", (name, "files"))
 
     async def put_file(
-        self,
-        name: str,
-        path: str,
-        content: Content,
-        content_type: str,
-        *,
-        group: str = UPLOADS,
-        delivery: Delivery | None = None,
+        self, name: str, path: str, content: Content, content_type: str, group: str = UPLOADS
     ) -> None:
         """Store one file ("PUT /v1/apps/:name/files/{path}").
 
         A 404 is retried. The app exists while the run holds its lock, so its storage may not be ready yet.
         """
+        options = RequestOptions(purpose=f"Uploading {path!r}", group=group, size=content.size)
         try:
-            await self._send(
-                parse_any,
-                f"Uploading {path!r}",
-                "PUT",
-                (name, "files", *path.split("/")),
-                content,
-                content_type=content_type,
-                group=group,
-                delivery=delivery,
-            )
+            await self._send(parse_any, options, "PUT", _file(name, path), content, content_type=content_type)
         except (RequestRejected, PlatformUnavailable) as error:
             if group == MANIFESTS:
                 error.advise("The action needs this file for its manifest.")
@@ -227,22 +201,22 @@ class Client:
                 error.advise(f"Or leave the file ({human_bytes(content.size)}) out with `ignore`.")
             raise
 
-    async def delete_file(self, name: str, path: str, *, delivery: Delivery | None = None) -> bool:
+    async def delete_file(self, name: str, path: str) -> bool:
         """Delete a file ("DELETE /v1/apps/:name/files/{path}"); return False if it doesn't exist."""
-        return await self._delete(f"Deleting {path!r}", (name, "files", *path.split("/")), delivery)
+        return await self._delete(f"Deleting {path!r}", _file(name, path))
 
     # The deploy lock
 
-    async def acquire_lock(self, name: str, session: str, *, delivery: Delivery | None = None) -> None:
+    async def acquire_lock(self, name: str, session: str) -> None:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
             RequestRejected: with status 409 when a session holds the lock. After a lost response, it may be
                 this session.
         """
-        purpose, path = "Requesting the deploy lock", (name, "deploy", "lock")
+        options = RequestOptions(purpose="Requesting the deploy lock")
         body = {"deploy_session_id": session}
-        lock = await self._send(parse_record(Lock), purpose, "POST", path, body, delivery=delivery)
+        lock = await self._send(parse_record(Lock), options, "POST", (name, "deploy", "lock"), body)
         if not lock.is_held_by(session):
             raise RequestRejected("The platform didn't grant the lock to this run", status=CONFLICT)
 
@@ -252,15 +226,15 @@ class Client:
         Raises:
             RequestRejected: with status 404 or 409 when the session doesn't hold the lock.
         """
-        purpose, path = "Confirming the deploy lock", (name, "deploy", "lock")
+        options = RequestOptions(purpose="Confirming the deploy lock", retries_forbidden=True)
         body = {"deploy_session_id": session}
-        lock = await self._send(parse_optional(Lock), purpose, "PUT", path, body, final=_FINAL_FOR_LOCKS)
+        lock = await self._send(parse_optional(Lock), options, "PUT", (name, "deploy", "lock"), body)
         if lock and not lock.is_held_by(session):
-            raise RequestRejected(f"{purpose} failed because this run doesn't hold it", status=CONFLICT)
+            raise RequestRejected(
+                f"{options.purpose} failed because this run doesn't hold it", status=CONFLICT
+            )
 
-    async def finalize(
-        self, name: str, session: str, counts: Counts, *, delivery: Delivery | None = None
-    ) -> Finalized | None:
+    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Returns:
@@ -270,78 +244,66 @@ class Client:
             RequestRejected: with status 404 or 409 when the session doesn't hold the lock. After a lost
                 response, an earlier attempt may have released it.
         """
+        options = RequestOptions(
+            purpose="Finalizing the deploy", silence=limits.FINALIZE_SILENCE, retries_forbidden=True
+        )
         body = {"deploy_session_id": session, **counts._asdict()}
         return await self._send(
-            parse_optional(Finalized),
-            "Finalizing the deploy",
-            "POST",
-            (name, "deploy", "finalize"),
-            body,
-            silence=limits.FINALIZE_SILENCE,
-            final=_FINAL_FOR_LOCKS,
-            delivery=delivery,
+            parse_optional(Finalized), options, "POST", (name, "deploy", "finalize"), body
         )
 
     # Custom domains of static apps
 
-    async def add_domain(self, name: str, domain: str, *, delivery: Delivery | None = None) -> Domain:
+    async def add_domain(self, name: str, domain: str) -> Domain:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
             RequestRejected: with status 409 when this app or another one already has the domain.
         """
-        purpose, body = f"Attaching {domain!r}", {"domain": domain}
-        return await self._send(
-            parse_record(Domain), purpose, "POST", (name, "domains"), body, delivery=delivery
-        )
+        options, body = RequestOptions(purpose=f"Attaching {domain!r}"), {"domain": domain}
+        return await self._send(parse_record(Domain), options, "POST", (name, "domains"), body)
 
-    async def remove_domain(self, name: str, domain: str, *, delivery: Delivery | None = None) -> bool:
+    async def remove_domain(self, name: str, domain: str) -> bool:
         """Remove a domain ("DELETE /v1/apps/:name/domains/:domain"); return False if it isn't attached."""
-        return await self._delete(f"Removing {domain!r}", (name, "domains", domain), delivery)
+        return await self._delete(f"Removing {domain!r}", (name, "domains", domain))
 
     # Shared by all endpoints
 
-    async def _delete(self, purpose: str, path: Iterable[str], delivery: Delivery | None) -> bool:
-        """Send a DELETE; return False for a 404 unless an earlier attempt may have deleted the resource."""
-        delivery = delivery or Delivery()
+    async def _delete(self, purpose: str, path: Iterable[str]) -> bool:
+        """Send a DELETE; return False for a 404 unless an earlier attempt may have deleted the resource.
+
+        Only a tracked request has such an attempt.
+        """
+        options = RequestOptions(purpose=purpose, group=DELETIONS)
         try:
-            return await self._send(parse_any, purpose, "DELETE", path, delivery=delivery, group=DELETIONS)
+            return await self._send(parse_any, options, "DELETE", path)
         except RequestRejected as error:
             if error.status != NOT_FOUND:
                 raise
-            if delivery.lost:
-                delivery.outcome = Outcome.DONE
-            return bool(delivery.lost)
+            if self.delivery is None or not self.delivery.lost:
+                return False
+            self.delivery.outcome = Outcome.DONE
+            return True
 
     async def _send(
         self,
         parse: Callable[[Response], T],
-        purpose: str,
+        options: RequestOptions,
         method: str,
         path: Iterable[str],
         body: Mapping[str, object] | Content | None = None,
         *,
         content_type: str = "application/json",
-        group: str = "",
-        silence: float = limits.SILENCE,
-        final: frozenset[int] = FINAL,
-        delivery: Delivery | None = None,
-        is_repeatable: bool = True,
     ) -> T:
         """Send a request until a valid response arrives, and return its parsed value.
 
         Args:
             parse: see `read_response`.
-            purpose: see `RequestOptions`.
+            options: the request's options.
             method: the HTTP method.
             path: the segments of the path after `/v1/apps`; see `_segment`.
             body: a mapping to send as JSON without its None values, or a file to upload.
             content_type: the body's type.
-            group: see `RequestOptions`.
-            silence: seconds without a byte after which the attempt fails.
-            final: see `read_response`.
-            delivery: tracks the outcome of the request.
-            is_repeatable: see `RetryingClient.send`.
 
         Raises:
             RequestRejected: when the response is a 4xx.
@@ -352,33 +314,46 @@ class Client:
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
             body = Bytes(json.dumps(given).encode())
-        headers, stream, size = self._headers, None, 0
+        headers = {
+            "Host": _host(self.base_url),
+            **HEADERS,
+            "Accept": "application/json",
+            "Authorization": f"Bearer {self.api_key}",
+        }
+        stream = None
         if body is not None:
-            stream, size = ContentStream(body), body.size
-            headers = headers | {"Content-Type": content_type, "Content-Length": str(size)}
-        max_body = _LARGEST_LISTING if method == "GET" else MEGABYTE
-        options = RequestOptions(purpose=purpose, group=group, silence=silence, size=size, max_body=max_body)
+            stream = ContentStream(body)
+            headers |= {"Content-Type": content_type, "Content-Length": str(body.size)}
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)
 
         def read(response: Response) -> T | Failure | DeployError:
-            result = read_response(request, response, parse, self.redact, final)
+            result = read_response(request, response, parse, self.redact)
             if is_upload and isinstance(result, RequestRejected) and result.status == NOT_FOUND:
                 return Failure(f"the platform responded with {result.response}", may_have_arrived=False)
             return result
 
         try:
-            return await self.http.send(
-                request, read, self.patience, self.guard, delivery=delivery, is_repeatable=is_repeatable
-            )
+            return await self.http.send(request, read, self.policy, self.guard, self.delivery)
         except GaveUp as error:
             error.advise(ADVICE[error.failure.cause])
             raise
 
 
+def _file(app: str, path: str) -> tuple[str, ...]:
+    """Return the segments of a file's path."""
+    return app, "files", *path.split("/")
+
+
 def is_hidden(path: str) -> bool:
     """Return whether the name of the file, or of a folder above it, starts with a dot."""
     return path.startswith(".") or "/." in path
+
+
+@lru_cache
+def _host(base_url: str) -> str:
+    """Return the header `Host` for a URL."""
+    return URL(base_url).netloc.decode()
 
 
 @lru_cache(maxsize=1024)  # names of apps and folders recur

@@ -3,7 +3,7 @@
 A response is valid in one of these cases. In any other case, the request failed and is retried.
 
 - A 2xx with the expected content.
-- A status in `FINAL` with any body.
+- A status in `FINAL` with any body, except a 403 to heartbeat or finalize.
 - A 409, unless its body is a web page.
 - Any other 4xx with the platform's `{"error"}`.
 """
@@ -60,7 +60,6 @@ def read_response(
     response: Response,
     parse: Callable[[Response], T],
     redact: Callable[[str], str],
-    final: frozenset[int] = FINAL,
 ) -> T | Failure | DeployError:
     """Return a response's value, its error, or the failure to retry.
 
@@ -69,19 +68,19 @@ def read_response(
         response: its response.
         parse: turns a 2xx into the value, or raises `Malformed`.
         redact: removes secrets from the response's text.
-        final: statuses that are final with any body.
     """
     if response.is_success:
         with suppress(Malformed):
             return parse(response)
-    status, error = response.status_code, _error_text(response.content)
+    options, status, error = RequestOptions.of(request), response.status_code, _error_text(response.content)
     said = _quote(error, response.content, redact)
     responded = f"responded with {status} ({said})" if said else f"responded with {status}"
     if failed := of_status(response, f"the platform {responded}"):
         return failed
     # A 409 is the platform's even without its `error`. Only a web page isn't, because Cloudflare sends one.
     conflicts = status == CONFLICT and not is_web_page(response.content)
-    if status in final or conflicts or (response.is_client_error and error):
+    is_final = status in FINAL and not (status == FORBIDDEN and options.retries_forbidden)
+    if is_final or conflicts or (response.is_client_error and error):
         return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
     # Another server may have responded after the platform carried out the request.
     return Failure(f"{origin(request.url)} {responded}, but not in the API's format", Cause.WRONG_SERVER)

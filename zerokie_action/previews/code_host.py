@@ -11,9 +11,9 @@ from zerokie_action.ci.generic import PullRequest
 from zerokie_action.ci.log import Log
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.http import Request, Response
-from zerokie_action.http.budget import UNTIL_DEADLINE
 from zerokie_action.http.failure import Cause, Failure, of_status
 from zerokie_action.http.group import GaveUp
+from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import HEADERS, MEGABYTE, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.responses import words
@@ -121,8 +121,8 @@ class CodeHost(NamedTuple):
             failed = of_status(response, f"{self.about.host} responded with {said}")
             return failed or refused
 
-        request = self._request(method, url, body)
-        return await self.http.send(request, read, UNTIL_DEADLINE, is_repeatable=is_repeatable)
+        request = self._request(method, url, body, is_repeatable=is_repeatable)
+        return await self.http.send(request, read, UNTIL_DEADLINE)
 
     async def list_records(self, url: str) -> AsyncGenerator[dict[str, Any]]:
         """Yield the records of a list, page by page.
@@ -153,9 +153,16 @@ class CodeHost(NamedTuple):
                 f"{self.purpose} failed: the response of {self.about.host} has no IDs"
             ) from None
 
-    def _request(self, method: str, url: str, body: Mapping[str, object] | None = None) -> Request:
+    def _request(
+        self, method: str, url: str, body: Mapping[str, object] | None = None, *, is_repeatable: bool = True
+    ) -> Request:
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
-        options = RequestOptions(purpose=self.purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE)
+        options = RequestOptions(
+            purpose=self.purpose,
+            silence=_SILENCE,
+            max_body=_LARGEST_RESPONSE,
+            is_repeatable=is_repeatable,
+        )
         return Request(method, url, headers=headers, json=body, extensions=options.extensions)
 
     def _quote(self, response: Response) -> str:

@@ -7,6 +7,7 @@ import anyio
 
 from zerokie_action.ci import CI
 from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.http.policy import ONCE
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.settings import Settings
@@ -55,7 +56,7 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
             ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
         return
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        http = RetryingClient(transport, 0, log=ci.log.debug)
+        http = RetryingClient(transport, ONCE, log=ci.log.debug)
         token = settings.code_host_tokens[about.token_input]
         host = CodeHost(http, token, ci.log, about, "Commenting")
         if text:

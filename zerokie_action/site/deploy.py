@@ -15,7 +15,7 @@ from zerokie_action.apps.health import require_healthy
 from zerokie_action.apps.job import Job
 from zerokie_action.ci.commits import Source, compare
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
-from zerokie_action.http.budget import UNTIL_DEADLINE
+from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.platform.pages import connect_ahead

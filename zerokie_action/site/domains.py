@@ -45,7 +45,7 @@ def preview_domains(job: Job) -> None:
 async def _attach(job: Job, domain: str) -> None:
     delivery = job.report.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
-        attached = await job.shielded_client.add_domain(job.app, domain, delivery=delivery)
+        attached = await job.shielded_client.tracked(delivery).add_domain(job.app, domain)
     except DeployError as error:
         if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.report.domains.append({"domain": domain, "error": str(error)})
@@ -65,7 +65,7 @@ async def _attach(job: Job, domain: str) -> None:
 
 async def _remove(job: Job, domain: str) -> None:
     delivery = job.report.change(unknown=f"it is not known whether {domain!r} was removed").request()
-    removed = await job.shielded_client.remove_domain(job.app, domain, delivery=delivery)
+    removed = await job.shielded_client.tracked(delivery).remove_domain(job.app, domain)
     job.report.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 

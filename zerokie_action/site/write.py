@@ -79,8 +79,8 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file, self._lock.session.require_held)
             progress.begin(path, file.size, lambda: content.taken)
-            delivery = self._change.request()
-            await self._client.put_file(self._job.app, path, content, content_type(path), delivery=delivery)
+            client = self._client.tracked(self._change.request())
+            await client.put_file(self._job.app, path, content, content_type(path))
             progress.end(path)
             self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
             self._confirmed.sent[path] = content.sha256
@@ -114,7 +114,8 @@ class Update:
         """Delete the stale files of the plan."""
 
         async def delete(path: str) -> None:
-            was_there = await self._client.delete_file(self._job.app, path, delivery=self._change.request())
+            client = self._client.tracked(self._change.request())
+            was_there = await client.delete_file(self._job.app, path)
             self._confirmed.gone.add(path)
             # A late file list may show a file that an earlier deploy deleted.
             if was_there:
