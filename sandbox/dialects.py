@@ -86,6 +86,8 @@ QUESTIONS: Mapping[str, Question] = {
         "How does the file list write `lastModified`? `minutes`: in whole minutes. `created`: as the time"
         " of the path's first upload."),
     "same-content": Question("new-time old-time", "Does PUT of the same content change `lastModified`?"),
+    "same-name": Question("both 400 409 500",
+        "Can a file and a folder have the same name? If not, the second PUT gets this status."),
     "listed-paths": Question("plain slash directories bare-directories",
         "How does the file list write paths? `slash`: as `/a/b`. `directories` and `bare-directories`: with"
         " an entry `a/` or `a` in addition to `a/b`. Then DELETE of `a` deletes all files in the directory."),

@@ -64,11 +64,19 @@ class Zone(Part):
         with self._store.new_blob() as (blob, stream):
             yield stream
             length = stream.tell()
+        self._require_free(app, path)
         self._note_change(app, path)
         modified, old = self._clock(), self._store.get(File, app, path)
         if old and self._keeps_time(old.blob, blob):
             modified = old.modified
         self._store.save(File(app, path, blob, length, content_type, modified))
+
+    def _require_free(self, app: str, path: str) -> None:
+        """Refuse a file with the name of a folder, or below a file, as a file system does."""
+        answer = self._dialect["same-name"]
+        for other in self.list(app) if answer != "both" else ():
+            if other.path.startswith(f"{path}/") or path.startswith(f"{other.path}/"):
+                raise ApiError(int(answer), f"{other.path} is in the way")
 
     def _keeps_time(self, *blobs: int) -> bool:
         """Whether a file keeps its time when the second blob replaces the first blob."""

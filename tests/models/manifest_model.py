@@ -25,7 +25,7 @@ If the platform shows too little, a file may have the wrong content until the ne
 
 import math
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -303,17 +303,21 @@ class Deploy:
     def carry_out(self) -> None:
         self.store(self.plan.unchanged)
         try:
+            self.delete(self.plan.in_the_way)
             self.upload()
             entries = self.require_listed()
-            for path in self.plan.delete:
-                self.storage.delete(path)
-                self.confirmed.gone.add(path)
+            self.delete(path for path in self.plan.delete if path not in self.confirmed.gone)
             self.confirm()
             self.replace_manifests(entries, self.remote.manifests)
         except Failed:
             listed = self.storage.list()
             self.store(self.confirmed.verify(listed).entries, listed=listed)
             raise
+
+    def delete(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.storage.delete(path)
+            self.confirmed.gone.add(path)
 
     def replace_manifests(self, entries: Mapping[str, Any], old: Collection[str]) -> None:
         self.store(entries, is_finished=True)
@@ -521,7 +525,7 @@ class History:
     def unfinished(self, deploy: Deploy, had: Mapping[str, File], skew: float, why: Exception) -> str:
         files = self.storage.files
         lost = had.keys() - files.keys() - {*filter(is_manifest, had)}
-        if isinstance(why, NotListed) and lost:
+        if isinstance(why, NotListed) and lost - {*deploy.plan.in_the_way}:
             return "equal: deleted files of an unlisted upload"
         if not hasattr(deploy, "plan"):
             return ""

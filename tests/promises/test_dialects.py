@@ -15,7 +15,7 @@ from tests.support.world import SITE, Outcome, World, world
 FOLDER_QUESTIONS = (
     "last-modified same-content url",
     "listed-paths listing empty-zone new-site delete-missing",
-    "conflict lock-lost heartbeat finalize delete",
+    "conflict lock-lost heartbeat finalize delete same-name",
     "finalize-time hidden domain-attached",
     "at-once rate new-app app-deletion shown-type static-app",
 )
@@ -84,7 +84,7 @@ HIDDEN = ".well-known/security.txt"
 HIDDEN_NAMES = {"hidden=refused": 4, "hidden=unlisted": 5}
 EDITED = {path: body for path, body in SITE.items() if path != "empty"} | {
     "index.html": b"<h1>HELLO</h1>",
-    "new/page.html": b"new",
+    "empty/page.html": b"new",
     HIDDEN: b"mailto:",
 }
 
@@ -100,7 +100,10 @@ def step(world: World, code: int = 0, **inputs: object) -> Outcome:
 
 
 def folder_story(world: World, dialect: Collection[str]) -> None:
-    """Create with a domain, repeat, change and delete with a hidden name, wait for a lock, destroy."""
+    """Create with a domain, repeat, change, wait for a lock, destroy.
+
+    The change has a hidden name, and a folder with the name of an earlier file.
+    """
     skips = NOTHING_IS_SKIPPED.isdisjoint(dialect)
     domain = "www.example.com"
     created = step(world, app="new", create=True, domains=domain)

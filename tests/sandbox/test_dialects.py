@@ -74,6 +74,7 @@ LOOKS = {
     "file-limit": "put=large",
     "last-modified": "put=a 30s put=a files",
     "same-content": "put=a 30s put=a files",
+    "same-name": "put=a put=a/b put=c/d put=c",
     "listed-paths": "put=a/b/c put=a/d put=e files delete=a files",
     "listing": "files put=a put=b put=c files 5s files 7s files 8s delete=b files 5s files",
     "empty-zone": "files",

@@ -5,7 +5,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -332,20 +331,65 @@ def test_an_upload_missing_from_the_file_list_fails_the_deploy(world: World, pat
     assert world.stored() == world.read()
 
 
-@pytest.mark.parametrize(("listed", "code"), [("plain", 0), ("bare-directories", 5)])
-def test_a_file_may_become_a_directory(world: World, listed: str, code: int) -> None:
-    """Some platforms delete the directory with the old file. The next deploy uploads its files again."""
-    world.platform.dialect.speak(f"listed-paths={listed}")
-    shutil.rmtree(world.folder)
-    world.write({"index.html": b"x", "about": b"x"})
+# --- old files in the way
+
+FORMATS = (
+    {"index.html": b"x", "about": b"old", "stale": b""},
+    {"index.html": b"x", "about/index.html": b"new"},
+)
+
+
+@pytest.mark.parametrize(("before", "after"), [FORMATS, FORMATS[::-1]], ids=["file first", "folder first"])
+@pytest.mark.parametrize("dialect", ["same-name=400", "same-name=500", "listed-paths=bare-directories"])
+def test_a_file_may_become_a_folder_or_the_other_way_round(
+    world: World, dialect: str, before: dict[str, bytes], after: dict[str, bytes]
+) -> None:
+    """A platform may refuse to keep both, or delete the folder with the old file.
+
+    The run deletes the old file right before the uploads, and other stale files after them.
+    """
+    world.platform.dialect.speak(dialect)
+    world.write(before)
     require_equal(world)
-    (world.folder / "about").unlink()
-    world.write(SITE)
+    world.write(after)
     outcome = world.run()
-    assert outcome.exit_code == code, outcome.log
-    if code:
-        assert "doesn't list them: 'about/index.html'" in outcome.outputs["error"]
-        assert "Nothing was deleted" not in outcome.outputs["hint"]
-        assert "may delete a directory together with the file of the same name" in outcome.outputs["hint"]
-    require_equal(world)
+    assert outcome.exit_code == 0, outcome.log
+    assert world.stored() == world.read()
+    asked = [f"{record.method} {record.path.partition('/files/')[2]}" for record in outcome.writes]
+    old, new = ({*before} - {*after} - {"stale"}).pop(), ({*after} - {*before} - {"stale"}).pop()
+    assert asked[1:3] == [f"DELETE {old}", f"PUT {new}"]
+    assert outcome.outputs["files_deleted"] == len({*before} - {*after})
     assert world.run().uploads == []
+
+
+def test_a_failure_after_a_deletion_in_the_way_lists_the_deleted_file(world: World) -> None:
+    """The hint doesn't say that nothing was deleted. `stale` stays, and the next deploy succeeds."""
+    before, after = FORMATS
+    world.write(before)
+    world.run()
+    world.write(after)
+    world.fault(Kind.STATUS, "PUT", "/files/about/index.html", status=200, body=b"")
+    outcome = world.run()
+    assert outcome.exit_code == 5, outcome.log
+    assert outcome.outputs["error"].endswith(
+        "; 1 of 1 file uploaded, 1 of 2 files deleted; deleted before the uploads: 'about'"
+    )
+    assert "Nothing was deleted" not in outcome.outputs["hint"]
+    assert world.stored() == {"index.html": b"x", "stale": b""}
+    require_equal(world)
+
+
+@pytest.mark.parametrize("inputs", [{"keep": "about"}, {"delete_stale": False}])
+def test_a_file_in_the_way_that_is_kept_is_never_deleted(world: World, inputs: dict[str, object]) -> None:
+    """Object storage keeps both. A file system refuses the upload."""
+    before, after = FORMATS
+    world.write(before)
+    world.run()
+    world.write(after)
+    assert world.run(**inputs).exit_code == 0
+    assert world.stored()["about"] == b"old"
+    world.platform.delete_file("site", "about/index.html")
+    world.platform.dialect.speak("same-name=409")
+    outcome = world.run(**inputs)
+    assert outcome.exit_code == 4, outcome.log
+    assert world.stored()["about"] == b"old"

@@ -107,9 +107,9 @@ class Platform:
 
 
 def fill(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Replace the folder's files with these files. Directories stay."""
-    for old in [path for path in folder.rglob("*") if not path.is_dir()]:
-        old.unlink()
+    """Replace the folder's content with these files."""
+    for old in sorted(folder.rglob("*"), reverse=True):
+        old.rmdir() if old.is_dir() and not old.is_symlink() else old.unlink()
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)

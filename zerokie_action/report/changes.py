@@ -4,13 +4,14 @@ Operations only add to the record, so its facts are true at any moment. After a 
 `timeout`, the report still contains all facts that the run noted before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from zerokie_action.ci import Commits, Log
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.report.headlines import Headline
-from zerokie_action.text.numbers import human_files
+from zerokie_action.text.numbers import human_files, human_paths
 
 
 class UploadedFile(NamedTuple):
@@ -34,6 +35,7 @@ class Files:
     Attributes:
         uploaded: the uploads that the platform confirmed.
         deleted: the size in bytes of each deleted file, by path. -1 for an unknown size.
+        in_the_way: the files to delete before the uploads, because they are in the way.
         unchanged: the number of files skipped as unchanged.
         to_upload: the number of files that the plan uploads.
         to_delete: the number of files that the plan deletes.
@@ -43,6 +45,7 @@ class Files:
 
     uploaded: list[UploadedFile] = field(default_factory=list)
     deleted: dict[str, int] = field(default_factory=dict)
+    in_the_way: Sequence[str] = ()
     unchanged: int = 0
     to_upload: int = 0
     to_delete: int = 0
@@ -63,8 +66,10 @@ class Files:
             for done, planned, verb in (uploads, deletions)
             if planned
         )
+        gone = [path for path in self.in_the_way if path in self.deleted]
+        first = f"deleted before the uploads: {human_paths(gone, 20)}" if gone else ""
         is_half_new = len(self.uploaded) < self.to_upload
-        return f"{counts}; the site may be half new" if is_half_new else counts
+        return "; ".join(filter(None, (counts, first, "the site may be half new" if is_half_new else "")))
 
 
 @dataclass

@@ -42,8 +42,6 @@ from zerokie_action.text.numbers import human_files, human_paths
 
 T = TypeVar("T")
 
-_MAY_BE_DELETED = "The platform may delete a directory together with the file of the same name."
-
 
 async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's site equal to the folder."""
@@ -160,12 +158,11 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     await update.store_first_manifest()
     try:
+        await update.delete_in_the_way()
         await update.upload()
-        verified = await update.require_listed("Nothing was deleted.")
+        verified = await update.require_listed()
         await _require_same(job, scanned)
         await update.delete_stale()
-        if plan.replaces_file:
-            verified = await update.require_listed(_MAY_BE_DELETED)
         if lacking := len(plan.files) - len(verified.entries):
             log_unconfirmed(job, lacking)
         update.confirm()

@@ -22,6 +22,8 @@ class Plan(NamedTuple):
         files: all files of the folder.
         uploads: the files to upload, each with a reason for the debug log.
         delete: the stale files to delete now.
+        in_the_way: those of them that a platform may not keep next to the folder's files: a file with the
+            name of a directory, or the other way round.
         kept: the number of stale files that stay because of `keep` or `delete-stale: false`.
         unchanged: the manifest entries of files that are already in the app, by path.
         pending: the stale files that a later deploy deletes, because an open page may still load them.
@@ -35,6 +37,7 @@ class Plan(NamedTuple):
     files: Sequence[LocalFile]
     uploads: Mapping[LocalFile, str]
     delete: tuple[str, ...]
+    in_the_way: tuple[str, ...]
     kept: int
     unchanged: Mapping[str, Entry]
     pending: tuple[str, ...]
@@ -57,11 +60,6 @@ class Plan(NamedTuple):
         has_stale = self.stale == manifest.stale and self.stale.keys() >= {*self.pending}
         is_finished = manifest.count == len(self.files)
         return not (self.uploads or self.delete) and is_same_owner and has_stale and is_finished
-
-    @property
-    def replaces_file(self) -> bool:
-        """Whether a path to delete is a directory of the folder. A platform may delete its files, too."""
-        return not directories_of(file.path for file in self.files).isdisjoint(self.delete)
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Yield the sign (`+` new, `~` changed, `-` deleted), path and reason of each change.
@@ -115,8 +113,9 @@ def make_plan(
     # The clock of an earlier run may have been ahead.
     stale = {path: min(since, int(now)) for path, since in remote.manifest.stale.items() if path in managed}
     pending: set[str] = set()
+    in_the_way = _in_the_way(delete, local)
     if not isinstance(delete_stale, bool):
-        paths = _may_be_pending(managed & delete, local)
+        paths = _may_be_pending((managed & delete) - in_the_way)
         pending = {path for path in paths if stale.get(path, now) + delete_stale > now}
     return Plan(
         remote=remote,
@@ -125,6 +124,7 @@ def make_plan(
         files=files,
         uploads=uploads,
         delete=tuple(sorted(delete - pending)),
+        in_the_way=tuple(sorted(in_the_way)),
         kept=len(extra - delete),
         unchanged=unchanged,
         pending=tuple(sorted(pending)),
@@ -132,17 +132,15 @@ def make_plan(
     )
 
 
-def _may_be_pending(managed: AbstractSet[str], local: AbstractSet[str]) -> set[str]:
-    """Return the stale files that an open page may still load. Pages and secrets are deleted immediately.
+def _in_the_way(paths: AbstractSet[str], local: AbstractSet[str]) -> set[str]:
+    """Return the paths that are a directory of a local file, or that have a local file as their directory."""
+    directories = directories_of(local)
+    return {path for path in paths if path in directories or not directories_of([path]).isdisjoint(local)}
 
-    A server can't keep a file `a` next to a file `a/b`, so neither becomes pending because of the other.
-    """
-    return {
-        path
-        for path in managed - directories_of(local)
-        if directories_of([path]).isdisjoint(local)
-        and not (is_page(path) or compiled(PROTECTED).match_path(path))
-    }
+
+def _may_be_pending(paths: AbstractSet[str]) -> set[str]:
+    """Return the stale files that an open page may still load. Pages and secrets are deleted immediately."""
+    return {path for path in paths if not (is_page(path) or compiled(PROTECTED).match_path(path))}
 
 
 def _why_upload(file: LocalFile, remote: Remote, hashes: Mapping[str, str]) -> str:

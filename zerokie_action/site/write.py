@@ -6,7 +6,7 @@ recognizes the managed files and doesn't rely on outdated entries.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -56,6 +56,7 @@ class Update:
         self._files = files
         files.unchanged = len(plan.unchanged)
         files.to_upload, files.to_delete = len(plan.uploads), len(plan.delete)
+        files.in_the_way = plan.in_the_way
         self._client = lock.writing(job.client)
         self._confirmed = Confirmed(plan)
 
@@ -64,6 +65,10 @@ class Update:
     async def store_first_manifest(self) -> None:
         """Store the manifest that lists all managed files, with entries for the unchanged ones."""
         await self._store(self._plan.unchanged)
+
+    async def delete_in_the_way(self) -> None:
+        """Delete the old file `about` before `about/index.html` is uploaded, and the other way round."""
+        await self._delete(self._plan.in_the_way)
 
     async def upload(self) -> None:
         """Upload the planned files, assets before pages, because pages load assets.
@@ -92,11 +97,8 @@ class Update:
             tasks.cancel_scope.cancel()
         self._job.log.info(f"Uploaded {progress.so_far}")
 
-    async def require_listed(self, state: str) -> VerifiedFiles:
+    async def require_listed(self) -> VerifiedFiles:
         """Read the file list until it shows all uploads, for as long as it may lag.
-
-        Args:
-            state: a sentence about the deletions so far, for the hint of an error.
 
         Raises:
             PlatformUnavailable: a confirmed upload is still not listed, or an unchanged file has changed.
@@ -108,22 +110,11 @@ class Update:
             if not (verified.missing or verified.changed):
                 return verified
             if not await polling.again():
-                raise _not_listed(verified, state)
+                raise _not_listed(verified, "" if self._files.deleted else "Nothing was deleted. ")
 
     async def delete_stale(self) -> None:
-        """Delete the stale files of the plan."""
-
-        async def delete(path: str) -> None:
-            client = self._client.tracked(self._change.request())
-            was_there = await client.delete_file(self._job.app, path)
-            self._confirmed.gone.add(path)
-            # A late file list may show a file that an earlier deploy deleted.
-            if was_there:
-                self._files.deleted[path] = self._plan.remote.files[path].length
-
-        count = human_files(len(self._plan.delete), "stale file")
-        async with logged_step(self._job, lambda: f"Deleting: {len(self._confirmed.gone):,} of {count}"):
-            await self._write_all(self._plan.delete, delete)
+        """Delete the other stale files of the plan."""
+        await self._delete([path for path in self._plan.delete if path not in self._confirmed.gone])
         if self._files.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
@@ -164,6 +155,21 @@ class Update:
         return self._confirmed.hashes
 
     # Parts of the steps
+
+    async def _delete(self, paths: Sequence[str]) -> None:
+        """Delete these files."""
+
+        async def delete(path: str) -> None:
+            client = self._client.tracked(self._change.request())
+            was_there = await client.delete_file(self._job.app, path)
+            self._confirmed.gone.add(path)
+            # A late file list may show a file that an earlier deploy deleted.
+            if was_there:
+                self._files.deleted[path] = self._plan.remote.files[path].length
+
+        count = human_files(len(self._plan.delete), "stale file")
+        async with logged_step(self._job, lambda: f"Deleting: {len(self._confirmed.gone):,} of {count}"):
+            await self._write_all(paths, delete)
 
     async def _replace_manifests(self, entries: Mapping[str, Entry], old: Iterable[str]) -> None:
         """Store the manifest of a finished deploy, and delete these manifests of earlier deploys."""
@@ -225,7 +231,7 @@ class Update:
 
 
 def _not_listed(verified: VerifiedFiles, state: str) -> PlatformUnavailable:
-    """Return the error for missing uploads and changed files."""
+    """Return the error for missing uploads and changed files. Its hint starts with the state."""
     problems = {
         "The platform confirmed these uploads but doesn't list them": verified.missing,
         "Something else changed the app during this deploy": verified.changed,
@@ -233,6 +239,6 @@ def _not_listed(verified: VerifiedFiles, state: str) -> PlatformUnavailable:
     hidden = f" {HIDDEN_HINT}" if any(map(is_hidden, verified.missing)) else ""
     return PlatformUnavailable(
         *(f"{problem}: {human_paths(paths)}" for problem, paths in problems.items() if paths),
-        hint=f"{state} Check for a proxy that answers instead of the platform, and for another tool that "
+        hint=f"{state}Check for a proxy that answers instead of the platform, and for another tool that "
         f"writes to the app. Then run the deploy again to upload these files.{hidden}",
     )
