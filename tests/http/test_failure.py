@@ -46,7 +46,7 @@ NO_NAME = "the host name can't be resolved (x)"
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(NO_NETWORK), unsent("network is unreachable")),
     (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), unsent(NO_NAME)),
-    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.WRONG_SERVER)),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.UNKNOWN_HOST)),
     (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE)),
     (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_SERVER)),
     (unconnected(ALERT), unsent("TLS failed (ALERT)")),

@@ -63,7 +63,7 @@ class Budget:
         first, longest = (0.2, 1.0) if self.is_prompt else (0.5, 5.0)
         pause = min(longest, first * 2.0 ** min(self.attempts, _DOUBLINGS)) * (1 + jitter) / 2
         self.attempts += 1
-        self.may_be_wrong &= failed.cause is Cause.WRONG_SERVER
+        self.may_be_wrong &= failed.cause in {Cause.WRONG_SERVER, Cause.UNKNOWN_HOST}
         if failed.cause is Cause.CERTIFICATE:  # a retry can't help
             return None
         if self.is_prompt:

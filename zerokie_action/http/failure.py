@@ -34,7 +34,9 @@ class Cause(Enum):
     OUTAGE = auto()
     """The server or the network is unavailable."""
     WRONG_SERVER = auto()
-    """The host name doesn't exist, or another server responded, such as a gateway during an outage."""
+    """Another server responded, such as a gateway during an outage."""
+    UNKNOWN_HOST = auto()
+    """The host name doesn't exist."""
     CERTIFICATE = auto()
     """The server's certificate isn't trusted."""
     OWN_MACHINE = auto()
@@ -85,7 +87,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 reason = f"the host name can't be resolved ({cause.strerror})"
-                return Failure(reason, Cause.WRONG_SERVER if is_unknown else Cause.OUTAGE)
+                return Failure(reason, Cause.UNKNOWN_HOST if is_unknown else Cause.OUTAGE)
             case ConnectionRefusedError():
                 is_here = is_loopback(request.url.host)
                 return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
