@@ -26,8 +26,11 @@ from zerokie_action.inputs.formats import parse_lines
 from zerokie_action.inputs.load import Environment, load, secrets
 from zerokie_action.inputs.settings import DEFAULT_API_URL, Settings
 from zerokie_action.inputs.validation import (
+    conflicting_values,
     input_warnings,
+    require_clear_operation,
     require_valid,
+    shared_paths,
     unknown_names,
     wrong_argument,
     wrong_names,
@@ -79,14 +82,18 @@ async def run_async(
     # Read the inputs, and collect all problems with them
     environment = Environment(env)
     settings, wrong = load(environment)
-    unwritable = empty_reports(settings.own_files)
-    settings = settings.model_copy(update=dict.fromkeys(unwritable))
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
+    settings = settings.model_copy(update={"state_file": settings.state_file or ci.state_file})
+    unusable = shared_paths(settings.own_files)
+    settings = settings.model_copy(update=dict.fromkeys(unusable))
+    unusable |= empty_reports(settings.own_files)
+    settings = settings.model_copy(update=dict.fromkeys(unusable))
     problems = [
         *([wrong_argument(argument)] if argument is not None else []),
+        *conflicting_values(environment),
         *chain.from_iterable(wrong.values()),
-        *(f"{environment.label(field)}: {problem}" for field, problem in unwritable.items()),
+        *(f"{environment.label(field)}: {problem}" for field, problem in unusable.items()),
         *wrong_names(environment),
     ]
     is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
@@ -98,6 +105,7 @@ async def run_async(
     error: DeployError | None = None
     try:
         if not is_skipped:
+            require_clear_operation(environment, wrong.get("operation", ()))
             problems += _problems_with_directory(settings, environment)
             require_valid(settings, environment, problems)
             async with cancel_on_signal(signals) as shutdown:
@@ -136,7 +144,7 @@ async def _work(
     """Connect to the platform, and carry out the operation."""
     _announce(settings, ci.log)
     takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
-    state_file = (settings.state_file or ci.state_file) if takes_lock else None
+    state_file = settings.state_file if takes_lock else None
     redact = _redact_words(settings, environment, record)
     async with Transport(environment.env) as transport:
         http = RetryingClient(

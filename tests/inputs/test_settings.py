@@ -18,6 +18,7 @@ from tests.support.settings import (
     variables,
 )
 from zerokie_action.errors import ConfigurationError
+from zerokie_action.inputs.load import Environment, secrets
 from zerokie_action.inputs.settings import INPUTS, spellings
 
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
@@ -53,11 +54,51 @@ def test_every_input_has_five_spellings() -> None:
 
 @settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from(spellings("lock_timeout")), st.sampled_from(["", " ", "1", " 2\n"])))
-def test_the_first_spelling_that_is_not_empty_applies(env: dict[str, str]) -> None:
+def test_variables_of_one_input_must_have_the_same_value(env: dict[str, str]) -> None:
     """A blank value means not set, and whitespace around a value is removed."""
     given = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_OPERATION": "restart"}
-    texts = [env.get(name, "").strip() for name in spellings("lock_timeout")]
-    assert load(given | env).lock_timeout == float(next(filter(None, texts), 600))
+    texts = {name: text for name in spellings("lock_timeout") if (text := env.get(name, "").strip())}
+    if len({*texts.values()}) > 1:
+        (problem,) = problems(given | env)
+        assert f"`lock-timeout` has different values in {' and '.join(texts)}. " in problem
+    else:
+        assert load(given | env).lock_timeout == float(next(iter(texts.values()), 600))
+
+
+@pytest.mark.parametrize("field", INPUTS)
+def test_two_values_of_an_input_are_exit_2(field: str) -> None:
+    """The error names both variables and no value, because the value may be a secret."""
+    upper = field.upper()
+    env = MINIMAL | {f"INPUT_{upper}": "hunter2", f"ZEROKIE_{upper}": "hunter3"}
+    (problem,) = [text for text in problems(env) if "different values" in text]
+    assert problem == (
+        f"`{field.replace('_', '-')}` has different values in INPUT_{upper} and ZEROKIE_{upper}. "
+        "Remove all but the right one"
+    )
+
+
+@pytest.mark.parametrize("name", ["INPUT_GITHUB-TOKEN", "INPUT_GITHUB_TOKEN"])
+def test_on_github_the_variable_replaces_the_jobs_token(name: str) -> None:
+    """There, `action.yml` passes the job's token. Elsewhere, two tokens are an error."""
+    env = MINIMAL | {name: "ghs_job", "ZEROKIE_GITHUB_TOKEN": "ghp_mine"}
+    assert load(env | {"GITHUB_ACTIONS": "true"}).github_token == SecretStr("ghp_mine")
+    assert load(MINIMAL | {name: "ghs_job", "GITHUB_ACTIONS": "true"}).github_token == SecretStr("ghs_job")
+    assert [*secrets(Environment(env | {"GITHUB_ACTIONS": "true"}))] == ["key", "ghs_job", "ghp_mine"]
+    (problem,) = problems(env)
+    assert "different values" in problem
+
+
+@pytest.mark.parametrize("text", ["delete", "remove", "Delete"])
+def test_an_unknown_operation_is_the_only_error(text: str) -> None:
+    """The other inputs depend on it."""
+    env = {"INPUT_OPERATION": text, "ZEROKIE_MEMORY": "much", "ZEROKIE_DRYRUN": "1"}
+    assert problems(env) == (
+        f"`operation` (INPUT_OPERATION): {text!r} isn't an operation. Did you mean `destroy`?",
+    )
+    (problem,) = problems(env | {"INPUT_OPERATION": "deployed"})
+    assert problem.startswith("`operation` (INPUT_OPERATION): 'deployed' isn't valid. Input should be ")
+    (problem,) = problems(env | {"INPUT_OPERATION": "destroy", "ZEROKIE_OPERATION": "sweep"})
+    assert problem.startswith("`operation` has different values in INPUT_OPERATION and ZEROKIE_OPERATION.")
 
 
 def test_the_defaults_match_the_documents() -> None:

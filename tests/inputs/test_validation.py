@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cleanup import leave
 from tests.support.settings import MINIMAL, VALUES, load, make_folders_of_inputs, problems, variables
 from tests.support.world import World
 from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import input_name
-from zerokie_action.inputs.validation import OTHER_NAMES, input_warnings, unknown_names
+from zerokie_action.inputs.validation import FORMER_NAMES, GUESSES, input_warnings, unknown_names
 
 CREDENTIALS = {"registry_username": "ci", "registry_password": "pass-word"}
 
@@ -137,15 +138,75 @@ def test_a_misspelled_input_is_exit_2_with_a_suggestion(variable: str, field: st
     load(MINIMAL | {variable: "1"} | variables(**{field: VALUES[field][0]}))
 
 
-@pytest.mark.parametrize("name", OTHER_NAMES)
-def test_names_from_other_tools_and_former_inputs_are_exit_2(name: str) -> None:
-    """The spelling doesn't matter, and the message doesn't quote the value."""
+def spelled(name: str) -> tuple[str, str, str]:
+    """Return variables for a name. The spelling doesn't matter."""
     upper = name.upper().replace("-", "_")
-    for variable in (f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"):
+    return f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"
+
+
+@pytest.mark.parametrize("name", FORMER_NAMES)
+def test_former_inputs_are_exit_2(name: str) -> None:
+    """The message doesn't quote the value."""
+    for variable in spelled(name):
         (problem,) = problems(MINIMAL | {variable: "hunter2"})
         assert problem.startswith(f"`{name}` ({variable}) is ")
         assert "hunter2" not in problem
         assert unknown_names(Environment({variable: "1"})) == []
+
+
+@pytest.mark.parametrize(("name", "field"), GUESSES.items())
+def test_names_from_other_tools_are_exit_2_if_the_input_is_unset(name: str, field: str) -> None:
+    """If it is set, the variable may be another program's, so it is part of the warning."""
+    env = {variable: text for variable, text in MINIMAL.items() if variable != f"ZEROKIE_{field.upper()}"}
+    for variable in spelled(name):
+        found = problems(env | {variable: "hunter2"})
+        assert f"`{name}` ({variable}) is called `{input_name(field)}` here" in found
+        assert "hunter2" not in "".join(found)
+        complete = MINIMAL | variables(**{field: VALUES[field][0]}) | {variable: "hunter2"}
+        load(complete)
+        (warning,) = unknown_names(Environment(complete))
+        assert warning.startswith(f"Ignoring unknown inputs: {variable}. ")
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"image": "nginx:1"}, *({"operation": name} for name in ("restart", "destroy"))]
+)
+@pytest.mark.parametrize("name", [name for name, field in GUESSES.items() if field == "directory"])
+def test_only_a_deploy_of_a_folder_needs_the_directory(name: str, inputs: dict[str, str]) -> None:
+    """A variable such as `INPUT_SOURCE` may be another program's."""
+    env = MINIMAL | variables(directory="", **inputs) | {f"INPUT_{name.upper()}": "x"}
+    load(env)
+    assert unknown_names(Environment(env))
+
+
+def test_a_name_without_an_input_is_a_warning() -> None:
+    env = MINIMAL | {"INPUT_SERVER-DIR": "/"}
+    load(env)
+    assert unknown_names(Environment(env))
+
+
+# --- paths of reports and state file
+
+
+@pytest.mark.parametrize("other", ["state-file", "summary-file"])
+@pytest.mark.parametrize("path", ["same.json", "./same.json", "link/same.json"])
+def test_two_own_files_with_one_path_are_exit_2(other: str, path: str, world: World, tmp_path: Path) -> None:
+    """One would overwrite the other. A saved lock stays in the state file."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    file = tmp_path / "same.json"
+    if other == "state-file":
+        leave(file, "site", "killed")
+    before = file.read_bytes() if file.exists() else b""
+    inputs = {"summary_file": None} | {other.replace("-", "_"): "same.json"}
+    outcome = world.run(output_file=path, **inputs)
+    assert outcome.exit_code == 2
+    problem = f"`output-file` (ZEROKIE_OUTPUT_FILE): `{other}` has the same path, {str(Path(path))!r}. Set another one"
+    assert problem in outcome.log
+    assert outcome.requests == []
+    if other == "state-file":
+        assert file.read_bytes() == before
+    else:
+        assert "has the same path" in html.unescape(file.read_text("utf-8"))
 
 
 def test_other_unknown_names_share_a_warning() -> None:

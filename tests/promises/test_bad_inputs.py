@@ -86,7 +86,6 @@ def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) 
 
 # Every kind of mistake, in the order of the inputs.
 WRONG = {
-    "operation": ("Deploy", "'Deploy' isn't valid. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
     "api_key": ("hunter2 hunter2", "the value contains whitespace or other characters that tokens don't have. Pass only the token"),
     "api_url": ("http://api.example.com", "'http://api.example.com' would send the API key unencrypted. Use https (http works only for a loopback host, host.docker.internal and host.containers.internal)"),
     "app": ("a b", "'a b' isn't a valid app name. Write a name of a to z, 0 to 9 and dashes, such as 'a-b'"),
@@ -124,6 +123,7 @@ def test_one_run_reports_all_mistakes(world: World) -> None:
     label = {name: f"`{name.replace('_', '-')}` (ZEROKIE_{name.upper()})" for name in WRONG}
     label["port"] = "`port` (PLUGIN_PORT)"
     expected = [
+        "`port` has different values in PLUGIN_PORT and ZEROKIE_PORT. Remove all but the right one",
         *(f"{label[name]}: {problem}" for name, (_, problem) in WRONG.items()),
         "ZEROKIE_DRYRUN isn't an input. Did you mean `dry-run` (ZEROKIE_DRY_RUN)?",
         f"Remove {label['domains']}, because only static apps can have custom domains",

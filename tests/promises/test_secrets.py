@@ -155,11 +155,14 @@ def test_secrets_do_not_appear_in_commands_of_an_unread_log(world: World, level:
 
 
 def test_reports_never_show_the_api_key_or_another_secret(world: World) -> None:
-    """An overridden API key isn't shown either."""
-    world.env["PLUGIN_API_KEY"] = API_KEY
-    outcome = world.run(api_key="hunter2", app="hunter2")
+    """Neither of two different API keys is shown."""
+    outcome = world.run(app=API_KEY)
     assert outcome.exit_code == 4
-    assert "hunter2" not in seen(outcome)
+    assert API_KEY not in seen(outcome)
+    world.env["PLUGIN_API_KEY"] = API_KEY
+    outcome = world.run(api_key="hunter2", app="hunter2", directory=API_KEY)
+    assert outcome.exit_code == 2
+    assert not re.search(f"{API_KEY}|hunter2", seen(outcome))
 
 
 def test_the_log_shows_the_api_that_gets_the_key(world: World) -> None:

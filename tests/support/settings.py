@@ -12,7 +12,12 @@ from zerokie_action import DOCS
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import load as inputs
 from zerokie_action.inputs.settings import Settings
-from zerokie_action.inputs.validation import require_valid, wrong_names
+from zerokie_action.inputs.validation import (
+    conflicting_values,
+    require_clear_operation,
+    require_valid,
+    wrong_names,
+)
 
 MINIMAL = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "site", "ZEROKIE_DIRECTORY": "dist"}
 REGISTRY = {"registry_server": "ghcr.io", "registry_username": "me", "registry_password": "pass"}
@@ -85,7 +90,9 @@ def load(env: Mapping[str, str]) -> Settings:
     """
     environment = inputs.Environment(env)
     found, problems = inputs.load(environment)
-    require_valid(found, environment, [*chain.from_iterable(problems.values()), *wrong_names(environment)])
+    require_clear_operation(environment, problems.get("operation", ()))
+    all_problems = (*conflicting_values(environment), *chain.from_iterable(problems.values()))
+    require_valid(found, environment, [*all_problems, *wrong_names(environment)])
     return found
 
 

@@ -114,6 +114,13 @@ def has_joined_variables(text: str) -> bool:
     return any(map(_COMMA_BEFORE_NAME.search, parse_lines(text)))
 
 
+def check_operation(text: str) -> str:
+    """Return an operation. Other tools have other words for `destroy`."""
+    if text.lower() in {"delete", "remove"}:
+        raise ValueError(f"{text!r} isn't an operation. Did you mean `destroy`?")
+    return text
+
+
 def check_app(text: str) -> str:
     """Return an app's name that can be part of a URL. The platform checks everything else.
 

@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from zerokie_action.http.url import web_url
-from zerokie_action.inputs.settings import SECRETS, Settings, input_name, spellings
+from zerokie_action.inputs.settings import INPUTS, SECRETS, Settings, input_name, spellings
 
 
 class Environment:
@@ -22,9 +22,21 @@ class Environment:
         self.env = env
         self.variables = {name: text for name, value in env.items() if (text := value.strip())}
 
+    def given(self, field: str) -> list[str]:
+        """Return the names of the variables that set the input."""
+        names = [name for name in dict.fromkeys(spellings(field)) if name in self.variables]
+        # On GitHub, `action.yml` passes the job's token as the default.
+        is_default = field == "github_token" and self.env.get("GITHUB_ACTIONS") == "true"
+        own = spellings(field)[-1]
+        return [own] if is_default and own in names else names
+
     def variable(self, field: str) -> str:
-        """Return the name of the variable that sets the input; empty if none does."""
-        return next((name for name in spellings(field) if name in self.variables), "")
+        """Return the name of the first variable that sets the input; empty if none does."""
+        return next(iter(self.given(field)), "")
+
+    def has_conflict(self, field: str) -> bool:
+        """Return whether the input's variables have different values."""
+        return len({self.variables[name] for name in self.given(field)}) > 1
 
     def text(self, field: str) -> str:
         """Return the input's text; empty if the input isn't set."""
@@ -37,7 +49,7 @@ class Environment:
 
 
 def secrets(environment: Environment) -> Iterator[str]:
-    """Yield all secrets to mask, including those in variables that another spelling overrides.
+    """Yield all secrets to mask, from all variables of an input.
 
     The values of `env` aren't included, because `run` redacts them in responses.
     """
@@ -51,7 +63,7 @@ def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
     """Return the settings, and the problems of wrong inputs by field. Wrong inputs have their defaults."""
     source = EnvSettingsSource(Settings)
     # The source would read `os.environ`.
-    source.env_vars = environment.variables
+    source.env_vars = {spellings(field)[0]: text for field in INPUTS if (text := environment.text(field))}
     values = source()
     problems: dict[str, list[str]] = {}
     try:
@@ -61,7 +73,6 @@ def load(environment: Environment) -> tuple[Settings, dict[str, list[str]]]:
             field = str(detail["loc"][0])
             found = _problems(detail, environment.label(field), environment.text(field))
             problems.setdefault(field, []).extend(found)
-            # The source stores each value under the first spelling.
             values.pop(spellings(field)[0], None)
         settings = Settings(**values)
     return settings, problems

@@ -36,7 +36,7 @@ def input_name(field: str) -> str:
 
 
 def spellings(field: str) -> tuple[str, ...]:
-    """Return the environment variables of an input. The first one that is set applies.
+    """Return the environment variables of an input. Those that are set must have the same value.
 
     For `api_key`, these are `INPUT_API-KEY` (GitHub keeps the dash), `INPUT_API_KEY`, `PLUGIN_API-KEY`
     (Drone), `PLUGIN_API_KEY` (Woodpecker) and `ZEROKIE_API_KEY`.
@@ -105,7 +105,9 @@ class Settings(BaseSettings):
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
     )
 
-    operation: Literal["deploy", "restart", "destroy", "sweep"] = Field(
+    operation: Annotated[
+        Literal["deploy", "restart", "destroy", "sweep"], BeforeValidator(formats.check_operation)
+    ] = Field(
         "deploy",
         description="`deploy`, `restart` (pull the image again), `destroy` (delete the app) or `sweep` "
         "(delete the previews of closed pull requests).",
@@ -272,8 +274,8 @@ class Settings(BaseSettings):
     )
     state_file: Path | None = Field(
         None,
-        description="File where the run saves its lock for `zerokie-cleanup`. Not needed on GitHub "
-        "and GitLab.",
+        description="File where the run saves its lock for `zerokie-cleanup`. Default: "
+        "`.zerokie-state.json` in the working directory, but none on GitHub.",
     )
     log_level: Level = Field(
         "info", description="`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."

@@ -3,9 +3,11 @@
 The checks read the texts of the inputs, so one run lists all problems even if some inputs are invalid.
 """
 
+import os.path
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from zerokie_action import DOCS
 from zerokie_action.errors import WrongInputs
@@ -22,20 +24,20 @@ _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
 _HINT = f"Correct the inputs and run again: {DOCS}/inputs.md#how-to-write-values"
 _SECRET_FILES = f"{DOCS}/keys.md#secret-files"
-OTHER_NAMES = {
-    # Other tools use these names.
-    "api-token": "is called `api-key` here",
-    "exclude": "is called `ignore` here",
-    "folder": "is called `directory` here",
-    "local-dir": "is called `directory` here",
-    "project": "is called `app` here",
-    "publish-dir": "is called `directory` here",
-    "server-dir": "is not an input. Remove it, because the content of `directory` becomes the site's root",
-    "site-id": "is called `app` here",
-    "source": "is called `directory` here",
-    "source-dir": "is called `directory` here",
-    "token": "is called `api-key` here (for GitHub or GitLab: `github-token`, `gitlab-token`)",
-    # These inputs were removed.
+GUESSES = {
+    "api-token": "api_key",
+    "exclude": "ignore",
+    "folder": "directory",
+    "local-dir": "directory",
+    "project": "app",
+    "publish-dir": "directory",
+    "site-id": "app",
+    "source": "directory",
+    "source-dir": "directory",
+    "token": "api_key",
+}
+"""Names that other tools use, each with the field of our input."""
+FORMER_NAMES = {
     "api-key-file": f"is not an input anymore. Pass the file's content as `api-key`: {_SECRET_FILES}",
     "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`: "
     f"{_SECRET_FILES}",
@@ -43,7 +45,7 @@ OTHER_NAMES = {
     "working directory, or use `ignore`",
     "lock-heartbeat": "is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes",
 }
-"""Names that are not inputs, each with the end of a sentence that has the fix."""
+"""Names of removed inputs, each with the end of a sentence that has the fix."""
 
 
 def require_valid(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -56,8 +58,47 @@ def require_valid(settings: Settings, environment: Environment, problems: Iterab
         raise WrongInputs(*all_problems, hint=_HINT)
 
 
+def require_clear_operation(environment: Environment, problems: Sequence[str]) -> None:
+    """Require a known operation, because the checks of all other inputs depend on it.
+
+    Raises:
+        WrongInputs: with only the problems of the operation.
+    """
+    if environment.has_conflict("operation"):
+        problems = [_conflict(environment, "operation")]
+    if problems:
+        raise WrongInputs(*problems, hint=_HINT)
+
+
+def conflicting_values(environment: Environment) -> Iterator[str]:
+    """Yield a problem for each input with different values. It doesn't quote them, because some are secret.
+
+    For example, runners of act and Gitea pass the inputs of an outer action to the actions inside.
+    """
+    return (_conflict(environment, field) for field in INPUTS if environment.has_conflict(field))
+
+
+def _conflict(environment: Environment, field: str) -> str:
+    variables = " and ".join(environment.given(field))
+    return f"`{input_name(field)}` has different values in {variables}. Remove all but the right one"
+
+
+def shared_paths(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return a problem for each own file whose path is also the path of a later one, by field name.
+
+    A report would overwrite the other report, or the saved lock in `state-file`.
+    """
+    last = {os.path.realpath(path): field for field, path in files.items()}
+    others = {field: last[os.path.realpath(path)] for field, path in files.items()}
+    return {
+        field: f"`{input_name(other)}` has the same path, {str(files[field])!r}. Set another one"
+        for field, other in others.items()
+        if other != field
+    }
+
+
 def wrong_names(environment: Environment) -> Iterator[str]:
-    """Yield a problem for each variable that is a misspelled input or a name in `OTHER_NAMES`."""
+    """Yield a problem for each variable that is a misspelled or removed input, or stands for an unset one."""
     return (problem for _, problem in _unknown(environment) if problem)
 
 
@@ -148,15 +189,20 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield the variables that look like inputs, each with its problem, or `""` for a warning."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
-    others = {_letters(name): name for name in OTHER_NAMES}
+    guesses, former = ({_letters(name): name for name in names} for names in (GUESSES, FORMER_NAMES))
+    needs_directory = environment.text("operation") in {"", "deploy"} and not environment.text("image")
     for variable in sorted(environment.variables.keys() - known):
         if not variable.upper().startswith(_PREFIXES) or variable.startswith(_REPORT_PREFIX):
             continue
         prefix, _, name = variable.partition("_")
         letters, problem = _letters(name), ""
         # Similar names come second, because `registry-password-file` is similar to an input.
-        if other := others.get(letters):
-            problem = f"`{other}` ({variable}) {OTHER_NAMES[other]}"
+        if old := former.get(letters):
+            problem = f"`{old}` ({variable}) {FORMER_NAMES[old]}"
+        elif guess := guesses.get(letters):
+            field = GUESSES[guess]
+            if field in unset.values() and (field != "directory" or needs_directory):
+                problem = f"`{guess}` ({variable}) is called `{input_name(field)}` here"
         elif close := get_close_matches(letters, unset, cutoff=_SIMILARITY):
             field = unset[close[0]]
             right = f"`{input_name(field)}` ({prefix.upper()}_{field.upper()})"
