@@ -50,12 +50,19 @@ def test_unknown_and_wrong_inputs_do_not_stop_the_lock_cleanup(world: World) -> 
 
 def test_on_gitlab_deploy_and_lock_cleanup_share_a_default_state_file(world: World, tmp_path: Path) -> None:
     """Users don't need to set `state-file`."""
-    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path), "CI_JOB_ID": "42"}
-    file = tmp_path / ".zerokie-state-42.json"
-    with closing(SavedLocks(lambda _state: None, file)) as records:
-        assert "another run is using" in world.run().outputs["error"]
-        records.add("site", SESSION)
+    world.env |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path / "project")}
+    (tmp_path / "project").mkdir()
+    leave(tmp_path / "project" / ".zerokie-state.json", "site", SESSION)
     assert "released the deploy lock" in clean_up(world)
+
+
+def test_a_killed_run_leaves_a_default_state_file(world: World, tmp_path: Path) -> None:
+    """The lock cleanup in the same working directory releases the lock, and removes the file."""
+    file = tmp_path / ".zerokie-state.json"
+    leave(file, "site", SESSION)
+    assert "released the deploy lock" in clean_up(world)
+    assert world.platform.lock("site") is None
+    assert not file.exists()
 
 
 @pytest.mark.parametrize(
@@ -157,9 +164,9 @@ def test_the_lock_cleanup_releases_the_locks_of_several_runs(world: World) -> No
 
 
 def test_the_post_step_on_github_does_not_mention_state_file(world: World) -> None:
-    """GitHub has its own state. Elsewhere, the log mentions the missing `state-file`."""
+    """GitHub has its own state. Elsewhere, the log names the default `state-file`."""
     said = "Cleanup: found no deploy lock to release{}\n"
-    assert clean_up(world) == said.format(" (`state-file` is not set)")
+    assert clean_up(world) == said.format(" in '.zerokie-state.json'")
     world.env["GITHUB_ACTIONS"] = "true"
     assert clean_up(world).endswith(said.format(""))
 

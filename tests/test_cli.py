@@ -198,7 +198,7 @@ def test_the_lock_cleanup_always_ends_with_0() -> None:
     program = SIGNAL_WHILE_IMPORTING.format(module="anyio", signum=15, second=2, command="cleanup")
     seen = run(sys.executable, "-c", program, "--app", "site")
     assert (seen.returncode, seen.stderr) == (0, "")
-    assert seen.stdout == ("Cleanup: found no deploy lock to release (`state-file` is not set)\n")
+    assert seen.stdout == ("Cleanup: found no deploy lock to release in '.zerokie-state.json'\n")
 
 
 def test_signals_that_the_caller_ignores_stay_ignored() -> None:

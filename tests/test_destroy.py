@@ -39,7 +39,7 @@ def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_p
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
-    assert state.read_bytes() == b""
+    assert not state.exists()
 
 
 def test_a_container_app_is_deleted_without_a_lock(world: World) -> None:
@@ -341,7 +341,7 @@ def test_a_rejected_deletion_finalizes_the_lock_with_zeros(world: World, tmp_pat
     assert world.platform.lock("site") is None
     (finalized,) = world.platform.deployments("site")
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
-    assert state.read_bytes() == b""
+    assert not state.exists()
 
 
 def test_a_rejected_deletion_keeps_its_exit_code_in_an_outage(world: World) -> None:

@@ -55,8 +55,7 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
                 anyio.run(_release_all, held, client, saved_locks, ci.log, signals)
             else:
-                unset = "" if file or env.get("GITHUB_ACTIONS") else " (`state-file` is not set)"
-                where = f" in {str(file)!r}" if file else unset
+                where = f" in {str(file)!r}" if file else ""
                 ci.log.info(f"Cleanup: found no deploy lock to release{where}")
     except Exception as error:  # noqa: BLE001 - the lock cleanup must not fail the pipeline
         problem = unwrap(error)

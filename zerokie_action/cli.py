@@ -23,10 +23,10 @@ Deploys a container image or a static folder to the Zerokie platform.
 
 Usage: zerokie-deploy     (no arguments: inputs come from the environment)
        zerokie-cleanup    releases the deploy lock of a killed run. Call it in the same job,
-                          with that run's inputs `api-key`, `api-url` and `state-file`.
+                          in the same folder, with that run's `api-key`, `api-url` and `state-file`.
 
 An input such as `api-key` is read from INPUT_API-KEY, INPUT_API_KEY, PLUGIN_API-KEY, PLUGIN_API_KEY
-or ZEROKIE_API_KEY. The first variable that isn't empty applies.
+or ZEROKIE_API_KEY. Variables of one input that aren't empty must have the same value.
 """
 
 

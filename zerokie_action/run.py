@@ -143,8 +143,10 @@ async def _work(
 ) -> None:
     """Connect to the platform, and carry out the operation."""
     _announce(settings, ci.log)
-    takes_lock = not (settings.dry_run or settings.image or settings.operation == "restart")
-    state_file = settings.state_file if takes_lock else None
+    may_lock = settings.directory is not None or settings.operation in {"destroy", "sweep"}
+    file = settings.state_file if may_lock and not settings.dry_run else None
+    # A given state file must be usable.
+    log = None if environment.text("state_file") else ci.log.info
     redact = _redact_words(settings, environment, record)
     async with Transport(environment.env) as transport:
         http = RetryingClient(
@@ -154,7 +156,7 @@ async def _work(
             log=ci.log.info,
             trace=ci.log.debug if ci.log.shows("debug") else None,
         )
-        with closing(SavedLocks(ci.save_state, state_file)) as saved_locks:
+        with closing(SavedLocks(ci.save_state, file, log=log)) as saved_locks:
             job = Job(
                 settings=settings,
                 client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),

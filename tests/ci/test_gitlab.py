@@ -52,10 +52,10 @@ def test_the_merge_request_is_the_pipelines_or_the_given_one(
 def test_the_state_file_is_in_the_project_directory_by_default() -> None:
     """Jobs that share the directory don't share the file."""
     project = {"CI_PROJECT_DIR": "/builds/site"}
-    assert job(project | {"CI_JOB_ID": "42"}).state_file == Path("/builds/site/.zerokie-state-42.json")
-    assert job(project).state_file == Path("/builds/site/.zerokie-state-job.json")
-    assert job({}).state_file is None
-    assert detect(project, io.StringIO()).state_file is None
+    assert job(project).state_file == Path("/builds/site/.zerokie-state.json")
+    assert job({}).state_file == Path(".zerokie-state.json")
+    assert detect(project, io.StringIO()).state_file == Path(".zerokie-state.json")
+    assert detect(project | {"GITHUB_ACTIONS": "true"}, io.StringIO()).state_file is None
 
 
 def test_the_facts_for_the_manifest_are_those_of_the_job() -> None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,7 +207,7 @@ def test_the_run_after_a_kill_gives_the_cleanup_command(world: World) -> None:
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
     assert MAY_BE_HELD not in outcome.log
-    assert state.read_bytes() == b""
+    assert not state.exists()
 
 
 def test_a_run_that_gets_the_lock_drops_the_apps_older_locks(world: World) -> None:
@@ -242,4 +243,38 @@ def test_a_run_without_a_lock_does_not_open_the_state_file(world: World, inputs:
     with closing(SavedLocks(lambda _state: None, state)):
         outcome = world.run(**inputs)
     assert outcome.exit_code == 0, outcome.log
-    assert state.read_bytes() == b""
+    assert "state file" not in outcome.log
+
+
+@pytest.mark.parametrize("inputs", [{}, {"operation": "destroy"}])
+def test_a_default_state_file_is_open_before_the_first_request(
+    world: World, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    """The run removes it at its end. GitHub has its own state."""
+    file, seen = tmp_path / ".zerokie-state.json", []
+    world.platform.on_request = lambda _record: seen.append(file.exists())
+    assert world.run(**inputs).exit_code == 0
+    assert (all(seen), file.exists()) == (True, False)
+    world.platform.apps.create_static("other")
+    world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_STATE": str(tmp_path / "state")}
+    assert world.run(app="other").exit_code == 0
+    assert seen[-1] is False
+
+
+def test_a_run_continues_if_the_default_state_file_is_in_use(world: World, tmp_path: Path) -> None:
+    """The log says so."""
+    with closing(SavedLocks(lambda _state: None, tmp_path / ".zerokie-state.json")):
+        outcome = world.run()
+    assert outcome.exit_code == 0
+    line = "Continuing without the state file '.zerokie-state.json': another run is using it\n"
+    assert line in outcome.log
+
+
+def test_a_default_state_file_is_not_deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may be the working directory, and a pattern may include the file."""
+    monkeypatch.chdir(world.folder)
+    (world.folder / ".zerokieignore").write_text("!.*.json\n")
+    outcome = world.run(directory=".")
+    assert outcome.exit_code == 0, outcome.log
+    assert ".zerokie-state.json" not in world.stored()
+    assert not (world.folder / ".zerokie-state.json").exists()

@@ -30,18 +30,20 @@ def test_a_killed_run_leaves_app_and_session(file: Path) -> None:
     kept: dict[str, str] = {}
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
-    assert kept == json.loads(file.read_text("utf-8")) == {"app": "site", "session": "s-1"}
+    first, *lines = filter(None, file.read_text("utf-8").splitlines())
+    assert json.loads(first) == {"created_by": "zerokie-action"}
+    assert [kept] == [json.loads(line) for line in lines] == [{"app": "site", "session": "s-1"}]
     assert [tuple(lock) for lock in locks_in(kept)] == recorded(file) == [("site", "s-1")]
     assert locks_in({}) == []
 
 
 def test_a_released_lock_is_saved_as_released(file: Path) -> None:
-    """The CI system has a line for the release. The file is empty."""
+    """The CI system has a line for the release. The file is gone."""
     kept: dict[str, str] = {}
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-1")
         record.mark_released(["s-1"])
-    assert file.read_bytes() == b""
+    assert not file.exists()
     assert locks_in(kept) == []
     with closing(SavedLocks(kept.update, file)) as record:
         record.add("site", "s-2")
@@ -58,6 +60,80 @@ def test_a_run_keeps_the_lock_of_a_killed_run(file: Path) -> None:
     assert recorded(file) == [("site", "killed")]
     leave(file, "site", "s-2")
     assert recorded(file) == [("site", "s-2"), ("site", "killed")], "the newest first"
+
+
+def test_a_file_that_is_never_needed_is_removed(file: Path) -> None:
+    """For example, a `destroy` finds no app."""
+    with records(file):
+        assert file.exists()
+    assert not file.exists()
+
+
+def test_a_file_that_cannot_be_removed_is_emptied(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, a container mounts it."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+
+    with monkeypatch.context() as patch, records(file) as record:
+        record.add("site", "s-1")
+        record.mark_released(["s-1"])
+        patch.setattr(Path, "unlink", refuse)
+        record.close()
+        patch.setattr(SavedLocks, "close", lambda _records: None)
+    assert file.read_bytes() == b""
+
+
+def test_an_empty_file_stays_empty(file: Path) -> None:
+    """The user created it, perhaps to mount it into a container."""
+    file.touch()
+    with records(file) as record:
+        record.add("site", "s-1")
+        record.mark_released(["s-1"])
+    assert file.read_bytes() == b""
+
+
+def test_a_file_that_replaced_the_runs_own_stays(file: Path, tmp_path: Path) -> None:
+    """The path may be another run's file by then."""
+    with records(file):
+        file.rename(tmp_path / "moved.json")
+        other = records(file)
+    assert file.exists()
+    other.__exit__(None, None, None)
+    assert not file.exists()
+
+
+def test_a_file_that_is_removed_while_it_is_opened_is_opened_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the run would save its lock in a file without a path."""
+    flock = fcntl.flock
+    waiting = [records(file)]
+
+    def end_other_run(descriptor: int, operation: int) -> None:
+        while waiting:
+            waiting.pop().__exit__(None, None, None)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", end_other_run)
+    with records(file) as record:
+        record.add("site", "s-1")
+    assert recorded(file) == [("site", "s-1")]
+
+
+def test_a_default_file_that_cannot_be_used_is_only_a_log_line(file: Path) -> None:
+    """The reason is another run, or the file system, also later."""
+    log: list[str] = []
+    with records(file), closing(SavedLocks(lambda _state: None, file, log=log.append)) as record:
+        record.add("site", "s-1")
+        assert record.held() == []
+    missing = file / "missing" / "state.json"
+    with closing(SavedLocks(lambda _state: None, missing, log=log.append)) as record:
+        record.add("site", "s-1")
+    assert log == [
+        f"Continuing without the state file {str(file)!r}: another run is using it",
+        f"Continuing without the state file {str(missing)!r}: No such file or directory",
+    ]
 
 
 def test_a_second_run_cannot_use_the_file(file: Path) -> None:
@@ -142,7 +218,13 @@ def test_a_full_disk_is_an_error_before_the_lock_request(file: Path, monkeypatch
         monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:9]))
         with pytest.raises(ConfigurationError, match=r"can't use .*: No space left on device"):
             record.add("site", "s-1")
-    assert recorded(file) == []
+        log: list[str] = []
+        with closing(SavedLocks(lambda _state: None, file.with_name("b"), log=log.append)) as default:
+            default.add("site", "s-1")
+        assert log == [
+            f"Continuing without the state file {str(file.with_name('b'))!r}: No space left on device"
+        ]
+    assert [*file.parent.iterdir()] == []
 
 
 def test_a_path_that_cannot_be_written_is_an_error_before_the_lock_request(tmp_path: Path) -> None:

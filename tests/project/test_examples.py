@@ -82,7 +82,14 @@ ELSEWHERE = [path for path in FILES if path.parent.name not in {"github", "gitla
 def test_examples_with_a_lock_have_a_cleanup(path: Path) -> None:
     """If a system doesn't start the cleanup itself, a folder deploy is followed by a call of it."""
     used = names_used(path)
-    assert ("directory" in used) == ("state-file" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
+    assert ("directory" in used) == ("zerokie-cleanup" in path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_examples_set_a_state_file_only_for_a_cleanup_elsewhere(path: Path) -> None:
+    """The default is in the working directory, which a step or a container may not share."""
+    is_elsewhere = path.parent.name in {"shell", "tekton"} or path.name == "site.yml"
+    assert ("state-file" in names_used(path)) == is_elsewhere
 
 
 # --- GitHub

@@ -10,6 +10,8 @@ from zerokie_action.ci.commits import Project, Source
 from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at, repository_of_checkout
 
+STATE_FILE = Path(".zerokie-state.json")
+
 
 class PullRequest(NamedTuple):
     """A pull or merge request, and its URLs in the code host's API.
@@ -83,8 +85,8 @@ class CI:
 
     @property
     def state_file(self) -> Path | None:
-        """The default of `state-file`. Only GitLab has one."""
-        return None
+        """The default of `state-file`. GitHub needs none."""
+        return STATE_FILE
 
     def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 for subclasses
         """Return the pull request with this number, or else the run's own. None without either."""

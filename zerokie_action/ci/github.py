@@ -62,6 +62,10 @@ class GitHub(CI):
         """Append to the step's summary, which GitHub limits to 1 MiB."""
         self._append("GITHUB_STEP_SUMMARY", text)
 
+    @property
+    def state_file(self) -> None:
+        """None, because `save_state` keeps the state."""
+
     def save_state(self, state: Mapping[str, str]) -> None:
         """Append to `GITHUB_STATE`. The post step gets each value as `STATE_key`, even after a kill."""
         self._append("GITHUB_STATE", _entries(state))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from zerokie_action.ci.commits import Project, Source, valid_commit, valid_run, valid_sequence
-from zerokie_action.ci.generic import CI, PullRequest
+from zerokie_action.ci.generic import CI, STATE_FILE, PullRequest
 from zerokie_action.ci.log import Level, Log
 
 _ERASE = "\x1b[0K"
@@ -48,11 +48,9 @@ class GitLab(CI):
         self.project = Project(project, "-/")
 
     @property
-    def state_file(self) -> Path | None:
-        """A file in the project directory, named after the job, because jobs may share the directory."""
-        if project := self.env.get("CI_PROJECT_DIR"):
-            return Path(project) / f".zerokie-state-{self.env.get('CI_JOB_ID', 'job')}.json"
-        return None
+    def state_file(self) -> Path:
+        """A file in the project's directory, because `script` may change the working directory."""
+        return Path(self.env.get("CI_PROJECT_DIR", "")) / STATE_FILE
 
     def pull_request(self, number: int | None) -> PullRequest | None:
         """Return the merge request with this number, or else the pipeline's."""

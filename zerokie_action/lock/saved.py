@@ -3,9 +3,10 @@
 A run saves its session ID before it requests the lock, in GitHub's own state and in the `state-file`. It
 saves no secret and no URL. The lock cleanup sends the API key only to the `api-url` of its own inputs.
 
-The file has one line of JSON for each requested lock, and another line after its release. One run or lock
-cleanup uses the file at a time, with a `flock` on it. At its end, it empties the file if no saved lock may
-still be held. If it removed the file, two runs could use two files of the same name.
+The file has one line of JSON for each requested lock, and another line after its release. The first line says
+whether a run created the file. One run or lock cleanup uses the file at a time, with a `flock` on it. At its
+end, it removes a file that a run created if no saved lock may still be held. Another run may have opened the
+file before, so each run compares the inodes of file and path when it has the `flock`.
 """
 
 import errno
@@ -26,8 +27,12 @@ from zerokie_action.limits import LOCK_EXPIRY
 CLEANUP_COMMANDS = "`zerokie-cleanup` (in a checkout `python entrypoint.py cleanup`)"
 _READ = 64 * 1024
 """Bytes to read from the end of a state file. The newest lines come last, after any foreign content."""
-_BEGINNING = b'\n{"app": '
-"""The first bytes of a file that a run created."""
+_FIRST_LINE = b'{"created_by": "zerokie-action"}\n'
+"""The first line of a file that a run created."""
+_FIRST_LOCK = b'\n{"app": '
+"""The first bytes of a file that was empty, such as one that a container mounts."""
+_ATTEMPTS = 100
+"""How often to open a file that other runs remove."""
 # O_NOFOLLOW: the path may be a symlink in someone else's change. O_NONBLOCK: opening a FIFO must not block.
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -55,6 +60,7 @@ class SavedLocks:
         save: saves keys and values in the CI system's own state.
         file: the state file; None for no file.
         is_cleanup: whether reading the file is enough.
+        log: logs why the run continues without a file that can't be used. Without it, that is an error.
 
     Raises:
         StateFileInUse: when another run or lock cleanup is using the file.
@@ -62,12 +68,22 @@ class SavedLocks:
     """
 
     def __init__(
-        self, save: Callable[[Mapping[str, str]], None], file: Path | None, *, is_cleanup: bool = False
+        self,
+        save: Callable[[Mapping[str, str]], None],
+        file: Path | None,
+        *,
+        is_cleanup: bool = False,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         self._save = save
         self._file = file
-        with self._explained():
-            self._descriptor = _open(file, is_cleanup=is_cleanup) if file else os.open(os.devnull, os.O_RDWR)
+        self._log = log
+        self._has_flock = False
+        if file:
+            with self._explained():
+                self._descriptor, self._has_flock = _open(file, is_cleanup=is_cleanup)
+                return
+        self._descriptor = os.open(os.devnull, os.O_RDWR)
 
     def held(self) -> list[SavedLock]:
         """Return the locks in the state file that may still be held, newest first. Skip foreign lines."""
@@ -104,36 +120,52 @@ class SavedLocks:
                 self._append({"released": session})
 
     def close(self) -> None:
-        """End the use of the file, and empty it if it contains no lock that may still be held.
+        """End the use of the file, and remove it if it contains no lock that may still be held.
 
-        A file that a run didn't create keeps its content, because its path may be a mistake.
+        A file that a run didn't create stays, because its path may be a mistake. A file that can't be removed
+        is emptied, such as a mounted one.
         """
         with suppress(OSError):
-            if not self.held() and os.pread(self._descriptor, len(_BEGINNING), 0) == _BEGINNING:
-                os.ftruncate(self._descriptor, 0)
+            if not self.held():
+                self._remove()
         os.close(self._descriptor)
+
+    def _remove(self) -> None:
+        beginning = os.pread(self._descriptor, len(_FIRST_LINE), 0)
+        if self._file and self._has_flock and beginning == _FIRST_LINE:
+            with suppress(OSError):
+                if _is_at(self._file, self._descriptor):
+                    self._file.unlink()
+                return
+        if beginning.startswith((_FIRST_LINE, _FIRST_LOCK)):
+            os.ftruncate(self._descriptor, 0)
 
     def _append(self, line: Mapping[str, str]) -> None:
         # The last line may be incomplete after a kill.
-        text = f"\n{json.dumps(line)}\n".encode()
-        if os.write(self._descriptor, text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _write(self._descriptor, f"\n{json.dumps(line)}\n".encode())
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except BlockingIOError as error:
-            raise StateFileInUse(
+        except OSError as error:
+            if self._log is None:
+                raise self._error(error) from error
+            is_used = isinstance(error, BlockingIOError)
+            why = "another run is using it" if is_used else error.strerror
+            log, self._log = self._log, lambda _again: None
+            log(f"Continuing without the state file {str(self._file)!r}: {why}")
+
+    def _error(self, error: OSError) -> ConfigurationError:
+        if isinstance(error, BlockingIOError):
+            return StateFileInUse(
                 f"`state-file`: another run is using {str(self._file)!r}",
                 hint="Wait for that run to end, or set a separate `state-file` for each run.",
-            ) from error
-        except OSError as error:
-            raise ConfigurationError(
-                f"`state-file`: can't use {str(self._file)!r}: {error.strerror}",
-                hint="Set `state-file` to a path the job can write to. On GitLab, the default is a file in "
-                "the project's directory.",
-            ) from error
+            )
+        return ConfigurationError(
+            f"`state-file`: can't use {str(self._file)!r}: {error.strerror}",
+            hint="Set `state-file` to a path the job can write to.",
+        )
 
 
 def locks_in(state: Mapping[str, str]) -> list[SavedLock]:
@@ -142,24 +174,75 @@ def locks_in(state: Mapping[str, str]) -> list[SavedLock]:
     return [SavedLock(app, session)] if app and session and session != state.get("released") else []
 
 
-def _open(file: Path, *, is_cleanup: bool) -> int:
+def _open(file: Path, *, is_cleanup: bool) -> tuple[int, bool]:
     """Open a regular file, and lock it if the file system supports `flock`.
 
     A lock cleanup can also use a file that it can't write.
+
+    Returns:
+        The descriptor, and whether it has a `flock`.
     """
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
+    for _ in range(_ATTEMPTS):
+        try:
+            descriptor, is_new = _open_or_create(file, is_cleanup=is_cleanup)
+        except FileExistsError:  # another run has just created it
+            continue
+        try:
+            has_flock = _lock(descriptor)
+            # Another run may have removed the file after it was opened here.
+            if _is_at(file, descriptor):
+                if is_new:
+                    _begin(file, descriptor)
+                return descriptor, has_flock
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise BlockingIOError
+
+
+def _open_or_create(file: Path, *, is_cleanup: bool) -> tuple[int, bool]:
+    """Return a descriptor of the file, and whether this call created the file."""
     try:
-        descriptor = os.open(file, os.O_CREAT | os.O_RDWR | _FLAGS, 0o644)
+        return os.open(file, os.O_RDWR | _FLAGS), False
+    except FileNotFoundError:
+        return os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | _FLAGS, 0o644), True
     except OSError:
         if not is_cleanup:
             raise
-        descriptor = os.open(file, os.O_RDONLY | _FLAGS)
+        return os.open(file, os.O_RDONLY | _FLAGS), False
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the file, and return whether its file system supports `flock`."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
         raise
     except OSError:
-        pass
-    return descriptor
+        return False
+    return True
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    """Return whether the path still leads to the opened file."""
+    try:
+        return os.path.samestat(file.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _begin(file: Path, descriptor: int) -> None:
+    """Write the first line. If that fails, remove the new file."""
+    try:
+        _write(descriptor, _FIRST_LINE)
+    except OSError:
+        file.unlink()
+        raise
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    if os.write(descriptor, text) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -10,17 +10,20 @@ from tests.ci.grammar import file_command
 from tests.support.world import API_KEY
 
 ROOT = Path(__file__).resolve().parents[3]
+ENTRYPOINT = (str(ROOT / "entrypoint.py"),)
 
 
 class Runner:
     """Starts the action in its own process, like users."""
 
     def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
         self.site = folder / "site"
         self.state = folder / "github-state"
         self.state_file = folder / "state.json"
         self._env = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
             "ZEROKIE_API_KEY": API_KEY,
             "ZEROKIE_API_URL": url,
             "ZEROKIE_APP": "site",
@@ -29,7 +32,7 @@ class Runner:
 
     async def start(
         self,
-        command: Sequence[str] = ("entrypoint.py",),
+        command: Sequence[str] = ENTRYPOINT,
         stdout: int = asyncio.subprocess.PIPE,
         /,
         **env: str,
@@ -37,7 +40,7 @@ class Runner:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
-            cwd=ROOT,
+            cwd=self.folder,
             env=self._env | env,
             stdout=stdout,
             stderr=asyncio.subprocess.STDOUT,

@@ -16,7 +16,7 @@ import pytest
 from sandbox.faults import Fault, Kind
 from sandbox.platform import Platform
 from sandbox.records import Record
-from tests.promises.faults.processes import Runner
+from tests.promises.faults.processes import ENTRYPOINT, Runner
 from tests.support.platform import fill
 
 LONGEST_RELEASE = 5.0
@@ -143,7 +143,7 @@ async def test_a_stalled_log_does_not_keep_the_lock(real: tuple[Platform, Runner
     platform.on_response = hold
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
-    process = await runner.start(("entrypoint.py",), writer, ZEROKIE_LOG_LEVEL="debug")
+    process = await runner.start(ENTRYPOINT, writer, ZEROKIE_LOG_LEVEL="debug")
     os.close(writer)
     while len(held) < 40 or unread(reader):
         await asyncio.sleep(0.01)
@@ -165,7 +165,7 @@ async def test_a_deploy_without_uploads_works_on_a_terminal(real: tuple[Platform
     assert (await runner.deploy())[0] == 0
     (runner.site / "old.css").unlink()
     reader, terminal = pty.openpty()
-    process = await runner.start(("entrypoint.py",), terminal)
+    process = await runner.start(ENTRYPOINT, terminal)
     assert await process.wait() == 0
     os.close(terminal)
     assert b"Deleted 1 stale file" in os.read(reader, PIPE)
