@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import struct
+import sys
 import termios
 from collections.abc import Iterator
 
@@ -114,6 +115,57 @@ def test_the_bar_is_cut_to_the_width_and_escaped(pseudo: Pseudo, columns: int, b
     assert max(map(len, pseudo.seen.replace("\n", "\r").split("\r"))) <= (columns or 80) - 1
     assert "\x1b" not in pseudo.seen
     assert pseudo.screen() == ["end", ""]
+
+
+def test_a_terminal_of_one_column_has_no_bar(pseudo: Pseudo) -> None:
+    pseudo.resize(1)
+    log = detect({}, Terminal(pseudo.stream)).log
+    log.show_bar((7, "a.js"))
+    log.info("first")
+    pseudo.read_until("first\r\n")
+    log.show_bar(None)
+    log.info("last")
+    pseudo.read_until("last\r\n")
+    assert pseudo.seen == "first\r\nlast\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TQDM_ASCII", "1"),
+        ("TQDM_MININTERVAL", "5s"),
+        ("TQDM_NCOLS", "x"),
+        ("TQDM_DISABLE", "1"),
+        ("TQDM_X", "1"),
+    ],
+)
+def test_variables_of_the_library_do_not_change_the_bar(
+    pseudo: Pseudo, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """The library reads them when it is imported."""
+    monkeypatch.setenv(name, value)
+    for module in [module for module in sys.modules if module.partition(".")[0] == "tqdm"]:
+        monkeypatch.delitem(sys.modules, module)
+    pseudo.resize(30)
+    log = detect({}, Terminal(pseudo.stream)).log
+    log.show_bar((50, "a.js"))
+    pseudo.read_until(" 50 % |█████     | a.js")
+
+
+def test_an_error_of_the_library_costs_only_the_bar(pseudo: Pseudo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tqdm.std import tqdm  # type: ignore[import-untyped] # noqa: PLC0415 - as the client
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tqdm, "format_meter", fail)
+    log = detect({}, Terminal(pseudo.stream)).log
+    log.show_bar((7, "a.js"))
+    log.info("first")
+    log.show_bar((8, "a.js"))
+    log.error("last")
+    pseudo.read_until("last\r\n")
+    assert "first\r\n" in pseudo.seen
 
 
 def test_a_wide_character_has_two_columns(pseudo: Pseudo) -> None:

@@ -15,6 +15,8 @@ from zerokie_action import limits
 Frame = tuple[int, str]
 """A state of the bar: the percentage, and the text after the bar."""
 
+_COLUMNS = 80
+"""The width of a terminal that doesn't give one."""
 _BAR = "{percentage:3.0f} % |{bar:10}| {desc}"
 
 
@@ -40,6 +42,7 @@ class Terminal:
         self._frame: Frame | None = None
         self._is_writing = False
         self._meter: Any = None
+        self._has_bar = True
         threading.Thread(target=self._write_all, name="terminal", daemon=True).start()
 
     def write(self, text: str) -> None:
@@ -78,20 +81,35 @@ class Terminal:
 
     def _draw(self, text: str, frame: Frame | None) -> None:
         """Write lines above the bar."""
-        if self._meter and (text or not frame):
-            self._meter.clear()
+        if text or not frame:
+            self._draw_bar(None)
         self._file.write(text)
         self._file.flush()
-        if not frame:
+        if frame:
+            self._draw_bar(frame)
+
+    def _draw_bar(self, frame: Frame | None) -> None:
+        """Draw a frame, or erase the bar. After an error of the library, the log has no bar."""
+        columns = os.get_terminal_size(self._file.fileno()).columns or _COLUMNS
+        if not self._has_bar or columns == 1:  # tqdm ignores a width of 0
             return
-        meter = self._meter = self._meter or _meter(self._file)
-        meter.ncols = (os.get_terminal_size(self._file.fileno()).columns or 80) - 1
-        meter.n, meter.desc = frame
-        meter.refresh()
+        try:
+            if frame:
+                self._meter = self._meter or _meter(self._file)
+                self._meter.ncols = columns - 1
+                self._meter.n, self._meter.desc = frame
+                self._meter.refresh()
+            elif self._meter:
+                self._meter.clear()
+        except Exception:  # noqa: BLE001 - the lines matter more than the bar
+            self._has_bar = False
 
 
 def _meter(file: TextIO) -> Any:  # noqa: ANN401 - tqdm has no types
     """Return a bar that tqdm draws without its own threads and locks."""
+    # tqdm reads these variables during its import. Several of their values make it fail.
+    for name in [name for name in os.environ if name.startswith("TQDM_")]:
+        del os.environ[name]
     from tqdm.std import tqdm  # type: ignore[import-untyped] # noqa: PLC0415 - CI runs have no bar
 
     tqdm.monitor_interval = 0
