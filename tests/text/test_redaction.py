@@ -29,6 +29,8 @@ FORMS: list[Callable[[str], str]] = [
     lambda secret: json.dumps(secret)[1:-1],
     lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
     lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    lambda secret: json.dumps(json.dumps(secret))[3:-3],
+    lambda secret: json.dumps(json.dumps(secret, ensure_ascii=False), ensure_ascii=False)[3:-3],
     lambda secret: repr(secret)[1:-1],
     lambda secret: json.dumps(secret)[1:-1].translate({ord(c): f"\\u{ord(c):04x}" for c in "&<>"}),  # Go
     lambda secret: json.dumps(secret)[1:-1].translate({ord(c): f"\\u{ord(c):04X}" for c in "&<>"}),  # .NET

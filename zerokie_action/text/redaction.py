@@ -84,5 +84,7 @@ def _spelled(char: str) -> str:
         quote_plus(char, errors="surrogatepass"),
         "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass")),
     }
+    # An error may quote JSON that contains JSON, such as a registry's response.
+    forms |= {json.dumps(form)[1:-1] for form in forms}
     expressions = [*map(re.escape, sorted(forms, key=len, reverse=True)), f"&#0*{code};", f"&#x0*{code:x};"]
     return f"(?i:{'|'.join(expressions)})"
