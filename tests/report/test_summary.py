@@ -12,13 +12,13 @@ from zerokie_action.report.summary import render_comment, render_summary
 
 def test_the_summary_of_a_static_deploy():
     """Status, link and counts come first, the list of changes last."""
-    links = {"Commit 0123456789ab": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
+    links = {"Commit 0123456": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
     assert render_summary(replace(results.static(), links=links)) == (
         """\
 ## ✅ `my-site` is deployed
 
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
-· [Commit 0123456789ab](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
+· [Commit 0123456](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
 2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock \
 · deploy `d-20260307-170000` · CDN cache purged

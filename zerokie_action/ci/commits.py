@@ -10,8 +10,8 @@ from typing import NamedTuple
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RUN = re.compile(r"(?:actions/runs|-/jobs)/[0-9]{1,19}")
 _SEQUENCE = re.compile(r"[0-9]{1,19}")
-_SHORT = 7
-"""Number of digits of a commit in the log, the summary and the comment."""
+SHORT = 7
+"""Number of digits of a commit in messages and reports."""
 
 
 class Source(NamedTuple):
@@ -93,7 +93,7 @@ class Commits(NamedTuple):
 
     def lines(self) -> list[Line]:
         """Return the lines about the commits. Only a run that deployed its commit shows the comparison."""
-        commit, previous = self.commit[:_SHORT], self.previous[:_SHORT]
+        commit, previous = self.commit[:SHORT], self.previous[:SHORT]
         if not self.is_deployed:
             return [
                 *_lines("Commit ", commit, self.commit_url),
@@ -158,4 +158,4 @@ def _lines(text: str, commits: str, url: str) -> list[Line]:
 
 
 def _range(older: str, newer: str) -> str:
-    return f"{older[:_SHORT]}...{newer[:_SHORT]}"
+    return f"{older[:SHORT]}...{newer[:SHORT]}"

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zerokie_action.ci.commits import Project, Source, valid_commit, valid_run, valid_sequence
+from zerokie_action.ci.commits import SHORT, Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
 
@@ -50,7 +50,7 @@ class GitHub(CI):
         self.project = Project(page)
         if commit and run:
             self.links = {
-                f"Commit {commit[:12]}": f"{page}/commit/{commit}",
+                f"Commit {commit[:SHORT]}": f"{page}/commit/{commit}",
                 "Log": f"{page}/actions/runs/{run}",
             }
 

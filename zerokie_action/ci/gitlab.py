@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from zerokie_action.ci.commits import Project, Source, valid_commit, valid_run, valid_sequence
+from zerokie_action.ci.commits import SHORT, Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, STATE_FILE, PullRequest
 from zerokie_action.ci.log import Level, Log
 
@@ -43,7 +43,7 @@ class GitLab(CI):
         self.source = Source(valid_commit(commit), run, sequence)
         project, job = env.get("CI_PROJECT_URL", ""), env.get("CI_JOB_URL")
         if project and commit and job:
-            self.links = {f"Commit {commit[:12]}": f"{project}/-/commit/{commit}", "Log": job}
+            self.links = {f"Commit {commit[:SHORT]}": f"{project}/-/commit/{commit}", "Log": job}
         # The URL includes GitLab's relative URL root, just like the URLs of clones over HTTPS.
         self.project = Project(project, "-/")
 
