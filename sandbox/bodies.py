@@ -234,7 +234,10 @@ def _image_parts(image: str) -> dict[str, str]:
 def image_field(platform: Platform, image: str | None, *, in_post: bool) -> dict[str, str]:
     """Return the app's image, if the API variant shows the image in responses to this method."""
     form = (_IN_POST if in_post else _IN_GET).get(platform.dialect["image"], "{image}")
-    return {"image": form.format_map(_image_parts(image or ""))} if form else {}
+    parts = _image_parts(image or "")
+    if form.startswith(f"{parts['host']}/"):  # a name of the mirror itself
+        form = "{image}"
+    return {"image": form.format_map(parts)} if form else {}
 
 
 def _url_field(platform: Platform, app: str, *, in_post: bool) -> dict[str, str]:
