@@ -83,10 +83,7 @@ CLEANUP = Allowance(120.0, RELEASE.grace)
 SETTLING_TIME = 15.0
 """Seconds until a GET certainly shows an accepted deploy.
 
-A failure or another image is trusted after it lasted for the same time."""
+A failure or another image must last for the same time."""
 
 STEADY_TIME = 7.0
 """Seconds for which an app must keep running, because an instance that soon crashes also shows as running."""
-
-UNCHANGED_TIME = 60.0
-"""Seconds after which an app may show its old image although the platform accepted another one."""

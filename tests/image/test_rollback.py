@@ -112,7 +112,7 @@ def test_an_image_that_started_during_an_outage_is_not_rolled_back(world: World)
     outcome = deploy(world, rollback=True, wait_timeout=30)
     assert outcome.exit_code == 9
     state = "'web' now has the image 'nginx:2' and the status 'running'"
-    assert outcome.outputs["error"].endswith(f"; not rolled back: the new image runs now; {state}")
+    assert outcome.outputs["error"].endswith(f"; not rolled back: the app runs now; {state}")
 
 
 def test_a_failed_rollback_is_reported_with_the_first_failure(world: World) -> None:
@@ -270,3 +270,24 @@ def test_a_previous_image_with_the_same_name_is_not_rolled_back_to(world: World)
     assert lines(outcome)[0].startswith("Warning: `rollback` has no effect: ")
     assert previous in lines(outcome)[0]
     assert preview.outputs["warnings"] == outcome.outputs["warnings"]
+
+
+def test_another_namespace_is_another_image(world: World) -> None:
+    """The app shows the previous image until the end, so the deploy fails, and a rollback is possible."""
+    previous, new = "ghcr.io/a/web:1", "ghcr.io/b/web:1"
+    world.platform.apps.deploy("web", image=previous, private=False)
+    world.platform.apps.set_status("web", "running")
+    world.loop.jump(60)
+    says(world, image=previous, status="running", times=90)
+    outcome = deploy(world, new, rollback=True, wait_timeout=60)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
+    assert outcome.outputs["warnings"] == []
+    assert runs(world)[0] == previous
+
+
+def test_a_tag_that_may_be_another_deploys_is_not_rolled_back(world: World) -> None:
+    """The run deployed a digest, and the app shows a tag. Its failure may be another deploy's."""
+    says(world, image="nginx:9", status="failed", times=None)
+    outcome = deploy(world, f"nginx@sha256:{'2' * 64}", rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (8, 1), outcome.log
+    assert "; not rolled back: another deploy may have changed the image; " in outcome.outputs["error"]

@@ -58,6 +58,7 @@ class World:
         during: the status during the deploy.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status remains), `back 8` (the
             platform rolls back 8 s after the failure), `crash loop`.
+        old: the image before the deploy.
         wanted: the image to deploy. None for a restart.
         is_same: whether the new image has the digest of the old one.
         pulls_another: whether the tag means another digest now.
@@ -77,6 +78,7 @@ class World:
     takes: float = 6.0
     during: str = "deploying"
     ends: str = "running"
+    old: str = OLD
     wanted: str | None = NEW
     is_same: bool = False
     pulls_another: bool = False
@@ -88,7 +90,7 @@ class World:
     @property
     def names_another(self) -> bool:
         """Whether the deployed image has another name than the old one."""
-        return self.wanted not in {OLD, None}
+        return self.wanted not in {self.old, None}
 
 
 class Image(NamedTuple):
@@ -133,7 +135,7 @@ class Platform:
 
     def __post_init__(self) -> None:
         self.began = self.loop.now
-        old = Image(OLD, self._digest(OLD), "old")
+        old = Image(self.world.old, self._digest(self.world.old), "old")
         self.states = [State(0.0, self.world.was, old, old)]
         if self.world.was == "deploying":  # an earlier deploy, which ends after the run's request
             self.states.append(State(self.began + 2, "running", old, old))
@@ -153,15 +155,16 @@ class Platform:
         """Return the image as a GET writes it."""
         if image is None:
             return ""
-        name, last = image.name.partition("@")[0], image.name.partition(":")[0].partition("@")[0]
+        name = image.name.partition("@")[0]
+        full = image.name if "/" in image.name else f"docker.io/library/{image.name}"
         return {
             "given": image.name,
-            "full": f"docker.io/library/{image.name}",
-            "full in GET": f"docker.io/library/{image.name}",
-            "mirror": f"mirror.local/hub/{image.name}",
+            "full": full,
+            "full in GET": full,
+            "mirror": f"mirror.local/hub/{image.name.partition('.io/')[2] or image.name}",
             "tag and digest": f"{name}@{image.digest}",
             "tag, then digest": f"{name}@{image.digest}" if self._is_pulled(image) else image.name,
-            "digest": f"docker.io/library/{last}@{image.digest}",
+            "digest": f"{full.partition(':')[0].partition('@')[0]}@{image.digest}",
             "bare digest": image.digest,
             "none": "",
             "before in POST": image.name,
@@ -216,7 +219,7 @@ class Platform:
         ):
             new = self.written(current.runs)
             last = [answer for answer in self.answers if answer[0] >= now - 8]
-            old = self.written(Image(OLD, self._digest(OLD), "old"))
+            old = self.written(Image(world.old, self._digest(world.old), "old"))
             self.replaced_running |= new != old and all(answer[1:] == ("running", new) for answer in last)
         ends, takes = ("running", world.takes) if owner == "back" else (world.ends, world.takes)
         self._carry_out(now, image or (current.wanted.name if current else NEW), owner, ends, takes)
@@ -350,7 +353,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         await deploy_image(job)
     except DeployError as error:
         said = type(error).__name__
-    warns = any("still shows the previous image" in warning for warning in job.report.warnings)
+    warns = any("is the same image, or" in warning for warning in job.report.warnings)
     is_back = any(owner == "back" for _, owner in platform.posts)
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
 
@@ -391,14 +394,15 @@ def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
     is_wrong = fate in {"fails", "hangs"} or (fate == "is rolled back" and not is_hidden)
     is_ours = bool(end and end.runs and end.runs.owner == "run")
     is_other = is_ours and world.names_another and not world.is_same and world.writes != "none"
+    is_claimed = _shows_names(world) and not seen.warns
     is_over = bool(colleague and seen.seconds > colleague.after + 30)
     return {
         "a wrong green": is_wrong and not seen.warns,
         "a warned green of a failure": is_wrong and seen.warns,
         "an early green": fate == "runs" and not is_ours,
         "a wrong warning": fate == "runs" and is_other and seen.warns,
-        "a green of a colleague's deploy": is_over and world.ends != "running" and _shows_names(world),
-        "a green of a deploy that never began": fate == "never begins" and _shows_names(world),
+        "a green of a colleague's deploy": is_over and world.ends != "running" and is_claimed,
+        "a green of a deploy that never began": fate == "never begins" and is_claimed,
     }
 
 
@@ -487,6 +491,15 @@ WORLDS: dict[str, Axes] = {
     ),
     "the platform rolls back": _axes(
         **RULES | {"was": "running", "view": ["wanted", "torn"], "ends": ["back 8", "back 20"]}
+    ),
+    "another repository or registry": _axes(
+        **RULES
+        | {
+            "was": "running",
+            "ends": [*ENDS, "back 8", "back 20"],
+            "old": ["ghcr.io/a/nginx:2", "docker.io/b/nginx:2", "ghcr.io/b/nginx:1"],
+            "wanted": "ghcr.io/b/nginx:2",
+        }
     ),
     "a colleague after four seconds": _axes(**RULES, ends="running", colleague=Colleague(4.0)),
     "a colleague during the wait": _axes(

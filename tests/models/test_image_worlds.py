@@ -7,11 +7,22 @@ import pytest
 
 from tests.models.image_worlds import OLD, WORLDS, Colleague, World, draw, tried
 from tests.support.timewarp import TimeWarpLoop, warped
-from zerokie_action.image import rollout
-from zerokie_action.image.rollout import Rollout
+from zerokie_action.image import deploy
+from zerokie_action.image.rollout import DECIDES_AFTER, Phase, Rollout
 from zerokie_action.platform.models import App
 
 LIMITS = {
+    "the rules": {"a late red"},
+    "the rules for a digest": {"a late red"},
+    "slow responses": {"a late red"},
+    "late replicas in turn": {"a late red"},
+    "a name that means another digest now": {"a late red"},
+    "another repository or registry": {
+        "a warned green of a failure",
+        "a wrong warning",
+        "a late red",
+        "left broken",
+    },
     "digests, and a new tag for one": {"a warned green of a failure", "a late red"},
     "tags, and the platform rolls back": {"a late red"},
     "the status of the running instance": {"an early green", "a warned green of a failure", "a late red"},
@@ -45,7 +56,7 @@ def test_without_the_steady_time_a_crash_loop_would_be_green(
 ) -> None:
     world = World(ends="crash loop")
     assert "a wrong green" not in tried([world], loop)
-    monkeypatch.setattr(rollout, "STEADY_TIME", 0)
+    monkeypatch.setitem(DECIDES_AFTER, Phase.RUNNING, 0)
     assert "a wrong green" in tried([world], loop)
 
 
@@ -53,12 +64,12 @@ def test_if_the_times_of_responses_counted_an_old_image_would_be_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of a GET counts, because a slow platform may respond with an old state."""
-    world = World(wanted=OLD, lag=10.0, slow=8.0, ends="failed")
+    world = World(wanted=OLD, during="old", lag=14.0, slow=8.0, ends="failed")
     assert not tried([world], loop)
     note = Rollout.note_response
 
-    def note_now(self: Rollout, app: App, _sent_at: float) -> bool:
-        return note(self, app, anyio.current_time())
+    def note_now(self: Rollout, app: App, _sent_at: float) -> None:
+        note(self, app, anyio.current_time())
 
     monkeypatch.setattr(Rollout, "note_response", note_now)
     assert "a wrong green" in tried([world], loop)
@@ -69,5 +80,9 @@ def test_without_reasons_against_it_a_rollback_would_overwrite_a_colleague(
 ) -> None:
     world = World(ends="failed", colleague=Colleague(20.0, "failed", 30.0))
     assert not tried([world], loop)
-    monkeypatch.setattr(Rollout, "why_no_rollback", lambda _self, _failure: "")
+
+    async def no_reason(*_args: object) -> str:
+        return ""
+
+    monkeypatch.setattr(deploy, "_why_no_rollback", no_reason)
     assert "overwrites a colleague's deploy" in tried([world], loop)

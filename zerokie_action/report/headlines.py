@@ -8,6 +8,7 @@ class Headline(StrEnum):
 
     ACCEPTED = "accepted"
     RUNNING = "running"
+    UNCHANGED = "unchanged"
     LIVE = "live"
     ABSENT = "absent"
 
@@ -20,6 +21,7 @@ HEADLINES = {
         "{What} accepted after {time}, but the new version wasn't checked: {url}",
     ),
     "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
+    "unchanged": ("✅ {app} is up to date", "Up to date after {time}: {url}"),
     "live": ("✅ {app} is live", "{url} is live after {time}"),
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
     "absent": ("✅ {app} did not exist", "Done after {time}"),

@@ -1,4 +1,4 @@
-"""The wait for a container app: which image and status end it, and how outages affect it."""
+"""A deploy's request and wait: which image and status end it, and how outages affect it."""
 
 import re
 from typing import Any
@@ -141,13 +141,12 @@ def test_the_status_rules_out_likely_causes(world: World, status: str, hint: str
     assert outcome.outputs["hint"].endswith(back)
 
 
-def test_the_hint_for_a_crash_loop_does_not_mention_the_pull(world: World) -> None:
-    """An image that runs for a short time was pulled."""
+def test_a_timeout_says_that_running_must_last(world: World) -> None:
+    """The platform never shows `deploying`, so the status counts after 15 s and must hold for seven more."""
     takes(world, 0)
-    outcome = deploy(world, wait_timeout="5s")
+    outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert "status 'running' (must hold for 7 s)" in outcome.outputs["error"]
-    assert outcome.outputs["hint"].startswith("Check that the container listens on port 80")
 
 
 def test_the_hint_for_a_failed_pull_names_the_credentials(world: World) -> None:
@@ -244,7 +243,7 @@ def test_the_previous_image_proves_nothing_for_15_seconds(world: World) -> None:
 # --- API variants
 
 
-@pytest.mark.parametrize(("text", "wait", "seconds"), [("ok", "5m", 60), (None, "20s", 37)])
+@pytest.mark.parametrize(("text", "wait", "seconds"), [("ok", "5m", 22), (None, "30s", 22)])
 def test_the_same_digest_under_another_name_is_green_with_a_warning(
     world: World, text: str | None, wait: str, seconds: int
 ) -> None:
@@ -286,3 +285,107 @@ def test_a_status_that_is_a_value_of_env_is_shown(world: World) -> None:
     outcome = deploy(world, env="MODE=deploying\nSTATE=failed\nTOKEN=hush-hush")
     assert "status 'deploying'" in outcome.log
     assert "'web' is 'failed': \"bad token ***\"" in outcome.log
+
+
+# --- the request, during another deploy
+
+
+def test_after_another_deploy_the_previous_image_is_that_deploys(world: World) -> None:
+    """`lock-timeout` limits the wait for the other deploy."""
+    world.platform.hold_deploy("web")
+
+    def end() -> None:
+        world.platform.release_deploy("web")
+        world.platform.apps.deploy("web", image="nginx:other", private=False)
+
+    world.loop.call_later(20, end)
+    outcome = deploy(world)
+    assert outcome.exit_code == 0
+    assert outcome.outputs["previous_image"] == "nginx:other"
+    assert re.search(r"[23]\d s of it waiting for the deploy lock", outcome.summary)
+    assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
+
+
+def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> None:
+    """Nothing is deployed."""
+    world.platform.hold_deploy("web")
+    outcome = deploy(world, lock_timeout="30s")
+    assert outcome.exit_code == 6
+    assert "30 s of it waiting for the deploy lock" in outcome.summary
+    assert outcome.outputs["error"].startswith("Another deploy of 'web' is still in progress after 30 s: ")
+    assert "Nothing was changed." in outcome.log
+    assert world.platform.apps.get("web").image == OLD
+
+
+# --- lost responses
+
+
+@pytest.mark.parametrize(("arrives", "code"), [(False, 5), (True, 0)])
+def test_retry_timeout_0_requests_once(world: World, *, arrives: bool, code: int) -> None:
+    """The app shows whether the request arrived."""
+    world.fault(Kind.RESET, "POST", "/deploy$", after=arrives)
+    outcome = deploy(world, retry_timeout=0)
+    assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log
+    assert (
+        "The platform didn't confirm the deploy, and the app doesn't show it" in outcome.log
+    ) is not arrives
+
+
+def test_a_lost_request_is_sent_at_most_twice(world: World) -> None:
+    """The deploy may still take effect, so `changed` is true."""
+    world.fault(Kind.RESET, "POST", "/deploy$", times=None)
+    outcome = deploy(world, rollback=True)
+    assert (outcome.exit_code, asked(outcome)) == (5, 2)
+    assert outcome.seconds == pytest.approx(15 + 15, abs=1)
+    assert outcome.outputs["error"].startswith(
+        "The platform didn't confirm the deploy, and the app doesn't show it"
+    )
+    assert outcome.outputs["error"].endswith("; the image of 'web' is unknown")
+    assert (outcome.outputs["image"], outcome.outputs["previous_image"]) == (None, OLD)
+    assert outcome.outputs["changed"] is True
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_after_a_lost_response_another_deploys_image_stays(world: World, *, wait: bool) -> None:
+    """The deploy isn't requested again. With `wait`, the run reports the other image after that runs."""
+
+    def other() -> None:
+        world.platform.apps.deploy("web", image="nginx:9", private=False)
+        world.platform.apps.set_status("web", "running")
+
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.loop.call_later(3, other)
+    outcome = deploy(world, rollback=True, wait=wait, health_check=None if wait else "/")
+    assert (outcome.exit_code, asked(outcome)) == (8 if wait else 5, 1), outcome.log
+    assert outcome.outputs["status"] == ("superseded" if wait else "failed")
+    assert world.platform.apps.get("web").image == outcome.outputs["image"] == "nginx:9"
+    said = "Another deploy replaced 'nginx:2': " if wait else "the app doesn't show it: "
+    assert said in outcome.outputs["error"]
+    assert outcome.seconds == pytest.approx(3 + 15 + 15 if wait else 3, abs=2)
+
+
+def test_a_rejection_after_a_lost_request_is_exit_4(world: World) -> None:
+    """A 400 doesn't show that this run's deploy is in progress."""
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=400)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (4, 2), outcome.log
+
+
+def test_a_conflict_after_a_lost_request_restarts_the_app_once(world: World) -> None:
+    """The app doesn't show the first request yet, so the 409 may be about another deploy. The run waits."""
+    takes(world, 30)
+    world.fault(Kind.RESET, "POST", "/deploy$", after=True)
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=409, body=b"")
+    says(world, image=OLD, status="running", times=16)
+    outcome = deploy(world)
+    assert (outcome.exit_code, asked(outcome)) == (0, 3), outcome.log
+
+
+def test_a_lost_response_with_a_retry_after_of_an_hour_ends_the_run(world: World) -> None:
+    """The run doesn't poll for an hour."""
+    wait = {"Retry-After": "3600"}
+    world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
+    outcome = deploy(world)
+    assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
+    assert "and a Retry-After of 1 h 00 m" in outcome.outputs["error"]
