@@ -173,7 +173,9 @@ def test_a_static_app_cannot_be_restarted(world: World) -> None:
 def test_a_missing_app_cannot_be_restarted(world: World) -> None:
     outcome = restart(world, "nothing")
     assert outcome.exit_code == 4
-    assert outcome.outputs["hint"].startswith("Check `app`. To create the app, deploy with `create: true`.")
+    assert outcome.outputs["hint"].startswith(
+        "Check `app` and `api-url`. To create the app, deploy with `create: true`."
+    )
 
 
 def test_a_restart_does_not_compare_its_credentials_with_the_image(world: World) -> None:

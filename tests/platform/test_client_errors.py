@@ -75,6 +75,12 @@ class TestErrors:
         assert (error.status, error.retry_after) == (status, 7.0)
         assert "its own words" in str(error)
 
+    async def test_a_long_retry_after_ends_the_request_with_the_time_to_wait(self) -> None:
+        transport = Script(answer(503, retry_after="601"))
+        error = await error_of(client_over(transport, retry_timeout=120).list_apps())
+        assert isinstance(error, PlatformUnavailable)
+        assert error.hint.startswith("Run the job again after 10 m 01 s")
+
     async def test_a_404_for_an_upload_is_retried(self) -> None:
         """The app's storage may not be ready yet."""
         late = answer(404, b'{"error": "no such app"}')

@@ -53,3 +53,12 @@ def test_a_page_for_one_kind_of_request_releases_the_lock(
     assert "Destroyed" not in outcome.log
     assert "was not attached" not in outcome.log
     assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["look up", "create"])
+def test_a_wrong_path_in_api_url_is_named_in_the_hint(world: World, *, create: bool) -> None:
+    """The platform's 404 for an unknown path looks like the 404 for a missing app."""
+    world.fault(Kind.STATUS, status=404, body=b'{"error": "not found"}', times=None)
+    outcome = world.run(app="new", create=create)
+    assert outcome.exit_code == 4, outcome.log
+    assert "`api-url`" in outcome.outputs["hint"]

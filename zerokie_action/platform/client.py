@@ -45,7 +45,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
-from zerokie_action.platform.responses import ADVICE, CONFLICT, FINAL, NOT_FOUND, read_response
+from zerokie_action.platform.responses import CONFLICT, FINAL, NOT_FOUND, advice, read_response
 from zerokie_action.text.numbers import human_bytes
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ class Client:
         except RequestRejected as error:
             if error.status == NOT_FOUND:
                 error.args = (f"App {name!r} doesn't exist ({error.response})",)
-                error.hint = "Check `app`. To create the app, deploy with `create: true`."
+                error.hint = "Check `app` and `api-url`. To create the app, deploy with `create: true`."
             raise
 
     async def delete_app(self, name: str) -> None:
@@ -336,7 +336,7 @@ class Client:
         try:
             return await self.http.send(request, read, self.policy, self.guard, self.delivery)
         except GaveUp as error:
-            error.advise(ADVICE[error.failure.cause])
+            error.advise(advice(error.failure))
             raise
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from zerokie_action import limits
 from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
@@ -21,6 +22,7 @@ from zerokie_action.http.request import MEGABYTE, RequestOptions
 from zerokie_action.http.url import origin
 from zerokie_action.platform.models import Malformed
 from zerokie_action.text.escapes import shorten
+from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
@@ -33,6 +35,7 @@ FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
 
 _HINT = "Fix the problem that the response describes, then run the job again."
 _HINTS = {
+    NOT_FOUND: "Check `app` and `api-url`, then run the job again.",
     UNAUTHORIZED: "Check that the secret for `api-key` contains a valid key for this `api-url`.",
     407: "Check the user and password in the proxy's URL, such as http://user:password@host:port.",
     CONFLICT: "Run the job again later, because something else may be changing the app.",
@@ -42,7 +45,7 @@ _HINT_GATEWAY = (
     "operator."
 )
 _HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `client_max_body_size`)."
-ADVICE = {
+_ADVICE = {
     Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, the proxy "
     "settings and the platform's status.",
     Cause.WRONG_SERVER: "Check `api-url`, the proxy settings and DNS, because another server may have "
@@ -55,6 +58,13 @@ ADVICE = {
     "container itself, so use `--network host`, or `host.docker.internal` in `api-url` (http is allowed).",
 }
 """Hints for a request that failed for the last time."""
+
+
+def advice(failed: Failure) -> str:
+    """Return the hint for a request that failed for the last time."""
+    if failed.retry_after > limits.MOST_WAITED:
+        return f"Run the job again after {human_seconds(failed.retry_after)}, as the response asks."
+    return _ADVICE[failed.cause]
 
 
 def read_response(
