@@ -88,7 +88,8 @@ def test_each_timeline_has_its_phase(case: str) -> None:
             break
         now = now + 1
     said = f"{phase.name.lower()} {now:.0f}" if phase else "timed out"
-    unproven = ", unproven" if phase is Phase.RUNNING and rollout.is_unproven else ""
+    is_unproven = rollout.shown.looks_unchanged or rollout.shown.lacks_digest
+    unproven = ", unproven" if phase is Phase.RUNNING and is_unproven else ""
     assert said + unproven == expected
 
 
@@ -151,4 +152,4 @@ def test_names_that_may_mean_the_new_image(image: str, shown: str, *, expected: 
     rollout.note_request(0, "other:1")
     for name, is_new in ((shown, expected), ("other:1", False)):
         rollout.note_response(App(image=name), 1)
-        assert rollout.may_be_new is is_new
+        assert rollout.shown.may_be_new is is_new

@@ -22,7 +22,6 @@ from zerokie_action.errors import (
 )
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import Delivery, Outcome
-from zerokie_action.image.names import ImageName
 from zerokie_action.image.rollout import RUNNING, Phase, Rollout
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
@@ -62,19 +61,7 @@ class Attempt:
     @property
     def new_image(self) -> str:
         """The image to deploy. Empty if a restarted app shows no image."""
-        return self.image or self.rollout.previous
-
-    @property
-    def why_not_redeployable(self) -> str:
-        """Why the previous image can't be deployed again, as a clause. Empty if it can."""
-        previous, name = self.rollout.previous, ImageName.parse(self.rollout.previous)
-        if not name.repository:
-            shown = repr(previous) if previous else "no image"
-            return f"the platform showed {shown}, which doesn't tell which image to deploy"
-        new = ImageName.parse(self.new_image)
-        if name.may_be(new) and not (name.digest or new.digest):
-            return f"both versions are named {previous!r}, so give each version its own tag"
-        return ""
+        return self.image or self.rollout.shown.previous
 
     # The request
 
@@ -113,7 +100,7 @@ class Attempt:
             job.log.info("Requesting the deploy again, because the app doesn't show the first request")
             is_shown = await self._request_once(delivery)
         # If the app shows another deploy's image, only a wait can tell the result of this deploy.
-        is_anothers = self.rollout.shows_another_deploy
+        is_anothers = self.rollout.shown.is_another_deploys
         if not is_shown or (is_anothers and not job.settings.wait):
             raise PlatformUnavailable(
                 f"The platform didn't confirm the deploy, and the app doesn't show it: {delivery.lost}",
@@ -159,10 +146,11 @@ class Attempt:
         after = await self.require_running(seconds)
         job, rollout = self.job, self.rollout
         shown = rollout.app.image or self.new_image
-        if self.image is None or rollout.is_unproven:
+        is_unchanged = rollout.shown.looks_unchanged
+        if self.image is None or is_unchanged or rollout.shown.lacks_digest:
             job.report.image = shown
-        if rollout.is_unproven:
-            still = "still shows the previous image" if rollout.looks_unchanged else "shows the image"
+        if is_unchanged or rollout.shown.lacks_digest:
+            still = "still shows the previous image" if is_unchanged else "shows the image"
             job.report.warn(
                 f"{job.app!r} runs after {after}, but {still} {shown!r}. Either {self.new_image!r} is the "
                 "same image, or it was replaced. To find out, set `health-check-text`"
@@ -209,7 +197,7 @@ class Attempt:
         if (app.status, app.image) != (last.status, last.image):
             job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
         must_hold = f" (must hold for {limits.STEADY_TIME:.0f} s)" if rollout.phase is Phase.RUNNING else ""
-        other = "" if rollout.may_be_new else f", image {image!r}"
+        other = "" if rollout.shown.may_be_new else f", image {image!r}"
         return f"status {status}{must_hold}{other}"
 
     # The errors
@@ -235,7 +223,7 @@ class Attempt:
         """Return the error of an app that doesn't run in time. `why` is the last response, as a clause."""
         outage = self.job.client.http.outages()
         hint = _HINT_UNAVAILABLE if outage else self._likely_causes()
-        is_anothers = self.rollout.shows_another_deploy
+        is_anothers = self.rollout.shown.is_another_deploys
         more_time = "" if is_anothers else " If the app needs more time, raise `wait-timeout`."
         what = f"{self.job.app!r} doesn't run {self._quoted_image} after {after}: {outage or why}"
         return DeployTimedOut(what, hint=f"{hint}{more_time}")
@@ -247,7 +235,7 @@ class Attempt:
     def _likely_causes(self) -> str:
         """Return a hint with the likely causes, most frequent first. The status may rule out one of them."""
         job, app = self.job, self.rollout.app
-        if self.rollout.shows_another_deploy:
+        if self.rollout.shown.is_another_deploys:
             return "Another deploy changed the image. Run this deploy again."
         port = app.port or job.settings.port
         credentials = apps.credentials(job) or "no credentials"
@@ -264,12 +252,12 @@ class Attempt:
         Empty if the previous image didn't run or runs again, or if another deploy replaced it.
         """
         rollout = self.rollout
-        runs_again = rollout.looks_unchanged and rollout.app.status.lower() == RUNNING
-        if not rollout.was_running or self.image is None or runs_again or rollout.shows_another_deploy:
+        runs_again = rollout.shown.looks_unchanged and rollout.app.status.lower() == RUNNING
+        if not rollout.was_running or self.image is None or runs_again or rollout.shown.is_another_deploys:
             return ""
-        if self.why_not_redeployable:
-            return f"the previous version can't be deployed again: {self.why_not_redeployable}"
-        return f"to go back, deploy {rollout.previous!r}"
+        if rollout.shown.why_not_redeployable:
+            return f"the previous version can't be deployed again: {rollout.shown.why_not_redeployable}"
+        return f"to go back, deploy {rollout.shown.previous!r}"
 
     # The last look
 
@@ -282,7 +270,7 @@ class Attempt:
             rollout.note_response(app, delivery.at)
             # A request with a lost response may still change the image.
             is_accepted = self.change.outcome is Outcome.DONE or rollout.shows_a_deploy
-            is_outdated = rollout.looks_unchanged and delivery.at < rollout.settled_at
+            is_outdated = rollout.shown.looks_unchanged and delivery.at < rollout.settled_at
             return app.image if is_accepted and not is_outdated else ""
         return ""
 

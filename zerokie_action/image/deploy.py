@@ -113,8 +113,8 @@ def _warn_without_rollback(attempt: Attempt, *, is_new: bool) -> None:
         job.report.warn(
             "`rollback` has no effect without `wait` or `health-check`, because nothing is checked"
         )
-    elif not is_new and attempt.why_not_redeployable:
-        job.report.warn(f"`rollback` has no effect: {attempt.why_not_redeployable}")
+    elif not is_new and attempt.rollout.shown.why_not_redeployable:
+        job.report.warn(f"`rollback` has no effect: {attempt.rollout.shown.why_not_redeployable}")
 
 
 async def _begin(attempt: Attempt, *, is_new: bool) -> None:
@@ -134,7 +134,7 @@ async def _begin(attempt: Attempt, *, is_new: bool) -> None:
         return app
 
     await attempt.request(look_again)
-    previous = job.report.previous_image = attempt.rollout.previous
+    previous = job.report.previous_image = attempt.rollout.shown.previous
     was = f" (was {previous!r})" if previous else ""
     job.log.info(f"Deploying {attempt.image!r}{was}" if attempt.image else f"Restarting {job.app!r}")
 
@@ -170,7 +170,7 @@ async def _after_failure(attempt: Attempt, failure: BaseException) -> None:
     state = await attempt.look_up_final_state()
     advice = attempt.how_to_go_back()
     if advice and reason:
-        can_go_back = not attempt.why_not_redeployable
+        can_go_back = not attempt.rollout.shown.why_not_redeployable
         automatic = " To roll back automatically next time, set `rollback: true`." if can_go_back else ""
         reason.advise(f"{advice[0].upper()}{advice[1:]}.{automatic}")
     if advice and not isinstance(failure, Exception):  # a cancellation
@@ -187,7 +187,7 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
 
     The health check isn't repeated, because it may fail for reasons other than the image.
     """
-    job, previous = failed.job, failed.rollout.previous
+    job, previous = failed.job, failed.rollout.shown.previous
     # The new change isn't in the report, because the failed deploy's change describes the rollback.
     back = Attempt(job, previous, failed.rollout.app, Change())
 
@@ -228,20 +228,22 @@ def _deadline(job: Job) -> float:
 
 async def _why_no_rollback(failed: Attempt, failure: DeployError) -> str:
     """Look up the app. Return the reason against a rollback, as a clause. Empty if there is none."""
-    job, rollout = failed.job, failed.rollout
-    image = await failed.look_up_image(_ROLLBACK_TIME)
+    job, rollout, image = failed.job, failed.rollout, failed.rollout.shown
+    shown = await failed.look_up_image(_ROLLBACK_TIME)
     # One response isn't enough for an app in a crash loop.
     polling = Polling(job.log.info, f"{job.app!r} to keep running", STEADY_TIME, apps.POLL_PAUSE)
     while rollout.phase is Phase.RUNNING and not rollout.decided() and await polling.again():
-        image = await failed.look_up_image(_ROLLBACK_TIME)
+        shown = await failed.look_up_image(_ROLLBACK_TIME)
+    may_be_anothers = image.lacks_digest and not image.looks_unchanged
+    runs = rollout.phase is Phase.RUNNING and not isinstance(failure, HealthCheckFailed)
     reasons = (
         ("no previous image was running", not rollout.was_running),
-        (failed.why_not_redeployable, bool(failed.why_not_redeployable)),
-        ("the app's image is unknown", not image),
-        (f"{rollout.previous!r} may be the new image, from another registry", rollout.is_mirror_unclear),
-        ("another deploy changed the image", rollout.shows_another_deploy),
-        ("another deploy may have changed the image", rollout.is_unproven and not rollout.looks_unchanged),
+        (image.why_not_redeployable, bool(image.why_not_redeployable)),
+        ("the app's image is unknown", not shown),
+        (f"{image.previous!r} may be the new image, from another registry", image.may_be_mirrored),
+        ("another deploy changed the image", image.is_another_deploys),
+        ("another deploy may have changed the image", may_be_anothers),
         ("the app runs the previous image again", rollout.phase is Phase.WENT_BACK),
-        ("the app runs now", rollout.phase is Phase.RUNNING and not isinstance(failure, HealthCheckFailed)),
+        ("the app runs now", runs),
     )
     return next((reason for reason, applies in reasons if applies), "")

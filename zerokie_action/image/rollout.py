@@ -4,7 +4,7 @@ The API reference doesn't say how the platform writes an image's name, when a GE
 GET shows the requested or the running image, or how a failed deploy ends. So one response proves little.
 
 1. A response counts after the app showed another status than before the request, or if its GET was sent 15 s
-   after the request.
+   after the request. A failure from before the request counts only with a new image.
 2. A response that counts puts the app in one of five phases (`Phase`).
 3. A phase decides the deploy when it has lasted: 7 s for running, 15 s for the others. `STARTING` never does.
    At the end of the time, a shorter failure decides too.
@@ -16,7 +16,7 @@ its GET was sent, because the app may have changed since. All times are seconds 
 import math
 from enum import Enum, auto
 
-from zerokie_action.image.names import ImageName
+from zerokie_action.image.names import ShownImage
 from zerokie_action.limits import SETTLING_TIME, STEADY_TIME
 from zerokie_action.platform.models import App
 
@@ -57,7 +57,7 @@ class Rollout:
 
     Attributes:
         app: the app in the last response. Before the first response, the app before the request.
-        previous: the image before the request. Empty if the platform showed none, or if there was no app.
+        shown: the app's image, compared with the new and the previous one.
         was_running: whether the app was running before the request.
         phase: the phase by the last response.
         settled_at: the time from which a GET must show the deploy.
@@ -66,30 +66,18 @@ class Rollout:
     def __init__(self, requested: str | None, before: App | None) -> None:
         """Start with the image to deploy, None for a restart, and the app before the request."""
         self.app = before or App()
-        self.previous = self.app.image
+        self.shown = ShownImage(requested, self.app.image)
         self.phase = Phase.STARTING
         self.settled_at = math.inf
         self._status_before = self.app.status.lower()
         self.was_running = self._status_before == RUNNING
         self._status_changed = before is None
-        self._shows_new = False
-        """Whether the app showed an image that may be the new one, and can't be the previous one."""
-        self._previous_name = ImageName.parse(self.previous)
-        # A restart pulls the image again and may get another digest.
-        self._requested = ImageName.parse(requested) if requested else self._previous_name._replace(digest="")
-        is_same_digest = bool(self._requested.digest) and self._requested.digest == self._previous_name.digest
-        is_same = requested is None or is_same_digest or self._requested == self._previous_name
-        self._is_renamed = bool(self.previous) and not is_same
-        self._names = [self._requested]
-        """Names of the new image. The first one that the app shows replaces the others."""
         self._since = self._sent_at = -math.inf
 
     def note_request(self, now: float, image: str = "") -> None:
         """Note that the deploy was just requested. `image` is the image in the response, if it shows one."""
         self.settled_at = now + SETTLING_TIME
-        name = ImageName.parse(image)
-        if image and not self._previous_name.may_be(name):
-            self._names.append(name)
+        self.shown.add_name(image)
 
     def note_response(self, app: App, sent_at: float) -> None:
         """Note the response to a GET, and the time when the GET was sent."""
@@ -97,7 +85,7 @@ class Rollout:
         # If another deploy was in progress before the request, its end changes the status as well.
         is_telling = self._status_before in FAILURES | {RUNNING}
         self._status_changed |= is_telling and self._status != self._status_before
-        self._note_name()
+        self.shown.note(app.image)
         phase = self._phase_now() if self._response_counts() else Phase.STARTING
         if phase is not self.phase:
             self.phase, self._since = phase, sent_at
@@ -107,7 +95,7 @@ class Rollout:
     def _response_counts(self) -> bool:
         """Return whether the last response shows the app after the request, instead of an older state."""
         # An old failure that doesn't change can't be told from a new one, unless the image is new.
-        is_old_failure = self._status_before in FAILURES and not self._shows_new
+        is_old_failure = self._status_before in FAILURES and not self.shown.is_new_certain
         return self._status_changed or (self._sent_at >= self.settled_at and not is_old_failure)
 
     # Rule 2
@@ -115,13 +103,13 @@ class Rollout:
     def _phase_now(self) -> Phase:
         """Return the phase by the last response alone."""
         is_running, has_failed = self._status == RUNNING, self._status in FAILURES
-        if self.shows_another_deploy:
+        if self.shown.is_another_deploys:
             return Phase.REPLACED if is_running else Phase.STARTING
         if has_failed:
             return Phase.FAILED
-        if is_running and self.may_be_new:
+        if is_running and self.shown.may_be_new:
             return Phase.RUNNING
-        return Phase.WENT_BACK if is_running and self._shows_new else Phase.STARTING
+        return Phase.WENT_BACK if is_running and self.shown.is_new_certain else Phase.STARTING
 
     # Rule 3
 
@@ -137,16 +125,9 @@ class Rollout:
         is_clear = lasted >= DECIDES_AFTER[self.phase] or (is_last and self.phase is Phase.FAILED)
         return self.phase if is_clear else None
 
-    # What the app shows
-
     @property
     def _status(self) -> str:
         return self.app.status.lower()
-
-    @property
-    def shows_another_deploy(self) -> bool:
-        """Whether the app's image is neither the new nor the previous one."""
-        return not (self.may_be_new or self._previous_name.may_be(self._name))
 
     @property
     def shows_a_deploy(self) -> bool:
@@ -155,54 +136,4 @@ class Rollout:
         Then a request with a lost response must not be repeated, because it could restart the app or replace
         another deploy's image.
         """
-        return self._status_changed or self._shows_new or self.shows_another_deploy
-
-    @property
-    def looks_unchanged(self) -> bool:
-        """Whether the app shows the previous image, although the new one has another name.
-
-        Both names may mean the same image, or the platform went back to the previous one.
-        """
-        return self._is_renamed and self.app.image == self.previous
-
-    @property
-    def is_unproven(self) -> bool:
-        """Whether the app's image may be another one than the requested one, because a part of it is unknown.
-
-        A tag doesn't prove a requested digest.
-        """
-        lacks_digest = bool(self._requested.digest and self._name.repository) and not self._name.digest
-        return self.looks_unchanged or lacks_digest
-
-    @property
-    def is_mirror_unclear(self) -> bool:
-        """Whether the previous image may be the new one under a mirror's name, by all that the app showed."""
-        has_digest = bool(self._requested.digest or self._previous_name.digest)
-        may_be_mirrored = self._requested.may_be_mirrored_as(self._previous_name)
-        return may_be_mirrored and not (has_digest or self._shows_new)
-
-    @property
-    def may_be_new(self) -> bool:
-        """Whether the app's image may be the new one.
-
-        The previous image may be the new one under another name, until the app shows the new one.
-        """
-        name = self._name
-        if self._shows_new and name == self._previous_name:
-            return False
-        return any(known.may_be(name) or known.may_be_mirrored_as(name) for known in self._names)
-
-    @property
-    def _name(self) -> ImageName:
-        return ImageName.parse(self.app.image)
-
-    def _note_name(self) -> None:
-        """Keep the name of the new image, because a tag can mean any digest, but only one."""
-        name = self._name
-        if name in {ImageName(), self._previous_name} or not self.may_be_new:
-            return
-        known = next((known for known in self._names if known.may_be(name)), self._requested)
-        # From now on, a missing tag doesn't stand for every tag.
-        tag = name.tag or known.tag or "latest"
-        self._names = [ImageName(name.repository or known.repository, tag, known.digest or name.digest)]
-        self._shows_new |= not self._previous_name.may_be(name)
+        return self._status_changed or self.shown.is_new_certain or self.shown.is_another_deploys
