@@ -19,16 +19,16 @@ LISTING_SILENCE = 120.0
 FINALIZE_SILENCE = 120.0
 """The same limit for finalize, which waits for the purge of the CDN's cache."""
 
-# Retries within a request's budget (`retry-timeout`)
+# Retries (`http.policy`)
 
 LONGEST_ATTEMPT = 30.0
-"""The most seconds of one attempt that are subtracted from the budget, so that long uploads are retried. A
-silent attempt is subtracted in full."""
+"""The most seconds of one attempt that count towards `retry-timeout`, so that long uploads are retried. A
+silent attempt counts in full."""
 WRONG_SERVER = 15.0
-"""The budget before the first valid response, while each failure looks like a wrong `api-url`, such as a web
+"""The limit before the first valid response, while each failure looks like a wrong `api-url`, such as a web
 page or an unknown host name."""
 MOST_WAITED = 600.0
-"""The longest accepted `Retry-After`, and the most seconds by which shorter ones extend a budget."""
+"""The longest accepted `Retry-After`."""
 
 # A new app
 

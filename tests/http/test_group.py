@@ -14,7 +14,7 @@ async def test_failures_in_flight_together_halve_the_slots_once() -> None:
         group.failed(at)
         slots.append(group.slots.total_tokens)
     for _ in range(12):
-        group.succeeded()
+        group.succeeded("a")
         slots.append(group.slots.total_tokens)
     assert slots == [4, 4, 2, 1, 1, 2, 3, 4, 5, 5, 6, 7, 7, 8, 8, 8, 8]
 
@@ -24,11 +24,11 @@ async def test_an_outage_is_logged_every_15_seconds() -> None:
     lines: list[str] = []
     group = Group("Uploads", 8, lines.append)
     for _ in range(20):
-        group.will_retry("refused")
+        group.will_retry("a", "refused")
         await anyio.sleep(1)
-    group.succeeded()
+    group.succeeded("a")
     await anyio.sleep(11)
-    group.will_retry("silent")
+    group.will_retry("a", "silent")
     assert lines == [
         "Uploads: refused; retrying",
         "Uploads: refused for 15 s; retrying",

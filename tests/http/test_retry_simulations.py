@@ -6,7 +6,8 @@ time, need 187.5 s), and so are those for five uploads in each second.
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from math import ceil
 from statistics import median
 
 import anyio
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.http.transports import read
+from zerokie_action.errors import unwrap
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import RequestOptions
@@ -130,6 +132,28 @@ def window(rate: int, retry_after: int) -> Platform:
     return answer
 
 
+def minutes(rate: int, *, is_fixed: bool) -> Platform:
+    """Return a platform that takes so many requests in each minute.
+
+    `Retry-After` is the rest of the minute if `is_fixed`, and otherwise a minute.
+    """
+    minute, taken = 0, 0
+
+    async def answer() -> httpx.Response:
+        nonlocal minute, taken
+        await anyio.sleep(0.01)
+        now = anyio.current_time()
+        if int(now // 60) > minute:
+            minute, taken = int(now // 60), 0
+        if taken < rate:
+            taken += 1
+            return httpx.Response(FINE)
+        wait = 60 - now % 60 if is_fixed else 60
+        return httpx.Response(TOO_MANY, headers={"Retry-After": str(ceil(wait))})
+
+    return answer
+
+
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, the number of uploads, and the expected seconds and excess requests
     "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
@@ -137,7 +161,7 @@ DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
     "5 in each second": (lambda: window(5, 0), 900, 180, 3900),
-    "5 in each second, Retry-After": (lambda: window(5, 1), 900, 180, 2680),
+    "5 in each second, Retry-After": (lambda: window(5, 1), 900, 180, 5420),
 }
 
 
@@ -154,36 +178,89 @@ async def test_uploads_end_soon_after_an_outage(name: str, seeds: int) -> None:
     assert median(each[1] for each in found) == pytest.approx(too_many, rel=0.25, abs=10)
 
 
-@pytest.mark.parametrize(("status", "headers"), [(500, {}), (503, {"Retry-After": "5"})])
-async def test_an_upload_that_always_fails_ends_the_deploy_while_others_succeed(
-    status: int, headers: dict[str, str]
+@pytest.mark.parametrize(
+    ("rate", "files", "seconds"),
+    [(100, 1501, 930), (60, 400, 390), (30, 200, 400), (20, 150, 480), (10, 100, 600)],
+)
+@pytest.mark.parametrize("is_fixed", [True, False], ids=["until the minute ends", "a minute"])
+async def test_a_rate_limit_per_minute_fails_no_upload(
+    rate: int, files: int, seconds: float, *, is_fixed: bool
 ) -> None:
-    """Only waits for a slot don't count, and ten minutes of `Retry-After`."""
-
-    class Answers(Transport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            is_bad = request.url.path == "/bad"
-            await anyio.sleep(0.02 if is_bad else 5)
-            return httpx.Response(status, headers=headers) if is_bad else httpx.Response(FINE)
-
+    """Each request waits for its `Retry-After`, however long that takes, because others succeed."""
     random.seed(1)
-    client = RetryingClient(Answers({}), policy=RetryPolicy(120), log=lambda _line: None)
-    names = iter(["bad", *["good"] * 12_000])
+    took, _ = await day(minutes(rate, is_fixed=is_fixed), files)
+    assert took < seconds + 90
+
+
+class OneFails(Transport):
+    """A platform where one file fails in some way, and the others take a second."""
+
+    def __init__(self, bad: Callable[[], Awaitable[httpx.Response]]) -> None:
+        super().__init__({})
+        self._bad = bad
+        self.last_success = 0.0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/bad":
+            return await self._bad()
+        await anyio.sleep(1)
+        self.last_success = anyio.current_time()
+        return httpx.Response(FINE)
+
+
+async def upload_all(client: RetryingClient, names: Iterable[str]) -> None:
+    """Upload the files with 64 workers."""
+    waiting = iter(names)
 
     async def work() -> None:
-        for name in names:
+        for name in waiting:
             options = RequestOptions(purpose=f"Uploading {name!r}", group="Uploads")
             request = httpx.Request("PUT", f"https://api.test/{name}", extensions=options.extensions)
             await client.send(request, read)
 
-    async def upload_all() -> None:
+    try:
         async with anyio.create_task_group() as workers:
             for _ in range(64):
                 workers.start_soon(work)
+    except ExceptionGroup as errors:
+        raise unwrap(errors) from None
 
-    with pytest.raises(ExceptionGroup) as caught:
-        await upload_all()
-    (error,) = caught.value.exceptions
-    assert isinstance(error, GaveUp)
-    assert str(error).startswith("Uploading 'bad' failed after ")
-    assert list(names), "the run didn't try all other files first"
+
+@pytest.mark.parametrize(("status", "headers"), [(500, {}), (503, {"Retry-After": "5"})])
+async def test_an_upload_that_always_fails_ends_the_deploy_two_minutes_after_the_others(
+    status: int, headers: dict[str, str]
+) -> None:
+    """The error names the file. If `timeout` comes first, the file is among the outages."""
+
+    async def fail() -> httpx.Response:
+        await anyio.sleep(0.02)
+        return httpx.Response(status, headers=headers)
+
+    random.seed(1)
+    transport = OneFails(fail)
+    client = RetryingClient(transport, policy=RetryPolicy(120), log=lambda _line: None)
+    names = ["bad", *(f"good-{number}" for number in range(600))]
+    with anyio.move_on_after(60):
+        await upload_all(client, names)
+    wait = headers and " and a Retry-After of 5 s"
+    assert client.outages() == f"uploading 'bad' failed (answered {status}{wait or ''})"
+    with pytest.raises(GaveUp, match=r"Uploading 'bad' failed after \d+ attempts in 2 m \d+ s, while others"):
+        await upload_all(client, names)
+    assert 120 <= anyio.current_time() - transport.last_success < 128
+
+
+async def test_a_long_upload_gets_more_than_one_attempt() -> None:
+    """The connection breaks twice, each time after 150 s."""
+    attempts = 0
+
+    async def breaks() -> httpx.Response:
+        nonlocal attempts
+        attempts += 1
+        await anyio.sleep(150)
+        if attempts < 3:
+            raise httpx.WriteError("reset")
+        return httpx.Response(FINE)
+
+    client = RetryingClient(OneFails(breaks), policy=RetryPolicy(120), log=lambda _line: None)
+    await upload_all(client, ["bad"])
+    assert attempts == 3

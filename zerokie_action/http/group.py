@@ -1,4 +1,4 @@
-"""Groups of similar requests, which share a concurrency limit and log lines.
+"""Groups of similar requests, which share a concurrency limit, their last success and log lines.
 
 A platform that accepts few requests at a time then slows a group down instead of failing its requests.
 """
@@ -10,7 +10,7 @@ import anyio
 
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.http.failure import Failure
-from zerokie_action.text.numbers import human_files, human_seconds
+from zerokie_action.text.numbers import human_seconds
 
 _LINE_EVERY = 15.0
 """Seconds between two log lines about a group."""
@@ -23,9 +23,9 @@ class Group:
 
     Attributes:
         slots: the limiter that each request enters, in order of arrival.
-        successes: the number of requests with a valid response.
-        reason: why the last attempt failed; empty after a valid response.
-        logged_at: the time of the last log line about a failure (event loop).
+        last_success: the time of the last valid response (event loop), or -inf.
+        failing: the purposes of requests that failed and didn't succeed since, with the last reason.
+        logged_at: the time of the last log line about a failure (event loop), or -inf.
     """
 
     def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
@@ -37,19 +37,19 @@ class Group:
             log: writes a log line.
         """
         self.slots = anyio.CapacityLimiter(most)
-        self.successes = 0
-        self.reason = ""
+        self.last_success = -math.inf
+        self.failing: dict[str, str] = {}
+        self.logged_at = -math.inf
         self._name = name
         self._log = log
         self._most = self._target = float(most)
         self._cut_at = -math.inf
-        self._failing_since = 0.0
-        self.logged_at = -math.inf
+        self._failing_since = -math.inf
 
-    def succeeded(self) -> None:
-        """Note a valid response."""
-        self.successes += 1
-        self.reason = ""
+    def succeeded(self, purpose: str) -> None:
+        """Note a valid response to the request with this purpose."""
+        self.last_success = anyio.current_time()
+        self.failing.pop(purpose, None)
         self._resize(min(self._most, self._target + min(1.0, 4 / self._target)))
 
     def failed(self, began: float) -> None:
@@ -65,17 +65,24 @@ class Group:
         self._target = target
         self.slots.total_tokens = int(target)
 
-    def will_retry(self, reason: str) -> None:
+    def will_retry(self, purpose: str, reason: str) -> None:
         """Note why an attempt failed before its retry, and log the reason every 15 s."""
         now = anyio.current_time()
-        if not self.reason:
+        if self._failing_since <= self.last_success:
             self._failing_since = now
-        self.reason = reason
+        self.failing[purpose] = reason
         if now >= self.logged_at + _LINE_EVERY:
             self.logged_at = now
             seconds = now - self._failing_since
             lasting = f" for {human_seconds(seconds)}" if seconds >= 1 else ""
             self._log(f"{self._name}: {reason}{lasting}; retrying")
+
+    def outage(self) -> str:
+        """Return the failing requests, such as `uploading 'a' failed (timed out)`, or nothing."""
+        for purpose, reason in self.failing.items():
+            more = f" and {len(self.failing) - 1:,} more" if len(self.failing) > 1 else ""
+            return f"{purpose[:1].lower()}{purpose[1:]}{more} failed ({reason})"
+        return ""
 
 
 class GaveUp(PlatformUnavailable):
@@ -85,10 +92,12 @@ class GaveUp(PlatformUnavailable):
         failure: the last failure.
     """
 
-    def __init__(self, purpose: str, last: Failure, attempts: int, seconds: float, others: int) -> None:
-        """Describe the failed request. `others` counts the requests of its group that succeeded."""
+    def __init__(
+        self, purpose: str, last: Failure, attempts: int, seconds: float, *, others_succeeded: bool
+    ) -> None:
+        """Describe the failed request, and whether similar requests succeeded in these seconds."""
         tried = "1 attempt" if attempts == 1 else f"{attempts:,} attempts in {human_seconds(seconds)}"
-        worked = f", while {human_files(others, 'other')} succeeded" if others else ""
-        super().__init__(f"{purpose} failed after {tried}{worked}: {last.reason}")
+        others = ", while others succeeded" if others_succeeded else ""
+        super().__init__(f"{purpose} failed after {tried}{others}: {last.reason}")
         self.failure = last
         self.retry_after = last.retry_after

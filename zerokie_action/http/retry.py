@@ -1,8 +1,6 @@
-"""Retries: each request is sent until a valid response arrives or its budget is spent.
+"""Retries: each request is sent until a valid response arrives or the rule in `http.policy` gives up.
 
-The pauses between attempts grow (`http.budget`). The budget is the input `retry-timeout` by default. The
-requests of a `Group` share their concurrency limit. While some of them succeed, the others' waits for a slot
-or for a rate limit don't count.
+The requests of a `Group` share their concurrency limit and the time of their last success.
 """
 
 from __future__ import annotations
@@ -20,10 +18,9 @@ import httpx
 
 from zerokie_action.errors import DeployError
 from zerokie_action.http import failure
-from zerokie_action.http.budget import Budget
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
-from zerokie_action.http.policy import RetryPolicy
+from zerokie_action.http.policy import Retries, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome, RequestOptions
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
@@ -74,41 +71,44 @@ class RetryingClient:
 
         Raises:
             DeployError: the error that `read` returns.
-            GaveUp: when a retry can't help, or the budget is spent.
+            GaveUp: when a retry can't help, or the policy ends the retries.
         """
         options = RequestOptions.of(request)
         group, delivery = self._group(options), delivery or Delivery()
-        allowed = Budget(
-            *(policy or self.policy),
-            may_be_wrong=not any(each.successes for each in self._groups.values()),
-        )
-        called_at = waiting_since = anyio.current_time()
-        successes_before = successes = group.successes
+        retries, called_at = Retries(policy or self.policy), anyio.current_time()
         while True:
             async with group.slots:
                 began = anyio.current_time()
-                if group.successes > successes:  # other requests succeeded, so this isn't an outage
-                    allowed.skip(began - waiting_since)
                 result = await self._attempt(request, read, guard, delivery)
             if not isinstance(result, Failure):
-                group.succeeded()
+                group.succeeded(options.purpose)
                 if isinstance(result, DeployError):
                     raise result
                 return result
             await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
             group.failed(began)
             now = anyio.current_time()
-            left = anyio.current_effective_deadline() - now
-            jitter = random.random()  # noqa: S311 - no secret
-            pause = allowed.pause(result, began=began, now=now, jitter=jitter, left=left)
-            if pause is None or (result.may_have_arrived and not options.is_repeatable):
-                others = group.successes - successes_before
-                raise GaveUp(options.purpose, result, allowed.attempts, now - called_at, others)
-            group.will_retry(result.reason)
-            waiting_since, successes = anyio.current_time(), group.successes
+            pause = retries.pause(
+                result,
+                began=began,
+                now=now,
+                last_success=group.last_success,
+                jitter=random.random(),  # noqa: S311 - no secret
+                is_reached=any(each.last_success > -math.inf for each in self._groups.values()),
+            )
+            # An urgent request fails before the deadline, because a cancellation has no reason.
+            ends_at = anyio.current_effective_deadline() if retries.policy.is_urgent else math.inf
+            may_repeat = options.is_repeatable or not result.may_have_arrived
+            if pause is None or now + pause >= ends_at or not may_repeat:
+                raise GaveUp(
+                    options.purpose,
+                    result,
+                    retries.attempts,
+                    now - called_at,
+                    others_succeeded=group.last_success > called_at,
+                )
+            group.will_retry(options.purpose, result.reason)
             await anyio.sleep(pause)
-            if not result.is_rate_limit:  # after any other failure, the pause counts
-                waiting_since, successes = anyio.current_time(), group.successes
 
     async def fetch(self, request: httpx.Request) -> httpx.Response | Failure:
         """Send the request once, and return its response, or the failure if no response arrives."""
@@ -157,9 +157,5 @@ class RetryingClient:
         return max((group.logged_at for group in self._groups.values()), default=-math.inf)
 
     def outages(self) -> str:
-        """Return the failing groups and their reasons, such as `uploads failed (connection refused)`."""
-        return "; ".join(
-            f"{name[:1].lower()}{name[1:]} failed ({group.reason})"
-            for name, group in self._groups.items()
-            if group.reason
-        )
+        """Return the failing requests and their reasons, such as `uploading 'a' failed (timed out)`."""
+        return "; ".join(filter(None, (group.outage() for group in self._groups.values())))
