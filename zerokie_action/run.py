@@ -39,10 +39,9 @@ from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import notify
 from zerokie_action.previews.sweep import sweep
-from zerokie_action.report.changes import Record
 from zerokie_action.report.files import empty_reports, write_reports
 from zerokie_action.report.headlines import HEADLINES
-from zerokie_action.report.report import NOTHING_CHANGED, Report, RunFacts, conclude
+from zerokie_action.report.report import NOTHING_CHANGED, Report
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.site.deploy import deploy_directory
@@ -97,9 +96,18 @@ async def run_async(
         *wrong_names(environment),
     ]
     is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
-    record = Record(ci.log)
+    report = Report(
+        ci.log,
+        settings.operation,
+        app="" if settings.operation == "sweep" else environment.text("app"),
+        dry_run=settings.dry_run,
+        requested_image=settings.image,
+        links=ci.links,
+        began=began,
+        is_skipped=is_skipped,
+    )
     for warning in [*unknown_names(environment), *([_NO_KEY] if is_skipped else [])]:
-        record.warn(warning)
+        report.warn(warning)
 
     # Do the work
     error: DeployError | None = None
@@ -109,19 +117,14 @@ async def run_async(
             problems += _problems_with_directory(settings, environment)
             require_valid(settings, environment, problems)
             async with cancel_on_signal(signals) as shutdown:
-                await _work(settings, environment, ci, record, shutdown)
+                await _work(settings, environment, ci, report, shutdown)
     except Exception as caught:  # noqa: BLE001 - the reports show every error
         error = _deploy_error(caught, ci.log)
     if signals.first is not None:
-        what = "dry run" if settings.dry_run else settings.operation
-        error = Interrupted(signals.first, error, hint=f"Run the {what} again.")
+        error = Interrupted(signals.first, error, hint=f"Run the {report.what} again.")
 
     # Report
-    app = "" if settings.operation == "sweep" else environment.text("app")
-    facts = RunFacts(
-        settings.operation, app, settings.dry_run, settings.image, ci.links, began, is_skipped=is_skipped
-    )
-    report = conclude(record, facts, error)
+    report = report.finish(error)
     _log_end(report, ci.log)
     write_reports(report, ci, settings.own_files)
     # A preview cleanup has already updated each app's pull request.
@@ -139,7 +142,7 @@ def _problems_with_directory(settings: Settings, environment: Environment) -> It
 
 
 async def _work(
-    settings: Settings, environment: Environment, ci: CI, record: Record, shutdown: Shutdown
+    settings: Settings, environment: Environment, ci: CI, report: Report, shutdown: Shutdown
 ) -> None:
     """Connect to the platform, and carry out the operation."""
     _announce(settings, ci.log)
@@ -147,7 +150,7 @@ async def _work(
     file = settings.state_file if may_lock and not settings.dry_run else None
     # A given state file must be usable.
     log = None if environment.text("state_file") else ci.log.info
-    redact = _redact_words(settings, environment, record)
+    redact = _redact_words(settings, environment, report)
     async with Transport(environment.env) as transport:
         http = RetryingClient(
             transport,
@@ -161,18 +164,18 @@ async def _work(
                 settings=settings,
                 client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),
                 ci=ci,
-                report=record,
+                report=report,
                 shutdown=shutdown,
                 saved_locks=saved_locks,
                 session=str(uuid.uuid4()),
                 ends_at=anyio.current_time() + settings.timeout,
             )
             for warning in input_warnings(settings, environment):
-                record.warn(warning)
+                report.warn(warning)
             await _operate(job)
 
 
-def _redact_words(settings: Settings, environment: Environment, record: Record) -> Callable[[str], str]:
+def _redact_words(settings: Settings, environment: Environment, report: Report) -> Callable[[str], str]:
     """Return a function that removes secrets from the platform's text, which may quote values of `env`."""
     names = (settings.app, settings.image or "", str(settings.directory or ""))
     shown = (*names, *settings.domains, *settings.remove_domains)
@@ -184,7 +187,7 @@ def _redact_words(settings: Settings, environment: Environment, record: Record) 
         return Redactor(*secrets(environment), values=settings.env.values(), shown=texts)
 
     # The app's URL is known only after the lookup.
-    return lambda text: redactor(record.url or "").redact(text)
+    return lambda text: redactor(report.url or "").redact(text)
 
 
 async def _operate(job: Job) -> None:

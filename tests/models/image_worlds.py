@@ -27,7 +27,7 @@ from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejec
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
-from zerokie_action.report.changes import Record
+from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
 
 OLD, NEW, PINNED, OTHER = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
@@ -342,7 +342,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         settings=settings,
         client=cast(Any, _Client(platform)),
         ci=cast(CI, SimpleNamespace(log=log)),
-        report=Record(log),
+        report=Report(log, "deploy"),
         shutdown=Shutdown(),
         saved_locks=cast(Any, None),
         session="session",

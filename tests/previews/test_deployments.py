@@ -13,6 +13,7 @@ import pytest
 
 from tests.previews import code_host as hosts
 from tests.previews.code_host import CodeHost, Deployment, tell_here, warnings
+from tests.report.results import make_report
 from tests.support.world import Outcome, World
 from zerokie_action.report.report import Report
 
@@ -25,7 +26,7 @@ def event(commit: str) -> str:
 
 
 def deployed(app: str = APP, status: str = "deployed") -> Report:
-    return Report("deploy", app, status=status)
+    return make_report("deploy", app, status=status)
 
 
 def push(world: World, host: CodeHost, commit: str, result: Report | None = None, **inputs: Any) -> list[str]:
@@ -171,7 +172,7 @@ def test_the_oldest_becomes_inactive_first(world: World) -> None:
 def test_after_a_failed_deploy_older_deployments_do_not_change(world: World) -> None:
     """The button still leads to the live version, so the run doesn't request the older ones."""
     host = CodeHost()
-    result = Report("deploy", APP, url="https://a.b/", status="failed")
+    result = make_report("deploy", APP, url="https://a.b/", status="failed")
     push(world, host, "c1", result)
     assert asked(host) == ["POST ", "POST /501/statuses"]
     assert host.deployments is not None
@@ -226,7 +227,8 @@ def test_destroy_makes_all_deployments_of_the_app_inactive(world: World) -> None
     push(world, host, "c1")
     push(world, host, "c2", deployed(status="failed"))
     assert (
-        push(world, host, "c2", Report("destroy", APP, status="destroyed"), preview_environment="any") == []
+        push(world, host, "c2", make_report("destroy", APP, status="destroyed"), preview_environment="any")
+        == []
     )
     assert active(host) == []
     assert active(host, "zerokie:docs-pr-12") == ["d1 success"]

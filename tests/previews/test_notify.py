@@ -11,9 +11,9 @@ import pytest
 from tests.http.servers import Handler, Peer, always
 from tests.previews import code_host as hosts
 from tests.previews.code_host import TOKEN, CodeHost, Deployment, active, hang, warnings
+from tests.report.results import make_report
 from tests.support.containers import tell
 from tests.support.world import API_KEY, Outcome, World
-from zerokie_action.report.report import Report
 
 BOTH: dict[str, Any] = {"comment": True, "preview_environment": "previews"}
 EVENT = json.dumps({"pull_request": {"number": 12, "head": {"sha": "new"}}})
@@ -49,7 +49,7 @@ def test_the_button_leads_to_the_live_version(
     """A failed deploy adds a deployment and keeps the older one active. Almost every run comments."""
     old = {"ref": "old", "task": "zerokie:site", "environment": "previews"}
     host = CodeHost(deployments={501: Deployment(old, [{"state": "success"}])})
-    hosts.tell(world, host, Report(operation, "site", is_dry, status), EVENT, **BOTH)
+    hosts.tell(world, host, make_report(operation, "site", dry_run=is_dry, status=status), EVENT, **BOTH)
     assert active(host, "zerokie:site") == expected
     assert any("deployments" in line for line in host.requests) is (expected != ["old success"])
     assert len(host.comments) == (status not in {"cancelled", "skipped"})
@@ -58,7 +58,7 @@ def test_the_button_leads_to_the_live_version(
 def test_an_invalid_url_is_not_sent(world: World) -> None:
     """One URL contained a secret. The URL of the log is missing."""
     host = CodeHost()
-    hosts.tell(world, host, Report("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
+    hosts.tell(world, host, make_report("deploy", "site", status="deployed", url="https://***.x/"), EVENT)
     assert host.deployments is not None
     (status,) = host.deployments[501].statuses
     assert (status["environment_url"], status["log_url"]) == ("", "")

@@ -24,13 +24,13 @@ from tests.project.pipelines import (
     triggers,
     workflow,
 )
+from tests.report.results import make_report
 from tests.support.component import component_inputs, expand, passed_on
 from tests.support.platform import contents
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.inputs.formats import parse_duration
 from zerokie_action.inputs.settings import INPUTS as FIELDS
 from zerokie_action.report.files import render_json
-from zerokie_action.report.report import Report
 
 FILES = sorted(
     path
@@ -38,7 +38,7 @@ FILES = sorted(
     if path.is_file() and path.parent.name != "site" and path.suffix in {".yml", ".sh", ""}
 )
 INPUTS = {name.replace("_", "-") for name in FIELDS}
-OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(Report("deploy")))}
+OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(make_report("deploy")))}
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:

@@ -1,26 +1,35 @@
 """Example reports: a static app, an image, and hostile text."""
 
+import io
+from typing import Any
+
 from hypothesis import strategies as st
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action.report.changes import Files, UploadedFile
+from zerokie_action.ci import Log
+from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.report.changes import Change, Files, UploadedFile
 from zerokie_action.report.headlines import Headline
 from zerokie_action.report.report import Report
 from zerokie_action.text.escapes import one_line
 
 
+def make_report(operation: str, app: str = "", **values: Any) -> Report:
+    """Return a report with these values."""
+    return Report(Log(io.StringIO()), operation, app, **values)
+
+
 def static() -> Report:
     """Return the report of a static deploy with a value for everything."""
-    return Report(
-        operation="deploy",
-        app="my-site",
+    return make_report(
+        "deploy",
+        "my-site",
         status="deployed",
         exit_code=0,
         kind="static",
         deploy_id="d-20260307-170000",
         url="https://my-site.platform-dev.zerokie.com",
-        created=True,
-        changed=True,
+        changes=[Change(creates=True, deliveries=[Delivery(outcome=Outcome.DONE)])],
         files=Files(
             uploaded=[UploadedFile("index.html", 1_200, "~"), UploadedFile("assets/a b.png", 8_000_000)],
             deleted={"old/a|b.html": 3400},
@@ -39,9 +48,9 @@ def static() -> Report:
 
 def image() -> Report:
     """Return the report of an image that did not start and was rolled back."""
-    return Report(
-        operation="deploy",
-        app="my-api",
+    return make_report(
+        "deploy",
+        "my-api",
         status="rolled-back",
         exit_code=8,
         kind="container",
@@ -49,7 +58,7 @@ def image() -> Report:
         url="https://my-api.platform-dev.zerokie.com",
         image="ghcr.io/o/my-api:v1",
         previous_image="ghcr.io/o/my-api:v1",
-        created=False,
+        changes=[Change(deliveries=[Delivery(outcome=Outcome.DONE)])],
         duration_seconds=61,
         problems=["my-api did not start:\n status is 'crashed'"],
         hint="Read its log.",
@@ -77,7 +86,7 @@ def hostile() -> st.SearchStrategy[Report]:
     )
     some = st.lists(HOSTILE, max_size=2)
     return st.builds(
-        Report,
+        make_report,
         operation=st.sampled_from(["deploy", "restart", "destroy"]),
         status=st.sampled_from(["deployed", "planned", "rolled-back", "failed", "cancelled"]),
         exit_code=st.integers(0, 255),
@@ -86,7 +95,7 @@ def hostile() -> st.SearchStrategy[Report]:
         **dict.fromkeys(("deploy_id", "url", "image", "previous_image"), optional),
         files=files,
         **dict.fromkeys(("notes", "warnings", "problems"), some),
-        **dict.fromkeys(("dry_run", "created"), st.booleans()),
+        dry_run=st.booleans(),
         headline=st.none() | st.sampled_from(Headline),
         links=st.dictionaries(HOSTILE, HOSTILE, max_size=2),
         domains=st.lists(domain, max_size=1),

@@ -2,7 +2,9 @@
 
 import io
 import json
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -10,13 +12,14 @@ import pytest
 from tests.report import results
 from tests.support.schema import SCHEMA
 from zerokie_action.ci import Log
+from zerokie_action.ci.commits import Line
 from zerokie_action.errors import DeployError
 from zerokie_action.http.request import Outcome
-from zerokie_action.report.changes import Files, Record, UploadedFile
+from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
 from zerokie_action.report.headlines import Headline
 from zerokie_action.report.outputs import outputs
-from zerokie_action.report.report import Report, RunFacts, conclude
+from zerokie_action.report.report import Report
 
 
 def test_the_json_result_follows_its_schema():
@@ -31,13 +34,14 @@ def test_the_json_result_follows_its_schema():
     assert document["deleted"] == ["old/a|b.html"]
 
 
-async def test_no_text_of_a_report_contains_a_secret():
+async def test_no_text_of_a_report_contains_a_secret() -> None:
     """Foreign text loses its secrets at any depth. The action's own words stay."""
     secret = "s3cr3t-key"  # noqa: S105
-    log = Log(io.StringIO())
-    log.mask(secret, "deploy", "deployed", "static", "live")
-    record = Record(
-        log,
+    report = results.make_report(
+        "deploy",
+        secret,
+        requested_image=secret,
+        links={secret: secret},
         kind="static",
         headline=Headline.LIVE,
         url=f"https://{secret}",
@@ -47,9 +51,9 @@ async def test_no_text_of_a_report_contains_a_secret():
         warnings=[f"a {secret} b"],
         left=[secret],
     )
-    record.change(creates=True, done=f"created {secret}").request().outcome = Outcome.DONE
-    facts = RunFacts("deploy", secret, dry_run=False, requested_image=secret, links={secret: secret}, began=0)
-    clean, failed = conclude(record, facts, None), conclude(record, facts, DeployError(secret, hint=secret))
+    report.log.mask(secret, "deploy", "deployed", "static", "live")
+    report.change(creates=True, done=f"created {secret}").request().outcome = Outcome.DONE
+    clean, failed = report.finish(), report.finish(DeployError(secret, hint=secret))
     assert secret not in render_json(clean) + render_json(failed) + f"{clean}{failed}"
     assert (clean.operation, clean.status, clean.kind) == ("deploy", "deployed", "static")
     assert clean.outcome == "live"
@@ -58,10 +62,30 @@ async def test_no_text_of_a_report_contains_a_secret():
     assert failed.error == "***; created ***; left for the next run: '***'"
 
 
+async def test_a_new_field_is_redacted() -> None:
+    """A field that nobody listed as the action's own words loses its secrets, whatever its type."""
+    secret = "s3cr3t-key"  # noqa: S105
+
+    @dataclass
+    class Newer(Report):
+        text: str = secret
+        path: Path = Path(secret)
+        pairs: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {secret: (secret,)})
+        lines: Sequence[Line] = (Line("Commit ", secret),)
+        number: int = 7
+
+    log = Log(io.StringIO())
+    log.mask(secret)
+    clean = Newer(log, "deploy").finish()
+    assert secret not in f"{clean}"
+    assert f"{clean.text} {clean.path} {clean.pairs}" == "*** *** {'***': ('***',)}"
+    assert (clean.lines, clean.number) == ((Line("Commit ", "***"),), 7)
+
+
 def test_a_very_long_image_or_url_is_not_an_output():
     """The platform's response can have any length."""
     for end, is_known in (("a" * 100, True), ("a" * 3_000, False)):
-        shown = outputs(Report("deploy", url=f"https://a.b/{end}", image=end))
+        shown = outputs(results.make_report("deploy", url=f"https://a.b/{end}", image=end))
         assert ("url" in shown, "image" in shown) == (is_known, is_known)
 
 
@@ -106,6 +130,6 @@ def test_a_dotenv_file_has_less_than_5_kb():
 def test_only_a_plain_http_url_is_an_annotation(is_link, urls):
     """Other URLs don't become a link on the job's page."""
     for url in urls:
-        found = json.loads(render_annotations(Report("deploy", app="my-site", url=url)))
+        found = json.loads(render_annotations(results.make_report("deploy", app="my-site", url=url)))
         link = {"external_link": {"label": "my-site", "url": url}}
         assert found == {"Zerokie": [link] if is_link else []}

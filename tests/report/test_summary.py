@@ -73,12 +73,12 @@ ONE = Files(uploaded=[UploadedFile("a", 1)])
     ("result", "facts"),
     [
         (
-            Report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
+            results.make_report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
             "`a:2` (was `a:1`) · 3 s",
         ),
-        (Report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
+        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
         (
-            Report("deploy", dry_run=True, files=ONE),
+            results.make_report("deploy", dry_run=True, files=ONE),
             "1 file to upload (1 B), 0 to delete, 0 unchanged · 0 s",
         ),
     ],
@@ -91,13 +91,13 @@ def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) 
 @pytest.mark.parametrize(("operation", "name"), [("deploy", "Zerokie"), ("sweep", "Previews")])
 def test_a_report_without_an_app_has_a_headline(operation: str, name: str) -> None:
     """Examples are wrong inputs, and a preview cleanup with many apps."""
-    assert render_summary(Report(operation)).startswith(f"## ❌ {name}: ")
+    assert render_summary(results.make_report(operation)).startswith(f"## ❌ {name}: ")
 
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Report:
     files = [UploadedFile(f"{number:05}.bin", 0) for number in range(count)]
     changed = Files(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
-    return Report("deploy", status=status, dry_run=status == "planned", files=changed)
+    return results.make_report("deploy", status=status, dry_run=status == "planned", files=changed)
 
 
 def test_many_files_are_folded():

@@ -16,7 +16,7 @@ from zerokie_action.lock.session import DeploySession
 from zerokie_action.lock.turn import HINT_LOCK, Turn
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
-from zerokie_action.report.changes import Record
+from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
@@ -31,7 +31,7 @@ class Job:
 
     Attributes:
         client: the REST API.
-        report: the facts for the reports.
+        report: the facts about this operation.
         saved_locks: saves the lock for the lock cleanup.
         session: the session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
@@ -40,7 +40,7 @@ class Job:
     settings: Settings
     client: Client
     ci: CI
-    report: Record
+    report: Report
     shutdown: Shutdown
     saved_locks: SavedLocks
     session: str

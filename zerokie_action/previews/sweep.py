@@ -20,8 +20,8 @@ from zerokie_action.http.request import Outcome
 from zerokie_action.platform.models import App
 from zerokie_action.previews.code_host import CodeHost
 from zerokie_action.previews.notify import notify
-from zerokie_action.report.changes import Change, Record
-from zerokie_action.report.report import RunFacts, conclude
+from zerokie_action.report.changes import Change
+from zerokie_action.report.report import Report
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import find_manifests
 from zerokie_action.site.read import list_files
@@ -97,22 +97,21 @@ async def _find_previews(job: Job) -> dict[str, CodeHost]:
 
 async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
-    app_job, began = _job_for(job, name, host.about.number), anyio.current_time()
-    settings, record = app_job.settings, app_job.report
+    app_job = _job_for(job, name, host.about.number)
+    settings, report = app_job.settings, app_job.report
     try:
         if await destroy(app_job, partial(_approve, host)):
-            run = RunFacts("destroy", name, settings.dry_run, None, job.ci.links, began)
             # If the app was already gone, its deployments still end, but there is nothing to comment.
-            shown = {"comment": settings.comment and bool(record.changes)}
-            await notify(conclude(record, run, None), job.ci, settings.model_copy(update=shown))
+            shown = {"comment": settings.comment and bool(report.changes)}
+            await notify(report.finish(), job.ci, settings.model_copy(update=shown))
     except LockHeld:
-        record.note(f"Keeping {name!r} until the next run: another deploy holds its lock")
+        report.note(f"Keeping {name!r} until the next run: another deploy holds its lock")
     except DeployError as error:
         error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
         job.log.info(str(error))
         return error
     finally:
-        _add(job.report, name, record)
+        _add(job.report, report)
     return None
 
 
@@ -120,7 +119,15 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     """Return the job that destroys one app, with its own session and report."""
     given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": number}
     settings = job.settings.model_copy(update=given)
-    return replace(job, settings=settings, report=Record(job.log), session=str(uuid.uuid4()))
+    report = Report(
+        job.log,
+        settings.operation,
+        app=name,
+        dry_run=settings.dry_run,
+        links=job.ci.links,
+        began=anyio.current_time(),
+    )
+    return replace(job, settings=settings, report=report, session=str(uuid.uuid4()))
 
 
 async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
@@ -147,16 +154,16 @@ async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | Non
     return f"{files}: {state.said}"
 
 
-def _add(record: Record, name: str, of_app: Record) -> None:
-    """Add the record of one app to the record of the run."""
-    record.warnings += of_app.warnings
-    record.notes += of_app.notes
-    record.lock_problem = record.lock_problem or of_app.lock_problem
-    record.would_change |= of_app.would_change
+def _add(report: Report, of_app: Report) -> None:
+    """Add the report of one app to the report of the run."""
+    report.warnings += of_app.warnings
+    report.notes += of_app.notes
+    report.lock_problem = report.lock_problem or of_app.lock_problem
+    report.would_change |= of_app.would_change
     is_deleted = any(change.outcome is Outcome.DONE for change in of_app.changes)
     if is_deleted or of_app.would_change:
-        record.apps.append(name)
+        report.apps.append(of_app.app)
     # The output `apps` already names a deleted app, so an error doesn't describe the deletion again.
-    record.changes += (
+    report.changes += (
         Change(deliveries=change.deliveries) if is_deleted else change for change in of_app.changes
     )

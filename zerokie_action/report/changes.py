@@ -1,16 +1,10 @@
-"""Facts that a run notes while it works.
-
-Operations only add to the record, so its facts are true at any moment. After a failure, a cancellation or
-`timeout`, the report still contains all facts that the run noted before.
-"""
+"""The changes that a run requests, and what became of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from zerokie_action.ci import Commits, Log
 from zerokie_action.http.request import Delivery, Outcome
-from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_files, human_paths
 
 
@@ -117,70 +111,3 @@ class Change:
         if self.files:
             return self.files.so_far()
         return self.done if self.outcome is Outcome.DONE else self.unknown
-
-
-@dataclass
-class Record:
-    """The facts about one run. A fact that isn't available is `None`.
-
-    Attributes:
-        log: the log, which gets each warning, note and plan as well.
-        changes: the changes that the run requested.
-        files: the changed files. A dry run has files, but no changes.
-        would_change: whether a dry run found a change other than files.
-        headline: the state of the app, if it says more than the status.
-        commits: the commits of a folder's deploy.
-        lock_problem: a clause about a lock that may still be held. Usually empty.
-        apps: the apps that a preview cleanup deleted, or would delete in a dry run.
-        left: the apps that a preview cleanup still has to check.
-    """
-
-    log: Log
-    changes: list[Change] = field(default_factory=list)
-    files: Files | None = None
-    would_change: bool = False
-    kind: str | None = None
-    url: str | None = None
-    image: str | None = None
-    previous_image: str | None = None
-    deploy_id: str | None = None
-    cache_purged: bool | None = None
-    headline: Headline | None = None
-    domains: list[dict[str, object]] = field(default_factory=list)
-    commits: Commits = field(default_factory=Commits)
-    warnings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    lock_wait_seconds: float = 0.0
-    lock_problem: str = ""
-    apps: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-
-    def change(
-        self, *, done: str = "", unknown: str = "", creates: bool = False, files: Files | None = None
-    ) -> Change:
-        """Add a change, before its first request. See `Change` for the arguments."""
-        change = Change(done, unknown, creates=creates, files=files)
-        self.changes.append(change)
-        return change
-
-    def warn(self, text: str) -> None:
-        """Send a warning to the log and the reports."""
-        self.log.warning(text)
-        self.warnings.append(text)
-
-    def note(self, text: str) -> None:
-        """Send a line to the log, and a sentence to the reports."""
-        self.log.info(text)
-        self.notes.append(f"{text}.")
-
-    def plan(self, text: str) -> None:
-        """Send a change that a deploy would make to the log and the reports."""
-        self.would_change = True
-        self.log.info(f"Plan: {text}")
-        self.notes.append(f"Dry run: {text}.")
-
-    @property
-    def created(self) -> bool | None:
-        """Whether the run created the app. None if the response was lost."""
-        created = {change.outcome for change in self.changes if change.creates}
-        return None if Outcome.UNKNOWN in created else Outcome.DONE in created

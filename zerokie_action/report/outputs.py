@@ -27,7 +27,7 @@ def output_values(report: Report) -> dict[str, object]:
         "commit": report.commits.commit or None,
         "previous-commit": report.commits.previous or None,
         "compare-url": _checked(report.commits.compare_url, is_web_url),
-        "created": report.created,
+        "created": report.created if report.operation == "deploy" else None,
         "apps": report.apps if report.operation == "sweep" else None,
         "changed": report.changed,
         "files-uploaded": files and len(files.uploaded),

@@ -1,87 +1,160 @@
-"""The report of a finished run, which outputs, summary, comment and report files show."""
+"""The report of a run: its inputs, facts and result.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+Operations only add facts, so they are true at any moment. After a failure, a cancellation or `timeout`, the
+report still contains all facts that the run noted before.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Self, TypeVar, cast
 
 import anyio
 
-from zerokie_action.ci import Commits
+from zerokie_action.ci import Commits, Log
 from zerokie_action.errors import DeployError
-from zerokie_action.report.changes import Files, Record
+from zerokie_action.http.request import Outcome
+from zerokie_action.report.changes import Change, Files
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_paths
+
+T = TypeVar("T")
 
 NOTHING_CHANGED = "Nothing was changed."
 _DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
 """The status after a success, by operation."""
+_OWN_WORDS = {"operation", "status", "kind", "headline"}
+"""The texts that `finish` doesn't redact, because they are this action's own words."""
+_WITHOUT_TEXT = {"log", "changes"}
+"""The objects that `finish` copies as they are."""
 
 
-class RunFacts(NamedTuple):
-    """Facts from before the first request to the platform.
+@dataclass
+class Report:
+    """The report of a run. A fact that isn't available is `None`, and its output is omitted.
 
     Attributes:
+        log: the log, which gets each warning, note and plan as well.
         operation: the input `operation`.
         app: the input `app`. Empty for a preview cleanup.
         dry_run: the input `dry-run`.
         requested_image: the input `image`.
         links: the URLs of the pages of commit and log, by label.
         began: when the run began, by the event loop's time.
+
         is_skipped: whether the run does nothing, because its API key is empty.
-    """
-
-    operation: str
-    app: str
-    dry_run: bool
-    requested_image: str | None
-    links: Mapping[str, str]
-    began: float
-    is_skipped: bool = False
-
-
-@dataclass(frozen=True)
-class Report:
-    """The report of a run. A value that isn't available is `None`, and its output is omitted.
-
-    Attributes:
-        status: the status, as in `docs/result.schema.json`.
+        changes: the changes that the run requested.
+        files: the changed files. A dry run has files, but no changes.
+        would_change: whether a dry run found a change other than files.
         headline: the state of the app, if it says more than the status of a success.
-        created: whether a deploy created the app.
-        files: the changed files, or the changes that a dry run would make.
-        changed: whether the run changed something, or may have. After a dry run, whether a run would.
-        nothing_changed: whether the run failed before it requested a change.
-        problems: the reasons of a failure, one sentence each. Empty after a success.
+        commits: the commits of a folder's deploy.
+        lock_problem: a clause about a lock that may still be held. Usually empty.
         apps: the apps that a preview cleanup deleted, or would delete in a dry run.
-        links: the URLs of the pages of commit and log, by label.
+        left: the apps that a preview cleanup still has to check.
+
+        status: the status, as in `docs/result.schema.json`. A run has failed unless `finish` says otherwise.
+        exit_code: the exit code of the process.
+        problems: the reasons of a failure, one sentence each. Empty after a success.
+        hint: how to fix the failure.
+        duration_seconds: the duration of the run.
     """
 
+    log: Log = field(repr=False)
     operation: str
     app: str = ""
     dry_run: bool = False
-    status: str = "failed"
-    exit_code: int = 1
-    headline: Headline | None = None
+    requested_image: str | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+    began: float = 0.0
+
+    is_skipped: bool = False
+    changes: list[Change] = field(default_factory=list)
+    files: Files | None = None
+    would_change: bool = False
     kind: str | None = None
-    deploy_id: str | None = None
     url: str | None = None
     image: str | None = None
     previous_image: str | None = None
-    requested_image: str | None = None
-    created: bool | None = None
-    files: Files | None = None
+    deploy_id: str | None = None
     cache_purged: bool | None = None
-    domains: Sequence[Mapping[str, object]] = ()
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    duration_seconds: float = 0.0
+    headline: Headline | None = None
+    domains: list[dict[str, object]] = field(default_factory=list)
+    commits: Commits = field(default_factory=Commits)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     lock_wait_seconds: float = 0.0
+    lock_problem: str = ""
+    apps: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    status: str = "failed"
+    exit_code: int = 1
     problems: Sequence[str] = ()
     hint: str = ""
-    changed: bool = False
-    nothing_changed: bool = False
-    links: Mapping[str, str] = field(default_factory=dict)
-    apps: Sequence[str] = ()
-    commits: Commits = field(default_factory=Commits)
+    duration_seconds: float = 0.0
+
+    def change(
+        self, *, done: str = "", unknown: str = "", creates: bool = False, files: Files | None = None
+    ) -> Change:
+        """Add a change, before its first request. See `Change` for the arguments."""
+        change = Change(done, unknown, creates=creates, files=files)
+        self.changes.append(change)
+        return change
+
+    def warn(self, text: str) -> None:
+        """Send a warning to the log and the reports."""
+        self.log.warning(text)
+        self.warnings.append(text)
+
+    def note(self, text: str) -> None:
+        """Send a line to the log, and a sentence to the reports."""
+        self.log.info(text)
+        self.notes.append(f"{text}.")
+
+    def plan(self, text: str) -> None:
+        """Send a change that a deploy would make to the log and the reports."""
+        self.would_change = True
+        self.log.info(f"Plan: {text}")
+        self.notes.append(f"Dry run: {text}.")
+
+    def finish(self, error: DeployError | None = None) -> Self:
+        """Return a copy with the result, without secrets.
+
+        Secrets are removed here, because no later step could recognize a secret in escaped text.
+
+        Args:
+            error: the error that ended the run. None after a success.
+        """
+        finished = replace(
+            self,
+            status=error.run_status if error else self._status_of_success(),
+            exit_code=error.exit_code if error else 0,
+            problems=[*self._problems(error)] if error else (),
+            hint=error.hint if error else "",
+            duration_seconds=anyio.current_time() - self.began,
+            # The problems have the clauses already.
+            changes=[Change(creates=change.creates, deliveries=change.deliveries) for change in self.changes],
+        )
+        if finished.nothing_changed:
+            # A run without changes may have finalized its lock, which isn't a deploy.
+            finished = replace(finished, deploy_id=None, files=None, cache_purged=None)
+        return redacted(finished, self.log.redact)
+
+    @property
+    def created(self) -> bool | None:
+        """Whether the run created the app. None if the response was lost."""
+        created = {change.outcome for change in self.changes if change.creates}
+        return None if Outcome.UNKNOWN in created else Outcome.DONE in created
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed something, or may have. After a dry run, whether a run would."""
+        files = self.files and (self.files.uploaded or self.files.deleted)
+        return self.would_change or self._may_have_changed or bool(files)
+
+    @property
+    def nothing_changed(self) -> bool:
+        """Whether the run failed before it requested a change."""
+        return bool(self.problems) and not (self._may_have_changed or self.lock_problem)
 
     @property
     def error(self) -> str:
@@ -102,81 +175,51 @@ class Report:
             return "swept" if self.apps else "nothing to sweep"
         return self.headline or self.status
 
+    @property
+    def _may_have_changed(self) -> bool:
+        return any(change.may_be_made for change in self.changes)
 
-def conclude(record: Record, run: RunFacts, error: DeployError | None) -> Report:
-    """Return the report of a run, without secrets.
+    def _status_of_success(self) -> str:
+        if self.is_skipped:
+            return "skipped"
+        return "planned" if self.dry_run else _DONE[self.operation]
 
-    Secrets are removed here, because no later step could recognize a secret in escaped text. This action's
-    own words, such as the status, stay as they are.
+    def _problems(self, error: DeployError) -> Iterator[str]:
+        """Yield the error's sentences. The last one also describes the state that the run leaves behind."""
+        left = [app for app in self.left if app not in self.apps]
+        for_later = f"left for the next run: {human_paths(left, 50)}" if left else ""
+        *others, last = error.args
+        yield from others
+        clauses = (last, *(change.state for change in self.changes), self.lock_problem, for_later)
+        yield "; ".join(filter(None, clauses))
+
+
+def redacted(value: T, redact: Callable[[str], str]) -> T:
+    """Return a copy of a report's value without secrets, at any depth.
+
+    All texts are redacted, except the listed fields. An object of an unknown type becomes redacted text.
 
     Args:
-        record: the facts that the run noted.
-        run: the facts about the run itself.
-        error: the error that ended the run. None after a success.
+        value: a report, or a value of its fields.
+        redact: removes secrets from a text.
     """
-    redact, files = record.log.redact, record.files
-    is_changed = any(change.may_be_made for change in record.changes)
-    nothing_changed = error is not None and not (is_changed or record.lock_problem)
-    # A run without changes may have finalized its lock, which isn't a deploy.
-    has_deployed = not nothing_changed
 
     def clean(value: Any) -> Any:  # noqa: ANN401 - returns the type of its argument
-        match value:
-            case str():
-                return redact(value)
-            case list():
-                return [clean(item) for item in value]
-            case dict():
-                return {redact(str(key)): clean(item) for key, item in value.items()}
-        return value
+        return redacted(value, redact)
 
-    def clean_files(files: Files) -> Files:
-        uploaded = [file._replace(path=redact(file.path)) for file in files.uploaded]
-        return replace(files, uploaded=uploaded, deleted=clean(files.deleted))
-
-    return Report(
-        operation=run.operation,
-        app=redact(run.app),
-        dry_run=run.dry_run,
-        status=_status(run, error),
-        exit_code=error.exit_code if error else 0,
-        headline=record.headline,
-        kind=record.kind,
-        deploy_id=clean(record.deploy_id) if has_deployed else None,
-        url=clean(record.url),
-        image=clean(record.image),
-        previous_image=clean(record.previous_image),
-        requested_image=clean(run.requested_image),
-        created=record.created if run.operation == "deploy" else None,
-        files=clean_files(files) if files and has_deployed else None,
-        cache_purged=record.cache_purged if has_deployed else None,
-        domains=clean(record.domains),
-        notes=clean(record.notes),
-        warnings=clean(record.warnings),
-        duration_seconds=anyio.current_time() - run.began,
-        lock_wait_seconds=record.lock_wait_seconds,
-        problems=clean(_problems(record, error)) if error else (),
-        hint=redact(error.hint) if error else "",
-        changed=is_changed or record.would_change or bool(files and (files.uploaded or files.deleted)),
-        nothing_changed=nothing_changed,
-        links=clean({**run.links}),
-        apps=clean(record.apps),
-        commits=Commits(*map(clean, record.commits)),
-    )
-
-
-def _status(run: RunFacts, error: DeployError | None) -> str:
-    if error:
-        return error.run_status
-    if run.is_skipped:
-        return "skipped"
-    return "planned" if run.dry_run else _DONE[run.operation]
-
-
-def _problems(record: Record, error: DeployError) -> list[str]:
-    """Return the error's sentences. The last one also describes the state that the run leaves behind."""
-    left = [app for app in record.left if app not in record.apps]
-    for_later = f"left for the next run: {human_paths(left, 50)}" if left else ""
-    *others, last = error.args
-    clauses = (last, *(change.state for change in record.changes), record.lock_problem, for_later)
-    return [*others, "; ".join(filter(None, clauses))]
+    found: Any = value
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            found = {clean(key): clean(item) for key, item in value.items()}
+        case tuple() if hasattr(value, "_replace"):
+            found = type(value)(*map(clean, value))
+        case list() | tuple():
+            found = type(value)(map(clean, value))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            names = {one.name for one in fields(value)} - _OWN_WORDS - _WITHOUT_TEXT
+            found = replace(value, **{name: clean(getattr(value, name)) for name in names})
+        case _:
+            found = redact(str(value))
+    return cast(T, found)
