@@ -122,7 +122,7 @@ def test_hostile_texts_have_no_effect_in_the_comment(world: World) -> None:
     host.refuse["POST"] = (422, b'{"message": "\\n::error::owned ##[error] good-token"}')
     host.comments.clear()
     log = run(world, host).log
-    assert "Commenting was refused (422" in log
+    assert "Commenting on 127.0.0.1 was refused (422" in log
     assert not [text for text in ("\n::error::owned", "##[", TOKEN) if text in log.partition("deploys")[2]]
 
 
@@ -133,7 +133,10 @@ def test_a_rejected_or_missing_gitlab_token_is_a_warning(world: World, token: st
     """The warning has the required scope, because the job's own token lacks it."""
     outcome = run(world, CodeHost(refuse={"POST": (403, b"")}), "gitlab", gitlab_token=token)
     (warning,) = warnings(outcome.log)
-    assert f"Commenting {words}. `gitlab-token` needs the scope `api`" in warning
+    assert (
+        f"The deploy succeeded. Commenting on 127.0.0.1 {words}. `gitlab-token` needs the scope `api`"
+        in warning
+    )
     assert outcome.exit_code == 0
 
 

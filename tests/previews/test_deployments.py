@@ -195,7 +195,7 @@ def test_deployments_on_gitea_and_forgejo_are_a_warning(world: World) -> None:
     """The comment is still posted."""
     host = CodeHost(deployments=None)
     (warning,) = push(world, host, "c1", comment=True)
-    assert "Updating the deployment was refused (404" in warning
+    assert "Updating the deployment on 127.0.0.1 was refused (404" in warning
     assert "Gitea and Forgejo don't have deployments" in warning
     assert len(host.comments) == 1
 

@@ -225,6 +225,7 @@ def test_a_dry_run_lists_the_apps_and_does_not_comment(world: World) -> None:
     assert {record.method for record in outcome.requests} == {"GET"}
     assert all(line.startswith("GET ") for line in host.requests)
     assert "Plan: would delete app 'my-site-pr-1' with 2 files: " in outcome.log
+    assert "Deleting" not in outcome.log
     assert "nothing was changed" in outcome.summary
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import anyio
 
-from zerokie_action.ci import CI
+from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.policy import ONCE
 from zerokie_action.http.retry import RetryingClient
@@ -58,37 +58,45 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
     async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
         http = RetryingClient(transport, ONCE, log=ci.log.debug)
         token = settings.code_host_tokens[about.token_input]
-        host = CodeHost(http, token, ci.log, about, "Commenting")
+        # Otherwise, a warning after a successful deploy reads as if the deploy had failed.
+        warn = partial(_warn, ci.log, f"The {report.what} succeeded. " if report.exit_code == 0 else "")
+        host = CodeHost(http, token, ci.log, about, f"Commenting on {about.host}")
         if text:
             comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            tasks.start_soon(_try, host, about.permission, partial(update_comment, host, comment))
+            tasks.start_soon(_try, host, warn, about.permission, partial(update_comment, host, comment))
         state = _STATES.get((report.operation, report.status))
         if environment and state and about.deployments and not report.dry_run:
             url = report.url if state == "success" and report.url and is_web_url(report.url) else ""
             log_url = report.links.get("Log", "")
             deployment = Deployment(settings.app, environment, state, url, log_url)
-            host = host._replace(purpose="Updating the deployment")
+            host = host._replace(purpose=f"Updating the deployment on {about.host}")
             # A new deployment needs the commit, which may only be in the pull request.
             must_read = state != "inactive" and not about.commit
             permission = f"{about.reading}. {PERMISSION}" if must_read else PERMISSION
-            tasks.start_soon(_try, host, permission, partial(update_deployments, host, deployment))
+            tasks.start_soon(_try, host, warn, permission, partial(update_deployments, host, deployment))
 
 
-async def _try(host: CodeHost, permission: str, work: Callable[[], Awaitable[None]]) -> None:
+def _warn(log: Log, result: str, problem: str) -> None:
+    log.warning(f"{result}{problem}")
+
+
+async def _try(
+    host: CodeHost, warn: Callable[[str], None], permission: str, work: Callable[[], Awaitable[None]]
+) -> None:
     """Call `work` with a time limit of 20 seconds. A failure becomes one warning."""
     if not host.token:
         name = host.about.token_input
-        host.log.warning(f"{host.purpose} failed: `{name}` is not set. {permission}")
+        warn(f"{host.purpose} failed: `{name}` is not set. {permission}")
         return
     try:
         with anyio.fail_after(_TIME):
             await work()
     except RequestRejected as error:
         limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
-        host.log.warning(f"{error}. {permission}{limit}")
+        warn(f"{error}. {permission}{limit}")
     except DeployError as error:
-        host.log.warning(str(error))
+        warn(str(error))
     except TimeoutError:
-        host.log.warning(f"{host.purpose} failed: no response within {human_seconds(_TIME)}")
+        warn(f"{host.purpose} failed: no response within {human_seconds(_TIME)}")
     except Exception as error:  # noqa: BLE001 - the deploy itself is done
-        host.log.warning(f"{host.purpose} failed: {error!r}")
+        warn(f"{host.purpose} failed: {error!r}")

@@ -50,8 +50,9 @@ async def sweep(job: Job) -> None:
         except DeployError as error:
             failures.append(error)
             break
-        job.log.info(f"{'Deleting' if state.is_over else 'Keeping'} {name!r}: {state.said}")
-        if state.is_over and (failure := await _delete(job, name, host)):
+        if not state.is_over:
+            job.log.info(f"Keeping {name!r}: {state.said}")
+        elif failure := await _delete(job, name, host):
             failures.append(failure)
         job.report.left.remove(name)
     if failures:
