@@ -61,7 +61,13 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
     path = _path_in_app(job, target, url)
     check = _Check(job, target, path, hashes)
     polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
-    if flaw := await polling.until(check.look):
+    flaw = "no response in time"
+    while True:
+        with polling.one_poll():
+            flaw = await check.look()
+        if not flaw or not await polling.again(flaw):
+            break
+    if flaw:
         waited = human_seconds(polling.waited)
         raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
     # Without proof, the response may come from the old version, or from another site.

@@ -3,25 +3,34 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.ci import CI, Log, Source
-from zerokie_action.errors import DeployTimedOut
+from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.saved import SavedLocks, expiry
+from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession
-from zerokie_action.lock.turn import HINT_LOCK, Turn
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
+from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
+_HINT_BUSY = "Run the job again after that deploy ends, or raise `lock-timeout`."
+_HINT_LOCK = (
+    f"{_HINT_BUSY} If that deploy was killed, its lock expires within 30 minutes. To wait for that, set "
+    f"`lock-timeout: 31m` and `timeout: 1h`. To release it now, run {CLEANUP_COMMANDS} with the `state-file` "
+    "of the killed run."
+)
 _HINT_TIMEOUT = "Run the job again, or raise `timeout`. To find the slow step, set `log-level: debug`."
 
 
@@ -74,15 +83,12 @@ class Job:
         Args:
             counts: returns the number of changes that the block made.
         """
-        is_new = self.report.created is not False
-        turn = Turn(self.log, self.app, self.settings.lock_timeout, hint=HINT_LOCK, is_new=is_new)
         session = DeploySession(self.app, self.session)
         lock = DeployLock(self.client, session, self.saved_locks, self.shutdown, self.log)
         try:
-            async with lock.hold(counts, turn) as held:
+            async with lock.hold(counts, self._acquire) as held:
                 yield held
         finally:
-            self.report.lock_wait_seconds += turn.waited
             if response := lock.released.response:  # a failed deploy is finalized as well
                 self.report.deploy_id = response.deploy_id
                 self.report.cache_purged = response.cache_purged
@@ -90,18 +96,57 @@ class Job:
                 self.report.warnings.append(problem)
                 self.report.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
-    async def in_turn(self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None) -> T:
-        """Call `ask` until no other deploy of the app is in progress; see `Turn.wait`.
+    async def _acquire(self, request: Callable[[], Awaitable[None]]) -> None:
+        """Request the deploy lock until no other deploy holds it and a new app is ready.
+
+        Raises:
+            LockHeld: when another deploy holds the lock for longer than `lock-timeout`.
+            RequestRejected: when the platform rejects the request for another reason.
+        """
+        await self.once_ready(partial(self.in_turn, request, hint=_HINT_LOCK))
+
+    async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Call `ask`. If this run may have created the app, repeat a 404 for up to a minute."""
+        polling = Polling(self.log.info, f"the new app {self.app!r}", limits.NEW_APP)
+        while True:
+            try:
+                return await ask()
+            except RequestRejected as error:
+                is_early = error.status == NOT_FOUND and self.report.created is not False
+                if not is_early or not await polling.again(retry_after=error.retry_after):
+                    raise
+
+    async def in_turn(
+        self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None, hint: str = _HINT_BUSY
+    ) -> T:
+        """Call `ask`, and repeat a 409 until no other deploy of the app is in progress.
 
         Args:
             ask: sends the request.
             seconds: the time limit; `lock-timeout` by default.
+            hint: the hint of `LockHeld`.
+
+        Raises:
+            LockHeld: when another deploy outlasts the time limit.
+            RequestRejected: when the platform rejects the request for another reason.
         """
-        turn = Turn(self.log, self.app, self.settings.lock_timeout if seconds is None else seconds)
+        limit = self.settings.lock_timeout if seconds is None else seconds
+        polling = Polling(self.log.info, f"another deploy of {self.app!r} to end", limit)
         try:
-            return await turn.wait(ask)
+            while True:
+                try:
+                    return await ask()
+                except RequestRejected as error:
+                    if not is_conflict(error):
+                        raise
+                    if not await polling.again(retry_after=error.retry_after):
+                        after = human_seconds(polling.waited)
+                        raise LockHeld(
+                            f"Another deploy of {self.app!r} is still in progress after {after}: {error}",
+                            hint=hint,
+                        ) from error
         finally:
-            self.report.lock_wait_seconds += turn.waited
+            self.report.lock_wait_seconds += polling.waited
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:

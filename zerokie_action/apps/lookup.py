@@ -1,18 +1,16 @@
 """Finds or creates the app, and checks that it can be deployed."""
 
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 
-from zerokie_action import DOCS, limits
+from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.models import App
-from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.changes import Change
 
@@ -85,7 +83,7 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
         RequestRejected: when the platform doesn't show the app.
     """
     try:
-        return await once_ready(job, partial(job.client.get_app, job.app))
+        return await job.once_ready(partial(job.client.get_app, job.app))
     except RequestRejected as error:
         if error.status != NOT_FOUND:
             raise
@@ -94,16 +92,6 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
             status=conflict.status,
             hint="If another job has just created or deleted it, run again. Otherwise choose another name.",
         ) from conflict
-
-
-async def once_ready(job: Job, ask: Callable[[], Awaitable[T]]) -> T:
-    """Call `ask`. If this run may have created the app, retry a 404 for up to a minute."""
-    polling = Polling(job.log.info, f"the new app {job.app!r}", limits.NEW_APP)
-
-    def is_early(refusal: RequestRejected) -> bool:
-        return refusal.status == NOT_FOUND and job.report.created is not False
-
-    return await polling.repeat(ask, is_early)
 
 
 def _accept_existing(job: Job, app: App, kind: str) -> None:

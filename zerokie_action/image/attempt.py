@@ -29,8 +29,6 @@ from zerokie_action.report.changes import Change
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
-_LAST_LOOK = 5.0
-"""The minimum seconds for a lookup of the app, even at the end of `wait-timeout`."""
 _LOOK_AFTER_SIGNAL = 2.0
 """The most seconds for a lookup of the app after a signal."""
 _HINT_LOST = (
@@ -168,20 +166,19 @@ class Attempt:
             DeployFailed: when the deploy failed, or the app runs another image.
             DeployTimedOut: when the app doesn't run after these seconds.
         """
-        began, why = anyio.current_time(), "no response in time"
+        why = "no response in time"
         polling = Polling(self.job.log.info, f"{self.job.app!r} to run", seconds, apps.POLL_PAUSE)
         while True:
             retry_after = 0.0
-            with anyio.move_on_at(max(began + seconds, anyio.current_time() + _LAST_LOOK)):
+            with polling.one_poll():
                 try:
                     why = await self._look()
                 except PlatformUnavailable as error:
                     why, retry_after = str(error), error.retry_after
-            is_over = anyio.current_time() >= began + seconds
-            if self.rollout.decided() or is_over or not await polling.again(why, retry_after):
+            if self.rollout.decided() or not await polling.again(why, retry_after):
                 break
         phase = self.rollout.decided(is_last=True)
-        after = human_seconds(anyio.current_time() - began)
+        after = human_seconds(polling.waited)
         if phase is not Phase.RUNNING:
             raise self._failure(phase) if phase else self._timeout(after, why)
         return after
@@ -190,7 +187,7 @@ class Attempt:
         """Look up the app. Return its status as a clause for the log and for errors."""
         job, rollout, delivery = self.job, self.rollout, Delivery()
         last = rollout.app
-        app = await apps.once_ready(job, partial(job.client.tracked(delivery).get_app, job.app))
+        app = await job.once_ready(partial(job.client.tracked(delivery).get_app, job.app))
         apps.note_url(job, app)
         rollout.note_response(app, delivery.at)
         status, image = apps.shown_status(job, app), job.client.redact(app.image)

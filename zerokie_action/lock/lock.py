@@ -5,7 +5,7 @@ Finalize then reports the confirmed changes.
 """
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +20,14 @@ from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
-from zerokie_action.lock.turn import Turn
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.responses import is_conflict
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
+
+Wait = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Calls a function that requests the lock, until no other deploy holds the lock."""
 
 
 @dataclass(eq=False)
@@ -49,14 +51,14 @@ class DeployLock:
     released: Released = field(default_factory=Released)
 
     @asynccontextmanager
-    async def hold(self, counts: Callable[[], Counts], turn: Turn) -> AsyncIterator[Self]:
+    async def hold(self, counts: Callable[[], Counts], wait: Wait) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it however the block ends.
 
         If both the block and the release fail, the block's error is raised.
 
         Args:
             counts: returns the number of changes that the block made.
-            turn: waits until no other deploy holds the lock.
+            wait: see `Wait`.
 
         Raises:
             LockHeld: when another deploy holds the lock for too long.
@@ -73,7 +75,7 @@ class DeployLock:
             )
         self.saved_locks.add(app, self.session.id)
         try:
-            await self._acquire(turn)
+            await self._acquire(wait)
             self.saved_locks.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats)
@@ -87,11 +89,11 @@ class DeployLock:
         finally:
             await self._release_after(failure, counts())
 
-    async def _acquire(self, turn: Turn) -> None:
+    async def _acquire(self, wait: Wait) -> None:
         """Request the lock until the run holds it. A cancellation takes effect after the response."""
         began = anyio.current_time()
         client = self.client.guarded(self.shutdown.shielded_request)
-        await turn.wait(partial(self.session.acquire, client))
+        await wait(partial(self.session.acquire, client))
         waited = anyio.current_time() - began
         after = f" after {human_seconds(waited)}" if waited >= 1 else ""
         self.log.info(f"Acquired the deploy lock{after}")

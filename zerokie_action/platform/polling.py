@@ -4,15 +4,12 @@ The log lines show that a long wait isn't a hang.
 """
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
 from zerokie_action.text.numbers import human_seconds
-
-T = TypeVar("T")
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
@@ -25,9 +22,8 @@ _LAST_POLL = 5.0
 class Polling:
     """Pauses between polls, with the last poll at the time limit.
 
-    The first log line appears immediately, and then one every 30 s. In `until`, the time limit starts with
-    the first poll. Elsewhere it starts with the first pause, so in `repeat` an outage before that isn't
-    included.
+    A wait is a loop around `again`. The first log line appears immediately, and then one every 30 s. The time
+    limit starts with the first pause, so an outage before it isn't included, or with the first `one_poll`.
     """
 
     def __init__(
@@ -60,40 +56,11 @@ class Polling:
         # Not `seconds - waited`, because its rounded value may never reach 0.
         return max(0.0, self._began + self._seconds - anyio.current_time())
 
-    async def repeat(
-        self, ask: Callable[[], Awaitable[T]], is_not_yet: Callable[[RequestRejected], bool]
-    ) -> T:
-        """Call `ask` until its result isn't "not yet", and return the result.
-
-        Raises:
-            RequestRejected: any other rejection, or at the time limit the last "not yet".
-        """
-        while True:
-            try:
-                return await ask()
-            except RequestRejected as error:
-                if not is_not_yet(error) or not await self.again(retry_after=error.retry_after):
-                    raise
-
-    async def until(self, look: Callable[[], Awaitable[str]]) -> str:
-        """Call `look` until the event happens or the time limit passes, even during outages.
-
-        Args:
-            look: returns a clause that says why to keep waiting; empty after the event.
-
-        Returns:
-            Why the event didn't happen before the time limit; empty if it happened.
-        """
-        why = "no response in time"
-        while True:
-            retry_after = 0.0
-            with anyio.move_on_after(max(_LAST_POLL, self._seconds_left())):
-                try:
-                    why = await look()
-                except PlatformUnavailable as error:
-                    why, retry_after = str(error), error.retry_after
-            if not why or not await self.again(why, retry_after):
-                return why
+    @contextmanager
+    def one_poll(self) -> Iterator[None]:
+        """Cancel the block at the time limit, but give it at least 5 s. The time limit starts here."""
+        with anyio.move_on_after(max(_LAST_POLL, self._seconds_left())):
+            yield
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
         """Pause before the next poll. After the time limit, return False immediately.
