@@ -17,17 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sandbox.dialects import QUESTIONS  # noqa: E402
-from zerokie_action.ci import Log  # noqa: E402 - found by the line above
-from zerokie_action.errors import exit_codes  # noqa: E402
+from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
 from zerokie_action.inputs.settings import INPUTS, Input, documented_inputs  # noqa: E402
-from zerokie_action.report.outputs import output_values  # noqa: E402
-from zerokie_action.report.report import Report  # noqa: E402
+from zerokie_action.report.outputs import OUTPUTS as NAMES  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 OUTPUTS: dict[str, str] = {
-    name: _SCHEMA["properties"][name.replace("-", "_")]["description"]
-    for name in output_values(Report(Log(sys.stderr), "deploy"))
-}
+    name: _SCHEMA["properties"][name.replace("-", "_")]["description"] for name in NAMES if name != "result"
+} | {"result": "The JSON result in one line, without the lists `uploaded` and `deleted`."}
 """The description of each output, from the schema of the JSON result."""
 
 _NOT_OF_THE_COMPONENT = {

@@ -116,7 +116,10 @@ def repository(image: str, archive: Path, platform: Platform, tmp_path: Path) ->
 
 
 LATER = """\
-      - run: echo "live at ${{ steps.zerokie.outputs.url }}, ${{ steps.zerokie.outputs.files-uploaded }} file"
+      - run: echo "live at $URL, $COUNT file"
+        env:
+          URL: ${{ steps.zerokie.outputs.url }}
+          COUNT: ${{ fromJSON(steps.zerokie.outputs.result || '{}').files_uploaded }}
 """
 
 

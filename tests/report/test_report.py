@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jsonschema
@@ -89,35 +89,38 @@ def test_a_very_long_image_or_url_is_not_an_output():
         assert ("url" in shown, "image" in shown) == (is_known, is_known)
 
 
+def test_the_outputs_are_few_and_the_result_has_the_rest() -> None:
+    """The paths of the files are only in `output-file`, because GitHub limits the size of outputs."""
+    shown = outputs(results.static())
+    result = json.loads(shown.pop("result"))
+    assert shown == {
+        "deploy-id": "d-20260307-170000",
+        "url": "https://my-site.platform-dev.zerokie.com",
+        "status": "deployed",
+        "changed": "true",
+        "created": "true",
+        "exit-code": "0",
+        "error": "",
+    }
+    document = json.loads(render_json(results.static()))
+    assert result == {key: value for key, value in document.items() if key not in {"uploaded", "deleted"}}
+    assert result["files_uploaded"] == 2
+
+
 def test_the_dotenv_file_has_a_line_for_each_available_value():
-    """The error and empty values are omitted."""
+    """The error, the result and empty values are omitted."""
     assert render_dotenv(results.static()) == (
         "ZEROKIE_RESULT_DEPLOY_ID=d-20260307-170000\n"
         "ZEROKIE_RESULT_URL=https://my-site.platform-dev.zerokie.com\n"
-        "ZEROKIE_RESULT_APP=my-site\n"
-        "ZEROKIE_RESULT_KIND=static\n"
         "ZEROKIE_RESULT_STATUS=deployed\n"
-        "ZEROKIE_RESULT_CREATED=true\n"
         "ZEROKIE_RESULT_CHANGED=true\n"
+        "ZEROKIE_RESULT_CREATED=true\n"
+        "ZEROKIE_RESULT_EXIT_CODE=0\n"
+        "ZEROKIE_RESULT_APP=my-site\n"
         "ZEROKIE_RESULT_FILES_UPLOADED=2\n"
         "ZEROKIE_RESULT_FILES_DELETED=1\n"
         "ZEROKIE_RESULT_FILES_UNCHANGED=199\n"
-        "ZEROKIE_RESULT_BYTES_UPLOADED=8001200\n"
-        "ZEROKIE_RESULT_CACHE_PURGED=true\n"
-        'ZEROKIE_RESULT_DOMAINS=[{"domain":"www.example.com","cname_target":"my-site.zerokie.com","tls_status":"pending"}]\n'
-        "ZEROKIE_RESULT_DURATION_SECONDS=2.346\n"
-        "ZEROKIE_RESULT_EXIT_CODE=0\n"
     )
-
-
-def test_a_dotenv_file_has_less_than_5_kb():
-    """GitLab rejects a file of 5 KB or more, so a long list of domains is omitted."""
-    found = []
-    for count in (50, 170):
-        domains: list[dict[str, object]] = [{"domain": f"{number}.example.com"} for number in range(count)]
-        found.append(render_dotenv(replace(results.static(), domains=domains)))
-    assert ["DOMAINS" in text for text in found] == [True, False]
-    assert all(text.endswith("ZEROKIE_RESULT_EXIT_CODE=0\n") and len(text) < 5_000 for text in found)
 
 
 @pytest.mark.parametrize(

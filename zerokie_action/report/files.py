@@ -6,13 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zerokie_action.ci import CI
-from zerokie_action.report.outputs import harmless_json, output_values, outputs
+from zerokie_action.report.outputs import OUTPUTS, harmless_json, make_document, outputs, select
 from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_summary
-from zerokie_action.text.escapes import dotenv_json, dotenv_value, is_web_url, output_line
+from zerokie_action.text.escapes import dotenv_value, is_web_url
 
-SCHEMA_VERSION = 1
-"""Version of the JSON result (`docs/result.schema.json`). Raise it for changes that may break readers."""
+_DOTENV = (
+    *(name for name in OUTPUTS if name not in {"error", "result"}),
+    "app",
+    "files-uploaded",
+    "files-deleted",
+    "files-unchanged",
+)
+"""The names in the dotenv file."""
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab rejects a dotenv file of 5 KB or more."""
 _STANDARD_STREAMS = {"/dev/stdout", "/dev/stderr"}
@@ -68,17 +74,15 @@ def rendered(render: Callable[[Report], str], report: Report, ci: CI) -> str:
 
 
 def render_dotenv(report: Report) -> str:
-    """Return the outputs as lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits.
+    """Return lines `ZEROKIE_RESULT_NAME=value`, within GitLab's limits: 20 variables in less than 5 KB.
 
-    GitLab accepts at most 20 variables, less than 5 KB, and no blank line. The output `error` is omitted,
-    because escaped prose is hard to read. A value that exceeds the limit, such as dozens of `domains`, is
+    The output `error` is omitted, because escaped prose is hard to read. A value that exceeds the limit is
     omitted as well.
     """
     text = ""
-    for name, value in outputs(report).items():
-        safe = dotenv_json(value) if name in {"apps", "domains"} else dotenv_value(value)
-        line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={safe}\n"
-        if name != "error" and len(text) + len(line) < _DOTENV_LIMIT:
+    for name, value in select(make_document(report), _DOTENV).items():
+        line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={dotenv_value(value)}\n"
+        if len(text) + len(line) < _DOTENV_LIMIT:
             text += line
     return text
 
@@ -92,23 +96,8 @@ def render_annotations(report: Report) -> str:
 
 
 def render_json(report: Report) -> str:
-    """Return the JSON result as described by `docs/result.schema.json`, in ASCII, indented."""
-    files, previous_url = report.files, report.commits.previous_url
-    document: dict[str, object] = {
-        "schema_version": SCHEMA_VERSION,
-        "operation": report.operation,
-        **{name.replace("-", "_"): value for name, value in output_values(report).items()},
-        "hint": output_line(report.hint),
-        "previous_run_url": previous_url if is_web_url(previous_url) else None,
-        "files_waiting": files and files.pending,
-        "waiting_until": (files and files.pending_until) or None,
-        "warnings": [output_line(warning) for warning in report.warnings],
-        "notes": [output_line(note) for note in report.notes],
-        "uploaded": files
-        and [{"path": file.path, "bytes": file.size, "sign": file.sign} for file in files.uploaded],
-        "deleted": files and [*files.deleted],
-    }
-    return harmless_json(json.dumps(document, indent=2)) + "\n"
+    """Return the JSON result in ASCII, indented."""
+    return harmless_json(json.dumps(make_document(report), indent=2)) + "\n"
 
 
 def write_report(path: Path, text: str) -> None:

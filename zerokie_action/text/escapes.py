@@ -8,7 +8,7 @@ prints or writes foreign text calls the function for the output, once, right bef
     text in Markdown                  `markdown_text`
     name or path in Markdown          `markdown_code`
     link in Markdown                  `markdown_link`
-    value in a dotenv file            `dotenv_value`, `dotenv_json`
+    value in a dotenv file            `dotenv_value`
     output, message in JSON           `output_line`
 
 All functions replace unprintable characters with backslash escapes (`\x1b`, `\u202e`, `\udc80`): control
@@ -160,11 +160,3 @@ def dotenv_value(text: str) -> str:
     file in a shell, so the value never contains a character that is special to a shell.
     """
     return quote(text, safe=":/@%+,=", errors="backslashreplace").replace("~", "%7E")
-
-
-def dotenv_json(text: str) -> str:
-    r"""Return compact ASCII JSON as a value of a dotenv file. It is still JSON, with `\u0020` for a space.
-
-    JSON has characters other than punctuation, letters and digits only inside strings.
-    """
-    return re.sub(r'[^A-Za-z0-9\[\]{}",:\\._/+-]', lambda match: f"\\u{ord(match[0]):04x}", text)
