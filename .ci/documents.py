@@ -52,15 +52,6 @@ _OF_THE_STOP_JOB = {
 }
 """Inputs that affect the deletion of an app."""
 
-_NOT_OF_THE_WORKFLOW = {
-    "output-file",  # Files don't survive the job.
-    "dotenv-file",
-    "annotations-file",
-    "summary-file",
-    "state-file",
-}
-"""Inputs that the reusable workflow lacks. It also lacks the secrets, which are the workflow's secrets."""
-
 _NAME = r'^[^"\\\n]+$'
 """A pattern for values that are valid in quotes. `templates/deploy.yml` uses it for its own inputs too."""
 
@@ -139,31 +130,6 @@ def _unset() -> str:
     flags = " ".join(f"{_variable(row)}={row.default}" for row in _component_rows() if row.is_flag)
     lists = " ".join(f"{_variable(row)}=[]" for row in _component_rows() if row.is_list)
     return textwrap.indent(f'flags="{flags}"\nlists="{lists}"\n', "      ")
-
-
-def _workflow_rows() -> list[Input]:
-    return [row for row in documented_inputs() if not (row.is_secret or row.name in _NOT_OF_THE_WORKFLOW)]
-
-
-def _workflow_inputs() -> str:
-    lines = []
-    for row in _workflow_rows():
-        lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
-        lines += ["  type: boolean" if row.is_flag else "  type: string"]
-        lines += ["  default: true"] if row.is_flag and row.default == "true" else []
-        lines += ["  required: true"] if row.required else []
-    return textwrap.indent("\n".join(lines) + "\n", "      ")
-
-
-def _workflow_values() -> str:
-    """Return the inputs that the reusable workflow passes on. A flag with its default is empty."""
-    lines = []
-    for row in _workflow_rows():
-        value = f"inputs.{row.name}"
-        if row.is_flag:
-            value = f"!{value} && 'false' || ''" if row.default == "true" else f"{value} || ''"
-        lines.append(f"{row.name}: ${{{{ {value} }}}}\n")
-    return textwrap.indent("".join(lines), "          ")
 
 
 def _variable(row: Input) -> str:
@@ -270,7 +236,6 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "flags and lists": _unset,
         "stop variables": _stop_variables,
     },
-    "examples/github/reusable.yml": {"inputs": _workflow_inputs, "values": _workflow_values},
     "docs/gitlab.md": {"inputs of the component": _component_table},
     "docs/inputs.md": {"inputs": _all_inputs},
     "docs/outputs.md": {"outputs": _output_table, "exit codes": _exit_code_table},

@@ -183,30 +183,6 @@ def test_a_placeholder_build_deploys_nothing() -> None:
     assert [step["run"] for step in build["steps"] if "run" in step] == ["exit 1"]
 
 
-def test_a_repository_can_call_the_shared_workflow(world: World, dist: Path) -> None:
-    """It follows the first lines of the file, with an artifact of an earlier job instead of a checkout."""
-    text = (EXAMPLES / "github" / "reusable.yml").read_text("utf-8")
-    (call,) = re.findall(r"^#   deploy:\n((?:#   .*\n)+)", text, re.MULTILINE)
-    given = yaml.safe_load(re.sub("^#", "", call, flags=re.MULTILINE))["with"]
-    declared = triggers("reusable.yml")["workflow_call"]["inputs"]
-    assert given.keys() <= declared.keys()
-    values: dict[str, object] = {f"inputs.{name}": row.get("default") for name, row in declared.items()}
-    values |= {f"inputs.{name}": fill(value, {}) for name, value in given.items() if name != "dry-run"}
-    job = workflow("reusable.yml")["jobs"]["deploy"]
-    world.platform.apps.create_static("my-site")
-
-    sent = inputs(job, KEYS | values)
-    assert sent.pop("api_url") == ""
-    outcome = world.run(**sent)
-
-    assert outcome.exit_code == 0, outcome.log
-    assert world.stored("my-site") == contents(dist)
-    others = [found for found in job["steps"] if found.get("id") != "zerokie"]
-    (before,) = [found for found in others if evaluate(found["if"], values)]
-    assert "download-artifact" in before["uses"]
-    assert fill(before["with"]["path"], values) == "dist"
-
-
 def test_an_image_on_github_is_deployed_by_digest(world: World) -> None:
     """Anyone who can push a branch can move a tag, so the build passes the digest to the deploy."""
     jobs, name = workflow("image.yml")["jobs"], workflow("image.yml")["env"]["IMAGE"]
