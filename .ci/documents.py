@@ -69,6 +69,8 @@ def _action_inputs() -> str:
     for row in documented_inputs():
         lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         lines += ["  required: true"] if row.required else []
+        # The only default in this file, because only the workflow knows the job's token.
+        lines += ["  default: ${{ github.token }}"] if row.name == "github-token" else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
 
 

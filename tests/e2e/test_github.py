@@ -32,7 +32,6 @@ from tests.support.rest import serve
 ACTION = "YOUR_ORG/zerokie-action"
 ACTIONS_IMAGE = f"act-{re.sub('[^a-z0-9]', '-', ACTION.lower())}-v1-dockeraction:latest"
 RUNNER = "docker.io/library/python:3.13-slim-trixie"
-ON_THIS_MACHINE = "-self-hosted"
 
 STAND_INS = {
     "upload-artifact": 'A="$CODE_HOST/${{ inputs.name }}"; rm -rf "$A"; cp -r "${{ inputs.path }}" "$A"',
@@ -82,7 +81,6 @@ class Repository:
         workflow: str,
         event: str,
         *options: str,
-        on: str = RUNNER,
         payload: dict[str, Any] | None = None,
     ) -> str:
         """Run a workflow, check that it succeeds, and return the log."""
@@ -93,7 +91,7 @@ class Repository:
             event,
             f"--workflows=.github/workflows/{workflow}.yml",
             f"--eventpath={file}",
-            f"--platform=ubuntu-latest={on}",
+            f"--platform=ubuntu-latest={RUNNER}",
             "--pull=false",
             "--rebuild=false",
             "--network=host",
@@ -137,30 +135,35 @@ def test_the_readmes_workflow_deploys_a_site(repository: Open, platform: Platfor
 
 
 def test_a_preview_exists_while_its_pull_request_is_open(repository: Open, platform: Platform) -> None:
-    """Opening creates the app and a deployment. Closing deletes the app."""
-    previews, host = repository(**{"preview": "", "preview-cleanup": ""}), CodeHost(states={12: "closed"})
-    head = {"sha": "c0ffee", "repo": {"full_name": "example/site"}}
-    event = {"number": 12, "pull_request": {"number": 12, "head": head}}
+    """Each push deploys and has a deployment. Closing deletes the app. The job's token is enough."""
+    previews, host = repository(preview=""), CodeHost(states={12: "closed"})
     with serve(host) as url:
-        options = (f"--env=GITHUB_API_URL={url}", f"--secret=GITHUB_TOKEN={TOKEN}")
 
-        previews.run("preview", "pull_request", *options, payload={"action": "opened", **event})
+        def run(action: str, commit: str) -> str:
+            head = {"sha": commit, "repo": {"full_name": "example/site"}}
+            payload = {"action": action, "number": 12, "pull_request": {"number": 12, "head": head}}
+            options = (f"--env=GITHUB_API_URL={url}", f"--secret=GITHUB_TOKEN={TOKEN}")
+            return previews.run("preview", "pull_request", *options, payload=payload)
+
+        run("opened", "c0ffee")
         assert set(platform.site("my-site-pr-12")) == {"index.html"}
         assert host.deployments is not None
-        (shown,) = host.deployments.values()
-        assert (shown.fields["ref"], shown.fields["environment"]) == ("c0ffee", "previews-my-site")
-        assert shown.state == "success"
+        (first,) = host.deployments.values()
+        assert (first.fields["ref"], first.fields["environment"]) == ("c0ffee", "previews")
+        assert first.state == "success"
+
+        run("synchronize", "c0ffee2")
+        _, second = host.deployments.values()
+        assert (first.state, second.state, second.fields["ref"]) == ("inactive", "success", "c0ffee2")
+        (comment,) = host.comments
+        assert "`my-site-pr-12` is live" in host.comments[comment]
 
         platform.create("my-site-pr-13")
-        previews.run(
-            "preview-cleanup",
-            "pull_request_target",
-            *options,
-            on=ON_THIS_MACHINE,
-            payload={"action": "closed", **event},
-        )
+        log = run("closed", "c0ffee2")
+        assert "upload-artifact" not in log
         assert set(platform.state()["apps"]) == {"my-site-pr-13"}
-        assert shown.state == "inactive"
+        assert second.state == "inactive"
+        assert "`my-site-pr-12` is deleted" in host.comments[comment]
 
 
 # --- GitHub's own runner: a container for the step, and another one for post

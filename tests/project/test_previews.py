@@ -28,7 +28,7 @@ from tests.support.world import API_KEY, World
 needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not on the PATH")
 GITHUB = sorted(path.name for path in (EXAMPLES / "github").iterdir())
 NAMES = ("PREVIEWS_API_KEY", "FORK_PREVIEWS_API_KEY", "PLAN_API_KEY")
-KEYS = {"github.token": TOKEN} | {f"secrets.{name}": API_KEY for name in NAMES}
+KEYS: dict[str, object] = {f"secrets.{name}": API_KEY for name in NAMES}
 
 
 def secrets(name: str) -> set[str]:
@@ -49,17 +49,20 @@ def test_a_preview_has_an_app_and_a_deployment(
     world: World, tmp_path: Path, name: str, event: dict[str, object]
 ) -> None:
     """The app's name has the pull request's number. The deployment belongs to the pull request's commit."""
-    shutil.copytree(world.folder, tmp_path / "previews" / "docs")
+    shutil.copytree(world.folder, tmp_path / "dist")
     number = {"github.event.number": 7, "steps.pull-request.outputs.number": 7}
-    given = inputs(workflow(name)["jobs"]["deploy"], KEYS | number | {"matrix.site": "docs"})
+    given = inputs(workflow(name)["jobs"]["deploy"], KEYS | number)
     host = CodeHost(states={7: "open"}, heads={7: "c0ffee"})
     outcome = run(world, host, event=json.dumps(event), **given)
 
     assert outcome.exit_code == 0, outcome.log
-    assert world.stored("docs-pr-7") == world.read()
+    assert world.stored("my-site-pr-7") == world.read()
+    assert "is live after" in outcome.log
+    (comment,) = host.comments.values()
+    assert "`my-site-pr-7` is live" in comment
     assert host.deployments
     (shown,) = host.deployments.values()
-    assert (shown.fields["environment"], shown.fields["ref"]) == ("previews-docs", "c0ffee")
+    assert (shown.fields["environment"], shown.fields["ref"]) == ("previews", "c0ffee")
     assert shown.state == "success"
 
 
@@ -182,7 +185,8 @@ def test_a_forks_build_is_not_run() -> None:
     assert used == ["actions/download-artifact", "YOUR_ORG/zerokie-action"]
     assert [found["id"] for found in job["steps"] if "run" in found] == ["pull-request"]
     assert job["environment"]["name"] == "fork-previews"
-    assert secrets("preview-fork.yml") == {"FORK_PREVIEWS_API_KEY"}
+    assert "secrets.FORK_PREVIEWS_API_KEY" in json.dumps(job)
+    assert secrets("preview-fork.yml") == {"FORK_PREVIEWS_API_KEY", "PREVIEWS_API_KEY"}
     assert secrets("preview.yml") == {"PREVIEWS_API_KEY"}
     assert all("pull-request.outputs.number" in found["if"] for found in job["steps"] if "uses" in found)
 
@@ -223,39 +227,70 @@ def left(world: World, prefix: str) -> set[int]:
     return {int(name.removeprefix(prefix)) for name in names if name.startswith(prefix)}
 
 
-def cleanup_inputs(event: str, key: str) -> dict[str, str]:
-    """Return the inputs of preview-cleanup.yml."""
-    values = EVENTS[event][0] | {"secrets.PREVIEWS_API_KEY": key, "github.token": TOKEN}
-    return inputs(workflow("preview-cleanup.yml")["jobs"]["sweep"], values)
+def cleanup_inputs(name: str, key: str, number: int | None) -> dict[str, str]:
+    """Return the inputs of the job *cleanup* for a closed pull request, or at night."""
+    event = {"github.event_name": "pull_request" if number else "schedule", "github.event.number": number}
+    return inputs(workflow(name)["jobs"]["cleanup"], event | {"secrets.PREVIEWS_API_KEY": key})
 
 
-EVENTS: dict[str, tuple[dict[str, object], set[int]]] = {
-    "closed": ({"github.event.number": 1, "github.event_name": "pull_request_target"}, {2, 3}),
-    "at night": ({"github.event_name": "schedule"}, {3}),
-    "by hand": ({"inputs.dry-run": True}, {1, 2, 3}),
-    "by hand, not a dry run": ({"inputs.dry-run": False}, {3}),
+CLEANUPS: dict[str, tuple[str, int | None, set[int]]] = {
+    "closed": ("preview.yml", 1, {2, 3}),
+    "at night": ("preview.yml", None, {3}),
+    "of forks, at night": ("preview-fork.yml", None, {3}),
 }
-"""The code host's data and the remaining previews for each event."""
+"""The workflow, the number in its event, and the previews that are left."""
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_the_github_cleanup_deletes_previews_of_closed_pull_requests(deployed: World, event: str) -> None:
+@pytest.mark.parametrize("case", CLEANUPS)
+def test_the_github_cleanup_deletes_previews_of_closed_pull_requests(deployed: World, case: str) -> None:
     """It deletes the previews of the event's pull request, or of all closed pull requests."""
-    shown = {number: Deployment({"task": f"zerokie:my-site-pr-{number}"}) for number in (1, 2, 3)}
+    name, number, expected = CLEANUPS[case]
+    shown = {each: Deployment({"task": f"zerokie:my-site-pr-{each}"}) for each in (1, 2, 3)}
     host = CodeHost(states={1: "closed", 2: "closed", 3: "open"}, deployments=shown)
-    outcome = run(deployed, host, "github", **cleanup_inputs(event, API_KEY))
+    outcome = run(deployed, host, "github", **cleanup_inputs(name, API_KEY, number))
 
     assert outcome.exit_code == 0, outcome.log
-    assert left(deployed, "my-site-pr-") == EVENTS[event][1]
+    assert left(deployed, "my-site-pr-") == expected
     assert left(deployed, "docs-pr-") == {1, 2, 3}
-    assert {number for number in shown if shown[number].state != "inactive"} == EVENTS[event][1]
+    assert {each for each in shown if shown[each].state != "inactive"} == expected
+    assert len(host.comments) == 3 - len(expected)
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_the_github_cleanup_skips_without_a_key(world: World, event: str) -> None:
-    """Dependabot's pull requests get no secrets. At night and by hand, the secret may be missing."""
-    outcome = run(world, CodeHost(), "github", **cleanup_inputs(event, ""))
-    assert outcome.exit_code == (0 if event == "closed" else 2), outcome.log
+@pytest.mark.parametrize("number", [1, None], ids=["closed", "at night"])
+def test_the_github_cleanup_skips_without_a_key(world: World, number: int | None) -> None:
+    """Dependabot's pull requests get no secrets. At night, the secret may be missing, which is an error."""
+    outcome = run(world, CodeHost(), "github", **cleanup_inputs("preview.yml", "", number))
+    assert outcome.exit_code == (0 if number else 2), outcome.log
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "repository", "expected"),
+    [
+        ("pull_request", "opened", "o/r", {"build", "deploy"}),
+        ("pull_request", "synchronize", "o/r", {"build", "deploy"}),
+        ("pull_request", "synchronize", "fork/r", {"build"}),
+        ("pull_request", "closed", "o/r", {"cleanup"}),
+        ("pull_request", "closed", "fork/r", set()),  # so that preview-fork.yml doesn't request a review
+        ("schedule", None, None, {"cleanup"}),
+    ],
+)
+def test_each_event_of_a_preview_has_its_jobs(
+    event: str, action: str | None, repository: str | None, expected: set[str]
+) -> None:
+    """A job without a job that it needs is skipped, like on GitHub."""
+    values = {
+        "github.event_name": event,
+        "github.event.action": action,
+        "github.event.pull_request.head.repo.full_name": repository,
+        "github.repository": "o/r",
+    }
+    jobs = workflow("preview.yml")["jobs"]
+    runs = {name for name, job in jobs.items() if evaluate(job["if"], values)}
+    assert {name for name in runs if jobs[name].get("needs", name) in runs} == expected
+    assert set(triggers("preview.yml")) == {"pull_request", "schedule"}
+    assert {"opened", "reopened", "synchronize", "closed"} == set(
+        triggers("preview.yml")["pull_request"]["types"]
+    )
 
 
 def test_the_gitlab_cleanup_deletes_previews_of_closed_merge_requests(deployed: World) -> None:
@@ -276,24 +311,23 @@ def test_the_gitlab_cleanup_deletes_previews_of_closed_merge_requests(deployed: 
 
 
 def test_no_job_uses_the_environment_of_the_previews() -> None:
-    """Otherwise its deployments would make all others inactive. Each site has its own environment."""
+    """Otherwise its deployments would make all others inactive."""
     environments = [
         json.dumps(job.get("environment")) for name in GITHUB for job in workflow(name)["jobs"].values()
     ]
     assert not [name for name in environments if '"previews' in name]
 
 
-def test_a_closed_pull_request_is_not_checked_out() -> None:
-    """The job that forks can trigger gets only the pull request's number."""
-    steps = workflow("preview-cleanup.yml")["jobs"]["sweep"]["steps"]
+@pytest.mark.parametrize("name", ["preview.yml", "preview-fork.yml"])
+def test_a_cleanup_runs_only_the_action(name: str) -> None:
+    """It has the key, so it checks out nothing."""
+    steps = workflow(name)["jobs"]["cleanup"]["steps"]
     assert [found["uses"].split("@")[0] for found in steps] == ["YOUR_ORG/zerokie-action"]
-    given = set(re.findall(r"\bgithub\.[\w.]+", json.dumps(steps)))
-    assert given == {"github.event.number", "github.token", "github.event_name"}
 
 
-def test_the_cleanup_waits_for_the_previews_workflow() -> None:
-    """It waits for the pull request's workflow, so it never deletes a preview during a deploy."""
-    for name in ("preview.yml", "preview-cleanup.yml"):
-        group = workflow(name)["concurrency"]
-        assert fill(group["group"], {"github.event.number": 7}) == "previews-7"
-        assert group["cancel-in-progress"] is False
+def test_the_cleanup_waits_for_the_deploy() -> None:
+    """Runs of a pull request wait for each other, so none deletes a preview during a deploy."""
+    group = workflow("preview.yml")["concurrency"]
+    assert fill(group["group"], {"github.event.number": 7}) == "preview-7"
+    assert fill(group["group"], {}) == "preview-nightly"
+    assert group["cancel-in-progress"] is False

@@ -232,13 +232,13 @@ class Settings(BaseSettings):
     )
     comment: bool = Field(
         default=False,
-        description="Keep one comment on the pull request up to date. Needs `github-token` or "
-        "`gitlab-token`.",
+        description="Keep one comment on the pull request up to date. Needs `pull-requests: write` on "
+        "GitHub, or `gitlab-token`.",
     )
     preview_environment: str | None = Field(
         None,
         description="GitHub environment that shows the app in the pull request, such as `previews`. Needs "
-        "`github-token`.",
+        "`deployments: write`.",
     )
     pull_request: int | None = Field(
         None,
@@ -248,7 +248,8 @@ class Settings(BaseSettings):
     )
     github_token: Token = Field(
         SecretStr(""),
-        description="GitHub token for `comment`, `preview-environment` and `sweep`. Never printed.",
+        description="GitHub token for `comment`, `preview-environment` and `sweep`. On GitHub, defaults to "
+        "the job's token.",
     )
     gitlab_token: Token = Field(
         SecretStr(""),
