@@ -109,11 +109,12 @@ def site() -> dict[str, int]:
 
 
 def summary(stage: Stage) -> str:
-    """Show the second deploy of a site, with new, changed and deleted files."""
+    """Show an update from one commit to the next, with new, changed and deleted files."""
     stage.platform.create("my-site")
     files = site()
     stage.write(files)
-    stage.deploy(app="my-site", directory="dist")
+    before = {"GITHUB_SHA": "41c7e09b5d2f8a6e3b90c4175ad8f2e6b7093d5c", "GITHUB_RUN_ID": "19731840276"}
+    stage.deploy(env=before, app="my-site", directory="dist")
     del files["blog/post-7/index.html"]
     changes = {"index.html": 8_700, "assets/app.css": 31_900, "blog/post-121/index.html": 12_300}
     stage.write({**files, **changes, "images/photo-81.webp": 74_500})
