@@ -30,7 +30,6 @@ from zerokie_action.lock.saved import (
     expiry,
     locks_in,
 )
-from zerokie_action.lock.session import DeploySession
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import cancel_on_signal
@@ -105,28 +104,29 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            session = DeploySession(*lock, lock_request=Delivery(Outcome.UNKNOWN))
-            tasks.start_soon(_release, DeployLock(client, session, saved_locks, shutdown, log))
+            request = Delivery(Outcome.UNKNOWN)
+            held_lock = DeployLock(client, *lock, saved_locks, shutdown, log, request)
+            tasks.start_soon(_release, held_lock)
 
 
 async def _release(lock: DeployLock) -> None:
     """Release a lock within `CLEANUP` if its session still holds it. Warn if that fails."""
-    app = lock.session.app
+    app = lock.app
     try:
         # The counts of a killed deploy are unknown.
-        released = await lock.release(Counts(), CLEANUP)
+        is_released = await lock.release(Counts(), CLEANUP)
     except LockLost:  # it expired between the heartbeat and finalize
-        released = None
+        is_released = False
     except DeployError as error:
         lock.log.warning(
             f"Cleanup: can't release the deploy lock on {app!r}: {error}. It expires by {expiry()}"
         )
         return
-    if released:
+    if is_released:
         lock.log.warning(
             f"Cleanup: released the deploy lock that a run left on {app!r}. The platform recorded that "
             "deploy with counts of zero, because the real counts are unknown. If it failed, run it again."
         )
     else:
         lock.log.info(f"Cleanup: the run no longer holds the deploy lock on {app!r}")
-    lock.saved_locks.mark_released([lock.session.id])
+    lock.saved_locks.mark_released([lock.session_id])

@@ -181,7 +181,7 @@ async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:
         if not await _is_gone_after(error, job, delivery, is_sent=True):
             raise
     if lock:
-        lock.session.end()  # the lock was deleted with its app
+        lock.end()  # the lock was deleted with its app
 
 
 async def _is_gone_after(error: DeployError, job: Job, delivery: Delivery, *, is_sent: bool) -> bool:

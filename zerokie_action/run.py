@@ -167,7 +167,7 @@ async def _work(
                 report=report,
                 shutdown=shutdown,
                 saved_locks=saved_locks,
-                session=str(uuid.uuid4()),
+                session_id=str(uuid.uuid4()),
                 ends_at=anyio.current_time() + settings.timeout,
             )
             for warning in input_warnings(settings, environment):

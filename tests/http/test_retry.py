@@ -1,8 +1,6 @@
 """Retries: duration, concurrency, and the outcome for the caller."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -13,7 +11,7 @@ from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
-from zerokie_action.http.request import Delivery, Outcome, RequestOptions
+from zerokie_action.http.request import Delivery, Guard, Outcome, RequestOptions
 from zerokie_action.http.retry import RetryingClient
 
 LOST = httpx.ReadError("the connection was reset")
@@ -202,14 +200,12 @@ class TestSent:
         """The client then sends nothing, and only an earlier attempt may have taken effect."""
         delivery, script = Delivery(), Script(*steps, FINE)
 
-        @contextmanager
-        def guard() -> Iterator[None]:
+        def require() -> None:
             if len(script.attempts) == len(steps):
                 raise DeployError("the lock is lost")
-            yield
 
         with pytest.raises(DeployError, match="the lock is lost"):
-            await client_of(script).send(request(), read, guard=guard, delivery=delivery)
+            await client_of(script).send(request(), read, guard=Guard(require), delivery=delivery)
         assert len(script.attempts) == len(steps)
         assert delivery.outcome is outcome
 
@@ -219,7 +215,7 @@ class TestSent:
         script = Script(REFUSED, takes=2)
         with anyio.move_on_after(1) as scope:
             client = client_of(script, retry_timeout=limit)
-            await client.send(request(), read, guard=lambda: anyio.CancelScope(shield=True))
+            await client.send(request(), read, guard=Guard(shield=lambda: anyio.CancelScope(shield=True)))
         assert scope.cancelled_caught
         assert len(script.attempts) == 1
 

@@ -345,7 +345,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
         report=Report(log, "deploy"),
         shutdown=Shutdown(),
         saved_locks=cast(Any, None),
-        session="session",
+        session_id="session",
         ends_at=loop.now + 100_000,
     )
     said = "green"

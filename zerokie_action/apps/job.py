@@ -11,10 +11,10 @@ import anyio
 from zerokie_action import limits
 from zerokie_action.ci import CI, Log, Source
 from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
+from zerokie_action.http.request import Guard
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
-from zerokie_action.lock.session import DeploySession
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.polling import Polling
@@ -42,7 +42,7 @@ class Job:
         client: the REST API.
         report: the facts about this operation.
         saved_locks: saves the lock for the lock cleanup.
-        session: the session ID, a random UUID.
+        session_id: the session ID, a random UUID.
         ends_at: when `timeout` ends, by the event loop's time.
     """
 
@@ -52,7 +52,7 @@ class Job:
     report: Report
     shutdown: Shutdown
     saved_locks: SavedLocks
-    session: str
+    session_id: str
     ends_at: float
 
     @property
@@ -74,7 +74,7 @@ class Job:
     @property
     def shielded_client(self) -> Client:
         """The client for a request that changes something. A cancellation takes effect after the response."""
-        return self.client.guarded(self.shutdown.shielded_request)
+        return self.client.guarded(Guard(shield=self.shutdown.shielded_request))
 
     @asynccontextmanager
     async def deploy_lock(self, counts: Callable[[], Counts] = Counts) -> AsyncIterator[DeployLock]:
@@ -83,17 +83,16 @@ class Job:
         Args:
             counts: returns the number of changes that the block made.
         """
-        session = DeploySession(self.app, self.session)
-        lock = DeployLock(self.client, session, self.saved_locks, self.shutdown, self.log)
+        lock = DeployLock(self.client, self.app, self.session_id, self.saved_locks, self.shutdown, self.log)
         try:
             async with lock.hold(counts, self._acquire) as held:
                 yield held
         finally:
-            if response := lock.released.response:  # a failed deploy is finalized as well
+            if response := lock.finalized:  # a failed deploy is finalized as well
                 self.report.deploy_id = response.deploy_id
                 self.report.cache_purged = response.cache_purged
-            if problem := lock.released.problem:  # it is in the log already
-                self.report.warnings.append(problem)
+            if lock.problem:  # it is in the log already
+                self.report.warnings.append(lock.problem)
                 self.report.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
     async def _acquire(self, request: Callable[[], Awaitable[None]]) -> None:

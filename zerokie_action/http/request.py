@@ -6,6 +6,7 @@ outcome of a `Delivery` is unknown from the start of an attempt until its respon
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import NamedTuple, Protocol, Self
@@ -97,11 +98,9 @@ class Bytes(NamedTuple):
 
     Attributes:
         data: the bytes.
-        before_each: runs before each piece. Its error stops the upload.
     """
 
     data: bytes
-    before_each: Callable[[], None] = lambda: None
 
     @property
     def size(self) -> int:
@@ -111,26 +110,44 @@ class Bytes(NamedTuple):
     def chunks(self) -> Iterator[bytes]:
         """Yield small pieces, because the connection copies each piece."""
         for start in range(0, len(self.data), _PIECE):
-            self.before_each()
             yield self.data[start : start + _PIECE]
 
 
 class ContentStream(httpx.AsyncByteStream):
     """A `Content` as httpx streams it. Every attempt starts again, and a thread reads large contents."""
 
-    def __init__(self, content: Content) -> None:
-        """Prepare the stream without reading the content yet."""
+    def __init__(self, content: Content, require: Callable[[], None] = lambda: None) -> None:
+        """Prepare the stream without reading the content yet; see `Guard.require`."""
         self._content = content
+        self._require = require
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces of the content."""
         chunks = self._content.chunks()
         if self._content.size <= _PIECE:
             for chunk in chunks:
+                self._require()
                 yield chunk
             return
         while chunk := await anyio.to_thread.run_sync(next, chunks, b"", abandon_on_cancel=True):
+            self._require()
             yield chunk
+
+
+class Guard(NamedTuple):
+    """The conditions of a request's attempts.
+
+    Attributes:
+        require: runs before each attempt and each piece of its body. Its error ends the request.
+        shield: returns a context for each attempt, without the pauses.
+    """
+
+    require: Callable[[], None] = lambda: None
+    shield: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+UNGUARDED = Guard()
+"""The guard of a request without conditions."""
 
 
 class Outcome(IntEnum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,14 +20,12 @@ from zerokie_action.http import failure
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp, Group
 from zerokie_action.http.policy import Retries, RetryPolicy
-from zerokie_action.http.request import Delivery, Outcome, RequestOptions
+from zerokie_action.http.request import UNGUARDED, Delivery, Guard, Outcome, RequestOptions
 from zerokie_action.http.transport import Transport
 from zerokie_action.text.numbers import human_seconds
 
 T = TypeVar("T")
 
-Guard = Callable[[], AbstractContextManager[object]]
-"""Returns a context for one attempt, without the pauses. It may prevent, shield or observe the attempt."""
 Reader = Callable[[httpx.Response], T | Failure | DeployError]
 """Turns a response into a value, into the error to raise, or into a failure to retry."""
 
@@ -57,7 +54,7 @@ class RetryingClient:
         request: httpx.Request,
         read: Reader[T],
         policy: RetryPolicy | None = None,
-        guard: Guard = nullcontext,
+        guard: Guard = UNGUARDED,
         delivery: Delivery | None = None,
     ) -> T:
         """Send a request until a valid response arrives, and return its value.
@@ -85,7 +82,7 @@ class RetryingClient:
                 if isinstance(result, DeployError):
                     raise result
                 return result
-            await anyio.lowlevel.checkpoint_if_cancelled()  # `guard` may have shielded the attempt
+            await anyio.lowlevel.checkpoint_if_cancelled()  # the attempt may have been shielded
             group.failed(began)
             now = anyio.current_time()
             pause = retries.pause(
@@ -132,9 +129,10 @@ class RetryingClient:
         self, request: httpx.Request, read: Reader[T], guard: Guard, delivery: Delivery
     ) -> T | Failure | DeployError:
         """Send the request once, and note the outcome in `delivery`."""
-        # The guard may cancel the attempt.
+        # The shield may cancel the attempt.
         response: httpx.Response | Failure = Failure("no response in time")
-        with guard():
+        guard.require()
+        with guard.shield():
             delivery.outcome, delivery.at = Outcome.UNKNOWN, anyio.current_time()
             response = await self.fetch(request)
         result = response if isinstance(response, Failure) else read(response)

@@ -143,7 +143,7 @@ async def _check(attempt: Attempt) -> None:
     """Wait until the app runs the image, and check its health."""
     job, settings = attempt.job, attempt.job.settings
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
-    job.report.deploy_id = job.session
+    job.report.deploy_id = job.session_id
     if settings.wait:
         await attempt.wait_until_running(settings.wait_timeout)
     elif not settings.health_check_text:

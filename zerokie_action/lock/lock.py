@@ -1,60 +1,99 @@
 """The deploy lock from its request to its release.
 
-Only finalize releases the lock. So every deploy that holds the lock ends with finalize, even a failed one.
-Finalize then reports the confirmed changes.
+Only finalize releases the lock ("POST /v1/apps/:name/deploy/finalize"). So every deploy that holds the lock
+ends with finalize, even a failed one. Finalize then reports the confirmed changes.
+
+A lock expires 30 minutes after the last heartbeat. This module measures the 30 minutes from the time when the
+heartbeat was sent. Writes stop a minute earlier, so that the last one arrives before the lock expires.
 """
 
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from enum import Enum, auto
 from typing import Self
 
 import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, unwrap
+from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
 from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
+from zerokie_action.http.request import Delivery, Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
-from zerokie_action.lock.session import DeploySession, Ended, Pending, Released
 from zerokie_action.platform.client import Client
-from zerokie_action.platform.models import Counts
-from zerokie_action.platform.responses import is_conflict
+from zerokie_action.platform.models import Counts, Finalized
+from zerokie_action.platform.responses import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
+
+_NOT_HELD = {NOT_FOUND, CONFLICT}
+"""The statuses of heartbeat and finalize if the session doesn't hold the lock."""
+_NOT_OURS = "it expired, or the app was deleted"
+_UNCONFIRMED = "the platform didn't confirm it for almost 30 minutes, or the machine was suspended"
 
 Wait = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Calls a function that requests the lock, until no other deploy holds the lock."""
 
 
+class State(Enum):
+    """The state of a lock. After `LOST` or `RELEASED`, a heartbeat doesn't change it."""
+
+    REQUESTED = auto()
+    """The platform hasn't granted the lock yet."""
+    HELD = auto()
+    """The platform confirmed that the session holds the lock."""
+    LOST = auto()
+    """The session held the lock and lost it."""
+    RELEASED = auto()
+    """The lock was released, or the platform deleted it with its app."""
+
+
 @dataclass(eq=False)
 class DeployLock:
-    """The deploy lock of this run, or of an earlier run in the lock cleanup.
+    """The deploy lock of one app, for this run or for an earlier run in the lock cleanup.
 
     Attributes:
         client: sends the requests.
-        session: the deploy session that holds the lock.
+        app: the app's name.
+        session_id: identifies the holder of the lock.
         saved_locks: saves the lock for the lock cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
-        released: the result of the release; set before `hold` ends.
+        request: the lock request. Its outcome is unknown for an earlier run. If the response was lost, the
+            platform may still grant the lock later, even after the release.
+        state: the state of the lock.
+        finalized: the response to finalize; None if it was lost or wasn't a JSON object.
+        response_lost: why a response to finalize with the deploy ID was lost; empty if none was lost.
+        problem: why the lock may still be held after a failed run, and its expiry; empty if it was released.
     """
 
     client: Client
-    session: DeploySession
+    app: str
+    session_id: str
     saved_locks: SavedLocks
     shutdown: Shutdown
     log: Log
-    released: Released = field(default_factory=Released)
+    request: Delivery = field(default_factory=Delivery)
+    state: State = State.REQUESTED
+    finalized: Finalized | None = None
+    response_lost: str = ""
+    problem: str = ""
+    _confirmed_at: tuple[float, float] = (-math.inf, -math.inf)
+    """When the last confirmed request was sent, by `_clocks`."""
+    _why_lost: str = _UNCONFIRMED
+
+    # Holding the lock
 
     @asynccontextmanager
     async def hold(self, counts: Callable[[], Counts], wait: Wait) -> AsyncIterator[Self]:
         """Hold the lock while the block runs, and release it however the block ends.
 
-        If both the block and the release fail, the block's error is raised.
+        If both the block and the release fail, the block's error is raised, except after a 409 that the loss
+        of the lock explains.
 
         Args:
             counts: returns the number of changes that the block made.
@@ -66,14 +105,8 @@ class DeployLock:
             LockLost: when the run loses the lock. The block is cancelled first.
             DeployError: when the block succeeded and the lock may still be held. The hint gives its expiry.
         """
-        app, failure = self.session.app, None
-        older = [saved.session for saved in self.saved_locks.held() if saved.app == app]
-        if older:
-            self.log.info(
-                f"An earlier run may still hold the deploy lock on {app!r}, according to `state-file`. To "
-                f"release it, cancel this run and run {CLEANUP_COMMANDS} with the same inputs"
-            )
-        self.saved_locks.add(app, self.session.id)
+        older = self._older_sessions()
+        self.saved_locks.add(self.app, self.session_id)
         try:
             await self._acquire(wait)
             self.saved_locks.mark_released(older)
@@ -83,17 +116,26 @@ class DeployLock:
                 tasks.cancel_scope.cancel()
         except BaseException as error:
             failure = unwrap(error)
+            await self._release_after_failure(failure, counts())
             if failure is not error:
                 raise failure from error
             raise
-        finally:
-            await self._release_after(failure, counts())
+        await self._release_after_success(counts())
+
+    def _older_sessions(self) -> list[str]:
+        """Return the sessions of earlier runs that may still hold the lock, and log them."""
+        older = [saved.session for saved in self.saved_locks.held() if saved.app == self.app]
+        if older:
+            self.log.info(
+                f"An earlier run may still hold the deploy lock on {self.app!r}, according to `state-file`. "
+                f"To release it, cancel this run and run {CLEANUP_COMMANDS} with the same inputs"
+            )
+        return older
 
     async def _acquire(self, wait: Wait) -> None:
         """Request the lock until the run holds it. A cancellation takes effect after the response."""
         began = anyio.current_time()
-        client = self.client.guarded(self.shutdown.shielded_request)
-        await wait(partial(self.session.acquire, client))
+        await wait(self.request_once)
         waited = anyio.current_time() - began
         after = f" after {human_seconds(waited)}" if waited >= 1 else ""
         self.log.info(f"Acquired the deploy lock{after}")
@@ -105,67 +147,100 @@ class DeployLock:
             LockLost: when the run loses the lock.
         """
         client, logged, pause = self.client.retrying(ONCE), "", limits.HEARTBEAT
-        while not isinstance(self.session.state, Ended):
-            self.session.require_held()
+        while self.state is not State.RELEASED:
+            self.require_held()
             await anyio.sleep(pause)
             pause = limits.HEARTBEAT
             try:
-                await self.session.confirm(client)
+                await self.confirm(client)
             except DeployError as error:
                 if str(error) != logged:
                     self.log.info(f"Heartbeat failed: {error}")
                 logged, pause = str(error), limits.HEARTBEAT_PAUSE
 
-    # For the block that holds the lock
+    # The state, for the block that holds the lock
+
+    @property
+    def may_be_held(self) -> bool:
+        """Whether the session may hold the lock now or get it later."""
+        return self.state is State.HELD or self.request.may_come_late
+
+    @property
+    def may_write(self) -> bool:
+        """Whether a write may begin. A lock that may expire before the write arrives is treated as lost."""
+        return self.state is State.HELD and self.age < limits.LAST_WRITE
+
+    @property
+    def age(self) -> float:
+        """The seconds since the last confirmed request was sent, by the clock that shows more."""
+        return max(now - then for now, then in zip(_clocks(), self._confirmed_at, strict=True))
+
+    def require_held(self) -> None:
+        """Require that a write may begin.
+
+        Raises:
+            LockLost: when the lock is lost or may expire before the write arrives.
+        """
+        if not self.may_write:
+            raise self._loss()
 
     def writing(self, client: Client) -> Client:
-        """Return a copy of the client for writes: each attempt requires the lock and is shielded."""
-
-        def guard() -> AbstractContextManager[None]:
-            self.session.require_held()
-            return self.shutdown.shielded_request()
-
-        return client.guarded(guard)
+        """Return a copy of the client for writes, which require the lock and are shielded."""
+        return client.guarded(Guard(self.require_held, self.shutdown.shielded_request))
 
     async def is_held_after(self, failure: BaseException) -> bool:
         """Return whether the session still holds the lock. After a 409, a heartbeat finds out."""
         if is_conflict(failure):
-            await self.session.confirm(self.client.retrying(UNTIL_DEADLINE))
-        return self.session.may_write
+            await self.confirm(self.client.retrying(UNTIL_DEADLINE))
+        return self.may_write
+
+    def end(self) -> None:
+        """Note that the lock was released, or that the platform deleted it with its app."""
+        self.state = State.RELEASED
 
     # The release
 
-    async def _release_after(self, failure: BaseException | None, counts: Counts) -> None:
-        """Release the lock after the block. After a success, retry finalize like any other request."""
-        allowance, policy = limits.RELEASE, UNTIL_DEADLINE
-        if failure is None:
-            seconds = max(self.client.http.policy.seconds, allowance.seconds)
-            policy = RetryPolicy(seconds, is_urgent=True)
-            allowance = allowance._replace(seconds=math.inf)
+    async def _release_after_success(self, counts: Counts) -> None:
+        """Release the lock. Finalize is retried like any other request, but for a minute at least."""
+        seconds = max(self.client.http.policy.seconds, limits.RELEASE.seconds)
+        policy = RetryPolicy(seconds, is_urgent=True)
         try:
-            if released := await self.release(counts, allowance, policy):
-                self.released = released
-                if failure:
-                    self.log.info("Released the deploy lock")
+            await self.release(counts, limits.RELEASE._replace(seconds=math.inf), policy)
+        except LockLost:
+            raise
+        except DeployError as error:
+            error.hint = _still_held(error)
+            raise
+        finally:
+            self._save_end()
+
+    async def _release_after_failure(self, failure: BaseException, counts: Counts) -> None:
+        """Release the lock after the block failed. Don't raise, except to explain a 409.
+
+        Raises:
+            LockLost: when the failure is a 409, and the run lost the lock.
+        """
+        try:
+            if await self.release(counts, limits.RELEASE):
+                self.log.info("Released the deploy lock")
         except LockLost as loss:
-            if failure is None or is_conflict(failure):
+            if is_conflict(failure):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.info(str(loss))
         except DeployError as error:
-            expires = f"If the lock is still held, it expires by {expiry()}."
-            error.hint = f"{expires} To release it now, run {CLEANUP_COMMANDS}. {error.hint}".strip()
-            if failure is None:
-                raise
-            self.released = Released(problem=f"{error}. {error.hint}")
-            self.log.warning(self.released.problem)
+            self.problem = f"{error}. {_still_held(error)}"
+            self.log.warning(self.problem)
         finally:
-            if not self.session.may_be_held:
-                self.saved_locks.mark_released([self.session.id])
+            self._save_end()
+
+    def _save_end(self) -> None:
+        if not self.may_be_held:
+            self.saved_locks.mark_released([self.session_id])
 
     async def release(
         self, counts: Counts, allowance: Allowance, policy: RetryPolicy = UNTIL_DEADLINE
-    ) -> Released | None:
+    ) -> bool:
         """Release the lock within a time limit, shielded from cancellation.
 
         If the session may hold the lock, a heartbeat finds out first.
@@ -176,17 +251,114 @@ class DeployLock:
             policy: how long a failed request is retried.
 
         Returns:
-            The result of the release; None if the session doesn't hold the lock.
+            Whether the session held the lock.
 
         Raises:
             LockLost: when the session held the lock and lost it.
             DeployError: when the lock may still be held.
         """
-        session, client = self.session, self.client.retrying(policy)
+        client = self.client.retrying(policy)
         with self.shutdown.shielded_scope(allowance):
-            if isinstance(session.state, Pending) and session.lock_request.may_come_late:
-                await session.confirm(client)
-            if isinstance(session.state, Pending | Ended):
-                return None
-            return await session.finalize(client, counts)
+            if self.state is State.REQUESTED and self.request.may_come_late:
+                await self.confirm(client)
+            if self.state in {State.REQUESTED, State.RELEASED}:
+                return False
+            await self.finalize(client, counts)
+            return True
         raise PlatformUnavailable("The platform didn't confirm the release of the deploy lock in time")
+
+    # The three requests
+
+    async def request_once(self) -> None:
+        """Request the lock once ("POST …/deploy/lock"). A cancellation takes effect after the response.
+
+        Raises:
+            RequestRejected: with status 409 when another session holds the lock.
+        """
+        client = self.client.guarded(Guard(shield=self.shutdown.shielded_request))
+        sent_at = _clocks()
+        try:
+            await client.tracked(self.request).acquire_lock(self.app, self.session_id)
+            self._note_confirmation(sent_at)
+        except RequestRejected as error:
+            # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
+            if not (is_conflict(error) and self.request.lost and await self.confirm(client)):
+                raise
+
+    async def confirm(self, client: Client) -> bool:
+        """Send a heartbeat ("PUT …/deploy/lock") and return whether the session holds the lock."""
+        sent_at = _clocks()
+        try:
+            await client.heartbeat(self.app, self.session_id)
+        except RequestRejected as error:
+            if error.status not in _NOT_HELD:
+                raise
+            self._note_loss(error)
+        else:
+            self._note_confirmation(sent_at)
+        return self.state is State.HELD
+
+    async def finalize(self, client: Client, counts: Counts) -> None:
+        """Release the lock, purge the CDN's cache and record the deploy ("POST …/deploy/finalize").
+
+        Each attempt requires the lock, because another deploy may hold it since the last attempt.
+
+        Raises:
+            LockLost: when the session doesn't hold the lock anymore.
+            PlatformUnavailable: when the lock is still held.
+        """
+        delivery = Delivery()
+        # The release has a shield of its own.
+        finalizing = client.guarded(Guard(self.require_held)).tracked(delivery)
+        for _ in range(2):
+            try:
+                self.finalized = await finalizing.finalize(self.app, self.session_id, counts)
+            except RequestRejected as error:
+                if error.status not in _NOT_HELD:
+                    raise
+                if delivery.lost:  # an earlier attempt released the lock
+                    break
+                self._note_loss(error)
+                raise self._loss() from error
+            if self.finalized and self.finalized.deploy_id:
+                break
+            # Without an ID, the response may be a gateway's. A heartbeat finds out.
+            delivery.lost = delivery.lost or "the response contains none"
+            if not await self.confirm(client):
+                break
+        else:
+            raise PlatformUnavailable(
+                "Finalizing the deploy had no effect: the response contains no deploy ID, and the lock is "
+                "still held",
+                hint="Check `api-url`. A gateway or proxy may respond instead of the platform.",
+            )
+        self.end()
+        self.response_lost = delivery.lost
+
+    def _note_confirmation(self, sent_at: tuple[float, float]) -> None:
+        if self.state in {State.REQUESTED, State.HELD}:
+            self.state, self._confirmed_at = State.HELD, sent_at
+
+    def _note_loss(self, refusal: RequestRejected) -> None:
+        if self.state is State.HELD:
+            self.state, self._why_lost = State.LOST, f"{_NOT_OURS} ({refusal.response})"
+
+    def _loss(self) -> LockLost:
+        return LockLost(
+            f"The run lost the deploy lock: {self._why_lost}",
+            hint="Run the job again. This run wrote nothing after it noticed the loss.",
+        )
+
+
+def _still_held(error: DeployError) -> str:
+    """Return the hint for a failed release."""
+    expires = f"If the lock is still held, it expires by {expiry()}."
+    return f"{expires} To release it now, run {CLEANUP_COMMANDS}. {error.hint}".strip()
+
+
+def _clocks() -> tuple[float, float]:
+    """Return the seconds of two clocks: one that also runs while the machine is suspended, and wall time.
+
+    The first clock never goes back. While a virtual machine is paused, only wall time may continue.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)), time.time()

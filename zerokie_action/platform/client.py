@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -24,14 +23,16 @@ from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import (
     HEADERS,
     MEGABYTE,
+    UNGUARDED,
     Bytes,
     Content,
     ContentStream,
     Delivery,
+    Guard,
     Outcome,
     RequestOptions,
 )
-from zerokie_action.http.retry import Guard, RetryingClient
+from zerokie_action.http.retry import RetryingClient
 from zerokie_action.platform.models import (
     App,
     Counts,
@@ -71,7 +72,7 @@ class Client:
         http: sends the requests.
         redact: removes secrets from a response's text.
         policy: how long each request is retried; None for the policy of `http`.
-        guard: see `http.retry.Guard`.
+        guard: see `http.request.Guard`.
         delivery: tracks the outcome of the next request; None if the caller doesn't need it.
     """
 
@@ -80,7 +81,7 @@ class Client:
     http: RetryingClient
     redact: Callable[[str], str] = str
     policy: RetryPolicy | None = None
-    guard: Guard = nullcontext
+    guard: Guard = UNGUARDED
     delivery: Delivery | None = None
 
     def retrying(self, policy: RetryPolicy) -> Client:
@@ -207,7 +208,7 @@ class Client:
 
     # The deploy lock
 
-    async def acquire_lock(self, name: str, session: str) -> None:
+    async def acquire_lock(self, name: str, session_id: str) -> None:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
@@ -215,26 +216,26 @@ class Client:
                 this session.
         """
         options = RequestOptions(purpose="Requesting the deploy lock")
-        body = {"deploy_session_id": session}
+        body = {"deploy_session_id": session_id}
         lock = await self._send(parse_record(Lock), options, "POST", (name, "deploy", "lock"), body)
-        if not lock.is_held_by(session):
+        if not lock.is_held_by(session_id):
             raise RequestRejected("The platform didn't grant the lock to this run", status=CONFLICT)
 
-    async def heartbeat(self, name: str, session: str) -> None:
+    async def heartbeat(self, name: str, session_id: str) -> None:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"). The reference lacks the response.
 
         Raises:
             RequestRejected: with status 404 or 409 when the session doesn't hold the lock.
         """
         options = RequestOptions(purpose="Confirming the deploy lock", retries_forbidden=True)
-        body = {"deploy_session_id": session}
+        body = {"deploy_session_id": session_id}
         lock = await self._send(parse_optional(Lock), options, "PUT", (name, "deploy", "lock"), body)
-        if lock and not lock.is_held_by(session):
+        if lock and not lock.is_held_by(session_id):
             raise RequestRejected(
                 f"{options.purpose} failed because this run doesn't hold it", status=CONFLICT
             )
 
-    async def finalize(self, name: str, session: str, counts: Counts) -> Finalized | None:
+    async def finalize(self, name: str, session_id: str, counts: Counts) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
 
         Returns:
@@ -247,7 +248,7 @@ class Client:
         options = RequestOptions(
             purpose="Finalizing the deploy", silence=limits.FINALIZE_SILENCE, retries_forbidden=True
         )
-        body = {"deploy_session_id": session, **counts._asdict()}
+        body = {"deploy_session_id": session_id, **counts._asdict()}
         return await self._send(
             parse_optional(Finalized), options, "POST", (name, "deploy", "finalize"), body
         )
@@ -322,7 +323,7 @@ class Client:
         }
         stream = None
         if body is not None:
-            stream = ContentStream(body)
+            stream = ContentStream(body, self.guard.require)
             headers |= {"Content-Type": content_type, "Content-Length": str(body.size)}
         url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)

@@ -128,7 +128,7 @@ def _job_for(job: Job, name: str, number: int) -> Job:
         links=job.ci.links,
         began=anyio.current_time(),
     )
-    return replace(job, settings=settings, report=report, session=str(uuid.uuid4()))
+    return replace(job, settings=settings, report=report, session_id=str(uuid.uuid4()))
 
 
 async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:

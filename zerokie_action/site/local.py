@@ -7,8 +7,7 @@ import errno
 import hashlib
 import os
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import BufferedReader, FileIO
 from typing import NamedTuple
@@ -107,22 +106,17 @@ def directory_changed(what: object) -> DeployFailed:
 class FileContent:
     """The bytes of one file, for an upload.
 
-    Args:
-        file: the file.
-        check: a function to call before each chunk, perhaps in a thread. Its error ends the upload.
-
     Attributes:
         size: the size in bytes, from the scan.
         sha256: the hex digest of the content; empty until the first complete read.
         taken: the number of bytes consumed so far in the current read.
     """
 
-    def __init__(self, file: LocalFile, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, file: LocalFile) -> None:
         self.size = file.size
         self.sha256 = ""
         self.taken = 0
         self._file = file
-        self._check = check
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the content from the start, in chunks of at most `CHUNK_SIZE` bytes.
@@ -143,7 +137,6 @@ class FileContent:
                         raise directory_changed(repr(file.path))
                     digest.update(chunk)
                     self.taken = taken
-                    self._check()
                     yield chunk
                     taken += len(chunk)
         except OSError as error:
@@ -163,8 +156,9 @@ def hash_files(files: Iterable[LocalFile]) -> dict[str, str]:
     """
     hashes: dict[str, str] = {}
     for file in files:
-        content = FileContent(file, check_cancelled)
+        content = FileContent(file)
         with suppress(DeployFailed):
-            deque(content.chunks(), maxlen=0)
+            for _ in content.chunks():
+                check_cancelled()
             hashes[file.path] = content.sha256
     return hashes

@@ -89,12 +89,12 @@ def log_unconfirmed(job: Job, count: int) -> None:
 
 def log_finalized(job: Job, lock: DeployLock) -> None:
     """Log the end of a deploy, and warn if the response lacks something."""
-    response = lock.released.response or Finalized()
+    response = lock.finalized or Finalized()
     deploy_id, is_purged = response.deploy_id, response.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
     if not deploy_id:
-        job.report.warn(f"Finalize returned no deploy ID: {lock.released.lost}")
-    if is_purged is False or lock.released.response is None:
+        job.report.warn(f"Finalize returned no deploy ID: {lock.response_lost}")
+    if is_purged is False or lock.finalized is None:
         job.report.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )

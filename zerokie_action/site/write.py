@@ -14,7 +14,7 @@ import anyio
 
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import PlatformUnavailable, RequestRejected
-from zerokie_action.http.request import Bytes
+from zerokie_action.http.request import Bytes, Guard
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import RemoteFile
@@ -82,7 +82,7 @@ class Update:
         progress = Progress(len(files), size, self._job.log, outage_logged_at)
 
         async def put(file: LocalFile) -> None:
-            path, content = file.path, FileContent(file, self._lock.session.require_held)
+            path, content = file.path, FileContent(file)
             progress.begin(path, file.size, lambda: content.taken)
             client = self._client.tracked(self._change.request())
             await client.put_file(self._job.app, path, content, content_type(path))
@@ -144,7 +144,7 @@ class Update:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
         entries = self._confirmed.verify(listed).entries
         # `limits.RECORD` shields this step. A shield for each request could outlast it.
-        self._client = self._lock.session.requiring_lock(self._job.client)
+        self._client = self._job.client.guarded(Guard(self._lock.require_held))
         await self._store(entries, listed)
         if entries:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
@@ -198,7 +198,7 @@ class Update:
         path, manifest = self._confirmed.next_manifest(
             entries, now=time.time(), listed=listed, is_finished=is_finished
         )
-        content = Bytes(manifest.render(), self._lock.session.require_held)
+        content = Bytes(manifest.render())
 
         async def put(path: str) -> None:
             await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
