@@ -44,7 +44,7 @@ LAST_WRITE = LOCK_EXPIRY - 60.0
 HEARTBEAT = 3 * 60.0
 """Pause between two heartbeats."""
 HEARTBEAT_PAUSE = 15.0
-"""Pause after a failed heartbeat."""
+"""Pause after a failed heartbeat without `Retry-After`."""
 
 
 class Allowance(NamedTuple):

@@ -102,6 +102,16 @@ def test_a_deploy_keeps_its_lock_though_heartbeats_fail_for_ten_minutes(world: W
     assert len(statuses) - refused == pytest.approx((outcome.seconds - 10 * MINUTE) / (3 * MINUTE), abs=1)
 
 
+def test_a_heartbeat_waits_for_its_retry_after(world: World) -> None:
+    """It then comes before the uploads, which also have a jitter. Otherwise, a limited rate starves it."""
+    slow_uploads(world, 12)
+    world.fault(Kind.STATUS, *HEARTBEAT, status=429, headers={"retry-after": "50"})
+    outcome = world.run(concurrency=1)
+    assert outcome.exit_code == 0, outcome.log
+    refused, again = (record.received for record in outcome.sent(*HEARTBEAT))
+    assert again - refused == pytest.approx(50, abs=0.1)
+
+
 def test_a_run_stops_writing_after_29_minutes_without_a_confirmation(world: World) -> None:
     """That is a minute before the lock may expire. The state file keeps the lock for the lock cleanup."""
     state = state_file(world)

@@ -156,7 +156,9 @@ class DeployLock:
             except DeployError as error:
                 if str(error) != logged:
                     self.log.info(f"Heartbeat failed: {error}")
-                logged, pause = str(error), limits.HEARTBEAT_PAUSE
+                # Uploads add a jitter to the same time, so a rate limit still has room for this request.
+                pause = min(error.retry_after or limits.HEARTBEAT_PAUSE, limits.HEARTBEAT)
+                logged = str(error)
 
     # The state, for the block that holds the lock
 
