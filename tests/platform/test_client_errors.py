@@ -13,7 +13,7 @@ from tests.platform.endpoints import (
 )
 from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
-from zerokie_action.platform.responses import words
+from zerokie_action.platform.responses import quotation
 
 NOTHING_TO_DO: dict[tuple[str, int], object] = {
     ("find app", 404): None,
@@ -108,7 +108,7 @@ class TestErrors:
     )
     def test_a_quotation_is_one_line(self, body: bytes, expected: str) -> None:
         """It comes from the platform's `error`, a page's title or any other body."""
-        assert words(body, str) == expected
+        assert quotation(body, str) == expected
 
     @pytest.mark.parametrize(
         "body",
@@ -116,7 +116,7 @@ class TestErrors:
     )
     def test_a_quotation_is_short(self, body: bytes) -> None:
         """Errors quote at most a few hundred characters of a response."""
-        assert len(words(body, str)) < 600
+        assert len(quotation(body, str)) < 600
 
 
 class TestOddResponses:

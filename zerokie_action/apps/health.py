@@ -16,7 +16,7 @@ from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 from zerokie_action.platform.polling import Polling
-from zerokie_action.platform.responses import NOT_FOUND, words
+from zerokie_action.platform.responses import NOT_FOUND, quotation
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
@@ -64,7 +64,7 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
     flaw = "no response in time"
     while True:
         with polling.one_poll():
-            flaw = await check.look()
+            flaw = await check.find_flaw()
         if not flaw or not await polling.again(flaw):
             break
     if flaw:
@@ -110,7 +110,7 @@ class _Check:
         proofs = [f"serves {self.path!r} as deployed"] if self.sha256 else []
         return [*proofs, f"responds with the text {self.text!r}"] if self.text else proofs
 
-    async def look(self) -> str:
+    async def find_flaw(self) -> str:
         """Request the page once. Return why it is unhealthy as a clause; empty if it is healthy."""
         client = self.job.client
         try:
@@ -133,19 +133,19 @@ class _Check:
     def _judge(self, response: Response) -> tuple[str, str]:
         """Return the flaw of a response, and the advice about it. Both are empty for a healthy response."""
         status, content = response.status_code, response.content
-        said = words(content, self.job.client.redact)
+        quoted = quotation(content, self.job.client.redact)
         responded = f"it responded with {status}"
         if status not in range(200, 300 if self.proofs else 400):
             is_missing = status == NOT_FOUND and self.path and self.hashes and not self.sha256
             missing = f", and the folder has no file {self.path!r}" if is_missing else ""
             is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
-            flaw = f"{responded}{said and f' ({said})'}{missing}"
+            flaw = f"{responded}{quoted and f' ({quoted})'}{missing}"
             return flaw, _HINT_TIME if is_late else _HINT_INPUTS
         if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
             return f"{responded}, but not with {self.path!r} as deployed", _HINT_OLD
         # The input may have bytes that are not UTF-8, because an environment variable may have any.
         if self.text.encode(errors="surrogateescape") not in content:
-            flaw = f"{responded} without the text {self.text!r}{said and f', but with {said}'}"
+            flaw = f"{responded} without the text {self.text!r}{quoted and f', but with {quoted}'}"
             return flaw, _HINT_INPUTS if self.sha256 else _HINT_OLD
         return "", ""
 

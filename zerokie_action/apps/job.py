@@ -104,24 +104,24 @@ class Job:
         """
         await self.once_ready(partial(self.in_turn, request, hint=_HINT_LOCK))
 
-    async def once_ready(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Call `ask`. If this run may have created the app, repeat a 404 for up to a minute."""
+    async def once_ready(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Call `request`. If this run may have created the app, repeat a 404 for up to a minute."""
         polling = Polling(self.log.info, f"the new app {self.app!r}", limits.NEW_APP)
         while True:
             try:
-                return await ask()
+                return await request()
             except RequestRejected as error:
                 is_early = error.status == NOT_FOUND and self.report.created is not False
                 if not is_early or not await polling.again(retry_after=error.retry_after):
                     raise
 
     async def in_turn(
-        self, ask: Callable[[], Awaitable[T]], *, seconds: float | None = None, hint: str = _HINT_BUSY
+        self, request: Callable[[], Awaitable[T]], *, seconds: float | None = None, hint: str = _HINT_BUSY
     ) -> T:
-        """Call `ask`, and repeat a 409 until no other deploy of the app is in progress.
+        """Call `request`, and repeat a 409 until no other deploy of the app is in progress.
 
         Args:
-            ask: sends the request.
+            request: sends one request.
             seconds: the time limit; `lock-timeout` by default.
             hint: the hint of `LockHeld`.
 
@@ -134,7 +134,7 @@ class Job:
         try:
             while True:
                 try:
-                    return await ask()
+                    return await request()
                 except RequestRejected as error:
                     if not is_conflict(error):
                         raise

@@ -85,20 +85,22 @@ def read_response(
         with suppress(Malformed):
             return parse(response)
     options, status, error = RequestOptions.of(request), response.status_code, _error_text(response.content)
-    said = _quote(error, response.content, redact)
-    responded = f"responded with {status} ({said})" if said else f"responded with {status}"
+    quoted = _quote(error, response.content, redact)
+    responded = f"responded with {status} ({quoted})" if quoted else f"responded with {status}"
     if failed := of_status(response, f"the platform {responded}"):
         return failed
     # A 409 is the platform's even without its `error`. Only a web page isn't, because Cloudflare sends one.
     conflicts = status == CONFLICT and not is_web_page(response.content)
     is_final = status in FINAL and not (status == FORBIDDEN and options.retries_forbidden)
     if is_final or conflicts or (response.is_client_error and error):
-        return _refusal(request, response, f"{status}: {said}" if said else f"{status}", is_ours=bool(error))
+        return _refusal(
+            request, response, f"{status}: {quoted}" if quoted else f"{status}", is_ours=bool(error)
+        )
     # Another server may have responded after the platform carried out the request.
     return Failure(f"{origin(request.url)} {responded}, but not in the API's format", Cause.WRONG_SERVER)
 
 
-def words(body: bytes, redact: Callable[[str], str]) -> str:
+def quotation(body: bytes, redact: Callable[[str], str]) -> str:
     """Return a quotation from a body: its `{"error": "…"}`, an HTML page's title, or any other text.
 
     Read only the first megabyte of the body. Never raise.
@@ -130,20 +132,20 @@ def _error_text(body: bytes) -> str:
     return error.strip() if isinstance(error, str) else ""
 
 
-def _refusal(request: Request, response: Response, said: str, *, is_ours: bool) -> DeployError:
+def _refusal(request: Request, response: Response, quoted: str, *, is_ours: bool) -> DeployError:
     """Return the error for a rejected request.
 
-    `said` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
+    `quoted` is the status with a quotation. `is_ours` is whether the platform sent it, not a gateway.
     """
     status = response.status_code
     of_gateway = _HINT_TOO_LARGE if status == TOO_LARGE else _HINT_GATEWAY
     hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
-        return AuthenticationError(f"The platform rejected the API key ({said})", hint=hint)
+        return AuthenticationError(f"The platform rejected the API key ({quoted})", hint=hint)
     rejected = RequestRejected(
-        f"{RequestOptions.of(request).purpose} was refused ({said})",
+        f"{RequestOptions.of(request).purpose} was refused ({quoted})",
         status=status,
-        response=said,
+        response=quoted,
         hint=hint,
     )
     rejected.retry_after = parse_retry_after(response.headers)

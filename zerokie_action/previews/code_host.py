@@ -16,7 +16,7 @@ from zerokie_action.http.group import GaveUp
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import HEADERS, MEGABYTE, RequestOptions
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.responses import words
+from zerokie_action.platform.responses import quotation
 
 _OVER = {"closed", "merged"}
 """The states of a pull request that isn't open."""
@@ -167,5 +167,5 @@ class CodeHost(NamedTuple):
 
     def _quote(self, response: Response) -> str:
         """Return the status and the words of a response."""
-        said = words(response.content, self.log.redact)
+        said = quotation(response.content, self.log.redact)
         return f"{response.status_code}: {said}" if said else f"{response.status_code}"

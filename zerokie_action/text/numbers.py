@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
-def human_files(count: int, what: str = "file") -> str:
+def human_files(count: int, noun: str = "file") -> str:
     """Return a number of files: `1 file`, `12,000 files`, `3 stale files`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def human_paths(paths: Sequence[str], shown: int = 3) -> str:
