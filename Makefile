@@ -24,6 +24,7 @@ help: ## Show this list
 
 .venv/.synced: uv.lock pyproject.toml .ci/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Install Python 3.11 or newer")'
+	@echo "Installing the tools for development into .venv (downloads about 75 MB)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
 	@$(SYNC)

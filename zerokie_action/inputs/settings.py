@@ -189,8 +189,8 @@ class Settings(BaseSettings):
     max_deletes: int | None = Field(
         None,
         ge=0,
-        description="How many files may become stale in one deploy. Replaces two safety checks (fewer than "
-        "half, front page).",
+        description="Maximum number of files that one deploy may delete or schedule for deletion. Replaces "
+        "two safety checks.",
     )
     incremental: bool = Field(default=True, description="Skip unchanged files.")
     concurrency: int = Field(64, ge=1, le=256, description="Maximum number of parallel uploads, 1 to 256.")
