@@ -32,7 +32,7 @@ class Kind(Enum):
 
     @property
     def reported(self) -> str | None:
-        """The output `kind`. None for an unknown kind."""
+        """The value of `kind` in the JSON result. None for an unknown kind."""
         return {Kind.EMPTY: "static", Kind.UNKNOWN: None}.get(self, self.value)
 
 

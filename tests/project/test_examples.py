@@ -24,13 +24,13 @@ from tests.project.pipelines import (
     triggers,
     workflow,
 )
-from tests.report.results import make_report
 from tests.support.component import component_inputs, expand, passed_on
 from tests.support.platform import contents
 from tests.support.world import API_KEY, Outcome, World
 from zerokie_action.inputs.formats import parse_duration
 from zerokie_action.inputs.settings import INPUTS as FIELDS
-from zerokie_action.report.files import render_json
+from zerokie_action.report.files import DOTENV
+from zerokie_action.report.outputs import OUTPUTS
 
 FILES = sorted(
     path
@@ -38,7 +38,7 @@ FILES = sorted(
     if path.is_file() and path.parent.name != "site" and path.suffix in {".yml", ".sh", ""}
 )
 INPUTS = {name.replace("_", "-") for name in FIELDS}
-OUTPUTS = {name.replace("_", "-") for name in json.loads(render_json(make_report("deploy")))}
+VARIABLES = {name.upper().replace("-", "_") for name in DOTENV}
 
 
 def mappings(node: Any) -> list[dict[str, Any]]:
@@ -70,9 +70,8 @@ def test_examples_use_only_existing_inputs_and_outputs(path: Path) -> None:
     else:
         assert used
     assert used - INPUTS == set()
-    read = set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text))
-    read |= {name.lower().replace("_", "-") for name in re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)}
-    assert read <= OUTPUTS
+    assert set(re.findall(r"steps\.zerokie\.outputs\.([a-z-]+)", text)) <= set(OUTPUTS)
+    assert set(re.findall(r"ZEROKIE_RESULT_([A-Z_]+)", text)) <= VARIABLES
 
 
 ELSEWHERE = [path for path in FILES if path.parent.name not in {"github", "gitlab"}]

@@ -164,7 +164,7 @@ def _add(report: Report, of_app: Report) -> None:
     is_deleted = any(change.outcome is Outcome.DONE for change in of_app.changes)
     if is_deleted or of_app.would_change:
         report.apps.append(of_app.app)
-    # The output `apps` already names a deleted app, so an error doesn't describe the deletion again.
+    # The list `apps` already names a deleted app, so an error doesn't describe the deletion again.
     report.changes += (
         Change(deliveries=change.deliveries) if is_deleted else change for change in of_app.changes
     )

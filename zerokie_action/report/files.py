@@ -11,7 +11,7 @@ from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_summary
 from zerokie_action.text.escapes import dotenv_value, is_web_url
 
-_DOTENV = (
+DOTENV = (
     *(name for name in OUTPUTS if name not in {"error", "result"}),
     "app",
     "files-uploaded",
@@ -80,7 +80,7 @@ def render_dotenv(report: Report) -> str:
     omitted as well.
     """
     text = ""
-    for name, value in select(make_document(report), _DOTENV).items():
+    for name, value in select(make_document(report), DOTENV).items():
         line = f"ZEROKIE_RESULT_{name.upper().replace('-', '_')}={dotenv_value(value)}\n"
         if len(text) + len(line) < _DOTENV_LIMIT:
             text += line
