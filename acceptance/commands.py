@@ -67,7 +67,7 @@ class Command:
         """
         code = self._wait_or_kill(COMMAND_TIMEOUT)
         if code is None:
-            raise BrokenError(f"the command did not end within {COMMAND_TIMEOUT:.0f} s")
+            raise BrokenError(f"the command did not end within {COMMAND_TIMEOUT:.0f}s")
         return code
 
     def stop(self) -> None:

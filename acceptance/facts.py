@@ -118,7 +118,7 @@ def time_until(condition: Callable[[], bool]) -> str:
     """Wait until the condition is true, and return the elapsed time as text."""
     started = time.monotonic()
     happened = until(condition, pause=0.2)
-    return f"{time.monotonic() - started:.1f} s" if happened else f"more than {SHOWN_WITHIN:.0f} s"
+    return f"{time.monotonic() - started:.1f}s" if happened else f"more than {SHOWN_WITHIN:.0f}s"
 
 
 def said(response: httpx.Response) -> str:

@@ -279,7 +279,7 @@ def _repeated(send: Callable[[], httpx.Response]) -> httpx.Response:
         except httpx.TransportError as error:
             why = type(error).__name__
         if time.monotonic() > deadline:
-            raise NotTriedError(f"the script's requests failed for {OUTAGE_TIMEOUT:.0f} s: {why}")
+            raise NotTriedError(f"the script's requests failed for {OUTAGE_TIMEOUT:.0f}s: {why}")
         time.sleep(1)
 
 

@@ -158,7 +158,7 @@ def _shape_of_new_app(platform: Platform, app: str) -> str:
 
     ready = until(is_ready, READY_WITHIN)
     shape = failures[0] if failures else "ready"
-    check(ready, f"a new app does not accept requests after {READY_WITHIN:.0f} s: {shape}")
+    check(ready, f"a new app does not accept requests after {READY_WITHIN:.0f}s: {shape}")
     return shape
 
 
@@ -217,7 +217,7 @@ def _ask_url(platform: Platform, url: object, question: Question, patience: floa
         question.shape = "late" if "404" in pages else "https"
     elif pages[-1] in {"redirect", "login"}:
         question.shape = pages[-1]
-    question.why = f"the page was unreadable for {patience:.0f} s: {pages[-1]}"
+    question.why = f"the page was unreadable for {patience:.0f}s: {pages[-1]}"
     return address if pages[-1] == "page" else ""
 
 
@@ -287,7 +287,7 @@ def _shapes_of_deploys(platform: Platform, app: str, facts: dict[str, str], imag
 def _watch_deploy(platform: Platform, app: str, image: str, at_least: float = 0) -> Watched:
     """Deploy an image; return the response, and observations of which the first precedes the request.
 
-    The script watches the app until 3 s after `deploying`, and for `at_least` so many seconds.
+    The script watches the app until 3s after `deploying`, and for `at_least` so many seconds.
     """
     before, started = platform.app(app) or {}, time.monotonic()
     response = platform.send_once("POST", app, "/deploy", json={"image": image})
@@ -309,7 +309,7 @@ def _progress(image: str, observations: list[Observation]) -> str:
         shown = f"`{app.get('status')}` {_image_shape(image, before, app.get('image'))}"
         if not changes or changes[-1][1] != shown:
             changes.append((seconds, shown))
-    return "; ".join(f"{seconds:.1f} s {shown}" for seconds, shown in changes[:8])  # replicas have many
+    return "; ".join(f"{seconds:.1f}s {shown}" for seconds, shown in changes[:8])  # replicas have many
 
 
 def _first_change(observations: list[Observation], field: str) -> Observation | None:

@@ -93,7 +93,7 @@ class Report:
     def summary(self) -> str:
         """The number of promises with each result, and the duration of the run."""
         results = ", ".join(f"{self.count(result)} {result}" for result in (HELD, BROKEN, NOT_TRIED))
-        return f"{results}; {time.monotonic() - self._started:.0f} s"
+        return f"{results}; {time.monotonic() - self._started:.0f}s"
 
     def mask_host(self, url: str) -> None:
         """Mask the host of a URL, because its name may contain the account's name."""

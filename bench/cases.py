@@ -40,7 +40,7 @@ def first_deploy(lab: Lab) -> list[Table]:
         with lab.trial(site, latency=latency) as trial:
             rows = lab.compare(_new_site(lab, trial, site))
         bound = {BOUND: lab.latency_bound(lab.size.first, latency)}
-        tables.append(Table(f"{title}, latency {1000 * latency:.0f} ms", rows | bound, CURL))
+        tables.append(Table(f"{title}, latency {1000 * latency:.0f}ms", rows | bound, CURL))
     return tables
 
 
@@ -98,7 +98,7 @@ def usual_site(lab: Lab) -> list[Table]:
     tables = []
     for scheme, certificate in (("http", None), ("https", Certificate.make(lab.folder))):
         for latency in (lab.size.near, lab.size.latency, lab.size.far):
-            where = f"{scheme}, latency {1000 * latency:.0f} ms"
+            where = f"{scheme}, latency {1000 * latency:.0f}ms"
             site = Site(lab.folder / where).fill(lab.size.usual, PAGE)
             with lab.trial(site, certificate, latency=latency) as trial:
                 tables += _new_and_later(lab, trial, site, where)
@@ -188,7 +188,7 @@ def answers_without_end(lab: Lab) -> list[Table]:
             if name == "manifest":
                 lab.compare(_measured(commands), runs=1)  # This run stores a manifest.
             rows |= lab.compare(_measured(commands))
-    title = f"Endless responses, with retries for {seconds} s"
+    title = f"Endless responses, with retries for {seconds}s"
     return [Table(title, rows, f"{ACTION}, list of files")]
 
 

@@ -27,7 +27,7 @@ def render(command: str, size: Size, python: str, tables: Sequence[Table]) -> st
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs, of {size.start_ups} for start-ups.",
-        f"Latency {size.latency * 1000:g} ms, {size.connections} connections.",
+        f"Latency {size.latency * 1000:g}ms, {size.connections} connections.",
         f"{_machine(python)}.",
     ]
     for table in tables:
@@ -40,7 +40,7 @@ def overview(command: str, size: Size, python: str, tables: Sequence[Table]) -> 
     lines = [
         f"`{command}` with zerokie-action {zerokie_action.__version__} on {datetime.now(UTC):%Y-%m-%d}.",
         f"Medians of {size.runs} runs.",
-        f"Latency {size.latency * 1000:g} ms unless the row says otherwise, {size.connections} connections.",
+        f"Latency {size.latency * 1000:g}ms unless the row says otherwise, {size.connections} connections.",
         f"{_machine(python)}.",
         "",
         "| | this action | its peak memory | `curl -Z` | rclone | `aws s3 sync` |",
@@ -93,7 +93,7 @@ def _number(value: float | None) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} s"
+    return "" if value is None else f"{value:.2f}s"
 
 
 def _megabytes(value: float | None) -> str:

@@ -88,7 +88,7 @@ def compare(
     for number in range(runs):
         for name, contestant in contestants.items():
             usage = contestant(number)
-            tell(f"run {number + 1} of {runs}, {name}: {usage.wall:.2f} s")
+            tell(f"run {number + 1} of {runs}, {name}: {usage.wall:.2f}s")
             found[name].append(usage)
     return {name: _medians(usages) for name, usages in found.items()}
 

@@ -28,19 +28,19 @@ QUESTIONS: Mapping[str, Question] = {
         "How do POST deploy and GET write the image's name? `full` applies to both. `not-in-post` and"
         " `before-in-post` apply to POST, the others to GET."),
     "deploying": Question("seconds none late image-first replica",
-        "How does GET show a deploy in progress? `none`: never as `deploying`. `late`: status and image 12"
-        " s late. `image-first`: the status 3 s late. `replica`: every other GET 12 s late."),
+        "How does GET show a deploy in progress? `none`: never as `deploying`. `late`: status and image 12s"
+        " late. `image-first`: the status 3s late. `replica`: every other GET 12s late."),
     "get-image": Question("wanted runs runs-degraded runs-progressing",
         "Which image does GET show? `runs`: the running image, which is the old one until a deploy"
         " succeeds. After a broken deploy, the status is `failed`, `degraded` or `progressing`."),
     "broken-deploy": Question("stays 8s 30s 90s crash-loop",
-        "How does a broken deploy end? `8s`: the platform shows it for 8 s, then restores the previous"
-        " image. `crash-loop`: `running` for 4 s, then `crashed` for 10, 20, 40 … s, repeatedly."),
+        "How does a broken deploy end? `8s`: the platform shows it for 8s, then restores the previous"
+        " image. `crash-loop`: `running` for 4s, then `crashed` for 10s, 20s, 40s …, repeatedly."),
     "pull": Question("works login refused back-off",
         "Can the platform pull the image of a deploy? `login`: only with registry credentials. `refused`"
         " and `back-off`: never. The deploy ends in `failed`, or in `ImagePullBackOff` with `back-off`."),
     "numbers": Question("integers strings floats", "How does the platform write the numbers of an app?"),
-    "before-deploying": Question("nothing stopped", "Which status does GET show for 2 s before `deploying`?"),
+    "before-deploying": Question("nothing stopped", "Which status does GET show for 2s before `deploying`?"),
     "deploy-answer": Question("sent lost empty lost-before",
         "How does the platform respond to POST deploy? `lost`: deploys, but sends a 502. `empty`: deploys,"
         " and sends a 202 without a body. `lost-before`: every other time, sends a 502 without deploying."),
@@ -48,13 +48,13 @@ QUESTIONS: Mapping[str, Question] = {
         "How does the platform write times other than `lastModified`?"),
     "date": Question("sent absent", "Do responses have a `Date` header?"),
     "at-once": Question("any 4 8 16 32",
-        "How many parallel requests does the platform serve? With a limit, each request takes 20 ms."),
+        "How many parallel requests does the platform serve? With a limit, each request takes 20ms."),
     "above": Question("503 500 502 wait", "How does the platform respond to requests above `at-once`?"),
     "rate": Question("any 10 30 10-retry-after 30-retry-after",
         "How many requests does the platform serve per second? Further requests get a 429, with or without"
         " `Retry-After`, and don't count."),
     "new-app": Question("ready 404 502 get-404 lock-404 files-404",
-        "How does the platform respond to requests for a new app in the first 8 s? `404` and `502` affect"
+        "How does the platform respond to requests for a new app in the first 8s? `404` and `502` affect"
         " all requests. `get-404` affects GET of the app, `lock-404` the lock, and `files-404` uploads."),
     "app-limit": Question("none 402 403",
         "Can an account have more than one app? If not, POST of another app gets this status."),
@@ -67,7 +67,7 @@ QUESTIONS: Mapping[str, Question] = {
     "locked-app": Question("deleted refused",
         "How does the platform respond to DELETE of an app during a deploy? `refused`: a 409."),
     "app-deletion": Question("at-once deleting deleted Terminating DELETE_IN_PROGRESS",
-        "How does a deleted app disappear? Except with `at-once`, it takes 15 s. Until then, GET shows this"
+        "How does a deleted app disappear? Except with `at-once`, it takes 15s. Until then, GET shows this"
         " status and create gets a 409. A second DELETE gets a 404 (`deleting`, `deleted`) or a 409 (the"
         " others)."),
     "new-site": Question("empty page", "Is a new site empty?"),
@@ -92,8 +92,8 @@ QUESTIONS: Mapping[str, Question] = {
         "How does the file list write paths? `slash`: as `/a/b`. `directories` and `bare-directories`: with"
         " an entry `a/` or `a` in addition to `a/b`. Then DELETE of `a` deletes all files in the directory."),
     "listing": Question("now 5s 12s 20s entries cached",
-        "How late is the file list? `5s`: the whole list is 5 s behind. `entries`: for half of the paths,"
-        " the list shows a change after 5 s. `cached`: the platform repeats each list for 10 s."),
+        "How late is the file list? `5s`: the whole list is 5s behind. `entries`: for half of the paths,"
+        " the list shows a change after 5s. `cached`: the platform repeats each list for 10s."),
     "empty-zone": Question("list null 204 404", "How does the platform list the files of an empty site?"),
     "conflict": Question("error object text empty",
         "How does the platform write the body of a 409 response? `object`: without `error`."),
@@ -107,7 +107,7 @@ QUESTIONS: Mapping[str, Question] = {
         " time."),
     "finalize-time": Question("0s 4s 30s 70s 4s-connected 30s-connected 70s-connected 504",
         "How long does finalize take? `connected`: finalize has no effect if the client disconnects before"
-        " the end. `504`: a gateway sends a 504 after 10 s, and finalize ends after 30 s."),
+        " the end. `504`: a gateway sends a 504 after 10s, and finalize ends after 30s."),
     "delete": Question("204 200 202 body",
         "How does the platform respond to DELETE? `body`: a 200 with an object."),
     "delete-missing": Question("404 204", "How does the platform respond to DELETE of a missing file?"),

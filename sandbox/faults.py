@@ -87,7 +87,7 @@ class Fault:
     def __post_init__(self) -> None:
         """Raise a `ValueError` for an invalid percentage or regular expression."""
         if not 0 < self.percent <= _ALL:
-            raise ValueError(f"{self.percent} % is not from 1 to 100")
+            raise ValueError(f"{self.percent}% is not from 1 to 100")
         try:
             re.compile(self.path)
         except re.error as error:
@@ -120,7 +120,7 @@ class ArmedFault:
         seen: the number of matching requests.
         hits: the number of requests that the fault hit.
         ends: the end by the platform's clock; None for a fault without an end.
-        name: the name on the page, such as `Outage of 30 s`; empty unless the page started the fault.
+        name: the name on the page, such as `Outage of 30s`; empty unless the page started the fault.
     """
 
     fault: Fault

@@ -35,7 +35,7 @@ def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_p
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
     assert (outputs["changed"], outputs["created"]) == (True, None)
-    assert lines(outcome) == ["Acquired the deploy lock", "Deleted app 'site' with 4 files", "Done after 0 s"]
+    assert lines(outcome) == ["Acquired the deploy lock", "Deleted app 'site' with 4 files", "Done after 0s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
@@ -243,7 +243,7 @@ def test_another_runs_lock_keeps_the_app(world: World) -> None:
     world.platform.take_lock("site", "somebody")
     outcome = destroy(world, lock_timeout="45s")
     assert outcome.exit_code == 6, outcome.log
-    assert "45 s of it waiting for the deploy lock" in outcome.summary
+    assert "45s of it waiting for the deploy lock" in outcome.summary
     assert world.platform.lock("site") == "somebody"
     assert outcome.writes == []
     world.loop.call_later(20, world.platform.expire_lock, "site")

@@ -67,7 +67,7 @@ def _start(*, fails: bool = True) -> Signals:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed (`>&-`)
     signals = Signals(partial(on_first_signal, fails=fails))
     signals.install()
-    # A large deploy has many objects and few cycles. The usual threshold takes 7 % of its time.
+    # A large deploy has many objects and few cycles. The usual threshold takes 7% of its time.
     gc.set_threshold(200_000)
     return signals
 

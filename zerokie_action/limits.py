@@ -60,7 +60,7 @@ class Allowance(NamedTuple):
 
 
 # The end of a run, in this order. All limits start at the end of the work, so each step leaves time for the
-# next. CI systems kill a run 10 s after the signal.
+# next. CI systems kill a run 10s after the signal.
 
 RESPONSES = Allowance(10.0, 1.0)
 """Limit for responses to requests in flight, which may take effect even if their connection breaks."""

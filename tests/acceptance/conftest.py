@@ -74,7 +74,7 @@ class Acceptance:
     def facts(self) -> dict[str, str]:
         """Return the answers by their questions, with `N` for numbers that depend on the machine."""
         return {
-            text: re.sub(r"\b\d+(\.\d)? (s|a second)\b", r"N \2", answer)
+            text: re.sub(r"\b\d+(\.\d)?(s| a second)\b", r"N\2", answer)
             for text, answer in self.rows("Facts").items()
         }
 

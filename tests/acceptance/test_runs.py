@@ -18,9 +18,9 @@ FAILED, INTERRUPTED = 1, 130
 PLAIN = {name: QUESTIONS[name].answers[0] for name in open_questions()}
 MIXED = {"image": "full", "updated-at": "never", "conflict": "empty", "listed-paths": "slash"}
 FACTS = {
-    "The list of files shows new files": "after N s",
-    "The list of files shows other lengths": "after N s",
-    "The list of files shows deletions": "after N s",
+    "The list of files shows new files": "after Ns",
+    "The list of files shows other lengths": "after Ns",
+    "The list of files shows deletions": "after Ns",
     "A path that does not exist": "404, another page",
     "A path that does not exist, and the site has a `404.html`": "404, 404.html",
     "`/about`, and the site has `about.html`": "404, 404.html",
@@ -29,9 +29,9 @@ FACTS = {
     "The headers of a page": "content-type: text/html, cache-control: none",
     "The headers of a script": "content-type: text/javascript, cache-control: none",
     "A page comes back byte for byte": "yes",
-    "Visitors get a changed page": "N s after finalize",
+    "Visitors get a changed page": "Ns after finalize",
     **{f"{count} parallel uploads": "N a second" for count in AT_ONCE},
-    "The deletion of an app": 'gone after N s; DELETE: 204; the first GET: 404 {"error":"app not found"}',
+    "The deletion of an app": 'gone after Ns; DELETE: 204; the first GET: 404 {"error":"app not found"}',
 }
 """The facts of a sandbox with any API variants. `N` is a number that depends on the machine."""
 
@@ -70,7 +70,7 @@ def test_all_promises_hold_in_a_whole_run(acceptance: Acceptance) -> None:
     facts = acceptance.facts
     assert facts == facts | FACTS
     shown = facts["GET while an image that does not exist is deployed"].replace("REGISTRY/", "")
-    assert shown == "N s `running` BEFORE; N s `deploying` IMAGE; N s `failed` IMAGE"
+    assert shown == "Ns `running` BEFORE; Ns `deploying` IMAGE; Ns `failed` IMAGE"
     assert all(
         facts[f"POST of a domain that {whose} app has"].startswith("409") for whose in ("the same", "another")
     )

@@ -53,7 +53,7 @@ class TestContainers:
         assert (record.path, record.query) == ("/_apps/web/healthz", "full=1")
         assert "authorization" not in record.headers
         assert API_KEY not in str(record.headers)
-        assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0 s"
+        assert lines(outcome)[-2] == "http://platform/_apps/web/healthz is healthy after 0s"
         assert " is live" in lines(outcome)[-1]
 
     def test_another_sites_response_proves_nothing(self, world: World) -> None:
@@ -76,7 +76,7 @@ class TestContainers:
         assert 30 < outcome.seconds < 45
         assert len(asked(outcome)) < 12
         assert "Waiting for http" in outcome.log
-        assert "/_apps/web/: it responded with 502; 2 m 00 s left\n" in outcome.log
+        assert "/_apps/web/: it responded with 502; 2m 00s left\n" in outcome.log
 
     def test_an_unhealthy_app_is_exit_10_with_its_last_response(self, world: World) -> None:
         """The error after `health-check-timeout` has the last response's status and first bytes."""
@@ -84,7 +84,7 @@ class TestContainers:
         outcome = deploy(world, health_check="/h", health_check_timeout="45s")
         assert outcome.exit_code == 10
         assert outcome.seconds == pytest.approx(8 + 45)
-        said = 'http://platform/_apps/web/h is not healthy after 45 s: it responded with 503 ("no database")'
+        said = 'http://platform/_apps/web/h is not healthy after 45s: it responded with 503 ("no database")'
         assert error(outcome) == f"{said}; 'web' now has the image 'nginx:2' and the status 'running'"
         assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.outputs["status"] == "failed"
@@ -95,7 +95,7 @@ class TestContainers:
         world.fault(Kind.HANG, path="/_apps/", times=None)
         outcome = deploy(world, health_check="/", health_check_timeout=60)
         assert outcome.exit_code == 10
-        assert ": no response within 20 s; " in error(outcome)
+        assert ": no response within 20s; " in error(outcome)
         assert outcome.outputs["hint"].startswith(TIME)
         assert outcome.seconds < 8 + 60 + 3
 
@@ -112,7 +112,7 @@ class TestContainers:
             world, health_check="http://user:pass-word@127.0.0.1:9/h?token=hush", health_check_timeout=2
         )
         assert outcome.exit_code == 10
-        said = "http://127.0.0.1:9/h is not healthy after 2 s: connection refused"
+        said = "http://127.0.0.1:9/h is not healthy after 2s: connection refused"
         assert (
             outcome.outputs["error"] == f"{said}; 'web' now has the image 'nginx:2' and the status 'running'"
         )
@@ -162,7 +162,7 @@ class TestStatic:
         (record,) = asked(outcome)
         assert record.path == "/_apps/site" + address
         assert record.query.startswith("v=2&zerokie=" if "?" in path else "zerokie=")
-        assert f"serves '{file}' as deployed after 0 s" in outcome.log
+        assert f"serves '{file}' as deployed after 0s" in outcome.log
 
     def test_other_bytes_than_deployed_are_unhealthy_past_the_cache_too(self, world: World) -> None:
         """Each retry bypasses the cache."""
@@ -172,7 +172,7 @@ class TestStatic:
         outcome = world.run(health_check="/", health_check_timeout=10)
         assert len({record.query for record in asked(outcome)}) == len(asked(outcome)) > 3
         assert outcome.exit_code == 10
-        unhealthy = "http://platform/_apps/site/ is not healthy after 10 s: it responded with 200"
+        unhealthy = "http://platform/_apps/site/ is not healthy after 10s: it responded with 200"
         assert (
             error(outcome)
             == f"{unhealthy}, but not with 'index.html' as deployed; the new version is deployed"
@@ -186,8 +186,8 @@ class TestStatic:
         outcome = world.run(health_check="/nothing?x=1", health_check_timeout=3)
         assert outcome.exit_code == 10
         said = "it responded with 404 (an HTML page, \"not found\"), and the folder has no file 'nothing'"
-        assert f"/nothing: {said}; 3 s left\n" in outcome.log
-        assert error(outcome).endswith(f"after 3 s: {said}; the new version is deployed")
+        assert f"/nothing: {said}; 3s left\n" in outcome.log
+        assert error(outcome).endswith(f"after 3s: {said}; the new version is deployed")
         assert outcome.outputs["hint"].startswith(INPUTS)
         assert asked(outcome)[0].query == "x=1"
 
@@ -209,7 +209,7 @@ class TestStatic:
         assert outcome.exit_code == 0, outcome.log
         assert [record.path for record in asked(outcome)] == ["/_apps/site/about.html", "/_apps/site/about"]
         assert len({record.query for record in asked(outcome)}) == 2
-        assert "serves 'about.html' as deployed after 0 s" in outcome.log
+        assert "serves 'about.html' as deployed after 0s" in outcome.log
         assert " is live" in outcome.log
 
     def test_old_bytes_at_a_clean_url_are_unhealthy(self, world: World) -> None:
@@ -218,7 +218,7 @@ class TestStatic:
         world.fault(Kind.STATUS, path="/_apps/site/about/$", status=200, body=b"old", times=None)
         outcome = world.run(health_check="/about/index.html", health_check_timeout=3)
         assert outcome.exit_code == 10
-        assert "/about/index.html is not healthy after 3 s: " in error(outcome)
+        assert "/about/index.html is not healthy after 3s: " in error(outcome)
         assert "not with 'about/index.html' as deployed" in error(outcome)
         assert outcome.outputs["hint"].startswith(OLD)
 
@@ -237,7 +237,7 @@ class TestStatic:
         redirect(world, "/index.html", *pages)
         outcome = world.run(health_check="/index.html", health_check_timeout=0)
         assert outcome.exit_code == 10
-        assert "/index.html is not healthy after 0 s: it redirects more than 3 times" in error(outcome)
+        assert "/index.html is not healthy after 0s: it redirects more than 3 times" in error(outcome)
         assert outcome.outputs["hint"].startswith(INPUTS)
         assert len(asked(outcome)) == 4
 
@@ -246,7 +246,7 @@ class TestStatic:
         world.platform.dialect.speak("url=redirect")
         outcome = world.run(health_check="/", health_check_timeout=3)
         assert outcome.exit_code == 10
-        said = "http://platform/_apps/site/ is not healthy after 3 s: it redirects to another origin, "
+        said = "http://platform/_apps/site/ is not healthy after 3s: it redirects to another origin, "
         assert error(outcome) == f"{said}https://elsewhere.invalid; the new version is deployed"
         assert outcome.outputs["hint"].startswith(INPUTS)
 

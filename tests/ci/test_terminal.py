@@ -82,12 +82,12 @@ async def test_a_bar_is_shown_below_the_lines(pseudo: Pseudo) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.show)
         await anyio.sleep(5.1)
-        bar = " 50 % |█████     | 10/30 files, 45.0/90.0 MB, 9.0 MB/s, 5 s left, large.bin"
+        bar = " 50% |█████     | 10/30 files, 45.0/90.0 MB, 9.0 MB/s, 5s left, large.bin"
         pseudo.read_until(bar)
         log.info("Uploads: HTTP 503; sending again")
         pseudo.read_until("again\r\n")
         await anyio.sleep(12)
-        pseudo.read_until("no progress for 17 s")
+        pseudo.read_until("no progress for 17s")
         tasks.cancel_scope.cancel()
     log.info("Uploaded 30 files")
     pseudo.read_until("30 files\r\n")
@@ -97,10 +97,10 @@ async def test_a_bar_is_shown_below_the_lines(pseudo: Pseudo) -> None:
 @pytest.mark.parametrize(
     ("columns", "bar"),
     [
-        (80, r"  7 % |▋         | a/\x1b[2J\u202e#\#.js"),
-        (30, "  7 % |▋         | a/\\x1b[2J\\"),
-        (10, "  7 % |▋  "),
-        (0, r"  7 % |▋         | a/\x1b[2J\u202e#\#.js"),
+        (80, r"  7% |▋         | a/\x1b[2J\u202e#\#.js"),
+        (30, "  7% |▋         | a/\\x1b[2J\\"),
+        (10, "  7% |▋  "),
+        (0, r"  7% |▋         | a/\x1b[2J\u202e#\#.js"),
     ],
 )
 def test_the_bar_is_cut_to_the_width_and_escaped(pseudo: Pseudo, columns: int, bar: str) -> None:
@@ -149,7 +149,7 @@ def test_variables_of_the_library_do_not_change_the_bar(
     pseudo.resize(30)
     log = detect({}, Terminal(pseudo.stream)).log
     log.show_bar((50, "a.js"))
-    pseudo.read_until(" 50 % |█████     | a.js")
+    pseudo.read_until(" 50% |█████     | a.js")
 
 
 def test_an_error_of_the_library_costs_only_the_bar(pseudo: Pseudo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ async def test_without_a_bar_progress_is_shown_in_lines(
         await progress.show()
     log.error("end")
     pseudo.read_until("end\r\n")
-    shown = ["Uploading: 50 % (0 of 1 file, 5 of 10 B, 0 B/s, 10 s left)"] if level == "info" else []
+    shown = ["Uploading: 50% (0 of 1 file, 5 of 10 B, 0 B/s, 10s left)"] if level == "info" else []
     assert pseudo.screen() == [*shown, "Error: end", ""]
 
 

@@ -343,9 +343,9 @@ class TestTwoResponses:
 
 
 async def silent_after(stream: Scripted, body: Body) -> float:
-    """Return the seconds until an exchange fails if its request allows 30 s of silence."""
+    """Return the seconds until an exchange fails if its request allows 30s of silence."""
     began = anyio.current_time()
-    with pytest.raises(httpx.ReadTimeout, match="no response within 30 s"):
+    with pytest.raises(httpx.ReadTimeout, match="no response within 30s"):
         await Connection(stream).send(put(SERVER, body, silence=30))
     return anyio.current_time() - began
 
@@ -369,7 +369,7 @@ class TestTheEnd:
     async def test_a_response_that_drips_counts_as_silence(
         self, start: bytes, more: bytes, size: int
     ) -> None:
-        """The attempt fails after 30 s without data, or with one byte, header or 102 per second."""
+        """The attempt fails after 30s without data, or with one byte, header or 102 per second."""
         stream = Scripted([start, *drips(more, 60)])
         assert await silent_after(stream, Body(size)) == pytest.approx(30, abs=0.1)
 

@@ -33,7 +33,7 @@ NO_TLS.reason, ALERT.reason = "WRONG_VERSION_NUMBER", "ALERT"
 GROUP = unconnected(ExceptionGroup("", [OSError(), EXPIRED]))
 NO_NETWORK = OSError(errno.ENETUNREACH, "Network is unreachable")
 BROKEN_PIPE = OSError(errno.EPIPE, "Broken pipe")
-NO_ANSWER = because(httpx.ReadTimeout("no response within 30 s"), TimeoutError())
+NO_ANSWER = because(httpx.ReadTimeout("no response within 30s"), TimeoutError())
 
 
 def unsent(reason: str, cause: Cause = Cause.OUTAGE) -> Failure:
@@ -52,7 +52,7 @@ FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(ALERT), unsent("TLS failed (ALERT)")),
     (httpx.ReadError(""), Failure("the connection broke")),
     (because(httpx.WriteError(""), BROKEN_PIPE), Failure("broken pipe")),
-    (NO_ANSWER, Failure("no response within 30 s", was_silent=True)),
+    (NO_ANSWER, Failure("no response within 30s", was_silent=True)),
 ]
 
 
@@ -90,7 +90,7 @@ def test_retry_after_is_seconds_or_a_date(
     assert parse_retry_after({"retry-after": text}) == expected
 
 
-ASKS = "said so and a Retry-After of 30 s"
+ASKS = "said so and a Retry-After of 30s"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,6 @@ async def test_an_outage_is_logged_every_15_seconds() -> None:
     group.will_retry("a", "silent")
     assert lines == [
         "Uploads: refused; retrying",
-        "Uploads: refused for 15 s; retrying",
+        "Uploads: refused for 15s; retrying",
         "Uploads: silent; retrying",
     ]

@@ -187,7 +187,7 @@ async def test_each_step_of_connecting_has_10_seconds(answer: bytes) -> None:
     async with serve(saying(answer, "hang")) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
         began = anyio.current_time()
         said = await reason(http, put(PLATFORM))
-        assert said == f"no connection within 10 s through the proxy {proxy.url} (HTTPS_PROXY)"
+        assert said == f"no connection within 10s through the proxy {proxy.url} (HTTPS_PROXY)"
         assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
 
 

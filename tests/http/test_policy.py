@@ -10,14 +10,14 @@ from zerokie_action.http.failure import Cause, Failure
 from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, Retries, RetryPolicy
 
 REFUSED = Failure("connection refused")
-SILENT = Failure("no response within 30 s", was_silent=True)
+SILENT = Failure("no response within 30s", was_silent=True)
 PAGE = Failure("an HTML page", Cause.WRONG_SERVER)
 UNKNOWN = Failure("unknown host", Cause.UNKNOWN_HOST)
 UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
 GROWING = [0.5, 1, 2, 4]
-"""The first pauses at their longest. All further pauses are 5 s."""
+"""The first pauses at their longest. All further pauses are 5s."""
 URGENT = [0.2, 0.4, 0.8]
-"""The first pauses of an urgent request. All further pauses are 1 s."""
+"""The first pauses of an urgent request. All further pauses are 1s."""
 TWO_MINUTES = RetryPolicy(120)
 
 
@@ -64,8 +64,8 @@ def pauses(
 DAYS: dict[str, tuple[list[Try], list[float | None]]] = {
     "refused: two minutes": ([Try(REFUSED)], [*GROWING, *[5] * 23, None]),
     "silent: all of each attempt counts": ([Try(SILENT, 30)], [*GROWING, None]),
-    "attempts of just 30 s": ([Try(REFUSED, 30)], [*GROWING, None]),
-    "long uploads: 30 s of each count": ([Try(REFUSED, 300)], [*GROWING, None]),
+    "attempts of just 30s": ([Try(REFUSED, 30)], [*GROWING, None]),
+    "long uploads: 30s of each count": ([Try(REFUSED, 300)], [*GROWING, None]),
     "a large upload that is silent": ([Try(REFUSED, 300), Try(SILENT, 300)], [0.5, None]),
     "a wait for the first slot does not count": (
         [Try(REFUSED, queued=200), Try(REFUSED)],
@@ -83,7 +83,7 @@ DAYS: dict[str, tuple[list[Try], list[float | None]]] = {
 
 @pytest.mark.parametrize("name", DAYS)
 def test_a_request_gives_up_two_minutes_after_its_first_failure(name: str) -> None:
-    """An attempt counts for 30 s at most, unless the server was silent."""
+    """An attempt counts for 30s at most, unless the server was silent."""
     tries, expected = DAYS[name]
     assert pauses(tries) == expected
 
@@ -128,7 +128,7 @@ def test_a_policy_of_0_disables_retries(failed: Failure) -> None:
     ids=["pages", "unknown host", "after an answer", "an ingress that starts", "one that stops"],
 )
 def test_a_wrong_api_url_fails_early(failed: list[Failure], is_reached: bool, seconds: float) -> None:  # noqa: FBT001
-    """Before the first valid response, 15 s of responses from a wrong server end the retries."""
+    """Before the first valid response, 15s of responses from a wrong server end the retries."""
     found = pauses([Try(each) for each in failed], is_reached=is_reached)
     assert seconds <= sum(each or 0 for each in found) < seconds + 5
 

@@ -42,7 +42,7 @@ class TestRetries:
 
     @pytest.mark.parametrize("step", [REFUSED, answer(503)])
     async def test_any_failure_is_retried_after_growing_pauses(self, step: Step) -> None:
-        """The pauses double from 0.5 s to 5 s, with jitter."""
+        """The pauses double from 0.5s to 5s, with jitter."""
         script = Script(FINE, *[step] * 8, FINE)
         client = client_of(script)
         for _ in range(2):
@@ -85,7 +85,7 @@ class TestRetries:
         """The client doesn't wait for more than ten minutes."""
         error, seconds = await gives_up(client_of(Script(answer(503, retry_after="601"))))
         assert seconds == 0
-        assert str(error) == f"{NAME} failed after 1 attempt: answered 503 and a Retry-After of 10 m 01 s"
+        assert str(error) == f"{NAME} failed after 1 attempt: answered 503 and a Retry-After of 10m 01s"
 
     async def test_retry_after_is_ignored_at_the_end_of_a_run(self) -> None:
         """The remaining time is too short for a `Retry-After`."""
@@ -123,9 +123,9 @@ class TestWords:
             await anyio.sleep(0.1)
             for _ in range(3):
                 await client.send(request(), read)
-        tried = f"{NAME} failed after {len(script.attempts) - 3} attempts in 2 m "
+        tried = f"{NAME} failed after {len(script.attempts) - 3} attempts in 2m "
         others = ", while others succeeded: connection refused"
-        assert re.fullmatch(rf"{tried}\d\d s{others}", str(errors[0]))
+        assert re.fullmatch(rf"{tried}\d\ds{others}", str(errors[0]))
 
     async def test_a_time_out_names_the_failing_requests(self) -> None:
         """It leaves out requests that succeeded again. A success of others doesn't hide a failing request."""

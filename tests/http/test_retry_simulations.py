@@ -1,8 +1,8 @@
 """Simulated outages: the duration of thousands of uploads, and their excess requests.
 
-Without an outage, 3,000 uploads of 20 ms take 0.94 s of virtual time. The expected figures are medians of
-five seeds of an independent simulation. The figures for uploads of 5 s are measured (150 uploads, four at a
-time, need 187.5 s), and so are those for five uploads in each second.
+Without an outage, 3,000 uploads of 20ms take 0.94s of virtual time. The expected figures are medians of
+five seeds of an independent simulation. The figures for uploads of 5s are measured (150 uploads, four at a
+time, need 187.5s), and so are those for five uploads in each second.
 """
 
 import random
@@ -59,7 +59,7 @@ async def day(platform: Platform, files: int) -> tuple[float, int]:
 
 
 def away(length: float) -> Platform:
-    """Return an outage that starts after 0.3 s."""
+    """Return an outage that starts after 0.3s."""
     began = anyio.current_time()
 
     async def answer() -> int | httpx.TransportError:
@@ -156,7 +156,7 @@ def minutes(rate: int, *, is_fixed: bool) -> Platform:
 
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, the number of uploads, and the expected seconds and excess requests
-    "refused for 60 s": (lambda: away(60), 3000, 65.1, 1212),
+    "refused for 60s": (lambda: away(60), 3000, 65.1, 1212),
     "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 199.0, 147),
     "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
@@ -242,15 +242,15 @@ async def test_an_upload_that_always_fails_ends_the_deploy_two_minutes_after_the
     names = ["bad", *(f"good-{number}" for number in range(600))]
     with anyio.move_on_after(60):
         await upload_all(client, names)
-    wait = headers and " and a Retry-After of 5 s"
+    wait = headers and " and a Retry-After of 5s"
     assert client.outages() == f"uploading 'bad' failed (answered {status}{wait or ''})"
-    with pytest.raises(GaveUp, match=r"Uploading 'bad' failed after \d+ attempts in 2 m \d+ s, while others"):
+    with pytest.raises(GaveUp, match=r"Uploading 'bad' failed after \d+ attempts in 2m \d+s, while others"):
         await upload_all(client, names)
     assert 120 <= anyio.current_time() - transport.last_success < 128
 
 
 async def test_a_long_upload_gets_more_than_one_attempt() -> None:
-    """The connection breaks twice, each time after 150 s."""
+    """The connection breaks twice, each time after 150s."""
     attempts = 0
 
     async def breaks() -> httpx.Response:

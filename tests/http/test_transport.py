@@ -104,7 +104,7 @@ class TestConnecting:
         """Connecting has a shorter limit than a response."""
         async with transport() as http:
             began = anyio.current_time()
-            assert await reason(http, put(f"http://127.0.0.1:{deaf}")) == "no connection within 10 s"
+            assert await reason(http, put(f"http://127.0.0.1:{deaf}")) == "no connection within 10s"
             assert anyio.current_time() - began == pytest.approx(10, abs=0.1)
             assert await outcome(http, put(f"http://127.0.0.1:{deaf}")) == none(sent=False)
 

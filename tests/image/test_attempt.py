@@ -39,8 +39,8 @@ def test_a_deploy_is_green_when_the_app_runs(world: World) -> None:
     assert 40 <= outcome.seconds < 50
     first, waiting, still, runs, last = lines(outcome)
     assert first == "Deploying 'nginx:2' (was 'nginx:1')"
-    assert waiting == "Waiting for 'web' to run: status 'deploying'; 5 m 00 s left"
-    assert still.startswith("Waiting for 'web' to run: status 'deploying'; 4 m ")
+    assert waiting == "Waiting for 'web' to run: status 'deploying'; 5m 00s left"
+    assert still.startswith("Waiting for 'web' to run: status 'deploying'; 4m ")
     assert runs.startswith("'web' runs 'nginx:2' after 4")
     assert last.startswith("Deployed and running after 4")
 
@@ -75,7 +75,7 @@ def test_an_unknown_status_means_not_yet(world: World) -> None:
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
-    said = "'web' doesn't run 'nginx:2' after 20 s: status 'failing over'"
+    said = "'web' doesn't run 'nginx:2' after 20s: status 'failing over'"
     assert (
         outcome.outputs["error"] == f"{said}; 'web' now has the image 'nginx:2' and the status 'failing over'"
     )
@@ -142,11 +142,11 @@ def test_the_status_rules_out_likely_causes(world: World, status: str, hint: str
 
 
 def test_a_timeout_says_that_running_must_last(world: World) -> None:
-    """The platform never shows `deploying`, so the status counts after 15 s and must hold for seven more."""
+    """The platform never shows `deploying`, so the status counts after 15s and must hold for seven more."""
     takes(world, 0)
     outcome = deploy(world, wait_timeout="20s")
     assert outcome.exit_code == 9
-    assert "status 'running' (must hold for 7 s)" in outcome.outputs["error"]
+    assert "status 'running' (must hold for 7s)" in outcome.outputs["error"]
 
 
 def test_the_hint_for_a_failed_pull_names_the_credentials(world: World) -> None:
@@ -199,8 +199,8 @@ def test_an_outage_does_not_end_the_wait_before_wait_timeout(world: World, skip:
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 2, "the last lookup, and one for the report"
     error = outcome.outputs["error"]
-    assert error.startswith("'web' doesn't run 'nginx:2' after 5 m 0")
-    assert " s: looking up app 'web' failed (" in error
+    assert error.startswith("'web' doesn't run 'nginx:2' after 5m 0")
+    assert "s: looking up app 'web' failed (" in error
     assert outcome.outputs["hint"].startswith("Check the app on the platform.")
     assert error.endswith("; the image of 'web' is unknown")
 
@@ -222,7 +222,7 @@ def test_timeout_ends_the_wait(world: World) -> None:
     outcome = deploy(world, timeout="10s")
     assert outcome.exit_code == 9
     state = "'web' now has the image 'nginx:2' and the status 'deploying'"
-    assert outcome.outputs["error"] == f"The deploy did not end within 10 s; {state}"
+    assert outcome.outputs["error"] == f"The deploy did not end within 10s; {state}"
     assert outcome.seconds == pytest.approx(10)
     world.fault(Kind.STATUS, "GET", LOOK, skip=1, times=None, status=503)
     outcome = deploy(world, "nginx:3", timeout="1m")
@@ -302,8 +302,8 @@ def test_after_another_deploy_the_previous_image_is_that_deploys(world: World) -
     outcome = deploy(world)
     assert outcome.exit_code == 0
     assert outcome.outputs["previous_image"] == "nginx:other"
-    assert re.search(r"[23]\d s of it waiting for the deploy lock", outcome.summary)
-    assert "Waiting for another deploy of 'web' to end; 10 m 00 s left" in outcome.log
+    assert re.search(r"[23]\ds of it waiting for the deploy lock", outcome.summary)
+    assert "Waiting for another deploy of 'web' to end; 10m 00s left" in outcome.log
 
 
 def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> None:
@@ -311,8 +311,8 @@ def test_another_deploy_that_outlasts_lock_timeout_is_exit_6(world: World) -> No
     world.platform.hold_deploy("web")
     outcome = deploy(world, lock_timeout="30s")
     assert outcome.exit_code == 6
-    assert "30 s of it waiting for the deploy lock" in outcome.summary
-    assert outcome.outputs["error"].startswith("Another deploy of 'web' is still in progress after 30 s: ")
+    assert "30s of it waiting for the deploy lock" in outcome.summary
+    assert outcome.outputs["error"].startswith("Another deploy of 'web' is still in progress after 30s: ")
     assert "Nothing was changed." in outcome.log
     assert world.platform.apps.get("web").image == OLD
 
@@ -388,4 +388,4 @@ def test_a_lost_response_with_a_retry_after_of_an_hour_ends_the_run(world: World
     world.fault(Kind.STATUS, "POST", "/deploy$", status=503, headers=wait)
     outcome = deploy(world)
     assert (outcome.exit_code, outcome.seconds < 5) == (5, True)
-    assert "and a Retry-After of 1 h 00 m" in outcome.outputs["error"]
+    assert "and a Retry-After of 1h 00m" in outcome.outputs["error"]

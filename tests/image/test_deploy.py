@@ -81,7 +81,7 @@ def test_without_wait_the_run_polls_nothing_and_claims_nothing(world: World) -> 
     assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "`wait` is off, so the action didn't check the new version",
-        "Deploy accepted after 0 s, but the new version wasn't checked: http://platform/_apps/web",
+        "Deploy accepted after 0s, but the new version wasn't checked: http://platform/_apps/web",
     ]
     assert outcome.summary.startswith(
         "## ⏳ `web`: the platform accepted the deploy, but the new version wasn't checked"
@@ -121,9 +121,9 @@ def test_a_restart_waits_for_the_same_image(world: World) -> None:
     assert outcome.outputs["deploy_id"]
     assert lines(outcome) == [
         "Restarting 'web'",
-        "Waiting for 'web' to run: status 'deploying'; 5 m 00 s left",
-        "'web' runs 'nginx:1' after 12 s",
-        "Restarted and running after 12 s: http://platform/_apps/web",
+        "Waiting for 'web' to run: status 'deploying'; 5m 00s left",
+        "'web' runs 'nginx:1' after 12s",
+        "Restarted and running after 12s: http://platform/_apps/web",
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_restart_of_an_app_without_an_image_names_no_image(world: World) -> No
     world.platform.dialect.speak("image=not-in-get")
     takes(world, 60)
     outputs = restart(world, wait_timeout=20).outputs
-    assert outputs["error"].startswith("'web' doesn't run the image after 20 s: status 'deploying'")
+    assert outputs["error"].startswith("'web' doesn't run the image after 20s: status 'deploying'")
     assert outputs["hint"].startswith("Check that the platform can pull the image (it got no credentials), ")
 
 

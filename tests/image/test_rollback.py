@@ -41,7 +41,7 @@ def test_a_rollback_keeps_the_exit_code_of_the_failure(world: World) -> None:
     assert [line for line in lines(outcome) if not line.startswith("Waiting")] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         f"Rolling back to 'nginx:1': {failed}",
-        "'web' runs 'nginx:1' after … s",
+        "'web' runs 'nginx:1' after …s",
         f"Error: {failed}; rolled back from 'nginx:broken': 'web' runs 'nginx:1' again",
         f"  {CAUSES} {HINT_LOG}",
     ]
@@ -144,9 +144,9 @@ def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
     takes(world, 100)
     outcome = deploy(world, rollback=True, timeout=10)
     assert outcome.exit_code == 9
-    assert outcome.seconds == pytest.approx(15 + 60), "15 s until a GET must show the deploy, and a minute"
+    assert outcome.seconds == pytest.approx(15 + 60), "15s until a GET must show the deploy, and a minute"
     assert outcome.outputs["error"] == (
-        "The deploy did not end within 10 s; the rollback to 'nginx:1' didn't finish; "
+        "The deploy did not end within 10s; the rollback to 'nginx:1' didn't finish; "
         "'web' now has the image 'nginx:1' and the status 'deploying'"
     )
 

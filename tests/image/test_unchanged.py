@@ -23,9 +23,9 @@ def test_an_unchanged_digest_is_not_restarted(world: World) -> None:
     outcome = deploy(world, DIGEST, rollback=True)
     assert (outcome.exit_code, outcome.writes) == (0, []), outcome.log
     assert lines(outcome) == [
-        "Waiting for 'web' to keep running the same image; 15 s left",
+        "Waiting for 'web' to keep running the same image; 15s left",
         f"'web' already runs {DIGEST!r}",
-        "Up to date after 15 s: http://platform/_apps/web",
+        "Up to date after 15s: http://platform/_apps/web",
     ]
     outputs = outcome.outputs
     assert (outputs["status"], outputs["changed"], outputs["deploy_id"]) == ("deployed", False, None)

@@ -32,15 +32,15 @@ def slow_uploads(world: World, count: int, seconds: float = 25) -> None:
 
 
 def test_a_run_waits_for_another_deploys_lock(world: World) -> None:
-    """The log has a line every 30 s with the time left. Then the run deploys."""
+    """The log has a line every 30s with the time left. Then the run deploys."""
     world.platform.take_lock("site", "other")
     world.loop.call_later(100, world.platform.expire_lock, "site")
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert "Waiting for another deploy of 'site' to end; 10 m 00 s left\n" in outcome.log
+    assert "Waiting for another deploy of 'site' to end; 10m 00s left\n" in outcome.log
     assert 3 <= outcome.log.count("Waiting for another deploy") <= 5
-    assert re.search(r"Acquired the deploy lock after 1 m \d\d s\n", outcome.log)
-    assert re.search(r"1 m \d\d s of it waiting for the deploy lock", outcome.summary)
+    assert re.search(r"Acquired the deploy lock after 1m \d\ds\n", outcome.log)
+    assert re.search(r"1m \d\ds of it waiting for the deploy lock", outcome.summary)
 
 
 def test_a_run_waits_for_the_retry_after_of_a_conflict(world: World) -> None:
@@ -48,7 +48,7 @@ def test_a_run_waits_for_the_retry_after_of_a_conflict(world: World) -> None:
     world.fault(Kind.STATUS, "POST", "/lock$", status=409, headers={"retry-after": "25"})
     outcome = world.run()
     assert outcome.exit_code == 0, outcome.log
-    assert "25 s of it waiting for the deploy lock" in outcome.summary
+    assert "25s of it waiting for the deploy lock" in outcome.summary
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [("0", 0), ("45s", 45)])
@@ -58,7 +58,7 @@ def test_a_lock_that_outlasts_lock_timeout_is_exit_6(world: World, timeout: str,
     outcome = world.run(lock_timeout=timeout)
     assert outcome.exit_code == 6, outcome.log
     assert seconds <= outcome.seconds <= seconds + 1
-    said = f"Another deploy of 'site' is still in progress after {seconds} s: "
+    said = f"Another deploy of 'site' is still in progress after {seconds}s: "
     assert outcome.outputs["error"].startswith(said)
     for words in (
         "its lock expires within 30 minutes",
@@ -84,7 +84,7 @@ def test_a_new_app_may_reject_the_lock_request_for_one_minute(world: World) -> N
 
 
 def test_a_deploy_keeps_its_lock_though_heartbeats_fail_for_ten_minutes(world: World) -> None:
-    """The run sends heartbeats every 3 minutes, and every 15 s after a failure.
+    """The run sends heartbeats every 3 minutes, and every 15s after a failure.
 
     The deploy lasts longer than the lock's 30 minutes. The log has one line for all failures.
     """

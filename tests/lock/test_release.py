@@ -164,7 +164,7 @@ def test_the_lock_is_released_even_if_the_failures_manifest_is_not_stored(world:
 
 
 def test_a_file_list_that_hangs_leaves_finalize_its_time(world: World) -> None:
-    """After a failure, the manifest has 20 s of the minute."""
+    """After a failure, the manifest has 20s of the minute."""
     world.fault(Kind.STATUS, *INDEX, status=400)
     world.once(*INDEX, lambda: world.fault(Kind.HANG, "GET", "/files$", times=None))
     world.fault(Kind.DELAY, *FINALIZE, seconds=30)

@@ -57,7 +57,7 @@ class World:
         takes: the duration of the deploy in seconds.
         during: the status during the deploy.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status remains), `back 8` (the
-            platform rolls back 8 s after the failure), `crash loop`.
+            platform rolls back 8s after the failure), `crash loop`.
         old: the image before the deploy.
         wanted: the image to deploy. None for a restart.
         is_same: whether the new image has the digest of the old one.
@@ -118,7 +118,7 @@ class Platform:
         asked: the number of the run's requests.
         answers: the time, the status and the image of each GET.
         overwritten: whether a request of the run replaced the colleague's image after a GET showed that.
-        replaced_running: whether a rollback replaced the new image after GETs showed that running for 8 s.
+        replaced_running: whether a rollback replaced the new image after GETs showed that running for 8s.
         asked_at: the time of the run's first request.
     """
 

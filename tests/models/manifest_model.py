@@ -153,7 +153,7 @@ class Storage:
         self._changes: dict[str, list[tuple[float, File | None]]] = {}
 
     def quiet(self) -> "Storage":
-        """Return a copy 100 s later, without faults. All uploads took effect and are listed."""
+        """Return a copy 100s later, without faults. All uploads took effect and are listed."""
         other = copy(self)
         other.chance, other.files, other._changes = random.Random(0), dict(self.files), {}  # noqa: S311
         other.left, other.swallow, other._landing = math.inf, 0.0, [*self._landing]
@@ -556,7 +556,7 @@ class History:
                 continue
             age = 0.0 if path in self.live else now - self.live_until.get(path, now)
             if age < int(options.delete_stale):
-                return f"pending: {path} was deleted after {age:.0f} of {options.delete_stale:.0f} s"
+                return f"pending: {path} was deleted after {age:.0f} of {options.delete_stale:.0f}s"
         return ""
 
     def not_equal(self, deploy: Deploy, had: Mapping[str, File]) -> str:
@@ -624,7 +624,7 @@ class History:
                 continue
             age = began - self.since.setdefault(path, now)
             if is_sure and age >= options.delete_stale + 1:
-                return f"deleted: {path} is pending for {age:.0f} of {options.delete_stale:.0f} s"
+                return f"deleted: {path} is pending for {age:.0f} of {options.delete_stale:.0f}s"
         return ""
 
     def record_live(self) -> None:

@@ -42,7 +42,7 @@ class TestRequests:
 
     @pytest.mark.parametrize(("name", "silence"), [("find app", 30), ("list files", 120), ("finalize", 120)])
     async def test_an_attempt_fails_after_30_seconds_of_silence(self, name: str, silence: float) -> None:
-        """The limit is 120 s for a large file list and for the purge of a cache."""
+        """The limit is 120s for a large file list and for the purge of a cache."""
         status, content = ENDPOINTS[name].answer
         script = Script(answer(status, encoded(content)))
         await ENDPOINTS[name].call(client_over(script))
@@ -52,7 +52,7 @@ class TestRequests:
         ("size", "silence"), [(0, 30), (250_000, 35), (4_000_000, 110), (20_000_000, 110)]
     )
     async def test_silence_after_a_large_upload_may_last_110_seconds(self, size: int, silence: float) -> None:
-        """At 50 kB/s, the last 4 MB need 80 s."""
+        """At 50 kB/s, the last 4 MB need 80s."""
         script = Script(answer(200))
         await client_over(script).put_file("site", "film.mp4", Bytes(bytes(size)), "video/mp4")
         assert RequestOptions.of(script.requests[0]).longest_silence == pytest.approx(silence, abs=0.1)

@@ -79,7 +79,7 @@ class TestErrors:
         transport = Script(answer(503, retry_after="601"))
         error = await error_of(client_over(transport, retry_timeout=120).list_apps())
         assert isinstance(error, PlatformUnavailable)
-        assert error.hint.startswith("Run the job again after 10 m 01 s")
+        assert error.hint.startswith("Run the job again after 10m 01s")
 
     async def test_a_404_for_an_upload_is_retried(self) -> None:
         """The app's storage may not be ready yet."""

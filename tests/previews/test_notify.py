@@ -135,7 +135,7 @@ FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
     "a page": (always(200, b"<html>Sign in</html>"), " failed: the response of 127.0.0.1 has no IDs", False),
     "null": (always(200, b"null"), " failed: the response of 127.0.0.1 has no IDs", False),
     "no record": (always(200, b"[]"), " failed: ", False),
-    "nothing": (hang, " failed: no response within 20 s", False),
+    "nothing": (hang, " failed: no response within 20s", False),
     "the limit": (
         CodeHost(allowance=0),
         "If the token reached its rate limit, run the job again later.",
@@ -146,7 +146,7 @@ FAILURES: dict[str, tuple[CodeHost | Handler, str, bool]] = {
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_each_failure_of_the_code_host_is_a_warning(world: World, case: str) -> None:
-    """Comment and deployment get a warning each within 20 s. The run succeeds with complete reports."""
+    """Comment and deployment get a warning each within 20s. The run succeeds with complete reports."""
     host, words, is_permission = FAILURES[case]
     world.loop.jump(60)  # the event loop's clock starts before the run
     outcome = run(world, host, **({"github_token": None} if case == "no token" else {}))

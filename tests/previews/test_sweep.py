@@ -101,8 +101,8 @@ def test_each_comment_has_the_duration_of_its_own_deletion(world: World) -> None
     world.fault(Kind.DELAY, "DELETE", "-pr-2$", seconds=4.0)
     require(sweep(world, host), names)
     first, second = host.comments.values()
-    assert "\n4 s\n" not in first
-    assert "\n4 s\n" in second
+    assert "\n4s\n" not in first
+    assert "\n4s\n" in second
 
 
 def test_only_pull_requests_of_matching_apps_are_read(world: World) -> None:

@@ -20,4 +20,4 @@ def test_every_case_of_the_benchmark_runs(case: str) -> None:
     command = [sys.executable, "-m", "bench", "--quick", "--only", case]
     tables = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert tables.startswith(f"`python -m bench --quick --only {case}` with zerokie-action ")
-    assert re.search(rf"^\| {ACTION}.* \| \d+\.\d\d s \| \d+\.\d\d \| ", tables, re.MULTILINE)
+    assert re.search(rf"^\| {ACTION}.* \| \d+\.\d\ds \| \d+\.\d\d \| ", tables, re.MULTILINE)

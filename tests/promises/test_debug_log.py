@@ -19,7 +19,7 @@ def test_debug_shows_every_attempt_and_no_key(world: World) -> None:
     outcome = world.run(log_level="debug")
     assert len(traced(outcome)) == len([one for one in outcome.requests if one.path.startswith("/v1/")])
     about_it = [line.partition("index.html: ")[2] for line in traced(outcome) if "files/index.html" in line]
-    assert about_it == ["503 after 0 s", "connection reset by peer after 0 s", "200 after 0 s"]
+    assert about_it == ["503 after 0s", "connection reset by peer after 0s", "200 after 0s"]
     assert API_KEY not in outcome.log
 
 
@@ -29,4 +29,4 @@ def test_debug_shows_aborted_requests(world: World) -> None:
     tell(world, after=3)
     outcome = world.run(log_level="debug")
     assert outcome.exit_code == 143
-    assert "GET /v1/apps/site/files: aborted after 3 s" in traced(outcome)
+    assert "GET /v1/apps/site/files: aborted after 3s" in traced(outcome)

@@ -53,7 +53,7 @@ NEVER_FAILED = {"get-image=runs-degraded", "get-image=runs-progressing"}
 SHOWS_WHAT_RUNS = NEVER_FAILED | {"get-image=runs"}
 """GET shows only running images."""
 RESTORES_IMAGE = "broken-deploy=8s"
-"""The platform restores the image before the failure lasts 15 s, so the client trusts no failure."""
+"""The platform restores the image before the failure lasts 15s, so the client trusts no failure."""
 CRASHES = "broken-deploy=crash-loop"
 """The status is always `crashed`, with any other answers."""
 TIMED_OUT = 9
@@ -63,7 +63,7 @@ UNDECIDABLE = (
     # A second deploy of the same tag isn't visible, so the run sends it twice and ends with exit code 5.
     {"deploying=none", "deploy-answer=lost"},
     {"deploying=none", "deploy-answer=empty"},
-    # GET doesn't show the image, and the platform restores the old one before the failure lasts 15 s.
+    # GET doesn't show the image, and the platform restores the old one before the failure lasts 15s.
     {"broken-deploy=8s", "image=not-in-get"},
     # A failed deploy has a minute to release its lock, but finalize takes longer.
     {"hidden=refused", "finalize-time=70s"},

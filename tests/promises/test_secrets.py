@@ -139,7 +139,7 @@ def test_the_password_of_a_health_check_is_masked(world: World) -> None:
 
     outcome = timewarp.run(world.loop, check())
     assert outcome.exit_code == 10
-    assert "/up is not healthy after 1 s" in outcome.outputs["error"]
+    assert "/up is not healthy after 1s" in outcome.outputs["error"]
     assert re.search(r'"seen: \*{3}, \*{3}, \S*\*{3}\S* of preview"', outcome.outputs["error"])
     assert not [text for text in (password, written, sent) if text in seen(outcome)]
 

@@ -20,7 +20,7 @@ def test_the_summary_of_a_static_deploy():
 **[my-site.platform-dev.zerokie.com](<https://my-site.platform-dev.zerokie.com>)** \
 · [Commit 0123456](<https://a.b/c/0123>) · [Log](<https://a.b/r/1>)
 
-2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3 s, 12 s of it waiting for the deploy lock \
+2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3s, 12s of it waiting for the deploy lock \
 · deploy `d-20260307-170000` · CDN cache purged
 
 - ⚠️ Input &#96;port&#96; changes nothing
@@ -56,7 +56,7 @@ def test_the_summary_of_a_failed_image():
 
 **[my-api.platform-dev.zerokie.com](<https://my-api.platform-dev.zerokie.com>)**
 
-`ghcr.io/o/my-api:v1` · 1 m 01 s · deploy `550e8400-e29b-41d4-a716-446655440000`
+`ghcr.io/o/my-api:v1` · 1m 01s · deploy `550e8400-e29b-41d4-a716-446655440000`
 """
     )
 
@@ -74,12 +74,12 @@ ONE = Files(uploaded=[UploadedFile("a", 1)])
     [
         (
             results.make_report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
-            "`a:2` (was `a:1`) · 3 s",
+            "`a:2` (was `a:1`) · 3s",
         ),
-        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0 s"),
+        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0s"),
         (
             results.make_report("deploy", dry_run=True, files=ONE),
-            "1 file to upload (1 B), 0 to delete, 0 unchanged · 0 s",
+            "1 file to upload (1 B), 0 to delete, 0 unchanged · 0s",
         ),
     ],
 )

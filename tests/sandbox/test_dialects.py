@@ -43,7 +43,7 @@ REQUESTS: dict[str, tuple[str, str, object]] = {
 }
 
 # Requests that show the answer to each question. `5s` is a pause, `crowd` sends 33 parallel requests, and the
-# client of `hang-up` disconnects 2 s after finalize.
+# client of `hang-up` disconnects 2s after finalize.
 LOOKS = {
     "updated-at": "60s deploy=1 app 60s deploy=2 app",
     "image": "deploy=2 app",

@@ -77,7 +77,7 @@ class Deploy:
         try:
             code = self._process.wait(patience)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"no end after {patience:g} s: {self.log()[-2000:]}") from None
+            raise TimeoutError(f"no end after {patience:g}s: {self.log()[-2000:]}") from None
         finally:
             self.close()
         seconds = time.monotonic() - self._began

@@ -62,7 +62,7 @@ def wait_until(holds: Callable[[], object], what: str, patience: float = _PATIEN
     deadline = time.monotonic() + patience
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen within {patience:g} s")
+            raise TimeoutError(f"{what} did not happen within {patience:g}s")
         time.sleep(0.02)
 
 

@@ -50,8 +50,8 @@ async def upload(
 async def test_progress_is_a_line_every_ten_seconds() -> None:
     """Percentage, files, bytes, rate, and the time left at that rate."""
     assert await upload([3 * MB] * 30, 0.75, (30, 90 * MB)) == [
-        "Uploading: 44 % (13 of 30 files, 40.0 of 90.0 MB, 4.0 MB/s, 12 s left)",
-        "Uploading: 88 % (26 of 30 files, 80.0 of 90.0 MB, 4.0 MB/s, 2 s left)",
+        "Uploading: 44% (13 of 30 files, 40.0 of 90.0 MB, 4.0 MB/s, 12s left)",
+        "Uploading: 88% (26 of 30 files, 80.0 of 90.0 MB, 4.0 MB/s, 2s left)",
     ]
 
 
@@ -59,45 +59,45 @@ async def test_short_uploads_show_no_progress() -> None:
     """Uploads of less than ten seconds don't need it. It includes the sent bytes of an unfinished file."""
     assert await upload([MB], 9, (1, MB)) == []
     assert await upload([900 * MB], 15, (1, 900 * MB)) == [
-        "Uploading: 66 % (0 of 1 file, 600 of 900 MB, 60.0 MB/s, 5 s left)"
+        "Uploading: 66% (0 of 1 file, 600 of 900 MB, 60.0 MB/s, 5s left)"
     ]
 
 
 async def test_sizes_have_two_units_if_they_differ() -> None:
     lines = await upload([2 * MB], 2000, (1, 2 * MB))
-    assert lines[0] == "Uploading: 0 % (0 of 1 file, 10.0 kB of 2.0 MB, 1.0 kB/s, 33 m 10 s left)"
+    assert lines[0] == "Uploading: 0% (0 of 1 file, 10.0 kB of 2.0 MB, 1.0 kB/s, 33m 10s left)"
 
 
 async def test_a_stall_is_logged() -> None:
     """A stall doesn't have a rate. Empty files count as files."""
     assert await upload([0], 35, (1, 0)) == [
-        "Uploading: 0 %, no progress for 10 s",
-        "Uploading: 0 %, no progress for 20 s",
-        "Uploading: 0 %, no progress for 30 s",
+        "Uploading: 0%, no progress for 10s",
+        "Uploading: 0%, no progress for 20s",
+        "Uploading: 0%, no progress for 30s",
     ]
-    assert await upload([0, 0], 6, (2, 0)) == ["Uploading: 50 % (1 of 2 files, 0 of 0 B, 0 B/s)"]
+    assert await upload([0, 0], 6, (2, 0)) == ["Uploading: 50% (1 of 2 files, 0 of 0 B, 0 B/s)"]
 
 
 async def test_a_log_line_about_an_outage_replaces_the_progress() -> None:
     """The next progress line follows at least ten seconds later."""
     assert await upload([0], 35, (1, 0), outage_at=5) == [
-        "Uploading: 0 %, no progress for 20 s",
-        "Uploading: 0 %, no progress for 30 s",
+        "Uploading: 0%, no progress for 20s",
+        "Uploading: 0%, no progress for 30s",
     ]
 
 
 async def test_the_rate_starts_again_after_an_outage() -> None:
-    """The first file takes 40 s, nothing moves for 60 s, and the second file takes 40 s."""
+    """The first file takes 40s, nothing moves for 60s, and the second file takes 40s."""
     lines = await upload([40 * MB, 40 * MB], 40, (2, 80 * MB), pause=60)
     assert lines[2:4] == [
-        "Uploading: 37 % (0 of 2 files, 30.0 of 80.0 MB, 1.0 MB/s, 50 s left)",
-        "Uploading: 50 % (1 of 2 files, 40.0 of 80.0 MB, 1.0 MB/s, 40 s left)",
+        "Uploading: 37% (0 of 2 files, 30.0 of 80.0 MB, 1.0 MB/s, 50s left)",
+        "Uploading: 50% (1 of 2 files, 40.0 of 80.0 MB, 1.0 MB/s, 40s left)",
     ]
     assert lines[9:13] == [
-        "Uploading: 50 %, no progress for 1 m 00 s",
-        "Uploading: 62 % (1 of 2 files, 50.0 of 80.0 MB, 1.0 MB/s, 30 s left)",
-        "Uploading: 75 % (1 of 2 files, 60.0 of 80.0 MB, 1.0 MB/s, 20 s left)",
-        "Uploading: 87 % (1 of 2 files, 70.0 of 80.0 MB, 1.0 MB/s, 10 s left)",
+        "Uploading: 50%, no progress for 1m 00s",
+        "Uploading: 62% (1 of 2 files, 50.0 of 80.0 MB, 1.0 MB/s, 30s left)",
+        "Uploading: 75% (1 of 2 files, 60.0 of 80.0 MB, 1.0 MB/s, 20s left)",
+        "Uploading: 87% (1 of 2 files, 70.0 of 80.0 MB, 1.0 MB/s, 10s left)",
     ]
 
 
@@ -106,19 +106,19 @@ def test_a_long_finalize_is_logged(world: World) -> None:
     world.platform.dialect.speak("finalize-time=30s")
     log = world.run().log.splitlines()
     assert [line for line in log if line.startswith("Finalizing")] == [
-        "Finalizing (10 s so far)",
-        "Finalizing (20 s so far)",
-        "Finalizing (30 s so far)",
+        "Finalizing (10s so far)",
+        "Finalizing (20s so far)",
+        "Finalizing (30s so far)",
     ]
 
 
 def test_long_deletions_are_logged(world: World) -> None:
-    """Four files that take 6 s each, one at a time."""
+    """Four files that take 6s each, one at a time."""
     for number in range(4):
         world.platform.put_file("site", f"old/{number}", b"")
     world.fault(Kind.DELAY, "DELETE", "/files/old", seconds=6, times=None)
     log = world.run(concurrency=1, take_over=True, max_deletes=4).log.splitlines()
     assert [line for line in log if line.startswith("Deleting")] == [
-        "Deleting: 1 of 4 stale files (10 s so far)",
-        "Deleting: 3 of 4 stale files (20 s so far)",
+        "Deleting: 1 of 4 stale files (10s so far)",
+        "Deleting: 3 of 4 stale files (20s so far)",
     ]

@@ -117,7 +117,7 @@ OUTAGES: dict[str, tuple[Kind, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", OUTAGES)
 def test_after_an_outage_of_the_site_nothing_is_uploaded_again(world: World, case: str) -> None:
-    """The run retries the manifest for 10 s, even if `retry-timeout` is 0."""
+    """The run retries the manifest for 10s, even if `retry-timeout` is 0."""
     world.run()
     kind, more = OUTAGES[case]
     world.fault(kind, "GET", "_zerokie", **more)
@@ -128,7 +128,7 @@ def test_after_an_outage_of_the_site_nothing_is_uploaded_again(world: World, cas
 
 @pytest.mark.parametrize("case", OUTAGES)
 def test_a_manifest_that_stays_unreadable_uploads_all_files(world: World, case: str) -> None:
-    """The run gives up after 10 s and one last request."""
+    """The run gives up after 10s and one last request."""
     world.run()
     kind, more = OUTAGES[case]
     world.fault(kind, "GET", "_zerokie", times=None, **more)

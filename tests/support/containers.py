@@ -46,7 +46,7 @@ def lines(outcome: Outcome) -> list[str]:
     port = next((part for part in outcome.log.split() if part.startswith("http://127.0.0.1:")), "")
     base = port.partition("/_apps")[0]
     log = outcome.log.replace(base, "http://platform") if base else outcome.log
-    log = re.sub(r"(runs \S+|running) after \d(\.\d)? s\b", r"\1 after … s", log)
+    log = re.sub(r"(runs \S+|running) after \d(\.\d)?s\b", r"\1 after …s", log)
     return [line for line in log.splitlines()[1:] if not line.startswith("API: ")]
 
 

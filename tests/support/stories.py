@@ -61,4 +61,4 @@ def tell(name: str, world: World) -> str:
 
 def timeless(log: str) -> str:
     """Return a log without durations and without deploy IDs, which contain the time."""
-    return re.sub(r"\b(\d+ m )?\d+(\.\d+)? s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)
+    return re.sub(r"\b(\d+m )?\d+(\.\d+)?s\b|(?<= d-)\d{8}-\d{6}\b", "…", log)

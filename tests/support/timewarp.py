@@ -2,7 +2,7 @@
 
 Client and platform run on one loop, over real sockets on loopback. If no callback is ready, no socket has
 data and no worker thread is busy, only a timer can change anything. The time then jumps to this timer, so a
-retry after 20 s or a lock's 30 minutes take a millisecond.
+retry after 20s or a lock's 30 minutes take a millisecond.
 
 The speed of the machine doesn't change an outcome. Time doesn't pass while a callback runs, a worker thread
 is busy, or bytes are on their way (as long as they may still arrive; see `_WarpSelector`).
@@ -46,7 +46,7 @@ class _WarpSelector(selectors.DefaultSelector):
     then turn a packet that is a millisecond late into a time-out. Therefore, before each jump, the selector
     checks the sockets for data on its way, which is cheap. If there is some, the selector waits for a short
     real time. It waits only once, because some data never arrives: a peer doesn't read, or a port doesn't
-    respond. It waits less than 40 ms, because the kernel's own timers start then.
+    respond. It waits less than 40ms, because the kernel's own timers start then.
     """
 
     loop: TimeWarpLoop

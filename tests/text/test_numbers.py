@@ -15,7 +15,7 @@ def test_sizes_are_decimal_with_two_or_three_digits(count: float, text: str) -> 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.044, "0.04 s"), (1.44, "1.4 s"), (9.96, "10 s"), (59.6, "1 m 00 s"), (3_725, "1 h 02 m")],
+    [(0.044, "0.04s"), (1.44, "1.4s"), (9.96, "10s"), (59.6, "1m 00s"), (3_725, "1h 02m")],
 )
 def test_durations_have_the_precision_that_somebody_cares_about(seconds: float, text: str) -> None:
     assert human_seconds(seconds) == text

@@ -17,7 +17,7 @@ Frame = tuple[int, str]
 
 _COLUMNS = 80
 """The width of a terminal that doesn't give one."""
-_BAR = "{percentage:3.0f} % |{bar:10}| {desc}"
+_BAR = "{percentage:3.0f}% |{bar:10}| {desc}"
 
 
 class Terminal:

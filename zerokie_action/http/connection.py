@@ -23,7 +23,7 @@ from zerokie_action.text.numbers import human_seconds
 _PIECE = 64 * 1024
 """Bytes. The connection sends a larger request body and reads the response at the same time."""
 _IDLE_TIME = 4.0
-"""Seconds to keep an idle connection. Servers keep theirs for at least 5 s (Node)."""
+"""Seconds to keep an idle connection. Servers keep theirs for at least 5s (Node)."""
 _SLOWEST = 10_000
 """The slowest accepted response, in bytes per second."""
 _MOST_RECEIVED = 32 * 1024

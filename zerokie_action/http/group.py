@@ -66,7 +66,7 @@ class Group:
         self.slots.total_tokens = int(target)
 
     def will_retry(self, purpose: str, reason: str) -> None:
-        """Note why an attempt failed before its retry, and log the reason every 15 s."""
+        """Note why an attempt failed before its retry, and log the reason every 15s."""
         now = anyio.current_time()
         if self._failing_since <= self.last_success:
             self._failing_since = now

@@ -193,7 +193,7 @@ class Attempt:
         status, image = apps.shown_status(job, app), job.client.redact(app.image)
         if (app.status, app.image) != (last.status, last.image):
             job.log.debug(f"{job.app!r} shows the status {status} and the image {image!r}")
-        must_hold = f" (must hold for {limits.STEADY_TIME:.0f} s)" if rollout.phase is Phase.RUNNING else ""
+        must_hold = f" (must hold for {limits.STEADY_TIME:.0f}s)" if rollout.phase is Phase.RUNNING else ""
         other = "" if rollout.shown.may_be_new else f", image {image!r}"
         return f"status {status}{must_hold}{other}"
 

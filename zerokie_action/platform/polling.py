@@ -22,7 +22,7 @@ _LAST_POLL = 5.0
 class Polling:
     """Pauses between polls, with the last poll at the time limit.
 
-    A wait is a loop around `again`. The first log line appears immediately, and then one every 30 s. The time
+    A wait is a loop around `again`. The first log line appears immediately, and then one every 30s. The time
     limit starts with the first pause, so an outage before it isn't included, or with the first `one_poll`.
     """
 
@@ -35,7 +35,7 @@ class Polling:
             log: writes a log line.
             goal: the log's words for the expected event.
             seconds: the time limit.
-            pause: the pause in seconds. By default, it grows from 1 to 10 s.
+            pause: the pause in seconds. By default, it grows from 1 to 10s.
         """
         self._log = log
         self._goal = goal
@@ -58,7 +58,7 @@ class Polling:
 
     @contextmanager
     def one_poll(self) -> Iterator[None]:
-        """Cancel the block at the time limit, but give it at least 5 s. The time limit starts here."""
+        """Cancel the block at the time limit, but give it at least 5s. The time limit starts here."""
         with anyio.move_on_after(max(_LAST_POLL, self._seconds_left())):
             yield
 

@@ -62,7 +62,7 @@ class Progress:
 
     @property
     def so_far(self) -> str:
-        """The uploaded files, their size and the time taken: `12 files, 1.2 MB in 1.4 s`."""
+        """The uploaded files, their size and the time taken: `12 files, 1.2 MB in 1.4s`."""
         seconds = anyio.current_time() - self._began
         return f"{human_files(self._files)}, {human_bytes(self._bytes)} in {human_seconds(seconds)}"
 
@@ -78,7 +78,7 @@ class Progress:
                 continue
             else:
                 facts = f", {self._stalled}"
-            self._log.info(f"Uploading: {self._percent} %{facts}")
+            self._log.info(f"Uploading: {self._percent}%{facts}")
 
     async def _show_bar(self) -> None:
         try:
@@ -127,7 +127,7 @@ class Progress:
 
     @property
     def _rate(self) -> str:
-        """The last rate, and the time left at that rate: `1.0 MB/s, 15 s left`."""
+        """The last rate, and the time left at that rate: `1.0 MB/s, 15s left`."""
         began, sent_before = self._history[0]
         sent, seconds = self._sent - sent_before, self._since(began)
         if sent <= 0 or not seconds:

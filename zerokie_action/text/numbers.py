@@ -34,12 +34,12 @@ def human_bytes(count: float) -> str:
 
 
 def human_seconds(seconds: float) -> str:
-    """Return a duration as text: `0.04 s`, `1.4 s`, `12 s`, `2 m 05 s`, `1 h 02 m`."""
+    """Return a duration as text: `0.04s`, `1.4s`, `12s`, `2m 05s`, `1h 02m`."""
     if seconds < 9.95:  # noqa: PLR2004 rounds to 10
         digits = 2 if seconds < 0.095 else 1  # noqa: PLR2004 rounds to 0.1
-        return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + " s"
+        return f"{seconds:.{digits}f}".rstrip("0").rstrip(".") + "s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes:02} m"
-    return f"{minutes} m {rest:02} s" if minutes else f"{rest} s"
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {rest:02}s" if minutes else f"{rest}s"

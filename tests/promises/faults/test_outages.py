@@ -28,7 +28,7 @@ KINDS: dict[str, dict[str, object]] = {
 """The kinds of outages."""
 SECONDS = (1, 3, 10, 30, 60, 100, 160)
 TOO_LONG = 160
-"""Seconds of two minutes, a silent attempt of 30 s, and some more."""
+"""Seconds of two minutes, a silent attempt of 30s, and some more."""
 WAITED_FOR = {"silent", "429 with Retry-After"}
 """Requests that a run retries for longer."""
 
@@ -63,7 +63,7 @@ def untidy(outcome: Outcome) -> Iterator[str]:
 def test_a_deploy_survives_an_outage_from_any_request(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
-    """An outage of up to 100 s costs only time. The deploy is right, the lock is free, and the log is short.
+    """An outage of up to 100s costs only time. The deploy is right, the lock is free, and the log is short.
 
     An outage of more than two minutes ends in exit code 5. The lock is free, or the log states its expiry.
     """
@@ -83,7 +83,7 @@ def test_a_deploy_survives_an_outage_from_any_request(
         yield from broken(scenario, world, outcome, codes=codes)
         yield from untidy(outcome)
 
-    cases = {f"{kind} for {seconds} s": (kind, seconds) for kind, seconds in product(KINDS, SECONDS)}
+    cases = {f"{kind} for {seconds}s": (kind, seconds) for kind, seconds in product(KINDS, SECONDS)}
     at_each_request(scenario, {name: partial(attempt, *case) for name, case in cases.items()})
 
 
@@ -99,9 +99,9 @@ def hangs(outcome: Outcome) -> bool:
 
 
 def test_a_failed_deploy_releases_its_lock_after_an_outage(at_each_request: AtEachRequest) -> None:
-    """After an outage of 30 s, a failed deploy's lock is free, because the run has a minute to release it.
+    """After an outage of 30s, a failed deploy's lock is free, because the run has a minute to release it.
 
-    A cancelled deploy has 5 s, so it can release its lock after an outage of 2 s.
+    A cancelled deploy has 5s, so it can release its lock after an outage of 2s.
     """
 
     def fail(kind: str, world: World, record: Record) -> Iterator[str]:
@@ -124,7 +124,7 @@ def test_a_failed_deploy_releases_its_lock_after_an_outage(at_each_request: AtEa
         outcome = UPDATE.run(world)
         yield from broken(UPDATE, world, outcome, codes={143})
         if outcome.ended - told_at[0] > 5:
-            yield "more than 5 s from the signal to the end"
+            yield "more than 5s from the signal to the end"
         if world.platform.lock("site") and not hangs(outcome):
             yield "the lock is held"
 

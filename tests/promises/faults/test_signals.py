@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("handlers")
 def test_a_signal_at_any_request_ends_the_run_in_time(
     scenario: Scenario, at_each_request: AtEachRequest
 ) -> None:
-    """The run ends within 5 s. The lock is free, or the log states its expiry after an outage."""
+    """The run ends within 5s. The lock is free, or the log states its expiry after an outage."""
 
     def attempt(
         number: signal.Signals, fault: Fault | None, moment: str, world: World, record: Record
@@ -53,7 +53,7 @@ def test_a_signal_at_any_request_ends_the_run_in_time(
         outcome = scenario.run(world)
         yield from broken(scenario, world, outcome, codes={CODES[number]})
         if outcome.ended - told_at[0] > PROMISED:
-            yield f"{outcome.ended - told_at[0]:.1f} s from the signal to the end"
+            yield f"{outcome.ended - told_at[0]:.1f}s from the signal to the end"
         if outcome.outputs["status"] != "cancelled":
             yield f"status {outcome.outputs['status']}"
         yield from broken_next(scenario, world)
