@@ -24,8 +24,8 @@ def until_a_heartbeat(world: World) -> None:
 def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_path: Path) -> None:
     """The outputs don't have a deploy ID or a URL.
 
-    The run acquires the lock before the DELETE. The lock ends with the app, so the run sends no finalize and
-    leaves nothing to the lock cleanup.
+    The checks come before the lock, and the lock before the DELETE. The lock ends with the app, so the run
+    sends no finalize and leaves nothing to the lock cleanup.
     """
     world.run()
     state = tmp_path / "state.json"
@@ -38,7 +38,7 @@ def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_p
     assert lines(outcome) == ["Acquired the deploy lock", "Deleted app 'site' with 4 files", "Done after 0s"]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
-    assert asked == ["GET site", "GET files", "POST lock", "GET files", "GET ", "DELETE site"]
+    assert asked == ["GET site", "GET files", "GET ", "POST lock", "GET files", "DELETE site"]
     assert not state.exists()
 
 
@@ -209,9 +209,8 @@ def test_a_container_app_needs_take_over_unless_the_platform_shows_its_kind(worl
 def test_a_static_app_is_not_deleted_without_its_lock(world: World, status: int) -> None:
     """GET shows fields of a container app, as in the reference, but neither type nor image."""
     world.platform.dialect.speak("static-app=machine")
-    world.env = SHOP | {"GITHUB_REPOSITORY": "acme/docs"}
-    world.run()
     world.env = dict(SHOP)
+    world.run()
     for take_over in (False, True):
         world.fault(Kind.STATUS, "POST", "/lock$", status=status)
         outcome = destroy(world, take_over=take_over)

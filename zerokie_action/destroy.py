@@ -1,8 +1,11 @@
-"""Deletes an app permanently. A missing app is a success."""
+"""Deletes an app permanently. A missing app is a success.
+
+The checks come before the lock of a static app, and again under it if the app changed.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from enum import Enum
+from typing import NamedTuple
 
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
@@ -10,71 +13,94 @@ from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnava
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
-from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_ALLOWED, NOT_FOUND
+from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.report.headlines import Headline
-from zerokie_action.site.read import read_remote
+from zerokie_action.site.kind import Kind, find_kind
+from zerokie_action.site.read import FileList, list_files, read_remote
+from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
 
 
-class Kind(Enum):
-    """The kind of an app, if the platform shows it.
+class Approval(NamedTuple):
+    """Whether an app may be deleted.
 
     Attributes:
-        EMPTY: a static app without files. If the platform refuses the lock, the kind is unknown.
-        UNKNOWN: a container app, or a static app with files that can't be checked.
+        is_given: False if the app stays. The log has the reason.
+        details: the app's files and the reason, as words after its name, such as ` with 214 files`.
     """
 
-    CONTAINER = "container"
-    STATIC = "static"
-    EMPTY = "empty"
-    UNKNOWN = "unknown"
+    is_given: bool = True
+    details: str = ""
+
+
+Approve = Callable[[Job, Kind, Remote], Approval]
+"""Checks the files of a static app, or the kind of another one."""
+Confirm = Callable[[Job, Approval], Awaitable[Approval]]
+"""Checks right before the DELETE whether the app must still be deleted."""
+
+
+class Target(NamedTuple):
+    """The app to delete, as it was before the lock or as it is under the lock.
+
+    Attributes:
+        app: the app from its lookup.
+        kind: its kind.
+        listed: its file list. Empty for a container app.
+        remote: its files.
+    """
+
+    app: App
+    kind: Kind
+    listed: FileList
+    remote: Remote
 
     @property
-    def reported(self) -> str | None:
-        """The value of `kind` in the JSON result. None for an unknown kind."""
-        return {Kind.EMPTY: "static", Kind.UNKNOWN: None}.get(self, self.value)
+    def may_be_gone(self) -> bool:
+        """Whether the app may have been deleted since its lookup. Every request for it is then a 404."""
+        return self.kind is Kind.UNKNOWN or bool(self.listed.not_found)
+
+    @property
+    def may_be_container(self) -> bool:
+        """Whether only an empty file list shows that the app is static."""
+        return self.app.type != "static" and not self.listed.files
 
 
-Approve = Callable[[Job, App, Kind], Awaitable[str | None]]
-"""Checks the app right before the DELETE. A static app is checked under its lock.
-
-Returns the app's files for log and reports, such as ` with 214 files`, or an empty text if their number is
-unknown. Returns None to keep the app, after it has logged the reason.
-"""
-
-
-async def require_intended(job: Job, app: App, kind: Kind) -> str:
+def require_intended(job: Job, kind: Kind, remote: Remote) -> Approval:
     """Approve a `destroy`, unless the app may have another owner.
 
     Raises:
         ConfigurationError: when the app may belong to another repository, or may have unmanaged files.
     """
     must_check = not job.settings.take_over
-    if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
+    if kind is not Kind.STATIC:
         raise_stops(problem_with_kind(job.app) if kind is Kind.UNKNOWN and must_check else None)
-        return ""
-    remote = await read_remote(job, app.address)
+        return Approval()
     raise_stops(why_not_destroy(job.app, remote, job.ci.repository) if must_check else None)
-    files, unmanaged = with_files(len(remote.files)), len(remote.unmanaged(remote.files))
+    files, unmanaged = with_files(remote), len(remote.unmanaged(remote.files))
     if unmanaged and remote.managed is None:
-        return f"{files}, any of which may be unmanaged"
-    return f"{files}, {unmanaged:,} of them unmanaged" if unmanaged else files
+        return Approval(details=f"{files}, any of which may be unmanaged")
+    return Approval(details=f"{files}, {unmanaged:,} of them unmanaged" if unmanaged else files)
 
 
-def with_files(files: int) -> str:
+async def _confirm(_: Job, approval: Approval) -> Approval:
+    """Confirm every approval of a `destroy`."""
+    return approval
+
+
+def with_files(remote: Remote) -> str:
     """Return an app's files for log and reports: ` with 214 files`. Empty without files."""
-    return f" with {human_files(files)}" if files else ""
+    return f" with {human_files(len(remote.files))}" if remote.files else ""
 
 
-async def destroy(job: Job, approve: Approve = require_intended) -> bool:
+async def destroy(job: Job, approve: Approve = require_intended, confirm: Confirm = _confirm) -> bool:
     """Delete the app. The run ends with the accepted DELETE.
 
     Returns:
         True if the app is gone or is being deleted. After a dry run, True if a run would delete the app.
 
     Raises:
-        DeployError: as `find_kind`, `approve` and `_delete`.
+        DeployError: as `find_kind`, `approve`, `confirm` and `_delete`.
     """
     app = await job.client.find_app(job.app)
     if app is None:
@@ -87,43 +113,29 @@ async def destroy(job: Job, approve: Approve = require_intended) -> bool:
         job.report.kind = app.kind or None
         job.report.note(f"App {job.app!r} is already being deleted")
         return True
-    kind = await find_kind(job, app)
-    job.report.kind = kind.reported
-    is_dry = job.settings.dry_run
-    what = await (approve(job, app, kind) if is_dry else _delete(job, app, kind, approve))
-    if what is None:
-        return False
-    if is_dry:
-        job.report.plan(f"would delete app {job.app!r}{what}")
-    else:
-        has_deleted = any(change.may_be_made for change in job.report.changes)
-        gone = f"App {job.app!r} is already deleted or being deleted"
-        job.report.note(f"Deleted app {job.app!r}{what}" if has_deleted else gone)
-        job.report.url = None
-    return True
+    kind, listed = await find_kind(job, app)
+    job.report.kind = kind.value
+    target = Target(app, kind, listed, await read_remote(job, listed, app.address))
+    approval, is_dry = Approval(), job.settings.dry_run
+    if target.may_be_gone and await _is_gone(job):
+        _note_gone(job)
+        return True
+    # The deploy that is in progress may change the app, so only the lock makes a stop final.
+    if is_dry or not target.remote.is_unfinished:
+        approval = approve(job, kind, target.remote)
+    if approval.is_given:
+        approval = await (
+            confirm(job, approval) if is_dry else _delete(job, target, approval, approve, confirm)
+        )
+    if is_dry and approval.is_given:
+        job.report.plan(f"would delete app {job.app!r}{approval.details}")
+    return approval.is_given
 
 
-async def find_kind(job: Job, app: App) -> Kind:
-    """Return the kind of an app. A container app has no owner to check, so it needs clear evidence.
-
-    Raises:
-        DeployError: when the kind depends on the file list, and the list can't be read.
-    """
-    if app.type in {"container", "static"}:
-        return Kind(app.type)
-    try:
-        files = await job.client.list_files(job.app)
-    except RequestRejected as error:
-        if error.status not in {BAD_REQUEST, NOT_FOUND, NOT_ALLOWED}:
-            raise
-        return Kind.CONTAINER if app.image else Kind.UNKNOWN
-    if files:
-        return Kind.STATIC
-    return Kind.CONTAINER if app.image else Kind.EMPTY
-
-
-async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | None:
-    """Delete the app if `approve` allows it, a static app under its lock. Return the result of `approve`.
+async def _delete(
+    job: Job, target: Target, approval: Approval, approve: Approve, confirm: Confirm
+) -> Approval:
+    """Delete the app, a static app under its lock. Return the last approval.
 
     Raises:
         RequestRejected: when the platform refuses the lock or the deletion.
@@ -131,42 +143,63 @@ async def _delete(job: Job, app: App, kind: Kind, approve: Approve) -> str | Non
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    delivery = job.report.change(
+    change = job.report.change(
         done=f"the deletion of app {job.app!r} was accepted",
         unknown=f"it is not known whether app {job.app!r} was deleted",
-    ).request()
-    what: str | None = ""
+    )
+    delivery = change.request()
     try:
         async with AsyncExitStack() as stack:
-            kind, lock = await _acquire(job, kind, stack)
-            job.report.kind = kind.reported
-            # If the app is gone, the platform responded with 404 to every request.
-            if kind is Kind.UNKNOWN and await _is_gone(job):
-                return ""
-            what = await approve(job, app, kind)
-            if what is not None:
+            lock, now = await _acquire(job, target, stack)
+            job.report.kind = now.kind.value
+            if now is not target and now.may_be_gone and await _is_gone(job):
+                if lock:
+                    lock.end()
+                _note_gone(job)
+                return approval
+            if now is not target or target.remote.is_unfinished:
+                approval = approve(job, now.kind, now.remote)
+            if approval.is_given:
+                approval = await confirm(job, approval)
+            if approval.is_given:
                 await _send(job, lock, delivery)
     except (RequestRejected, LockHeld, LockLost) as error:
         # Another run may have deleted the app. After a refused DELETE, `_send` already checked that.
         has_looked = isinstance(error, RequestRejected) and delivery.was_attempted
         if has_looked or not await _is_gone_after(error, job, delivery, is_sent=delivery.may_come_late):
             raise
-    return what
+    if change.may_be_made:
+        job.report.note(f"Deleted app {job.app!r}{approval.details}")
+        job.report.url = None
+    elif approval.is_given:
+        _note_gone(job)
+    return approval
 
 
-async def _acquire(job: Job, kind: Kind, stack: AsyncExitStack) -> tuple[Kind, DeployLock | None]:
-    """Acquire the lock of a static app. Return the kind and the lock.
+def _note_gone(job: Job) -> None:
+    job.report.note(f"App {job.app!r} is already deleted or being deleted")
+    job.report.url = None
 
-    If the platform refuses the lock of an empty app, the kind is unknown.
+
+async def _acquire(job: Job, target: Target, stack: AsyncExitStack) -> tuple[DeployLock | None, Target]:
+    """Acquire the lock of a static app, and list its files again.
+
+    Returns:
+        The lock, and the same target or, if the app changed, another one. If the platform refuses the lock of
+        an app that only its empty file list shows as static, its kind is unknown.
     """
-    if kind in {Kind.CONTAINER, Kind.UNKNOWN}:
-        return kind, None
+    if target.kind is not Kind.STATIC:
+        return None, target
     try:
-        return kind, await stack.enter_async_context(job.deploy_lock())
+        lock = await stack.enter_async_context(job.deploy_lock())
     except RequestRejected as error:
-        if kind is Kind.STATIC or error.status not in {BAD_REQUEST, NOT_FOUND}:
+        if not target.may_be_container or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
-        return Kind.UNKNOWN, None
+        return None, target._replace(kind=Kind.UNKNOWN)
+    listed = await list_files(job)
+    if listed == target.listed and not listed.not_found:
+        return lock, target
+    return lock, target._replace(listed=listed, remote=await read_remote(job, listed, target.app.address))
 
 
 async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:

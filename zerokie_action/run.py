@@ -234,7 +234,11 @@ def _log_end(report: Report, log: Log) -> None:
         _, line = HEADLINES[report.outcome]
         time, apps = human_seconds(report.duration_seconds), human_files(len(report.apps), "app")
         what, status = report.what.capitalize(), report.status.capitalize()
-        log.info(line.format(url=report.url or report.app, time=time, What=what, Status=status, apps=apps))
+        log.info(
+            line.format(
+                app=report.app, url=report.url or report.app, time=time, What=what, Status=status, apps=apps
+            )
+        )
         return
     *others, last = report.problems
     for problem in others:

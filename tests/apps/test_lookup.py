@@ -90,7 +90,7 @@ def test_a_taken_name_that_shows_no_app_is_rejected_immediately(world: World) ->
     assert outcome.outputs["hint"] == (
         "If another job has just created or deleted it, run again. Otherwise choose another name."
     )
-    assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
+    assert [record.method for record in outcome.requests] == ["GET", "GET", "POST", "GET"]
 
 
 def test_after_a_lost_response_the_app_is_deployed_once_more(world: World) -> None:
@@ -257,7 +257,12 @@ def test_a_deletion_that_shows_after_the_conflict_ends_the_deploy(
     outcome = world.run(app=name, create=True, **inputs)
     assert (outcome.exit_code, outcome.seconds) == (4, 0), outcome.log
     assert "is being deleted; run the job again when it is gone" in outcome.outputs["error"]
-    assert [record.method for record in outcome.requests] == ["GET", "POST", "GET"]
+    asked = [f"{record.method} {record.path}" for record in outcome.requests]
+    assert [line for line in asked if not line.endswith("/files")] == [
+        f"GET /v1/apps/{name}",
+        "POST /v1/apps",
+        f"GET /v1/apps/{name}",
+    ]
 
 
 @pytest.mark.parametrize("inputs", [IMAGE, {"operation": "restart"}], ids=["deploy", "restart"])

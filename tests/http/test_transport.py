@@ -7,13 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 import trustme
 
-from tests.http.servers import FINE, Handler, Peer, always, context_for, fine, first, reset, serve
+from tests.http.servers import FINE, Handler, Peer, context_for, fine, first, reset, serve
 from tests.http.transports import Reach, none, outcome, put, reason, transport
-from zerokie_action.errors import ConfigurationError
 
 PLATFORM = "https://platform.test"
 
@@ -129,44 +127,16 @@ class TestConnecting:
             assert await outcome(http, put(server.url.replace("http:", "https:"))) == none(sent=False)
 
 
-class TestAhead:
-    """Connections that are opened before their request. Their failure has no effect."""
+class TestIdle:
+    """Connections between two requests."""
 
     @pytest.mark.parametrize(("idle", "accepted"), [(3, 1), (5, 2)])
-    async def test_an_early_connection_is_used_within_4_seconds(
+    async def test_an_idle_connection_is_used_within_4_seconds(
         self, idle: float, accepted: int, reach: Reach
     ) -> None:
         """TLS session tickets don't prevent that."""
         async with reach(fine) as (server, http, url):
-            await http.connect_ahead(httpx.URL(url))
-            await anyio.sleep(idle)
-            for _ in range(2):
+            for pause in (0, idle, 0):
+                await anyio.sleep(pause)
                 assert await outcome(http, put(url)) == (200, b"fine")
         assert server.accepted == accepted
-
-    async def test_a_closed_early_connection_is_replaced(self, reach: Reach) -> None:
-        """The client notices the end even behind unread TLS session tickets."""
-        async with reach(first(reset)) as (server, http, url):
-            await http.connect_ahead(httpx.URL(url))
-            await anyio.sleep(1)
-            assert await outcome(http, put(url)) == (200, b"fine")
-        assert server.accepted == 2
-
-    async def test_the_request_fails_if_the_proxy_requires_credentials(self) -> None:
-        """The early connection ignores the proxy's 407."""
-        async with serve(always(407)) as proxy, transport(HTTPS_PROXY=proxy.url) as http:
-            await http.connect_ahead(httpx.URL(PLATFORM))
-            assert (await outcome(http, put(PLATFORM)))[0] == 407
-
-    @pytest.mark.parametrize(
-        ("proxy", "expected"),
-        [("http://127.0.0.1:1", httpx.ProxyError), ("socks5://127.0.0.1:1", ConfigurationError)],
-    )
-    async def test_the_request_fails_if_the_proxy_is_invalid(
-        self, proxy: str, expected: type[Exception]
-    ) -> None:
-        """The early connection ignores the wrong environment."""
-        async with transport(HTTPS_PROXY=proxy) as http:
-            await http.connect_ahead(httpx.URL(PLATFORM))
-            with pytest.raises(expected):
-                await http.handle_async_request(put(PLATFORM))

@@ -25,7 +25,7 @@ def test_an_unchanged_digest_is_not_restarted(world: World) -> None:
     assert lines(outcome) == [
         "Waiting for 'web' to keep running the same image; 15s left",
         f"'web' already runs {DIGEST!r}",
-        "Up to date after 15s: http://platform/_apps/web",
+        "web is up to date: http://platform/_apps/web",
     ]
     outputs = outcome.outputs
     assert (outputs["status"], outputs["changed"], outputs["deploy_id"]) == ("deployed", False, None)

@@ -153,7 +153,7 @@ def test_a_lock_lost_during_a_failure_is_not_reported_as_held(world: World) -> N
 def test_the_lock_is_released_even_if_the_failures_manifest_is_not_stored(world: World) -> None:
     """The log has the reason why the run didn't store the manifest."""
     world.fault(Kind.STATUS, "PUT", "/files/about", status=400)
-    world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=1)
+    world.fault(Kind.STATUS, "GET", "/files$", status=400, skip=2)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert (

@@ -1,6 +1,5 @@
 """Public pages: read without the key, and only from the given origin."""
 
-import select
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from tests.support.world import World
 from zerokie_action.http import Response
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.pages import PageError, RedirectError, connect_ahead, read_page, shown_url
+from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 
 
 async def page(url: str, **options: Any) -> Response:
@@ -180,24 +179,6 @@ async def test_a_page_fails_after_10_seconds_of_silence() -> None:
 def test_shown_url_shows_no_secrets() -> None:
     """It leaves out user, password, query and fragment."""
     assert shown_url("https://u:p@h.example:8443/a?t=1#f") == "https://h.example:8443/a"
-
-
-async def test_no_early_connection_for_an_invalid_url() -> None:
-    """The client doesn't connect to an address without a valid URL."""
-    async with transport() as sends:
-        await connect_ahead("ftp://127.0.0.1", RetryingClient(sends, policy=RetryPolicy(0), log=print))
-
-
-def test_the_manifests_connection_is_opened_during_the_file_list(world: World) -> None:
-    """The connection is ready when the file list arrives."""
-    assert world.run().exit_code == 0
-    opened: list[bool] = []
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        world.platform.public_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        world.once("GET", "/files$", lambda: opened.append(bool(select.select([silent], [], [], 0)[0])))
-        outcome = world.run()
-    assert outcome.exit_code == 0, outcome.log
-    assert opened == [True]
 
 
 def test_a_silent_address_does_not_delay_a_deploy_without_a_manifest(world: World) -> None:

@@ -172,6 +172,7 @@ def test_a_github_monorepo_deploys_each_site_to_its_app(
         assert world.stored(f"shop-{site}") == sites[site]
         assert given["keep"] == ("/uploads/" if site == "web" else "")
 
+        (world.folder.parent / given["directory"] / "index.html").write_bytes(b"a new version")
         world.platform.take_lock(given["app"], "another")
         assert "Another deploy holds the lock" in steps_after(job, world.run(**given, lock_timeout="0"))
 

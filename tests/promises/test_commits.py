@@ -82,7 +82,9 @@ def facts(outcome: Outcome) -> list[str | None]:
     return [outcome.outputs[name] for name in names]
 
 
-_ABOUT_COMMITS = re.compile(r"(Deployed commit|Commits?|Same commit|Previous deploy:|Last complete deploy:) ")
+_ABOUT_COMMITS = re.compile(
+    r"(Deployed commit|Unchanged since commit|Commits?|Same commit|Previous deploy:|Last complete deploy:) "
+)
 
 
 def log_lines(outcome: Outcome) -> list[str]:
@@ -148,6 +150,8 @@ def test_the_comment_on_a_pull_request_has_the_line_of_the_summary(world: World,
     for commit, words in ((FIRST, []), (SECOND, ["Commits", "Previous deploy: "])):
         event = json.dumps({"pull_request": {"number": 12, "head": {"sha": commit}}})
         given = {"comment": True} if ci == "github" else {"comment": True, "commit": commit}
+        world.loop.jump(2)
+        world.write(SITE | {"index.html": commit.encode()})
         outcome = run_on_code_host(world, host, ci, event, **given)
         (line,) = summary_lines(outcome)
         assert line.startswith(f"Deployed commit [{commit[:7]}](<https://git")
@@ -171,65 +175,30 @@ def test_a_pull_requests_commit_is_its_head_and_never_the_merge_commit(world: Wo
 
 
 @BOTH
-def test_a_scheduled_run_stores_its_facts_and_changes_nothing(world: World, host: Host) -> None:
-    """The previous manifest stays, because no file list confirms the new one."""
+@pytest.mark.parametrize("commit", [FIRST, SECOND], ids=["the same commit", "another commit"])
+def test_a_run_that_changes_no_file_shows_since_when(world: World, host: Host, commit: str) -> None:
+    """The manifest keeps the commit and the run of the last deploy that changed a file."""
     deploy(world, host.run(5, FIRST), "one")
-    before = find_manifests(world.platform.files("site"))[-1].path
+    run = f"{host.page}/{host.address(5)}"
     for number in (6, 7):
-        outcome = deploy(world, host.run(number, FIRST))
-        commit, _, run = pages(host, number - 1, FIRST, FIRST)
-        assert facts(outcome) == [FIRST, FIRST, None, run]
-        assert log_lines(outcome) == [
-            f"Deployed commit 1111111, {commit}",
-            "Same commit as before",
-            f"Previous deploy: 1111111, {run}",
-        ]
-        assert summary_lines(outcome) == [
-            (
-                f"Deployed commit [1111111](<{commit}>) · Same commit as before · "
-                f"Previous deploy: [1111111](<{run}>)"
-            )
-        ]
-        assert (outcome.outputs["changed"], outcome.outputs["notes"]) == (False, [])
-        assert sorted(record.method for record in outcome.writes) == ["DELETE", "POST", "PUT"]
-        assert stored(world) == [FIRST, host.address(number), number]
-        manifests = [found.path for found in find_manifests(world.platform.files("site"))]
-        assert (len(manifests), manifests[0]) == (2, before)
-        before = manifests[-1]
-
-
-def test_a_commit_that_changes_no_file_is_stored(world: World) -> None:
-    host = OnGitHub()
-    deploy(world, host.run(5, FIRST), "one")
-    outcome = deploy(world, host.run(6, SECOND))
-    _, comparison, run = pages(host, 5, FIRST, SECOND)
-    assert facts(outcome) == [SECOND, FIRST, comparison, run]
-    assert outcome.outputs["changed"] is False
-    assert stored(world) == [SECOND, "actions/runs/6", 6]
-
-
-def test_a_commit_that_changes_no_file_and_is_not_stored_is_not_called_deployed(world: World) -> None:
-    host = OnGitHub()
-    deploy(world, host.run(5, FIRST), "one")
-    world.fault(Kind.STATUS, "PUT", "/files/_zerokie/", status=403, times=None)
-    outcome = deploy(world, host.run(6, SECOND))
-    assert outcome.exit_code == 4
-    assert "Nothing was changed." in outcome.log
-    assert [line.partition(",")[0] for line in log_lines(outcome)] == [
-        "Commit 2222222",
-        "Last complete deploy: 1111111",
-    ]
+        outcome = deploy(world, host.run(number, commit))
+        assert facts(outcome)[:2] == [commit, FIRST]
+        assert log_lines(outcome) == [f"Unchanged since commit 1111111, {run}"]
+        assert summary_lines(outcome) == [f"Unchanged since commit [1111111](<{run}>)"]
+        assert "`site` is up to date" in outcome.summary
+        assert (outcome.outputs["changed"], outcome.outputs["deploy_id"]) == (False, None)
+        assert stored(world) == [FIRST, host.address(5), 5]
 
 
 @BOTH
-def test_an_unchanged_deploy_of_the_same_run_stores_nothing(world: World, host: Host) -> None:
-    """Such as another attempt of a job on GitHub. Another run sends at most three more requests."""
+def test_an_unchanged_deploy_takes_no_lock(world: World, host: Host) -> None:
+    """Such as another attempt of a job on GitHub, or a scheduled run."""
     deploy(world, host.run(5, FIRST), "one")
     again = deploy(world, host.run(5, FIRST))
-    assert [record.method for record in again.writes] == ["POST"]
-    assert log_lines(again)[1] == "Same commit as before"
     other = deploy(world, host.run(6, FIRST))
-    assert len(again.requests) < len(other.requests) <= len(again.requests) + 3
+    for outcome in (again, other):
+        assert outcome.writes == []
+        assert len(outcome.requests) == 3
 
 
 @BOTH
@@ -419,12 +388,12 @@ def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host, t
         world.platform.put_file("site", name.path, json.dumps(content | changed).encode())
 
     put()
-    outcome = deploy(world, host.run(6, SECOND), annotations_file=report)
-    assert outcome.uploads == []
+    outcome = deploy(world, host.run(6, SECOND), "two", annotations_file=report)
+    assert outcome.uploads == ["index.html"]
     assert facts(outcome) == [SECOND, None, None, None]
     assert log_lines(outcome) == [f"Deployed commit 2222222, {host.pages}/commit/{SECOND}"]
     put(commit=FIRST, run="javascript:alert(1)")
-    outcome = deploy(world, host.run(7, SECOND), annotations_file=report)
+    outcome = deploy(world, host.run(7, SECOND), "three", annotations_file=report)
     assert facts(outcome) == [SECOND, FIRST, None, None]
     assert summary_lines(outcome) == [
         (

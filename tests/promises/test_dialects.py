@@ -124,6 +124,7 @@ def folder_story(world: World, dialect: Collection[str]) -> None:
         assert "`ignore`" not in changed.log
         assert changed.outputs["files_uploaded"] == (3 if skips else len(EDITED))
         assert changed.outputs["files_deleted"] == 1
+    world.write(world.read() | {"index.html": b"while another deploy holds the lock"})
     world.platform.take_lock("new", "somebody else")
     step(world, 6, app="new", lock_timeout=0)
     world.platform.expire_lock("new")

@@ -27,8 +27,8 @@ CASES: dict[str, tuple[dict[str, object], list[str]]] = {
     "folder, new app": (
         FOLDER | {"app": "new", "create": True},
         [
-            "Plan: would create static app 'new'",
             "Plan: 4 to upload (29 B), 0 to delete, 0 unchanged",
+            "Plan: would create static app 'new'",
             *DOMAINS,
         ],
     ),

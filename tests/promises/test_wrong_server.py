@@ -32,8 +32,10 @@ def test_a_wrong_server_is_exit_5_after_one_request(
     assert "Check `api-url`" in outcome.outputs["hint"]
     for said in ("not exist", "n't exist", "not found (", "app not found", "Destroyed", "was refused"):
         assert said not in outcome.log
+    app = f"/v1/apps/{inputs.get('app', 'site')}"
     asked = {(record.method, record.path) for record in outcome.requests}
-    assert asked == {("GET", f"/v1/apps/{inputs.get('app', 'site')}")}
+    assert ("GET", app) in asked
+    assert asked <= {("GET", app), ("GET", f"{app}/files")}, "a deploy lists the files at the same time"
 
 
 @pytest.mark.parametrize(

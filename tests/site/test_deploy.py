@@ -122,11 +122,14 @@ def test_the_hint_mentions_gateways_only_if_one_responded(
     assert ("nginx" in outcome.outputs["hint"]) == ("client_max_body_size" in hints)
 
 
-@pytest.mark.parametrize("path", ["/deploy/lock", "/files$", "/finalize"])
-def test_a_deploy_that_fails_before_its_first_write_changed_nothing(world: World, path: str) -> None:
+@pytest.mark.parametrize(("path", "skip"), [("/deploy/lock", 0), ("/files$", 0), ("/files$", 1)])
+def test_a_deploy_that_fails_before_its_first_write_changed_nothing(
+    world: World, path: str, skip: int
+) -> None:
     """The error doesn't count files. Finalize only releases the lock, so there is no deploy ID."""
     world.run()
-    world.fault(Kind.STATUS, path=path, status=400)
+    world.write(world.read() | {"index.html": b"new"})
+    world.fault(Kind.STATUS, path=path, status=400, skip=skip, times=None)
     outcome = world.run()
     assert outcome.exit_code == 4
     assert "uploaded" not in outcome.outputs["error"]

@@ -26,6 +26,7 @@ def test_a_stored_manifest_is_read_back():
     stored = {
         "version": 1,
         "files": {"a": [*ENTRY], "é\n": None},
+        "finished": True,
         "count": 3,
         "stale": {"a": 7},
         "types": 0,

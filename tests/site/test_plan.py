@@ -110,7 +110,7 @@ DELAY = {"delete_stale": 60.0}
         (SITE, {"mark": OF_SHOP}, DOCS, {}, True),
         (SITE, {"mark": OF_SHOP}, UNKNOWN, {}, True),
         (SITE, {"mark": "0"}, SHOP, {}, True),
-        (SITE, {"mark": OF_SHOP, "count": None}, SHOP, {}, True),
+        (SITE, {"mark": OF_SHOP, "finished": False}, SHOP, {}, True),
         ({"index.html": b"x"}, {"mark": OF_SHOP, "count": 1}, SHOP, DELAY, True),
         (
             {"index.html": b"x"},
@@ -139,7 +139,7 @@ DELAY = {"delete_stale": 60.0}
 def test_a_deploy_changes_the_app_if_files_or_the_manifest_change(
     files, manifest, repository, options, is_needed
 ):
-    """In the manifest, the owner, the number of files and the stale files matter."""
+    """In the manifest, the owner, the end of the deploy and the stale files matter."""
     before = remote(file_list(SITE), ENTRIES, **manifest)
     made = plan(files, before, repository=repository, **options)
     assert made.is_up_to_date is not is_needed

@@ -79,6 +79,7 @@ class Commits(NamedTuple):
         compare_url: the URL of the page with the comparison.
         is_older: whether this run is older than the run of the last complete deploy.
         is_deployed: whether this run's commit replaced the previous one.
+        is_unchanged: whether the app has had the same files since the previous commit.
     """
 
     commit: str = ""
@@ -90,10 +91,13 @@ class Commits(NamedTuple):
     compare_url: str = ""
     is_older: bool = False
     is_deployed: bool = False
+    is_unchanged: bool = False
 
     def lines(self) -> list[Line]:
         """Return the lines about the commits. Only a run that deployed its commit shows the comparison."""
         commit, previous = self.commit[:SHORT], self.previous[:SHORT]
+        if self.is_unchanged:
+            return _lines("Unchanged since commit ", previous, self.previous_url)
         if not self.is_deployed:
             return [
                 *_lines("Commit ", commit, self.commit_url),

@@ -9,7 +9,7 @@ import ssl
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -43,17 +43,6 @@ class Transport(httpx.AsyncBaseTransport):
         """Prepare the transport without connecting; `env` names proxies and certificate authorities."""
         self._network = Network(env)
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
-
-    async def connect_ahead(self, url: httpx.URL) -> None:
-        """Open a connection for the next request to the URL's origin.
-
-        A failure has no effect, because the request then opens its own connection.
-        """
-        server = origin(url)
-        with suppress(httpx.TransportError, ConfigurationError):
-            connection = await self._network.connect(server)
-            if isinstance(connection, Connection):
-                self._idle[server].append(connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once, and return the complete response.

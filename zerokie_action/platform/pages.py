@@ -67,12 +67,6 @@ async def read_page(
     raise RedirectError(f"it redirects more than {redirects} times")
 
 
-async def connect_ahead(url: str, http: RetryingClient) -> None:
-    """Open a connection for a page that may be read within seconds. A failure has no effect."""
-    if page := _parse(url):
-        await http.transport.connect_ahead(page)
-
-
 def shown_url(url: str) -> str:
     """Return the URL without user, password, query and fragment, which may be secrets."""
     page = _parse(url)

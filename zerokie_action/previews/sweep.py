@@ -14,18 +14,15 @@ from functools import partial
 import anyio
 
 from zerokie_action.apps.job import Job
-from zerokie_action.destroy import Kind, destroy, with_files
+from zerokie_action.destroy import Approval, destroy, with_files
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
 from zerokie_action.http.request import Outcome
-from zerokie_action.platform.models import App
 from zerokie_action.previews.code_host import CodeHost
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.changes import Change
 from zerokie_action.report.report import Report
-from zerokie_action.site.ignore import compiled
-from zerokie_action.site.manifest import find_manifests
-from zerokie_action.site.read import list_files
-from zerokie_action.site.remote import make_remote
+from zerokie_action.site.kind import Kind
+from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
 
@@ -101,7 +98,7 @@ async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
     app_job = _job_for(job, name, host.about.number)
     settings, report = app_job.settings, app_job.report
     try:
-        if await destroy(app_job, partial(_approve, host)):
+        if await destroy(app_job, _approve, partial(_confirm, host)):
             # If the app was already gone, its deployments still end, but there is nothing to comment.
             shown = {"comment": settings.comment and bool(report.changes)}
             await notify(report.finish(), job.ci, settings.model_copy(update=shown))
@@ -131,28 +128,26 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, report=report, session_id=str(uuid.uuid4()))
 
 
-async def _approve(host: CodeHost, job: Job, _app: App, kind: Kind) -> str | None:
-    """Approve the deletion if the app belongs to this repository and its pull request is still closed."""
-    files, problem = "", ""
+def _approve(job: Job, kind: Kind, remote: Remote) -> Approval:
+    """Approve the deletion if the app belongs to this repository."""
+    problem = ""
     if kind is Kind.UNKNOWN:
         problem = problem_with_kind(job.app).problem
-    elif kind is not Kind.CONTAINER:
-        listed, not_found = await list_files(job)
-        # The newest manifest's name shows the repository, so nothing needs its content.
-        newest = max(find_manifests(listed), default=None)
-        remote = make_remote(listed, newest, None, compiled(job.settings.keep), not_found)
+    elif kind is Kind.STATIC:
         problem = why_not_sweep(job.app, remote, job.ci.repository)
-        files = with_files(len(remote.files))
     if problem:
         job.report.warn(
             f"{problem}. The run kept the app. To delete it, use `operation: destroy` with this `app`."
         )
-        return None
+    return Approval(not problem, with_files(remote))
+
+
+async def _confirm(host: CodeHost, job: Job, approval: Approval) -> Approval:
+    """Confirm the deletion if the pull request is still closed."""
     state = await host.read_state()
     if not state.is_over:
         job.log.info(f"Keeping {job.app!r}: {state.said}")
-        return None
-    return f"{files}: {state.said}"
+    return Approval(state.is_over, f"{approval.details}: {state.said}")
 
 
 def _add(report: Report, of_app: Report) -> None:

@@ -21,7 +21,7 @@ HEADLINES = {
         "{What} accepted after {time}, but the new version wasn't checked: {url}",
     ),
     "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
-    "unchanged": ("✅ {app} is up to date", "Up to date after {time}: {url}"),
+    "unchanged": ("✅ {app} is up to date", "{app} is up to date: {url}"),
     "live": ("✅ {app} is live", "{url} is live after {time}"),
     "destroyed": ("✅ {app} is deleted", "Done after {time}"),
     "absent": ("✅ {app} did not exist", "Done after {time}"),

@@ -107,6 +107,7 @@ class Confirmed:
         # `model_construct` doesn't copy the dictionaries, which may have 100,000 paths.
         manifest = Manifest.model_construct(
             files=files,
+            finished=is_finished,
             count=len(local) if is_finished else remote.manifest.count,
             stale={path: since for path, since in stale.items() if path in named},
             types=VERSION,

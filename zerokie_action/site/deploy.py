@@ -1,4 +1,7 @@
-"""The steps of a folder's deploy, in their order."""
+"""The steps of a folder's deploy, in their order.
+
+A deploy is a dry run that goes on. It plans first, and takes the lock only to change something.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +10,6 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
@@ -18,8 +20,9 @@ from zerokie_action.errors import ConfigurationError, DeployError, combine, unwr
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts
-from zerokie_action.platform.pages import connect_ahead
 from zerokie_action.report.changes import Files, UploadedFile
+from zerokie_action.report.headlines import Headline
+from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.local import LocalFile, directory_changed, hash_files
@@ -33,8 +36,7 @@ from zerokie_action.site.messages import (
 )
 from zerokie_action.site.plan import Plan, make_plan
 from zerokie_action.site.progress import log_step, logged_step
-from zerokie_action.site.read import read_remote
-from zerokie_action.site.remote import Remote
+from zerokie_action.site.read import FileList, find_site, list_files, read_remote
 from zerokie_action.site.safety_checks import raise_stops, why_not_delete, why_not_deploy
 from zerokie_action.site.scan import Scan, scan
 from zerokie_action.site.write import Update
@@ -47,86 +49,42 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     """Make the app's site equal to the folder."""
     _compare_commits(job, Source())
     async with anyio.create_task_group() as tasks:
-        look_up = tasks.start_soon(apps.look_up, job, "static")
+        finding = tasks.start_soon(find_site, job)
         scanned = await _scan(job, directory)
-        existing = await look_up
+        app, listed = await finding
     log_scan(job, scanned)
-    if job.settings.dry_run:
-        try:
-            await _preview(job, scanned, existing)
-        finally:
-            log_commits(job)
-        return
-    app = existing or (await apps.create_or_find(job))[0]
-    async with anyio.create_task_group() as tasks:
-        # This happens while the run acquires the lock and reads the file list. A new app has no manifest.
-        tasks.start_soon(connect_ahead, existing.address if existing else "", job.client.http)
-        try:
-            hashes = await _update(job, scanned, app, tasks)
-        finally:
-            log_commits(job)
-        tasks.cancel_scope.cancel()
-    await _complete(job, hashes)
+    try:
+        plan = await _plan(job, scanned, app, listed)
+        # The deploy that is in progress may change the plan, so only the lock makes a stop final.
+        if job.settings.dry_run or not plan.remote.is_unfinished:
+            await _require_intended(job, plan)
+        if job.settings.dry_run:
+            _preview(job, app, plan)
+            return
+        if plan.is_up_to_date:
+            confirmed = await _leave(job, scanned, plan)
+        else:
+            confirmed = await _update(job, scanned, app, listed, plan)
+        note_pending(job, confirmed.plan)
+    finally:
+        log_commits(job)
+    await _complete(job, confirmed.hashes)
 
 
-async def _preview(job: Job, scanned: Scan, app: App | None) -> None:
-    """Report the changes that a deploy would make now, without a lock or a write."""
-    if app is None:
-        job.report.plan(f"would create static app {job.app!r}")
-    plan = await _plan(job, scanned, app)
-    job.report.files = Files(
-        uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in plan.uploads],
-        deleted={path: plan.remote.files[path].length for path in plan.delete},
-        unchanged=len(plan.unchanged),
-    )
-    note_pending(job, plan, job.report.files)
-    preview_domains(job)
-
-
-async def _update(job: Job, scanned: Scan, app: App, tasks: TaskGroup) -> Mapping[str, str]:
-    """Make all changes while holding the deploy lock. Its release reports the counts of the changes.
-
-    Returns:
-        The SHA-256 of each file that the app has now, in hex by path.
-    """
-    files = job.report.files = Files()
-    change = job.report.change(files=files)
-    async with job.deploy_lock(
-        lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
-    ) as lock:
-        try:
-            plan = await _plan(job, scanned, app)
-            update = Update(job, lock, plan, change, files)
-            if plan.is_up_to_date:
-                await _require_same(job, scanned)
-                await update.store_source()
-                update.confirm()
-            else:
-                await _carry_out(job, scanned, lock, plan, update)
-        finally:
-            tasks.start_soon(log_step, job, lambda: "Finalizing")
-    change.final_state = "the new version is deployed"
-    log_finalized(job, lock)
-    note_pending(job, plan, files)
-    return update.hashes
-
-
-async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
-    """Read the remote files, make a plan, log it, and run the safety checks.
+async def _plan(job: Job, scanned: Scan, app: App | None, listed: FileList) -> Plan:
+    """Read the newest manifest, and plan and log the changes.
 
     Args:
         job: the run.
         scanned: the scan of the folder.
         app: the app. None if it doesn't exist yet.
-
-    Raises:
-        ConfigurationError: if a safety check stops the deploy.
+        listed: the app's file list.
     """
     settings = job.settings
     async with anyio.create_task_group() as tasks:
-        # A thread hashes the folder during the requests. Without manifest entries, nothing needs the hashes.
+        # A thread hashes the folder during the request. Without manifest entries, nothing needs the hashes.
         hashing = tasks.start_soon(_hash, job, scanned.files)
-        remote = await read_remote(job, app.address) if app else Remote()
+        remote = await read_remote(job, listed, app.address if app else "")
         can_skip = settings.incremental and remote.manifest.files
         hashes = await hashing if can_skip else {}
         tasks.cancel_scope.cancel()
@@ -144,17 +102,99 @@ async def _plan(job: Job, scanned: Scan, app: App | None) -> Plan:
         )
     )
     log_plan(job, plan)
-    # Safety checks protect files of an earlier deploy. An app that this run created has none.
-    if not job.report.created:
-        owner_stop = why_not_deploy(job.app, plan)
-        folder_stop = await _in_thread(lambda: why_not_delete(plan, settings.max_deletes))
-        raise_stops(None if settings.take_over else owner_stop, folder_stop)
-        if owner_stop:
-            job.report.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
     return plan
 
 
-async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, update: Update) -> None:
+async def _require_intended(job: Job, plan: Plan) -> None:
+    """Run the safety checks.
+
+    Raises:
+        ConfigurationError: if a safety check stops the deploy.
+    """
+    # Safety checks protect files of an earlier deploy. An app that this run created has none.
+    if job.report.created:
+        return
+    owner_stop = why_not_deploy(job.app, plan)
+    folder_stop = await _in_thread(lambda: why_not_delete(plan, job.settings.max_deletes))
+    raise_stops(None if job.settings.take_over else owner_stop, folder_stop)
+    if owner_stop:
+        job.report.note(f"Continuing because `take-over` is set: {owner_stop.problem}")
+
+
+def _preview(job: Job, app: App | None, plan: Plan) -> None:
+    """Report the changes that a deploy would make now."""
+    if app is None:
+        job.report.plan(f"would create static app {job.app!r}")
+    if plan.remote.is_unfinished:
+        job.report.note("A deploy of this app is in progress or was interrupted, so the plan may change")
+    job.report.files = Files(
+        uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in plan.uploads],
+        deleted={path: plan.remote.files[path].length for path in plan.delete},
+        unchanged=len(plan.unchanged),
+    )
+    note_pending(job, plan)
+    preview_domains(job)
+
+
+async def _leave(job: Job, scanned: Scan, plan: Plan) -> Confirmed:
+    """Report that the app is up to date, without a write."""
+    await _require_same(job, scanned)
+    job.report.commits = job.report.commits._replace(is_unchanged=True)
+    job.report.files = Files(unchanged=len(plan.unchanged))
+    return Confirmed(plan)
+
+
+async def _update(job: Job, scanned: Scan, app: App | None, listed: FileList | None, plan: Plan) -> Confirmed:
+    """Make all changes while holding the deploy lock. Its release reports the counts of the changes."""
+    if app is None:
+        app, _ = await apps.create_or_find(job)
+        # An app that another job created may have files.
+        listed = FileList() if job.report.created else None
+    files = job.report.files = Files()
+    change = job.report.change(files=files)
+    async with anyio.create_task_group() as tasks:
+        async with job.deploy_lock(
+            lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
+        ) as lock:
+            try:
+                plan = await _plan_under_lock(job, scanned, app, listed, plan)
+                if plan.is_up_to_date:
+                    confirmed = await _leave(job, scanned, plan)
+                else:
+                    confirmed = await _carry_out(job, scanned, lock, Update(job, lock, plan, change, files))
+            finally:
+                tasks.start_soon(log_step, job, lambda: "Finalizing")
+        tasks.cancel_scope.cancel()
+    change.final_state = "the new version is deployed"
+    log_finalized(job, lock)
+    return confirmed
+
+
+async def _plan_under_lock(job: Job, scanned: Scan, app: App, listed: FileList | None, plan: Plan) -> Plan:
+    """Return the plan for the app as it is now: this plan, or a new one if the file list has changed.
+
+    Args:
+        job: the run.
+        scanned: the scan of the folder.
+        app: the app.
+        listed: the file list that the plan is for. None if the app didn't exist then, and this run may not
+            have created it.
+        plan: the plan from before the lock.
+
+    Raises:
+        ConfigurationError: if a safety check stops the deploy.
+    """
+    now = await list_files(job)
+    is_changed = now != listed or bool(now.not_found)
+    if is_changed:
+        job.log.info(f"Planning again, because the file list of {job.app!r} may have changed")
+        plan = await _plan(job, scanned, app, now)
+    if is_changed or plan.remote.is_unfinished:
+        await _require_intended(job, plan)
+    return plan
+
+
+async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, update: Update) -> Confirmed:
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     await update.store_first_manifest()
     try:
@@ -163,13 +203,14 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, plan: Plan, upda
         verified = await update.require_listed()
         await _require_same(job, scanned)
         await update.delete_stale()
-        if lacking := len(plan.files) - len(verified.entries):
+        if lacking := len(scanned.files) - len(verified.entries):
             log_unconfirmed(job, lacking)
         update.confirm()
         await update.store_last_manifest(verified.entries)
     except BaseException as failure:
-        await _report_failure(job, lock, update, failure)
+        await _record_failure(job, lock, update, failure)
         raise
+    return update.confirmed
 
 
 async def _require_same(job: Job, before: Scan) -> None:
@@ -187,7 +228,7 @@ async def _require_same(job: Job, before: Scan) -> None:
         raise directory_changed(human_paths(sorted(changed), 20))
 
 
-async def _report_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
+async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: BaseException) -> None:
     """Store a manifest with the verified files, so that the next deploy sends the rest. Never raises.
 
     This takes at most `limits.RECORD`. If the lock was lost, nothing is stored.
@@ -211,6 +252,8 @@ async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
         errors.append(error)
     if errors:
         raise combine(errors)
+    if job.report.commits.is_unchanged:
+        job.report.headline = Headline.UNCHANGED
 
 
 def _compare_commits(job: Job, previous: Source) -> None:

@@ -74,6 +74,7 @@ class Manifest(BaseModel):
 
     Attributes:
         files: the managed paths and their entries. An entry is None if the content isn't verified.
+        finished: whether the deploy was complete. Otherwise, it failed or is still in progress.
         count: the number of files in the folder of the last complete deploy, or None if it is unknown.
         stale: the pending paths, each with the time when it became pending, in seconds since 1970.
         types: the version of the content types (`content_type.VERSION`) that the files were uploaded with.
@@ -86,6 +87,7 @@ class Manifest(BaseModel):
 
     version: Literal[1] = 1
     files: dict[str, Entry | None] = {}
+    finished: bool = True
     count: int | None = None
     stale: dict[str, int] = {}
     types: int = 0

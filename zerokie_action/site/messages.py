@@ -64,8 +64,9 @@ def log_plan(job: Job, plan: Plan) -> None:
         job.report.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
-def note_pending(job: Job, plan: Plan, files: Files) -> None:
+def note_pending(job: Job, plan: Plan) -> None:
     """Note how many files are pending deletion, and when the deletions are due."""
+    files = job.report.files or Files()
     files.pending = len(plan.pending)
     if plan.pending:
         last_since = max(plan.stale.get(path, time.time()) for path in plan.pending)

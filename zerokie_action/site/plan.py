@@ -54,12 +54,11 @@ class Plan(NamedTuple):
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether a deploy changes no file, and no owner, pending time or count in the manifest."""
+        """Whether the last deploy was finished, and no file, owner or pending time changes."""
         newest, manifest = self.remote.newest, self.remote.manifest
         is_same_owner = newest is not None and newest.repository == mark_repository(self.repository)
         has_stale = self.stale == manifest.stale and self.stale.keys() >= {*self.pending}
-        is_finished = manifest.count == len(self.files)
-        return not (self.uploads or self.delete) and is_same_owner and has_stale and is_finished
+        return not (self.uploads or self.delete) and manifest.finished and is_same_owner and has_stale
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Yield the sign (`+` new, `~` changed, `-` deleted), path and reason of each change.

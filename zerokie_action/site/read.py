@@ -1,12 +1,20 @@
 """Reads the file list and the newest manifest of an app."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote
 
+import anyio
+
+from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import RequestRejected
+from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.failure import of_status
+from zerokie_action.http.policy import ONCE, RetryPolicy
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.models import RemoteFile
+from zerokie_action.platform.models import App, RemoteFile
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND
@@ -21,30 +29,67 @@ _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
 
 
-async def read_remote(job: Job, url: str) -> Remote:
-    """Read the file list and the newest manifest.
+class FileList(NamedTuple):
+    """The app's file list.
+
+    Attributes:
+        files: the remote files by path.
+        not_found: the platform's words if the list is a 404, which may mean an empty app. Otherwise empty.
+    """
+
+    files: Mapping[str, RemoteFile] = MappingProxyType({})
+    not_found: str = ""
+
+
+async def find_site(job: Job) -> tuple[App | None, FileList]:
+    """Look up the app and list its files at the same time.
+
+    The lookup decides. A list that fails doesn't matter for a missing app or a container app.
+
+    Returns:
+        The app and its files. None and an empty list if this run may create the app.
+    """
+    async with anyio.create_task_group() as tasks:
+        listing = tasks.start_soon(_try_to_list, job)
+        if app := await apps.look_up(job, "static"):
+            return app, await listing or await list_files(job)
+        tasks.cancel_scope.cancel()
+    return None, FileList()
+
+
+async def _try_to_list(job: Job) -> FileList | None:
+    with suppress(DeployError):
+        return await list_files(job, ONCE)
+    return None
+
+
+async def list_files(job: Job, policy: RetryPolicy | None = None) -> FileList:
+    """Return the app's file list ("GET /v1/apps/:name/files").
 
     Args:
         job: the run.
-        url: the app's public URL, or empty if the platform doesn't return it.
+        policy: how long to retry the request. By default, like any other request.
     """
-    listed, not_found = await list_files(job)
-    newest = max(find_manifests(listed), default=None)
-    manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_remote(listed, newest, manifest, compiled(job.settings.keep), not_found)
-
-
-async def list_files(job: Job) -> tuple[dict[str, RemoteFile], str]:
-    """Return the remote files by path, and the platform's words if the file list is a 404.
-
-    A 404 may mean an empty app.
-    """
+    client = job.client.retrying(policy) if policy else job.client
     try:
-        return await job.client.list_files(job.app), ""
+        return FileList(await client.list_files(job.app))
     except RequestRejected as error:
         if error.status != NOT_FOUND:
             raise
-        return {}, error.response
+        return FileList(not_found=error.response)
+
+
+async def read_remote(job: Job, listed: FileList, url: str) -> Remote:
+    """Read the newest manifest in a file list.
+
+    Args:
+        job: the run.
+        listed: the file list.
+        url: the app's public URL, or empty if the platform doesn't return it.
+    """
+    newest = max(find_manifests(listed.files), default=None)
+    manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
+    return make_remote(listed.files, newest, manifest, compiled(job.settings.keep), listed.not_found)
 
 
 async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:

@@ -70,6 +70,11 @@ class Remote(NamedTuple):
         """Whether a manifest exists but can't be read."""
         return self.newest is not None and not self.manifest.files
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether another deploy is in progress or was interrupted."""
+        return not self.manifest.finished
+
     def entry(self, path: str) -> Entry | None:
         """Return the entry of a verified file, or None if the file isn't verified.
 

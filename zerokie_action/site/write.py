@@ -37,7 +37,11 @@ _LAG = 25.0
 
 
 class Update:
-    """Uploads and deletes the files of a plan, and stores the manifests before and after that."""
+    """Uploads and deletes the files of a plan, and stores the manifests before and after that.
+
+    Attributes:
+        confirmed: the writes that the platform confirmed.
+    """
 
     def __init__(self, job: Job, lock: DeployLock, plan: Plan, change: Change, files: Files) -> None:
         """Prepare the update without sending a request.
@@ -58,7 +62,7 @@ class Update:
         files.to_upload, files.to_delete = len(plan.uploads), len(plan.delete)
         files.in_the_way = plan.in_the_way
         self._client = lock.writing(job.client)
-        self._confirmed = Confirmed(plan)
+        self.confirmed = Confirmed(plan)
 
     # The steps, in their order
 
@@ -88,7 +92,7 @@ class Update:
             await client.put_file(self._job.app, path, content, content_type(path))
             progress.end(path)
             self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
-            self._confirmed.sent[path] = content.sha256
+            self.confirmed.sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -106,7 +110,7 @@ class Update:
         polling = Polling(self._job.log.info, "the platform to list the uploads", _LAG)
         while True:
             # After the uploads, a 404 means that the file list is late.
-            verified = self._confirmed.verify((await list_files(self._job))[0])
+            verified = self.confirmed.verify((await list_files(self._job)).files)
             if not (verified.missing or verified.changed):
                 return verified
             if not await polling.again():
@@ -114,65 +118,19 @@ class Update:
 
     async def delete_stale(self) -> None:
         """Delete the other stale files of the plan."""
-        await self._delete([path for path in self._plan.delete if path not in self._confirmed.gone])
+        await self._delete([path for path in self._plan.delete if path not in self.confirmed.gone])
         if self._files.deleted:
             self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
 
     def confirm(self) -> None:
         """Note that all files are confirmed, so that reports and further manifests name this run's commit."""
-        self._confirmed.source = self._job.source
+        self.confirmed.source = self._job.source
         self._job.report.commits = self._job.report.commits._replace(is_deployed=True)
         if self._job.report.commits.is_older:
             self._job.report.note("This run is older than the one it replaces")
 
     async def store_last_manifest(self, entries: Mapping[str, Entry]) -> None:
         """Store the manifest of the finished deploy, and delete the manifests of earlier deploys."""
-        await self._replace_manifests(entries, self._plan.remote.manifests)
-
-    async def store_source(self) -> None:
-        """Store the manifest of a deploy without changes, if its commit or its run is new.
-
-        No file list confirms this manifest, so the one before stays until the next deploy. Otherwise, a
-        gateway that swallows an upload would leave the app without a manifest.
-        """
-        remote, self._confirmed.source = self._plan.remote, self._job.source
-        if remote.manifest.source != self._job.source:
-            older = [path for path in remote.manifests if remote.newest and path != remote.newest.path]
-            await self._replace_manifests(self._plan.unchanged, older)
-
-    async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
-        """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
-        entries = self._confirmed.verify(listed).entries
-        # `limits.RECORD` shields this step. A shield for each request could outlast it.
-        self._client = self._job.client.guarded(Guard(self._lock.require_held))
-        await self._store(entries, listed)
-        if entries:
-            self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
-
-    @property
-    def hashes(self) -> Mapping[str, str]:
-        """The SHA-256 of each unchanged or uploaded file in hex, by path."""
-        return self._confirmed.hashes
-
-    # Parts of the steps
-
-    async def _delete(self, paths: Sequence[str]) -> None:
-        """Delete these files."""
-
-        async def delete(path: str) -> None:
-            client = self._client.tracked(self._change.request())
-            was_there = await client.delete_file(self._job.app, path)
-            self._confirmed.gone.add(path)
-            # A late file list may show a file that an earlier deploy deleted.
-            if was_there:
-                self._files.deleted[path] = self._plan.remote.files[path].length
-
-        count = human_files(len(self._plan.delete), "stale file")
-        async with logged_step(self._job, lambda: f"Deleting: {len(self._confirmed.gone):,} of {count}"):
-            await self._write_all(paths, delete)
-
-    async def _replace_manifests(self, entries: Mapping[str, Entry], old: Iterable[str]) -> None:
-        """Store the manifest of a finished deploy, and delete these manifests of earlier deploys."""
 
         async def delete(path: str) -> None:
             try:
@@ -184,8 +142,34 @@ class Update:
                 self._job.report.warn(f"Can't delete {path!r}, an old manifest of this action: {error}")
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write_all, old, delete)
+            tasks.start_soon(self._write_all, self._plan.remote.manifests, delete)
             await self._store(entries, is_finished=True)
+
+    async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
+        """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
+        entries = self.confirmed.verify(listed).entries
+        # `limits.RECORD` shields this step. A shield for each request could outlast it.
+        self._client = self._job.client.guarded(Guard(self._lock.require_held))
+        await self._store(entries, listed)
+        if entries:
+            self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
+
+    # Parts of the steps
+
+    async def _delete(self, paths: Sequence[str]) -> None:
+        """Delete these files."""
+
+        async def delete(path: str) -> None:
+            client = self._client.tracked(self._change.request())
+            was_there = await client.delete_file(self._job.app, path)
+            self.confirmed.gone.add(path)
+            # A late file list may show a file that an earlier deploy deleted.
+            if was_there:
+                self._files.deleted[path] = self._plan.remote.files[path].length
+
+        count = human_files(len(self._plan.delete), "stale file")
+        async with logged_step(self._job, lambda: f"Deleting: {len(self.confirmed.gone):,} of {count}"):
+            await self._write_all(paths, delete)
 
     async def _store(
         self,
@@ -195,7 +179,7 @@ class Update:
         is_finished: bool = False,
     ) -> None:
         """Store the next manifest (see `Confirmed.next_manifest`)."""
-        path, manifest = self._confirmed.next_manifest(
+        path, manifest = self.confirmed.next_manifest(
             entries, now=time.time(), listed=listed, is_finished=is_finished
         )
         content = Bytes(manifest.render())
