@@ -23,7 +23,7 @@ from tests.e2e.conftest import (
     stall,
     wait_for_stall,
 )
-from tests.e2e.engine import Container, Outcome, run, succeed
+from tests.e2e.engine import Container, Outcome, call, run, succeed
 from tests.previews.code_host import TOKEN, CodeHost
 from tests.support.platform import API_KEY, Platform
 from tests.support.required import find_program
@@ -66,6 +66,8 @@ class Repository:
             text = re.sub(
                 r"^( +)api-key: \$.*", rf"\g<0>\n\1api-url: {platform.url}", text, flags=re.MULTILINE
             )
+            # act refuses the key `deployment` of an environment.
+            text = re.sub(r"^ +deployment: .*\n", "", text, flags=re.MULTILINE)
             (workflows / f"{name}.yml").write_text(text + added, "utf-8")
             pins |= set(re.findall(rf"(actions/({'|'.join(STAND_INS)})@\w+)", text))
         self._options = [f"--local-repository={ACTION}@v1={archive}", f"--env=CODE_HOST={self._code_host}"]
@@ -84,9 +86,21 @@ class Repository:
         payload: dict[str, Any] | None = None,
     ) -> str:
         """Run a workflow, check that it succeeds, and return the log."""
+        done = self.attempt(workflow, event, *options, payload=payload)
+        assert done.code == 0, done.log
+        return done.log
+
+    def attempt(
+        self,
+        workflow: str,
+        event: str,
+        *options: str,
+        payload: dict[str, Any] | None = None,
+    ) -> Outcome:
+        """Run a workflow, and return its exit code and log."""
         file = self._code_host / "event.json"
         file.write_text(json.dumps(payload or {}), "utf-8")
-        return succeed(
+        return call(
             find_program("act", from_="install the dependency group `ci`"),
             event,
             f"--workflows=.github/workflows/{workflow}.yml",
@@ -134,6 +148,24 @@ def test_the_readmes_workflow_deploys_a_site(repository: Open, platform: Platfor
     assert API_KEY not in log
 
 
+def test_a_manual_run_continues_after_a_safety_check(repository: Open, platform: Platform) -> None:
+    """The message names the input. A dry run changes nothing."""
+    site = repository(deploy="")
+    platform.create("my-site")
+    platform.client.put("/v1/apps/my-site/files/by-hand.html", content=b"by hand").raise_for_status()
+    stopped = site.attempt("deploy", "push")
+    assert stopped.code != 0
+    assert "To continue, set `take-over: true` for one manual run: https://" in stopped.log
+
+    inputs = {"take-over": "true", "dry-run": "true"}
+    log = site.run("deploy", "workflow_dispatch", payload={"inputs": inputs})
+    assert "Dry run: nothing was changed" in log
+    assert set(platform.site("my-site")) == {"by-hand.html"}
+
+    site.run("deploy", "workflow_dispatch", payload={"inputs": {"take-over": "true"}})
+    assert set(platform.site("my-site")) == {"index.html"}
+
+
 def test_a_preview_exists_while_its_pull_request_is_open(repository: Open, platform: Platform) -> None:
     """Each push deploys and has a deployment. Closing deletes the app. The job's token is enough."""
     previews, host = repository(preview=""), CodeHost(states={12: "closed"})
@@ -156,7 +188,8 @@ def test_a_preview_exists_while_its_pull_request_is_open(repository: Open, platf
         _, second = host.deployments.values()
         assert (first.state, second.state, second.fields["ref"]) == ("inactive", "success", "c0ffee2")
         (comment,) = host.comments
-        assert "`my-site-pr-12` is live" in host.comments[comment]
+        # The runner's commit is the same, so the build is, too.
+        assert "`my-site-pr-12` is up to date" in host.comments[comment]
 
         platform.create("my-site-pr-13")
         log = run("closed", "c0ffee2")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.component import component
+from tests.support.component import component, with_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -70,11 +70,23 @@ def inputs(job: Mapping[str, Any], values: Mapping[str, object]) -> dict[str, st
 # --- GitLab
 
 
-def pipeline(*names: str) -> dict[str, dict[str, Any]]:
-    """Return the jobs of examples that belong together, including the component's jobs, by their names."""
+def example(name: str, **given: object) -> dict[str, Any]:
+    """Return an example for GitLab, with these values (names with `_`) or the defaults of its inputs."""
+    text = (EXAMPLES / "gitlab" / name).read_text("utf-8")
+    header = next(yaml.safe_load_all(text))
+    declared = header["spec"]["inputs"] if "spec" in header else {}
+    defaults = {name: row["default"] for name, row in declared.items()}
+    return with_inputs(text, defaults | {name.replace("_", "-"): value for name, value in given.items()})
+
+
+def pipeline(*names: str, **given: object) -> dict[str, dict[str, Any]]:
+    """Return the jobs of examples that belong together, including the component's jobs, by their names.
+
+    `given` has the inputs of a manual pipeline (names with `_`).
+    """
     jobs: dict[str, dict[str, Any]] = {}
     for name in names:
-        document = yaml.safe_load((EXAMPLES / "gitlab" / name).read_text("utf-8"))
+        document = example(name, **given)
         for include in document.pop("include", []):
             assert re.findall(r"\$\w+", include["component"]) == ["$CI_SERVER_FQDN"], "it knows no other"
             given = {key.replace("-", "_"): value for key, value in include["inputs"].items()}

@@ -36,13 +36,18 @@ def component(**given: object) -> dict[str, Any]:
         if "regex" in row and not (values[name] and re.search(_whole(row["regex"]), values[name])):
             raise InvalidInputError(name)
 
-    def text(found: re.Match[str]) -> str:
+    return with_inputs(COMPONENT.read_text("utf-8"), values)
+
+
+def with_inputs(text: str, values: Mapping[str, object]) -> dict[str, Any]:
+    """Return the document below the header of a file, with the values of its inputs."""
+
+    def fill(found: re.Match[str]) -> str:
         value = values[found[1]]
         # Rails writes these three as escapes.
         return value if isinstance(value, str) else re.sub("[<>&]", _escaped, json.dumps(value))
 
-    _, jobs = COMPONENT.read_text("utf-8").split("\n---\n")
-    filled = re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", text, jobs)
+    filled = re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", fill, text.rpartition("\n---\n")[2])
     document: dict[str, Any] = yaml.load(filled, yaml.CSafeLoader)  # libyaml, which GitLab uses
     return document
 
