@@ -35,7 +35,8 @@ def test_a_static_app_is_deleted_with_its_files_and_its_lock(world: World, tmp_p
     outputs = outcome.outputs
     assert (outputs["status"], outputs["deploy_id"], outputs["url"]) == ("destroyed", None, None)
     assert (outputs["changed"], outputs["created"]) == (True, None)
-    assert lines(outcome) == ["Acquired the deploy lock", "Deleted app 'site' with 4 files", "Done after 0s"]
+    deleted = ["Deleted app 'site' with 4 files", "Deleted site in 0s"]
+    assert lines(outcome) == ["Acquired the deploy lock", *deleted]
     names = [record.path.partition("_zerokie/")[0].rpartition("/")[2] for record in outcome.requests]
     asked = [f"{record.method} {name}" for record, name in zip(outcome.requests, names, strict=True)]
     assert asked == ["GET site", "GET files", "GET ", "POST lock", "GET files", "DELETE site"]
@@ -60,6 +61,7 @@ def test_a_missing_app_is_a_success_without_a_change(world: World) -> None:
     assert outcome.exit_code == 0
     assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("destroyed", False)
     assert outcome.outputs["notes"] == ["App 'site' doesn't exist, so there is nothing to delete."]
+    assert lines(outcome)[-1] == "Nothing to delete"
     assert [record.path for record in outcome.requests] == ["/v1/apps/site"]
 
 
@@ -256,6 +258,7 @@ def test_an_app_that_another_run_deletes_during_the_wait_for_the_lock_is_a_succe
     assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
     assert outcome.outputs["notes"] == [ALREADY]
     assert outcome.outputs["changed"] is False
+    assert lines(outcome)[-1] == "Nothing to delete"
 
 
 def test_an_app_that_something_else_deletes_under_the_lock_is_a_success(world: World) -> None:

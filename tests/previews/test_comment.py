@@ -49,7 +49,7 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
     assert f" · deploy `{outcome.outputs['deploy_id']}`" in first
     assert f"](<{outcome.outputs['url']}>)" in lines[4]
     assert ("0123456789ab" if ci == "github" else "fedcba987654") in first
-    assert lines[6].startswith("4 files uploaded (29 B), 0 deleted, 0 unchanged · 0s · ")
+    assert lines[6].startswith("4 files uploaded (29 B) · 0s · ")
     assert outcome.log.splitlines()[-1].startswith("Commented on " + ("pull" if ci == "github" else "merge"))
     assert [request.partition(" ")[0] for request in host.requests] == [
         *("GET", "POST", "PATCH" if ci == "github" else "PUT")

@@ -153,6 +153,7 @@ def test_a_pull_request_reopened_under_the_lock_keeps_its_preview(world: World) 
     assert (finalized.files_uploaded, finalized.files_deleted, finalized.total_bytes) == (0, 0, 0)
     assert host.comments == {}
     assert "no previews to delete" in outcome.summary
+    assert outcome.log.endswith("\nNo previews to delete\n")
 
 
 def test_a_kept_preview_that_something_else_deletes_is_not_called_deleted(world: World) -> None:

@@ -76,15 +76,18 @@ ONE = Files(uploaded=[UploadedFile("a", 1)])
             results.make_report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
             "`a:2` (was `a:1`) · 3s",
         ),
-        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B), 0 deleted, 0 unchanged · 0s"),
+        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B) · 0s"),
+        (results.make_report("deploy", dry_run=True, files=ONE), "1 file to upload (1 B) · 0s"),
         (
-            results.make_report("deploy", dry_run=True, files=ONE),
-            "1 file to upload (1 B), 0 to delete, 0 unchanged · 0s",
+            results.make_report("deploy", files=Files(deleted={"a": 1}, unchanged=1_200)),
+            "1 file deleted, 1,200 unchanged · 0s",
         ),
+        (results.make_report("deploy", files=Files(unchanged=2)), "2 files unchanged · 0s"),
+        (results.make_report("deploy", files=Files()), "0s"),
     ],
 )
 def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) -> None:
-    """A dry run shows the planned counts."""
+    """A dry run shows the planned counts. Zeros are left out."""
     assert render_summary(result).split("\n\n")[1].rstrip("\n") == facts
 
 
@@ -109,7 +112,7 @@ def test_many_files_are_folded():
     ) in render_summary(many(9, 2))
     assert "<summary>What would change (11)</summary>" in render_summary(many(11, status="planned"))
     summary = render_summary(many(12_345))
-    assert "12,345 files uploaded (0 B), 0 deleted, " in summary
+    assert "12,345 files uploaded (0 B) · " in summary
     assert "<summary>What changed (12,345)</summary>" in summary
     assert summary.count("\n- `+`") > 1_000
     assert len(summary) < 60_001

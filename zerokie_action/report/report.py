@@ -173,6 +173,8 @@ class Report:
             return self.status
         if self.operation == "sweep":
             return "swept" if self.apps else "nothing to sweep"
+        if self.operation == "destroy" and not self.changed:
+            return self.headline or "gone"
         return self.headline or self.status
 
     @property

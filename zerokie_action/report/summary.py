@@ -72,18 +72,25 @@ def _facts(report: Report) -> Iterator[str]:
     image, previous = markdown_code(report.image or ""), markdown_code(report.previous_image or "")
     is_replaced = image and previous and image != previous
     yield f"{image} (was {previous})" if is_replaced else image
-    if files := report.files:
-        upload, delete = ("to upload", "to delete") if report.dry_run else ("uploaded", "deleted")
-        size = human_bytes(files.bytes_uploaded)
-        yield (
-            f"{human_files(len(files.uploaded))} {upload} ({size}), {len(files.deleted):,} {delete}, "
-            f"{files.unchanged:,} unchanged"
-        )
+    yield _counts(report.files, is_dry=report.dry_run) if report.files else ""
     waited = human_seconds(report.lock_wait_seconds)
     of_it = f", {waited} of it waiting for the deploy lock" if report.lock_wait_seconds >= 1 else ""
     yield human_seconds(report.duration_seconds) + of_it
     yield f"deploy {markdown_code(report.deploy_id)}" if report.deploy_id else ""
     yield "CDN cache purged" if report.cache_purged else ""
+
+
+def _counts(files: Files, *, is_dry: bool) -> str:
+    """Return the numbers of files, without zeros: `2 files uploaded (8.0 MB), 1 deleted`."""
+    upload, delete = ("to upload", "to delete") if is_dry else ("uploaded", "deleted")
+    counts = [
+        (len(files.uploaded), f"{upload} ({human_bytes(files.bytes_uploaded)})"),
+        (len(files.deleted), delete),
+        (files.unchanged, "unchanged"),
+    ]
+    shown = [(count, what) for count, what in counts if count]
+    first = [f"{human_files(count)} {what}" for count, what in shown[:1]]
+    return ", ".join(first + [f"{count:,} {what}" for count, what in shown[1:]])
 
 
 def _changes(report: Report) -> Iterator[str]:
