@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from sandbox.faults import Fault, Kind
+from sandbox.records import Record
 from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
 
@@ -50,6 +51,17 @@ def test_a_container_app_is_deleted_without_a_lock(world: World) -> None:
     assert [record.method for record in outcome.requests] == ["GET", "GET", "DELETE"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
+
+
+@pytest.mark.parametrize("dialect", ["image=full", "image=not-in-get container-files=404"])
+def test_a_dry_run_shows_the_image_and_the_url_of_a_container_app(world: World, dialect: str) -> None:
+    """Nothing else protects a container app from a wrong name."""
+    running_web(world)
+    world.platform.dialect.speak(*dialect.split())
+    outcome = destroy(world, "web", dry_run=True, take_over=True)
+    image = " with image 'docker.io/library/nginx:1'" if dialect == "image=full" else ""
+    plan = f"would delete app 'web'{image} (http://platform/_apps/web)"
+    assert lines(outcome) == [f"Plan: {plan}", "Dry run: nothing was changed"]
 
 
 def test_a_missing_app_is_a_success_without_a_change(world: World) -> None:
@@ -259,6 +271,24 @@ def test_an_app_that_another_run_deletes_during_the_wait_for_the_lock_is_a_succe
     assert outcome.outputs["notes"] == [ALREADY]
     assert outcome.outputs["changed"] is False
     assert lines(outcome)[-1] == "Nothing to delete"
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_an_app_that_vanishes_before_any_request_is_a_success(world: World, number: int) -> None:
+    """The requests are two lists, the manifest, the lock and the DELETE."""
+    world.run()
+    seen: list[Record] = []
+
+    def look(record: Record) -> None:
+        seen.append(record)
+        if len(seen) == number + 1:
+            world.platform.apps.delete("site")
+
+    world.platform.on_request = look
+    outcome = destroy(world)
+    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "destroyed"), outcome.log
+    assert (outcome.outputs["notes"], outcome.outputs["changed"]) == ([ALREADY], False)
+    assert world.platform.apps.list() == []
 
 
 def test_an_app_that_something_else_deletes_under_the_lock_is_a_success(world: World) -> None:
