@@ -267,6 +267,13 @@ def test_a_failure_of_the_code_host_ends_the_sweep(world: World, case: str) -> N
     assert outcome.seconds < 60
 
 
+def test_a_long_retry_after_of_the_code_host_gives_the_time_of_the_next_run(world: World) -> None:
+    previews(world, 1)
+    outcome = sweep(world, always(503, b"{}", "Retry-After: 3600"))
+    require(outcome, [], 5, "failed")
+    assert outcome.outputs["hint"] == "Run the job again after 1h 00m, as the response asks."
+
+
 @pytest.mark.parametrize("allowance", [2, 3], ids=lambda left: f"{left} left")
 def test_the_rate_limit_of_the_code_host_ends_the_sweep(world: World, allowance: int) -> None:
     """Each app needs two requests, the second under its lock. The next run deletes the rest."""

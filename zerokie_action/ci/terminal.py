@@ -90,10 +90,12 @@ class Terminal:
 
     def _draw_bar(self, frame: Frame | None) -> None:
         """Draw a frame, or erase the bar. After an error of the library, the log has no bar."""
-        columns = os.get_terminal_size(self._file.fileno()).columns or _COLUMNS
-        if not self._has_bar or columns == 1:  # tqdm ignores a width of 0
+        if not self._has_bar:
             return
         try:
+            columns = os.get_terminal_size(self._file.fileno()).columns or _COLUMNS
+            if columns == 1:  # tqdm ignores a width of 0
+                return
             if frame:
                 self._meter = self._meter or _meter(self._file)
                 self._meter.ncols = columns - 1

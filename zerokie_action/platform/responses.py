@@ -60,11 +60,16 @@ _ADVICE = {
 """Hints for a request that failed for the last time."""
 
 
-def advice(failed: Failure) -> str:
-    """Return the hint for a request that failed for the last time."""
+def advice(failed: Failure, usual: str = "") -> str:
+    """Return the hint for a request that failed for the last time.
+
+    Args:
+        failed: its last failure.
+        usual: the hint without a long `Retry-After`. By default, the one for the failure's cause.
+    """
     if failed.retry_after > limits.MOST_WAITED:
         return f"Run the job again after {human_seconds(failed.retry_after)}, as the response asks."
-    return _ADVICE[failed.cause]
+    return usual or _ADVICE[failed.cause]
 
 
 def read_response(

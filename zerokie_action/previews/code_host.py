@@ -16,7 +16,7 @@ from zerokie_action.http.group import GaveUp
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.request import HEADERS, MEGABYTE, RequestOptions
 from zerokie_action.http.retry import RetryingClient
-from zerokie_action.platform.responses import quotation
+from zerokie_action.platform.responses import advice, quotation
 
 _OVER = {"closed", "merged"}
 """The states of a pull request that isn't open."""
@@ -94,7 +94,7 @@ class CodeHost(NamedTuple):
         try:
             return await self.http.send(self._request("GET", about.url), read)
         except GaveUp as error:
-            error.advise(_HINT.format(host=about.host))
+            error.advise(advice(error.failure, _HINT.format(host=about.host)))
             raise
 
     async def send(
