@@ -135,7 +135,7 @@ def test_a_manual_run_can_override_a_safety_check(world: World, dist: Path) -> N
     world.platform.apps.create_static("my-site")
     world.platform.put_file("my-site", "old.html", b"old")
 
-    def deploy(**by_hand: bool | str) -> Outcome:
+    def deploy(**by_hand: Any) -> Outcome:
         given = dict.fromkeys(("dry-run", "take-over", "max-deletes")) | by_hand
         return world.run(**inputs(job, KEYS | {f"inputs.{name}": value for name, value in given.items()}))
 
