@@ -57,9 +57,13 @@ class Platform:
         shutil.rmtree(self.folder)
 
     def deploy(self, app: str, **inputs: str) -> dict[str, Any]:
+        """Deploy to an app, and return the JSON result."""
+        return self.run(app, create="true", **inputs)
+
+    def run(self, app: str, **inputs: str) -> dict[str, Any]:
         """Run the action in its own process, as a CI job does, and return its JSON result."""
         result = self.folder / f"{app}.json"
-        given = {"api-url": self.url, "api-key": API_KEY, "app": app, "create": "true", **inputs}
+        given = {"api-url": self.url, "api-key": API_KEY, "app": app, **inputs}
         given |= {"output-file": str(result), "summary-file": str(self.folder / f"{app}.md")}
         env = {name: os.environ[name] for name in ("PATH", "TERM", "LANG") if name in os.environ}
         env |= {f"ZEROKIE_{name.upper().replace('-', '_')}": value for name, value in given.items()}
@@ -69,15 +73,18 @@ class Platform:
 
 
 def demonstrate(platform: Platform) -> None:
-    """Run three deploys and check the site after each one."""
+    """Run three deploys and a status, and check the site after each deploy of it."""
     heading(f"Deploying the folder {SITE.relative_to(ROOT)}/")
     site = platform.deploy("demo-site", directory=str(SITE))
     pages = compare_with_folder(site["url"])
     summary = (platform.folder / "demo-site.md").read_text("utf-8")
 
-    heading("Deploying the same folder again (uploads nothing)")
+    heading("Deploying the same folder again (changes nothing, and takes no lock)")
     again = platform.deploy("demo-site", directory=str(SITE))
     compare_with_folder(again["url"])
+
+    heading("Showing what is live")
+    platform.run("demo-site", operation="status")
 
     heading("Deploying a container image")
     image = platform.deploy("demo-app", image="nginx:alpine", port="80")
@@ -87,7 +94,7 @@ def demonstrate(platform: Platform) -> None:
 
     heading("Result")
     print(f"site   {site['deploy_id']}   {site['url']}   {pages} files, served byte for byte")
-    print(f"again  {again['deploy_id']}   {again['url']}   {again['files_unchanged']} unchanged")
+    print(f"again  no deploy ID        {again['url']}   {again['files_unchanged']} unchanged")
     print(f"image  {image['deploy_id']}   {image['url']}   {image['image']}")
 
 

@@ -46,6 +46,7 @@ from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.site.deploy import deploy_directory
 from zerokie_action.site.scan import problem_with_directory
+from zerokie_action.status import show_status
 from zerokie_action.text.numbers import human_files, human_seconds
 from zerokie_action.text.redaction import Redactor
 
@@ -127,8 +128,8 @@ async def run_async(
     report = report.finish(error)
     _log_end(report, ci.log)
     write_reports(report, ci, settings.own_files)
-    # A preview cleanup has already updated each app's pull request.
-    if settings.operation != "sweep" and not isinstance(error, WrongInputs):
+    # A preview cleanup has already updated each app's pull request, and a status changes nothing.
+    if settings.operation not in {"sweep", "status"} and not isinstance(error, WrongInputs):
         async with cancel_on_signal(signals):
             await notify(report, ci, settings)
     return report.exit_code
@@ -200,6 +201,8 @@ async def _operate(job: Job) -> None:
             await destroy(job)
         elif settings.operation == "sweep":
             await sweep(job)
+        elif settings.operation == "status":
+            await show_status(job)
         elif settings.directory is not None:
             await deploy_directory(job, settings.directory)
 

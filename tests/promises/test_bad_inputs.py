@@ -23,7 +23,7 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     "no app": (2, {"app": None}, "`app` is required. Set it to the name of the app"),
     "no key": (2, {"api_key": None}, "`api-key` is required. Pass it as a secret, on GitHub as `api-key: ${{ secrets.ZEROKIE"),
     # --- values
-    "operation": (2, {"operation": "::error::x"}, "`operation` (ZEROKIE_OPERATION): '::error::x' isn't valid. Input should be 'deploy', 'restart', 'destroy' or 'sweep'"),
+    "operation": (2, {"operation": "::error::x"}, "`operation` (ZEROKIE_OPERATION): '::error::x' isn't valid. Input should be 'deploy', 'restart', 'destroy', 'sweep' or 'status'"),
     "a pattern for another operation": (2, {"app": "my-site-pr-*"}, "`app` (ZEROKIE_APP): 'my-site-pr-*' contains a `*`, for `operation: sweep` only"),
     "a sweep without a pattern": (2, {"operation": "sweep", "app": "my-site", "directory": None}, "`app` (ZEROKIE_APP): 'my-site' isn't a pattern of previews for `operation: sweep`"),
     "a sweep of comments": (2, {"operation": "sweep", "app": "#my-site-pr-*\n# docs-pr-*", "directory": None}, "`app` is required. Set it to the name of the app"),

@@ -172,8 +172,13 @@ def credentials(job: Job) -> str:
 
 
 def shown_status(job: Job, app: App) -> str:
-    """Return the app's status in quotation marks. One word isn't masked, even if it is a value of `env`."""
-    return repr(app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status))
+    """Return the app's status in quotation marks."""
+    return repr(status_words(job, app))
+
+
+def status_words(job: Job, app: App) -> str:
+    """Return the app's status. One word isn't masked, even if it is a value of `env`."""
+    return app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status)
 
 
 def note_url(job: Job, app: App) -> None:

@@ -106,11 +106,11 @@ class Settings(BaseSettings):
     )
 
     operation: Annotated[
-        Literal["deploy", "restart", "destroy", "sweep"], BeforeValidator(formats.check_operation)
+        Literal["deploy", "restart", "destroy", "sweep", "status"], BeforeValidator(formats.check_operation)
     ] = Field(
         "deploy",
-        description="`deploy`, `restart` (pull the image again), `destroy` (delete the app) or `sweep` "
-        "(delete the previews of closed pull requests).",
+        description="`deploy`, `restart` (pull the image again), `destroy` (delete the app), `sweep` "
+        "(delete the previews of closed pull requests) or `status` (show the live version).",
     )
     api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),

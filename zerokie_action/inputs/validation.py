@@ -144,6 +144,8 @@ def _problems(settings: Settings, environment: Environment) -> Iterator[str]:
         yield from _problems_of_a_deploy(settings, environment)
     elif given := _given(environment, *_SOURCES):
         yield f"Remove {given}, because only `operation: deploy` deploys something"
+    if settings.operation == "status" and settings.create:
+        yield f"Remove {label('create')}, because `operation: status` changes nothing"
     if not environment.text("health_check") and (given := _given(environment, "health_check_text")):
         yield f"{given} needs `health-check`. Set the path or URL whose response must contain the text"
     missing = [label(field) for field in _CREDENTIALS if not environment.text(field)]

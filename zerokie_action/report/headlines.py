@@ -28,6 +28,7 @@ HEADLINES = {
     "absent": ("✅ {app} did not exist", "Nothing to delete"),
     "swept": ("✅ {app}: deleted {apps}", "Deleted {apps} in {time}"),
     "nothing to sweep": ("✅ {app}: no previews to delete", "No previews to delete"),
+    "shown": ("🔎 {app}", "{app}: {url}"),
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", ""),

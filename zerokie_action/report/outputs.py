@@ -40,6 +40,8 @@ def make_document(report: Report) -> dict[str, object]:
         "url": _checked(report.url, is_web_url),
         "app": output_line(report.app) or None,
         "kind": report.kind,
+        "app_status": output_line(report.app_status or "") or None,
+        "files": report.file_count,
         "status": report.status,
         "image": _checked(report.image, is_image),
         "previous_image": _checked(report.previous_image, is_image),

@@ -20,10 +20,16 @@ from zerokie_action.text.numbers import human_paths
 T = TypeVar("T")
 
 NOTHING_CHANGED = "Nothing was changed."
-_DONE = {"deploy": "deployed", "restart": "restarted", "destroy": "destroyed", "sweep": "destroyed"}
+_DONE = {
+    "deploy": "deployed",
+    "restart": "restarted",
+    "destroy": "destroyed",
+    "sweep": "destroyed",
+    "status": "shown",
+}
 """The status after a success, by operation."""
-_OWN_WORDS = {"operation", "status", "kind", "headline"}
-"""The texts that `finish` doesn't redact, because they are this action's own words."""
+_OWN_WORDS = {"operation", "status", "app_status", "kind", "headline"}
+"""The texts that `finish` doesn't redact, because they are this action's own words, or redacted already."""
 _WITHOUT_TEXT = {"log", "changes"}
 """The objects that `finish` copies as they are."""
 
@@ -50,6 +56,8 @@ class Report:
         lock_problem: a clause about a lock that may still be held. Usually empty.
         apps: the apps that a preview cleanup deleted, or would delete in a dry run.
         left: the apps that a preview cleanup still has to check.
+        app_status: the platform's word for the app's status, by `operation: status`.
+        file_count: the number of the app's files, by `operation: status`.
 
         status: the status, as in `docs/result.schema.json`. A run has failed unless `finish` says otherwise.
         exit_code: the exit code of the process.
@@ -85,6 +93,8 @@ class Report:
     lock_problem: str = ""
     apps: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    app_status: str | None = None
+    file_count: int | None = None
 
     status: str = "failed"
     exit_code: int = 1
@@ -184,7 +194,7 @@ class Report:
     def _status_of_success(self) -> str:
         if self.is_skipped:
             return "skipped"
-        return "planned" if self.dry_run else _DONE[self.operation]
+        return "planned" if self.dry_run and self.operation != "status" else _DONE[self.operation]
 
     def _problems(self, error: DeployError) -> Iterator[str]:
         """Yield the error's sentences. The last one also describes the state that the run leaves behind."""
