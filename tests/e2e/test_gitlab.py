@@ -96,12 +96,12 @@ def test_a_review_app_exists_while_its_merge_request_is_open(
             "ZEROKIE_COMMENT": "true",
         }
 
-        run_jobs(workspace, platform, "deploy-review", **merge_request)
+        run_jobs(workspace, platform, "zerokie-deploy-preview", **merge_request)
         assert platform.site("my-site-mr-3") == contents(workspace / "dist")
         (comment,) = host.comments
-        assert "`my-site-mr-3` is deployed" in host.comments[comment]
+        assert "`my-site-mr-3` is live" in host.comments[comment]
 
-        run_jobs(workspace, platform, "deploy-review-stop", **merge_request)
+        run_jobs(workspace, platform, "zerokie-deploy-preview-stop", **merge_request)
         assert platform.state()["apps"] == {}
         assert "`my-site-mr-3` is deleted" in host.comments[comment]
 

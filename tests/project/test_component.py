@@ -160,3 +160,19 @@ def test_old_reports_in_the_checkout_are_removed_first(
         Path(name).write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")
     passed_on(component(app="site")["zerokie-deploy"], tmp_path)
     assert not list(tmp_path.glob("zerokie*.*"))
+
+
+def test_a_preview_has_its_own_app_and_no_domains(tmp_path: Path) -> None:
+    """A domain belongs to one app, so the preview doesn't take it. Other inputs are the same."""
+    given: dict[str, object] = {"app": "site", "directory": "dist", "previews": True}
+    domains = {"domains": ["www.example.com"], "remove_domains": ["old.example.com"]}
+    jobs = component(**given, **domains)
+    number = {"CI_MERGE_REQUEST_IID": "3"}
+    preview = passed_on(jobs["zerokie-deploy-preview"], tmp_path, **number)
+    assert {name: text for name, text in preview.items() if name.startswith("INPUT_") and text} == {
+        **inputs("zerokie-deploy", tmp_path, given),
+        "INPUT_APP": "site-mr-3",
+        "INPUT_CREATE": "true",
+    }
+    stop = passed_on(jobs["zerokie-deploy-preview-stop"], tmp_path, **number)
+    assert (stop["INPUT_APP"], stop["INPUT_OPERATION"]) == ("site-mr-3", "destroy")

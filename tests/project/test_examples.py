@@ -216,19 +216,23 @@ PIPELINES = {
     "sweep": SCHEDULE | {"CI_PIPELINE_SCHEDULE_DESCRIPTION": "sweep review apps"},
     "schedule of a tag": TAG | {"CI_PIPELINE_SOURCE": "schedule"},
 }
-REVIEWS = {f"review-{site}{stop}" for site in ("web", "docs", "status") for stop in ("", "-stop")}
+SITES = {f"deploy-{site}" for site in ("web", "docs", "status")}
 JOBS: dict[tuple[str, ...], dict[str, set[str]]] = {
-    ("component.yml", "review.yml", "branch.yml", "sweep.yml"): {
+    ("component.yml", "branch.yml"): {
         "push": {"build", "zerokie-deploy"},
         "branch": {"deploy-branch", "deploy-branch-stop"},
-        "merge request": {"build-review", "deploy-review", "deploy-review-stop"},
-        "fork": {"build-review"},
-        "merge train": {"build-review"},
-        "sweep": {"sweep-review-apps"},
+    },
+    ("review.yml",): {
+        "push": {"build", "zerokie-deploy"},
+        "merge request": {"build", "zerokie-deploy-preview", "zerokie-deploy-preview-stop"},
+        "fork": {"build"},
+        "merge train": {"build"},
+        "sweep": {"zerokie-deploy-sweep"},
     },
     ("monorepo.yml",): {
-        "push": {"deploy-web", "deploy-docs", "deploy-status"},
-        "merge request": REVIEWS,
+        "push": SITES,
+        "merge request": {f"{job}-preview{stop}" for job in SITES for stop in ("", "-stop")},
+        "sweep": {f"{job}-sweep" for job in SITES},
     },
     ("image.yml",): {"push": {"build", "deploy"}},
     ("staging.yml",): {"tag": {"build", "staging", "production"}},
@@ -261,7 +265,7 @@ def run_job(world: World, job: dict[str, Any], folder: Path, **variables: str) -
 @pytest.mark.parametrize(
     ("name", "job", "variables", "app"),
     [
-        ("review.yml", "deploy-review", {"CI_MERGE_REQUEST_IID": "3"}, "my-site-mr-3"),
+        ("review.yml", "zerokie-deploy-preview", {"CI_MERGE_REQUEST_IID": "3"}, "my-site-mr-3"),
         (
             "branch.yml",
             "deploy-branch",
@@ -284,13 +288,13 @@ def test_a_review_app_exists_until_its_stop_job(
 def test_a_gitlab_monorepo_has_three_sites_and_three_review_apps(
     world: World, tmp_path: Path, sites: dict[str, dict[str, bytes]]
 ) -> None:
-    """Main deploys three sites. A merge request has three review apps, and their stop jobs delete them."""
+    """Main deploys three sites. A merge request has three previews, and their stop jobs delete them."""
     jobs = pipeline("monorepo.yml")
     for site, files in sites.items():
         run_job(world, jobs[f"deploy-{site}"], tmp_path)
-        run_job(world, jobs[f"review-{site}"], tmp_path, CI_MERGE_REQUEST_IID="3")
+        run_job(world, jobs[f"deploy-{site}-preview"], tmp_path, CI_MERGE_REQUEST_IID="3")
         assert world.stored(f"shop-{site}") == world.stored(f"shop-{site}-mr-3") == files
-        run_job(world, jobs[f"review-{site}-stop"], tmp_path, CI_MERGE_REQUEST_IID="3")
+        run_job(world, jobs[f"deploy-{site}-preview-stop"], tmp_path, CI_MERGE_REQUEST_IID="3")
     assert apps(world) == {f"shop-{site}" for site in sites}
 
 
