@@ -62,6 +62,21 @@ def test_the_comment_is_created_once_and_edited_later(world: World, ci: str) -> 
     assert outcome.log.splitlines()[-1].startswith("Commented on ")
 
 
+def test_the_comment_links_the_pages_of_a_later_deploy(world: World) -> None:
+    """In the first deploy, everything is new, so nothing is listed."""
+    host = CodeHost()
+    world.write({"index.html": b"home", "pricing/index.html": b"old", "app.css": b"old"})
+    run(world, host)
+    assert "pages" not in comment(host)
+    changed = dict.fromkeys(("pricing/index.html", "blog/new-post.html", "app.css"), b"new")
+    world.write({"index.html": b"home", **changed})
+    url = run(world, host).outputs["url"]
+    assert comment(host).endswith(
+        "\n\nAdded or changed pages:\n\n"
+        f"- [/blog/new-post.html](<{url}/blog/new-post.html>)\n- [/pricing/](<{url}/pricing/>)\n"
+    )
+
+
 @BOTH
 def test_the_run_finds_its_comment_among_hundreds(world: World, ci: str) -> None:
     """It edits its newest comment, and ignores those of another app or key, quotations and copies."""

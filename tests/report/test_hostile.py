@@ -7,13 +7,14 @@ from urllib.parse import unquote
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from tests.ci.grammar import workflow_commands
+from tests.ci.grammar import HOSTILE, workflow_commands
 from tests.report import results
 from tests.support.schema import check_result
+from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.report.files import render_dotenv, render_json
 from zerokie_action.report.outputs import outputs
 from zerokie_action.report.report import Report
-from zerokie_action.report.summary import render_summary
+from zerokie_action.report.summary import render_comment, render_summary
 from zerokie_action.text.escapes import is_web_url
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -29,6 +30,19 @@ def test_no_text_breaks_a_report(result):
     check_json(render_json(result))
     check_dotenv(result)
     check_summary(render_summary(result))
+
+
+@given(HOSTILE)
+def test_no_file_name_breaks_the_list_of_pages(name: str) -> None:
+    """Each page is one link to the app."""
+    files = Files(uploaded=[UploadedFile(f"{name}.html", 1, "~")])
+    report = results.make_report("deploy", "site", status="deployed", url="https://a.b", files=files)
+    text = render_comment(report)
+    check_summary(text)
+    pages = MARKDOWN.parse(text.partition("Added or changed pages:")[2])
+    parts = [child for token in pages for child in token.children or ()]
+    assert [token.type for token in parts] == ["link_open", "text", "link_close"]
+    assert str(parts[0].attrGet("href")).startswith("https://a.b/")
 
 
 def check_outputs(result: Report) -> None:

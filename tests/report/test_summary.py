@@ -1,11 +1,14 @@
 """The exact Markdown of the summary."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.report import results
-from zerokie_action.report.changes import Files, UploadedFile
+from tests.report.results import make_report
+from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.report.changes import Change, Files, UploadedFile
 from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_comment, render_summary
 
@@ -66,6 +69,73 @@ def test_a_comment_is_the_summary_without_the_changed_files():
     assert render_comment(results.static()) == summary.partition("\n\n<details")[0] + "\n"
 
 
+PREVIEW = "https://site-pr-7.platform-dev.zerokie.com"
+
+
+def deployed(*paths: str, **values: Any) -> Report:
+    """Return the report of a later deploy that uploaded these files."""
+    files = Files(uploaded=[UploadedFile(path, 1, "~") for path in paths], unchanged=5)
+    return make_report(
+        "deploy", "site-pr-7", **{"status": "deployed", "url": PREVIEW, "files": files, **values}
+    )
+
+
+def test_the_comment_of_a_deploy_links_the_changed_pages():
+    """Only pages are listed. A folder's page has the folder's address."""
+    paths = (
+        "a.css",
+        "pricing/index.html",
+        "blog/new post.HTML",
+        "index.html",
+        "data.json",
+        "x/my-index.html",
+    )
+    assert render_comment(deployed(*paths)).endswith(
+        f"""
+
+Added or changed pages:
+
+- [/](<{PREVIEW}/>)
+- [/blog/new post.HTML](<{PREVIEW}/blog/new%20post.HTML>)
+- [/pricing/](<{PREVIEW}/pricing/>)
+- [/x/my-index.html](<{PREVIEW}/x/my-index.html>)
+"""
+    )
+    assert "pages" not in render_summary(deployed(*paths))
+
+
+@pytest.mark.parametrize(
+    ("count", "end"), [(10, "/19.html>)\n"), (1_022, "/1009.html>)\n- and 1,012 more\n")]
+)
+def test_the_comment_links_ten_pages(count: int, end: str) -> None:
+    first = 10 ** (len(f"{count}") - 1)
+    text = render_comment(deployed(*(f"{first + number}.html" for number in range(count))))
+    assert text.count("\n- [") == 10
+    assert text.endswith(end)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"files": Files(uploaded=[UploadedFile("a.html", 1), UploadedFile("b.html", 1)])},
+        {"changes": [Change(creates=True, deliveries=[Delivery(outcome=Outcome.DONE)])]},
+        {"changes": [Change(creates=True, deliveries=[Delivery(outcome=Outcome.UNKNOWN)])]},
+        {"status": "planned", "dry_run": True},
+        {"status": "failed"},
+        {"url": None},
+        {"url": "https://***.x/"},
+        {"files": Files(deleted={"a.html": 1}, unchanged=5)},
+        {"files": None},
+    ],
+    ids=[
+        *("a new site", "a new app", "an app that may be new", "a dry run", "a failure"),
+        *("no URL", "a redacted URL", "deletions", "an image"),
+    ],
+)
+def test_a_comment_without_pages_to_look_at(values: dict[str, Any]) -> None:
+    assert "pages" not in render_comment(deployed("a.html", **values))
+
+
 ONE = Files(uploaded=[UploadedFile("a", 1)])
 
 
@@ -73,17 +143,17 @@ ONE = Files(uploaded=[UploadedFile("a", 1)])
     ("result", "facts"),
     [
         (
-            results.make_report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
+            make_report("deploy", image="a:2", previous_image="a:1", duration_seconds=3),
             "`a:2` (was `a:1`) · 3s",
         ),
-        (results.make_report("deploy", files=ONE), "1 file uploaded (1 B) · 0s"),
-        (results.make_report("deploy", dry_run=True, files=ONE), "1 file to upload (1 B) · 0s"),
+        (make_report("deploy", files=ONE), "1 file uploaded (1 B) · 0s"),
+        (make_report("deploy", dry_run=True, files=ONE), "1 file to upload (1 B) · 0s"),
         (
-            results.make_report("deploy", files=Files(deleted={"a": 1}, unchanged=1_200)),
+            make_report("deploy", files=Files(deleted={"a": 1}, unchanged=1_200)),
             "1 file deleted, 1,200 unchanged · 0s",
         ),
-        (results.make_report("deploy", files=Files(unchanged=2)), "2 files unchanged · 0s"),
-        (results.make_report("deploy", files=Files()), "0s"),
+        (make_report("deploy", files=Files(unchanged=2)), "2 files unchanged · 0s"),
+        (make_report("deploy", files=Files()), "0s"),
     ],
 )
 def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) -> None:
@@ -94,13 +164,13 @@ def test_the_summary_has_images_counts_and_duration(result: Report, facts: str) 
 @pytest.mark.parametrize(("operation", "name"), [("deploy", "Zerokie"), ("sweep", "Previews")])
 def test_a_report_without_an_app_has_a_headline(operation: str, name: str) -> None:
     """Examples are wrong inputs, and a preview cleanup with many apps."""
-    assert render_summary(results.make_report(operation)).startswith(f"## ❌ {name}: ")
+    assert render_summary(make_report(operation)).startswith(f"## ❌ {name}: ")
 
 
 def many(count: int, deleted: int = 0, *, status: str = "deployed") -> Report:
     files = [UploadedFile(f"{number:05}.bin", 0) for number in range(count)]
     changed = Files(uploaded=files, deleted={f"{number}.css": number - 1 for number in range(deleted)})
-    return results.make_report("deploy", status=status, dry_run=status == "planned", files=changed)
+    return make_report("deploy", status=status, dry_run=status == "planned", files=changed)
 
 
 def test_many_files_are_folded():

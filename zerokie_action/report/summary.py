@@ -8,6 +8,7 @@ Foreign text passes through `zerokie_action.text.escapes`.
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from urllib.parse import quote
 
 from zerokie_action.report.changes import Files
 from zerokie_action.report.headlines import HEADLINES
@@ -19,6 +20,9 @@ _LIMIT = 60_000
 """Bytes. GitHub allows 65,536 characters in a comment, including its hidden first line."""
 _MOST_OPEN = 10
 """Number of changes up to which the list is open at first."""
+_MOST_PAGES = 10
+"""Number of pages in the comment of a deploy."""
+_PAGES = (".html", ".htm", ".xhtml")
 
 
 def render_summary(report: Report) -> str:
@@ -27,9 +31,12 @@ def render_summary(report: Report) -> str:
 
 
 def render_comment(report: Report) -> str:
-    """Return the comment as Markdown. Only the comment of a dry run lists the changed files."""
+    """Return the comment as Markdown.
+
+    The comment of a dry run lists the changed files. The comment of a deploy links the changed pages.
+    """
     changes = _changes(report) if report.status == "planned" else ()
-    return _document(_outcome(report), _domains(report), changes)
+    return _document(_outcome(report), _changed_pages(report), _domains(report), changes)
 
 
 def _document(*parts: Iterable[str]) -> str:
@@ -110,6 +117,29 @@ def _changed_files(files: Files) -> Iterator[str]:
         yield f"`-` {markdown_code(path)}" + (f" ({human_bytes(size)})" if size >= 0 else "")
     for file in sorted(files.uploaded):
         yield f"`{file.sign}` {markdown_code(file.path)} ({human_bytes(file.size)})"
+
+
+def _changed_pages(report: Report) -> Iterator[str]:
+    """Yield links to the pages that a deploy added or changed, unless the whole site is new."""
+    files, url = report.files, (report.url or "").rstrip("/")
+    if report.status != "deployed" or files is None or not is_web_url(url):
+        return
+    is_new_site = not files.unchanged and all(file.sign == "+" for file in files.uploaded)
+    # If the response to the creation was lost, `created` is None.
+    if is_new_site or report.created is not False:
+        return
+    pages = sorted(map(_page_path, (one.path for one in files.uploaded if one.path.lower().endswith(_PAGES))))
+    if pages:
+        more = [f"and {len(pages) - _MOST_PAGES:,} more"] if len(pages) > _MOST_PAGES else []
+        links = (markdown_link(url + quote(page, errors="replace"), page) for page in pages[:_MOST_PAGES])
+        yield "Added or changed pages:"
+        yield _bullets([*links, *more])
+
+
+def _page_path(path: str) -> str:
+    """Return the path in the URL of a page, such as `/pricing/` for `pricing/index.html`."""
+    folder, slash, name = f"/{path}".rpartition("/")
+    return folder + slash + ("" if name == "index.html" else name)
 
 
 def _domains(report: Report) -> Iterator[str]:
