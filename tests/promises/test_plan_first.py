@@ -220,3 +220,19 @@ def test_a_destroy_that_stops_takes_no_lock(world: World) -> None:
     unmanaged(world)
     outcome = world.run(operation="destroy")
     assert (outcome.exit_code, outcome.writes) == (2, []), outcome.log
+
+
+def test_a_deploy_that_finds_nothing_to_do_under_the_lock_has_no_deploy_id(world: World) -> None:
+    """The interrupted deploy's manifest disappears during the wait, so the last complete one is the newest."""
+    world.env = dict(OURS)
+    world.run()
+    complete = set(world.platform.files("site"))
+    other_deploy(world, finished=False)
+    (unfinished,) = world.platform.files("site").keys() - complete
+    world.once("POST", "/lock$", lambda: world.platform.delete_file("site", unfinished))
+    outcome = world.run()
+    assert outcome.exit_code == 0, outcome.log
+    assert len(outcome.sent("POST", "/finalize$")) == 1
+    assert outcome.sent("PUT", "/files/") == []
+    assert "site is up to date" in outcome.log
+    assert (outcome.outputs["changed"], outcome.outputs["deploy_id"]) == (False, None)

@@ -147,6 +147,9 @@ class Report:
         if finished.nothing_changed:
             # A run without changes may have finalized its lock, which isn't a deploy.
             finished = replace(finished, deploy_id=None, files=None, cache_purged=None)
+        elif not finished.changed:
+            # If another deploy made all changes before the lock, the run finalized without a change.
+            finished = replace(finished, deploy_id=None)
         return redacted(finished, self.log.redact)
 
     @property
