@@ -223,7 +223,7 @@ def test_a_destroy_that_stops_takes_no_lock(world: World) -> None:
 
 
 def test_a_deploy_that_finds_nothing_to_do_under_the_lock_has_no_deploy_id(world: World) -> None:
-    """The interrupted deploy's manifest disappears during the wait, so the last complete one is the newest."""
+    """The unfinished manifest disappears during the wait, so the last complete one is the newest."""
     world.env = dict(OURS)
     world.run()
     complete = set(world.platform.files("site"))

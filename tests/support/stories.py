@@ -24,12 +24,6 @@ def deploy(world: World, **inputs: object) -> Outcome:
     return world.run(app=APP, directory="dist", **inputs)
 
 
-def second(world: World) -> str:
-    deploy(world)
-    world.write({**SITE, "index.html": b"<h1>hello again</h1>"})
-    return deploy(world).log
-
-
 def dry_run(world: World) -> str:
     deploy(world)
     world.write({"index.html": SITE["index.html"], "new.html": b"new"})
@@ -44,7 +38,6 @@ def rolled_back(world: World) -> str:
 
 
 STORIES: dict[str, Callable[[World], str]] = {
-    "second deploy": second,
     "dry run": dry_run,
     "rolled back": rolled_back,
 }

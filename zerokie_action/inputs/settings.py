@@ -109,8 +109,8 @@ class Settings(BaseSettings):
         Literal["deploy", "restart", "destroy", "sweep", "status"], BeforeValidator(formats.check_operation)
     ] = Field(
         "deploy",
-        description="`deploy`, `restart` (pull the image again), `destroy` (delete the app), `sweep` "
-        "(delete the previews of closed pull requests) or `status` (show the live version).",
+        description="`deploy`, `restart`, `destroy` (delete the app), `sweep` (delete previews of closed "
+        "pull requests) or `status` (show the live version).",
     )
     api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
         SecretStr(""),
