@@ -22,7 +22,7 @@ FINALIZE_SILENCE = 120.0
 # Retries (`http.policy`)
 
 LONGEST_ATTEMPT = 30.0
-"""The most seconds of one attempt that count towards `retry-timeout`, so that long uploads are retried. A
+"""Seconds of one slow attempt that count towards `retry-timeout` at most, so that long uploads are retried. A
 silent attempt counts in full."""
 WRONG_SERVER = 15.0
 """The limit before the first valid response, while each failure looks like a wrong `api-url`, such as a web
@@ -59,15 +59,15 @@ class Allowance(NamedTuple):
     grace: float
 
 
-# The end of a run, in this order. All limits start at the end of the work, so each step leaves time for the
-# next. CI systems kill a run 10s after the signal.
+# The end of a run, in this order. All limits start at the end of the work, so each one includes the steps
+# before it. CI systems kill a run 10s after the signal.
 
 RESPONSES = Allowance(10.0, 1.0)
 """Limit for responses to requests in flight, which may take effect even if their connection breaks."""
 RELEASE = Allowance(60.0, 4.3)
 """Limit for the whole end: responses, manifest, and the release of the lock."""
 FINALIZE = Allowance(40.0, 3.0)
-"""Time that the other steps of `RELEASE` leave for finalize. Purging a CDN's cache takes seconds."""
+"""The part of `RELEASE` that is reserved for finalize. Purging a CDN's cache takes seconds."""
 RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
 """Limit for storing the manifest of a failed deploy. It includes the time of `RESPONSES`."""
 EXIT = 4.8

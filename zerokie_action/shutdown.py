@@ -46,7 +46,7 @@ class Shutdown:
     def shielded_request(self) -> Iterator[None]:
         """Shield one request, so that a cancellation takes effect after its response.
 
-        The time limit starts when the work ends, at the latest when `timeout` ends it.
+        The time limit starts at the end of the work or at `timeout`, whichever comes first.
         """
         timeout_at = max(anyio.current_time(), anyio.current_effective_deadline())
         with self.shielded_scope(RESPONSES, timeout_at):

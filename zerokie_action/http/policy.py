@@ -1,7 +1,7 @@
 """The retry rule: when a failed request is sent again, and when it gives up.
 
-A request gives up when neither it nor a similar request has succeeded for `retry-timeout`, counted from its
-first failure. The rule doesn't read a clock, so tests can check it as a table.
+A request gives up `retry-timeout` after its first failure, or after the last success of a similar request if
+that is later. The rule doesn't read a clock, so tests can check it as a table.
 """
 
 import math

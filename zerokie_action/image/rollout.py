@@ -3,11 +3,11 @@
 The API reference doesn't say how the platform writes an image's name, when a GET shows a deploy, whether a
 GET shows the requested or the running image, or how a failed deploy ends. So one response proves little.
 
-1. A response counts after the app showed another status than before the request, or if its GET was sent 15s
-   after the request. A failure from before the request counts only with a new image.
+1. A response counts after the status changed from `running` or a failure, or if its GET was sent 15s after
+   the request. A failure from before the request counts only with a new image.
 2. A response that counts puts the app in one of five phases (`Phase`).
 3. A phase decides the deploy when it has lasted: 7s for running, 15s for the others. `STARTING` never does.
-   At the end of the time, a shorter failure decides too.
+   When the time is up, a failure decides even if it lasted less than 15s.
 
 This module sends no requests and reads no clock. The caller passes each response together with the time when
 its GET was sent, because the app may have changed since. All times are seconds by the same clock.

@@ -1,6 +1,6 @@
 """The steps of a folder's deploy, in their order.
 
-A deploy is a dry run that goes on. It plans first, and takes the lock only to change something.
+A deploy plans first, like a dry run. It takes the lock only to change something.
 """
 
 import time
@@ -55,7 +55,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
     log_scan(job, scanned)
     try:
         plan = await _plan(job, scanned, app, listed)
-        # The deploy that is in progress may change the plan, so only the lock makes a stop final.
+        # The deploy that is in progress may change the plan, so the checks run under the lock instead.
         if job.settings.dry_run or not plan.remote.is_unfinished:
             await _require_intended(job, plan)
         if job.settings.dry_run:

@@ -148,7 +148,7 @@ class Update:
     async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
         entries = self.confirmed.verify(listed).entries
-        # `limits.RECORD` shields this step. A shield for each request could outlast it.
+        # `limits.RECORD` shields this step as a whole, because a shield for each request could outlast it.
         self._client = self._job.client.guarded(Guard(self._lock.require_held))
         await self._store(entries, listed)
         if entries:
