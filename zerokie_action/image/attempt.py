@@ -208,40 +208,34 @@ class Attempt:
             return Replaced(what, hint=_HINT_REPLACED)
         if phase is Phase.WENT_BACK:
             what = f"{job.app!r} runs {shown!r} again, after it showed {self.new_image!r}"
-            return WentBack(
-                f"{what}, because the platform or another deploy went back", hint=self._likely_causes()
-            )
+            return WentBack(f"{what}, because the platform or another deploy went back", hint=self._causes())
         reason = job.client.redact(app.error or app.message)
         quote = f': "{reason}"' if reason else ""
         what = f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}"
-        return DeployFailed(what, hint=self._likely_causes())
+        return DeployFailed(what, hint=self._causes())
 
     def _timeout(self, after: str, why: str) -> DeployTimedOut:
         """Return the error of an app that doesn't run in time. `why` is the last response, as a clause."""
         outage = self.job.client.http.outages()
-        hint = _HINT_UNAVAILABLE if outage else self._likely_causes()
-        is_anothers = self.rollout.shown.is_another_deploys
-        more_time = "" if is_anothers else " If the app needs more time, raise `wait-timeout`."
         what = f"{self.job.app!r} doesn't run {self._quoted_image} after {after}: {outage or why}"
-        return DeployTimedOut(what, hint=f"{hint}{more_time}")
+        if self.rollout.shown.is_another_deploys:
+            return DeployTimedOut(what, hint=_HINT_REPLACED)
+        hint = _HINT_UNAVAILABLE if outage else self._causes()
+        return DeployTimedOut(what, hint=f"{hint} If the app needs more time, raise `wait-timeout`.")
 
     @property
     def _quoted_image(self) -> str:
         return repr(self.new_image) if self.new_image else "the image"
 
-    def _likely_causes(self) -> str:
-        """Return a hint with the likely causes, most frequent first. The status may rule out one of them."""
-        job, app = self.job, self.rollout.app
-        if self.rollout.shown.is_another_deploys:
-            return "Another deploy changed the image. Run this deploy again."
-        port = app.port or job.settings.port
-        credentials = apps.credentials(job) or "no credentials"
-        pull = f"the platform can pull {self._quoted_image} (it got {credentials})"
-        listens = f"the container listens on {f'port {port:g}' if port else '`port`'}"
-        start = f"{listens} and gets all variables that it needs in `env`"
-        status = app.status.lower()
-        causes = [pull] if "pull" in status else [start] if "crash" in status else [pull, start]
-        return f"Check that {', and that '.join(causes)}. {apps.HINT_LOG}"
+    def _causes(self) -> str:
+        """Return the hint for a failed image, with its likely causes."""
+        credentials = apps.credentials(self.job) or "no credentials"
+        port = self.rollout.app.port or self.job.settings.port
+        return (
+            f"Check that the platform can pull {self._quoted_image} (it got {credentials}), and that the "
+            f"container listens on {f'port {port:g}' if port else '`port`'} and gets all variables that it "
+            f"needs in `env`. {apps.HINT_LOG}"
+        )
 
     def how_to_go_back(self) -> str:
         """Return how to deploy the previous image again, or why that is impossible, as a clause.

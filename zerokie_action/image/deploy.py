@@ -4,6 +4,8 @@
 has the order of the steps, the rollback and the last look at the app.
 """
 
+from functools import partial
+
 import anyio
 
 from zerokie_action.apps import lookup as apps
@@ -73,8 +75,7 @@ async def _watch_unchanged(job: Job, app: App) -> App:
     goal = f"{job.app!r} to keep running the same image"
     polling = Polling(job.log.info, goal, SETTLING_TIME, apps.POLL_PAUSE)
     while _runs_already(job, app) and await polling.again():
-        app = await job.client.get_app(job.app)
-        apps.require_not_deleted(job, app)
+        app = await _look_again(job)
     return app
 
 
@@ -127,16 +128,17 @@ async def _begin(attempt: Attempt, *, is_new: bool) -> None:
             attempt.note_accepted(app)
             return
         attempt.start(app)
-
-    async def look_again() -> App:
-        app = await job.client.get_app(job.app)
-        apps.require_not_deleted(job, app)
-        return app
-
-    await attempt.request(look_again)
+    await attempt.request(partial(_look_again, job))
     previous = job.report.previous_image = attempt.rollout.shown.previous
     was = f" (was {previous!r})" if previous else ""
     job.log.info(f"Deploying {attempt.image!r}{was}" if attempt.image else f"Restarting {job.app!r}")
+
+
+async def _look_again(job: Job) -> App:
+    """Return the app as it is now, unless it is being deleted."""
+    app = await job.client.get_app(job.app)
+    apps.require_not_deleted(job, app)
+    return app
 
 
 async def _check(attempt: Attempt) -> None:
