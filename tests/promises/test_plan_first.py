@@ -236,3 +236,13 @@ def test_a_deploy_that_finds_nothing_to_do_under_the_lock_has_no_deploy_id(world
     assert outcome.sent("PUT", "/files/") == []
     assert "site is up to date" in outcome.log
     assert (outcome.outputs["changed"], outcome.outputs["deploy_id"]) == (False, None)
+
+
+def test_a_second_plan_repeats_no_note_and_no_warning_in_the_reports(world: World) -> None:
+    world.env = dict(OURS)
+    world.platform.dialect.speak("empty-zone=404")
+    world.write({"about.html": b"x"})
+    outcome = world.run(take_over=True)
+    assert outcome.exit_code == 0, outcome.log
+    assert outcome.log.count("Plan: ") == 2
+    assert len(outcome.outputs["notes"]) == len(outcome.outputs["warnings"]) == 1

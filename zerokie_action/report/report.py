@@ -111,14 +111,19 @@ class Report:
         return change
 
     def warn(self, text: str) -> None:
-        """Send a warning to the log and the reports."""
+        """Send a warning to the log and the reports. A repeated warning is only logged.
+
+        A deploy that plans again under the lock repeats the plan's warnings.
+        """
         self.log.warning(text)
-        self.warnings.append(text)
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def note(self, text: str) -> None:
-        """Send a line to the log, and a sentence to the reports."""
+        """Send a line to the log, and a sentence to the reports. A repeated note is only logged."""
         self.log.info(text)
-        self.notes.append(f"{text}.")
+        if (sentence := f"{text}.") not in self.notes:
+            self.notes.append(sentence)
 
     def plan(self, text: str) -> None:
         """Send a change that a deploy would make to the log and the reports."""
