@@ -64,6 +64,12 @@ def test_a_dry_run_shows_the_image_and_the_url_of_a_container_app(world: World, 
     assert lines(outcome) == [f"Plan: {plan}", "Dry run: nothing was changed"]
 
 
+def test_a_dry_run_masks_a_secret_in_the_name_of_an_image(world: World) -> None:
+    world.platform.apps.create_container("web", image="registry.test/s3cret:1", port=80)
+    outcome = destroy(world, "web", dry_run=True, env="TOKEN=s3cret")
+    assert "with image 'registry.test/***:1'" in outcome.log
+
+
 def test_a_missing_app_is_a_success_without_a_change(world: World) -> None:
     """A pull request may be closed twice. The reports don't claim a deletion."""
     destroy(world)

@@ -128,14 +128,14 @@ async def destroy(job: Job, approve: Approve = require_intended, confirm: Confir
             confirm(job, approval) if is_dry else _delete(job, target, approval, approve, confirm)
         )
     if is_dry and approval.is_given:
-        shown = "" if kind is Kind.STATIC else _image_and_url(app)
+        shown = "" if kind is Kind.STATIC else _image_and_url(job, app)
         job.report.plan(f"would delete app {job.app!r}{shown}{approval.details}")
     return approval.is_given
 
 
-def _image_and_url(app: App) -> str:
+def _image_and_url(job: Job, app: App) -> str:
     """Return an app's image and URL for the plan. No safety check protects a container app."""
-    image = f" with image {app.image!r}" if app.image else ""
+    image = f" with image {job.client.redact(app.image)!r}" if app.image else ""
     return f"{image} ({app.address})" if app.address else image
 
 

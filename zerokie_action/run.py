@@ -84,7 +84,13 @@ async def run_async(
     settings, wrong = load(environment)
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
-    settings = settings.model_copy(update={"state_file": settings.state_file or ci.state_file})
+    settings = settings.model_copy(
+        update={
+            "state_file": settings.state_file or ci.state_file,
+            # A status changes nothing anyway.
+            "dry_run": settings.dry_run and settings.operation != "status",
+        }
+    )
     unusable = shared_paths(settings.own_files)
     settings = settings.model_copy(update=dict.fromkeys(unusable))
     unusable |= empty_reports(settings.own_files)

@@ -1,12 +1,15 @@
 """Shows what is live, from which commit and from which run, without a change and without a lock."""
 
+import time
+
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
-from zerokie_action.ci.commits import Commits
+from zerokie_action.ci.commits import Commits, Project
 from zerokie_action.site.kind import Kind, find_kind
 from zerokie_action.site.messages import log_commits
 from zerokie_action.site.read import read_remote
 from zerokie_action.site.remote import Owner, Remote
+from zerokie_action.site.safety_checks import problem_with_kind
 from zerokie_action.text.numbers import human_files, utc_time
 
 _OWNERS = {
@@ -31,29 +34,41 @@ async def show_status(job: Job) -> None:
     app = await job.client.get_app(job.app)
     apps.note_url(job, app)
     report.app_status = apps.status_words(job, app)
-    report.image = app.image or None
+    report.note(f"App {job.app!r} has the status {report.app_status!r}")
     kind, listed = await find_kind(job, app)
     report.kind = kind.value
-    name = f"{kind.value} app" if kind.value else "app"
-    report.note(f"The {name} {job.app!r} has the status {report.app_status!r}")
-    if app.image:
-        report.note(f"It runs the image {app.image!r}")
     if kind is Kind.STATIC:
         _show_site(job, await read_remote(job, listed, app.address))
+    elif kind is Kind.UNKNOWN:
+        report.note(problem_with_kind(job.app).problem)
+    elif app.image:
+        report.image = job.client.redact(app.image)
+        report.note(f"The container app runs the image {report.image!r}")
 
 
 def _show_site(job: Job, remote: Remote) -> None:
     """Report the files of a static app, and its last complete deploy."""
-    report, manifest, repository = job.report, remote.manifest, job.ci.repository
+    report, repository = job.report, job.ci.repository
+    if remote.not_found:
+        report.note(f"The platform lists no files of the static app ({remote.not_found})")
+        return
     report.file_count = len(remote.files)
-    pending = f", {len(manifest.stale):,} of them pending deletion" if manifest.stale else ""
-    report.note(f"The app has {human_files(len(remote.files))}{pending}")
-    report.note(_OWNERS[remote.owner_for(repository)])
-    if remote.is_unfinished:
+    pending = len(remote.manifest.stale.keys() & remote.files.keys())
+    of_them = f", {pending:,} of them pending deletion" if pending else ""
+    report.note(f"The static app has {human_files(report.file_count)}{of_them}")
+    owner = remote.owner_for(repository)
+    report.note(_OWNERS[owner])
+    if remote.is_unread:
+        report.note("Commit, run and time of the last deploy are unknown, because its manifest can't be read")
+    elif remote.is_unfinished:
         report.note("A deploy is in progress or was interrupted")
-    elif remote.newest and not remote.is_unread:
-        report.note(f"The last deploy ended at {utc_time(remote.newest.number / 1000)}")
-    # Only this repository's pages have an address that isn't in the public manifest.
-    run = remote.source_for(repository).run if repository else ""
-    report.commits = Commits(previous=manifest.source.commit, previous_url=job.ci.project.run_url(run))
+    # A manifest's number comes from the clock of its run, which may have been wrong.
+    elif remote.newest and (ended := remote.newest.number / 1000) <= time.time():
+        report.note(f"The last deploy ended at {utc_time(ended)}")
+    commit, run, _ = remote.manifest.source
+    # The public manifest lacks the repository's name, so only this repository's runs have a known URL. A
+    # shell has no variables of a CI system, but its checkout has the name.
+    project = job.ci.project if job.ci.project.page else Project(f"https://{repository}")
+    run_url = project.run_url(run) if owner is Owner.THIS else ""
+    report.commits = Commits(previous=commit, previous_url=run_url)
     log_commits(job)

@@ -202,7 +202,7 @@ class Report:
     def _status_of_success(self) -> str:
         if self.is_skipped:
             return "skipped"
-        return "planned" if self.dry_run and self.operation != "status" else _DONE[self.operation]
+        return "planned" if self.dry_run else _DONE[self.operation]
 
     def _problems(self, error: DeployError) -> Iterator[str]:
         """Yield the error's sentences. The last one also describes the state that the run leaves behind."""
