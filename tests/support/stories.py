@@ -4,7 +4,6 @@ import random
 import re
 from collections.abc import Callable
 
-from sandbox.platform import Rollout
 from tests.support.world import Outcome, World
 
 APP = "my-site"
@@ -30,17 +29,7 @@ def dry_run(world: World) -> str:
     return deploy(world, dry_run=True).log
 
 
-def rolled_back(world: World) -> str:
-    world.platform.apps.create_container("my-api", image="ghcr.io/example/my-api:1.4.0", port=80)
-    world.loop.jump(60)
-    world.platform.apps.rollout = Rollout(seconds=3, fail_images=["*:1.5.0"])
-    return world.run(app="my-api", image="ghcr.io/example/my-api:1.5.0", rollback=True).log
-
-
-STORIES: dict[str, Callable[[World], str]] = {
-    "dry run": dry_run,
-    "rolled back": rolled_back,
-}
+STORIES: dict[str, Callable[[World], str]] = {"dry run": dry_run}
 
 
 def tell(name: str, world: World) -> str:
