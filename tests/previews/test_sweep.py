@@ -173,22 +173,24 @@ ANSWERS = {
     2: (200, b'{"number": 1, "state": "closed"}'),  # of another pull request
     3: (200, b'{"number": 3}'),  # without a state
     4: (200, b'[{"number": 4, "state": "closed"}]'),  # a list
-    5: (404, b'{"message": "Not Found"}'),
-    6: (404, b"<html><title>Not found</title></html>"),  # a proxy's
-    7: (422, b'{"message": "state: closed"}'),
+    5: (200, b"null"),
+    6: (404, b'{"message": "Not Found"}'),
+    7: (404, b"<html><title>Not found</title></html>"),  # a proxy's
+    8: (422, b'{"message": "state: closed"}'),
 }
 
 
 def test_any_other_response_keeps_the_app(world: World) -> None:
-    """The log quotes the response."""
+    """The log has the reason, and quotes a refusal."""
     names = previews(world, len(ANSWERS))
     outcome = sweep(world, CodeHost(answers=ANSWERS))
     require(outcome, [])
     assert left(world) == {*names}
     locked, *others = (line for line in lines(outcome) if line.startswith("Keeping "))
     assert locked == "Keeping 'my-site-pr-1': pull request #1 is locked"
-    for line, (status, _) in zip(others, [*ANSWERS.values()][1:], strict=True):
-        assert f"responded with {status}" in line
+    for line, (number, (status, _)) in zip(others, [*ANSWERS.items()][1:], strict=True):
+        unclear = f"127.0.0.1 doesn't show the state of pull request #{number}"
+        assert (unclear if status == 200 else f"127.0.0.1 responded with {status}: ") in line
 
 
 def test_another_repositorys_preview_stays(world: World) -> None:
@@ -263,7 +265,8 @@ def test_a_failure_of_the_code_host_ends_the_sweep(world: World, case: str) -> N
         assert (cause in outcome.outputs["hint"]) is (code == 2)
     assert ("the status of 127.0.0.1" in outcome.outputs["hint"]) is (code == 5)
     if case.isdecimal():  # the error names the API, because the platform has one as well
-        assert f"127.0.0.1 responded with {case}" in outcome.outputs["error"]
+        assert " on 127.0.0.1 " in outcome.outputs["error"]
+        assert f"{case}: " in outcome.outputs["error"]
     assert outcome.seconds < 60
 
 
@@ -280,7 +283,7 @@ def test_the_rate_limit_of_the_code_host_ends_the_sweep(world: World, allowance:
     names, host = previews(world, 3), closed(3, allowance=allowance)
     outcome = sweep(world, host, comment=False)
     require(outcome, names[:1], 2, "failed")
-    said = '127.0.0.1 responded with 403: "{"message": "API rate limit exceeded"}"'
+    said = ' on 127.0.0.1 was refused (403: "{"message": "API rate limit exceeded"}")'
     assert said in outcome.outputs["error"]
     assert outcome.outputs["error"].endswith(
         "left for the next run: " + ", ".join(map(repr, names[allowance - 1 :]))
@@ -373,7 +376,7 @@ def test_a_rejected_token_after_a_failed_deletion_reports_both(world: World) -> 
     require(outcome, names[1:2], 4, "failed")
     error = outcome.outputs["error"]
     assert error.startswith(f"App '{names[0]}': Deleting app '{names[0]}' was refused (400")
-    assert "; Reading pull request #3 was refused: 127.0.0.1 responded with 401" in error
+    assert "; Reading pull request #3 on 127.0.0.1 was refused (401: " in error
     assert error.endswith(f"; left for the next run: '{names[2]}'")
 
 

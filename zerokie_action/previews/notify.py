@@ -1,19 +1,19 @@
 """Reports a run on its pull request, as a comment and as a deployment on GitHub."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Iterator
 
 import anyio
 
-from zerokie_action.ci import CI, Log
+from zerokie_action.ci import CI, PullRequest
 from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.http.policy import ONCE
+from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.settings import Settings
+from zerokie_action.platform.responses import FORBIDDEN
 from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
-from zerokie_action.previews.comment import Comment, update_comment
-from zerokie_action.previews.deployments import PERMISSION, Deployment, update_deployments
+from zerokie_action.previews.comment import Comment
+from zerokie_action.previews.deployments import Deployment
 from zerokie_action.report.files import rendered
 from zerokie_action.report.report import Report
 from zerokie_action.report.summary import render_comment
@@ -22,7 +22,6 @@ from zerokie_action.text.numbers import human_seconds
 
 _TIME = 20.0
 """Time limit in seconds for the comment, and for the deployment."""
-_FORBIDDEN = 403
 _STATES = {
     ("deploy", "deployed"): "success",
     ("deploy", "failed"): "failure",
@@ -42,11 +41,8 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         ci: the CI system of the run.
         settings: the inputs.
     """
-    if report.status in {"skipped", "cancelled"}:
-        return
-    environment = settings.preview_environment
-    text = rendered(render_comment, report, ci) if settings.comment else ""
-    if not (text or environment):
+    is_wanted = settings.comment or settings.preview_environment
+    if report.status in {"skipped", "cancelled"} or not is_wanted:
         return
     about = ci.pull_request(settings.pull_request)
     if about is None:
@@ -55,48 +51,45 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         else:
             ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
         return
-    async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
-        http = RetryingClient(transport, ONCE, log=ci.log.debug)
-        token = settings.code_host_tokens[about.token_input]
-        # Otherwise, a warning after a successful deploy reads as if the deploy had failed.
-        warn = partial(_warn, ci.log, f"The {report.what} succeeded. " if report.exit_code == 0 else "")
-        host = CodeHost(http, token, ci.log, about, f"Commenting on {about.host}")
-        if text:
-            comment = Comment(settings.app, settings.api_key.get_secret_value(), text)
-            tasks.start_soon(_try, host, warn, about.permission, partial(update_comment, host, comment))
-        state = _STATES.get((report.operation, report.status))
-        if environment and state and about.deployments and not report.dry_run:
-            url = report.url if state == "success" and report.url and is_web_url(report.url) else ""
-            log_url = report.links.get("Log", "")
-            deployment = Deployment(settings.app, environment, state, url, log_url)
-            host = host._replace(purpose=f"Updating the deployment on {about.host}")
-            # A new deployment needs the commit, which may only be in the pull request.
-            must_read = state != "inactive" and not about.commit
-            permission = f"{about.reading}. {PERMISSION}" if must_read else PERMISSION
-            tasks.start_soon(_try, host, warn, permission, partial(update_deployments, host, deployment))
-
-
-def _warn(log: Log, result: str, problem: str) -> None:
-    log.warning(f"{result}{problem}")
-
-
-async def _try(
-    host: CodeHost, warn: Callable[[str], None], permission: str, work: Callable[[], Awaitable[None]]
-) -> None:
-    """Call `work` with a time limit of 20 seconds. A failure becomes one warning."""
-    if not host.token:
-        name = host.about.token_input
-        warn(f"{host.purpose} failed: `{name}` is not set. {permission}")
+    if not (updates := [*_updates(report, ci, settings, about)]):
         return
+    # Otherwise, a warning after a successful deploy reads as if the deploy had failed.
+    result = f"The {report.what} succeeded. " if report.exit_code == 0 else ""
+    token = settings.code_host_tokens[about.token_input]
+    if not token:
+        ci.log.warning(f"{result}Can't update {about.name}, because `{about.token_input}` is not set")
+        return
+    async with Transport(ci.env) as transport, anyio.create_task_group() as tasks:
+        host = CodeHost(RetryingClient(transport, UNTIL_DEADLINE, log=ci.log.debug), token, ci.log)
+        for update in updates:
+            tasks.start_soon(_send, host, update, result)
+
+
+def _updates(
+    report: Report, ci: CI, settings: Settings, about: PullRequest
+) -> Iterator[Comment | Deployment]:
+    """Yield the comment and the deployment to send."""
+    if settings.comment and (text := rendered(render_comment, report, ci)):
+        yield Comment(about, settings.app, settings.api_key.get_secret_value(), text)
+    environment, state = settings.preview_environment, _STATES.get((report.operation, report.status))
+    if environment and state and about.deployments and not report.dry_run:
+        url = report.url if state == "success" and report.url and is_web_url(report.url) else ""
+        yield Deployment(about, settings.app, environment, state, url, report.links.get("Log", ""))
+
+
+async def _send(host: CodeHost, update: Comment | Deployment, result: str) -> None:
+    """Send the update, with a time limit of 20 seconds. A failure becomes one warning after `result`."""
     try:
         with anyio.fail_after(_TIME):
-            await work()
+            await update.send(host)
+            return
     except RequestRejected as error:
-        limit = f". {RATE_LIMIT}" if error.status == _FORBIDDEN else ""
-        warn(f"{error}. {permission}{limit}")
+        limit = f". {RATE_LIMIT}" if error.status == FORBIDDEN else ""
+        problem = f"{error}. {update.permission}{limit}"
     except DeployError as error:
-        warn(str(error))
+        problem = str(error)
     except TimeoutError:
-        warn(f"{host.purpose} failed: no response within {human_seconds(_TIME)}")
+        problem = f"{update.purpose} failed: no response within {human_seconds(_TIME)}"
     except Exception as error:  # noqa: BLE001 - the deploy itself is done
-        warn(f"{host.purpose} failed: {error!r}")
+        problem = f"{update.purpose} failed, because the response is not as expected ({error!r})"
+    host.log.warning(f"{result}{problem}")

@@ -14,10 +14,13 @@ from functools import partial
 import anyio
 
 from zerokie_action.apps.job import Job
-from zerokie_action.destroy import Approval, destroy, with_files
-from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, combine
+from zerokie_action.ci import PullRequest
+from zerokie_action.destroy import Approval, Confirm, destroy, with_files
+from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, RequestRejected, combine
+from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import Outcome
-from zerokie_action.previews.code_host import CodeHost
+from zerokie_action.platform.responses import BAD_REQUEST, advice
+from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.changes import Change
 from zerokie_action.report.report import Report
@@ -25,6 +28,12 @@ from zerokie_action.site.kind import Kind
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
+
+_OVER = {"closed", "merged"}
+"""The states of a pull request that isn't open."""
+_UNAUTHORIZED = {401, 403, 407}
+"""The statuses of a response that rejects the token, or the credentials for a proxy."""
+_HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 
 
 async def sweep(job: Job) -> None:
@@ -37,41 +46,43 @@ async def sweep(job: Job) -> None:
         ConfigurationError: when the run has no code host, or no token for it.
         DeployError: the first error, with the problems of all.
     """
-    _require_code_host(job)
+    host = _code_host(job)
     previews = await _find_previews(job)
     job.report.left = [*previews]
     failures: list[DeployError] = []
-    for name, host in previews.items():
+    for name, about in previews.items():
+        app_job, confirm = _job_for(job, name, about.number), partial(_confirm, host, about)
         try:
-            state = await host.read_state()
+            approval = await confirm(app_job, Approval())
         except DeployError as error:
             failures.append(error)
             break
-        if not state.is_over:
-            job.log.info(f"Keeping {name!r}: {state.said}")
-        elif failure := await _delete(job, name, host):
+        if approval.is_given and (failure := await _delete(job, app_job, confirm)):
             failures.append(failure)
         job.report.left.remove(name)
     if failures:
         raise combine(failures)
 
 
-def _require_code_host(job: Job) -> None:
+def _code_host(job: Job) -> CodeHost:
+    """Return the code host of the run's repository."""
     about = job.ci.pull_request(1)
     if about is None:
         raise ConfigurationError(
             "`operation: sweep` needs a job on GitHub or GitLab, to find closed pull requests",
             hint="Run it in a workflow or pipeline of the repository with the previews.",
         )
-    if not job.settings.code_host_tokens[about.token_input]:
+    token = job.settings.code_host_tokens[about.token_input]
+    if not token:
         raise ConfigurationError(
             f"`operation: sweep` can't query {about.host}, because `{about.token_input}` is not set",
             hint=f"Set `{about.token_input}`. {about.reading}.",
         )
+    return CodeHost(job.client.http, token, job.log)
 
 
-async def _find_previews(job: Job) -> dict[str, CodeHost]:
-    """Return the previews by name, each with the API for its pull request.
+async def _find_previews(job: Job) -> dict[str, PullRequest]:
+    """Return the previews by name, each with its pull request.
 
     With the input `pull-request`, return a name for each pattern, even if no such app exists. A missing app
     may still have active deployments.
@@ -85,27 +96,45 @@ async def _find_previews(job: Job) -> dict[str, CodeHost]:
     numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
     if not number:
         job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
-    tokens, previews = job.settings.code_host_tokens, {}
-    for number, name in numbers:
-        if about := job.ci.pull_request(number):
-            purpose, token = f"Reading {about.name}", tokens[about.token_input]
-            previews[name] = CodeHost(job.client.http, token, job.log, about, purpose)
-    return previews
+    return {name: about for number, name in numbers if (about := job.ci.pull_request(number))}
 
 
-async def _delete(job: Job, name: str, host: CodeHost) -> DeployError | None:
+async def _read_state(host: CodeHost, about: PullRequest) -> tuple[bool, str]:
+    """Return whether a pull request is closed or merged, and its state as a clause.
+
+    Raises:
+        ConfigurationError: if the code host rejects the token or redirects the request.
+        PlatformUnavailable: if there is no valid response.
+    """
+    try:
+        found, _ = await host.send(f"Reading {about.name} on {about.host}", "GET", about.url)
+    except RequestRejected as error:
+        if error.status in _UNAUTHORIZED or error.status < BAD_REQUEST:
+            raise ConfigurationError(f"{error}", hint=f"{about.reading}. {RATE_LIMIT}") from None
+        return False, f"{about.name}: {about.host} responded with {error.response}"
+    except GaveUp as error:
+        error.advise(advice(error.failure, _HINT.format(host=about.host)))
+        raise
+    # A list isn't a pull request, even if its records have this number.
+    record = found if isinstance(found, dict) else {}
+    state = record.get("state")
+    if about.number not in (record.get("number"), record.get("iid")) or not isinstance(state, str):
+        return False, f"{about.host} doesn't show the state of {about.name}"
+    return state in _OVER, f"{about.name} is {state}"
+
+
+async def _delete(job: Job, app_job: Job, confirm: Confirm) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
-    app_job = _job_for(job, name, host.about.number)
     settings, report = app_job.settings, app_job.report
     try:
-        if await destroy(app_job, _approve, partial(_confirm, host)):
+        if await destroy(app_job, _approve, confirm):
             # If the app was already gone, its deployments still end, but there is nothing to comment.
             shown = {"comment": settings.comment and bool(report.changes)}
             await notify(report.finish(), job.ci, settings.model_copy(update=shown))
     except LockHeld:
-        report.note(f"Keeping {name!r} until the next run: another deploy holds its lock")
+        report.note(f"Keeping {app_job.app!r} until the next run: another deploy holds its lock")
     except DeployError as error:
-        error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
+        error.args = tuple(f"App {app_job.app!r}: {problem}" for problem in error.args)
         job.log.info(str(error))
         return error
     finally:
@@ -142,12 +171,12 @@ def _approve(job: Job, kind: Kind, remote: Remote) -> Approval:
     return Approval(not problem, with_files(remote))
 
 
-async def _confirm(host: CodeHost, job: Job, approval: Approval) -> Approval:
-    """Confirm the deletion if the pull request is still closed."""
-    state = await host.read_state()
-    if not state.is_over:
-        job.log.info(f"Keeping {job.app!r}: {state.said}")
-    return Approval(state.is_over, f"{approval.details}: {state.said}")
+async def _confirm(host: CodeHost, about: PullRequest, job: Job, approval: Approval) -> Approval:
+    """Confirm the deletion if the pull request is closed or merged."""
+    is_over, state = await _read_state(host, about)
+    if not is_over:
+        job.log.info(f"Keeping {job.app!r}: {state}")
+    return Approval(is_over, f"{approval.details}: {state}")
 
 
 def _add(report: Report, of_app: Report) -> None:
