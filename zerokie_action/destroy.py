@@ -16,7 +16,7 @@ from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.report.headlines import Headline
 from zerokie_action.site.kind import Kind, find_kind
-from zerokie_action.site.read import FileList, list_files, read_remote
+from zerokie_action.site.read import list_files, read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
@@ -46,24 +46,22 @@ class Target(NamedTuple):
     Attributes:
         app: the app from its lookup.
         kind: its kind.
-        listed: its file list. Empty for a container app.
-        remote: its files.
+        remote: its files. Empty for a container app.
     """
 
     app: App
     kind: Kind
-    listed: FileList
     remote: Remote
 
     @property
     def may_be_gone(self) -> bool:
         """Whether the app may have been deleted since its lookup. Every request for it is then a 404."""
-        return self.kind is Kind.UNKNOWN or bool(self.listed.not_found)
+        return self.kind is Kind.UNKNOWN or bool(self.remote.listed.not_found)
 
     @property
     def may_be_container(self) -> bool:
         """Whether only an empty file list shows that the app is static."""
-        return self.app.type != "static" and not self.listed.files
+        return self.app.type != "static" and not self.remote.listed.files
 
 
 def require_intended(job: Job, kind: Kind, remote: Remote) -> Approval:
@@ -115,7 +113,7 @@ async def destroy(job: Job, approve: Approve = require_intended, confirm: Confir
         return True
     kind, listed = await find_kind(job, app)
     job.report.kind = kind.value
-    target = Target(app, kind, listed, await read_remote(job, listed, app.address))
+    target = Target(app, kind, await read_remote(job, listed))
     approval, is_dry = Approval(), job.settings.dry_run
     if target.may_be_gone and await _is_gone(job):
         _note_gone(job)
@@ -204,9 +202,9 @@ async def _acquire(job: Job, target: Target, stack: AsyncExitStack) -> tuple[Dep
             raise
         return None, target._replace(kind=Kind.UNKNOWN)
     listed = await list_files(job)
-    if listed == target.listed and not listed.not_found:
+    if listed == target.remote.listed and not listed.not_found:
         return lock, target
-    return lock, target._replace(listed=listed, remote=await read_remote(job, listed, target.app.address))
+    return lock, target._replace(remote=await read_remote(job, listed))
 
 
 async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:

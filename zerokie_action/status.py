@@ -38,7 +38,7 @@ async def show_status(job: Job) -> None:
     kind, listed = await find_kind(job, app)
     report.kind = kind.value
     if kind is Kind.STATIC:
-        _show_site(job, await read_remote(job, listed, app.address))
+        _show_site(job, await read_remote(job, listed))
     elif kind is Kind.UNKNOWN:
         report.note(problem_with_kind(job.app).problem)
     elif app.image:
@@ -49,8 +49,8 @@ async def show_status(job: Job) -> None:
 def _show_site(job: Job, remote: Remote) -> None:
     """Report the files of a static app, and its last complete deploy."""
     report, repository = job.report, job.ci.repository
-    if remote.not_found:
-        report.note(f"The platform lists no files of the static app ({remote.not_found})")
+    if remote.listed.not_found:
+        report.note(f"The platform lists no files of the static app ({remote.listed.not_found})")
         return
     report.file_count = len(remote.files)
     pending = len(remote.manifest.stale.keys() & remote.files.keys())

@@ -37,7 +37,7 @@ from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
 from zerokie_action.site.manifest import Entry, Manifest, directories_of, find_manifests, mark_repository
 from zerokie_action.site.plan import make_plan
-from zerokie_action.site.remote import make_remote
+from zerokie_action.site.remote import FileList, make_remote
 from zerokie_action.site.rules import MANIFEST_FOLDER
 from zerokie_action.site.safety_checks import why_not_deploy
 
@@ -286,7 +286,7 @@ class Deploy:
         manifest = self.storage.read(newest.path) if newest else Manifest()
         files = [LocalFile(path, "/", length, 0) for path, (_, length) in sorted(self.folder.items())]
         hashes = {path: str(hash_) for path, (hash_, _) in self.folder.items()}
-        self.remote = make_remote(listed, newest, manifest, options.keep)
+        self.remote = make_remote(FileList(listed), newest, manifest, options.keep)
         self.plan = make_plan(
             files,
             self.remote,

@@ -10,7 +10,7 @@ from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
 from zerokie_action.site.manifest import Entry, Manifest, new_manifest_name
 from zerokie_action.site.plan import Plan, make_plan
-from zerokie_action.site.remote import Remote, make_remote
+from zerokie_action.site.remote import FileList, Remote, make_remote
 
 NOON, LATER = "2026-03-07T12:00:00Z", "2026-03-07T12:00:05Z"
 NOW = 1_000.0
@@ -56,9 +56,10 @@ def remote(
         more: other fields of the manifest.
     """
     if entries is None:
-        return make_remote(listed, None, Manifest(), patterns())
+        return make_remote(FileList(listed), None, Manifest(), patterns())
     content = {"files": dict(entries), "types": VERSION, "count": len(entries)} | more
-    return make_remote(listed, new_manifest_name(number, mark, [*entries]), Manifest(**content), patterns())
+    name = new_manifest_name(number, mark, [*entries])
+    return make_remote(FileList(listed), name, Manifest(**content), patterns())
 
 
 def plan(

@@ -4,7 +4,7 @@ import pytest
 
 from tests.site.remotes import file_list, patterns, remote
 from zerokie_action.site.manifest import new_manifest_name
-from zerokie_action.site.remote import make_remote
+from zerokie_action.site.remote import FileList, make_remote
 
 SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 
@@ -29,7 +29,7 @@ SITE = dict.fromkeys(["index.html", "a.css", "b/c.js"], b"x")
 def test_an_unreadable_manifest_identifies_managed_files_by_its_name(named, more, keep, managed):
     """If the digest in its name doesn't match the file list, the managed files are unknown."""
     name = new_manifest_name(1, "0", named)
-    found = make_remote(file_list(SITE | more), name, None, patterns(*keep))
+    found = make_remote(FileList(file_list(SITE | more)), name, None, patterns(*keep))
     assert found.managed == managed
     assert found.is_unread
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.site.remotes import DOCS, SHOP, UNKNOWN, entry, file_list, patterns, plan, remote
 from zerokie_action.site.manifest import mark_repository
-from zerokie_action.site.remote import Remote, make_remote
+from zerokie_action.site.remote import FileList, Remote, make_remote
 from zerokie_action.site.safety_checks import (
     Stop,
     why_not_delete,
@@ -27,7 +27,7 @@ def live(*paths: str, repository: str = SHOP, unmanaged: str = "", **more) -> Re
 def unread(*paths: str, unmanaged: str = "") -> Remote:
     """Return the same site with an unreadable manifest."""
     before = live(*paths, unmanaged=unmanaged)
-    return make_remote(before.files, before.newest, None, patterns())
+    return make_remote(before.listed, before.newest, None, patterns())
 
 
 def by_hand(count: int) -> Remote:
@@ -56,7 +56,7 @@ def deploy(before: Remote, *paths: str, keep=(), max_deletes=None, **options) ->
         pytest.param(by_hand(4), SHOP, "deploy destroy sweep", id="four unmanaged files"),
         pytest.param(by_hand(3), SHOP, "deploy", id="three unmanaged files"),
         pytest.param(by_hand(0), UNKNOWN, "", id="empty"),
-        pytest.param(Remote(not_found="404"), SHOP, "deploy destroy sweep", id="no file list"),
+        pytest.param(Remote(FileList(not_found="404")), SHOP, "deploy destroy sweep", id="no file list"),
     ],
 )
 def test_an_app_of_another_owner_stops_the_run(before: Remote, run: str, stopped: str) -> None:

@@ -36,7 +36,8 @@ from zerokie_action.site.messages import (
 )
 from zerokie_action.site.plan import Plan, make_plan
 from zerokie_action.site.progress import log_step, logged_step
-from zerokie_action.site.read import FileList, find_site, list_files, read_remote
+from zerokie_action.site.read import find_site, list_files, read_remote
+from zerokie_action.site.remote import FileList
 from zerokie_action.site.safety_checks import raise_stops, why_not_delete, why_not_deploy
 from zerokie_action.site.scan import Scan, scan
 from zerokie_action.site.write import Update
@@ -54,7 +55,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
         app, listed = await finding
     log_scan(job, scanned)
     try:
-        plan = await _plan(job, scanned, app, listed)
+        plan = await _plan(job, scanned.files, listed)
         # The deploy that is in progress may change the plan, so the checks run under the lock instead.
         if job.settings.dry_run or not plan.remote.is_unfinished:
             await _require_intended(job, plan)
@@ -62,29 +63,24 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             _preview(job, app, plan)
             return
         if plan.is_up_to_date:
-            confirmed = await _leave(job, scanned, plan)
+            confirmed = await _leave(job, directory, plan)
         else:
-            confirmed = await _update(job, scanned, app, listed, plan)
+            if app is None:
+                await apps.create_or_find(job)
+            confirmed = await _update(job, directory, plan)
         note_pending(job, confirmed.plan)
     finally:
         log_commits(job)
     await _complete(job, confirmed.hashes)
 
 
-async def _plan(job: Job, scanned: Scan, app: App | None, listed: FileList) -> Plan:
-    """Read the newest manifest, and plan and log the changes.
-
-    Args:
-        job: the run.
-        scanned: the scan of the folder.
-        app: the app. None if it doesn't exist yet.
-        listed: the app's file list.
-    """
+async def _plan(job: Job, files: Sequence[LocalFile], listed: FileList) -> Plan:
+    """Read the newest manifest. Plan and log the changes that make the app equal to the folder."""
     settings = job.settings
     async with anyio.create_task_group() as tasks:
         # A thread hashes the folder during the request. Without manifest entries, nothing needs the hashes.
-        hashing = tasks.start_soon(_hash, job, scanned.files)
-        remote = await read_remote(job, listed, app.address if app else "")
+        hashing = tasks.start_soon(_hash, job, files)
+        remote = await read_remote(job, listed)
         can_skip = settings.incremental and remote.manifest.files
         hashes = await hashing if can_skip else {}
         tasks.cancel_scope.cancel()
@@ -92,7 +88,7 @@ async def _plan(job: Job, scanned: Scan, app: App | None, listed: FileList) -> P
     _compare_commits(job, remote.source_for(job.ci.repository) if job.ci.repository else Source())
     plan = await _in_thread(
         lambda: make_plan(
-            scanned.files,
+            files,
             remote,
             hashes,
             repository=job.ci.repository,
@@ -136,20 +132,16 @@ def _preview(job: Job, app: App | None, plan: Plan) -> None:
     preview_domains(job)
 
 
-async def _leave(job: Job, scanned: Scan, plan: Plan) -> Confirmed:
+async def _leave(job: Job, directory: Path, plan: Plan) -> Confirmed:
     """Report that the app is up to date, without a write."""
-    await _require_same(job, scanned)
+    await _require_same(job, directory, plan.files)
     job.report.commits = job.report.commits._replace(is_unchanged=True)
     job.report.files = Files(unchanged=len(plan.unchanged))
     return Confirmed(plan)
 
 
-async def _update(job: Job, scanned: Scan, app: App | None, listed: FileList | None, plan: Plan) -> Confirmed:
+async def _update(job: Job, directory: Path, plan: Plan) -> Confirmed:
     """Make all changes while holding the deploy lock. Its release reports the counts of the changes."""
-    if app is None:
-        app, _ = await apps.create_or_find(job)
-        # An app that another job created may have files.
-        listed = FileList() if job.report.created else None
     files = job.report.files = Files()
     change = job.report.change(files=files)
     async with anyio.create_task_group() as tasks:
@@ -157,11 +149,12 @@ async def _update(job: Job, scanned: Scan, app: App | None, listed: FileList | N
             lambda: Counts(len(files.uploaded), len(files.deleted), files.bytes_uploaded)
         ) as lock:
             try:
-                plan = await _plan_under_lock(job, scanned, app, listed, plan)
+                plan = await _plan_again(job, plan)
                 if plan.is_up_to_date:
-                    confirmed = await _leave(job, scanned, plan)
+                    confirmed = await _leave(job, directory, plan)
                 else:
-                    confirmed = await _carry_out(job, scanned, lock, Update(job, lock, plan, change, files))
+                    update = Update(job, lock, plan, change, files)
+                    confirmed = await _carry_out(job, directory, lock, update)
             finally:
                 tasks.start_soon(log_step, job, lambda: "Finalizing")
         tasks.cancel_scope.cancel()
@@ -170,40 +163,33 @@ async def _update(job: Job, scanned: Scan, app: App | None, listed: FileList | N
     return confirmed
 
 
-async def _plan_under_lock(job: Job, scanned: Scan, app: App, listed: FileList | None, plan: Plan) -> Plan:
-    """Return the plan for the app as it is now: this plan, or a new one if the file list has changed.
-
-    Args:
-        job: the run.
-        scanned: the scan of the folder.
-        app: the app.
-        listed: the file list that the plan is for. None if the app didn't exist then, and this run may not
-            have created it.
-        plan: the plan from before the lock.
+async def _plan_again(job: Job, plan: Plan) -> Plan:
+    """Return a new plan if the app's files may have changed since this plan, which needed no lock.
 
     Raises:
         ConfigurationError: if a safety check stops the deploy.
     """
-    now = await list_files(job)
-    is_changed = now != listed or bool(now.not_found)
+    listed = await list_files(job)
+    is_changed = listed != plan.remote.listed or bool(listed.not_found)
     if is_changed:
         job.log.info(f"Planning again, because the file list of {job.app!r} may have changed")
-        plan = await _plan(job, scanned, app, now)
+        plan = await _plan(job, plan.files, listed)
     if is_changed or plan.remote.is_unfinished:
         await _require_intended(job, plan)
     return plan
 
 
-async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, update: Update) -> Confirmed:
+async def _carry_out(job: Job, directory: Path, lock: DeployLock, update: Update) -> Confirmed:
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
+    files = update.confirmed.plan.files
     await update.store_first_manifest()
     try:
         await update.delete_in_the_way()
         await update.upload()
         verified = await update.require_listed()
-        await _require_same(job, scanned)
+        await _require_same(job, directory, files)
         await update.delete_stale()
-        if lacking := len(scanned.files) - len(verified.entries):
+        if lacking := len(files) - len(verified.entries):
             log_unconfirmed(job, lacking)
         update.confirm()
         await update.store_last_manifest(verified.entries)
@@ -213,18 +199,18 @@ async def _carry_out(job: Job, scanned: Scan, lock: DeployLock, update: Update) 
     return update.confirmed
 
 
-async def _require_same(job: Job, before: Scan) -> None:
-    """Scan the folder again, and compare it with the first scan.
+async def _require_same(job: Job, directory: Path, files: Sequence[LocalFile]) -> None:
+    """Scan the folder again, and compare it with the files of the first scan.
 
     Raises:
         DeployFailed: if files were added or removed since the first scan, or have another size or time.
     """
     try:
-        now = await _scan(job, before.directory)
+        now = await _scan(job, directory)
     except ConfigurationError as error:
         raise directory_changed(error) from error
-    if now.files != before.files:
-        changed = {file.path for file in {*before.files} ^ {*now.files}}
+    if now.files != files:
+        changed = {file.path for file in {*files} ^ {*now.files}}
         raise directory_changed(human_paths(sorted(changed), 20))
 
 

@@ -6,7 +6,8 @@ from zerokie_action.apps.job import Job
 from zerokie_action.errors import RequestRejected
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, NOT_ALLOWED
-from zerokie_action.site.read import FileList, list_files
+from zerokie_action.site.read import list_files
+from zerokie_action.site.remote import FileList
 
 
 class Kind(Enum):

@@ -1,9 +1,6 @@
 """Reads the file list and the newest manifest of an app."""
 
-from collections.abc import Mapping
 from contextlib import suppress
-from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import quote
 
 import anyio
@@ -14,31 +11,19 @@ from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.policy import ONCE, RetryPolicy
 from zerokie_action.http.request import MEGABYTE
-from zerokie_action.platform.models import App, RemoteFile
+from zerokie_action.platform.models import App
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
-from zerokie_action.site.remote import Remote, make_remote
+from zerokie_action.site.remote import FileList, Remote, make_remote
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _PATIENCE = 10.0
 """Seconds to retry reading the manifest after an outage."""
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
-
-
-class FileList(NamedTuple):
-    """The app's file list.
-
-    Attributes:
-        files: the remote files by path.
-        not_found: the platform's words if the list is a 404, which may mean an empty app. Otherwise empty.
-    """
-
-    files: Mapping[str, RemoteFile] = MappingProxyType({})
-    not_found: str = ""
 
 
 async def find_site(job: Job) -> tuple[App | None, FileList]:
@@ -79,27 +64,21 @@ async def list_files(job: Job, policy: RetryPolicy | None = None) -> FileList:
         return FileList(not_found=error.response)
 
 
-async def read_remote(job: Job, listed: FileList, url: str) -> Remote:
-    """Read the newest manifest in a file list.
-
-    Args:
-        job: the run.
-        listed: the file list.
-        url: the app's public URL, or empty if the platform doesn't return it.
-    """
+async def read_remote(job: Job, listed: FileList) -> Remote:
+    """Return the remote files in a file list, with the newest manifest."""
     newest = max(find_manifests(listed.files), default=None)
-    manifest = await _read_manifest(job, url, newest.path) if newest else Manifest()
-    return make_remote(listed.files, newest, manifest, compiled(job.settings.keep), listed.not_found)
+    manifest = await _read_manifest(job, newest.path) if newest else Manifest()
+    return make_remote(listed, newest, manifest, compiled(job.settings.keep))
 
 
-async def _read_manifest(job: Job, url: str, path: str) -> Manifest | None:
+async def _read_manifest(job: Job, path: str) -> Manifest | None:
     """Read a manifest through the app's public URL, because the API can't read files.
 
     The request is retried after an outage, because a deploy without a manifest uploads all files.
     """
     polling = Polling(job.log.info, "the manifest of the last deploy", _PATIENCE)
     why = "the platform doesn't return the app's URL"
-    while url:
+    while url := job.report.url:
         try:
             served = await read_page(
                 f"{url.rstrip('/')}/{quote(path)}",

@@ -44,26 +44,38 @@ class Owner(Enum):
     NONE = auto()
 
 
+class FileList(NamedTuple):
+    """The app's file list.
+
+    Attributes:
+        files: the remote files by path.
+        not_found: the platform's words if the list is a 404, which may mean an empty app. Otherwise empty.
+    """
+
+    files: Mapping[str, RemoteFile] = MappingProxyType({})
+    not_found: str = ""
+
+
 class Remote(NamedTuple):
     """The files in an app. The defaults describe an app that doesn't exist yet.
 
     Attributes:
+        listed: the file list.
         files: the remote files by path, without manifests, directories and unsafe paths.
         unsafe: the remote paths that no URL can address.
         manifests: the paths of all files in the manifest folder.
         newest: the name of the newest manifest, or None if there is none.
         manifest: the newest manifest. It is empty if it is missing or can't be read.
         managed: the paths of the managed files, or None if they are unknown.
-        not_found: the platform's words if the file list is a 404, otherwise empty.
     """
 
+    listed: FileList = FileList()
     files: Mapping[str, RemoteFile] = MappingProxyType({})
     unsafe: Sequence[str] = ()
     manifests: Sequence[str] = ()
     newest: ManifestName | None = None
     manifest: Manifest = Manifest()
     managed: AbstractSet[str] | None = frozenset()
-    not_found: str = ""
 
     @property
     def is_unread(self) -> bool:
@@ -104,35 +116,30 @@ class Remote(NamedTuple):
 
 
 def make_remote(
-    listed: Mapping[str, RemoteFile],
-    newest: ManifestName | None,
-    manifest: Manifest | None,
-    keep: Patterns,
-    not_found: str = "",
+    listed: FileList, newest: ManifestName | None, manifest: Manifest | None, keep: Patterns
 ) -> Remote:
     """Return the remote files from the file list and the newest manifest.
 
     Args:
-        listed: the file list, by path.
+        listed: the file list.
         newest: the name of the newest manifest, or None if there is none.
         manifest: the newest manifest. It is empty if there is none, and None if it can't be read.
         keep: patterns of remote paths that are never deleted.
-        not_found: the platform's words if the file list is a 404, otherwise empty.
     """
     named = manifest.files if manifest else {}
-    unsafe = {path for path in listed if not is_addressable(path)}
+    unsafe = {path for path in listed.files if not is_addressable(path)}
     # Some platforms list directories, and may delete the files in a deleted directory.
-    paths = listed.keys() - unsafe - (directories_of(listed) - named.keys())
+    paths = listed.files.keys() - unsafe - (directories_of(listed.files) - named.keys())
     manifests = {path for path in paths if path.startswith(MANIFEST_FOLDER)}
-    files = {path: listed[path] for path in paths - manifests}
+    files = {path: listed.files[path] for path in paths - manifests}
     return Remote(
+        listed=listed,
         files=files,
         unsafe=sorted(unsafe),
         manifests=sorted(manifests),
         newest=newest,
         manifest=manifest or Manifest(),
         managed=files.keys() & named.keys() if manifest else _managed_by_name(newest, files, keep),
-        not_found=not_found,
     )
 
 

@@ -83,10 +83,10 @@ def why_not_deploy(app: str, plan: Plan) -> Stop | None:
 
 def _problem_with_list(app: str, remote: Remote) -> Stop | None:
     """Return a reason if the platform responded with 404 instead of a file list."""
-    if not remote.not_found:
+    if not remote.listed.not_found:
         return None
     return Stop(
-        f"The platform lists no files of app {app!r} ({remote.not_found})",
+        f"The platform lists no files of app {app!r} ({remote.listed.not_found})",
         "Correct `app` or `api-url`, unless the app is new and empty.",
         f"{DOCS}/safety-checks.md#file-list",
     )
