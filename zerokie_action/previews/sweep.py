@@ -9,13 +9,12 @@ the app.
 import re
 import uuid
 from dataclasses import replace
-from functools import partial
 
 import anyio
 
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import PullRequest
-from zerokie_action.destroy import Approval, Confirm, destroy, with_files
+from zerokie_action.destroy import destroy
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, RequestRejected, combine
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import Outcome
@@ -36,6 +35,10 @@ _UNAUTHORIZED = {401, 403, 407}
 _HINT = "Run the job again in a few minutes. If it fails again, check proxies and the status of {host}."
 
 
+class _Kept(Exception):  # noqa: N818 - not an error
+    """The app stays. The log has the reason."""
+
+
 async def sweep(job: Job) -> None:
     """Delete the previews of closed and merged pull requests.
 
@@ -51,13 +54,14 @@ async def sweep(job: Job) -> None:
     job.report.left = [*previews]
     failures: list[DeployError] = []
     for name, about in previews.items():
-        app_job, confirm = _job_for(job, name, about.number), partial(_confirm, host, about)
         try:
-            approval = await confirm(app_job, Approval())
+            is_over, state = await _read_state(host, about)
         except DeployError as error:
             failures.append(error)
             break
-        if approval.is_given and (failure := await _delete(job, app_job, confirm)):
+        if not is_over:
+            job.log.info(f"Keeping {name!r}: {state}")
+        elif failure := await _delete(job, name, host, about, state):
             failures.append(failure)
         job.report.left.remove(name)
     if failures:
@@ -123,18 +127,28 @@ async def _read_state(host: CodeHost, about: PullRequest) -> tuple[bool, str]:
     return state in _OVER, f"{about.name} is {state}"
 
 
-async def _delete(job: Job, app_job: Job, confirm: Confirm) -> DeployError | None:
+async def _delete(job: Job, name: str, host: CodeHost, about: PullRequest, state: str) -> DeployError | None:
     """Delete one preview and update its pull request. Return the error, if there is one."""
+    app_job = _job_for(job, name, about.number)
     settings, report = app_job.settings, app_job.report
+
+    async def confirm() -> None:
+        is_over, state = await _read_state(host, about)
+        if not is_over:
+            job.log.info(f"Keeping {name!r}: {state}")
+            raise _Kept
+
     try:
-        if await destroy(app_job, _approve, confirm):
-            # If the app was already gone, its deployments still end, but there is nothing to comment.
-            shown = {"comment": settings.comment and bool(report.changes)}
-            await notify(report.finish(), job.ci, settings.model_copy(update=shown))
+        await destroy(app_job, _check, confirm, f": {state}")
+        # If the app was already gone, its deployments still end, but there is nothing to comment.
+        shown = {"comment": settings.comment and bool(report.changes)}
+        await notify(report.finish(), job.ci, settings.model_copy(update=shown))
+    except _Kept:
+        pass
     except LockHeld:
-        report.note(f"Keeping {app_job.app!r} until the next run: another deploy holds its lock")
+        report.note(f"Keeping {name!r} until the next run: another deploy holds its lock")
     except DeployError as error:
-        error.args = tuple(f"App {app_job.app!r}: {problem}" for problem in error.args)
+        error.args = tuple(f"App {name!r}: {problem}" for problem in error.args)
         job.log.info(str(error))
         return error
     finally:
@@ -157,26 +171,16 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, report=report, session_id=str(uuid.uuid4()))
 
 
-def _approve(job: Job, kind: Kind, remote: Remote) -> Approval:
-    """Approve the deletion if the app belongs to this repository."""
-    problem = ""
+def _check(job: Job, kind: Kind, remote: Remote) -> None:
+    """Require that the app belongs to this repository. A container app shows no owner."""
+    problem = why_not_sweep(job.app, remote, job.ci.repository)
     if kind is Kind.UNKNOWN:
         problem = problem_with_kind(job.app).problem
-    elif kind is Kind.STATIC:
-        problem = why_not_sweep(job.app, remote, job.ci.repository)
     if problem:
         job.report.warn(
             f"{problem}. The run kept the app. To delete it, use `operation: destroy` with this `app`."
         )
-    return Approval(not problem, with_files(remote))
-
-
-async def _confirm(host: CodeHost, about: PullRequest, job: Job, approval: Approval) -> Approval:
-    """Confirm the deletion if the pull request is closed or merged."""
-    is_over, state = await _read_state(host, about)
-    if not is_over:
-        job.log.info(f"Keeping {job.app!r}: {state}")
-    return Approval(is_over, f"{approval.details}: {state}")
+        raise _Kept
 
 
 def _add(report: Report, of_app: Report) -> None:
