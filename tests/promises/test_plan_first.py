@@ -197,11 +197,25 @@ def test_an_interrupted_deploy_is_finished_even_without_an_upload(world: World) 
     world.env = dict(OURS)
     world.run()
     other_deploy(world, finished=False)
-    outcome = world.run(dry_run=True)
-    assert "in progress or was interrupted" in outcome.log
     world.run()
     outcome = world.run()
     assert (outcome.exit_code, outcome.writes) == (0, []), outcome.log
+
+
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["planned", "stopped"])
+@pytest.mark.parametrize("operation", ["deploy", "destroy"])
+def test_a_dry_run_next_to_an_unfinished_deploy_notes_that_once(
+    world: World, operation: str, *, is_stopped: bool
+) -> None:
+    """It decides without the lock, so a run may decide differently."""
+    world.env = dict(OURS)
+    world.run()
+    other_deploy(world, repository=DOCS if is_stopped else SHOP, finished=False)
+    folder = world.folder if operation == "deploy" else None
+    outcome = world.run(operation=operation, directory=folder, dry_run=True)
+    assert outcome.exit_code == (2 if is_stopped else 0), outcome.log
+    notes = [note for note in outcome.outputs["notes"] if "in progress or was interrupted" in note]
+    assert notes == ["A deploy of 'site' is in progress or was interrupted, so the plan may change."]
 
 
 def test_a_destroy_checks_again_if_the_app_changed_before_the_lock(world: World) -> None:

@@ -121,8 +121,6 @@ def _preview(job: Job, app: App | None, plan: Plan) -> None:
     """Report the changes that a deploy would make now."""
     if app is None:
         job.report.plan(f"would create static app {job.app!r}")
-    if plan.remote.is_unfinished:
-        job.report.note("A deploy of this app is in progress or was interrupted, so the plan may change")
     job.report.files = Files(
         uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in plan.uploads],
         deleted={path: plan.remote.files[path].length for path in plan.delete},

@@ -68,7 +68,10 @@ async def read_remote(job: Job, listed: FileList) -> Remote:
     """Return the remote files in a file list, with the newest manifest."""
     newest = max(find_manifests(listed.files), default=None)
     manifest = await _read_manifest(job, newest.path) if newest else Manifest()
-    return make_remote(listed, newest, manifest, compiled(job.settings.keep))
+    remote = make_remote(listed, newest, manifest, compiled(job.settings.keep))
+    if remote.is_unfinished and job.settings.dry_run:
+        job.report.note(f"A deploy of {job.app!r} is in progress or was interrupted, so the plan may change")
+    return remote
 
 
 async def _read_manifest(job: Job, path: str) -> Manifest | None:
