@@ -74,7 +74,7 @@ def test_a_missing_app_is_a_success_without_a_change(world: World) -> None:
     """A pull request may be closed twice. The reports don't claim a deletion."""
     destroy(world)
     outcome = destroy(world)
-    assert "`site` did not exist" in outcome.summary
+    assert "`site`: nothing to delete" in outcome.summary
     assert "eleted" not in outcome.summary
     assert outcome.exit_code == 0
     assert (outcome.outputs["status"], outcome.outputs["changed"]) == ("destroyed", False)

@@ -14,7 +14,6 @@ from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.report.headlines import Headline
 from zerokie_action.site.kind import Kind, find_kind
 from zerokie_action.site.read import list_files, read_remote
 from zerokie_action.site.remote import Remote
@@ -74,7 +73,6 @@ async def destroy(
     app = await job.client.find_app(job.app)
     if app is None:
         report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
-        report.headline = Headline.ABSENT
         return
     report.previous_image, report.kind = app.image, app.kind or None
     apps.note_url(job, app)

@@ -128,7 +128,7 @@ async def run_async(
     except Exception as caught:  # noqa: BLE001 - the reports show every error
         error = _deploy_error(caught, ci.log)
     if signals.first is not None:
-        error = Interrupted(signals.first, error, hint=f"Run the {report.what} again.")
+        error = Interrupted(signals.first, error, hint=f"Run the {report.activity} again.")
 
     # Report
     report = report.finish(error)
@@ -242,12 +242,9 @@ def _log_end(report: Report, log: Log) -> None:
     if not report.problems:
         _, line = HEADLINES[report.outcome]
         time, apps = human_seconds(report.duration_seconds), human_files(len(report.apps), "app")
-        what, status = report.what.capitalize(), report.status.capitalize()
-        log.info(
-            line.format(
-                app=report.app, url=report.url or report.app, time=time, What=what, Status=status, apps=apps
-            )
-        )
+        app, activity, status = report.app, report.activity, report.status
+        url = report.url or app
+        log.info(line.format(app=app, url=url, time=time, activity=activity, status=status, apps=apps))
         return
     *others, last = report.problems
     for problem in others:

@@ -42,7 +42,7 @@ def test_a_deploy_is_green_when_the_app_runs(world: World) -> None:
     assert waiting == "Waiting for 'web' to run: status 'deploying'; 5m 00s left"
     assert still.startswith("Waiting for 'web' to run: status 'deploying'; 4m ")
     assert runs.startswith("'web' runs 'nginx:2' after 4")
-    assert last.startswith("Deployed and running after 4")
+    assert last.startswith("web is deployed and runs after 4")
 
 
 def test_debug_shows_each_new_status_and_image_once(world: World) -> None:

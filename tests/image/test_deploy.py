@@ -81,7 +81,7 @@ def test_without_wait_the_run_polls_nothing_and_claims_nothing(world: World) -> 
     assert lines(outcome)[1:] == [
         "Deploying 'nginx:broken' (was 'nginx:1')",
         "`wait` is off, so the action didn't check the new version",
-        "Deploy accepted after 0s, but the new version wasn't checked: http://platform/_apps/web",
+        "The platform accepted the deploy after 0s, but the new version wasn't checked: http://platform/_apps/web",
     ]
     assert outcome.summary.startswith(
         "## ⏳ `web`: the platform accepted the deploy, but the new version wasn't checked"
@@ -123,7 +123,7 @@ def test_a_restart_waits_for_the_same_image(world: World) -> None:
         "Restarting 'web'",
         "Waiting for 'web' to run: status 'deploying'; 5m 00s left",
         "'web' runs 'nginx:1' after 12s",
-        "Restarted and running after 12s: http://platform/_apps/web",
+        "web is restarted and runs after 12s: http://platform/_apps/web",
     ]
 
 

@@ -54,7 +54,7 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
     if not (updates := [*_updates(report, ci, settings, about)]):
         return
     # Otherwise, a warning after a successful deploy reads as if the deploy had failed.
-    result = f"The {report.what} succeeded. " if report.exit_code == 0 else ""
+    result = f"The {report.activity} succeeded. " if report.exit_code == 0 else ""
     token = settings.code_host_tokens[about.token_input]
     if not token:
         ci.log.warning(f"{result}Can't update {about.name}, because `{about.token_input}` is not set")

@@ -91,16 +91,16 @@ async def _find_previews(job: Job) -> dict[str, PullRequest]:
     With the input `pull-request`, return a name for each pattern, even if no such app exists. A missing app
     may still have active deployments.
     """
-    prefixes, number = job.settings.previews, job.settings.pull_request
-    if number:
-        names = [f"{prefix}{number}" for prefix in prefixes]
+    prefixes, given = job.settings.previews, job.settings.pull_request
+    if given:
+        names = [f"{prefix}{given}" for prefix in prefixes]
     else:
         names = [app.name for app in await job.client.list_apps()]
     preview = re.compile(f"(?:{'|'.join(map(re.escape, prefixes))})([1-9][0-9]{{0,8}})")
-    numbers = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
-    if not number:
-        job.log.info(f"Found {human_files(len(numbers), 'preview')} among {human_files(len(names), 'app')}")
-    return {name: about for number, name in numbers if (about := job.ci.pull_request(number))}
+    found = sorted((int(match[1]), name) for name in names if (match := preview.fullmatch(name)))
+    if not given:
+        job.log.info(f"Found {human_files(len(found), 'preview')} among {human_files(len(names), 'app')}")
+    return {name: about for number, name in found if (about := job.ci.pull_request(number))}
 
 
 async def _read_state(host: CodeHost, about: PullRequest) -> tuple[bool, str]:

@@ -10,22 +10,20 @@ class Headline(StrEnum):
     RUNNING = "running"
     UNCHANGED = "unchanged"
     LIVE = "live"
-    ABSENT = "absent"
 
 
 HEADLINES = {
     "deployed": ("✅ {app} is deployed", "Deployed in {time}: {url}"),
     "restarted": ("✅ {app} is restarted", "Restarted in {time}: {url}"),
     "accepted": (
-        "⏳ {app}: the platform accepted the {what}, but the new version wasn't checked",
-        "{What} accepted after {time}, but the new version wasn't checked: {url}",
+        "⏳ {app}: the platform accepted the {activity}, but the new version wasn't checked",
+        "The platform accepted the {activity} after {time}, but the new version wasn't checked: {url}",
     ),
-    "running": ("✅ {app} is {status} and runs", "{Status} and running after {time}: {url}"),
+    "running": ("✅ {app} is {status} and runs", "{app} is {status} and runs after {time}: {url}"),
     "unchanged": ("✅ {app} is up to date", "{app} is up to date: {url}"),
     "live": ("✅ {app} is live", "{url} is live after {time}"),
     "destroyed": ("✅ {app} is deleted", "Deleted {app} in {time}"),
-    "gone": ("✅ {app} is already deleted or being deleted", "Nothing to delete"),
-    "absent": ("✅ {app} did not exist", "Nothing to delete"),
+    "gone": ("✅ {app}: nothing to delete", "Nothing to delete"),
     "swept": ("✅ {app}: deleted {apps}", "Deleted {apps} in {time}"),
     "nothing to sweep": ("✅ {app}: no previews to delete", "No previews to delete"),
     "shown": ("🔎 {app}", "{app}: {url}"),
@@ -33,8 +31,8 @@ HEADLINES = {
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", ""),
     "superseded": ("⚠️ {app} runs another deploy's image", ""),
-    "failed": ("❌ {app}: {what} failed", ""),
-    "cancelled": ("🚫 {app}: {what} cancelled", ""),
+    "failed": ("❌ {app}: {activity} failed", ""),
+    "cancelled": ("🚫 {app}: {activity} cancelled", ""),
 }
 """The headline of the summary and the last line of the log, by `Report.outcome`.
 

@@ -6,7 +6,8 @@ report still contains all facts that the run noted before.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Self, TypeVar, cast
+from functools import partial
+from typing import Any, Self
 
 import anyio
 
@@ -16,8 +17,6 @@ from zerokie_action.http.request import Outcome
 from zerokie_action.report.changes import Change, Files
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_paths
-
-T = TypeVar("T")
 
 NOTHING_CHANGED = "Nothing was changed."
 _DONE = {
@@ -155,7 +154,8 @@ class Report:
         elif not finished.changed:
             # If another deploy made all changes before the lock, the run finalized without a change.
             finished = replace(finished, deploy_id=None)
-        return redacted(finished, self.log.redact)
+        clean: Self = _redacted(finished, self.log.redact)
+        return clean
 
     @property
     def created(self) -> bool | None:
@@ -180,7 +180,7 @@ class Report:
         return "; ".join(self.problems)
 
     @property
-    def what(self) -> str:
+    def activity(self) -> str:
         """`dry run`, otherwise the operation, for messages."""
         return "dry run" if self.dry_run else self.operation
 
@@ -192,7 +192,7 @@ class Report:
         if self.operation == "sweep":
             return "swept" if self.apps else "nothing to sweep"
         if self.operation == "destroy" and not self.changed:
-            return self.headline or "gone"
+            return "gone"
         return self.headline or self.status
 
     @property
@@ -214,7 +214,7 @@ class Report:
         yield "; ".join(filter(None, clauses))
 
 
-def redacted(value: T, redact: Callable[[str], str]) -> T:
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - returns the type of `value`
     """Return a copy of a report's value without secrets, at any depth.
 
     All texts are redacted, except the listed fields. An object of an unknown type becomes redacted text.
@@ -223,23 +223,17 @@ def redacted(value: T, redact: Callable[[str], str]) -> T:
         value: a report, or a value of its fields.
         redact: removes secrets from a text.
     """
-
-    def clean(value: Any) -> Any:  # noqa: ANN401 - returns the type of its argument
-        return redacted(value, redact)
-
-    found: Any = value
+    clean = partial(_redacted, redact=redact)
     match value:
         case None | bool() | int() | float():
             return value
         case Mapping():
-            found = {clean(key): clean(item) for key, item in value.items()}
+            return {clean(key): clean(item) for key, item in value.items()}
         case tuple() if hasattr(value, "_replace"):
-            found = type(value)(*map(clean, value))
+            return type(value)(*map(clean, value))
         case list() | tuple():
-            found = type(value)(map(clean, value))
+            return type(value)(map(clean, value))
         case _ if is_dataclass(value) and not isinstance(value, type):
             names = {one.name for one in fields(value)} - _OWN_WORDS - _WITHOUT_TEXT
-            found = replace(value, **{name: clean(getattr(value, name)) for name in names})
-        case _:
-            found = redact(str(value))
-    return cast(T, found)
+            return replace(value, **{name: clean(getattr(value, name)) for name in names})
+    return redact(str(value))

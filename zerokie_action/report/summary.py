@@ -48,7 +48,7 @@ def _outcome(report: Report) -> Iterator[str]:
     headline, _ = HEADLINES[report.outcome]
     app = markdown_code(report.app) or ("Previews" if report.operation == "sweep" else "Zerokie")
     yield "## " + headline.format(
-        app=app, what=report.what, status=report.status, apps=human_files(len(report.apps), "app")
+        app=app, activity=report.activity, status=report.status, apps=human_files(len(report.apps), "app")
     )
     for problem in report.problems:
         yield f"**Error:** {markdown_text(problem)}"
@@ -96,9 +96,9 @@ def _counts(files: Files, *, is_dry: bool) -> str:
         (len(files.deleted), delete),
         (files.unchanged, "unchanged"),
     ]
-    shown = [(count, what) for count, what in counts if count]
-    first = [f"{human_files(count)} {what}" for count, what in shown[:1]]
-    return ", ".join(first + [f"{count:,} {what}" for count, what in shown[1:]])
+    shown = [(count, text) for count, text in counts if count]
+    first = [f"{human_files(count)} {text}" for count, text in shown[:1]]
+    return ", ".join(first + [f"{count:,} {text}" for count, text in shown[1:]])
 
 
 def _changes(report: Report) -> Iterator[str]:
@@ -125,9 +125,7 @@ def _changed_pages(report: Report) -> Iterator[str]:
     files, url = report.files, (report.url or "").rstrip("/")
     if report.status != "deployed" or files is None or not is_web_url(url):
         return
-    is_new_site = not files.unchanged and all(file.sign == "+" for file in files.uploaded)
-    # If the response to the creation was lost, `created` is None.
-    if is_new_site or report.created is not False:
+    if not files.unchanged and all(file.sign == "+" for file in files.uploaded):
         return
     pages = sorted(map(_page_path, (one.path for one in files.uploaded if one.path.lower().endswith(_PAGES))))
     if pages:
