@@ -104,10 +104,6 @@ class Replaced(DeployFailed):
     run_status = "superseded"
 
 
-class WentBack(DeployFailed):
-    """The app runs the previous image again, because the platform or another deploy rolled back."""
-
-
 class DeployTimedOut(DeployError):
     """`wait-timeout` or `timeout` expired."""
 

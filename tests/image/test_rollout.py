@@ -88,8 +88,7 @@ def test_each_timeline_has_its_phase(case: str) -> None:
             break
         now = now + 1
     said = f"{phase.name.lower()} {now:.0f}" if phase else "timed out"
-    is_unproven = rollout.shown.looks_unchanged or rollout.shown.lacks_digest
-    unproven = ", unproven" if phase is Phase.RUNNING and is_unproven else ""
+    unproven = ", unproven" if phase is Phase.RUNNING and rollout.shown.is_unproven else ""
     assert said + unproven == expected
 
 

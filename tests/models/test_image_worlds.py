@@ -7,8 +7,9 @@ import pytest
 
 from tests.models.image_worlds import OLD, WORLDS, Colleague, World, draw, tried
 from tests.support.timewarp import TimeWarpLoop, warped
-from zerokie_action.image import deploy
-from zerokie_action.image.rollout import DECIDES_AFTER, Phase, Rollout
+from zerokie_action.image import deploy, rollout
+from zerokie_action.image.attempt import Attempt
+from zerokie_action.image.rollout import Rollout
 from zerokie_action.platform.models import App
 
 LIMITS = {
@@ -56,7 +57,7 @@ def test_without_the_steady_time_a_crash_loop_would_be_green(
 ) -> None:
     world = World(ends="crash loop")
     assert "a wrong green" not in tried([world], loop)
-    monkeypatch.setitem(DECIDES_AFTER, Phase.RUNNING, 0)
+    monkeypatch.setattr(rollout, "STEADY_TIME", 0)
     assert "a wrong green" in tried([world], loop)
 
 
@@ -81,8 +82,8 @@ def test_without_reasons_against_it_a_rollback_would_overwrite_a_colleague(
     world = World(ends="failed", colleague=Colleague(20.0, "failed", 30.0))
     assert not tried([world], loop)
 
-    async def no_reason(*_args: object) -> str:
-        return ""
+    async def no_reason(failed: Attempt, _failure: object) -> App:
+        return failed.rollout.app
 
-    monkeypatch.setattr(deploy, "_why_no_rollback", no_reason)
+    monkeypatch.setattr(deploy, "_look_before_rollback", no_reason)
     assert "overwrites a colleague's deploy" in tried([world], loop)

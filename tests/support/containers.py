@@ -30,8 +30,8 @@ def takes(world: World, seconds: float) -> None:
     world.platform.apps.rollout = Rollout(seconds=seconds)
 
 
-def says(world: World, *, skip: int = 1, times: int | None = 1, **app: str) -> None:
-    """Replace the platform's responses about the app, after `skip` true ones."""
+def says(world: World, *, skip: int = 2, times: int | None = 1, **app: str) -> None:
+    """Replace the platform's responses about the app, after `skip` true ones. Two come before the request."""
     body = json.dumps({"name": "web"} | app).encode()
     world.fault(Kind.STATUS, "GET", LOOK, skip=skip, times=times, status=200, body=body)
 

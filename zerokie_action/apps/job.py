@@ -115,22 +115,19 @@ class Job:
                 if not is_early or not await polling.again(retry_after=error.retry_after):
                     raise
 
-    async def in_turn(
-        self, request: Callable[[], Awaitable[T]], *, seconds: float | None = None, hint: str = _HINT_BUSY
-    ) -> T:
+    async def in_turn(self, request: Callable[[], Awaitable[T]], *, hint: str = _HINT_BUSY) -> T:
         """Call `request`, and repeat a 409 until no other deploy of the app is in progress.
 
         Args:
             request: sends one request.
-            seconds: the time limit; `lock-timeout` by default.
             hint: the hint of `LockHeld`.
 
         Raises:
-            LockHeld: when another deploy outlasts the time limit.
+            LockHeld: when another deploy outlasts `lock-timeout`.
             RequestRejected: when the platform rejects the request for another reason.
         """
-        limit = self.settings.lock_timeout if seconds is None else seconds
-        polling = Polling(self.log.info, f"another deploy of {self.app!r} to end", limit)
+        goal, limit = f"another deploy of {self.app!r} to end", self.settings.lock_timeout
+        polling = Polling(self.log.info, goal, limit)
         try:
             while True:
                 try:

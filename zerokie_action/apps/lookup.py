@@ -17,7 +17,6 @@ from zerokie_action.report.changes import Change
 T = TypeVar("T")
 
 _HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
-HINT_LOG = "The API has no logs, so look for the app's log where you manage the app."
 POLL_PAUSE = 1.0
 """Seconds between two lookups of an app that is about to change."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")

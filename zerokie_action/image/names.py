@@ -5,21 +5,26 @@ digest. So a comparison of two names can only exclude that they mean the same im
 image in a response with the new and the previous one.
 """
 
+import re
 from typing import NamedTuple
 
 _DOCKER_HUB = "docker.io"
+_PARTS = re.compile("(?:((?=[^/]*[.:]|localhost/)[^/]*)/)?([^:@]*):?([^@]*)@?(.*)", re.DOTALL)
+"""Registry, path, tag and digest. A first part with a dot or a port is a registry."""
 
 
 class ImageName(NamedTuple):
     """The parts of an image's name, with Docker's defaults. An empty part is unknown and fits every other.
 
     Attributes:
-        repository: the registry and the path, such as `docker.io/library/nginx`.
+        registry: the registry's host, such as `docker.io`.
+        path: the path in the registry, such as `library/nginx`.
         tag: the tag. Empty if the name has a digest alone.
         digest: the digest, such as `sha256:0123…`.
     """
 
-    repository: str = ""
+    registry: str = ""
+    path: str = ""
     tag: str = ""
     digest: str = ""
 
@@ -28,32 +33,24 @@ class ImageName(NamedTuple):
         """Return the parts of a name. An empty text is an unknown image."""
         if not image or image.startswith("sha256:"):
             return cls(digest=image)
-        name, _, digest = image.partition("@")
-        folder, slash, last = name.rpartition("/")
-        last, _, tag = last.partition(":")  # a port's colon is before the last slash
-        registry, _, path = f"{folder}{slash}{last}".partition("/")
-        if not path or not ({".", ":"} & {*registry} or registry == "localhost"):
-            registry, path = _DOCKER_HUB, f"{folder}{slash}{last}"
+        registry, path, tag, digest = _PARTS.findall(image)[0]
+        registry = registry or _DOCKER_HUB
         if registry == _DOCKER_HUB and "/" not in path:
             path = f"library/{path}"
-        return cls(f"{registry}/{path}", tag or ("" if digest else "latest"), digest)
+        return cls(registry, path, tag or ("" if digest else "latest"), digest)
 
     def may_be(self, other: "ImageName") -> bool:
-        """Return whether both names may mean the same image of the same repository.
-
-        Equal digests are the same image in every repository.
-        """
+        """Return whether both names may mean the same image of the same repository."""
         if self.digest and other.digest:
             return self.digest == other.digest
-        return _fit(self.repository, other.repository) and _fit(self.tag, other.tag)
+        is_same_path = _fit(self.registry, other.registry) and _fit(self.path, other.path)
+        return is_same_path and _fit(self.tag, other.tag)
 
     def may_be_mirrored_as(self, other: "ImageName") -> bool:
         """Return whether the other name may mean the same image, pulled through another registry."""
-        registry, _, path = self.repository.partition("/")
-        other_registry, _, other_path = other.repository.partition("/")
-        is_elsewhere = registry != other_registry
-        has_same_end = path.rpartition("/")[2] == other_path.rpartition("/")[2]
-        return is_elsewhere and has_same_end and self._replace(repository="").may_be(other)
+        has_same_end = self.path.rpartition("/")[2] == other.path.rpartition("/")[2]
+        is_elsewhere = self.registry != other.registry and has_same_end
+        return is_elsewhere and self._replace(registry="", path="").may_be(other)
 
 
 def _fit(part: str, other: str) -> bool:
@@ -73,14 +70,13 @@ class ShownImage:
         """Start with the previous image. `requested` is None for a restart, which may get another digest."""
         self.previous = previous
         self.is_new_certain = False
-        self._image = previous
         self._name = self._previous = ImageName.parse(previous)
         self._requested = ImageName.parse(requested) if requested else self._previous._replace(digest="")
         self._known = [self._requested]
         """Names of the new image. The first one that the app shows replaces the others."""
-        is_same_digest = bool(self._requested.digest) and self._requested.digest == self._previous.digest
-        is_same = requested is None or is_same_digest or self._requested == self._previous
-        self._is_renamed = bool(previous) and not is_same
+        new, old = self._requested, self._previous
+        # Equal digests are the same image in every repository.
+        self._is_renamed = bool(requested and previous) and (new.digest or new) != (old.digest or old)
 
     def add_name(self, image: str) -> None:
         """Add a name of the new image, unless it may be the previous one."""
@@ -93,13 +89,12 @@ class ShownImage:
 
         A tag can mean any digest, but only one, and a missing tag doesn't stand for every tag anymore.
         """
-        self._image, self._name = image, ImageName.parse(image)
-        name = self._name
+        self._name = name = ImageName.parse(image)
         if not image or name == self._previous or not self.may_be_new:
             return
         known = next((known for known in self._known if known.may_be(name)), self._requested)
-        tag = name.tag or known.tag or "latest"
-        self._known = [ImageName(name.repository or known.repository, tag, known.digest or name.digest)]
+        tag, digest = name.tag or known.tag or "latest", known.digest or name.digest
+        self._known = [(name if name.path else known)._replace(tag=tag, digest=digest)]
         self.is_new_certain |= not self._previous.may_be(name)
 
     @property
@@ -123,27 +118,23 @@ class ShownImage:
 
         Both names may mean the same image, or the platform went back to the previous one.
         """
-        return self._is_renamed and self._image == self.previous
+        return self._is_renamed and self._name == self._previous
 
     @property
-    def lacks_digest(self) -> bool:
-        """Whether the image has a tag instead of the requested digest, which doesn't prove that digest."""
-        return bool(self._requested.digest and self._name.repository) and not self._name.digest
+    def is_unproven(self) -> bool:
+        """Whether the image may be the new one, but would be the same after another deploy.
+
+        It is the previous image, or it has a tag instead of the requested digest.
+        """
+        lacks_digest = self._requested.digest and self._name.path and not self._name.digest
+        return bool(lacks_digest) or self.looks_unchanged
 
     @property
     def why_not_redeployable(self) -> str:
         """Why the previous image can't be deployed again, as a clause. Empty if it can."""
-        if not self._previous.repository:
-            shown = repr(self.previous) if self.previous else "no image"
-            return f"the platform showed {shown}, which doesn't tell which image to deploy"
-        has_digest = bool(self._requested.digest or self._previous.digest)
-        if self._requested.may_be(self._previous) and not has_digest:
-            return f"both versions are named {self.previous!r}, so give each version its own tag"
+        new, old = self._requested, self._previous
+        if not old.path:
+            return "the platform doesn't show the name of the previous image"
+        if (new.may_be(old) or new.may_be_mirrored_as(old)) and not (new.digest or old.digest):
+            return f"{self.previous!r} may be the new version as well, so give each version its own tag"
         return ""
-
-    @property
-    def may_be_mirrored(self) -> bool:
-        """Whether the previous image may be the new one from another registry, by all that the app showed."""
-        has_digest = bool(self._requested.digest or self._previous.digest)
-        is_possible = self._requested.may_be_mirrored_as(self._previous)
-        return is_possible and not (has_digest or self.is_new_certain)

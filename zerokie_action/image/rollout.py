@@ -41,17 +41,6 @@ class Phase(Enum):
     """The app runs the previous image again, after it showed the new one."""
 
 
-DECIDES_AFTER = {
-    # An app that crashes at its start also shows `running` for some seconds.
-    Phase.RUNNING: STEADY_TIME,
-    # A crashed app may start again, an old instance may show as stopped, and a replica may be behind.
-    Phase.FAILED: SETTLING_TIME,
-    Phase.REPLACED: SETTLING_TIME,
-    Phase.WENT_BACK: SETTLING_TIME,
-}
-"""Seconds after which a phase decides the deploy."""
-
-
 class Rollout:
     """The phase of one deploy, by the responses to GET since its request.
 
@@ -69,8 +58,8 @@ class Rollout:
         self.shown = ShownImage(requested, self.app.image)
         self.phase = Phase.STARTING
         self.settled_at = math.inf
-        self._status_before = self.app.status.lower()
-        self.was_running = self._status_before == RUNNING
+        self._status = self._status_before = self.app.status.lower()
+        self.was_running = self._status == RUNNING
         self._status_changed = before is None
         self._since = self._sent_at = -math.inf
 
@@ -81,19 +70,20 @@ class Rollout:
 
     def note_response(self, app: App, sent_at: float) -> None:
         """Note the response to a GET, and the time when the GET was sent."""
-        self.app, self._sent_at = app, sent_at
+        self.app, self._status, self._sent_at = app, app.status.lower(), sent_at
         # If another deploy was in progress before the request, its end changes the status as well.
         is_telling = self._status_before in FAILURES | {RUNNING}
         self._status_changed |= is_telling and self._status != self._status_before
         self.shown.note(app.image)
-        phase = self._phase_now() if self._response_counts() else Phase.STARTING
+        phase = self._phase_now() if self.is_current else Phase.STARTING
         if phase is not self.phase:
             self.phase, self._since = phase, sent_at
 
     # Rule 1
 
-    def _response_counts(self) -> bool:
-        """Return whether the last response shows the app after the request, instead of an older state."""
+    @property
+    def is_current(self) -> bool:
+        """Whether the last response counts, because it shows the app after the request."""
         # An old failure that doesn't change can't be told from a new one, unless the image is new.
         is_old_failure = self._status_before in FAILURES and not self.shown.is_new_certain
         return self._status_changed or (self._sent_at >= self.settled_at and not is_old_failure)
@@ -121,13 +111,11 @@ class Rollout:
         """
         if self.phase is Phase.STARTING:
             return None
-        lasted = self._sent_at - self._since
-        is_clear = lasted >= DECIDES_AFTER[self.phase] or (is_last and self.phase is Phase.FAILED)
-        return self.phase if is_clear else None
-
-    @property
-    def _status(self) -> str:
-        return self.app.status.lower()
+        # An app that crashes at its start also shows `running` for some seconds. A crashed app may start
+        # again, an old instance may show as stopped, and a replica may be behind.
+        must_last = STEADY_TIME if self.phase is Phase.RUNNING else SETTLING_TIME
+        has_lasted = self._sent_at - self._since >= must_last
+        return self.phase if has_lasted or (is_last and self.phase is Phase.FAILED) else None
 
     @property
     def shows_a_deploy(self) -> bool:

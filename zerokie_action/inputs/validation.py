@@ -113,6 +113,8 @@ def input_warnings(settings: Settings, environment: Environment) -> Iterator[str
     task = next(filter(environment.text, _SOURCES), f"operation: {settings.operation}")
     if settings.rollback and task != "image":
         yield f"{environment.label('rollback')} has no effect with `{task}`"
+    elif settings.rollback and not settings.wait and settings.health_check is None:
+        yield "`rollback` has no effect without `wait` or `health-check`, because nothing is checked"
     if settings.keep and task in {"image", "operation: destroy", "operation: sweep"}:
         yield f"{environment.label('keep')} has no effect with `{task}`"
 
