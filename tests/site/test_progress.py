@@ -18,12 +18,11 @@ async def upload(
     seconds: float,
     total: tuple[int, int],
     *,
-    pause: float = 0,
     outage_at: float = -math.inf,
 ) -> list[str]:
     """Upload files of these sizes one after the other, each in so many seconds, and return the log.
 
-    Nothing moves for `pause` seconds before the last file. `outage_at` is the time of a line about an outage.
+    `outage_at` is the time of a line about an outage.
     """
     log = io.StringIO()
     ci = detect({}, log)
@@ -33,8 +32,6 @@ async def upload(
         tasks.start_soon(progress.show)
         await anyio.lowlevel.checkpoint()
         for number, size in enumerate(sizes):
-            if number == len(sizes) - 1:
-                await anyio.sleep(pause)
             began = anyio.current_time()
 
             def moved(size: int = size, began: float = began) -> int:
@@ -83,21 +80,6 @@ async def test_a_log_line_about_an_outage_replaces_the_progress() -> None:
     assert await upload([0], 35, (1, 0), outage_at=5) == [
         "Uploading: 0%, no progress for 20s",
         "Uploading: 0%, no progress for 30s",
-    ]
-
-
-async def test_the_rate_starts_again_after_an_outage() -> None:
-    """The first file takes 40s, nothing moves for 60s, and the second file takes 40s."""
-    lines = await upload([40 * MB, 40 * MB], 40, (2, 80 * MB), pause=60)
-    assert lines[2:4] == [
-        "Uploading: 37% (0 of 2 files, 30.0 of 80.0 MB, 1.0 MB/s, 50s left)",
-        "Uploading: 50% (1 of 2 files, 40.0 of 80.0 MB, 1.0 MB/s, 40s left)",
-    ]
-    assert lines[9:13] == [
-        "Uploading: 50%, no progress for 1m 00s",
-        "Uploading: 62% (1 of 2 files, 50.0 of 80.0 MB, 1.0 MB/s, 30s left)",
-        "Uploading: 75% (1 of 2 files, 60.0 of 80.0 MB, 1.0 MB/s, 20s left)",
-        "Uploading: 87% (1 of 2 files, 70.0 of 80.0 MB, 1.0 MB/s, 10s left)",
     ]
 
 

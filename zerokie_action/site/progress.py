@@ -19,9 +19,7 @@ _LINE_EVERY = 10.0
 _FRAME_EVERY = 0.2
 """Seconds between two frames of the bar."""
 _RATE_OVER = 30.0
-"""Seconds that the rate covers, or fewer after an outage."""
-_OUTAGE = 15.0
-"""Seconds without progress after which the rate starts again."""
+"""Seconds that the rate covers."""
 
 
 class Progress:
@@ -95,8 +93,6 @@ class Progress:
         now, files, sent = anyio.current_time(), self._files, self._sent
         files_before, sent_before = self._before
         if files > files_before or sent > sent_before:
-            if now - self._moved_at >= _OUTAGE:
-                self._history = deque([self._history[-1]])
             self._moved_at = now
         self._before = files, sent
         self._history.append((now, sent))
