@@ -14,7 +14,7 @@ from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.site.kind import Kind, find_kind
+from zerokie_action.site.kind import Kind, read_app
 from zerokie_action.site.read import list_files, read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
@@ -67,7 +67,7 @@ async def destroy(
         reason: the reason for the deletion, as the end of a sentence, such as `: pull request #1 is closed`.
 
     Raises:
-        DeployError: as `find_kind`, `check`, `confirm` and `_delete`.
+        DeployError: as `read_app`, `check`, `confirm` and `_delete`.
     """
     report, is_dry = job.report, job.settings.dry_run
     app = await job.client.find_app(job.app)
@@ -99,9 +99,9 @@ async def _find_target(job: Job, app: App) -> Target:
     """
     if app.is_being_deleted:
         raise _Gone
-    kind, listed = await find_kind(job, app)
+    kind, remote = await read_app(job, app)
     job.report.kind = kind.value
-    return Target(app, kind, await read_remote(job, listed))
+    return Target(app, kind, remote)
 
 
 async def _check(job: Job, target: Target, check: Check) -> None:

@@ -5,9 +5,8 @@ import time
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.ci.commits import Commits, Project
-from zerokie_action.site.kind import Kind, find_kind
+from zerokie_action.site.kind import Kind, read_app
 from zerokie_action.site.messages import log_commits
-from zerokie_action.site.read import read_remote
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.safety_checks import problem_with_kind
 from zerokie_action.text.numbers import human_files, utc_time
@@ -35,10 +34,10 @@ async def show_status(job: Job) -> None:
     apps.note_url(job, app)
     report.app_status = apps.status_words(job, app)
     report.note(f"App {job.app!r} has the status {report.app_status!r}")
-    kind, listed = await find_kind(job, app)
+    kind, remote = await read_app(job, app)
     report.kind = kind.value
     if kind is Kind.STATIC:
-        _show_site(job, await read_remote(job, listed))
+        _show_site(job, remote)
     elif kind is Kind.UNKNOWN:
         report.note(problem_with_kind(job.app).problem)
     elif app.image:

@@ -163,7 +163,7 @@ def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Sca
 def _problem_with_project(result: Scan, walk: "_Walk") -> Problem | None:
     """Return the problem if the folder is a project instead of a built site."""
     paths = {file.path for file in result.files}
-    found = [name for name in sorted(PROJECT_FILES & paths) if not walk.publishes(name)]
+    found = [name for name in sorted(PROJECT_FILES & paths) if not walk.input.includes(name)]
     why = found and why_not_built(walk.front_page)
     if not why:
         return None
@@ -189,7 +189,7 @@ class _Walk:
         result: the scan that gets the files.
         root: the real path of the folder.
         patterns: all patterns of ignored entries.
-        input: the patterns of the input `ignore`.
+        input: the patterns of the input `ignore`. Its `!` patterns publish keys and projects.
         excluded: the real paths of files that are never deployed.
         problems: the entries that can't be deployed.
         front_page: the start of the front page; None if there is none.
@@ -257,16 +257,12 @@ class _Walk:
         file = LocalFile(path, str(self.root), status.st_size, status.st_mtime_ns)
         if not entry.is_file(follow_symlinks=False):
             self.refuse(path, "isn't a regular file", _REMOVE_SPECIAL_FILES)
-        elif is_private_key(file) and not self.publishes(path):
+        elif is_private_key(file) and not self.input.includes(path):
             self.refuse(path, "contains a private key, by its content or name", _REMOVE_KEYS)
         else:
             self.result.files.append(file)
             if path == FRONT_PAGE:
                 self.front_page = read_start(file, _FRONT_PAGE_START)
-
-    def publishes(self, path: str) -> bool:
-        """Return whether a `!` pattern in the input `ignore` publishes a file."""
-        return self.input.includes(path)
 
     def refuse(self, path: str, what: str, hint: str) -> None:
         """Add the problem with an entry."""
