@@ -7,12 +7,11 @@ is always 0.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TextIO
 
 import anyio
 
-from zerokie_action.ci import CI, Log, detect, saved_state
+from zerokie_action.ci import Log, detect, saved_state
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
 from zerokie_action.http.policy import UNTIL_DEADLINE
@@ -23,13 +22,7 @@ from zerokie_action.inputs.load import Environment, load, secrets
 from zerokie_action.inputs.validation import wrong_names
 from zerokie_action.limits import CLEANUP
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.lock.saved import (
-    SavedLock,
-    SavedLocks,
-    StateFileInUse,
-    expiry,
-    locks_in,
-)
+from zerokie_action.lock.saved import SavedLock, SavedLocks, expiry, locks_in
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.shutdown import cancel_on_signal
@@ -42,13 +35,11 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal)
     settings, problems = load(environment)
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
-    # For a wrong input, `settings` has the default.
-    state_file = environment.text("state_file")
-    file = Path(state_file) if state_file else ci.state_file
-    saved = locks_in(saved_state(env))
+    file = settings.state_file or ci.state_file
+    existing = file if file and file.exists() else None
     try:
-        with closing(_open_saved_locks(ci, file, saved)) as saved_locks:
-            if held := dict.fromkeys([*saved, *saved_locks.held()]):
+        with closing(SavedLocks(ci.save_state, existing, is_cleanup=True)) as saved_locks:
+            if held := dict.fromkeys([*locks_in(saved_state(env)), *saved_locks.held()]):
                 _require_inputs(environment, problems)
                 http = RetryingClient(Transport(env), UNTIL_DEADLINE, log=ci.log.info, trace=ci.log.debug)
                 client = Client(settings.api_url, settings.api_key.get_secret_value(), http, ci.log.redact)
@@ -61,24 +52,6 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal)
         hint = f" {problem.hint}" if isinstance(problem, DeployError) and problem.hint else ""
         expires = f"If a deploy lock is still held, it expires by {expiry()}"
         ci.log.warning(f"Cleanup: {problem}.{hint} {expires}")
-
-
-def _open_saved_locks(ci: CI, file: Path | None, saved: Sequence[SavedLock]) -> SavedLocks:
-    """Open the state file. If that fails, return no file if the CI system saved a lock.
-
-    Raises:
-        StateFileInUse: when a run is using the file.
-        ConfigurationError: when the file can't be opened and the CI system saved no lock.
-    """
-    try:
-        return SavedLocks(ci.save_state, file if file and file.exists() else None, is_cleanup=True)
-    except StateFileInUse:  # that run may hold the lock
-        raise
-    except ConfigurationError as error:
-        if not saved:
-            raise
-        ci.log.warning(f"Cleanup: {error}. {error.hint}")
-        return SavedLocks(ci.save_state, None)
 
 
 def _require_inputs(environment: Environment, problems: Mapping[str, Sequence[str]]) -> None:
