@@ -177,8 +177,9 @@ def test_the_lock_cleanup_does_not_release_the_lock_of_a_live_run(world: World) 
     with closing(SavedLocks(lambda _state: None, state)):
         said = clean_up(world, STATE)
     assert said.startswith(
-        f"Warning: Cleanup: `state-file`: another run is using {str(state)!r}. Wait for that run to end, "
-        "or set a separate `state-file` for each run. If a deploy lock is still held, it expires by "
+        f"Warning: Cleanup: `state-file`: can't use {str(state)!r}: another run is using it. Wait for that "
+        "run to end, or set a separate `state-file` for each run. If a deploy lock is still held, it "
+        "expires by "
     )
     assert world.platform.requests == []
 

@@ -240,7 +240,7 @@ def test_a_state_file_in_use_is_exit_2_before_any_request(world: World, inputs: 
         outcome = world.run(**inputs)
     assert outcome.exit_code == 2, outcome.log
     assert outcome.requests == []
-    assert outcome.outputs["error"] == f"`state-file`: another run is using {str(state)!r}"
+    assert outcome.outputs["error"] == f"`state-file`: can't use {str(state)!r}: another run is using it"
     assert outcome.outputs["hint"] == "Wait for that run to end, or set a separate `state-file` for each run."
 
 

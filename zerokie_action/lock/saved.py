@@ -37,10 +37,6 @@ _ATTEMPTS = 100
 _FLAGS = os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-class StateFileInUse(ConfigurationError):  # noqa: N818 - named as the errors of `errors`
-    """Another run is using the state file. Its locks must not be released."""
-
-
 class SavedLock(NamedTuple):
     """A lock that a run requested, with its session ID."""
 
@@ -63,8 +59,7 @@ class SavedLocks:
         log: logs why the run continues without a file that can't be used. Without it, that is an error.
 
     Raises:
-        StateFileInUse: when another run or lock cleanup is using the file.
-        ConfigurationError: when the file can't be opened.
+        ConfigurationError: when the file can't be opened, or another run or lock cleanup is using it.
     """
 
     def __init__(
@@ -78,10 +73,9 @@ class SavedLocks:
         self._save = save
         self._file = file
         self._log = log
-        self._has_flock = False
         if file:
             with self._explained():
-                self._descriptor, self._has_flock = _open(file, is_cleanup=is_cleanup)
+                self._descriptor = _open(file, is_cleanup=is_cleanup)
                 return
         self._descriptor = os.open(os.devnull, os.O_RDWR)
 
@@ -132,7 +126,7 @@ class SavedLocks:
 
     def _remove(self) -> None:
         beginning = os.pread(self._descriptor, len(_FIRST_LINE), 0)
-        if self._file and self._has_flock and beginning == _FIRST_LINE:
+        if self._file and beginning == _FIRST_LINE:
             with suppress(OSError):
                 if _is_at(self._file, self._descriptor):
                     self._file.unlink()
@@ -149,23 +143,16 @@ class SavedLocks:
         try:
             yield
         except OSError as error:
-            if self._log is None:
-                raise self._error(error) from error
             is_used = isinstance(error, BlockingIOError)
             why = "another run is using it" if is_used else error.strerror
-            log, self._log = self._log, lambda _again: None
-            log(f"Continuing without the state file {str(self._file)!r}: {why}")
-
-    def _error(self, error: OSError) -> ConfigurationError:
-        if isinstance(error, BlockingIOError):
-            return StateFileInUse(
-                f"`state-file`: another run is using {str(self._file)!r}",
-                hint="Wait for that run to end, or set a separate `state-file` for each run.",
-            )
-        return ConfigurationError(
-            f"`state-file`: can't use {str(self._file)!r}: {error.strerror}",
-            hint="Set `state-file` to a path the job can write to.",
-        )
+            if self._log:
+                self._log(f"Continuing without the state file {str(self._file)!r}: {why}")
+                return
+            wait = "Wait for that run to end, or set a separate `state-file` for each run."
+            raise ConfigurationError(
+                f"`state-file`: can't use {str(self._file)!r}: {why}",
+                hint=wait if is_used else "Set `state-file` to a path the job can write to.",
+            ) from error
 
 
 def locks_in(state: Mapping[str, str]) -> list[SavedLock]:
@@ -174,13 +161,10 @@ def locks_in(state: Mapping[str, str]) -> list[SavedLock]:
     return [SavedLock(app, session)] if app and session and session != state.get("released") else []
 
 
-def _open(file: Path, *, is_cleanup: bool) -> tuple[int, bool]:
-    """Open a regular file, and lock it if the file system supports `flock`.
+def _open(file: Path, *, is_cleanup: bool) -> int:
+    """Open a regular file, lock it with `flock`, and return its descriptor.
 
     A lock cleanup can also use a file that it can't write.
-
-    Returns:
-        The descriptor, and whether it has a `flock`.
     """
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "not a regular file")
@@ -190,12 +174,12 @@ def _open(file: Path, *, is_cleanup: bool) -> tuple[int, bool]:
         except FileExistsError:  # another run has just created it
             continue
         try:
-            has_flock = _lock(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another run may have removed the file after it was opened here.
             if _is_at(file, descriptor):
                 if is_new:
-                    _begin(file, descriptor)
-                return descriptor, has_flock
+                    _write(descriptor, _FIRST_LINE)
+                return descriptor
         except OSError:
             os.close(descriptor)
             raise
@@ -215,32 +199,12 @@ def _open_or_create(file: Path, *, is_cleanup: bool) -> tuple[int, bool]:
         return os.open(file, os.O_RDONLY | _FLAGS), False
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock the file, and return whether its file system supports `flock`."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        return False
-    return True
-
-
 def _is_at(file: Path, descriptor: int) -> bool:
     """Return whether the path still leads to the opened file."""
     try:
         return os.path.samestat(file.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _begin(file: Path, descriptor: int) -> None:
-    """Write the first line. If that fails, remove the new file."""
-    try:
-        _write(descriptor, _FIRST_LINE)
-    except OSError:
-        file.unlink()
-        raise
 
 
 def _write(descriptor: int, text: bytes) -> None:
