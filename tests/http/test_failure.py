@@ -46,7 +46,7 @@ NO_NAME = "the host name can't be resolved (x)"
 FAILURES: list[tuple[httpx.TransportError, Failure]] = [
     (unconnected(NO_NETWORK), unsent("network is unreachable")),
     (unconnected(socket.gaierror(socket.EAI_AGAIN, "x")), unsent(NO_NAME)),
-    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.UNKNOWN_HOST)),
+    (unconnected(socket.gaierror(socket.EAI_NONAME, "x")), unsent(NO_NAME, Cause.WRONG_SERVER)),
     (GROUP, unsent(UNTRUSTED, Cause.CERTIFICATE)),
     (unconnected(NO_TLS), unsent(NO_TLS_HERE, Cause.WRONG_SERVER)),
     (unconnected(ALERT), unsent("TLS failed (ALERT)")),
@@ -97,11 +97,8 @@ ASKS = "said so and a Retry-After of 30s"
     ("status", "expected"),
     [
         *((status, None) for status in (200, 404, 409, 422, 499)),
-        *(
-            (status, Failure(ASKS, retry_after=30, is_rate_limit=True))
-            for status in (408, 425, 500, 503, 599)
-        ),
-        (429, Failure(ASKS, may_have_arrived=False, retry_after=30, is_rate_limit=True)),
+        *((status, Failure(ASKS, retry_after=30)) for status in (408, 425, 500, 503, 599)),
+        (429, Failure(ASKS, may_have_arrived=False, retry_after=30)),
     ],
 )
 def test_some_statuses_are_retried(status: int, expected: Failure | None) -> None:

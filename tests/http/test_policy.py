@@ -12,7 +12,6 @@ from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, Retries, RetryPolic
 REFUSED = Failure("connection refused")
 SILENT = Failure("no response within 30s", was_silent=True)
 PAGE = Failure("an HTML page", Cause.WRONG_SERVER)
-UNKNOWN = Failure("unknown host", Cause.UNKNOWN_HOST)
 UNTRUSTED = Failure("not trusted", Cause.CERTIFICATE)
 GROWING = [0.5, 1, 2, 4]
 """The first pauses at their longest. All further pauses are 5s."""
@@ -120,12 +119,11 @@ def test_a_policy_of_0_disables_retries(failed: Failure) -> None:
     ("failed", "is_reached", "seconds"),
     [
         ([PAGE], False, 15),
-        ([UNKNOWN, PAGE], False, 15),
         ([PAGE], True, 120),
         ([REFUSED, PAGE], False, 120),
         ([PAGE, REFUSED], False, 120),
     ],
-    ids=["pages", "unknown host", "after an answer", "an ingress that starts", "one that stops"],
+    ids=["pages", "after an answer", "an ingress that starts", "one that stops"],
 )
 def test_a_wrong_api_url_fails_early(failed: list[Failure], is_reached: bool, seconds: float) -> None:  # noqa: FBT001
     """Before the first valid response, 15s of responses from a wrong server end the retries."""

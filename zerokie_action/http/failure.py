@@ -34,9 +34,7 @@ class Cause(Enum):
     OUTAGE = auto()
     """The server or the network is unavailable."""
     WRONG_SERVER = auto()
-    """Another server responded, such as a gateway during an outage."""
-    UNKNOWN_HOST = auto()
-    """The host name doesn't exist."""
+    """Another server responded, such as a gateway during an outage, or the host name doesn't exist."""
     CERTIFICATE = auto()
     """The server's certificate isn't trusted."""
     OWN_MACHINE = auto()
@@ -52,7 +50,6 @@ class Failure(NamedTuple):
         may_have_arrived: whether the request may have taken effect.
         retry_after: the seconds in `Retry-After`; 0 without the header.
         was_silent: whether the attempt ended because the server sent nothing for too long.
-        is_rate_limit: whether the server wants fewer requests (429, or any `Retry-After`).
     """
 
     reason: str
@@ -60,7 +57,6 @@ class Failure(NamedTuple):
     may_have_arrived: bool = True
     retry_after: float = 0.0
     was_silent: bool = False
-    is_rate_limit: bool = False
 
 
 def of_error(request: httpx.Request, error: httpx.TransportError) -> Failure:
@@ -87,7 +83,7 @@ def _classified(request: httpx.Request, error: httpx.TransportError) -> Failure:
             case socket.gaierror():
                 is_unknown = cause.errno == socket.EAI_NONAME
                 reason = f"the host name can't be resolved ({cause.strerror})"
-                return Failure(reason, Cause.UNKNOWN_HOST if is_unknown else Cause.OUTAGE)
+                return Failure(reason, Cause.WRONG_SERVER if is_unknown else Cause.OUTAGE)
             case ConnectionRefusedError():
                 is_here = is_loopback(request.url.host)
                 return Failure("connection refused", Cause.OWN_MACHINE if is_here else Cause.OUTAGE)
@@ -114,14 +110,10 @@ def of_status(response: httpx.Response, reason: str) -> Failure | None:
     status = response.status_code
     if status not in _RETRYABLE and status < _SERVER_ERROR:
         return None
-    was_refused, wait = status == _TOO_MANY_REQUESTS, parse_retry_after(response.headers)
+    wait = parse_retry_after(response.headers)
     retry_after = f" and a Retry-After of {human_seconds(wait)}" if wait else ""
-    return Failure(
-        reason + retry_after,
-        may_have_arrived=not was_refused,
-        retry_after=wait,
-        is_rate_limit=was_refused or wait > 0,
-    )
+    may_have_arrived = status != _TOO_MANY_REQUESTS
+    return Failure(reason + retry_after, may_have_arrived=may_have_arrived, retry_after=wait)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:

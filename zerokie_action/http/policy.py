@@ -76,7 +76,7 @@ class Retries:
             self._failing_since = now
         elif not failed.was_silent:  # a long upload gets more than one attempt
             self._failing_since += max(0.0, now - began - limits.LONGEST_ATTEMPT)
-        self._looks_wrong &= failed.cause in {Cause.WRONG_SERVER, Cause.UNKNOWN_HOST}
+        self._looks_wrong &= failed.cause is Cause.WRONG_SERVER
         self.attempts += 1
 
         seconds, is_urgent = self.policy

@@ -48,10 +48,8 @@ _HINT_TOO_LARGE = f"{_HINT_GATEWAY} It may limit the size of requests (nginx: `c
 _ADVICE = {
     Cause.OUTAGE: "Run the job again in a few minutes. If it fails again, check `api-url`, the proxy "
     "settings and the platform's status.",
-    Cause.WRONG_SERVER: "Check `api-url`, the proxy settings and DNS, because another server may have "
-    "responded. If they're correct, run the job again in a few minutes.",
-    Cause.UNKNOWN_HOST: "Check the host name in `api-url`, the proxy settings and DNS. If they're correct, "
-    "run the job again in a few minutes.",
+    Cause.WRONG_SERVER: "Check `api-url`, the proxy settings and DNS. If they're correct, run the job again "
+    "in a few minutes.",
     Cause.CERTIFICATE: "Check `api-url`. If a private authority issued the certificate, set SSL_CERT_FILE to "
     "a file with the authority's certificate.",
     Cause.OWN_MACHINE: "Check that the server is listening on this port. In a container, this address is the "
