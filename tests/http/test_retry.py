@@ -29,6 +29,10 @@ def client_of(script: Script, *, retry_timeout: float = 120, **more: Any) -> Ret
     return RetryingClient(script, policy=RetryPolicy(retry_timeout), **{"log": print} | more)
 
 
+def urgent(script: Script) -> RetryingClient:
+    return RetryingClient(script, policy=UNTIL_DEADLINE, log=print)
+
+
 async def gives_up(client: RetryingClient) -> tuple[GaveUp, float]:
     """Return the error of a failed request, and the seconds until the error."""
     began = anyio.current_time()
@@ -90,12 +94,12 @@ class TestRetries:
     async def test_retry_after_is_ignored_at_the_end_of_a_run(self) -> None:
         """The remaining time is too short for a `Retry-After`."""
         with anyio.fail_after(2):
-            await client_of(Script(answer(503, retry_after="60"), FINE)).send(request(), read, UNTIL_DEADLINE)
+            await urgent(Script(answer(503, retry_after="60"), FINE)).send(request(), read)
 
     async def test_an_urgent_request_fails_before_the_deadline(self) -> None:
         """A cancellation in its last pause would have no reason."""
         with anyio.fail_after(1.4), pytest.raises(GaveUp):
-            await client_of(Script(REFUSED)).send(request(), read, UNTIL_DEADLINE)
+            await urgent(Script(REFUSED)).send(request(), read)
 
 
 async def test_a_pausing_request_frees_its_slot() -> None:

@@ -36,7 +36,7 @@ class RetryingClient:
 
     Attributes:
         transport: sends a request once.
-        policy: the policy of a request without its own.
+        policy: how long each request is retried.
         log: writes a log line about failures.
         concurrency: the most concurrent requests of a group.
         trace: writes a line about each attempt. The line may contain secrets.
@@ -53,7 +53,6 @@ class RetryingClient:
         self,
         request: httpx.Request,
         read: Reader[T],
-        policy: RetryPolicy | None = None,
         guard: Guard = UNGUARDED,
         delivery: Delivery | None = None,
     ) -> T:
@@ -62,7 +61,6 @@ class RetryingClient:
         Args:
             request: the request to send.
             read: see `Reader`.
-            policy: replaces the client's policy.
             guard: see `Guard`.
             delivery: tracks the outcome of the request.
 
@@ -72,7 +70,7 @@ class RetryingClient:
         """
         options = RequestOptions.of(request)
         group, delivery = self._group(options), delivery or Delivery()
-        retries, called_at = Retries(policy or self.policy), anyio.current_time()
+        retries, called_at = Retries(self.policy), anyio.current_time()
         while True:
             async with group.slots:
                 began = anyio.current_time()
@@ -94,7 +92,7 @@ class RetryingClient:
                 is_reached=any(each.last_success > -math.inf for each in self._groups.values()),
             )
             # An urgent request fails before the deadline, because a cancellation has no reason.
-            ends_at = anyio.current_effective_deadline() if retries.policy.is_urgent else math.inf
+            ends_at = anyio.current_effective_deadline() if self.policy.is_urgent else math.inf
             may_repeat = options.is_repeatable or not result.may_have_arrived
             if pause is None or now + pause >= ends_at or not may_repeat:
                 raise GaveUp(

@@ -71,7 +71,6 @@ class Client:
         api_key: the key that every request carries.
         http: sends the requests.
         redact: removes secrets from a response's text.
-        policy: how long each request is retried; None for the policy of `http`.
         guard: see `http.request.Guard`.
         delivery: tracks the outcome of the next request; None if the caller doesn't need it.
     """
@@ -80,13 +79,12 @@ class Client:
     api_key: str
     http: RetryingClient
     redact: Callable[[str], str] = str
-    policy: RetryPolicy | None = None
     guard: Guard = UNGUARDED
     delivery: Delivery | None = None
 
     def retrying(self, policy: RetryPolicy) -> Client:
         """Return a copy of this client with another retry policy."""
-        return replace(self, policy=policy)
+        return replace(self, http=replace(self.http, policy=policy))
 
     def guarded(self, guard: Guard) -> Client:
         """Return a copy of this client that replaces the guard around each attempt."""
@@ -335,7 +333,7 @@ class Client:
             return result
 
         try:
-            return await self.http.send(request, read, self.policy, self.guard, self.delivery)
+            return await self.http.send(request, read, self.guard, self.delivery)
         except GaveUp as error:
             error.advise(advice(error.failure))
             raise
