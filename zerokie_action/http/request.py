@@ -48,6 +48,7 @@ class RequestOptions:
         is_repeatable: whether to retry after an attempt that may have taken effect.
         retries_forbidden: whether to retry a 403 without the platform's own error. A short block by a
             firewall must not keep the lock held.
+        retries_missing: whether to retry a 404, because the storage of a new app may not be ready.
     """
 
     purpose: str
@@ -58,6 +59,7 @@ class RequestOptions:
     target: bytes = b""
     is_repeatable: bool = True
     retries_forbidden: bool = False
+    retries_missing: bool = False
 
     @classmethod
     def of(cls, request: httpx.Request) -> Self:

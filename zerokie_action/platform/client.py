@@ -188,7 +188,9 @@ class Client:
 
         A 404 is retried. The app exists while the run holds its lock, so its storage may not be ready yet.
         """
-        options = RequestOptions(purpose=f"Uploading {path!r}", group=group, size=content.size)
+        options = RequestOptions(
+            purpose=f"Uploading {path!r}", group=group, size=content.size, retries_missing=True
+        )
         try:
             await self._send(parse_any, options, "PUT", _file(name, path), content, content_type=content_type)
         except (RequestRejected, PlatformUnavailable) as error:
@@ -309,7 +311,6 @@ class Client:
             AuthenticationError: when the response is a 401.
             PlatformUnavailable: when the request failed for too long.
         """
-        is_upload = not isinstance(body, Mapping | None)
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
             body = Bytes(json.dumps(given).encode())
@@ -327,10 +328,7 @@ class Client:
         request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)
 
         def read(response: Response) -> T | Failure | DeployError:
-            result = read_response(request, response, parse, self.redact)
-            if is_upload and isinstance(result, RequestRejected) and result.status == NOT_FOUND:
-                return Failure(f"the platform responded with {result.response}", may_have_arrived=False)
-            return result
+            return read_response(request, response, parse, self.redact)
 
         try:
             return await self.http.send(request, read, self.guard, self.delivery)

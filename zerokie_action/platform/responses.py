@@ -5,7 +5,7 @@ A response is valid in one of these cases. In any other case, the request failed
 - A 2xx with the expected content.
 - A status in `FINAL` with any body, except a 403 to heartbeat or finalize.
 - A 409, unless its body is a web page.
-- Any other 4xx with the platform's `{"error"}`.
+- Any other 4xx with the platform's `{"error"}`, except a 404 to an upload.
 """
 
 import json
@@ -88,7 +88,7 @@ def read_response(
         with suppress(Malformed):
             return parse(response)
     options, status, error = RequestOptions.of(request), response.status_code, _error_text(response.content)
-    quoted = _quote(error, response.content, redact)
+    quoted = quotation(response.content, redact)
     responded = f"responded with {status} ({quoted})" if quoted else f"responded with {status}"
     if failed := of_status(response, f"the platform {responded}"):
         return failed
@@ -96,6 +96,8 @@ def read_response(
     conflicts = status == CONFLICT and not is_web_page(response.content)
     is_final = status in FINAL and not (status == FORBIDDEN and options.retries_forbidden)
     if is_final or conflicts or (response.is_client_error and error):
+        if status == NOT_FOUND and options.retries_missing:
+            return Failure(f"the platform {responded}", may_have_arrived=False)
         return _refusal(
             request, response, f"{status}: {quoted}" if quoted else f"{status}", is_ours=bool(error)
         )
@@ -112,11 +114,7 @@ def quotation(body: bytes, redact: Callable[[str], str]) -> str:
         body: the response's body.
         redact: removes secrets before the text is shortened, because it can't find half a secret.
     """
-    return _quote(_error_text(body), body, redact)
-
-
-def _quote(error: str, body: bytes, redact: Callable[[str], str]) -> str:
-    """Return the quotation from a body with this error text."""
+    error = _error_text(body)
     kind, text = "", error or body[:MEGABYTE].decode("utf-8", "replace")
     if not error and is_web_page(body):
         title = re.search("<title>(.*?)(</?title>|$)", text, re.IGNORECASE | re.DOTALL)
