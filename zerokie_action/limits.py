@@ -13,7 +13,7 @@ from typing import NamedTuple
 CONNECT = 10.0
 """Limit for the TCP connection, and the same limit again for TLS."""
 SILENCE = 30.0
-"""Limit without a byte of the response. A large body extends it; see `RequestOptions` in `http.request`."""
+"""Limit without a byte of the response. A large body extends it (`http.connection`)."""
 LISTING_SILENCE = 120.0
 """The same limit for a file list, which may have a million files."""
 FINALIZE_SILENCE = 120.0

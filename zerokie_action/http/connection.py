@@ -16,7 +16,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute
 
 from zerokie_action.errors import unwrap
-from zerokie_action.http.request import RequestOptions
+from zerokie_action.http.request import MEGABYTE, RequestOptions
 from zerokie_action.http.response import IncomingResponse
 from zerokie_action.text.numbers import human_seconds
 
@@ -24,6 +24,10 @@ _PIECE = 64 * 1024
 """Bytes. The connection sends a larger request body and reads the response at the same time."""
 _IDLE_TIME = 4.0
 """Seconds to keep an idle connection. Servers keep theirs for at least 5s (Node)."""
+_MOST_BUFFERED = 4 * MEGABYTE
+"""The most bytes of a body that buffers between the connection and the server can hold."""
+_SLOW_LINE = 50_000
+"""The slowest expected connection, in bytes per second."""
 _SLOWEST = 10_000
 """The slowest accepted response, in bytes per second."""
 _MOST_RECEIVED = 32 * 1024
@@ -78,8 +82,7 @@ class Connection:
             self.is_idle = exchange.is_clean()
             self._idle_since = anyio.current_time()
             return response
-        silence = human_seconds(RequestOptions.of(request).longest_silence)
-        raise httpx.ReadTimeout(f"no response within {silence}")
+        raise httpx.ReadTimeout(f"no response within {human_seconds(exchange.silence)}")
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
         """Return the request's head and the length of its body in bytes."""
@@ -125,6 +128,8 @@ class _Exchange:
         scope: the scope whose deadline ends a silent or slow exchange; see `_extend`.
         response: the response received so far.
         unsent: the number of bytes of the request that are still unsent.
+        silence: seconds without a byte before the exchange fails. A large body extends them, because its last
+            bytes may still be on their way when the wait for the response starts.
     """
 
     def __init__(self, stream: ByteStream, request: httpx.Request, head: bytes, length: int) -> None:
@@ -136,10 +141,10 @@ class _Exchange:
         self._stream = stream
         self._head = head
         self._body = cast("AsyncIterable[bytes]", request.stream)
-        self._silence = options.longest_silence
+        self.silence = options.silence + min(length, _MOST_BUFFERED) / _SLOW_LINE
         self._sent_at = anyio.current_time()
         """The event loop's time of the last write, or of the start of the exchange."""
-        self.scope = anyio.CancelScope(deadline=self._sent_at + self._silence)
+        self.scope = anyio.CancelScope(deadline=self._sent_at + self.silence)
 
     async def run(self) -> None:
         """Send the request and read the response.
@@ -218,7 +223,7 @@ class _Exchange:
         sending a few bytes at a time, even if it stopped reading the request.
         """
         kept_pace_until = self._sent_at + self.response.size / _SLOWEST
-        self.scope.deadline = min(anyio.current_time(), kept_pace_until) + self._silence
+        self.scope.deadline = min(anyio.current_time(), kept_pace_until) + self.silence
 
     def is_clean(self) -> bool:
         """Return whether the connection can be reused, because the exchange left nothing behind."""

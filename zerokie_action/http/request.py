@@ -26,10 +26,6 @@ _KEY = "zerokie"
 """The key of the options in httpx's extensions."""
 _PIECE = 64 * 1024
 """Bytes that are faster to read directly than in a thread."""
-_MOST_BUFFERED = 4 * MEGABYTE
-"""The most bytes of a body that buffers between the connection and the server can hold."""
-_SLOW_LINE = 50_000
-"""The slowest expected connection, in bytes per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +35,8 @@ class RequestOptions:
     Attributes:
         purpose: the start of a sentence about the request, such as `Listing the apps`.
         group: the name of the request's `Group`, which starts log lines. By default, the purpose.
-        silence: seconds without a byte of the response before the attempt fails; `limits.CONNECT` limits
-            connecting.
-        size: bytes of the request's body. A large body extends the silence, because its last bytes may still
-            be on their way when the wait for the response starts.
+        silence: seconds without a byte of the response before the attempt fails. A large body extends it, and
+            `limits.CONNECT` limits connecting.
         max_body: the largest accepted response body, in bytes.
         target: replaces the path in the request line, for `CONNECT`.
         is_repeatable: whether to retry after an attempt that may have taken effect.
@@ -54,7 +48,6 @@ class RequestOptions:
     purpose: str
     group: str = ""
     silence: float = limits.SILENCE
-    size: int = 0
     max_body: int = MEGABYTE
     target: bytes = b""
     is_repeatable: bool = True
@@ -71,11 +64,6 @@ class RequestOptions:
     def extensions(self) -> dict[str, object]:
         """The options in the form that httpx carries along with a request."""
         return {_KEY: self}
-
-    @property
-    def longest_silence(self) -> float:
-        """Seconds without a byte before the attempt fails, including the extension for a large body."""
-        return self.silence + min(self.size, _MOST_BUFFERED) / _SLOW_LINE
 
 
 class Content(Protocol):

@@ -188,9 +188,7 @@ class Client:
 
         A 404 is retried. The app exists while the run holds its lock, so its storage may not be ready yet.
         """
-        options = RequestOptions(
-            purpose=f"Uploading {path!r}", group=group, size=content.size, retries_missing=True
-        )
+        options = RequestOptions(purpose=f"Uploading {path!r}", group=group, retries_missing=True)
         try:
             await self._send(parse_any, options, "PUT", _file(name, path), content, content_type=content_type)
         except (RequestRejected, PlatformUnavailable) as error:
