@@ -312,8 +312,9 @@ class Client:
         if isinstance(body, Mapping):
             given = {key: value for key, value in body.items() if value is not None}
             body = Bytes(json.dumps(given).encode())
+        url = URL("/".join((self.base_url, "v1/apps", *map(_segment, path))))
         headers = {
-            "Host": _host(self.base_url),
+            "Host": url.netloc.decode(),
             **HEADERS,
             "Accept": "application/json",
             "Authorization": f"Bearer {self.api_key}",
@@ -322,7 +323,6 @@ class Client:
         if body is not None:
             stream = ContentStream(body, self.guard.require)
             headers |= {"Content-Type": content_type, "Content-Length": str(body.size)}
-        url = "/".join((self.base_url, "v1/apps", *map(_segment, path)))
         request = Request(method, url, headers=headers, stream=stream, extensions=options.extensions)
 
         def read(response: Response) -> T | Failure | DeployError:
@@ -343,12 +343,6 @@ def _file(app: str, path: str) -> tuple[str, ...]:
 def is_hidden(path: str) -> bool:
     """Return whether the name of the file, or of a folder above it, starts with a dot."""
     return path.startswith(".") or "/." in path
-
-
-@lru_cache
-def _host(base_url: str) -> str:
-    """Return the header `Host` for a URL."""
-    return URL(base_url).netloc.decode()
 
 
 @lru_cache(maxsize=1024)  # names of apps and folders recur
