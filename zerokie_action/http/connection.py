@@ -4,6 +4,7 @@ A connection carries one request at a time. It is reused only if the last exchan
 Otherwise, an unexpected second response could be mistaken for the response to the next request.
 """
 
+import math
 import select
 import ssl
 from collections.abc import AsyncIterable
@@ -33,8 +34,6 @@ _SLOWEST = 10_000
 _MOST_RECEIVED = 32 * 1024
 """Bytes of a response after which the connection isn't reused. anyio splits reads above 64 kB and buffers the
 rest, where `is_fresh` can't see it. TLS may add a record of 16 kB."""
-_ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
-"""Poll events after the server closed the connection. Only Linux has the second one."""
 _BROKEN = (
     anyio.BrokenResourceError,
     anyio.BusyResourceError,  # TLS must send for one task while another task is sending
@@ -47,20 +46,18 @@ class Connection:
     """A connection to a server, or through a proxy.
 
     Attributes:
-        is_idle: whether the connection can send a request, because it is new or the last response is
-            complete.
+        is_idle: whether the connection can send another request, because the last exchange left no data.
     """
 
     def __init__(self, stream: ByteStream) -> None:
         """Take ownership of an open stream."""
-        self.is_idle = True
+        self.is_idle = False
         self._stream = stream
-        self._idle_since = anyio.current_time()
-        self._is_new = True
+        self._idle_since = -math.inf
         self._tls = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
         self._arrivals = select.poll()
         socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
-        self._arrivals.register(socket, select.POLLIN | _ENDED)
+        self._arrivals.register(socket, select.POLLIN)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send the request and return the complete response.
@@ -70,7 +67,7 @@ class Connection:
         Raises:
             httpx.TransportError: when no complete response arrives. The request may have taken effect.
         """
-        self.is_idle = self._is_new = False
+        self.is_idle = False
         exchange = _Exchange(self._stream, request, *self._head(request))
         with exchange.scope, closing(exchange.response):
             await exchange.run()
@@ -102,9 +99,6 @@ class Connection:
         """Return whether the idle connection can be reused, because it is recent and lacks unread data."""
         if anyio.current_time() > self._idle_since + _IDLE_TIME:
             return False
-        arrived = self._arrivals.poll(0)
-        if self._is_new:  # no response can have arrived, only TLS 1.3 session tickets
-            return not any(events & _ENDED for _, events in arrived)
         try:
             if self._tls:
                 self._tls.read(1)
@@ -113,7 +107,7 @@ class Connection:
             pass
         except ssl.SSLError:
             return False
-        return not arrived
+        return not self._arrivals.poll(0)
 
     async def aclose(self) -> None:
         """Close the connection, shielded from cancellation."""
