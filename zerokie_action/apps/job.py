@@ -85,8 +85,8 @@ class Job:
         """
         lock = DeployLock(self.client, self.app, self.session_id, self.saved_locks, self.shutdown, self.log)
         try:
-            async with lock.hold(counts, self._acquire) as held:
-                yield held
+            async with lock.hold(counts, partial(self._acquire, lock)):
+                yield lock
         finally:
             if response := lock.finalized:  # a failed deploy is finalized as well
                 self.report.deploy_id = response.deploy_id
@@ -95,14 +95,18 @@ class Job:
                 self.report.warnings.append(lock.problem)
                 self.report.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
-    async def _acquire(self, request: Callable[[], Awaitable[None]]) -> None:
-        """Request the deploy lock until no other deploy holds it and a new app is ready.
+    async def _acquire(self, lock: DeployLock) -> None:
+        """Request the lock until no other deploy holds it and a new app is ready.
 
         Raises:
             LockHeld: when another deploy holds the lock for longer than `lock-timeout`.
             RequestRejected: when the platform rejects the request for another reason.
         """
-        await self.once_ready(partial(self.in_turn, request, hint=_HINT_LOCK))
+        began = anyio.current_time()
+        await self.once_ready(partial(self.in_turn, lock.request_once, hint=_HINT_LOCK))
+        waited = anyio.current_time() - began
+        after = f" after {human_seconds(waited)}" if waited >= 1 else ""
+        self.log.info(f"Acquired the deploy lock{after}")
 
     async def once_ready(self, request: Callable[[], Awaitable[T]]) -> T:
         """Call `request`. If this run may have created the app, repeat a 404 for up to a minute."""

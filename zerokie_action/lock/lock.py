@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Self
 
 import anyio
 
@@ -28,15 +27,11 @@ from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
 from zerokie_action.platform.responses import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.shutdown import Shutdown
-from zerokie_action.text.numbers import human_seconds
 
 _NOT_HELD = {NOT_FOUND, CONFLICT}
 """The statuses of heartbeat and finalize if the session doesn't hold the lock."""
 _NOT_OURS = "it expired, or the app was deleted"
 _UNCONFIRMED = "the platform didn't confirm it for almost 30 minutes, or the machine was suspended"
-
-Wait = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Calls a function that requests the lock, until no other deploy holds the lock."""
 
 
 class State(Enum):
@@ -89,7 +84,9 @@ class DeployLock:
     # Holding the lock
 
     @asynccontextmanager
-    async def hold(self, counts: Callable[[], Counts], wait: Wait) -> AsyncIterator[Self]:
+    async def hold(
+        self, counts: Callable[[], Counts], acquire: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[None]:
         """Hold the lock while the block runs, and release it however the block ends.
 
         If both the block and the release fail, the block's error is raised, except after a 409 that the loss
@@ -97,7 +94,7 @@ class DeployLock:
 
         Args:
             counts: returns the number of changes that the block made.
-            wait: see `Wait`.
+            acquire: calls `request_once` until no other deploy holds the lock.
 
         Raises:
             LockHeld: when another deploy holds the lock for too long.
@@ -108,11 +105,11 @@ class DeployLock:
         older = self._older_sessions()
         self.saved_locks.add(self.app, self.session_id)
         try:
-            await self._acquire(wait)
+            await acquire()
             self.saved_locks.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats)
-                yield self
+                yield
                 tasks.cancel_scope.cancel()
         except BaseException as error:
             failure = unwrap(error)
@@ -131,14 +128,6 @@ class DeployLock:
                 f"To release it, cancel this run and run {CLEANUP_COMMANDS} with the same inputs"
             )
         return older
-
-    async def _acquire(self, wait: Wait) -> None:
-        """Request the lock until the run holds it. A cancellation takes effect after the response."""
-        began = anyio.current_time()
-        await wait(self.request_once)
-        waited = anyio.current_time() - began
-        after = f" after {human_seconds(waited)}" if waited >= 1 else ""
-        self.log.info(f"Acquired the deploy lock{after}")
 
     async def _send_heartbeats(self) -> None:
         """Send heartbeats until the lock is released.
