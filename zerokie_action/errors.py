@@ -71,6 +71,14 @@ class RequestRejected(DeployError):
         self.response = response or f"{status}"
 
 
+class NotFound(RequestRejected):
+    """The platform rejected a request with 404."""
+
+
+class Conflict(RequestRejected):
+    """The platform rejected a request with 409."""
+
+
 class PlatformUnavailable(DeployError):
     """No connection, 5xx, 429 or invalid responses for too long."""
 

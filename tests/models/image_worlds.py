@@ -23,7 +23,7 @@ from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, NotFound, PlatformUnavailable
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.platform.models import App
@@ -300,7 +300,7 @@ class _Client:
         self.delivery.at = self.platform.loop.now
         if app := await self.find_app(name):
             return app
-        raise RequestRejected("There is no app", status=404)
+        raise NotFound("There is no app", status=404)
 
     async def create_app(self, _name: str, _kind: str, *, image: str, **_fields: object) -> App:
         self.platform.post(image)

@@ -11,7 +11,7 @@ from tests.platform.endpoints import (
     EVERY_ENDPOINT,
     WITH_RECORDS,
 )
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import Conflict, DeployError, NotFound, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes
 from zerokie_action.platform.responses import quotation
 
@@ -71,7 +71,7 @@ class TestErrors:
             assert await call is NOTHING_TO_DO[name, status]
             return
         error = await error_of(call)
-        assert type(error) is RequestRejected
+        assert type(error) is {404: NotFound, 409: Conflict}[status]
         assert (error.status, error.retry_after) == (status, 7.0)
         assert "its own words" in str(error)
 

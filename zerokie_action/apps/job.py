@@ -10,7 +10,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import CI, Log, Source
-from zerokie_action.errors import DeployTimedOut, LockHeld, RequestRejected
+from zerokie_action.errors import Conflict, DeployTimedOut, LockHeld, NotFound
 from zerokie_action.http.request import Guard
 from zerokie_action.inputs.settings import Settings
 from zerokie_action.lock.lock import DeployLock
@@ -18,7 +18,6 @@ from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts
 from zerokie_action.platform.polling import Polling
-from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.numbers import human_seconds
@@ -114,9 +113,9 @@ class Job:
         while True:
             try:
                 return await request()
-            except RequestRejected as error:
-                is_early = error.status == NOT_FOUND and self.report.created is not False
-                if not is_early or not await polling.again(retry_after=error.retry_after):
+            except NotFound as error:
+                is_old = self.report.created is False
+                if is_old or not await polling.again(retry_after=error.retry_after):
                     raise
 
     async def in_turn(self, request: Callable[[], Awaitable[T]], *, hint: str = _HINT_BUSY) -> T:
@@ -136,9 +135,7 @@ class Job:
             while True:
                 try:
                     return await request()
-                except RequestRejected as error:
-                    if not is_conflict(error):
-                        raise
+                except Conflict as error:
                     if not await polling.again(retry_after=error.retry_after):
                         after = human_seconds(polling.waited)
                         raise LockHeld(

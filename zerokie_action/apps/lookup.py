@@ -4,17 +4,13 @@ import re
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
 
 from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import ConfigurationError, DeployError, RequestRejected
+from zerokie_action.errors import ConfigurationError, Conflict, DeployError, NotFound, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.models import App
-from zerokie_action.platform.responses import NOT_FOUND, is_conflict
 from zerokie_action.report.changes import Change
-
-T = TypeVar("T")
 
 _HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
 POLL_PAUSE = 1.0
@@ -62,9 +58,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     try:
         client = job.shielded_client.tracked(change.request())
         app = await client.create_app(job.app, kind, **fields)
-    except RequestRejected as error:
-        if not is_conflict(error):
-            raise
+    except Conflict as error:
         app = await _find_taken(job, error)
         _accept_existing(job, app, kind)
         return app, change
@@ -75,7 +69,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     return app, change
 
 
-async def _find_taken(job: Job, conflict: RequestRejected) -> App:
+async def _find_taken(job: Job, conflict: Conflict) -> App:
     """Return the app that has the name. If this run may have created it, retry a 404 for up to a minute.
 
     Raises:
@@ -83,9 +77,7 @@ async def _find_taken(job: Job, conflict: RequestRejected) -> App:
     """
     try:
         return await job.once_ready(partial(job.client.get_app, job.app))
-    except RequestRejected as error:
-        if error.status != NOT_FOUND:
-            raise
+    except NotFound:
         raise RequestRejected(
             f"The platform says that the name is taken, but shows no such app ({conflict.response})",
             status=conflict.status,

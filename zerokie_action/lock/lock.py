@@ -18,18 +18,23 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected, unwrap
+from zerokie_action.errors import (
+    Conflict,
+    DeployError,
+    LockLost,
+    NotFound,
+    PlatformUnavailable,
+    RequestRejected,
+    unwrap,
+)
 from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
-from zerokie_action.platform.responses import CONFLICT, NOT_FOUND, is_conflict
 from zerokie_action.shutdown import Shutdown
 
-_NOT_HELD = {NOT_FOUND, CONFLICT}
-"""The statuses of heartbeat and finalize if the session doesn't hold the lock."""
 _NOT_OURS = "it expired, or the app was deleted"
 _UNCONFIRMED = "the platform didn't confirm it for almost 30 minutes, or the machine was suspended"
 
@@ -181,7 +186,7 @@ class DeployLock:
 
     async def is_held_after(self, failure: BaseException) -> bool:
         """Return whether the session still holds the lock. After a 409, a heartbeat finds out."""
-        if is_conflict(failure):
+        if isinstance(failure, Conflict):
             await self.confirm(self.client.retrying(UNTIL_DEADLINE))
         return self.may_write
 
@@ -215,7 +220,7 @@ class DeployLock:
             if await self.release(counts, limits.RELEASE):
                 self.log.info("Released the deploy lock")
         except LockLost as loss:
-            if is_conflict(failure):
+            if isinstance(failure, Conflict):
                 raise loss from failure
             if not isinstance(failure, LockLost):
                 self.log.info(str(loss))
@@ -271,9 +276,9 @@ class DeployLock:
         try:
             await client.tracked(self.request).acquire_lock(self.app, self.session_id)
             self._note_confirmation(sent_at)
-        except RequestRejected as error:
+        except Conflict:
             # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
-            if not (is_conflict(error) and self.request.lost and await self.confirm(client)):
+            if not (self.request.lost and await self.confirm(client)):
                 raise
 
     async def confirm(self, client: Client) -> bool:
@@ -281,9 +286,7 @@ class DeployLock:
         sent_at = _clocks()
         try:
             await client.heartbeat(self.app, self.session_id)
-        except RequestRejected as error:
-            if error.status not in _NOT_HELD:
-                raise
+        except (NotFound, Conflict) as error:  # the session doesn't hold the lock
             self._note_loss(error)
         else:
             self._note_confirmation(sent_at)
@@ -304,9 +307,7 @@ class DeployLock:
         for _ in range(2):
             try:
                 self.finalized = await finalizing.finalize(self.app, self.session_id, counts)
-            except RequestRejected as error:
-                if error.status not in _NOT_HELD:
-                    raise
+            except (NotFound, Conflict) as error:
                 if delivery.lost:  # an earlier attempt released the lock
                     break
                 self._note_loss(error)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from zerokie_action import limits
-from zerokie_action.errors import DeployError, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import Conflict, DeployError, NotFound, PlatformUnavailable, RequestRejected
 from zerokie_action.http import URL, Request, Response
 from zerokie_action.http.failure import Failure
 from zerokie_action.http.group import GaveUp
@@ -46,7 +46,7 @@ from zerokie_action.platform.models import (
     parse_optional,
     parse_record,
 )
-from zerokie_action.platform.responses import CONFLICT, FINAL, NOT_FOUND, advice, read_response
+from zerokie_action.platform.responses import CONFLICT, FINAL, advice, read_response
 from zerokie_action.text.numbers import human_bytes
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Client:
             fields: the other fields of the body, with the reference's names. None omits a field.
 
         Raises:
-            RequestRejected: with status 409 when an app with this name exists.
+            Conflict: when an app with this name exists.
         """
         options = RequestOptions(purpose=f"Creating app {name!r}")
         body = {"name": name, "type": kind, **fields}
@@ -122,24 +122,21 @@ class Client:
         """Return an app ("GET /v1/apps/:name"); None when it doesn't exist."""
         try:
             return await self.get_app(name)
-        except RequestRejected as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+        except NotFound:
+            return None
 
     async def get_app(self, name: str) -> App:
         """Return an app ("GET /v1/apps/:name").
 
         Raises:
-            RequestRejected: with status 404 when the app doesn't exist.
+            NotFound: when the app doesn't exist.
         """
         options = RequestOptions(purpose=f"Looking up app {name!r}")
         try:
             return await self._send(parse_record(App), options, "GET", (name,))
-        except RequestRejected as error:
-            if error.status == NOT_FOUND:
-                error.args = (f"App {name!r} doesn't exist ({error.response})",)
-                error.hint = "Check `app` and `api-url`. To create the app, deploy with `create: true`."
+        except NotFound as error:
+            error.args = (f"App {name!r} doesn't exist ({error.response})",)
+            error.hint = "Check `app` and `api-url`. To create the app, deploy with `create: true`."
             raise
 
     async def delete_app(self, name: str) -> None:
@@ -149,7 +146,7 @@ class Client:
         created the app again. Then the delivery says why the response was lost.
 
         Raises:
-            RequestRejected: with status 404 when the app doesn't exist.
+            NotFound: when the app doesn't exist.
         """
         options = RequestOptions(purpose=f"Deleting app {name!r}", group=DELETIONS, is_repeatable=False)
         await self._send(parse_any, options, "DELETE", (name,))
@@ -163,7 +160,7 @@ class Client:
         restart the app again. Then the delivery says why the response was lost.
 
         Raises:
-            RequestRejected: with status 409 when another deploy of the app is in progress.
+            Conflict: when another deploy of the app is in progress.
         """
         purpose = f"Deploying {image!r}" if image else f"Restarting {name!r}"
         options = RequestOptions(purpose=purpose, is_repeatable=False)
@@ -210,28 +207,25 @@ class Client:
         """Request the deploy lock ("POST /v1/apps/:name/deploy/lock").
 
         Raises:
-            RequestRejected: with status 409 when a session holds the lock. After a lost response, it may be
-                this session.
+            Conflict: when a session holds the lock. After a lost response, it may be this session.
         """
         options = RequestOptions(purpose="Requesting the deploy lock")
         body = {"deploy_session_id": session_id}
         lock = await self._send(parse_record(Lock), options, "POST", (name, "deploy", "lock"), body)
         if not lock.is_held_by(session_id):
-            raise RequestRejected("The platform didn't grant the lock to this run", status=CONFLICT)
+            raise Conflict("The platform didn't grant the lock to this run", status=CONFLICT)
 
     async def heartbeat(self, name: str, session_id: str) -> None:
         """Keep the lock alive ("PUT /v1/apps/:name/deploy/lock"). The reference lacks the response.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session doesn't hold the lock.
+            NotFound, Conflict: when the session doesn't hold the lock.
         """
         options = RequestOptions(purpose="Confirming the deploy lock", retries_forbidden=True)
         body = {"deploy_session_id": session_id}
         lock = await self._send(parse_optional(Lock), options, "PUT", (name, "deploy", "lock"), body)
         if lock and not lock.is_held_by(session_id):
-            raise RequestRejected(
-                f"{options.purpose} failed because this run doesn't hold it", status=CONFLICT
-            )
+            raise Conflict(f"{options.purpose} failed because this run doesn't hold it", status=CONFLICT)
 
     async def finalize(self, name: str, session_id: str, counts: Counts) -> Finalized | None:
         """Purge the CDN cache, release the lock, record the deploy ("POST …/deploy/finalize").
@@ -240,8 +234,8 @@ class Client:
             The platform's response; None for a 2xx without a JSON object, which a gateway may have sent.
 
         Raises:
-            RequestRejected: with status 404 or 409 when the session doesn't hold the lock. After a lost
-                response, an earlier attempt may have released it.
+            NotFound, Conflict: when the session doesn't hold the lock. After a lost response, an earlier
+                attempt may have released it.
         """
         options = RequestOptions(
             purpose="Finalizing the deploy", silence=limits.FINALIZE_SILENCE, retries_forbidden=True
@@ -257,7 +251,7 @@ class Client:
         """Attach a domain ("POST /v1/apps/:name/domains").
 
         Raises:
-            RequestRejected: with status 409 when this app or another one already has the domain.
+            Conflict: when this app or another one already has the domain.
         """
         options, body = RequestOptions(purpose=f"Attaching {domain!r}"), {"domain": domain}
         return await self._send(parse_record(Domain), options, "POST", (name, "domains"), body)
@@ -276,9 +270,7 @@ class Client:
         options = RequestOptions(purpose=purpose, group=DELETIONS)
         try:
             return await self._send(parse_any, options, "DELETE", path)
-        except RequestRejected as error:
-            if error.status != NOT_FOUND:
-                raise
+        except NotFound:
             if self.delivery is None or not self.delivery.lost:
                 return False
             self.delivery.outcome = Outcome.DONE

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from zerokie_action import limits
-from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
+from zerokie_action.errors import AuthenticationError, Conflict, DeployError, NotFound, RequestRejected
 from zerokie_action.http import Request, Response
 from zerokie_action.http.failure import Cause, Failure, is_web_page, of_status, parse_retry_after
 from zerokie_action.http.request import MEGABYTE, RequestOptions
@@ -32,6 +32,9 @@ BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 400, 401, 403, 40
 CONFLICT, TOO_LARGE = 409, 413
 FINAL = frozenset({UNAUTHORIZED, FORBIDDEN, 407, TOO_LARGE, 414, 415, 431})
 """Statuses that are final with any body."""
+
+_REFUSALS = {NOT_FOUND: NotFound, CONFLICT: Conflict}
+"""The errors for statuses that callers handle."""
 
 _HINT = "Fix the problem that the response describes, then run the job again."
 _HINTS = {
@@ -143,7 +146,7 @@ def _refusal(request: Request, response: Response, quoted: str, *, is_ours: bool
     hint = _HINTS.get(status, _HINT if is_ours else of_gateway)
     if status == UNAUTHORIZED:
         return AuthenticationError(f"The platform rejected the API key ({quoted})", hint=hint)
-    rejected = RequestRejected(
+    rejected = _REFUSALS.get(status, RequestRejected)(
         f"{RequestOptions.of(request).purpose} was refused ({quoted})",
         status=status,
         response=quoted,
@@ -151,8 +154,3 @@ def _refusal(request: Request, response: Response, quoted: str, *, is_ours: bool
     )
     rejected.retry_after = parse_retry_after(response.headers)
     return rejected
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Return whether the platform rejected a request with 409."""
-    return isinstance(error, RequestRejected) and error.status == CONFLICT

@@ -8,8 +8,8 @@ import re
 
 from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployError, RequestRejected
-from zerokie_action.platform.responses import BAD_REQUEST, is_conflict
+from zerokie_action.errors import Conflict, DeployError, RequestRejected
+from zerokie_action.platform.responses import BAD_REQUEST
 
 _UNPROCESSABLE = 422
 _START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
@@ -87,4 +87,4 @@ def _is_attached(app: str, domain: str, refusal: RequestRejected) -> bool:
     if re.search(another_app, refusal.response, re.IGNORECASE | re.VERBOSE):
         return False
     may_be_attached = refusal.status in {BAD_REQUEST, _UNPROCESSABLE} and _ALREADY.search(refusal.response)
-    return is_conflict(refusal) or bool(may_be_attached)
+    return isinstance(refusal, Conflict) or bool(may_be_attached)

@@ -7,14 +7,13 @@ import anyio
 
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.errors import DeployError, NotFound
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.policy import ONCE, RetryPolicy
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import App
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
-from zerokie_action.platform.responses import NOT_FOUND
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.site.remote import FileList, Remote, make_remote
@@ -58,9 +57,7 @@ async def list_files(job: Job, policy: RetryPolicy | None = None) -> FileList:
     client = job.client.retrying(policy) if policy else job.client
     try:
         return FileList(await client.list_files(job.app))
-    except RequestRejected as error:
-        if error.status != NOT_FOUND:
-            raise
+    except NotFound as error:
         return FileList(not_found=error.response)
 
 

@@ -13,13 +13,12 @@ from typing import TypeVar
 import anyio
 
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import PlatformUnavailable, RequestRejected
+from zerokie_action.errors import Conflict, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, Guard
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.polling import Polling
-from zerokie_action.platform.responses import is_conflict
 from zerokie_action.report.changes import Change, Files, UploadedFile
 from zerokie_action.site.confirmed import Confirmed, VerifiedFiles
 from zerokie_action.site.content_type import content_type, is_page
@@ -135,10 +134,9 @@ class Update:
         async def delete(path: str) -> None:
             try:
                 await self._client.delete_file(self._job.app, path)
+            except Conflict:  # the lock may be lost
+                raise
             except RequestRejected as error:
-                # After a conflict, the lock may be lost.
-                if is_conflict(error):
-                    raise
                 self._job.report.warn(f"Can't delete {path!r}, an old manifest of this action: {error}")
 
         async with anyio.create_task_group() as tasks:
