@@ -14,10 +14,8 @@ CONNECT = 10.0
 """Limit for the TCP connection, and the same limit again for TLS."""
 SILENCE = 30.0
 """Limit without a byte of the response. A large body extends it (`http.connection`)."""
-LISTING_SILENCE = 120.0
-"""The same limit for a file list, which may have a million files."""
-FINALIZE_SILENCE = 120.0
-"""The same limit for finalize, which waits for the purge of the CDN's cache."""
+LONG_SILENCE = 120.0
+"""The same limit for a file list, which may have a million files, and for finalize, which purges the CDN."""
 
 # Retries (`http.policy`)
 

@@ -164,7 +164,7 @@ async def _work(
             RetryPolicy(settings.retry_timeout),
             concurrency=settings.concurrency,
             log=ci.log.info,
-            trace=ci.log.debug if ci.log.shows("debug") else None,
+            trace=ci.log.debug,
         )
         with closing(SavedLocks(ci.save_state, file, log=log)) as saved_locks:
             job = Job(

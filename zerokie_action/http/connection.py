@@ -76,14 +76,15 @@ class Connection:
                 raise httpx.RemoteProtocolError(
                     f"the server responded with {response.status_code} before the whole body was sent"
                 )
-            self.is_idle = exchange.is_clean()
+            has_rest = exchange.unsent or exchange.response.is_last
+            self.is_idle = not has_rest and exchange.response.received < _MOST_RECEIVED
             self._idle_since = anyio.current_time()
             return response
         raise httpx.ReadTimeout(f"no response within {human_seconds(exchange.silence)}")
 
     def _head(self, request: httpx.Request) -> tuple[bytes, int]:
         """Return the request's head and the length of its body in bytes."""
-        target = RequestOptions.of(request).target or request.url.raw_path
+        target = request.extensions.get("target", request.url.raw_path)
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target)]
         length = 0
         for name, value in request.headers.raw:
@@ -218,8 +219,3 @@ class _Exchange:
         """
         kept_pace_until = self._sent_at + self.response.size / _SLOWEST
         self.scope.deadline = min(anyio.current_time(), kept_pace_until) + self.silence
-
-    def is_clean(self) -> bool:
-        """Return whether the connection can be reused, because the exchange left nothing behind."""
-        has_rest = self.unsent or self.response.is_last or self.response.received >= _MOST_RECEIVED
-        return not has_rest

@@ -38,7 +38,6 @@ class RequestOptions:
         silence: seconds without a byte of the response before the attempt fails. A large body extends it, and
             `limits.CONNECT` limits connecting.
         max_body: the largest accepted response body, in bytes.
-        target: replaces the path in the request line, for `CONNECT`.
         is_repeatable: whether to retry after an attempt that may have taken effect.
         retries_forbidden: whether to retry a 403 without the platform's own error. A short block by a
             firewall must not keep the lock held.
@@ -49,7 +48,6 @@ class RequestOptions:
     group: str = ""
     silence: float = limits.SILENCE
     max_body: int = MEGABYTE
-    target: bytes = b""
     is_repeatable: bool = True
     retries_forbidden: bool = False
     retries_missing: bool = False

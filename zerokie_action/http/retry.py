@@ -46,7 +46,7 @@ class RetryingClient:
     policy: RetryPolicy
     log: Callable[[str], None]
     concurrency: int = 64
-    trace: Callable[[str], None] | None = None
+    trace: Callable[[str], None] = lambda _line: None
     _groups: dict[str, Group] = field(default_factory=dict)
 
     async def send(
@@ -117,10 +117,9 @@ class RetryingClient:
             ended = failed.reason
             return failed
         finally:
-            if self.trace:
-                path = request.url.raw_path.decode().partition("?")[0]
-                taken = human_seconds(anyio.current_time() - began)
-                self.trace(f"{request.method} {path}: {ended} after {taken}")
+            path = request.url.raw_path.decode().partition("?")[0]
+            taken = human_seconds(anyio.current_time() - began)
+            self.trace(f"{request.method} {path}: {ended} after {taken}")
         return response
 
     async def _attempt(

@@ -205,8 +205,8 @@ async def _tunnel(stream: ByteStream, url: httpx.URL, proxy: Proxy) -> httpx.Res
     if proxy.url.username:
         credentials = b64encode(f"{proxy.url.username}:{proxy.url.password}".encode())
         headers[b"Proxy-Authorization"] = b"Basic " + credentials
-    options = RequestOptions(purpose="Connecting", target=address)
-    request = httpx.Request("CONNECT", url, headers=headers, extensions=options.extensions)
+    extensions = RequestOptions(purpose="Connecting").extensions | {"target": address}
+    request = httpx.Request("CONNECT", url, headers=headers, extensions=extensions)
     with _step():
         response = await Connection(stream).send(request)
     if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:

@@ -18,15 +18,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
-from zerokie_action.errors import (
-    Conflict,
-    DeployError,
-    LockLost,
-    NotFound,
-    PlatformUnavailable,
-    RequestRejected,
-    unwrap,
-)
+from zerokie_action.errors import Conflict, DeployError, LockLost, NotFound, PlatformUnavailable, unwrap
 from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Guard
 from zerokie_action.limits import Allowance
@@ -331,7 +323,7 @@ class DeployLock:
         if self.state in {State.REQUESTED, State.HELD}:
             self.state, self._confirmed_at = State.HELD, sent_at
 
-    def _note_loss(self, refusal: RequestRejected) -> None:
+    def _note_loss(self, refusal: NotFound | Conflict) -> None:
         if self.state is State.HELD:
             self.state, self._why_lost = State.LOST, f"{_NOT_OURS} ({refusal.response})"
 

@@ -173,7 +173,7 @@ class Client:
         """Return the app's files by path ("GET /v1/apps/:name/files")."""
         options = RequestOptions(
             purpose=f"Listing the files of {name!r}",
-            silence=limits.LISTING_SILENCE,
+            silence=limits.LONG_SILENCE,
             max_body=_LARGEST_LISTING,
         )
         return await self._send(parse_files, options, "GET", (name, "files"))
@@ -238,7 +238,7 @@ class Client:
                 attempt may have released it.
         """
         options = RequestOptions(
-            purpose="Finalizing the deploy", silence=limits.FINALIZE_SILENCE, retries_forbidden=True
+            purpose="Finalizing the deploy", silence=limits.LONG_SILENCE, retries_forbidden=True
         )
         body = {"deploy_session_id": session_id, **counts._asdict()}
         return await self._send(
