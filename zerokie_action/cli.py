@@ -38,13 +38,15 @@ def deploy() -> NoReturn:
         os.execvp(arguments[0], arguments)  # noqa: S606 - the CI system gave the command
     signals = _start()
     _answer(arguments)
-    from zerokie_action.ci.terminal import log_stream  # noqa: PLC0415 - the handlers come first
+    import anyio  # noqa: PLC0415 - the handlers come first
+
+    from zerokie_action.ci.terminal import log_stream  # noqa: PLC0415
     from zerokie_action.run import run  # noqa: PLC0415
 
     # With an argument, `run` reports an error and does nothing else. Errors belong on stderr.
     argument = arguments[0] if arguments else None
     with log_stream((arguments and sys.stderr) or sys.stdout) as log:
-        code = run(os.environ, signals, log, argument)
+        code = anyio.run(run, os.environ, signals, log, argument)
     _end(code)
 
 

@@ -64,10 +64,9 @@ RESPONSES = Allowance(10.0, 1.0)
 """Limit for responses to requests in flight, which may take effect even if their connection breaks."""
 RELEASE = Allowance(60.0, 4.3)
 """Limit for the whole end: responses, manifest, and the release of the lock."""
-FINALIZE = Allowance(40.0, 3.0)
-"""The part of `RELEASE` that is reserved for finalize. Purging a CDN's cache takes seconds."""
-RECORD = Allowance(RELEASE.seconds - FINALIZE.seconds, RELEASE.grace - FINALIZE.grace)
-"""Limit for storing the manifest of a failed deploy. It includes the time of `RESPONSES`."""
+RECORD = Allowance(20.0, 1.3)
+"""Limit for storing the manifest of a failed deploy. It includes the time of `RESPONSES`, and leaves the rest
+of `RELEASE` to finalize, because purging a CDN's cache takes seconds."""
 EXIT = 4.8
 """Time from the first signal to the forced end of the process."""
 LAST_LINES = 3.0

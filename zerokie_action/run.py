@@ -59,21 +59,12 @@ _NO_KEY = (
 _BUG = "Please report this bug. `log-level: debug` shows the traceback."
 
 
-def run(
+async def run(
     env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal, argument: str | None = None
 ) -> int:
-    """Run the operation that `env` configures, and return the exit code.
+    """Run the operation that `env` configures, and return the exit code. Never raises.
 
     A command-line argument is an error, because all inputs come from `env`.
-    """
-    return anyio.run(run_async, env, signals, stream, argument)
-
-
-async def run_async(
-    env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal, argument: str | None = None
-) -> int:
-    """Do the same as `run`, on the current event loop. Never raises.
-
     The reports are written before the loop is closed, because closing may wait for a hanging thread.
     """
     began = anyio.current_time()

@@ -19,7 +19,7 @@ from tests.support.world import World
 from zerokie_action import limits
 from zerokie_action.ci import Level, detect
 from zerokie_action.ci.terminal import Terminal
-from zerokie_action.run import run_async
+from zerokie_action.run import run
 from zerokie_action.site.progress import Progress
 
 CTRL_S, CTRL_Q = b"\x13", b"\x11"
@@ -211,7 +211,7 @@ def test_a_paused_terminal_does_not_stop_heartbeats(
 
     async def deploy() -> int:
         async with serve(world.platform) as server:
-            return await run_async(world.environment(server.url, concurrency=1), world.signals, terminal)
+            return await run(world.environment(server.url, concurrency=1), world.signals, terminal)
 
     assert timewarp.run(world.loop, deploy()) == 0
     terminal.finish()

@@ -26,7 +26,7 @@ from sandbox.records import Record
 from sandbox.server import Server, serve
 from tests.support import timewarp
 from tests.support.platform import contents, fill
-from zerokie_action.run import run_async
+from zerokie_action.run import run
 from zerokie_action.signals import Signals
 
 API_KEY = "sandbox-key"
@@ -173,7 +173,7 @@ class World:
         async with serve(self.platform) as server:
             self.server = server
             env = self.environment(server.url, **{"output_file": output, "summary_file": summary} | inputs)
-            code = await run_async(env, self.signals, log)
+            code = await run(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
         self.outcome = Outcome(
