@@ -90,8 +90,8 @@ class Job:
             if response := lock.finalized:  # a failed deploy is finalized as well
                 self.report.deploy_id = response.deploy_id
                 self.report.cache_purged = response.cache_purged
-            if lock.problem:  # it is in the log already
-                self.report.warnings.append(lock.problem)
+            if lock.problem:
+                self.report.warn(lock.problem)
                 self.report.lock_problem = f"the deploy lock may still be held until {expiry()}"
 
     async def _acquire(self, lock: DeployLock) -> None:

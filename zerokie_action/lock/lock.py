@@ -1,7 +1,8 @@
 """The deploy lock from its request to its release.
 
 Only finalize releases the lock ("POST /v1/apps/:name/deploy/finalize"). So every deploy that holds the lock
-ends with finalize, even a failed one. Finalize then reports the confirmed changes.
+ends with finalize, even a failed one. Finalize then reports the confirmed changes. A signal cancels the block
+that holds the lock (`shutdown`), so the same release follows, within the grace of `limits.RELEASE`.
 
 A lock expires 30 minutes after the last heartbeat. This module measures the 30 minutes from the time when the
 heartbeat was sent. Writes stop a minute earlier, so that the last one arrives before the lock expires.
@@ -218,7 +219,6 @@ class DeployLock:
                 self.log.info(str(loss))
         except DeployError as error:
             self.problem = f"{error}. {_still_held(error)}"
-            self.log.warning(self.problem)
         finally:
             self._save_end()
 
