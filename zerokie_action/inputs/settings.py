@@ -183,8 +183,8 @@ class Settings(BaseSettings):
     )
     take_over: bool = Field(
         default=False,
-        description="Continue even if another repository may own the app, or other tools uploaded files. For "
-        "one manual run.",
+        description="Continue even if another repository may own the app, or other tools uploaded files. "
+        "Usually for one manual run.",
     )
     max_deletes: int | None = Field(
         None,
