@@ -143,14 +143,12 @@ def test_a_restart_reports_the_image_that_it_pulled(world: World) -> None:
 
 
 def test_a_restart_of_an_app_without_an_image_names_no_image(world: World) -> None:
-    """The error and its hint say 'the image'."""
+    """The error and its hint say "the image"."""
     world.platform.dialect.speak("image=not-in-get")
     takes(world, 60)
     outputs = restart(world, wait_timeout=20).outputs
-    assert outputs["error"].startswith("'web' doesn't run 'the image' after 20s: status 'deploying'")
-    assert outputs["hint"].startswith(
-        "Check that the platform can pull 'the image' (it got no credentials), "
-    )
+    assert outputs["error"].startswith("'web' doesn't run the image after 20s: status 'deploying'")
+    assert outputs["hint"].startswith("Check that the platform can pull the image (it got no credentials), ")
 
 
 def test_a_restart_is_health_checked(world: World) -> None:

@@ -7,7 +7,19 @@ import pytest
 from sandbox.faults import Fault, Kind
 from sandbox.platform import Rollout
 from sandbox.records import Record
-from tests.support.containers import BROKEN, NEW, OLD, asked, deploy, lines, running_web, says, takes, tell
+from tests.support.containers import (
+    BROKEN,
+    LOOK,
+    NEW,
+    OLD,
+    asked,
+    deploy,
+    lines,
+    running_web,
+    says,
+    takes,
+    tell,
+)
 from tests.support.world import World
 
 CAUSES = (
@@ -151,6 +163,44 @@ def test_a_rollback_after_timeout_has_a_minute(world: World) -> None:
         "The deploy did not end within 10s; the rollback to 'nginx:1' didn't finish; "
         "'web' now has the image 'nginx:1' and the status 'deploying'"
     )
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["lost", "arrived"])
+def test_timeout_during_the_request_ends_the_run(world: World, *, after: bool) -> None:
+    """The request hangs, so a GET proves something only 15s after it."""
+    world.fault(Kind.HANG, "POST", "/deploy$", after=after)
+    outcome = deploy(world, rollback=True, timeout=10)
+    assert (outcome.exit_code, asked(outcome)) == (9, 1), outcome.log
+    reason = "the app runs now" if after else "the app doesn't show the deploy"
+    assert f"; not rolled back: {reason}; " in outcome.outputs["error"]
+    assert outcome.seconds < 10 + 10 + 15 + 60
+
+
+def test_a_deploy_that_never_arrived_is_not_rolled_back(world: World) -> None:
+    """The previous image runs all the time, so a rollback would only restart it."""
+    world.fault(Kind.RESET, "POST", "/deploy$")
+    outcome = deploy(world, rollback=True, timeout=10)
+    assert (outcome.exit_code, asked(outcome)) == (9, 1)
+    assert "; not rolled back: the app doesn't show the deploy; " in outcome.outputs["error"]
+
+
+def test_an_outage_before_the_rollback_ends_the_run_after_a_minute(world: World) -> None:
+    """The app must be looked up first."""
+    takes(world, 1000)
+    world.fault(Kind.STATUS, "GET", LOOK, skip=5, times=None)
+    outcome = deploy(world, rollback=True, wait_timeout=20)
+    assert (outcome.exit_code, asked(outcome)) == (9, 1)
+    assert "; not rolled back: Looking up app 'web' failed" in outcome.outputs["error"]
+    assert outcome.seconds < 20 + 5 + 60 + 15 + 10
+
+
+def test_an_error_that_says_nothing_about_the_image_gives_no_advice(world: World) -> None:
+    """The app was deleted during the wait."""
+    takes(world, 60)
+    world.loop.call_later(20, world.platform.delete_app, "web")
+    outcome = deploy(world)
+    assert outcome.exit_code == 4
+    assert "to go back" not in outcome.outputs["error"]
 
 
 def test_a_signal_during_the_rollback_ends_the_run_immediately(world: World) -> None:

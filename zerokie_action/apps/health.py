@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from zerokie_action.apps.job import Job
-from zerokie_action.errors import HealthCheckFailed
+from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
@@ -38,8 +38,10 @@ _HINT_OLD = (
 )
 
 
-class NoURL(HealthCheckFailed):
+class NoURL(ConfigurationError):  # noqa: N818 - named as the errors of `errors`
     """The health check sent no request, so nothing speaks against the deploy."""
+
+    exit_code = HealthCheckFailed.exit_code
 
 
 async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None:

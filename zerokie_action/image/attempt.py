@@ -24,12 +24,10 @@ from zerokie_action.report.changes import Change
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
-_UNTIL_TIME_IS_UP = RetryPolicy(math.inf)
 _LAST_LOOK = limits.Allowance(10.0, 2.0)
 """The most seconds for the last lookup of the app."""
 _HINT_UNKNOWN = "Check the app before you run the job again, because the deploy may still take effect."
 _HINT_REPLACED = "If that deploy is newer, do nothing. Otherwise, run this deploy again."
-_HINT_TIME = "If the app needs more time, raise `wait-timeout`."
 
 
 class Attempt:
@@ -100,6 +98,7 @@ class Attempt:
     async def _send(self, delivery: Delivery) -> bool:
         """Send the request. Return whether the platform confirmed it, or else whether the app shows it."""
         job, response = self.job, App()
+        self.rollout.note_request(anyio.current_time())
         try:
             credentials = apps.registry_auth(job)
             response = await job.shielded_client.tracked(delivery).deploy(job.app, self.image, credentials)
@@ -134,7 +133,7 @@ class Attempt:
         """Poll the app until it runs the image, and report that. See `require_running`."""
         after = await self.require_running(seconds)
         job = self.job
-        shown = job.report.image = self.rollout.app.image or self.new_image
+        shown = job.report.image = job.client.redact(self.rollout.app.image) or self.new_image
         if self.rollout.shown.is_unproven:
             job.report.warn(
                 f"{job.app!r} runs after {after} and shows {shown!r}. Either {self.new_image!r} is the same "
@@ -150,13 +149,14 @@ class Attempt:
         An outage doesn't end the wait, because the platform accepted the deploy.
 
         Raises:
+            PlatformUnavailable: when a response has a `Retry-After` of more than ten minutes.
             DeployFailed: when the deploy failed, or the app runs another image.
             DeployTimedOut: when the app doesn't run after these seconds.
         """
         polling = Polling(self.job.log.info, f"{self.job.app!r} to run", seconds, apps.POLL_PAUSE)
         while True:
             with polling.one_poll():
-                await self.look(self.job.client.retrying(_UNTIL_TIME_IS_UP))
+                await self.look(self.job.client.retrying(RetryPolicy(math.inf)))
             if self.rollout.decided() or not await polling.again(self._shown()):
                 break
         phase, after = self.rollout.decided(is_last=True), human_seconds(polling.waited)
@@ -180,12 +180,12 @@ class Attempt:
             phase: the phase that decided the deploy. None if the time is up.
             after: the duration of the wait, in words.
         """
-        job, app, new = self.job, self.rollout.app, self.new_image or "the image"
+        job, app, new = self.job, self.rollout.app, repr(self.new_image) if self.new_image else "the image"
         shown, outage = job.client.redact(app.image), job.client.http.outages()
-        hint = _HINT_REPLACED if self.rollout.shown.is_another_deploys else self._causes()
+        hint = _HINT_REPLACED if self.rollout.shown.is_another_deploys else self._causes(new)
         match phase:
             case Phase.REPLACED:
-                return Replaced(f"Another deploy replaced {new!r}: {job.app!r} runs {shown!r}", hint=hint)
+                return Replaced(f"Another deploy replaced {new}: {job.app!r} runs {shown!r}", hint=hint)
             case Phase.WENT_BACK:
                 return DeployFailed(f"The platform or another deploy went back to {shown!r}", hint=hint)
             case Phase.FAILED:
@@ -193,15 +193,17 @@ class Attempt:
                 quote = f': "{reason}"' if reason else ""
                 what = f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}"
                 return DeployFailed(what, hint=hint)
-        what = f"{job.app!r} doesn't run {new!r} after {after}: {outage or self._shown()}"
-        return DeployTimedOut(what, hint=f"{_HINT_UNKNOWN if outage else hint} {_HINT_TIME}")
+        if not self.rollout.shown.is_another_deploys:
+            hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait-timeout`."
+        what = f"{job.app!r} doesn't run {new} after {after}: {outage or self._shown()}"
+        return DeployTimedOut(what, hint=hint)
 
-    def _causes(self) -> str:
-        """Return the hint for a failed image, with its likely causes."""
+    def _causes(self, new: str) -> str:
+        """Return the hint for a failed image, with its likely causes. `new` is its name in quotes."""
         credentials = apps.credentials(self.job) or "no credentials"
         port = self.rollout.app.port or self.job.settings.port
         return (
-            f"Check that the platform can pull {self.new_image or 'the image'!r} (it got {credentials}), and "
+            f"Check that the platform can pull {new} (it got {credentials}), and "
             f"that the container listens on {f'port {port:g}' if port else '`port`'} and gets all variables "
             "that it needs in `env`. The API has no logs, so look for the app's log where you manage the app."
         )
@@ -216,7 +218,7 @@ class Attempt:
         job, rollout, image = self.job, self.rollout, None
         with job.shutdown.shielded_scope(_LAST_LOOK), suppress(DeployError):
             app = await self.look(job.client.retrying(UNTIL_DEADLINE))
-            image = app.image if rollout.is_current or rollout.shows_a_deploy else None
+            image = job.client.redact(app.image) if rollout.is_current or rollout.shows_a_deploy else None
         job.report.image = image or None
         if not image:
             return f"the image of {job.app!r} is unknown"

@@ -9,10 +9,10 @@ from functools import partial
 import anyio
 
 from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.health import NoURL, require_healthy
+from zerokie_action.apps.health import require_healthy
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed
-from zerokie_action.http.policy import UNTIL_DEADLINE
+from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import Outcome
 from zerokie_action.image.attempt import Attempt
 from zerokie_action.image.names import ImageName
@@ -139,12 +139,13 @@ async def _check(attempt: Attempt) -> None:
 
 async def _after_failure(attempt: Attempt, failure: BaseException) -> None:
     """Roll back if `rollback` is set, or else note how to. Note the app's final state."""
-    may_roll_back = attempt.job.settings.rollback and attempt.image and not isinstance(failure, NoURL)
-    if may_roll_back and isinstance(failure, _REASONS_FOR_ROLLBACK):
+    if isinstance(failure, _REASONS_FOR_ROLLBACK) and attempt.job.settings.rollback and attempt.image:
         await _roll_back(attempt, failure)
-    else:
-        clauses = (await attempt.look_up_final_state(), attempt.how_to_go_back())
-        attempt.change.final_state = "; ".join(filter(None, clauses))
+        return
+    state = attempt.change.final_state = await attempt.look_up_final_state()
+    is_canceled = not isinstance(failure, Exception)
+    if (is_canceled or isinstance(failure, _REASONS_FOR_ROLLBACK)) and (advice := attempt.how_to_go_back()):
+        attempt.change.final_state = f"{state}; {advice}"
 
 
 async def _roll_back(failed: Attempt, failure: DeployError) -> None:
@@ -181,19 +182,19 @@ async def _look_before_rollback(failed: Attempt, failure: DeployError) -> App:
     job, rollout, image = failed.job, failed.rollout, failed.rollout.shown
     # One response isn't enough for an app in a crash loop.
     polling = Polling(job.log.info, f"{job.app!r} to keep running", STEADY_TIME, apps.POLL_PAUSE)
-    await failed.look(job.client.retrying(UNTIL_DEADLINE))
+    await failed.look(job.client.retrying(RetryPolicy(_ROLLBACK_TIME)))
     while rollout.phase is Phase.RUNNING and not rollout.decided() and await polling.again():
-        await failed.look(job.client.retrying(UNTIL_DEADLINE))
+        await failed.look(job.client.retrying(RetryPolicy(_ROLLBACK_TIME)))
+    is_lost = failed.change.outcome is Outcome.UNKNOWN and not rollout.shows_a_deploy
     may_be_anothers = image.is_another_deploys or (image.is_unproven and not image.looks_unchanged)
-    runs = rollout.phase is Phase.RUNNING and not isinstance(failure, HealthCheckFailed)
-    reasons = {
-        "no previous image was running": not rollout.was_running,
-        image.why_not_redeployable: bool(image.why_not_redeployable),
-        "another deploy may have changed the image": may_be_anothers,
-        "the app runs the previous image again": rollout.phase is Phase.WENT_BACK,
-        "the app runs now": runs,
-    }
-    for reason, applies in reasons.items():
-        if applies:
-            raise DeployError(reason)
+    reasons = (
+        ("no previous image was running", not rollout.was_running),
+        (image.why_not_redeployable, bool(image.why_not_redeployable)),
+        ("the app doesn't show the deploy", is_lost),
+        ("another deploy may have changed the image", may_be_anothers),
+        ("the app runs the previous image again", rollout.phase is Phase.WENT_BACK),
+        ("the app runs now", rollout.phase is Phase.RUNNING and not isinstance(failure, HealthCheckFailed)),
+    )
+    if reason := next((reason for reason, applies in reasons if applies), ""):
+        raise DeployError(reason)
     return rollout.app

@@ -43,8 +43,7 @@ class ImageName(NamedTuple):
         """Return whether both names may mean the same image of the same repository."""
         if self.digest and other.digest:
             return self.digest == other.digest
-        is_same_path = _fit(self.registry, other.registry) and _fit(self.path, other.path)
-        return is_same_path and _fit(self.tag, other.tag)
+        return all(map(_fit, self[:3], other[:3]))  # registry, path and tag
 
     def may_be_mirrored_as(self, other: "ImageName") -> bool:
         """Return whether the other name may mean the same image, pulled through another registry."""

@@ -3,8 +3,9 @@
 The API reference doesn't say how the platform writes an image's name, when a GET shows a deploy, whether a
 GET shows the requested or the running image, or how a failed deploy ends. So one response proves little.
 
-1. A response counts after the status changed from `running` or a failure, or if its GET was sent 15s after
-   the request. A failure from before the request counts only with a new image.
+1. A response counts once the status has changed from `running` or a failure, or if its GET was sent 15s
+   after the request. If the app had failed before the request, a failure counts only after it showed
+   another status or the new image.
 2. A response that counts puts the app in one of five phases (`Phase`).
 3. A phase decides the deploy when it has lasted: 7s for running, 15s for the others. `STARTING` never does.
    When the time is up, a failure decides even if it lasted less than 15s.
@@ -36,7 +37,8 @@ class Phase(Enum):
     FAILED = auto()
     """The app failed with the new image, or with the previous one that a GET may still show."""
     REPLACED = auto()
-    """The app runs another deploy's image, which is neither the new nor the previous one."""
+    """The app runs another deploy's image, which is neither the new nor the previous one. While that image
+    doesn't run, nothing is decided."""
     WENT_BACK = auto()
     """The app runs the previous image again, after it showed the new one."""
 
@@ -49,7 +51,7 @@ class Rollout:
         shown: the app's image, compared with the new and the previous one.
         was_running: whether the app was running before the request.
         phase: the phase by the last response.
-        settled_at: the time from which a GET must show the deploy.
+        settled_at: the time from which a GET must show the deploy. Infinite before the request.
     """
 
     def __init__(self, requested: str | None, before: App | None) -> None:
