@@ -142,10 +142,11 @@ async def _after_failure(attempt: Attempt, failure: BaseException) -> None:
     if isinstance(failure, _REASONS_FOR_ROLLBACK) and attempt.job.settings.rollback and attempt.image:
         await _roll_back(attempt, failure)
         return
-    state = attempt.change.final_state = await attempt.look_up_final_state()
-    is_canceled = not isinstance(failure, Exception)
-    if (is_canceled or isinstance(failure, _REASONS_FOR_ROLLBACK)) and (advice := attempt.how_to_go_back()):
-        attempt.change.final_state = f"{state}; {advice}"
+    attempt.change.final_state = await attempt.look_up_final_state()
+    # Any other error says nothing about the image.
+    is_telling = isinstance(failure, _REASONS_FOR_ROLLBACK) or not isinstance(failure, Exception)
+    if is_telling and (advice := attempt.how_to_go_back()):
+        attempt.change.final_state += f"; {advice}"
 
 
 async def _roll_back(failed: Attempt, failure: DeployError) -> None:
