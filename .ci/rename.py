@@ -14,23 +14,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_NAMED = {
-    "examples/github/deploy.yml": r"^ +uses: ()(.+)/zerokie-action@",
-    "examples/gitlab/component.yml": r"^ +- component: (\$CI_SERVER_FQDN/)(.+)/zerokie-action/",
-    "examples/shell/deploy.sh": r"(ghcr\.io/)(.+)/zerokie-action:",
-}
-"""Lines with the current owner on GitHub, GitLab and ghcr.io, each with the text before the owner."""
 
 
 def rename(owner: str, group: str) -> None:
-    """Rewrite the files in git. Names on ghcr.io must be in lower case."""
-    replaced = {}
-    for (name, pattern), new in zip(_NAMED.items(), (owner, group, owner.lower()), strict=True):
-        lead, old = re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)[0]
-        replaced[lead + old] = lead + new
+    """Rewrite the files in git. The names of images must be in lower case."""
+    old_owner = _current("examples/github/deploy.yml", r"^ +uses: (.+)/zerokie-action@")
+    old_group = _current("examples/gitlab/component.yml", r"component: \$CI_SERVER_FQDN/(.+)/zerokie-action/")
+    old_image = _current("examples/shell/deploy.sh", r"ghcr\.io/(.+)/zerokie-action:")
+    replaced = {
+        old_owner: owner,
+        f"$CI_SERVER_FQDN/{old_group}": f"$CI_SERVER_FQDN/{group}",
+        f"$CI_REGISTRY/{old_group.lower()}": f"$CI_REGISTRY/{group.lower()}",
+        f"ghcr.io/{old_image}": f"ghcr.io/{owner.lower()}",
+    }
     old_names = "|".join(re.escape(old) for old in sorted(replaced, key=len, reverse=True))
     named = re.compile(rf"(?<![\w.$-])(?:{old_names})(?=/zerokie-action\b)")
     _rewrite(lambda text: named.sub(lambda found: replaced[found[0]], text))
+
+
+def _current(name: str, pattern: str) -> str:
+    """Return the owner that this file names."""
+    return re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)[0]
 
 
 _TEXTS = re.compile(r"<!-- before the release -->\n.*?<!-- after the release\n(.*?)-->\n", re.DOTALL)

@@ -11,7 +11,8 @@ from tests.project.test_docs import DOCUMENTS, headings
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = {
     "examples/github/deploy.yml": "uses: Another-Owner/zerokie-action@v1\n",
-    "examples/gitlab/component.yml": "component: $CI_SERVER_FQDN/another/group/zerokie-action/deploy@1\n",
+    "examples/gitlab/component.yml": "component: $CI_SERVER_FQDN/Another/Group/zerokie-action/deploy@1\n",
+    "docs/versions.md": "action-image: $CI_REGISTRY/another/group/zerokie-action:0",
     "examples/shell/deploy.sh": "ghcr.io/another-owner/zerokie-action:1",
 }
 PICTURE = "docs/pictures/summary-dark.png"
@@ -35,11 +36,11 @@ def test_each_name_gets_the_new_owner(tmp_path: Path) -> None:
     checkout(tmp_path, *NEW, PICTURE)
 
     rename(tmp_path, "Another-Owner-of-old")
-    rename(tmp_path, "Another-Owner", "another/group")
+    rename(tmp_path, "Another-Owner", "Another/Group")
 
     for name, text in NEW.items():
         assert text in (tmp_path / name).read_text("utf-8")
-        assert "YOUR_ORG" not in (tmp_path / name).read_text("utf-8")
+        assert "YOUR_ORG/" not in (tmp_path / name).read_text("utf-8")
     assert (tmp_path / PICTURE).read_bytes() == (ROOT / PICTURE).read_bytes()
 
 
