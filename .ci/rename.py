@@ -34,7 +34,8 @@ def rename(owner: str, group: str) -> None:
 
 def _current(name: str, pattern: str) -> str:
     """Return the owner that this file names."""
-    return re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)[0]
+    found: list[str] = re.findall(pattern, (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    return found[0]
 
 
 _TEXTS = re.compile(r"<!-- before the release -->\n.*?<!-- after the release\n(.*?)-->\n", re.DOTALL)
