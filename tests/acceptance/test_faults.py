@@ -24,16 +24,19 @@ def believed(method: str, path: str, status: int, body: str = "", **fields: Any)
     return refused(method, path, status, body=body, **fields)
 
 
+UNREADABLE_FILES = refused(GET, "/files$", times=2)
+"""A deploy requests the files before it knows the app, so it repeats a rejected request."""
+
 FAULTS = {
     "create_site": refused(PUT, "/files/css/site.css"),
     "visit_site": believed(GET, "^/_apps/.*/img/bytes.bin", 200, "other bytes", times=None),
     "deploy_same_files": refused(GET, "^/_apps/.*zerokie/", 404, times=None),
     "deploy_changed_files": believed(DELETE, "/files/old.html", 204, times=None),
     "deploy_awkward_names": refused(PUT, "/files/_zerokie/"),  # before any file: the next promise is kept
-    "dry_run": refused(GET, "/files$"),
+    "dry_run": UNREADABLE_FILES,
     "keep_unmanaged_file": refused(PUT, "/files/kept.txt"),
-    "refuse_unmanaged_file": refused(GET, "/files$"),
-    "refuse_other_repository": refused(GET, "/files$"),
+    "refuse_unmanaged_file": UNREADABLE_FILES,
+    "refuse_other_repository": UNREADABLE_FILES,
     "health_check": refused(GET, "^/_apps/.*/health.txt", 500, times=None),
     "deploy_large_file": refused(PUT, "/files/large.bin"),
     "attach_domain": refused(POST, "/domains$"),
