@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
         default=True,
         description="When to delete remote files missing from the folder: `true` (immediately), `false` "
-        "(never), or a delay such as `7d`.",
+        "(never), or a delay except for pages (`7d`).",
     )
     take_over: bool = Field(
         default=False,
