@@ -80,7 +80,7 @@ class Conflict(RequestRejected):
 
 
 class PlatformUnavailable(DeployError):
-    """No connection, 5xx, 429 or invalid responses for too long."""
+    """No connection, 5xx, 429 or invalid responses for too long, or something else changed the app."""
 
     exit_code = 5
 

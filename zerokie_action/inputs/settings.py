@@ -178,8 +178,8 @@ class Settings(BaseSettings):
     keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
     delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
         default=True,
-        description="When to delete remote files missing from the folder: `true` (immediately), `false` "
-        "(never), or a delay except for pages (`7d`).",
+        description="When to delete files missing from the folder: `true` (immediately), `false` (never), or "
+        "a delay such as `7d` (pages immediately).",
     )
     take_over: bool = Field(
         default=False,
