@@ -91,7 +91,7 @@ class RetryingClient:
                 jitter=random.random(),  # noqa: S311 - no secret
                 is_reached=any(each.last_success > -math.inf for each in self._groups.values()),
             )
-            # An urgent request fails before the deadline, because a cancellation has no reason.
+            # An urgent request fails before the deadline, because a cancellation doesn't carry a reason.
             ends_at = anyio.current_effective_deadline() if self.policy.is_urgent else math.inf
             may_repeat = options.is_repeatable or not result.may_have_arrived
             if pause is None or now + pause >= ends_at or not may_repeat:

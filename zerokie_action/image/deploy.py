@@ -143,7 +143,7 @@ async def _after_failure(attempt: Attempt, failure: BaseException) -> None:
         await _roll_back(attempt, failure)
         return
     attempt.change.final_state = await attempt.look_up_final_state()
-    # Any other error says nothing about the image.
+    # Any other error isn't about the image.
     is_telling = isinstance(failure, _REASONS_FOR_ROLLBACK) or not isinstance(failure, Exception)
     if is_telling and (advice := attempt.how_to_go_back()):
         attempt.change.final_state += f"; {advice}"

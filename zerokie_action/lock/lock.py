@@ -294,7 +294,7 @@ class DeployLock:
             PlatformUnavailable: when the lock is still held.
         """
         delivery = Delivery()
-        # The release has a shield of its own.
+        # The release has its own shield.
         finalizing = client.guarded(Guard(self.require_held)).tracked(delivery)
         for _ in range(2):
             try:

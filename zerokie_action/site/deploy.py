@@ -107,7 +107,7 @@ async def _require_intended(job: Job, plan: Plan) -> None:
     Raises:
         ConfigurationError: if a safety check stops the deploy.
     """
-    # Safety checks protect files of an earlier deploy. An app that this run created has none.
+    # Safety checks protect files of an earlier deploy. An app that this run created doesn't have one.
     if job.report.created:
         return
     owner_stop = why_not_deploy(job.app, plan)
