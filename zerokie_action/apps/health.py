@@ -67,7 +67,7 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
     while True:
         with polling.one_poll():
             flaw = await check.find_flaw()
-        if not flaw or not await polling.again(flaw):
+        if not flaw or check.is_final or not await polling.again(flaw):
             break
     if flaw:
         waited = human_seconds(polling.waited)
@@ -88,6 +88,7 @@ class _Check:
         path: the path of the file at the URL. Empty if the URL isn't the app's. The file need not exist.
         hashes: as for `require_healthy`.
         hint: the advice about the last response.
+        is_final: whether another request can't help, because the folder doesn't have the page.
     """
 
     job: Job
@@ -95,6 +96,7 @@ class _Check:
     path: str
     hashes: Mapping[str, str]
     hint: str = _HINT_TIME
+    is_final: bool = False
 
     @property
     def text(self) -> str:
@@ -105,6 +107,13 @@ class _Check:
     def sha256(self) -> str:
         """The hash of the deployed file that the page must equal. Empty if the page isn't such a file."""
         return self.hashes.get(self.path, "")
+
+    @property
+    def _is_missing(self) -> bool:
+        """Whether the deployed folder doesn't have the page: `about` is neither a file nor a clean URL."""
+        page = self.path.removesuffix("/index.html")
+        pages = {self.path, page, f"{page}.html", f"{page}/index.html"}
+        return bool(self.path and self.hashes) and pages.isdisjoint(self.hashes)
 
     @property
     def proofs(self) -> list[str]:
@@ -138,8 +147,8 @@ class _Check:
         quoted = quotation(content, self.job.client.redact)
         responded = f"it responded with {status}"
         if status not in range(200, 300 if self.proofs else 400):
-            is_missing = status == NOT_FOUND and self.path and self.hashes and not self.sha256
-            missing = f", and the folder has no file {self.path!r}" if is_missing else ""
+            self.is_final = status == NOT_FOUND and self._is_missing
+            missing = f", and the folder has no file {self.path!r}" if self.is_final else ""
             is_late = response.is_server_error or (status == NOT_FOUND and self.sha256)
             flaw = f"{responded}{quoted and f' ({quoted})'}{missing}"
             return flaw, _HINT_TIME if is_late else _HINT_INPUTS
