@@ -165,8 +165,9 @@ def test_the_words_of_a_refusal_decide_its_meaning(world: World, status: int, sa
 )
 def test_the_apps_own_name_does_not_decide(world: World, said: bytes, code: int) -> None:
     """In this test, the app has the name `lock`, a word that refusals contain."""
+    world.platform.apps.create_static("lock")
     world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=said, times=None)
-    outcome = world.run(app="lock", create=True, domains=[WWW])
+    outcome = world.run(app="lock", domains=[WWW])
     assert outcome.exit_code == code, outcome.log
 
 
@@ -176,6 +177,17 @@ def test_a_domain_of_another_app_is_refused(world: World, answer: str) -> None:
     world.platform.apps.create_static("blue-shop")
     world.platform.domains.add("blue-shop", WWW)
     assert world.run(domains=[WWW]).exit_code == REFUSED
+
+
+@pytest.mark.parametrize(("is_lost", "code"), [(False, 4), (True, 0)])
+def test_a_new_app_has_no_domain_unless_a_response_was_lost(
+    world: World, *, is_lost: bool, code: int
+) -> None:
+    """So a 409 means that someone else has the domain."""
+    world.fault(Kind.STATUS, "POST", "/domains$", status=502, after=True, times=int(is_lost))
+    world.fault(Kind.STATUS, "POST", "/domains$", status=409, body=b'{"error": "domain already exists"}')
+    outcome = world.run(app="new", create=True, domains=[WWW])
+    assert outcome.exit_code == code, outcome.log
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ async def _attach(job: Job, domain: str) -> None:
     try:
         attached = await job.shielded_client.tracked(delivery).add_domain(job.app, domain)
     except DeployError as error:
-        if not (isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
+        # Nothing is attached to a new app, unless an earlier attempt attached this domain.
+        is_possible = not job.report.created or delivery.lost
+        if not (is_possible and isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.report.domains.append({"domain": domain, "error": str(error)})
             if isinstance(error, RequestRejected):
                 error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
