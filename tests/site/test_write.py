@@ -379,17 +379,23 @@ def test_a_failure_after_a_deletion_in_the_way_lists_the_deleted_file(world: Wor
     require_equal(world)
 
 
+@pytest.mark.parametrize(("before", "after"), [FORMATS, FORMATS[::-1]], ids=["file first", "folder first"])
 @pytest.mark.parametrize("inputs", [{"keep": "about"}, {"delete_stale": False}])
-def test_a_file_in_the_way_that_is_kept_is_never_deleted(world: World, inputs: dict[str, object]) -> None:
-    """Object storage keeps both. A file system refuses the upload."""
-    before, after = FORMATS
+def test_a_file_in_the_way_that_is_kept_is_never_deleted(
+    world: World, inputs: dict[str, object], before: dict[str, bytes], after: dict[str, bytes]
+) -> None:
+    """Object storage keeps both. A file system refuses the upload, and the hint names both files."""
+    (old,), (new,) = ({*one} - {*other} - {"stale"} for one, other in ((before, after), (after, before)))
     world.write(before)
     world.run()
     world.write(after)
     assert world.run(**inputs).exit_code == 0
-    assert world.stored()["about"] == b"old"
-    world.platform.delete_file("site", "about/index.html")
+    assert world.stored()[old] == before[old]
+    world.platform.delete_file("site", new)
     world.platform.dialect.speak("same-name=409")
     outcome = world.run(**inputs)
     assert outcome.exit_code == 4, outcome.log
-    assert world.stored()["about"] == b"old"
+    assert world.stored()[old] == before[old]
+    assert outcome.outputs["hint"].endswith(
+        f"keep both '{new}' and the old '{old}'. Delete '{old}', or deploy once with `delete-stale: true`."
+    )

@@ -71,6 +71,10 @@ class Plan(NamedTuple):
         for file, reason in self.uploads.items():
             yield self.sign(file), file.path, reason
 
+    def in_its_way(self, path: str) -> str:
+        """Return a file that stays and that a platform may not keep next to this path. Empty if none does."""
+        return min(_in_the_way(self.remote.files.keys() - {*self.delete}, {path}), default="")
+
     def sign(self, file: LocalFile) -> str:
         """Return the sign of an upload: `+` for a new path, `~` for an existing path."""
         return "~" if file.path in self.remote.files else "+"

@@ -88,7 +88,15 @@ class Update:
             path, content = file.path, FileContent(file)
             progress.begin(path, file.size, lambda: content.taken)
             client = self._client.tracked(self._change.request())
-            await client.put_file(self._job.app, path, content, content_type(path))
+            try:
+                await client.put_file(self._job.app, path, content, content_type(path))
+            except (RequestRejected, PlatformUnavailable) as error:
+                if other := self._plan.in_its_way(path):
+                    error.advise(
+                        f"The platform may not keep both {path!r} and the old {other!r}. "
+                        f"Delete {other!r}, or deploy once with `delete-stale: true`."
+                    )
+                raise
             progress.end(path)
             self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
             self.confirmed.sent[path] = content.sha256
