@@ -21,19 +21,20 @@ def other_deploy(
     world: World,
     files: Mapping[str, bytes] = {},
     *,
+    app: str = "site",
     repository: str = SHOP,
     finished: bool = True,
     content: bytes | None = None,
 ) -> None:
     """Store these files and a manifest, as another run does. `content` replaces the manifest's content."""
     for path, body in files.items():
-        world.platform.put_file("site", path, body)
-    managed = world.stored()
+        world.platform.put_file(app, path, body)
+    managed = world.stored(app)
     number = int(world.loop.now + 10**10) * 1000
     name = new_manifest_name(number, mark_repository(repository), managed)
     entries: dict[str, Entry | None] = dict.fromkeys(managed)
     manifest = Manifest(files=entries, count=len(managed), finished=finished)
-    world.platform.put_file("site", name.path, manifest.render() if content is None else content)
+    world.platform.put_file(app, name.path, manifest.render() if content is None else content)
 
 
 def orders(outcome: Outcome) -> list[str]:
@@ -92,10 +93,6 @@ def unmanaged(world: World) -> None:
     world.platform.put_file("site", "by-hand.html", b"x")
 
 
-def no_list(world: World) -> None:
-    world.fault(Kind.STATUS, "GET", "/files$", status=404, times=None)
-
-
 def unreadable(world: World) -> None:
     other_deploy(world, {"a.css": b""}, content=b"?")
     unmanaged(world)
@@ -110,7 +107,6 @@ CHECKS: dict[str, tuple[Change, dict[str, object], str]] = {
         {},
         "was last deployed from another repository",
     ),
-    "file list": (no_list, {}, "lists no files of app 'site'"),
     "unmanaged files": (unmanaged, {}, "would delete 1 file that this action didn't upload"),
     "unreadable manifest": (
         unreadable,
@@ -260,3 +256,39 @@ def test_a_second_plan_repeats_no_note_and_no_warning_in_the_reports(world: Worl
     assert outcome.exit_code == 0, outcome.log
     assert outcome.log.count("Plan: ") == 2
     assert len(outcome.outputs["notes"]) == len(outcome.outputs["warnings"]) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_first_file_list_is_retried_like_any_request(world: World, status: int) -> None:
+    """The run waits for as long as the response asks."""
+    world.fault(Kind.STATUS, "GET", "/files$", status=status, headers={"retry-after": "30"})
+    outcome = world.run(dry_run=True)
+    assert outcome.exit_code == 0, outcome.log
+    first, second = outcome.sent("GET", "/files$")
+    assert second.received - first.received >= 30
+
+
+def test_another_repositorys_deploy_into_the_new_app_stops_the_run(world: World) -> None:
+    """It gets the lock first. The app that this run created then has that deploy's manifest."""
+    world.env = dict(OURS)
+    world.once(
+        "POST", "/lock$", lambda: other_deploy(world, {"theirs.html": b"x"}, app="new", repository=DOCS)
+    )
+    outcome = world.run(app="new", create=True)
+    assert outcome.exit_code == 2, outcome.log
+    assert "was last deployed from another repository" in outcome.outputs["error"]
+    assert world.stored("new") == {"theirs.html": b"x"}
+    assert world.platform.lock("new") is None
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (None, 5)])
+def test_after_a_list_with_files_a_404_under_the_lock_is_retried(
+    world: World, times: int | None, code: int
+) -> None:
+    """Otherwise, `take-over` would accept it as the list of an empty app, and old files would stay."""
+    world.platform.put_file("site", "old.html", b"x")
+    world.fault(Kind.STATUS, "GET", "/files$", status=404, skip=1, times=times)
+    outcome = world.run(take_over=True)
+    assert outcome.exit_code == code, outcome.log
+    assert world.stored() == (world.read() if code == 0 else {"old.html": b"x"})
+    assert world.platform.lock("site") is None

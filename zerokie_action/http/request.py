@@ -41,7 +41,7 @@ class RequestOptions:
         is_repeatable: whether to retry after an attempt that may have taken effect.
         retries_forbidden: whether to retry a 403 without the platform's own error. A short block by a
             firewall must not keep the lock held.
-        retries_missing: whether to retry a 404, because the storage of a new app may not be ready.
+        retries_missing: whether to retry a 404, because the resource exists or will soon exist.
     """
 
     purpose: str

@@ -169,12 +169,17 @@ class Client:
 
     # Files of static apps
 
-    async def list_files(self, name: str) -> dict[str, RemoteFile]:
-        """Return the app's files by path ("GET /v1/apps/:name/files")."""
+    async def list_files(self, name: str, *, retries_missing: bool = False) -> dict[str, RemoteFile]:
+        """Return the app's files by path ("GET /v1/apps/:name/files").
+
+        Raises:
+            NotFound: when the list is a 404, unless `retries_missing` makes that a failed request.
+        """
         options = RequestOptions(
             purpose=f"Listing the files of {name!r}",
             silence=limits.LONG_SILENCE,
             max_body=_LARGEST_LISTING,
+            retries_missing=retries_missing,
         )
         return await self._send(parse_files, options, "GET", (name, "files"))
 

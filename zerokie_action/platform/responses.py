@@ -5,7 +5,7 @@ A response is valid in one of these cases. In any other case, the request failed
 - A 2xx with the expected content.
 - A status in `FINAL` with any body, except a 403 to heartbeat or finalize.
 - A 409, unless its body is a web page.
-- Any other 4xx with the platform's `{"error"}`, except a 404 to an upload.
+- Any other 4xx with the platform's `{"error"}`, except a 404 to a request with `retries_missing`.
 """
 
 import json

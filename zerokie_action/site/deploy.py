@@ -107,8 +107,8 @@ async def _require_intended(job: Job, plan: Plan) -> None:
     Raises:
         ConfigurationError: if a safety check stops the deploy.
     """
-    # Safety checks protect files of an earlier deploy. An app that this run created doesn't have one.
-    if job.report.created:
+    # Safety checks protect another deploy's files. A new app has none until that deploy stores a manifest.
+    if job.report.created and plan.remote.newest is None:
         return
     owner_stop = why_not_deploy(job.app, plan)
     folder_stop = await _in_thread(lambda: why_not_delete(plan, job.settings.max_deletes))
@@ -167,7 +167,7 @@ async def _plan_again(job: Job, plan: Plan) -> Plan:
     Raises:
         ConfigurationError: if a safety check stops the deploy.
     """
-    listed = await list_files(job)
+    listed = await list_files(job, plan.remote.listed)
     is_changed = listed != plan.remote.listed or bool(listed.not_found)
     if is_changed:
         job.log.info(f"Planning again, because the file list of {job.app!r} may have changed")

@@ -1,6 +1,5 @@
 """Reads the file list and the newest manifest of an app."""
 
-from contextlib import suppress
 from urllib.parse import quote
 
 import anyio
@@ -9,7 +8,6 @@ from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, NotFound
 from zerokie_action.http.failure import of_status
-from zerokie_action.http.policy import ONCE, RetryPolicy
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.platform.models import App
 from zerokie_action.platform.pages import PageError, read_page
@@ -23,6 +21,7 @@ _PATIENCE = 10.0
 """Seconds to retry reading the manifest after an outage."""
 _SILENCE = 10.0
 """Seconds without a byte after which reading a manifest fails."""
+_NO_FILES = FileList()
 
 
 async def find_site(job: Job) -> tuple[App | None, FileList]:
@@ -32,31 +31,37 @@ async def find_site(job: Job) -> tuple[App | None, FileList]:
 
     Returns:
         The app and its files. None and an empty list if this run may create the app.
+
+    Raises:
+        DeployError: as `apps.look_up` and `list_files`.
     """
+
+    async def try_to_list() -> FileList | DeployError:
+        try:
+            return await list_files(job)
+        except DeployError as error:
+            return error
+
     async with anyio.create_task_group() as tasks:
-        listing = tasks.start_soon(_try_to_list, job)
+        listing = tasks.start_soon(try_to_list)
         if app := await apps.look_up(job, "static"):
-            return app, await listing or await list_files(job)
+            listed = await listing
+            if isinstance(listed, DeployError):
+                raise listed
+            return app, listed
         tasks.cancel_scope.cancel()
     return None, FileList()
 
 
-async def _try_to_list(job: Job) -> FileList | None:
-    with suppress(DeployError):
-        return await list_files(job, ONCE)
-    return None
-
-
-async def list_files(job: Job, policy: RetryPolicy | None = None) -> FileList:
+async def list_files(job: Job, before: FileList = _NO_FILES) -> FileList:
     """Return the app's file list ("GET /v1/apps/:name/files").
 
     Args:
         job: the run.
-        policy: how long to retry the request. By default, like any other request.
+        before: an earlier list of the run. If it has files, a 404 is a failed request, which is retried.
     """
-    client = job.client.retrying(policy) if policy else job.client
     try:
-        return FileList(await client.list_files(job.app))
+        return FileList(await job.client.list_files(job.app, retries_missing=bool(before.files)))
     except NotFound as error:
         return FileList(not_found=error.response)
 
