@@ -292,3 +292,25 @@ def test_after_a_list_with_files_a_404_under_the_lock_is_retried(
     assert outcome.exit_code == code, outcome.log
     assert world.stored() == (world.read() if code == 0 else {"old.html": b"x"})
     assert world.platform.lock("site") is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f'"count": {10**400}',
+        '"count": -1',
+        f'"stale": {{"old.css": {10**12}}}',
+        '"stale": {"old.css": -1}',
+        f'"x": {"[" * 100_000}',
+    ],
+    ids=["count", "negative", "far", "past", "deep"],
+)
+def test_a_damaged_manifest_is_unreadable(world: World, damage: str) -> None:
+    """The deploy uploads everything again instead of failing."""
+    world.env = dict(OURS)
+    content = f'{{"version": 1, "files": {{"index.html": null, "old.css": null}}, {damage}}}'.encode()
+    other_deploy(world, {"index.html": b"x", "old.css": b""}, content=content)
+    outcome = world.run(delete_stale="7d")
+    assert outcome.exit_code == 0, outcome.log
+    assert "The manifest of the last deploy can't be read" in outcome.log
+    assert sorted(outcome.uploads) == sorted(SITE)

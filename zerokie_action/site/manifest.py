@@ -19,7 +19,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from zerokie_action.ci.commits import Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.platform.models import RemoteFile
@@ -32,6 +32,9 @@ NO_REPOSITORY = "0"
 _NAME = re.compile(
     re.escape(MANIFEST_FOLDER) + r"([0-9]{1,15})-(0|[0-9a-f]{16})-([0-9a-f]{16})-[0-9a-f]{32}\.json"
 )
+_Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_Time = Annotated[int, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, before the year 10000."""
 
 
 class Entry(NamedTuple):
@@ -70,7 +73,7 @@ class ManifestName(NamedTuple):
 
 
 class Manifest(BaseModel):
-    """The content of a manifest.
+    """The content of a manifest. A number out of bounds makes a manifest unreadable.
 
     Attributes:
         files: the managed paths and their entries. An entry is None if the content isn't verified.
@@ -88,8 +91,8 @@ class Manifest(BaseModel):
     version: Literal[1] = 1
     files: dict[str, Entry | None] = {}
     finished: bool = True
-    count: int | None = None
-    stale: dict[str, int] = {}
+    count: _Count | None = None
+    stale: dict[str, _Time] = {}
     types: int = 0
     commit: Annotated[str, BeforeValidator(valid_commit)] = ""
     run: Annotated[str, BeforeValidator(valid_run)] = ""
