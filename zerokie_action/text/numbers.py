@@ -28,7 +28,8 @@ def utc_time(seconds: float) -> str:
 
 def human_bytes(count: float) -> str:
     """Return a size in decimal units: `0 B`, `812 B`, `8.1 MB`, `120 GB`."""
-    unit = next((u for u, size in _UNITS.items() if count < 1000 * size), "TB")
+    # A number from 999.5 would be rounded to 1000.
+    unit = next((u for u, size in _UNITS.items() if count < 999.5 * size), "TB")
     number = count / _UNITS[unit]
     return f"{number:.1f} {unit}" if unit != "B" and number < 99.95 else f"{number:.0f} {unit}"  # noqa: PLR2004 three digits
 
