@@ -25,7 +25,7 @@ def test_the_summary_of_a_static_deploy():
 2 files uploaded (8.0 MB), 1 deleted, 199 unchanged · 2.3s, 12s of it waiting for the deploy lock \
 · deploy `d-20260307-170000` · CDN cache purged
 
-- ⚠️ Input &#96;port&#96; changes nothing
+- ⚠️ Input `port` changes nothing
 
 - The manifest was not readable
 

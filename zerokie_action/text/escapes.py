@@ -72,6 +72,9 @@ _REFERENCE = re.compile(r"[@#!~%$&^][\w\"']|//|www\.|\bGH-\d", re.IGNORECASE)
 
 _BREAKS_CODE = re.compile(r"[`|]|(?<=#)#|^ | $")
 
+_CODE = re.compile(r"(?<![`$\w])`((?! )[^`]+(?<! ))`(?![`$\w])")
+"""Code in a text, such as `dry-run`. With a `$` on both sides, GitHub and GitLab would show a formula."""
+
 _AROUND_WORDS = "()[]\"'.,;:"
 
 _OWN_PAGE = re.compile(re.escape(DOCS) + r"/[a-z-]+\.md(#[a-z0-9-]+)?")
@@ -102,15 +105,20 @@ def _inert_word(word: str) -> str:
 def markdown_text(text: str, limit: int = 1_000) -> str:
     """Return `text` as plain text for a paragraph or table cell of a Markdown document.
 
+    Code in backticks stays code. Markdown doesn't parse it, so it is safe even if someone else wrote it.
+
     This escapes CommonMark's inline and block markup, and GFM's tables, strikethrough and bare links. In the
     *rendered* text, GitHub and GitLab also find mentions (`@name`), references (`#1`, `!1`, `GH-1`,
     `%milestone`) and URLs, even behind character references. A word with one of these becomes code, but a
     page of this project's documentation becomes a link. In the source, GitLab runs quick actions (`/close` at
     the start of a line).
     """
-    safe = " ".join(map(_inert_word, one_line(text, limit).split(" ")))
+    parts = _CODE.split(one_line(text, limit))
+    # Every second part is code.
+    parts[::2] = (" ".join(map(_inert_word, part.split(" "))) for part in parts[::2])
+    parts[1::2] = (markdown_code(part, limit) for part in parts[1::2])
     # The first character could start a block or a quick action.
-    return re.sub(r"^(?!&#|`|\[)[\W\d]", _entity, safe)
+    return re.sub(r"^(?!&#|`|\[)[\W\d]", _entity, "".join(parts))
 
 
 def markdown_code(text: str, limit: int = 200) -> str:
