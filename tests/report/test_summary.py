@@ -63,6 +63,28 @@ def test_the_summary_of_a_failed_image():
     )
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "rolled-back"},
+        {"status": "superseded"},
+        {"status": "failed"},
+        {"status": "planned", "dry_run": True},
+        {"operation": "restart", "status": "restarted"},
+        {"operation": "status", "status": "shown"},
+    ],
+    ids=lambda values: str(values["status"]),
+)
+def test_a_commit_that_the_run_did_not_deploy_is_not_next_to_the_url(values: dict[str, Any]) -> None:
+    """The URL then shows another version. The page of the log has the run's commit."""
+    links = {"Commit 0123456": "https://a.b/c/0123", "Log": "https://a.b/r/1"}
+    report = replace(results.image(), links=links, **values)
+    assert "platform-dev.zerokie.com>)** · [Log](<https://a.b/r/1>)\n" in render_comment(report)
+    assert "0123456" not in render_comment(report)
+    report = replace(results.image(), links=links, status="deployed")
+    assert ">)** · [Commit 0123456](<https://a.b/c/0123>) · [Log]" in render_comment(report)
+
+
 def test_a_comment_is_the_summary_without_the_changed_files():
     """Without a URL, it can't link the changed pages."""
     report = replace(results.static(), url=None)

@@ -58,9 +58,9 @@ def _outcome(report: Report) -> Iterator[str]:
         yield f"**What to do:** {markdown_text(report.hint)}"
     url = report.url or ""
     link = markdown_link(url, url.partition("://")[2].rstrip("/"))
-    # The line about the commits links to the commit's page. A status is about another commit than the run's.
-    has_commit = report.commits.commit or report.operation == "status"
-    links = {label: url for label, url in report.links.items() if label == "Log" or not has_commit}
+    # Unless the run deployed its commit, the URL shows another one. A folder has a line about its commits.
+    has_commit = report.status == "deployed" and not report.commits.commit
+    links = {label: url for label, url in report.links.items() if label == "Log" or has_commit}
     yield _joined(link and f"**{link}**", *(markdown_link(url, label) for label, url in links.items()))
     yield _joined(*_commits(report))
     yield _joined(*_facts(report))
