@@ -1,5 +1,6 @@
 """The table of inputs: spellings, defaults, and the list of all problems."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.settings import (
 )
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs.load import Environment, secrets
+from zerokie_action.inputs.load import load as read
 from zerokie_action.inputs.settings import INPUTS, spellings
 
 IMAGE = {"ZEROKIE_API_KEY": "key", "ZEROKIE_APP": "api", "ZEROKIE_IMAGE": "nginx:1"}
@@ -96,7 +98,7 @@ def test_an_unknown_operation_is_the_only_error(text: str) -> None:
         f"`operation` (INPUT_OPERATION): {text!r} isn't an operation. Did you mean `destroy`?",
     )
     (problem,) = problems(env | {"INPUT_OPERATION": "deployed"})
-    assert problem.startswith("`operation` (INPUT_OPERATION): 'deployed' isn't valid. Input should be ")
+    assert problem.startswith("`operation` (INPUT_OPERATION): 'deployed' isn't valid. Write 'deploy', ")
     (problem,) = problems(env | {"INPUT_OPERATION": "destroy", "ZEROKIE_OPERATION": "sweep"})
     assert problem.startswith("`operation` has different values in INPUT_OPERATION and ZEROKIE_OPERATION.")
 
@@ -137,6 +139,14 @@ def test_every_wrong_item_of_a_list_is_reported() -> None:
         *["`keep` (ZEROKIE_KEEP)"] * 2,
         *["`domains` (ZEROKIE_DOMAINS)"] * 2,
     ]
+
+
+@pytest.mark.parametrize("text", ["?", "-1", "0", "0.5", "512MB", "9" * 5_000])
+@pytest.mark.parametrize("field", INPUTS)
+def test_no_message_is_the_librarys(field: str, text: str) -> None:
+    """pydantic writes for programmers: "Input should be a valid integer"."""
+    _, found = read(Environment(MINIMAL | variables(**{field: text})))
+    assert not re.search("should|nable to", str(found))
 
 
 SECRETS = ("api_key", "registry_password", "github_token", "gitlab_token", "env")

@@ -9,6 +9,15 @@ from pydantic_settings import EnvSettingsSource
 from zerokie_action.http.url import web_url
 from zerokie_action.inputs.settings import INPUTS, SECRETS, Settings, input_name, spellings
 
+_ADVICE = {
+    "bool_parsing": "true or false",
+    "literal_error": "{expected}",
+    "int_parsing_size": "a smaller number",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+}
+"""The values to write, by pydantic's kind of error. All other kinds are about whole numbers."""
+
 
 class Environment:
     """The texts of the inputs in the environment.
@@ -83,5 +92,5 @@ def _problems(detail: ErrorDetails, label: str, text: str) -> list[str]:
     # The functions of `formats` raise value errors, and they don't quote secrets.
     if detail["type"] == "value_error":
         return [f"{label}: {problem}" for problem in str(detail["ctx"]["error"]).split("\n")]
-    advice = "Write true or false" if detail["type"] == "bool_parsing" else detail["msg"]
-    return [f"{label}: {text!r} isn't valid. {advice}"]
+    advice = _ADVICE.get(detail["type"], "a whole number").format(**detail.get("ctx", {}))
+    return [f"{label}: {text!r} isn't valid. Write {advice}"]
