@@ -9,6 +9,7 @@ from sandbox.faults import Fault, Kind
 from sandbox.records import Record
 from tests.support.containers import OLD, lines, running_web, tell
 from tests.support.world import Outcome, World
+from zerokie_action.docs import page
 
 ALREADY = "App 'site' is already deleted or being deleted."
 
@@ -101,7 +102,10 @@ def test_an_app_without_a_manifest_needs_take_over(world: World) -> None:
         outcome = destroy(world, dry_run=dry_run)
         assert (outcome.exit_code, "Nothing was changed." in outcome.log) == (2, True), outcome.log
         assert "has 4 files, and this action didn't upload 4 files" in outcome.outputs["error"]
-        assert "To continue, set `take-over: true` for one manual run: https://" in outcome.outputs["hint"]
+        assert (
+            f"To continue, set `take-over: true` for one manual run: {page('safety-checks.md')}"
+            in outcome.outputs["hint"]
+        )
         assert world.platform.lock("site") is None
     what = "with 4 files, 4 of them unmanaged"
     plan = destroy(world, take_over=True, dry_run=True)

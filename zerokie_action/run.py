@@ -16,6 +16,7 @@ from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log, detect
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.destroy import destroy
+from zerokie_action.docs import use_address
 from zerokie_action.errors import DeployError, Interrupted, WrongInputs, unwrap
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.retry import RetryingClient
@@ -75,6 +76,7 @@ async def run(
     settings, wrong = load(environment)
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
+    use_address(ci.docs)
     settings = settings.model_copy(
         update={
             "state_file": settings.state_file or ci.state_file,

@@ -11,6 +11,7 @@ from tests.support.settings import load, variables
 from tests.support.world import World
 from zerokie_action.apps.job import Job
 from zerokie_action.apps.lookup import registry_auth
+from zerokie_action.docs import page
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
 IMAGE: dict[str, object] = {"image": NEW}
@@ -168,7 +169,7 @@ def test_inputs_that_differ_from_the_app_get_a_warning(world: World) -> None:
     ]
     keeps = "The app keeps the `env` of its creation"
     (note,) = (note for note in outcome.outputs["notes"] if note.startswith(keeps))
-    assert note.endswith("/docs/images.md#change-env.")
+    assert note.endswith(f" {page('images.md#change-env')}.")
     assert "destroy" not in note, "the note appears at each deploy of a production app"
     assert note.removesuffix(".") in lines(outcome)
 

@@ -28,6 +28,7 @@ from tests.project.pipelines import (
 from tests.support.component import component_inputs, expand, passed_on
 from tests.support.platform import contents
 from tests.support.world import API_KEY, Outcome, World
+from zerokie_action.docs import page
 from zerokie_action.inputs.formats import parse_duration
 from zerokie_action.inputs.settings import INPUTS as FIELDS
 from zerokie_action.report.files import DOTENV
@@ -139,7 +140,9 @@ def test_a_manual_run_can_override_a_safety_check(world: World, dist: Path) -> N
         given = dict.fromkeys(("dry-run", "take-over", "max-deletes")) | by_hand
         return world.run(**inputs(job, KEYS | {f"inputs.{name}": value for name, value in given.items()}))
 
-    assert "To continue, set `take-over: true` for one manual run: https://" in deploy().log
+    assert (
+        f"To continue, set `take-over: true` for one manual run: {page('safety-checks.md')}" in deploy().log
+    )
     assert "Dry run: nothing was changed" in deploy(**{"take-over": True, "dry-run": True}).log
     assert set(world.stored("my-site")) == {"old.html"}
     assert deploy(**{"take-over": True, "dry-run": False, "max-deletes": "1"}).exit_code == 0

@@ -54,3 +54,15 @@ def test_links_in_messages_lead_to_the_documents_of_the_same_version(
     package.write_text(text.replace(f'"{zerokie_action.__version__}"', f'"{version}"'), "utf-8")
     docs = runpy.run_path(str(package))["DOCS"]
     assert docs == f"https://github.com/YOUR_ORG/zerokie-action/blob/{ref}/docs"
+
+
+@pytest.mark.parametrize(
+    ("owner", "link"),
+    [("YOUR_ORG", "docs/a.md"), ("acme", "https://github.com/acme/zerokie-action/blob/main/docs/a.md")],
+)
+def test_messages_name_a_page_until_the_repository_has_an_owner(
+    monkeypatch: pytest.MonkeyPatch, owner: str, link: str
+) -> None:
+    """A link to the placeholder would lead nowhere."""
+    monkeypatch.setattr(zerokie_action, "DOCS", f"https://github.com/{owner}/zerokie-action/blob/main/docs")
+    assert runpy.run_path(str(ROOT / "zerokie_action" / "docs.py"))["page"]("a.md") == link

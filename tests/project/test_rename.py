@@ -14,6 +14,7 @@ NEW = {
     "examples/gitlab/component.yml": "component: $CI_SERVER_FQDN/Another/Group/zerokie-action/deploy@1\n",
     "docs/versions.md": "action-image: $CI_REGISTRY/another/group/zerokie-action:0",
     "examples/shell/deploy.sh": "ghcr.io/another-owner/zerokie-action:1",
+    "zerokie_action/__init__.py": "https://github.com/Another-Owner/zerokie-action/blob/",
 }
 PICTURE = "docs/pictures/summary-dark.png"
 
@@ -33,7 +34,7 @@ def checkout(folder: Path, *names: str) -> None:
 
 def test_each_name_gets_the_new_owner(tmp_path: Path) -> None:
     """Images are in lower case, components get the group, and repeated runs work."""
-    checkout(tmp_path, *NEW, PICTURE)
+    checkout(tmp_path, *NEW, PICTURE, "zerokie_action/docs.py")
 
     rename(tmp_path, "Another-Owner-of-old")
     rename(tmp_path, "Another-Owner", "Another/Group")
@@ -41,6 +42,9 @@ def test_each_name_gets_the_new_owner(tmp_path: Path) -> None:
     for name, text in NEW.items():
         assert text in (tmp_path / name).read_text("utf-8")
         assert "YOUR_ORG/" not in (tmp_path / name).read_text("utf-8")
+    docs = "from zerokie_action.docs import page; print(page('a.md'))"
+    shown = subprocess.check_output([sys.executable, "-c", docs], cwd=tmp_path, text=True)
+    assert shown.startswith(NEW["zerokie_action/__init__.py"])
     assert (tmp_path / PICTURE).read_bytes() == (ROOT / PICTURE).read_bytes()
 
 

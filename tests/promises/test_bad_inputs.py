@@ -11,9 +11,11 @@ import pytest
 from tests.ci.grammar import file_command, workflow_commands
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, World
+from zerokie_action.docs import page
 
 SECRET = "hunter2"  # noqa: S105
 IMAGE: dict[str, object] = {"image": "nginx:2", "app": "web"}
+PAGE = "troubleshooting.md#exit-code-2-inputs-and-checks"
 REPORTS = {"GITHUB_OUTPUT": "output", "GITHUB_STATE": "state", "GITHUB_STEP_SUMMARY": "summary"}
 
 
@@ -132,13 +134,42 @@ def test_one_run_reports_all_mistakes(world: World) -> None:
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
     assert [error[: len(begin)] for error, begin in zip(errors, expected, strict=True)] == expected
     hint = errors[-1].partition("\nNothing was changed.\n")[2]
-    assert re.fullmatch(r"Correct the inputs and run again: https://\S+/inputs\.md#how-to-write-values", hint)
+    assert hint == f"Correct the inputs and run again: {page(PAGE)}"
     summary = html.unescape(Path("summary").read_text("utf-8"))
     variables = [name.partition("(")[2] for name in label.values()]
     assert [variable for variable in variables if variable not in summary] == []
     told = file_command(Path("output").read_text("utf-8"))["error"]
     assert told == outcome.outputs["error"]
     assert [variable for variable in variables[:15] if variable not in told] == []  # it is one line
+
+
+ACTION = {"GITHUB_ACTION_REPOSITORY": "acme/zerokie", "GITHUB_ACTION_REF": "v1.2"}
+
+
+@pytest.mark.parametrize(
+    ("env", "docs"),
+    [
+        (ACTION, "https://github.com/acme/zerokie/blob/v1.2/docs"),
+        (
+            ACTION | {"GITHUB_SERVER_URL": "https://git.acme.com"},
+            "https://git.acme.com/acme/zerokie/blob/v1.2/docs",
+        ),
+        (dict.fromkeys(ACTION, ""), ""),
+        (ACTION | {"GITEA_ACTIONS": "true"}, ""),
+        (ACTION | {"GITHUB_ACTIONS": ""}, ""),
+    ],
+    ids=["a fork", "GitHub Enterprise", "a local action", "Gitea", "another system"],
+)
+def test_links_lead_to_the_documents_of_the_action(world: World, env: dict[str, str], docs: str) -> None:
+    """Otherwise, they lead to those of the release, or messages name the page."""
+    world.env |= {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/site", **env}
+    os.mkfifo(world.folder / "pipe")
+    for directory, name in (("dist", PAGE), (world.folder, "safety-checks.md#checks-of-the-folder")):
+        outcome = world.run(directory=directory)
+        link = f"{docs}/{name}" if docs else page(name)
+        assert outcome.outputs["hint"].endswith(f": {link}")
+        assert f": {link}\n" in outcome.log.replace("%0A", "\n")
+        assert (f"](<{link}>)" in outcome.summary) is link.startswith("https://")
 
 
 @pytest.mark.parametrize(

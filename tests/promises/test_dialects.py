@@ -11,6 +11,7 @@ from sandbox.dialects import PLATFORMS, QUESTIONS
 from sandbox.faults import Kind
 from tests.support.containers import asked
 from tests.support.world import SITE, Outcome, World, world
+from zerokie_action.docs import page
 
 FOLDER_QUESTIONS = (
     "last-modified same-content url",
@@ -262,7 +263,10 @@ def test_take_over_accepts_a_404_for_the_file_list(world: World) -> None:
     for dry_run in (True, False):
         refused = step(world, 2, dry_run=dry_run)
         assert "The platform lists no files of app 'site' (404: " in refused.outputs["error"]
-        assert "To continue, set `take-over: true` for one manual run: https://" in refused.outputs["hint"]
+        assert (
+            f"To continue, set `take-over: true` for one manual run: {page('safety-checks.md')}"
+            in refused.outputs["hint"]
+        )
     step(world, take_over=True)
     step(world)
     assert world.stored() == SITE

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.world import Outcome, World
+from zerokie_action.docs import page
 
 SECRET = "hunter2"  # noqa: S105
 SECRETS = [
@@ -48,7 +49,9 @@ def test_a_directory_behind_a_symlink_publishes_nothing(world: World, work: Path
     """The action stops before any request, and shows the path to use instead."""
     Path("out").symlink_to("../home/.aws")
     real = f"'{work.parent}/home/.aws'"
-    words = f"leads through a symlink to {real}. If you mean this folder, set {real}: https://"
+    words = (
+        f"leads through a symlink to {real}. If you mean this folder, set {real}: {page('safety-checks.md')}"
+    )
     require_refused(world, words, directory="out")
     assert world.platform.requests == []
 

@@ -13,6 +13,7 @@ from sandbox.faults import Kind
 from tests.support.containers import running_web
 from tests.support.schema import check_result
 from tests.support.world import SITE, Outcome, World
+from zerokie_action.docs import page
 
 OURS = {
     "GITHUB_ACTIONS": "true",
@@ -21,7 +22,7 @@ OURS = {
 }
 THEIRS = OURS | {"GITHUB_REPOSITORY": "acme/docs"}
 PAGES = {f"{number}.html": b"x" for number in range(8)}
-TAKE_OVER = "To continue, set `take-over: true` for one manual run: https://"
+TAKE_OVER = f"To continue, set `take-over: true` for one manual run: {page('safety-checks.md')}"
 
 
 def put(world: World, paths: Iterable[str]) -> None:
@@ -157,9 +158,14 @@ def test_a_folder_with_fewer_than_half_of_the_pages_requires_max_deletes(world: 
 def test_one_message_asks_for_take_over_and_max_deletes(world: World) -> None:
     """If one of them is set, the message asks only for the other one."""
     put(world, PAGES)
-    both = "set `take-over: true` and `max-deletes: 8` for one manual run: https://"
+    both = f"set `take-over: true` and `max-deletes: 8` for one manual run: {page('safety-checks.md')}"
     require_refused(world, "The folder has 0 of the site's 8 pages", both)
-    require_refused(world, "8 files", "set `max-deletes: 8` for one manual run: https://", take_over=True)
+    require_refused(
+        world,
+        "8 files",
+        f"set `max-deletes: 8` for one manual run: {page('safety-checks.md')}",
+        take_over=True,
+    )
     require_done(world, take_over=True, max_deletes=8)
 
 

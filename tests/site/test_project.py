@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.site.gitoracle import write_tree
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.rules import PROJECT_FILES, why_not_built
 from zerokie_action.site.scan import scan
@@ -113,7 +113,7 @@ def test_only_the_input_ignore_publishes_a_project(
     assert bool(said) is is_stopped
     names = ["deno.json"] if ignore else ["deno.json", "package.json"]
     patterns = ", ".join(f"`!/{name}`" for name in names)
-    link = f"{DOCS}/safety-checks.md#project"
+    link = page("safety-checks.md#project")
     hint = f"To publish the project itself, add {patterns} to the input `ignore`: {link}"
     assert not said or said.endswith(hint)
 

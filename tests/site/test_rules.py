@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.site.rules import read_ignore_file
 from zerokie_action.site.scan import problem_with_directory
 
@@ -51,7 +51,7 @@ def test_a_path_through_a_symlink_is_refused(
     problem = problem_with_directory(written.format(top=top))
     assert problem == (
         f"leads through a symlink to {real}. If you mean this folder, set {real}: "
-        f"{DOCS}/safety-checks.md#path-of-directory"
+        f"{page('safety-checks.md#path-of-directory')}"
     )
 
 
@@ -60,7 +60,7 @@ def test_a_folder_for_secrets_is_refused(written: str) -> None:
     """An attacker may control a variable in the input."""
     assert problem_with_directory(written) == (
         "may contain secrets, so it is never deployed. Choose another folder: "
-        f"{DOCS}/safety-checks.md#path-of-directory"
+        f"{page('safety-checks.md#path-of-directory')}"
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from tests.platform.test_file_names import ODD_NAMES
 from tests.site.gitoracle import ignored, patterns, trees, write_tree
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs.patterns import parse_patterns
 from zerokie_action.site.local import LocalFile
@@ -202,13 +202,13 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\n" + "A" * 64 + "\n"
 
 INSIDE = (
     "is a symlink (to '{}')",
-    "Let the build copy the files instead of the symlinks, or add the symlinks to `ignore`: {}#symlink",
+    "Let the build copy files instead of symlinks, or add the symlinks to `ignore`: {}#symlink",
 )
 OUTSIDE = (
     "is a symlink that leaves the folder (to '{}')",
     "Remove the symlinks that leave the folder, or add them to `ignore`: {}#symlink",
 )
-CHECKS = f"{DOCS}/safety-checks.md"
+CHECKS = page("safety-checks.md")
 
 
 class TestRefusals:
@@ -223,8 +223,8 @@ class TestRefusals:
         assert "hunter2" not in of_line
         assert of_pipe == "'pipe' isn't a regular file"
         assert error.hint == (
-            f"Correct the ignore file: {DOCS}/inputs.md#how-to-write-values "
-            f"Remove the special files, or add them to `ignore`: {CHECKS}#checks-of-the-folder"
+            "Correct the ignore file. Remove the special files, or add them to `ignore`: "
+            f"{page('inputs.md#how-to-write-values')} and {CHECKS}#checks-of-the-folder"
         )
 
     @pytest.mark.parametrize(

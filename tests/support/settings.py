@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.inputs import load as inputs
 from zerokie_action.inputs.settings import Settings
@@ -112,5 +112,6 @@ def problems(env: Mapping[str, str]) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         load(env)
     assert caught.value.exit_code == 2
-    assert caught.value.hint == f"Correct the inputs and run again: {DOCS}/inputs.md#how-to-write-values"
+    link = page("troubleshooting.md#exit-code-2-inputs-and-checks")
+    assert caught.value.hint == f"Correct the inputs and run again: {link}"
     return caught.value.args

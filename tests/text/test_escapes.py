@@ -1,6 +1,7 @@
 """Escapes: foreign text stays harmless in every output."""
 
 import re
+from contextvars import copy_context
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.ci.grammar import HOSTILE
-from zerokie_action import DOCS
+from zerokie_action.docs import use_address
 from zerokie_action.text.escapes import (
     cut_markdown,
     dotenv_value,
@@ -114,12 +115,20 @@ def test_markdown_reads_well():
 
 def test_only_a_page_of_our_documentation_becomes_a_link_in_a_text():
     """A hint may end with such a page. A path out of the documentation stays code."""
-    assert (
-        markdown_text(f"Read {DOCS}/keys.md#rotate.")
-        == f"Read [keys.md&#35;rotate](<{DOCS}/keys.md#rotate>)."
-    )
-    assert markdown_text(f"{DOCS}/keys.md") == f"[keys.md](<{DOCS}/keys.md>)"
-    assert markdown_text(f"See {DOCS}/../../x.md") == f"See `{DOCS}/../../x.md`"
+    docs = "https://a.b/acme/zerokie-action/blob/v1.2/docs"
+
+    def shown(text: str) -> str:
+        use_address(docs)
+        return markdown_text(text)
+
+    for text, markdown in (
+        (f"Read {docs}/keys.md#rotate.", f"Read [keys.md&#35;rotate](<{docs}/keys.md#rotate>)."),
+        (f"{docs}/keys.md", f"[keys.md](<{docs}/keys.md>)"),
+        (f"See {docs}/../../x.md", f"See `{docs}/../../x.md`"),
+    ):
+        assert copy_context().run(shown, text) == markdown
+        assert "](" not in markdown_text(text)
+    assert markdown_text("Read docs/keys.md#rotate.") == "Read `docs/keys.md#rotate`."
 
 
 def test_only_a_web_address_becomes_a_link():

@@ -5,14 +5,13 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
-from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError, Conflict, DeployError, NotFound, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.models import App
 from zerokie_action.report.changes import Change
 
-_HOW_TO_CHANGE = f"{DOCS}/images.md#change-env"
 POLL_PAUSE = 1.0
 """Seconds between two lookups of an app that is about to change."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
@@ -119,7 +118,8 @@ def _compare_with_inputs(job: Job, app: App) -> None:
                 "and the API can't change that"
             )
         elif job.report.created is not None:  # after a lost response, this run may have created the app
-            job.report.note(f"The app keeps the `{name}` of its creation. To change it, see {_HOW_TO_CHANGE}")
+            how = page("images.md#change-env")
+            job.report.note(f"The app keeps the `{name}` of its creation. To change it, see {how}")
 
 
 def require_not_deleted(job: Job, app: App) -> None:

@@ -57,6 +57,7 @@ class CI:
         links: the URLs of the pages of commit and log, by label. Unknown pages are missing.
         source: the commit and the run, for the manifest.
         project: the pages of the repository, if the system's variables contain its URL.
+        docs: the URL of the documents in the repository of the action. Empty if it is unknown.
     """
 
     def __init__(self, env: Mapping[str, str], log: Log) -> None:
@@ -65,6 +66,7 @@ class CI:
         self.links: dict[str, str] = {}
         self.source = Source()
         self.project = Project()
+        self.docs = ""
 
     @cached_property
     def repository(self) -> str:

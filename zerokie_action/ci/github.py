@@ -48,6 +48,10 @@ class GitHub(CI):
         # For a pull request from a fork, `GITHUB_REPOSITORY` is the target repository.
         page = f"{server}/{repository}"
         self.project = Project(page)
+        action, ref = env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF")
+        # Gitea and Forgejo may take an action from another host. The variables of a local action are empty.
+        if action and ref and not is_gitea:
+            self.docs = f"{server}/{action}/blob/{ref}/docs"
         if commit and run:
             self.links = {
                 f"Commit {commit[:SHORT]}": f"{page}/commit/{commit}",

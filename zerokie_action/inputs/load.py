@@ -12,7 +12,6 @@ from zerokie_action.inputs.settings import INPUTS, SECRETS, Settings, input_name
 _ADVICE = {
     "bool_parsing": "true or false",
     "literal_error": "{expected}",
-    "int_parsing_size": "a smaller number",
     "greater_than_equal": "{ge:g} or more",
     "less_than_equal": "{le:g} or less",
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import WrongInputs
 from zerokie_action.inputs.formats import DOCKER_HUB, has_joined_variables, parse_lines, registry_of
 from zerokie_action.inputs.load import Environment
@@ -22,8 +22,6 @@ _REPORT_PREFIX = "ZEROKIE_RESULT_"
 """The prefix of variables in a dotenv report, which GitLab passes to later jobs."""
 _SIMILARITY = 0.88
 _SOURCES = ("image", "directory")
-_HINT = f"Correct the inputs and run again: {DOCS}/inputs.md#how-to-write-values"
-_SECRET_FILES = f"{DOCS}/keys.md#secret-files"
 GUESSES = {
     "api-token": "api_key",
     "exclude": "ignore",
@@ -38,9 +36,8 @@ GUESSES = {
 }
 """Names that other tools use, each with the field of our input."""
 FORMER_NAMES = {
-    "api-key-file": f"is not an input anymore. Pass the file's content as `api-key`: {_SECRET_FILES}",
-    "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`: "
-    f"{_SECRET_FILES}",
+    "api-key-file": "is not an input anymore. Pass the file's content as `api-key`",
+    "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`",
     "ignore-file": "is not an input anymore. Name the file `.zerokieignore`, in `directory` or in the "
     "working directory, or use `ignore`",
     "lock-heartbeat": "is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes",
@@ -55,7 +52,7 @@ def require_valid(settings: Settings, environment: Environment, problems: Iterab
         WrongInputs: with these problems and those of combined inputs.
     """
     if all_problems := [*problems, *_problems(settings, environment)]:
-        raise WrongInputs(*all_problems, hint=_HINT)
+        raise WrongInputs(*all_problems, hint=_hint())
 
 
 def require_clear_operation(environment: Environment, problems: Sequence[str]) -> None:
@@ -67,7 +64,11 @@ def require_clear_operation(environment: Environment, problems: Sequence[str]) -
     if environment.has_conflict("operation"):
         problems = [_conflict(environment, "operation")]
     if problems:
-        raise WrongInputs(*problems, hint=_HINT)
+        raise WrongInputs(*problems, hint=_hint())
+
+
+def _hint() -> str:
+    return f"Correct the inputs and run again: {page('troubleshooting.md#exit-code-2-inputs-and-checks')}"
 
 
 def conflicting_values(environment: Environment) -> Iterator[str]:

@@ -6,8 +6,8 @@ refusal. The log and the result quote them.
 
 import re
 
-from zerokie_action import DOCS
 from zerokie_action.apps.job import Job
+from zerokie_action.docs import page
 from zerokie_action.errors import Conflict, DeployError, RequestRejected
 from zerokie_action.platform.responses import BAD_REQUEST
 
@@ -52,7 +52,7 @@ async def _attach(job: Job, domain: str) -> None:
         if not (is_possible and isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
             job.report.domains.append({"domain": domain, "error": str(error)})
             if isinstance(error, RequestRejected):
-                error.advise(f"Check the domain: {DOCS}/static-sites.md#attach-a-custom-domain")
+                error.advise(f"Check the domain: {page('static-sites.md#attach-a-custom-domain')}")
             raise
         job.report.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
         job.report.domains.append({"domain": domain, "status": "attached already", "answer": error.response})

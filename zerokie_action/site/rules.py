@@ -12,7 +12,7 @@ from collections.abc import Collection, Container
 from contextlib import suppress
 from pathlib import Path
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.inputs.patterns import parse_patterns
 from zerokie_action.site.ignore import compiled
 
@@ -123,19 +123,15 @@ def problem_with_path(path: str | os.PathLike[str], tree: Path) -> str:
     part of the path may be a symlink or have a protected name. The user controls everything else.
     """
     given, real = Path(os.path.abspath(path)), resolve(path)
+    link = page("safety-checks.md#path-of-directory")
     for top in (_checkout(), resolve(tree)):
         below = (place for place in (given, *given.parents) if resolve(place.parent).is_relative_to(top))
         if any(map(os.path.islink, below)):
-            return (
-                f"leads through a symlink to {str(real)!r}. If you mean this folder, set {str(real)!r}: "
-                f"{DOCS}/safety-checks.md#path-of-directory"
-            )
+            fix = f"If you mean this folder, set {str(real)!r}: {link}"
+            return f"leads through a symlink to {str(real)!r}. {fix}"
         name = str(real.relative_to(top)) if real.is_relative_to(top) else ""
         if compiled(PROTECTED).match_path(name, is_directory=os.path.isdir(real)):
-            return (
-                "may contain secrets, so it is never deployed. Choose another folder: "
-                f"{DOCS}/safety-checks.md#path-of-directory"
-            )
+            return f"may contain secrets, so it is never deployed. Choose another folder: {link}"
     return ""
 
 

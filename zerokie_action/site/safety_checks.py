@@ -7,7 +7,7 @@ a pure function that returns a reason to stop. `site.scan` checks the folder its
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.content_type import is_page, page_address
 from zerokie_action.site.plan import Plan
@@ -17,8 +17,7 @@ from zerokie_action.text.numbers import human_files, human_paths
 
 _FEW = 3
 """The number of files or pages up to which some checks don't apply."""
-_CORRECT_APP = "Correct `app` if it names the wrong app."
-_DELETING = f"{DOCS}/safety-checks.md#deleting-an-app"
+_DELETING = "safety-checks.md#deleting-an-app"
 
 
 class Stop(NamedTuple):
@@ -27,13 +26,13 @@ class Stop(NamedTuple):
     Attributes:
         problem: the reason, as a sentence without its full stop.
         fix: how to correct the likely mistake, in one sentence.
-        link: the URL of the check in the documents.
+        page: the section about the check in the documents.
         override: the input, with its value, that lets the run continue.
     """
 
     problem: str
     fix: str
-    link: str
+    page: str
     override: str = "`take-over: true`"
 
 
@@ -46,7 +45,7 @@ def raise_stops(*stops: Stop | None) -> None:
     if found := [stop for stop in stops if stop]:
         fixes = " ".join(stop.fix for stop in found)
         overrides = " and ".join(stop.override for stop in found)
-        links = " ".join(stop.link for stop in found)
+        links = " and ".join(page(stop.page) for stop in found)
         raise ConfigurationError(
             *(stop.problem for stop in found),
             hint=f"{fixes} To continue, set {overrides} for one manual run: {links}",
@@ -63,20 +62,20 @@ def why_not_deploy(app: str, plan: Plan) -> Stop | None:
             f"App {app!r} has {human_files(len(remote.files))} that this action didn't upload: "
             f"{human_paths(sorted(remote.files))}",
             "Correct `app` if it names the wrong app, and add files to `keep` to protect them from deletion.",
-            f"{DOCS}/safety-checks.md#other-owner",
+            "safety-checks.md#other-owner",
         )
     if plan.delete and remote.managed is None:
         return Stop(
             f"Can't read the manifest, so this deploy might delete unmanaged files: {_files(plan.delete)}",
             "Run the job again if the app's URL was down, or set `delete-stale: false`.",
-            f"{DOCS}/safety-checks.md#unreadable-manifest",
+            "safety-checks.md#unreadable-manifest",
         )
     if unmanaged := remote.unmanaged(plan.delete):
         return Stop(
             f"This deploy would delete {human_files(len(unmanaged))} that this action didn't upload: "
             f"{human_paths(unmanaged)}",
             "Add the files to `keep`, or set `delete-stale: false`.",
-            f"{DOCS}/safety-checks.md#unmanaged-files",
+            "safety-checks.md#unmanaged-files",
         )
     return None
 
@@ -88,7 +87,7 @@ def _problem_with_list(app: str, remote: Remote) -> Stop | None:
     return Stop(
         f"The platform lists no files of app {app!r} ({remote.listed.not_found})",
         "Correct `app` or `api-url`, unless the app is new and empty.",
-        f"{DOCS}/safety-checks.md#file-list",
+        "safety-checks.md#file-list",
     )
 
 
@@ -98,14 +97,14 @@ def _problem_with_owner(app: str, owner: Owner, repository: str) -> Stop | None:
         case Owner.ANOTHER:
             return Stop(
                 f"App {app!r} was last deployed from another repository, not from {repository!r}",
-                _CORRECT_APP,
-                f"{DOCS}/safety-checks.md#other-owner",
+                "Correct `app` if it names the wrong app.",
+                "safety-checks.md#other-owner",
             )
         case Owner.MAYBE_ANOTHER:
             return Stop(
                 f"Can't determine this run's repository. Another repository may own app {app!r}",
                 "Run in your checkout (in a container, mount all of it, with its `.git` folder).",
-                f"{DOCS}/safety-checks.md#other-owner",
+                "safety-checks.md#other-owner",
             )
     return None
 
@@ -123,7 +122,7 @@ def why_not_destroy(app: str, remote: Remote, repository: str) -> Stop | None:
     """Return a reason if the app may belong to another repository or contain unmanaged files."""
     owner = remote.owner_for(repository)
     if stop := _problem_with_list(app, remote) or _problem_with_owner(app, owner, repository):
-        return stop._replace(link=_DELETING)
+        return stop._replace(page=_DELETING)
     unmanaged = remote.unmanaged(sorted(remote.files))
     if not unmanaged or (owner is Owner.NONE and len(unmanaged) <= _FEW):
         return None
@@ -166,19 +165,19 @@ def why_not_delete(plan: Plan, max_deletes: int | None) -> Stop | None:
         if len(stale) <= max_deletes:
             return None
         problem = f"`max-deletes` is {max_deletes:,}, and {would_delete}"
-        link = f"{DOCS}/safety-checks.md#max-deletes"
+        section = "safety-checks.md#max-deletes"
     elif len(stale) > _FEW and (share := _why_too_small(plan)):
         problem = f"The folder has {share}, and {would_delete}"
-        link = f"{DOCS}/safety-checks.md#fewer-than-half"
+        section = "safety-checks.md#fewer-than-half"
     elif FRONT_PAGE in stale:
         problem = f"The folder has no {FRONT_PAGE}, so this deploy would delete the site's front page"
-        link = f"{DOCS}/safety-checks.md#front-page"
+        section = "safety-checks.md#front-page"
     else:
         return None
     return Stop(
         problem,
         "Check that `directory` is the right folder and that the build is complete.",
-        link,
+        section,
         override=f"`max-deletes: {len(stale)}`",
     )
 

@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError
 from zerokie_action.site.ignore import Patterns, compiled
 from zerokie_action.site.local import LONGEST_PATH, LocalFile, is_addressable, is_private_key, read_start
@@ -39,27 +39,22 @@ from zerokie_action.text.numbers import human_paths
 _LISTED_PROBLEMS = 20
 _FRONT_PAGE_START = 64 * 1024
 """The number of bytes at the start of a front page that show whether it is built."""
-_ENTRIES = f"{DOCS}/safety-checks.md#checks-of-the-folder"
-_CORRECT_IGNORE_FILE = f"Correct the ignore file: {DOCS}/inputs.md#how-to-write-values"
-_MAKE_READABLE = f"Make the files readable, or add them to `ignore`: {_ENTRIES}"
-_RENAME = f"Rename the files, or add them to `ignore`: {_ENTRIES}"
-_REMOVE_SPECIAL_FILES = f"Remove the special files, or add them to `ignore`: {_ENTRIES}"
-_COPY_TARGETS = (
-    "Let the build copy the files instead of the symlinks, or add the symlinks to `ignore`: "
-    f"{DOCS}/safety-checks.md#symlink"
-)
-_REMOVE_SYMLINKS = (
-    f"Remove the symlinks that leave the folder, or add them to `ignore`: {DOCS}/safety-checks.md#symlink"
-)
+_ENTRIES = "safety-checks.md#checks-of-the-folder"
+_CORRECT_IGNORE_FILE = ("Correct the ignore file", "inputs.md#how-to-write-values")
+_MAKE_READABLE = ("Make the files readable, or add them to `ignore`", _ENTRIES)
+_RENAME = ("Rename the files, or add them to `ignore`", _ENTRIES)
+_REMOVE_SPECIAL_FILES = ("Remove the special files, or add them to `ignore`", _ENTRIES)
+_SYMLINK = "safety-checks.md#symlink"
+_COPY_TARGETS = ("Let the build copy files instead of symlinks, or add the symlinks to `ignore`", _SYMLINK)
+_REMOVE_SYMLINKS = ("Remove the symlinks that leave the folder, or add them to `ignore`", _SYMLINK)
 _REMOVE_KEYS = (
-    "Remove the private keys, or add them to `ignore` as `/path/to/file` (`!/path/to/file` publishes one): "
-    f"{DOCS}/safety-checks.md#private-key"
+    "Remove the private keys, or add them to `ignore` as `/path/to/file` (`!/path/to/file` publishes one)",
+    "safety-checks.md#private-key",
 )
 _FILL_FOLDER = (
-    "Build the site before this step, correct `directory`, or check your ignore patterns: "
-    f"{DOCS}/safety-checks.md#empty-folder"
+    "Build the site before this step, correct `directory`, or check your ignore patterns",
+    "safety-checks.md#empty-folder",
 )
-_PROJECT = f"{DOCS}/safety-checks.md#project"
 
 
 class Problem(NamedTuple):
@@ -67,11 +62,13 @@ class Problem(NamedTuple):
 
     Attributes:
         text: the reason, as a sentence without its full stop.
-        hint: the fix for all problems of this kind, with a link.
+        fix: how to correct all problems of this kind, as a sentence without its full stop.
+        page: the section about it in the documents.
     """
 
     text: str
-    hint: str
+    fix: str
+    page: str
 
 
 @dataclass
@@ -128,7 +125,7 @@ def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Sca
 
     Raises:
         ConfigurationError: if the folder can't be deployed. The error has the first twenty problems, the
-            number of the others, and one hint for each kind.
+            number of the others, and one fix for each kind.
     """
     root = resolve(directory)
     location, patterns, ignore_file_problems = read_ignore_file(directory)
@@ -137,18 +134,18 @@ def scan(directory: Path, ignore: Sequence[str], exclude: Iterable[Path]) -> Sca
     excluded = {os.path.realpath(path) for path in (*exclude, *([location] if location else []))}
     walk = _Walk(result, root, rules, Patterns(ignore), excluded)
     walk.run()
-    problems = [Problem(text, _CORRECT_IGNORE_FILE) for text in ignore_file_problems]
+    problems = [Problem(text, *_CORRECT_IGNORE_FILE) for text in ignore_file_problems]
     problems += sorted(walk.problems)
     if project := _problem_with_project(result, walk):
         problems.append(project)
     if not (problems or result.files):
         text = f"`directory`: {str(directory)!r} contains nothing to deploy ({result.ignored:,} ignored)"
-        problems.append(Problem(text, _FILL_FOLDER))
+        problems.append(Problem(text, *_FILL_FOLDER))
     if problems:
-        texts = [problem.text for problem in problems]
+        texts, fixes, pages = (list(dict.fromkeys(column)) for column in zip(*problems, strict=True))
         if (more := len(texts) - _LISTED_PROBLEMS) > 0:
             texts[_LISTED_PROBLEMS:] = [f"and {more} more"]
-        raise ConfigurationError(*texts, hint=" ".join(dict.fromkeys(problem.hint for problem in problems)))
+        raise ConfigurationError(*texts, hint=f"{'. '.join(fixes)}: {' and '.join(map(page, pages))}")
     others = sorted(file.path for file in result.files if file.path.rpartition("/")[2] in FOR_OTHER_HOSTS)
     if others:
         result.warnings.append(
@@ -177,7 +174,8 @@ def _problem_with_project(result: Scan, walk: "_Walk") -> Problem | None:
     return Problem(
         f"`directory`: {str(result.directory)!r} is a project, not a built site, because it has "
         f"{', '.join(found)} and {why}",
-        f"{fix} To publish the project itself, add {patterns} to the input `ignore`: {_PROJECT}",
+        f"{fix} To publish the project itself, add {patterns} to the input `ignore`",
+        "safety-checks.md#project",
     )
 
 
@@ -264,9 +262,9 @@ class _Walk:
             if path == FRONT_PAGE:
                 self.front_page = read_start(file, _FRONT_PAGE_START)
 
-    def refuse(self, path: str, what: str, hint: str) -> None:
+    def refuse(self, path: str, what: str, fix: tuple[str, str]) -> None:
         """Add the problem with an entry."""
-        self.problems.append(Problem(f"{path!r} {what}", hint))
+        self.problems.append(Problem(f"{path!r} {what}", *fix))
 
 
 def _decoded(name: str) -> str:

@@ -20,7 +20,7 @@ text.
 import re
 from urllib.parse import quote
 
-from zerokie_action import DOCS
+from zerokie_action.docs import page
 
 LINE_LIMIT = 2_000
 """The longest log line, in characters. Longer lines end in an ellipsis."""
@@ -77,8 +77,6 @@ _CODE = re.compile(r"(?<![`$\w])`((?! )[^`]+(?<! ))`(?![`$\w])")
 
 _AROUND_WORDS = "()[]\"'.,;:"
 
-_OWN_PAGE = re.compile(re.escape(DOCS) + r"/[a-z-]+\.md(#[a-z0-9-]+)?")
-
 
 def _entity(match: re.Match[str]) -> str:
     return f"&#{ord(match[0])};"
@@ -97,8 +95,9 @@ def _inert_word(word: str) -> str:
     if not _REFERENCE.search(word):
         return _inert(word)
     before, core, after = word.partition(word.strip(_AROUND_WORDS))
-    is_page = _OWN_PAGE.fullmatch(core)
-    shown = markdown_link(core, core.removeprefix(f"{DOCS}/")) if is_page else markdown_code(core, len(core))
+    name = core.removeprefix(page(""))
+    is_page = is_web_url(core) and re.fullmatch(r"[a-z-]+\.md(#[a-z0-9-]+)?", name)
+    shown = markdown_link(core, name) if is_page else markdown_code(core, len(core))
     return f"{_inert(before)}{shown}{_inert(after)}"
 
 
