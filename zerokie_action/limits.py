@@ -16,6 +16,10 @@ SILENCE = 30.0
 """Limit without a byte of the response. A large body extends it (`http.connection`)."""
 LONG_SILENCE = 120.0
 """The same limit for a file list, which may have a million files, and for finalize, which purges the CDN."""
+PAGE_SILENCE = 20.0
+"""The same limit for the health check, and for GitHub or GitLab."""
+MANIFEST_SILENCE = 10.0
+"""The same limit for a manifest."""
 
 # Retries (`http.policy`)
 
@@ -28,10 +32,34 @@ page or an unknown host name."""
 MOST_WAITED = 600.0
 """The longest accepted `Retry-After`."""
 
-# A new app
+MANIFEST = 10.0
+"""Time to retry reading a manifest after an outage."""
+PULL_REQUEST = 20.0
+"""Limit for the comment on a pull request, and for its deployment."""
+
+# Waiting for the platform (`platform.polling`)
 
 NEW_APP = 60.0
-"""For the app to get ready. Until then, the platform may respond with 404."""
+"""For a new app to get ready. Until then, the platform may respond with 404."""
+LISTING = 25.0
+"""For the file list, which may be late, to show the uploads."""
+POLL_PAUSE = 1.0
+"""The first pause between two polls, and every pause while an app is about to change."""
+LONGEST_POLL_PAUSE = 10.0
+"""The longest pause between two polls."""
+LAST_POLL = 5.0
+"""The minimum for a poll, even at the time limit."""
+
+# Pauses between two log lines
+
+POLL_LINE = 30.0
+"""While a run waits for the platform."""
+OUTAGE_LINE = 15.0
+"""While requests fail."""
+PROGRESS_LINE = 10.0
+"""While a step takes long."""
+PROGRESS_RATE = 30.0
+"""The time that the rate of the uploads covers."""
 
 # The deploy lock
 
@@ -81,6 +109,9 @@ SETTLING_TIME = 15.0
 """Seconds until a GET certainly shows an accepted deploy.
 
 A failure or another image must last for the same time."""
-
 STEADY_TIME = 7.0
 """Seconds for which an app must keep running, because an instance that soon crashes also shows as running."""
+ROLLBACK = 60.0
+"""Time that the platform has at least to run the previous image again, even after `timeout`."""
+LAST_LOOK = Allowance(10.0, 2.0)
+"""Limit for the last lookup of the app, after a failure."""

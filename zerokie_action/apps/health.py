@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from zerokie_action import limits
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.http import Response
@@ -20,8 +21,6 @@ from zerokie_action.platform.responses import NOT_FOUND, quotation
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
-_SILENCE = 20.0
-"""Seconds without a byte after which a request fails."""
 _LARGEST_PAGE = 64 * MEGABYTE
 _MOST_REDIRECTS = 3
 _HINT_TIME = (
@@ -129,7 +128,7 @@ class _Check:
                 self.target,
                 client.http,
                 max_body=_LARGEST_PAGE,
-                silence=_SILENCE,
+                silence=limits.PAGE_SILENCE,
                 redirects=_MOST_REDIRECTS if self.proofs else 0,
                 is_uncached=bool(self.sha256),
             )

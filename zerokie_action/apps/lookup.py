@@ -12,8 +12,6 @@ from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.platform.models import App
 from zerokie_action.report.changes import Change
 
-POLL_PAUSE = 1.0
-"""Seconds between two lookups of an app that is about to change."""
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.http.failure import Failure
 from zerokie_action.text.numbers import human_seconds
-
-_LINE_EVERY = 15.0
-"""Seconds between two log lines about a group."""
 
 
 class Group:
@@ -71,7 +69,7 @@ class Group:
         if self._failing_since <= self.last_success:
             self._failing_since = now
         self.failing[purpose] = reason
-        if now >= self.logged_at + _LINE_EVERY:
+        if now >= self.logged_at + limits.OUTAGE_LINE:
             self.logged_at = now
             seconds = now - self._failing_since
             lasting = f" for {human_seconds(seconds)}" if seconds >= 1 else ""

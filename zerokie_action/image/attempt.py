@@ -24,8 +24,6 @@ from zerokie_action.report.changes import Change
 from zerokie_action.report.headlines import Headline
 from zerokie_action.text.numbers import human_seconds
 
-_LAST_LOOK = limits.Allowance(10.0, 2.0)
-"""The most seconds for the last lookup of the app."""
 _HINT_UNKNOWN = "Check the app before you run the job again, because the deploy may still take effect."
 _HINT_REPLACED = "If that deploy is newer, do nothing. Otherwise, run this deploy again."
 
@@ -115,7 +113,7 @@ class Attempt:
         """Poll the app until it shows a deploy, for these seconds or until a GET must show it."""
         self.rollout.note_request(anyio.current_time())
         goal, limit = f"{self.job.app!r} to show the deploy", max(seconds, limits.SETTLING_TIME)
-        polling = Polling(self.job.log.info, goal, limit, apps.POLL_PAUSE)
+        polling = Polling(self.job.log.info, goal, limit, limits.POLL_PAUSE)
         while True:
             await self.look()
             if self.rollout.shows_a_deploy or not await polling.again(self._shown()):
@@ -153,7 +151,7 @@ class Attempt:
             DeployFailed: when the deploy failed, or the app runs another image.
             DeployTimedOut: when the app doesn't run after these seconds.
         """
-        polling = Polling(self.job.log.info, f"{self.job.app!r} to run", seconds, apps.POLL_PAUSE)
+        polling = Polling(self.job.log.info, f"{self.job.app!r} to run", seconds, limits.POLL_PAUSE)
         while True:
             with polling.one_poll():
                 await self.look(self.job.client.retrying(RetryPolicy(math.inf)))
@@ -216,7 +214,7 @@ class Attempt:
         The image is unknown if there is no response, or if the response may be older than the request.
         """
         job, rollout, image = self.job, self.rollout, None
-        with job.shutdown.shielded_scope(_LAST_LOOK), suppress(DeployError):
+        with job.shutdown.shielded_scope(limits.LAST_LOOK), suppress(DeployError):
             app = await self.look(job.client.retrying(UNTIL_DEADLINE))
             image = job.client.redact(app.image) if rollout.is_current or rollout.shows_a_deploy else None
         job.report.image = image or None

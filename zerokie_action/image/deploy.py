@@ -8,6 +8,7 @@ from functools import partial
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.health import require_healthy
 from zerokie_action.apps.job import Job
@@ -17,15 +18,12 @@ from zerokie_action.http.request import Outcome
 from zerokie_action.image.attempt import Attempt
 from zerokie_action.image.names import ImageName
 from zerokie_action.image.rollout import RUNNING, Phase
-from zerokie_action.limits import SETTLING_TIME, STEADY_TIME
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
 from zerokie_action.report.changes import Change
 from zerokie_action.report.headlines import Headline
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
-_ROLLBACK_TIME = 60.0
-"""Seconds that the platform has at least to run the previous image again, even after `timeout`."""
 
 
 async def deploy_image(job: Job) -> None:
@@ -69,8 +67,8 @@ async def _runs_already(attempt: Attempt) -> bool:
     The first responses may be late. A dry run decides by one response.
     """
     job = attempt.job
-    seconds = 0.0 if job.settings.dry_run else SETTLING_TIME
-    polling = Polling(job.log.info, f"{job.app!r} to keep running", seconds, apps.POLL_PAUSE)
+    seconds = 0.0 if job.settings.dry_run else limits.SETTLING_TIME
+    polling = Polling(job.log.info, f"{job.app!r} to keep running", seconds, limits.POLL_PAUSE)
     while _is_unchanged(job, attempt.rollout.app) and await polling.again():
         await attempt.look()
     return _is_unchanged(job, attempt.rollout.app)
@@ -159,10 +157,10 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
     back = Attempt(job, previous, failed.rollout.app, Change())
     try:
         await anyio.sleep_until(failed.rollout.settled_at)
-        with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + _ROLLBACK_TIME)):
+        with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + limits.ROLLBACK)):
             await job.in_turn(partial(back.request, partial(_look_before_rollback, failed, failure)))
             job.log.info(f"Rolling back to {previous!r}: {failure}")
-            await back.wait_until_running(max(job.settings.wait_timeout, _ROLLBACK_TIME))
+            await back.wait_until_running(max(job.settings.wait_timeout, limits.ROLLBACK))
             failure.run_status = "rolled-back"
     except DeployError as error:
         why = f": {error}"
@@ -182,10 +180,10 @@ async def _look_before_rollback(failed: Attempt, failure: DeployError) -> App:
     """
     job, rollout, image = failed.job, failed.rollout, failed.rollout.shown
     # One response isn't enough for an app in a crash loop.
-    polling = Polling(job.log.info, f"{job.app!r} to keep running", STEADY_TIME, apps.POLL_PAUSE)
-    await failed.look(job.client.retrying(RetryPolicy(_ROLLBACK_TIME)))
+    polling = Polling(job.log.info, f"{job.app!r} to keep running", limits.STEADY_TIME, limits.POLL_PAUSE)
+    await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
     while rollout.phase is Phase.RUNNING and not rollout.decided() and await polling.again():
-        await failed.look(job.client.retrying(RetryPolicy(_ROLLBACK_TIME)))
+        await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
     is_lost = failed.change.outcome is Outcome.UNKNOWN and not rollout.shows_a_deploy
     may_be_anothers = image.is_another_deploys or (image.is_unproven and not image.looks_unchanged)
     reasons = (

@@ -9,14 +9,10 @@ from contextlib import contextmanager
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.text.numbers import human_seconds
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 10.0
 _GROWTH = 1.5
-_LINE_EVERY = 30.0
-_LAST_POLL = 5.0
-"""The minimum seconds for a poll, even at the time limit."""
 
 
 class Polling:
@@ -40,8 +36,8 @@ class Polling:
         self._log = log
         self._goal = goal
         self._seconds = seconds
-        self._pause = pause or _FIRST_PAUSE
-        self._longest_pause = pause or _LONGEST_PAUSE
+        self._pause = pause or limits.POLL_PAUSE
+        self._longest_pause = pause or limits.LONGEST_POLL_PAUSE
         self._next_line = 0.0
         self._began = math.inf
 
@@ -59,7 +55,7 @@ class Polling:
     @contextmanager
     def one_poll(self) -> Iterator[None]:
         """Cancel the block at the time limit, but give it at least 5s. The time limit starts here."""
-        with anyio.move_on_after(max(_LAST_POLL, self._seconds_left())):
+        with anyio.move_on_after(max(limits.LAST_POLL, self._seconds_left())):
             yield
 
     async def again(self, why: str = "", retry_after: float = 0.0) -> bool:
@@ -75,7 +71,7 @@ class Polling:
         if now >= self._next_line:
             shown = human_seconds(max(1.0, min(left, anyio.current_effective_deadline() - now)))
             self._log(f"Waiting for {self._goal}{why and ': '}{why}; {shown} left")
-            self._next_line = now + _LINE_EVERY
+            self._next_line = now + limits.POLL_LINE
         await anyio.sleep(min(left, max(self._pause, retry_after)))
         self._pause = min(self._longest_pause, self._pause * _GROWTH)
         return True

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from zerokie_action import limits
 from zerokie_action.ci.log import Log
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http import Request, Response
@@ -18,8 +19,6 @@ from zerokie_action.platform.responses import quotation
 
 RATE_LIMIT = "If the token reached its rate limit, run the job again later."
 _LARGEST_RESPONSE = 32 * MEGABYTE
-_SILENCE = 20.0
-"""The most seconds without a byte of a response."""
 
 
 class CodeHost(NamedTuple):
@@ -73,7 +72,10 @@ class CodeHost(NamedTuple):
             return of_status(response, f"the response was {quoted}") or refused
 
         options = RequestOptions(
-            purpose=purpose, silence=_SILENCE, max_body=_LARGEST_RESPONSE, is_repeatable=is_repeatable
+            purpose=purpose,
+            silence=limits.PAGE_SILENCE,
+            max_body=_LARGEST_RESPONSE,
+            is_repeatable=is_repeatable,
         )
         headers = {**HEADERS, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
         request = Request(method, url, headers=headers, json=body, extensions=options.extensions)

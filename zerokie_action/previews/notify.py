@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.ci import CI, PullRequest
 from zerokie_action.errors import DeployError, RequestRejected
 from zerokie_action.http.policy import UNTIL_DEADLINE
@@ -20,8 +21,6 @@ from zerokie_action.report.summary import render_comment
 from zerokie_action.text.escapes import is_web_url
 from zerokie_action.text.numbers import human_seconds
 
-_TIME = 20.0
-"""Time limit in seconds for the comment, and for the deployment."""
 _STATES = {
     ("deploy", "deployed"): "success",
     ("deploy", "failed"): "failure",
@@ -80,7 +79,7 @@ def _updates(
 async def _send(host: CodeHost, update: Comment | Deployment, result: str) -> None:
     """Send the update, with a time limit of 20 seconds. A failure becomes one warning after `result`."""
     try:
-        with anyio.fail_after(_TIME):
+        with anyio.fail_after(limits.PULL_REQUEST):
             await update.send(host)
             return
     except RequestRejected as error:
@@ -89,7 +88,7 @@ async def _send(host: CodeHost, update: Comment | Deployment, result: str) -> No
     except DeployError as error:
         problem = str(error)
     except TimeoutError:
-        problem = f"{update.purpose} failed: no response within {human_seconds(_TIME)}"
+        problem = f"{update.purpose} failed: no response within {human_seconds(limits.PULL_REQUEST)}"
     except Exception as error:  # noqa: BLE001 - the deploy itself is done
         problem = f"{update.purpose} failed, because the response is not as expected ({error!r})"
     host.log.warning(f"{result}{problem}")

@@ -10,16 +10,13 @@ from itertools import islice
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.apps.job import Job
 from zerokie_action.ci import Log
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
-_LINE_EVERY = 10.0
-"""Seconds between two lines about a step."""
 _FRAME_EVERY = 0.2
 """Seconds between two frames of the bar."""
-_RATE_OVER = 30.0
-"""Seconds that the rate covers."""
 
 
 class Progress:
@@ -69,10 +66,10 @@ class Progress:
         if self._log.bar:
             await self._show_bar()
         while True:
-            await anyio.sleep(_LINE_EVERY)
+            await anyio.sleep(limits.PROGRESS_LINE)
             if not self._measure():
                 facts = f" ({self._counts(' of ')}, {self._rate})"
-            elif self._since(self._outage_logged_at()) < _LINE_EVERY:
+            elif self._since(self._outage_logged_at()) < limits.PROGRESS_LINE:
                 continue
             else:
                 facts = f", {self._stalled}"
@@ -81,7 +78,7 @@ class Progress:
     async def _show_bar(self) -> None:
         try:
             while True:
-                is_stalled = self._measure() >= _LINE_EVERY
+                is_stalled = self._measure() >= limits.PROGRESS_LINE
                 facts = [self._counts("/"), self._stalled if is_stalled else self._rate]
                 self._log.show_bar((self._percent, ", ".join([*facts, *islice(self._under_way, 1)])))
                 await anyio.sleep(_FRAME_EVERY)
@@ -96,7 +93,7 @@ class Progress:
             self._moved_at = now
         self._before = files, sent
         self._history.append((now, sent))
-        while self._since(self._history[1][0]) >= _RATE_OVER:
+        while self._since(self._history[1][0]) >= limits.PROGRESS_RATE:
             self._history.popleft()
         return now - self._moved_at
 
@@ -143,9 +140,9 @@ async def log_step(job: Job, step: Callable[[], str]) -> None:
     """
     began = anyio.current_time()
     while True:
-        await anyio.sleep(_LINE_EVERY)
+        await anyio.sleep(limits.PROGRESS_LINE)
         now = anyio.current_time()
-        if now - job.client.http.outage_logged_at() >= _LINE_EVERY:
+        if now - job.client.http.outage_logged_at() >= limits.PROGRESS_LINE:
             job.log.info(f"{step()} ({human_seconds(round(now - began))} so far)")
 
 

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.apps import lookup as apps
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import DeployError, NotFound
@@ -17,10 +18,6 @@ from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifes
 from zerokie_action.site.remote import FileList, Remote, make_remote
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
-_PATIENCE = 10.0
-"""Seconds to retry reading the manifest after an outage."""
-_SILENCE = 10.0
-"""Seconds without a byte after which reading a manifest fails."""
 _NO_FILES = FileList()
 
 
@@ -81,7 +78,7 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
 
     The request is retried after an outage, because a deploy without a manifest uploads all files.
     """
-    polling = Polling(job.log.info, "the manifest of the last deploy", _PATIENCE)
+    polling = Polling(job.log.info, "the manifest of the last deploy", limits.MANIFEST)
     why = "the platform doesn't return the app's URL"
     while url := job.report.url:
         try:
@@ -89,7 +86,7 @@ async def _read_manifest(job: Job, path: str) -> Manifest | None:
                 f"{url.rstrip('/')}/{quote(path)}",
                 job.client.http,
                 max_body=_LARGEST_MANIFEST,
-                silence=_SILENCE,
+                silence=limits.MANIFEST_SILENCE,
                 is_uncached=True,
             )
             if served.is_success and (manifest := parse_manifest(served.content)):

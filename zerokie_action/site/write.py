@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import anyio
 
+from zerokie_action import limits
 from zerokie_action.apps.job import Job
 from zerokie_action.errors import Conflict, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, Guard
@@ -30,9 +31,6 @@ from zerokie_action.site.read import list_files
 from zerokie_action.text.numbers import human_files, human_paths
 
 T = TypeVar("T")
-
-_LAG = 25.0
-"""Seconds that a file list may lag behind the writes."""
 
 
 class Update:
@@ -114,7 +112,7 @@ class Update:
         Raises:
             PlatformUnavailable: a confirmed upload is still not listed, or an unchanged file has changed.
         """
-        polling = Polling(self._job.log.info, "the platform to list the uploads", _LAG)
+        polling = Polling(self._job.log.info, "the platform to list the uploads", limits.LISTING)
         while True:
             # After the uploads, a 404 means that the file list is late.
             verified = self.confirmed.verify((await list_files(self._job)).files)
