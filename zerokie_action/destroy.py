@@ -7,15 +7,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.job import Job
+from zerokie_action.app import note_url
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.site.kind import Kind, read_app
-from zerokie_action.site.read import list_files, read_remote
+from zerokie_action.site.read import Kind, list_files, read_app, read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
@@ -75,7 +74,7 @@ async def destroy(
         report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
         return
     report.previous_image, report.kind = app.image, app.kind or None
-    apps.note_url(job, app)
+    note_url(job, app)
     try:
         target = await _find_target(job, app)
         # The deploy that is in progress may change the app, so only the lock makes a stop final.

@@ -12,7 +12,6 @@ import anyio
 import anyio.to_thread
 
 import zerokie_action
-from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log, detect
 from zerokie_action.ci.terminal import Terminal
 from zerokie_action.destroy import destroy
@@ -36,13 +35,13 @@ from zerokie_action.inputs.validation import (
     wrong_argument,
     wrong_names,
 )
+from zerokie_action.job import Job
 from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import notify
 from zerokie_action.previews.sweep import sweep
 from zerokie_action.report.files import empty_reports, write_reports
-from zerokie_action.report.headlines import HEADLINES
-from zerokie_action.report.report import NOTHING_CHANGED, Report
+from zerokie_action.report.report import HEADLINES, NOTHING_CHANGED, Report
 from zerokie_action.shutdown import Shutdown, cancel_on_signal
 from zerokie_action.signals import Signals
 from zerokie_action.site.deploy import deploy_directory

@@ -2,11 +2,11 @@
 
 import time
 
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.job import Job
+from zerokie_action.app import note_url, status_words
 from zerokie_action.ci.commits import Commits, Project
-from zerokie_action.site.kind import Kind, read_app
+from zerokie_action.job import Job
 from zerokie_action.site.messages import log_commits
+from zerokie_action.site.read import Kind, read_app
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.safety_checks import problem_with_kind
 from zerokie_action.text.numbers import human_files, utc_time
@@ -31,8 +31,8 @@ async def show_status(job: Job) -> None:
     """
     report = job.report
     app = await job.client.get_app(job.app)
-    apps.note_url(job, app)
-    report.app_status = apps.status_words(job, app)
+    note_url(job, app)
+    report.app_status = status_words(job, app)
     report.note(f"App {job.app!r} has the status {report.app_status!r}")
     kind, remote = await read_app(job, app)
     report.kind = kind.value

@@ -21,11 +21,11 @@ import anyio
 
 from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
-from zerokie_action.apps.job import Job
 from zerokie_action.ci import CI, Log
 from zerokie_action.errors import DeployError, NotFound, PlatformUnavailable
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
+from zerokie_action.job import Job
 from zerokie_action.platform.models import App
 from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown

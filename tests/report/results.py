@@ -9,8 +9,7 @@ from tests.ci.grammar import HOSTILE
 from zerokie_action.ci import Log
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.report.changes import Change, Files, UploadedFile
-from zerokie_action.report.headlines import Headline
-from zerokie_action.report.report import Report
+from zerokie_action.report.report import Headline, Report
 from zerokie_action.text.escapes import one_line
 
 

@@ -17,9 +17,8 @@ from zerokie_action.errors import DeployError
 from zerokie_action.http.request import Outcome
 from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
-from zerokie_action.report.headlines import Headline
 from zerokie_action.report.outputs import outputs
-from zerokie_action.report.report import Report
+from zerokie_action.report.report import Headline, Report
 
 
 def test_the_json_result_follows_its_schema():

@@ -11,17 +11,17 @@ from functools import partial
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.job import Job
+from zerokie_action.app import note_url, require_not_deleted, shown_status
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable, Replaced
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import Phase, Rollout
+from zerokie_action.job import Job
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
 from zerokie_action.report.changes import Change
-from zerokie_action.report.headlines import Headline
+from zerokie_action.report.report import Headline
 from zerokie_action.text.numbers import human_seconds
 
 _HINT_UNKNOWN = "Check the app before you run the job again, because the deploy may still take effect."
@@ -59,10 +59,10 @@ class Attempt:
         job, delivery = self.job, Delivery()
         tracked = (client or job.client).tracked(delivery)
         app = await job.once_ready(partial(tracked.get_app, job.app))
-        apps.require_not_deleted(job, app)
-        apps.note_url(job, app)
+        require_not_deleted(job, app)
+        note_url(job, app)
         if app.status != self.rollout.app.status:
-            job.log.debug(f"{job.app!r} has the status {apps.shown_status(job, app)}")
+            job.log.debug(f"{job.app!r} has the status {shown_status(job, app)}")
         self.rollout.note_response(app, delivery.at)
         return app
 
@@ -98,7 +98,7 @@ class Attempt:
         job, response = self.job, App()
         self.rollout.note_request(anyio.current_time())
         try:
-            credentials = apps.registry_auth(job)
+            credentials = job.settings.registry_auth
             response = await job.shielded_client.tracked(delivery).deploy(job.app, self.image, credentials)
         except PlatformUnavailable as error:
             if delivery.outcome is not Outcome.UNKNOWN or error.retry_after > limits.MOST_WAITED:
@@ -123,7 +123,7 @@ class Attempt:
         """Note that the platform accepted the deploy. A lost response is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), response.image)
         self.job.report.image = self.new_image
-        apps.note_url(self.job, response)
+        note_url(self.job, response)
 
     # The wait
 
@@ -167,7 +167,7 @@ class Attempt:
         job, rollout = self.job, self.rollout
         must_hold = f" (must hold for {limits.STEADY_TIME:.0f}s)" if rollout.phase is Phase.RUNNING else ""
         other = "" if rollout.shown.may_be_new else f", image {job.client.redact(rollout.app.image)!r}"
-        return f"status {apps.shown_status(job, rollout.app)}{must_hold}{other}"
+        return f"status {shown_status(job, rollout.app)}{must_hold}{other}"
 
     # The errors
 
@@ -189,7 +189,7 @@ class Attempt:
             case Phase.FAILED:
                 reason = job.client.redact(app.error or app.message)
                 quote = f': "{reason}"' if reason else ""
-                what = f"The platform reports that {job.app!r} is {apps.shown_status(job, app)}{quote}"
+                what = f"The platform reports that {job.app!r} is {shown_status(job, app)}{quote}"
                 return DeployFailed(what, hint=hint)
         if not self.rollout.shown.is_another_deploys:
             hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait-timeout`."
@@ -198,7 +198,7 @@ class Attempt:
 
     def _causes(self, new: str) -> str:
         """Return the hint for a failed image, with its likely causes. `new` is its name in quotes."""
-        credentials = apps.credentials(self.job) or "no credentials"
+        credentials = self.job.settings.registry_words or "no credentials"
         port = self.rollout.app.port or self.job.settings.port
         return (
             f"Check that the platform can pull {new} (it got {credentials}), and "
@@ -220,7 +220,7 @@ class Attempt:
         job.report.image = image or None
         if not image:
             return f"the image of {job.app!r} is unknown"
-        return f"{job.app!r} now has the image {image!r} and the status {apps.shown_status(job, rollout.app)}"
+        return f"{job.app!r} now has the image {image!r} and the status {shown_status(job, rollout.app)}"
 
     def how_to_go_back(self) -> str:
         """Return how to deploy the previous image again, or why that is impossible, as a clause.

@@ -9,19 +9,19 @@ from functools import partial
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.health import require_healthy
-from zerokie_action.apps.job import Job
+from zerokie_action.app import create_or_find, find_url, look_up
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed
+from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import Outcome
 from zerokie_action.image.attempt import Attempt
 from zerokie_action.image.names import ImageName
 from zerokie_action.image.rollout import RUNNING, Phase
+from zerokie_action.job import Job
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
 from zerokie_action.report.changes import Change
-from zerokie_action.report.headlines import Headline
+from zerokie_action.report.report import Headline
 
 _REASONS_FOR_ROLLBACK = (DeployFailed, DeployTimedOut, HealthCheckFailed)
 
@@ -30,14 +30,14 @@ async def deploy_image(job: Job) -> None:
     """Make the container app run the input `image`. A restart has no such input and pulls the image again."""
     settings, report = job.settings, job.report
     with job.time_limit():
-        before = await apps.look_up(job, "container")
+        before = await look_up(job, "container")
         attempt = Attempt(job, settings.image, before, report.change())
         report.previous_image = attempt.rollout.app.image or None
         if before is not None and await _runs_already(attempt):
             report.note(f"{job.app!r} already runs {before.image!r}")
             if not settings.dry_run:
                 report.image, report.headline = before.image, Headline.UNCHANGED
-                await require_healthy(job, await apps.find_url(job), {})
+                await require_healthy(job, await find_url(job), {})
             return
     why = attempt.rollout.shown.why_not_redeployable
     if why and before is not None and settings.rollback and settings.image:
@@ -45,7 +45,7 @@ async def deploy_image(job: Job) -> None:
     if settings.dry_run:
         report.plan(_planned(job, before))
         return
-    if credentials := apps.credentials(job):
+    if credentials := job.settings.registry_words:
         job.log.info(f"Passing {credentials} to the platform")
     try:
         # `timeout` doesn't limit the rollback and the last look at the app.
@@ -81,7 +81,7 @@ def _is_unchanged(job: Job, app: App) -> bool:
     """
     new, shown = ImageName.parse(job.settings.image or ""), ImageName.parse(app.image)
     is_same = bool(new.digest) and shown._replace(tag=new.tag) == new
-    return is_same and app.status.lower() == RUNNING and apps.registry_auth(job) is None
+    return is_same and app.status.lower() == RUNNING and job.settings.registry_auth is None
 
 
 # The steps
@@ -99,7 +99,7 @@ def _planned(job: Job, before: App | None) -> str:
 
 async def _create(attempt: Attempt) -> None:
     """Create the app with the image. If it exists by now, request the deploy."""
-    app, creation = await apps.create_or_find(attempt.job)
+    app, creation = await create_or_find(attempt.job)
     if creation.outcome is Outcome.DONE:
         attempt.change = creation
         attempt.note_accepted(app)
@@ -126,7 +126,7 @@ async def _check(attempt: Attempt) -> None:
     elif not settings.health_check_text:
         job.report.note("`wait` is off, so the action didn't check the new version")
         job.report.headline = Headline.ACCEPTED
-    await require_healthy(job, await apps.find_url(job), {})
+    await require_healthy(job, await find_url(job), {})
     if settings.wait and settings.health_check and not settings.health_check_text:
         # Another version may have passed the health check.
         await attempt.require_running(settings.wait_timeout)

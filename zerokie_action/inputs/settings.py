@@ -307,6 +307,21 @@ class Settings(BaseSettings):
             "gitlab-token": self.gitlab_token.get_secret_value(),
         }
 
+    @property
+    def registry_auth(self) -> dict[str, str] | None:
+        """The credentials for a private registry as the API takes them, or None without credentials."""
+        password = self.registry_password.get_secret_value()
+        if not password:  # `require_valid` requires username and password together
+            return None
+        auth = {"username": self.registry_username or "", "password": password}
+        return auth | ({"server_address": self.registry_server} if self.registry_server else {})
+
+    @property
+    def registry_words(self) -> str:
+        """The credentials for a private registry in words, without the password. Empty without any."""
+        auth, server = self.registry_auth, self.registry_server or "Docker Hub"
+        return f"the credentials of {auth['username']!r} for {server}" if auth else ""
+
 
 INPUTS: dict[str, FieldInfo] = Settings.model_fields
 """All inputs by field name, in the order of the documents."""

@@ -12,18 +12,18 @@ from dataclasses import replace
 
 import anyio
 
-from zerokie_action.apps.job import Job
 from zerokie_action.ci import PullRequest
 from zerokie_action.destroy import destroy
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, RequestRejected, combine
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.request import Outcome
+from zerokie_action.job import Job
 from zerokie_action.platform.responses import BAD_REQUEST, advice
 from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.changes import Change
 from zerokie_action.report.report import Report
-from zerokie_action.site.kind import Kind
+from zerokie_action.site.read import Kind
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files

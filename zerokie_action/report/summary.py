@@ -11,8 +11,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from zerokie_action.report.changes import Files
-from zerokie_action.report.headlines import HEADLINES
-from zerokie_action.report.report import NOTHING_CHANGED, Report
+from zerokie_action.report.report import HEADLINES, NOTHING_CHANGED, Report
 from zerokie_action.text.escapes import cut_markdown, is_web_url, markdown_code, markdown_link, markdown_text
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 

@@ -12,16 +12,16 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action import limits
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.health import require_healthy
-from zerokie_action.apps.job import Job
+from zerokie_action.app import create_or_find, find_url
 from zerokie_action.ci.commits import Source, compare
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
+from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import UNTIL_DEADLINE
+from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App, Counts
 from zerokie_action.report.changes import Files, UploadedFile
-from zerokie_action.report.headlines import Headline
+from zerokie_action.report.report import Headline
 from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
@@ -66,7 +66,7 @@ async def deploy_directory(job: Job, directory: Path) -> None:
             confirmed = await _leave(job, directory, plan)
         else:
             if app is None:
-                await apps.create_or_find(job)
+                await create_or_find(job)
             confirmed = await _update(job, directory, plan)
         note_pending(job, confirmed.plan)
     finally:
@@ -229,7 +229,7 @@ async def _record_failure(job: Job, lock: DeployLock, update: Update, failure: B
 async def _complete(job: Job, hashes: Mapping[str, str]) -> None:
     """Update the domains and check the health. An error of one doesn't stop the other."""
     errors = await update_domains(job)
-    url = await apps.find_url(job)
+    url = await find_url(job)
     try:
         await require_healthy(job, url, hashes)
     except DeployError as error:

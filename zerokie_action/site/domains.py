@@ -6,9 +6,9 @@ refusal. The log and the result quote them.
 
 import re
 
-from zerokie_action.apps.job import Job
 from zerokie_action.docs import page
 from zerokie_action.errors import Conflict, DeployError, RequestRejected
+from zerokie_action.job import Job
 from zerokie_action.platform.responses import BAD_REQUEST
 
 _UNPROCESSABLE = 422

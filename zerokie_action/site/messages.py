@@ -3,7 +3,7 @@
 import time
 from itertools import islice
 
-from zerokie_action.apps.job import Job
+from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import Finalized
 from zerokie_action.report.changes import Files

@@ -11,8 +11,8 @@ from itertools import islice
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.apps.job import Job
 from zerokie_action.ci import Log
+from zerokie_action.job import Job
 from zerokie_action.text.numbers import human_bytes, human_files, human_seconds
 
 _FRAME_EVERY = 0.2

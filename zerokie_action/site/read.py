@@ -1,24 +1,38 @@
 """Reads the file list and the newest manifest of an app."""
 
+from enum import Enum
 from urllib.parse import quote
 
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.apps import lookup as apps
-from zerokie_action.apps.job import Job
-from zerokie_action.errors import DeployError, NotFound
+from zerokie_action.app import look_up
+from zerokie_action.errors import DeployError, NotFound, RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.job import Job
 from zerokie_action.platform.models import App
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
+from zerokie_action.platform.responses import BAD_REQUEST, NOT_ALLOWED
 from zerokie_action.site.ignore import compiled
 from zerokie_action.site.manifest import Manifest, find_manifests, parse_manifest
 from zerokie_action.site.remote import FileList, Remote, make_remote
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _NO_FILES = FileList()
+
+
+class Kind(Enum):
+    """The kind of an app, if the platform shows it.
+
+    Attributes:
+        UNKNOWN: a container app, or a static app with files that can't be checked.
+    """
+
+    CONTAINER = "container"
+    STATIC = "static"
+    UNKNOWN = None
 
 
 async def find_site(job: Job) -> tuple[App | None, FileList]:
@@ -30,7 +44,7 @@ async def find_site(job: Job) -> tuple[App | None, FileList]:
         The app and its files. None and an empty list if this run may create the app.
 
     Raises:
-        DeployError: as `apps.look_up` and `list_files`.
+        DeployError: as `look_up` and `list_files`.
     """
 
     async def try_to_list() -> FileList | DeployError:
@@ -41,13 +55,36 @@ async def find_site(job: Job) -> tuple[App | None, FileList]:
 
     async with anyio.create_task_group() as tasks:
         listing = tasks.start_soon(try_to_list)
-        if app := await apps.look_up(job, "static"):
+        if app := await look_up(job, "static"):
             listed = await listing
             if isinstance(listed, DeployError):
                 raise listed
             return app, listed
         tasks.cancel_scope.cancel()
     return None, FileList()
+
+
+async def read_app(job: Job, app: App) -> tuple[Kind, Remote]:
+    """Return the kind of an app, and its files. A container app has none.
+
+    A container app has no owner to check, so it needs clear evidence.
+
+    Raises:
+        DeployError: when the kind depends on the file list, and the list can't be read.
+    """
+    if app.type == "container":
+        return Kind.CONTAINER, Remote()
+    try:
+        listed = await list_files(job)
+    except RequestRejected as error:
+        if app.type == "static" or error.status not in {BAD_REQUEST, NOT_ALLOWED}:
+            raise
+        listed = FileList(not_found=error.response)
+    is_static = app.type == "static" or listed.files
+    if app.image and not is_static:
+        return Kind.CONTAINER, Remote()
+    kind = Kind.UNKNOWN if listed.not_found and not is_static else Kind.STATIC
+    return kind, await read_remote(job, listed)
 
 
 async def list_files(job: Job, before: FileList = _NO_FILES) -> FileList:

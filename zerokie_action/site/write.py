@@ -13,9 +13,9 @@ from typing import TypeVar
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.apps.job import Job
 from zerokie_action.errors import Conflict, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, Guard
+from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import RemoteFile

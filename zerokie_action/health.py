@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from zerokie_action import limits
-from zerokie_action.apps.job import Job
 from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
+from zerokie_action.job import Job
 from zerokie_action.platform.pages import PageError, RedirectError, read_page, shown_url
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import NOT_FOUND, quotation
-from zerokie_action.report.headlines import Headline
+from zerokie_action.report.report import Headline
 from zerokie_action.text.numbers import human_seconds
 
 _LARGEST_PAGE = 64 * MEGABYTE

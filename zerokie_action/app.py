@@ -5,10 +5,10 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
-from zerokie_action.apps.job import Job
 from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError, Conflict, DeployError, NotFound, RequestRejected
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
+from zerokie_action.job import Job
 from zerokie_action.platform.models import App
 from zerokie_action.report.changes import Change
 
@@ -46,7 +46,7 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     fields: dict[str, object] = {}
     if image is not None:
         inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
-        fields = {"image": image, "registry_auth": registry_auth(job), **inputs}
+        fields = {"image": image, "registry_auth": job.settings.registry_auth, **inputs}
     change = job.report.change(
         creates=True,
         done="the app was created",
@@ -141,23 +141,6 @@ async def find_url(job: Job) -> str:
         with suppress(DeployError):
             note_url(job, await job.client.get_app(job.app))
     return job.report.url or ""
-
-
-def registry_auth(job: Job) -> dict[str, str] | None:
-    """Return the credentials for a private registry as the API takes them, or None without credentials."""
-    settings = job.settings
-    password = settings.registry_password.get_secret_value()
-    if not password:  # `require_valid` requires username and password together
-        return None
-    auth = {"username": settings.registry_username or "", "password": password}
-    return auth | ({"server_address": settings.registry_server} if settings.registry_server else {})
-
-
-def credentials(job: Job) -> str:
-    """Return the credentials for a private registry in words, without the password. Empty without any."""
-    auth = registry_auth(job)
-    server = job.settings.registry_server or "Docker Hub"
-    return f"the credentials of {auth['username']!r} for {server}" if auth else ""
 
 
 def shown_status(job: Job, app: App) -> str:

@@ -1,16 +1,11 @@
 """Lookup and creation of apps, their kinds, and inputs without effect."""
 
-from types import SimpleNamespace
-from typing import cast
-
 import pytest
 
 from sandbox.faults import Kind
 from tests.support.containers import NEW, OLD, asked, deploy, lines, running_web
 from tests.support.settings import load, variables
 from tests.support.world import World
-from zerokie_action.apps.job import Job
-from zerokie_action.apps.lookup import registry_auth
 from zerokie_action.docs import page
 
 MACHINE: dict[str, object] = {"port": 8080, "cpu": 512, "memory": 1024, "env": "A=1"}
@@ -154,8 +149,7 @@ def test_credentials_have_a_server_only_if_one_is_set(
     """Without a server, the credentials are for the platform's default registry."""
     login = {"registry_username": "me", "registry_password": "pass-word"}
     env = variables(api_key="key", app="web", image=NEW, **login, **inputs)
-    job = cast(Job, SimpleNamespace(settings=load(env)))
-    assert registry_auth(job) == {"username": "me", "password": "pass-word", **address}
+    assert load(env).registry_auth == {"username": "me", "password": "pass-word", **address}
 
 
 def test_inputs_that_differ_from_the_app_get_a_warning(world: World) -> None:
