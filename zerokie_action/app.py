@@ -1,40 +1,72 @@
-"""Finds or creates the app, and checks that it can be deployed."""
+"""The app of a run: its lookup, its creation, and the facts that the run knows of it."""
 
 import re
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from zerokie_action import limits
 from zerokie_action.docs import page
 from zerokie_action.errors import ConfigurationError, Conflict, DeployError, NotFound, RequestRejected
+from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.http.url import host_and_path
 from zerokie_action.inputs.settings import ONLY_AT_CREATION
 from zerokie_action.job import Job
+from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import App
+from zerokie_action.platform.polling import Polling
 from zerokie_action.report.changes import Change
 
 _WORD = re.compile("[A-Za-z_-]{1,40}")
 
 
-async def look_up(job: Job, kind: str) -> App | None:
-    """Return the existing app, or None if there is none and this run may create it.
+@dataclass(eq=False)
+class RunApp:
+    """The app of a run. The lookup and the creation note its facts here.
+
+    Attributes:
+        name: the app's name.
+        exists: whether a response showed the app.
+        shown: the last response about the app.
+        url: the URL in the last response that has one. Empty if no response had one.
+        creation: the request that creates the app.
+    """
+
+    name: str
+    exists: bool = False
+    shown: App = field(default_factory=App)
+    url: str = ""
+    creation: Delivery = field(default_factory=Delivery)
+
+    @property
+    def created(self) -> bool | None:
+        """Whether this run created the app. None if it may have, because a response was lost."""
+        outcome = self.creation.outcome
+        return None if outcome is Outcome.UNKNOWN else outcome is Outcome.DONE
+
+
+async def look_up(job: Job, kind: str) -> RunApp:
+    """Look up the app. It may be missing only if this run may create it.
 
     Raises:
         ConfigurationError: when the app isn't of this kind.
         RequestRejected: when the app is being deleted, or when there is none and this run may not create it.
     """
     may_create = job.settings.create and job.settings.operation == "deploy"
-    app = await (job.client.find_app(job.app) if may_create else job.client.get_app(job.app))
-    if app is not None:
-        _accept_existing(job, app, kind)
+    app = RunApp(job.app)
+    shown = await (job.client.find_app(app.name) if may_create else job.client.get_app(app.name))
+    if shown is not None:
+        _accept_existing(job, app, shown, kind)
     return app
 
 
-async def create_or_find(job: Job) -> tuple[App, Change]:
+async def create_or_find(job: Job, app: RunApp) -> Change:
     """Create a container app with the input `image`, or a static app without that input.
 
+    If another job has just created the app, that app is the run's.
+
     Returns:
-        The new app or the existing app of this name, and the change. The change's outcome is `DONE` if this
-        run created the app, `UNKNOWN` if it may have, and `REFUSED` if another job did.
+        The change for the report.
 
     Raises:
         ConfigurationError: when the existing app is of the other kind.
@@ -50,30 +82,29 @@ async def create_or_find(job: Job) -> tuple[App, Change]:
     change = job.report.change(
         creates=True,
         done="the app was created",
-        unknown=f"this run may have created app {job.app!r}",
+        unknown=f"this run may have created app {app.name!r}",
+        deliveries=[app.creation],
     )
     try:
-        client = job.shielded_client.tracked(change.request())
-        app = await client.create_app(job.app, kind, **fields)
+        client = job.shielded_client.tracked(app.creation)
+        note_response(job, app, await client.create_app(app.name, kind, **fields))
     except Conflict as error:
-        app = await _find_taken(job, error)
-        _accept_existing(job, app, kind)
-        return app, change
+        _accept_existing(job, app, await _find_taken(job, app, error), kind)
+        return change
     job.report.kind = kind
     with_image = f" with {image!r}" if image else ""
-    job.log.info(f"Created {kind} app {job.app!r}{with_image}")
-    note_url(job, app)
-    return app, change
+    job.log.info(f"Created {kind} app {app.name!r}{with_image}")
+    return change
 
 
-async def _find_taken(job: Job, conflict: Conflict) -> App:
+async def _find_taken(job: Job, app: RunApp, conflict: Conflict) -> App:
     """Return the app that has the name. If this run may have created it, retry a 404 for up to a minute.
 
     Raises:
         RequestRejected: when the platform doesn't show the app.
     """
     try:
-        return await job.once_ready(partial(job.client.get_app, job.app))
+        return await get_once_ready(job, app, job.client)
     except NotFound:
         raise RequestRejected(
             f"The platform says that the name is taken, but shows no such app ({conflict.response})",
@@ -82,32 +113,43 @@ async def _find_taken(job: Job, conflict: Conflict) -> App:
         ) from conflict
 
 
-def _accept_existing(job: Job, app: App, kind: str) -> None:
-    """Put an existing app into the result, check it, and compare it with the inputs of a deploy.
+async def get_once_ready(job: Job, app: RunApp, client: Client) -> App:
+    """Return a response about the app. If this run may have created it, retry a 404 for up to a minute."""
+    polling = Polling(job.log.info, f"the new app {app.name!r}", limits.NEW_APP)
+    while True:
+        try:
+            return await client.get_app(app.name)
+        except NotFound as error:
+            if app.created is False or not await polling.again(retry_after=error.retry_after):
+                raise
+
+
+def _accept_existing(job: Job, app: RunApp, shown: App, kind: str) -> None:
+    """Note an existing app, check it, and compare it with the inputs of a deploy.
 
     Raises:
         ConfigurationError: when the app isn't of this kind.
         RequestRejected: when the app is being deleted.
     """
-    require_not_deleted(job, app)
-    note_url(job, app)
-    actual = job.report.kind = kind if app.can_be(kind) else app.kind or "static"
+    require_not_deleted(job, shown)
+    note_response(job, app, shown)
+    actual = job.report.kind = kind if shown.can_be(kind) else shown.kind or "static"
     is_restart = job.settings.operation == "restart"
     if actual != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
         hint = "Set `app` to another name, or destroy this app first. The kind of an app can't change."
         raise ConfigurationError(
-            f"App {job.app!r} is a {actual} app, but `{given}` is for {kind} apps",
+            f"App {app.name!r} is a {actual} app, but `{given}` is for {kind} apps",
             hint="To update the site, deploy the directory again." if is_restart else hint,
         )
     if kind == "container" and not is_restart:
-        _compare_with_inputs(job, app)
+        _compare_with_inputs(job, app, shown)
 
 
-def _compare_with_inputs(job: Job, app: App) -> None:
+def _compare_with_inputs(job: Job, app: RunApp, shown: App) -> None:
     """Warn about inputs that differ from the app. Add a note for an input that the API doesn't show."""
     for name in ONLY_AT_CREATION:
-        wanted, actual = getattr(job.settings, name), getattr(app, name, None)
+        wanted, actual = getattr(job.settings, name), getattr(shown, name, None)
         if not wanted or wanted == actual:
             continue
         if actual is not None:
@@ -115,7 +157,7 @@ def _compare_with_inputs(job: Job, app: App) -> None:
                 f"`{name}` has no effect because the app already exists with {actual}, "
                 "and the API can't change that"
             )
-        elif job.report.created is not None:  # after a lost response, this run may have created the app
+        elif app.created is not None:  # after a lost response, this run may have created the app
             how = page("images.md#change-env")
             job.report.note(f"The app keeps the `{name}` of its creation. To change it, see {how}")
 
@@ -135,12 +177,11 @@ def require_not_deleted(job: Job, app: App) -> None:
         )
 
 
-async def find_url(job: Job) -> str:
-    """Return the app's URL, with one more lookup if no response had it. Empty if the platform gives none."""
-    if not job.report.url:
+async def find_url(job: Job, app: RunApp) -> None:
+    """Look up the app once more if no response had its URL."""
+    if not app.url:
         with suppress(DeployError):
-            note_url(job, await job.client.get_app(job.app))
-    return job.report.url or ""
+            note_response(job, app, await job.client.get_app(app.name))
 
 
 def shown_status(job: Job, app: App) -> str:
@@ -150,10 +191,12 @@ def shown_status(job: Job, app: App) -> str:
 
 def status_words(job: Job, app: App) -> str:
     """Return the app's status. One word isn't masked, even if it is a value of `env`."""
-    return app.status if _WORD.fullmatch(app.status) else job.client.redact(app.status)
+    return app.status if _WORD.fullmatch(app.status) else job.redactor.redact(app.status)
 
 
-def note_url(job: Job, app: App) -> None:
-    """Put the app's URL into the result if the response has it."""
-    if app.address:
-        job.report.url = app.address
+def note_response(job: Job, app: RunApp, shown: App) -> None:
+    """Note a response about the app, and tell the report the app's URL."""
+    app.exists, app.shown = True, shown
+    if shown.address:
+        app.url = job.report.url = shown.address
+        job.redactor.show(host_and_path(app.url))

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
-from zerokie_action.app import note_url
+from zerokie_action.app import RunApp, note_response
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
-from zerokie_action.platform.models import App
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
 from zerokie_action.site.read import Kind, list_files, read_app, read_remote
 from zerokie_action.site.remote import Remote
@@ -33,12 +32,12 @@ class Target(NamedTuple):
     """The app to delete, as it was before the lock or as it is under the lock.
 
     Attributes:
-        app: the app from its lookup.
+        app: the run's app.
         kind: its kind.
         remote: its files. Empty for a container app.
     """
 
-    app: App
+    app: RunApp
     kind: Kind
     remote: Remote
 
@@ -69,12 +68,12 @@ async def destroy(
         DeployError: as `read_app`, `check`, `confirm` and `_delete`.
     """
     report, is_dry = job.report, job.settings.dry_run
-    app = await job.client.find_app(job.app)
-    if app is None:
+    shown, app = await job.client.find_app(job.app), RunApp(job.app)
+    if shown is None:
         report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
         return
-    report.previous_image, report.kind = app.image, app.kind or None
-    note_url(job, app)
+    report.previous_image, report.kind = shown.image, shown.kind or None
+    note_response(job, app, shown)
     try:
         target = await _find_target(job, app)
         # The deploy that is in progress may change the app, so only the lock makes a stop final.
@@ -90,13 +89,13 @@ async def destroy(
     report.url = None
 
 
-async def _find_target(job: Job, app: App) -> Target:
+async def _find_target(job: Job, app: RunApp) -> Target:
     """Return the app with its kind and its files.
 
     Raises:
         _Gone: when the app is being deleted.
     """
-    if app.is_being_deleted:
+    if app.shown.is_being_deleted:
         raise _Gone
     kind, remote = await read_app(job, app)
     job.report.kind = kind.value
@@ -114,7 +113,7 @@ def _image_and_url(job: Job, target: Target) -> str:
     """Return a container app's image and URL for the plan, because no safety check protects the app."""
     if target.kind is Kind.STATIC:
         return ""
-    image, url = job.client.redact(target.app.image), target.app.address
+    image, url = job.redactor.redact(target.app.shown.image), target.app.url
     return (f" with image {image!r}" if image else "") + (f" ({url})" if url else "")
 
 
@@ -168,19 +167,19 @@ async def _acquire(job: Job, target: Target, stack: AsyncExitStack) -> tuple[Dep
     if kind is not Kind.STATIC:
         return None, target
     try:
-        lock = await stack.enter_async_context(job.deploy_lock())
+        await stack.enter_async_context(job.lock.hold())
     except RequestRejected as error:
         if await _is_gone(job):
             raise _Gone from error
-        is_certain = app.type == "static" or remote.listed.files
+        is_certain = app.shown.type == "static" or remote.listed.files
         if is_certain or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
         job.report.kind = None
         return None, target._replace(kind=Kind.UNKNOWN)
     listed = await list_files(job)
     if listed != remote.listed or listed.not_found:
-        target = target._replace(remote=await read_remote(job, listed))
-    return lock, target
+        target = target._replace(remote=await read_remote(job, app, listed))
+    return job.lock, target
 
 
 async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:

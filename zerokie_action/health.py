@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from zerokie_action import limits
+from zerokie_action.app import RunApp
 from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
@@ -43,13 +44,16 @@ class NoURL(ConfigurationError):  # noqa: N818 - named as the errors of `errors`
     exit_code = HealthCheckFailed.exit_code
 
 
-async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None:
+async def require_healthy(
+    job: Job, app: RunApp, hashes: Mapping[str, str], *, is_running: bool = False
+) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
     Args:
         job: the run.
-        url: the app's URL. Empty if the platform doesn't give it.
+        app: the run's app.
         hashes: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
+        is_running: whether the app runs the new version, so that any healthy page of it is live.
 
     Raises:
         HealthCheckFailed: when the app isn't healthy at the end of `health-check-timeout`.
@@ -58,8 +62,8 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
     settings = job.settings
     if settings.health_check is None:
         return
-    target = _target(settings.health_check, url)
-    path = _path_in_app(job, target, url)
+    target = _target(settings.health_check, app.url)
+    path = _path_in_app(job, target, app.url)
     check = _Check(job, target, path, hashes)
     polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
     flaw = "no response in time"
@@ -72,7 +76,7 @@ async def require_healthy(job: Job, url: str, hashes: Mapping[str, str]) -> None
         waited = human_seconds(polling.waited)
         raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
     # Without proof, the response may come from the old version, or from another site.
-    if check.proofs or (path and job.report.headline is Headline.RUNNING):
+    if check.proofs or (path and is_running):
         job.report.headline = Headline.LIVE
     found = " and ".join(check.proofs) or "is healthy"
     job.log.info(f"{shown_url(target)} {found} after {human_seconds(polling.waited)}")
@@ -122,18 +126,17 @@ class _Check:
 
     async def find_flaw(self) -> str:
         """Request the page once. Return why it is unhealthy as a clause; empty if it is healthy."""
-        client = self.job.client
         try:
             response = await read_page(
                 self.target,
-                client.http,
+                self.job.client.http,
                 max_body=_LARGEST_PAGE,
                 silence=limits.PAGE_SILENCE,
                 redirects=_MOST_REDIRECTS if self.proofs else 0,
                 is_uncached=bool(self.sha256),
             )
         except RedirectError as error:
-            flaw, self.hint = client.redact(str(error)), _HINT_INPUTS
+            flaw, self.hint = self.job.redactor.redact(str(error)), _HINT_INPUTS
         except PageError as error:
             flaw, self.hint = str(error), _HINT_TIME
         else:
@@ -143,7 +146,7 @@ class _Check:
     def _judge(self, response: Response) -> tuple[str, str]:
         """Return the flaw of a response, and the advice about it. Both are empty for a healthy response."""
         status, content = response.status_code, response.content
-        quoted = quotation(content, self.job.client.redact)
+        quoted = quotation(content, self.job.redactor.redact)
         responded = f"it responded with {status}"
         if status not in range(200, 300 if self.proofs else 400):
             self.is_final = status == NOT_FOUND and self._is_missing

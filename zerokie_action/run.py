@@ -2,9 +2,8 @@
 
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from functools import cache
 from itertools import chain
 from typing import TextIO
 
@@ -36,6 +35,7 @@ from zerokie_action.inputs.validation import (
     wrong_names,
 )
 from zerokie_action.job import Job
+from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.saved import SavedLocks
 from zerokie_action.platform.client import Client
 from zerokie_action.previews.notify import notify
@@ -149,7 +149,7 @@ async def _work(
     file = settings.state_file if may_lock and not settings.dry_run else None
     # A given state file must be usable.
     log = None if environment.text("state_file") else ci.log.info
-    redact = _redact_words(settings, environment, report)
+    redactor = _redactor(settings, environment)
     async with Transport(environment.env) as transport:
         http = RetryingClient(
             transport,
@@ -158,35 +158,34 @@ async def _work(
             log=ci.log.info,
             trace=ci.log.debug,
         )
+        client = Client(settings.api_url, settings.api_key.get_secret_value(), http, redactor.redact)
         with closing(SavedLocks(ci.save_state, file, log=log)) as saved_locks:
+            lock = DeployLock(client, settings.app, str(uuid.uuid4()), saved_locks, shutdown, ci.log)
+            lock.timeout = settings.lock_timeout
             job = Job(
                 settings=settings,
-                client=Client(settings.api_url, settings.api_key.get_secret_value(), http, redact),
+                client=client,
+                redactor=redactor,
                 ci=ci,
                 report=report,
                 shutdown=shutdown,
-                saved_locks=saved_locks,
-                session_id=str(uuid.uuid4()),
+                lock=lock,
                 ends_at=anyio.current_time() + settings.timeout,
             )
             for warning in input_warnings(settings, environment):
                 report.warn(warning)
-            await _operate(job)
+            try:
+                await _operate(job)
+            finally:
+                job.note_lock()
 
 
-def _redact_words(settings: Settings, environment: Environment, report: Report) -> Callable[[str], str]:
-    """Return a function that removes secrets from the platform's text, which may quote values of `env`."""
+def _redactor(settings: Settings, environment: Environment) -> Redactor:
+    """Return a redactor of the platform's text, which may quote values of `env`."""
     names = (settings.app, settings.image or "", str(settings.directory or ""))
-    shown = (*names, *settings.domains, *settings.remove_domains)
-    urls = (settings.api_url, settings.health_check or "")
-
-    @cache
-    def redactor(url: str) -> Redactor:
-        texts = (*shown, *map(host_and_path, (*urls, url)))
-        return Redactor(*secrets(environment), values=settings.env.values(), shown=texts)
-
-    # The app's URL is known only after the lookup.
-    return lambda text: redactor(report.url or "").redact(text)
+    urls = map(host_and_path, (settings.api_url, settings.health_check or ""))
+    shown = (*names, *settings.domains, *settings.remove_domains, *urls)
+    return Redactor(*secrets(environment), values=settings.env.values(), shown=shown)
 
 
 async def _operate(job: Job) -> None:
@@ -230,7 +229,9 @@ def _deploy_error(caught: Exception, log: Log) -> DeployError:
 
 
 def _log_end(report: Report, log: Log) -> None:
-    """Log the last line of a successful run, or the errors of a failed one."""
+    """Log the commits, then the last line of a successful run, or the errors of a failed one."""
+    for commits in report.commits.lines():
+        log.info(f"{commits.text}{commits.commits}{commits.url and ', '}{commits.url}")
     if not report.problems:
         _, line = HEADLINES[report.outcome]
         time, apps = human_seconds(report.duration_seconds), human_files(len(report.apps), "app")

@@ -2,10 +2,9 @@
 
 import time
 
-from zerokie_action.app import note_url, status_words
+from zerokie_action.app import RunApp, note_response, status_words
 from zerokie_action.ci.commits import Commits, Project
 from zerokie_action.job import Job
-from zerokie_action.site.messages import log_commits
 from zerokie_action.site.read import Kind, read_app
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.safety_checks import problem_with_kind
@@ -30,19 +29,19 @@ async def show_status(job: Job) -> None:
         DeployError: when the kind depends on the file list, and the list can't be read.
     """
     report = job.report
-    app = await job.client.get_app(job.app)
-    note_url(job, app)
-    report.app_status = status_words(job, app)
-    report.note(f"App {job.app!r} has the status {report.app_status!r}")
+    app = RunApp(job.app)
+    note_response(job, app, await job.client.get_app(app.name))
+    report.app_status = status = status_words(job, app.shown)
+    report.note(f"App {app.name!r} has the status {status!r}")
     kind, remote = await read_app(job, app)
     report.kind = kind.value
     if kind is Kind.STATIC:
         _show_site(job, remote)
     elif kind is Kind.UNKNOWN:
         report.note(problem_with_kind(job.app).problem)
-    elif app.image:
-        report.image = job.client.redact(app.image)
-        report.note(f"The container app runs the image {report.image!r}")
+    elif app.shown.image:
+        report.image = image = job.redactor.redact(app.shown.image)
+        report.note(f"The container app runs the image {image!r}")
 
 
 def _show_site(job: Job, remote: Remote) -> None:
@@ -51,10 +50,10 @@ def _show_site(job: Job, remote: Remote) -> None:
     if remote.listed.not_found:
         report.note(f"The platform lists no files of the static app ({remote.listed.not_found})")
         return
-    report.file_count = len(remote.files)
+    report.file_count = count = len(remote.files)
     pending = len(remote.manifest.stale.keys() & remote.files.keys())
     of_them = f", {pending:,} of them pending deletion" if pending else ""
-    report.note(f"The static app has {human_files(report.file_count)}{of_them}")
+    report.note(f"The static app has {human_files(count)}{of_them}")
     owner = remote.owner_for(repository)
     report.note(_OWNERS[owner])
     if remote.is_unread:
@@ -70,4 +69,3 @@ def _show_site(job: Job, remote: Remote) -> None:
     project = job.ci.project if job.ci.project.page else Project(f"https://{repository}")
     run_url = project.run_url(run) if owner is Owner.THIS else ""
     report.commits = Commits(previous=commit, previous_url=run_url)
-    log_commits(job)

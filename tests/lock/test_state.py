@@ -10,7 +10,7 @@ import pytest
 from tests.http.transports import Script, Step, answer
 from tests.platform.clients import client_over
 from zerokie_action.ci import Log
-from zerokie_action.errors import DeployError, LockLost, PlatformUnavailable, RequestRejected
+from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.limits import LAST_WRITE
 from zerokie_action.lock import lock as module
@@ -95,12 +95,12 @@ async def test_a_heartbeat_confirms_the_lock_loses_it_or_changes_nothing(
     ("lost", "steps", "requests", "error", "state"),
     [
         ("", [OK], "POST lock", None, State.HELD),
-        ("", [CONFLICT], "POST lock", RequestRejected, State.REQUESTED),
-        ("", [ANOTHERS], "POST lock", RequestRejected, State.REQUESTED),
+        ("", [CONFLICT], "POST lock", LockHeld, State.REQUESTED),
+        ("", [ANOTHERS], "POST lock", LockHeld, State.REQUESTED),
         ("", [DOWN], "POST lock", PlatformUnavailable, State.REQUESTED),
         ("", [NOT_SENT], "POST lock", PlatformUnavailable, State.REQUESTED),
         ("cut", [CONFLICT, OK], "POST lock, PUT lock", None, State.HELD),
-        ("cut", [CONFLICT, NO_LOCK], "POST lock, PUT lock", RequestRejected, State.REQUESTED),
+        ("cut", [CONFLICT, NO_LOCK], "POST lock, PUT lock", LockHeld, State.REQUESTED),
         ("cut", [CONFLICT, DOWN], "POST lock, PUT lock", PlatformUnavailable, State.REQUESTED),
         ("cut", [answer(403, b"{}")], "POST lock", RequestRejected, State.REQUESTED),
     ],
@@ -113,9 +113,9 @@ async def test_a_conflict_after_a_lost_response_sends_a_heartbeat(
     lock = in_state(State.REQUESTED, transport, lost=lost)
     if error:
         with pytest.raises(error):
-            await lock.request_once()
+            await lock.take()
     else:
-        await lock.request_once()
+        await lock.take()
     assert (sent(transport), lock.state) == (requests, state)
     assert lock.may_be_held is (state is State.HELD or bool(lost) or steps == [DOWN])
 
@@ -199,7 +199,7 @@ async def test_the_age_of_a_lock_starts_when_its_request_is_sent(monkeypatch: py
     """The response may be late."""
     monkeypatch.setattr(module, "_clocks", lambda: (anyio.current_time(),) * 2)
     lock = in_state(State.REQUESTED, Script(OK, takes=40))
-    await lock.request_once()
+    await lock.take()
     assert lock.state is State.HELD
     assert lock.age == pytest.approx(40, abs=1)
     await lock.confirm(client_over(Script(OK, takes=25)))

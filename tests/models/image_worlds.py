@@ -26,9 +26,11 @@ from zerokie_action.errors import DeployError, NotFound, PlatformUnavailable
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.deploy import deploy_image
 from zerokie_action.job import Job
+from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
 from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
+from zerokie_action.text.redaction import Redactor
 
 OLD, NEW, PINNED, OTHER = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
 
@@ -338,14 +340,15 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
     platform = Platform(world, loop)
     settings = _settings(world.wanted, world.wait)
     log = Log(io.StringIO(), "error")
+    client, shutdown = cast(Any, _Client(platform)), Shutdown()
     job = Job(
         settings=settings,
-        client=cast(Any, _Client(platform)),
+        client=client,
         ci=cast(CI, SimpleNamespace(log=log)),
         report=Report(log, "deploy"),
-        shutdown=Shutdown(),
-        saved_locks=cast(Any, None),
-        session_id="session",
+        shutdown=shutdown,
+        redactor=Redactor(),
+        lock=DeployLock(client, "web", "session", cast(Any, None), shutdown, log),
         ends_at=loop.now + 100_000,
     )
     said = "green"

@@ -1,6 +1,6 @@
 """Random histories of one app, to test the rules for files.
 
-The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy` and `Confirmed`. Here they work
+The rules are the project's own: `make_remote`, `make_plan`, `why_not_deploy` and `Record`. Here they work
 on a dictionary. A history mixes:
 
 - deploys of changing folders and inputs, which may fail or be killed at any request, and whose uploads may be
@@ -31,12 +31,12 @@ from typing import Any, NamedTuple
 
 from zerokie_action.ci import Source
 from zerokie_action.platform.models import RemoteFile
-from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.content_type import is_page
 from zerokie_action.site.ignore import Patterns
 from zerokie_action.site.local import LocalFile
 from zerokie_action.site.manifest import Entry, Manifest, directories_of, find_manifests, mark_repository
 from zerokie_action.site.plan import make_plan
+from zerokie_action.site.record import Record
 from zerokie_action.site.remote import FileList, make_remote
 from zerokie_action.site.rules import MANIFEST_FOLDER
 from zerokie_action.site.safety_checks import why_not_deploy
@@ -277,7 +277,7 @@ class Deploy:
 
     def confirm(self) -> None:
         self.is_confirmed = True
-        self.confirmed.source = self.source
+        self.record.source = self.source
 
     def make_plan(self) -> None:
         options = self.options
@@ -296,7 +296,7 @@ class Deploy:
             delete_stale=options.delete_stale,
             now=self.clock(),
         )
-        self.confirmed = Confirmed(self.plan)
+        self.record = Record(self.plan)
         if not self.may and (stop := why_not_deploy("site", self.plan)):
             raise Stopped(stop.problem)
 
@@ -306,18 +306,18 @@ class Deploy:
             self.delete(self.plan.in_the_way)
             self.upload()
             entries = self.require_listed()
-            self.delete(path for path in self.plan.delete if path not in self.confirmed.gone)
+            self.delete(path for path in self.plan.delete if path not in self.record.gone)
             self.confirm()
             self.replace_manifests(entries, self.remote.manifests)
         except Failed:
             listed = self.storage.list()
-            self.store(self.confirmed.verify(listed).entries, listed=listed)
+            self.store(self.record.verify(listed).entries, listed=listed)
             raise
 
     def delete(self, paths: Iterable[str]) -> None:
         for path in paths:
             self.storage.delete(path)
-            self.confirmed.gone.add(path)
+            self.record.gone[path] = True
 
     def replace_manifests(self, entries: Mapping[str, Any], old: Collection[str]) -> None:
         self.store(entries, is_finished=True)
@@ -326,7 +326,7 @@ class Deploy:
             self.storage.delete(path)
 
     def store(self, entries: Mapping[str, Any], **more: Any) -> None:
-        path, manifest = self.confirmed.next_manifest(entries, now=self.clock(), **more)
+        path, manifest = self.record.next_manifest(entries, now=self.clock(), **more)
         self.storage.put(path, manifest, 1)
 
     def upload(self) -> None:
@@ -338,13 +338,13 @@ class Deploy:
                 for other in uploads[index + 1 : index + 3]:
                     self.storage.land_later(*other)
                 raise
-            self.confirmed.sent[path] = str(hash_)
+            self.record.sent[path] = str(hash_)
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
         while True:
             self.shown = self.storage.list()
-            verified = self.confirmed.verify(self.shown)
+            verified = self.record.verify(self.shown)
             if not (verified.missing or verified.changed):
                 return dict(verified.entries)
             if self.storage.now >= until:
@@ -563,13 +563,13 @@ class History:
         """Return a problem if an unmanaged file was deleted or pending, or the file list was wrong."""
         storage, options, folder = self.storage, deploy.options, self.folder
         unmanaged = self.unmanaged(had) - self.managed
-        if not options.take_over and (gone := unmanaged & deploy.confirmed.gone):
+        if not options.take_over and (gone := unmanaged & deploy.record.gone.keys()):
             return f"unmanaged: {gone} deleted without an override"
         if options.take_over and not isinstance(options.delete_stale, bool) and not storage.swallow:
             left = unmanaged & storage.files.keys() - folder.keys() - (deploy.remote.managed or set())
             if left := {path for path in left if not options.keeps(path)} - directories_of(storage.files):
                 return f"unmanaged: {left} pending"
-        self.managed = (self.managed | folder.keys()) - deploy.confirmed.gone
+        self.managed = (self.managed | folder.keys()) - deploy.record.gone.keys()
         for path, (_, length) in folder.items():
             shown = deploy.shown.get(path)
             is_changed = path in deploy.plan.unchanged and shown != deploy.remote.files[path]
@@ -637,7 +637,7 @@ class History:
         if self.world.unreadable or self.world.swallow or self.world.lands:
             return ""
         if deploy.options.incremental:
-            for path in deploy.confirmed.sent:
+            for path in deploy.record.sent:
                 if self.verified.get(path) == (self.folder[path][0], had.get(path)):
                     return f"again: {path} was verified"
         files = self.storage.files
@@ -652,7 +652,7 @@ class History:
 
     def forget(self, deploy: Deploy) -> None:
         """Forget the entries of files that the deploy uploaded or deleted."""
-        for path in (*(file.path for file in deploy.plan.uploads), *deploy.confirmed.gone):
+        for path in (*(file.path for file in deploy.plan.uploads), *deploy.record.gone):
             self.verified.pop(path, None)
 
     def second_deploy(self, deploy: Deploy, had: Mapping[str, File]) -> str:
@@ -667,9 +667,9 @@ class History:
         except (Stopped, Failed) as why:
             return f"again: {why}"
         known = deploy.remote.manifest.files
-        for path in again.confirmed.sent:
+        for path in again.record.sent:
             entry = Entry(str(self.folder[path][0]), *now[path].listed)
             is_as_before = path in had and had[path].listed == now[path].listed
-            if path not in deploy.confirmed.sent or not is_as_before or known.get(path) == entry:
+            if path not in deploy.record.sent or not is_as_before or known.get(path) == entry:
                 return f"again: {path} in a second deploy"
         return ""

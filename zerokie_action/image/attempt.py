@@ -6,13 +6,19 @@
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.app import note_url, require_not_deleted, shown_status
-from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable, Replaced
+from zerokie_action.app import RunApp, get_once_ready, note_response, require_not_deleted, shown_status
+from zerokie_action.errors import (
+    Conflict,
+    DeployError,
+    DeployFailed,
+    DeployTimedOut,
+    PlatformUnavailable,
+    Replaced,
+)
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.rollout import Phase, Rollout
@@ -33,14 +39,16 @@ class Attempt:
 
     Attributes:
         job: the run.
+        app: the run's app.
         image: the image to deploy. None for a restart.
         change: the outcomes of the requests.
         rollout: the responses since the last request.
     """
 
-    def __init__(self, job: Job, image: str | None, before: App | None, change: Change) -> None:
-        """Prepare the attempt. `before` is the app, or None if there is none."""
+    def __init__(self, job: Job, app: RunApp, image: str | None, before: App | None, change: Change) -> None:
+        """Prepare the attempt. `before` is the app before it, or None if there is none."""
         self.job = job
+        self.app = app
         self.image = image
         self.change = change
         self.rollout = Rollout(image, before)
@@ -58,9 +66,9 @@ class Attempt:
         """
         job, delivery = self.job, Delivery()
         tracked = (client or job.client).tracked(delivery)
-        app = await job.once_ready(partial(tracked.get_app, job.app))
+        app = await get_once_ready(job, self.app, tracked)
         require_not_deleted(job, app)
-        note_url(job, app)
+        note_response(job, self.app, app)
         if app.status != self.rollout.app.status:
             job.log.debug(f"{job.app!r} has the status {shown_status(job, app)}")
         self.rollout.note_response(app, delivery.at)
@@ -72,15 +80,25 @@ class Attempt:
         """Request the deploy ("POST /v1/apps/:name/deploy").
 
         Each request restarts the app. So the app is looked up before it, and if the response was lost, the
-        request is repeated once, but only if the app shows no deploy.
+        request is repeated once, but only if the app shows no deploy. After a 409, the run waits until no
+        other deploy of the app is in progress.
 
         Args:
             look_first: returns the app right before the request. An error means that it may not be sent.
 
         Raises:
+            LockHeld: when another deploy outlasts `lock-timeout`.
             RequestRejected: when the platform rejects the deploy.
             PlatformUnavailable: when the platform didn't respond, and the app doesn't show the deploy.
         """
+        turn = self.job.lock.turn()
+        while True:
+            try:
+                return await self._request_once(look_first)
+            except Conflict as error:
+                await self.job.lock.wait_for_turn(turn, error)
+
+    async def _request_once(self, look_first: Callable[[], Awaitable[App]]) -> None:
         job = self.job
         self.rollout = Rollout(self.image, await look_first())
         delivery = self.change.request()
@@ -123,23 +141,28 @@ class Attempt:
         """Note that the platform accepted the deploy. A lost response is an empty `App`."""
         self.rollout.note_request(anyio.current_time(), response.image)
         self.job.report.image = self.new_image
-        note_url(self.job, response)
+        note_response(self.job, self.app, response)
 
     # The wait
 
-    async def wait_until_running(self, seconds: float) -> None:
-        """Poll the app until it runs the image, and report that. See `require_running`."""
+    async def wait_until_running(self, seconds: float) -> bool:
+        """Poll the app until it runs the image, and report that. See `require_running`.
+
+        Returns:
+            Whether the app certainly runs the image, and not one that looks the same.
+        """
         after = await self.require_running(seconds)
         job = self.job
-        shown = job.report.image = job.client.redact(self.rollout.app.image) or self.new_image
+        shown = job.report.image = job.redactor.redact(self.rollout.app.image) or self.new_image
         if self.rollout.shown.is_unproven:
             job.report.warn(
                 f"{job.app!r} runs after {after} and shows {shown!r}. Either {self.new_image!r} is the same "
                 "image, or it was replaced. To find out, set `health-check-text`"
             )
-            return
+            return False
         job.report.headline = Headline.RUNNING
         job.log.info(f"{job.app!r} runs {f'{shown!r} ' if shown else ''}after {after}")
+        return True
 
     async def require_running(self, seconds: float) -> str:
         """Poll the app until it runs the image. Return the duration of the wait, in words.
@@ -166,7 +189,7 @@ class Attempt:
         """Return the app's status as a clause for the log and for errors."""
         job, rollout = self.job, self.rollout
         must_hold = f" (must hold for {limits.STEADY_TIME:.0f}s)" if rollout.phase is Phase.RUNNING else ""
-        other = "" if rollout.shown.may_be_new else f", image {job.client.redact(rollout.app.image)!r}"
+        other = "" if rollout.shown.may_be_new else f", image {job.redactor.redact(rollout.app.image)!r}"
         return f"status {shown_status(job, rollout.app)}{must_hold}{other}"
 
     # The errors
@@ -179,7 +202,7 @@ class Attempt:
             after: the duration of the wait, in words.
         """
         job, app, new = self.job, self.rollout.app, repr(self.new_image) if self.new_image else "the image"
-        shown, outage = job.client.redact(app.image), job.client.http.outages()
+        shown, outage = job.redactor.redact(app.image), job.client.http.outages()
         hint = _HINT_REPLACED if self.rollout.shown.is_another_deploys else self._causes(new)
         match phase:
             case Phase.REPLACED:
@@ -187,7 +210,7 @@ class Attempt:
             case Phase.WENT_BACK:
                 return DeployFailed(f"The platform or another deploy went back to {shown!r}", hint=hint)
             case Phase.FAILED:
-                reason = job.client.redact(app.error or app.message)
+                reason = job.redactor.redact(app.error or app.message)
                 quote = f': "{reason}"' if reason else ""
                 what = f"The platform reports that {job.app!r} is {shown_status(job, app)}{quote}"
                 return DeployFailed(what, hint=hint)
@@ -216,7 +239,7 @@ class Attempt:
         job, rollout, image = self.job, self.rollout, None
         with job.shutdown.shielded_scope(limits.LAST_LOOK), suppress(DeployError):
             app = await self.look(job.client.retrying(UNTIL_DEADLINE))
-            image = job.client.redact(app.image) if rollout.is_current or rollout.shows_a_deploy else None
+            image = job.redactor.redact(app.image) if rollout.is_current or rollout.shows_a_deploy else None
         job.report.image = image or None
         if not image:
             return f"the image of {job.app!r} is unknown"

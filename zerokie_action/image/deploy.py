@@ -30,14 +30,16 @@ async def deploy_image(job: Job) -> None:
     """Make the container app run the input `image`. A restart has no such input and pulls the image again."""
     settings, report = job.settings, job.report
     with job.time_limit():
-        before = await look_up(job, "container")
-        attempt = Attempt(job, settings.image, before, report.change())
+        app = await look_up(job, "container")
+        before = app.shown if app.exists else None
+        attempt = Attempt(job, app, settings.image, before, report.change())
         report.previous_image = attempt.rollout.app.image or None
         if before is not None and await _runs_already(attempt):
             report.note(f"{job.app!r} already runs {before.image!r}")
             if not settings.dry_run:
                 report.image, report.headline = before.image, Headline.UNCHANGED
-                await require_healthy(job, await find_url(job), {})
+                await find_url(job, app)
+                await require_healthy(job, app, {})
             return
     why = attempt.rollout.shown.why_not_redeployable
     if why and before is not None and settings.rollback and settings.image:
@@ -99,10 +101,11 @@ def _planned(job: Job, before: App | None) -> str:
 
 async def _create(attempt: Attempt) -> None:
     """Create the app with the image. If it exists by now, request the deploy."""
-    app, creation = await create_or_find(attempt.job)
-    if creation.outcome is Outcome.DONE:
+    app = attempt.app
+    creation = await create_or_find(attempt.job, app)
+    if app.created:
         attempt.change = creation
-        attempt.note_accepted(app)
+        attempt.note_accepted(app.shown)
     else:
         await _request(attempt)
 
@@ -110,7 +113,7 @@ async def _create(attempt: Attempt) -> None:
 async def _request(attempt: Attempt) -> None:
     """Request the deploy or the restart."""
     job = attempt.job
-    await job.in_turn(partial(attempt.request, attempt.look))
+    await attempt.request(attempt.look)
     previous = job.report.previous_image = attempt.rollout.shown.previous
     was = f" (was {previous!r})" if previous else ""
     job.log.info(f"Deploying {attempt.image!r}{was}" if attempt.image else f"Restarting {job.app!r}")
@@ -120,13 +123,13 @@ async def _check(attempt: Attempt) -> None:
     """Wait until the app runs the image, and check its health."""
     job, settings = attempt.job, attempt.job.settings
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
-    job.report.deploy_id = job.session_id
-    if settings.wait:
-        await attempt.wait_until_running(settings.wait_timeout)
-    elif not settings.health_check_text:
+    job.report.deploy_id = job.lock.session_id
+    is_running = settings.wait and await attempt.wait_until_running(settings.wait_timeout)
+    if not settings.wait and not settings.health_check_text:
         job.report.note("`wait` is off, so the action didn't check the new version")
         job.report.headline = Headline.ACCEPTED
-    await require_healthy(job, await find_url(job), {})
+    await find_url(job, attempt.app)
+    await require_healthy(job, attempt.app, {}, is_running=is_running)
     if settings.wait and settings.health_check and not settings.health_check_text:
         # Another version may have passed the health check.
         await attempt.require_running(settings.wait_timeout)
@@ -154,11 +157,11 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
     """
     job, previous, why = failed.job, failed.rollout.shown.previous, ""
     # The new change isn't in the report, because the failed deploy's change describes the rollback.
-    back = Attempt(job, previous, failed.rollout.app, Change())
+    back = Attempt(job, failed.app, previous, failed.rollout.app, Change())
     try:
         await anyio.sleep_until(failed.rollout.settled_at)
         with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + limits.ROLLBACK)):
-            await job.in_turn(partial(back.request, partial(_look_before_rollback, failed, failure)))
+            await back.request(partial(_look_before_rollback, failed, failure))
             job.log.info(f"Rolling back to {previous!r}: {failure}")
             await back.wait_until_running(max(job.settings.wait_timeout, limits.ROLLBACK))
             failure.run_status = "rolled-back"

@@ -8,9 +8,11 @@ A lock expires 30 minutes after the last heartbeat. This module measures the 30 
 heartbeat was sent. Writes stop a minute earlier, so that the last one arrives before the lock expires.
 """
 
+from __future__ import annotations
+
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -19,17 +21,33 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import Log
-from zerokie_action.errors import Conflict, DeployError, LockLost, NotFound, PlatformUnavailable, unwrap
+from zerokie_action.errors import (
+    Conflict,
+    DeployError,
+    LockHeld,
+    LockLost,
+    NotFound,
+    PlatformUnavailable,
+    unwrap,
+)
 from zerokie_action.http.policy import ONCE, UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Guard
 from zerokie_action.limits import Allowance
 from zerokie_action.lock.saved import CLEANUP_COMMANDS, SavedLocks, expiry
 from zerokie_action.platform.client import Client
 from zerokie_action.platform.models import Counts, Finalized
+from zerokie_action.platform.polling import Polling
 from zerokie_action.shutdown import Shutdown
+from zerokie_action.text.numbers import human_seconds
 
 _NOT_OURS = "it expired, or the app was deleted"
 _UNCONFIRMED = "the platform didn't confirm it for almost 30 minutes, or the machine was suspended"
+_HINT_BUSY = "Run the job again after that deploy ends, or raise `lock-timeout`."
+_HINT_LOCK = (
+    f"{_HINT_BUSY} If that deploy was killed, its lock expires within 30 minutes. To wait for that, set "
+    f"`lock-timeout: 31m` and `timeout: 1h`. To release it now, run {CLEANUP_COMMANDS} with the `state-file` "
+    "of the killed run."
+)
 
 
 class State(Enum):
@@ -62,6 +80,8 @@ class DeployLock:
         finalized: the response to finalize; None if it was lost or wasn't a JSON object.
         response_lost: why a response to finalize with the deploy ID was lost; empty if none was lost.
         problem: why the lock may still be held after a failed run, and its expiry; empty if it was released.
+        timeout: the input `lock-timeout`, in seconds.
+        waited: how long the run waited for other deploys of the app, in seconds.
     """
 
     client: Client
@@ -75,6 +95,8 @@ class DeployLock:
     finalized: Finalized | None = None
     response_lost: str = ""
     problem: str = ""
+    timeout: float = 0.0
+    waited: float = 0.0
     _confirmed_at: tuple[float, float] = (-math.inf, -math.inf)
     """When the last confirmed request was sent, by `_clocks`."""
     _why_lost: str = _UNCONFIRMED
@@ -83,19 +105,19 @@ class DeployLock:
 
     @asynccontextmanager
     async def hold(
-        self, counts: Callable[[], Counts], acquire: Callable[[], Awaitable[None]]
+        self, counts: Callable[[], Counts] = Counts, *, is_new: bool = False
     ) -> AsyncIterator[None]:
-        """Hold the lock while the block runs, and release it however the block ends.
+        """Take the lock, hold it while the block runs, and release it however the block ends.
 
         If both the block and the release fail, the block's error is raised, except after a 409 that the loss
         of the lock explains.
 
         Args:
             counts: returns the number of changes that the block made.
-            acquire: calls `request_once` until no other deploy holds the lock.
+            is_new: whether this run may have created the app, so that a 404 is repeated for up to a minute.
 
         Raises:
-            LockHeld: when another deploy holds the lock for too long.
+            LockHeld: when another deploy holds the lock for longer than `lock-timeout`.
             RequestRejected: when the platform rejects the lock request.
             LockLost: when the run loses the lock. The block is cancelled first.
             DeployError: when the block succeeded and the lock may still be held. The hint gives its expiry.
@@ -103,7 +125,7 @@ class DeployLock:
         older = self._older_sessions()
         self.saved_locks.add(self.app, self.session_id)
         try:
-            await acquire()
+            await self.take(is_new=is_new)
             self.saved_locks.mark_released(older)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_heartbeats)
@@ -116,6 +138,50 @@ class DeployLock:
                 raise failure from error
             raise
         await self._release_after_success(counts())
+
+    async def take(self, *, is_new: bool = False) -> None:
+        """Request the lock ("POST …/deploy/lock") until no other deploy holds it and a new app is ready.
+
+        A cancellation takes effect after the response.
+        """
+        client = self.client.guarded(Guard(shield=self.shutdown.shielded_request))
+        began, turn = anyio.current_time(), self.turn()
+        ready = Polling(self.log.info, f"the new app {self.app!r}", limits.NEW_APP)
+        while self.state is not State.HELD:
+            sent_at = _clocks()
+            try:
+                await client.tracked(self.request).acquire_lock(self.app, self.session_id)
+                self._note_confirmation(sent_at)
+            except NotFound as error:
+                if not (is_new and await ready.again(retry_after=error.retry_after)):
+                    raise
+            except Conflict as error:
+                # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
+                if not (self.request.lost and await self.confirm(client)):
+                    await self.wait_for_turn(turn, error, _HINT_LOCK)
+        waited = anyio.current_time() - began
+        self.log.info(f"Acquired the deploy lock{f' after {human_seconds(waited)}' if waited >= 1 else ''}")
+
+    def turn(self) -> Polling:
+        """Return the wait for another deploy of the app to end, for up to `lock-timeout`."""
+        return Polling(self.log.info, f"another deploy of {self.app!r} to end", self.timeout)
+
+    async def wait_for_turn(self, turn: Polling, conflict: Conflict, hint: str = _HINT_BUSY) -> None:
+        """Pause after a 409, because another deploy of the app is in progress.
+
+        Raises:
+            LockHeld: when the other deploy outlasts `lock-timeout`.
+        """
+        began = anyio.current_time()
+        try:
+            if await turn.again(retry_after=conflict.retry_after):
+                return
+        finally:
+            self.waited += anyio.current_time() - began
+        after = human_seconds(turn.waited)
+        raise LockHeld(
+            f"Another deploy of {self.app!r} is still in progress after {after}: {conflict}", hint=hint
+        ) from conflict
 
     def _older_sessions(self) -> list[str]:
         """Return the sessions of earlier runs that may still hold the lock, and log them."""
@@ -182,6 +248,10 @@ class DeployLock:
         if isinstance(failure, Conflict):
             await self.confirm(self.client.retrying(UNTIL_DEADLINE))
         return self.may_write
+
+    def of(self, app: str, session_id: str) -> DeployLock:
+        """Return a lock of another app, with the same tools, that waits for no other deploy."""
+        return DeployLock(self.client, app, session_id, self.saved_locks, self.shutdown, self.log)
 
     def end(self) -> None:
         """Note that the lock was released, or that the platform deleted it with its app."""
@@ -255,23 +325,7 @@ class DeployLock:
             return True
         raise PlatformUnavailable("The platform didn't confirm the release of the deploy lock in time")
 
-    # The three requests
-
-    async def request_once(self) -> None:
-        """Request the lock once ("POST …/deploy/lock"). A cancellation takes effect after the response.
-
-        Raises:
-            RequestRejected: with status 409 when another session holds the lock.
-        """
-        client = self.client.guarded(Guard(shield=self.shutdown.shielded_request))
-        sent_at = _clocks()
-        try:
-            await client.tracked(self.request).acquire_lock(self.app, self.session_id)
-            self._note_confirmation(sent_at)
-        except Conflict:
-            # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
-            if not (self.request.lost and await self.confirm(client)):
-                raise
+    # The other two requests
 
     async def confirm(self, client: Client) -> bool:
         """Send a heartbeat ("PUT …/deploy/lock") and return whether the session holds the lock."""

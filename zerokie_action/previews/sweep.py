@@ -152,13 +152,14 @@ async def _delete(job: Job, name: str, host: CodeHost, about: PullRequest, state
         job.log.info(str(error))
         return error
     finally:
+        app_job.note_lock()
         _add(job.report, report)
     return None
 
 
 def _job_for(job: Job, name: str, number: int) -> Job:
     """Return the job that destroys one app, with its own session and report."""
-    given = {"operation": "destroy", "app": name, "lock_timeout": 0.0, "pull_request": number}
+    given = {"operation": "destroy", "app": name, "pull_request": number}
     settings = job.settings.model_copy(update=given)
     report = Report(
         job.log,
@@ -168,7 +169,7 @@ def _job_for(job: Job, name: str, number: int) -> Job:
         links=job.ci.links,
         began=anyio.current_time(),
     )
-    return replace(job, settings=settings, report=report, session_id=str(uuid.uuid4()))
+    return replace(job, settings=settings, report=report, lock=job.lock.of(name, str(uuid.uuid4())))
 
 
 def _check(job: Job, kind: Kind, remote: Remote) -> None:

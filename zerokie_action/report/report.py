@@ -14,7 +14,7 @@ import anyio
 
 from zerokie_action.ci import Commits, Log
 from zerokie_action.errors import DeployError
-from zerokie_action.http.request import Outcome
+from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.report.changes import Change, Files
 from zerokie_action.text.numbers import human_paths
 
@@ -92,6 +92,8 @@ class Report:
         lock_problem: a clause about a lock that may still be held. Usually empty.
         apps: the apps that a preview cleanup deleted, or would delete in a dry run.
         left: the apps that a preview cleanup still has to check.
+        pending: the number of files pending deletion. None before the deploy is finished.
+        pending_until: when the last of them is due, such as `2026-03-07T17:00:00Z`. Empty without any.
         app_status: the platform's word for the app's status, by `operation: status`.
         file_count: the number of the app's files, by `operation: status`.
 
@@ -129,6 +131,8 @@ class Report:
     lock_problem: str = ""
     apps: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    pending: int | None = None
+    pending_until: str = ""
     app_status: str | None = None
     file_count: int | None = None
 
@@ -139,10 +143,15 @@ class Report:
     duration_seconds: float = 0.0
 
     def change(
-        self, *, done: str = "", unknown: str = "", creates: bool = False, files: Files | None = None
+        self,
+        *,
+        done: str = "",
+        unknown: str = "",
+        creates: bool = False,
+        deliveries: list[Delivery] | None = None,
     ) -> Change:
         """Add a change, before its first request. See `Change` for the arguments."""
-        change = Change(done, unknown, creates=creates, files=files)
+        change = Change(done, unknown, creates=creates, deliveries=[] if deliveries is None else deliveries)
         self.changes.append(change)
         return change
 
@@ -167,6 +176,10 @@ class Report:
         self.log.info(f"Plan: {text}")
         self.notes.append(f"Dry run: {text}.")
 
+    def domain(self, name: str, **facts: str) -> None:
+        """Add a domain to the reports, with the facts about it."""
+        self.domains.append({"domain": name, **facts})
+
     def finish(self, error: DeployError | None = None) -> Self:
         """Return a copy with the result, without secrets.
 
@@ -187,7 +200,9 @@ class Report:
         )
         if finished.nothing_changed:
             # A run without changes may have finalized its lock, which isn't a deploy.
-            finished = replace(finished, deploy_id=None, files=None, cache_purged=None)
+            finished = replace(
+                finished, deploy_id=None, files=None, pending=None, pending_until="", cache_purged=None
+            )
         elif not finished.changed:
             # If another deploy made all changes before the lock, the run finalized without a change.
             finished = replace(finished, deploy_id=None)

@@ -6,6 +6,7 @@ refusal. The log and the result quote them.
 
 import re
 
+from zerokie_action.app import RunApp
 from zerokie_action.docs import page
 from zerokie_action.errors import Conflict, DeployError, RequestRejected
 from zerokie_action.job import Job
@@ -17,7 +18,7 @@ _START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
 _ALREADY = re.compile(rf"{_START}(?:already|exists){_END}", re.IGNORECASE)
 
 
-async def update_domains(job: Job) -> list[DeployError]:
+async def update_domains(job: Job, app: RunApp) -> list[DeployError]:
     """Attach `domains` ("POST /v1/apps/:name/domains"), then remove `remove-domains`.
 
     Return the errors instead of raising them, because a domain that fails must not stop the other domains or
@@ -28,7 +29,7 @@ async def update_domains(job: Job) -> list[DeployError]:
     for change, domains in ((_attach, settings.domains), (_remove, settings.remove_domains)):
         for domain in domains:
             try:
-                await change(job, domain)
+                await change(job, app, domain)
             except DeployError as error:
                 errors.append(error)
     return errors
@@ -42,32 +43,32 @@ def preview_domains(job: Job) -> None:
         job.report.plan(f"would remove {domain!r}")
 
 
-async def _attach(job: Job, domain: str) -> None:
+async def _attach(job: Job, app: RunApp, domain: str) -> None:
     delivery = job.report.change(unknown=f"it is not known whether {domain!r} was attached").request()
     try:
-        attached = await job.shielded_client.tracked(delivery).add_domain(job.app, domain)
+        attached = await job.shielded_client.tracked(delivery).add_domain(app.name, domain)
     except DeployError as error:
         # Nothing is attached to a new app, unless an earlier attempt attached this domain.
-        is_possible = not job.report.created or delivery.lost
-        if not (is_possible and isinstance(error, RequestRejected) and _is_attached(job.app, domain, error)):
-            job.report.domains.append({"domain": domain, "error": str(error)})
+        is_possible = not app.created or delivery.lost
+        if not (is_possible and isinstance(error, RequestRejected) and _is_attached(app.name, domain, error)):
+            job.report.domain(domain, error=str(error))
             if isinstance(error, RequestRejected):
                 error.advise(f"Check the domain: {page('static-sites.md#attach-a-custom-domain')}")
             raise
         job.report.note(f"Domain {domain!r} is already attached. The platform said {error.response}")
-        job.report.domains.append({"domain": domain, "status": "attached already", "answer": error.response})
+        job.report.domain(domain, status="attached already", answer=error.response)
         return
     target, tls = attached.cname_target, attached.tls_status
     dns_record = f"{domain} CNAME {target}" if target else ""
     details = {"cname_target": target, "tls_status": tls, "dns_record": dns_record}
-    job.report.domains.append({"domain": domain, **{name: text for name, text in details.items() if text}})
+    job.report.domain(domain, **{name: text for name, text in details.items() if text})
     to_do = f". Set the DNS record: {dns_record}" if dns_record else ""
     job.log.info(f"Attached {domain!r} (TLS {tls or 'unknown'}){to_do}")
 
 
-async def _remove(job: Job, domain: str) -> None:
+async def _remove(job: Job, app: RunApp, domain: str) -> None:
     delivery = job.report.change(unknown=f"it is not known whether {domain!r} was removed").request()
-    removed = await job.shielded_client.tracked(delivery).remove_domain(job.app, domain)
+    removed = await job.shielded_client.tracked(delivery).remove_domain(app.name, domain)
     job.report.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 
 

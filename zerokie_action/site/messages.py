@@ -4,11 +4,11 @@ import time
 from itertools import islice
 
 from zerokie_action.job import Job
-from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import Finalized
-from zerokie_action.report.changes import Files
+from zerokie_action.report.changes import Files, UploadedFile
 from zerokie_action.site.ignore import names_directory
 from zerokie_action.site.plan import Plan
+from zerokie_action.site.record import Record
 from zerokie_action.site.rules import FRONT_PAGE
 from zerokie_action.site.scan import Scan
 from zerokie_action.text.numbers import human_bytes, human_files, human_paths, utc_time
@@ -64,14 +64,24 @@ def log_plan(job: Job, plan: Plan) -> None:
         job.report.warn(f"The folder has no {FRONT_PAGE} at its root, so the site's address may show no page")
 
 
+def note_files(job: Job, record: Record, *, is_planned: bool = False) -> None:
+    """Tell the report the confirmed changes of files, or the planned changes of a dry run."""
+    plan = record.plan
+    uploads, deletions = (plan.uploads, plan.delete) if is_planned else (record.uploaded, record.deleted)
+    job.report.files = Files(
+        uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in uploads],
+        deleted={path: plan.remote.files[path].length for path in deletions},
+        unchanged=len(plan.unchanged),
+    )
+
+
 def note_pending(job: Job, plan: Plan) -> None:
     """Note how many files are pending deletion, and when the deletions are due."""
-    files = job.report.files or Files()
-    files.pending = len(plan.pending)
+    job.report.pending = len(plan.pending)
     if plan.pending:
         last_since = max(plan.stale.get(path, time.time()) for path in plan.pending)
-        files.pending_until = utc_time(last_since + job.settings.delete_stale)
-        stale, day = human_files(len(plan.pending), "stale file"), files.pending_until.partition("T")[0]
+        due = job.report.pending_until = utc_time(last_since + job.settings.delete_stale)
+        stale, day = human_files(len(plan.pending), "stale file"), due.partition("T")[0]
         are, them = ("is", "it") if len(plan.pending) == 1 else ("are", "them")
         job.report.note(f"{stale} {are} pending deletion. The first deploy after {day} deletes {them}")
         if plan.remote.is_unread:
@@ -88,8 +98,9 @@ def log_unconfirmed(job: Job, count: int) -> None:
     job.log.info(f"The next deploy uploads {files} again, because the file list can't confirm {them}")
 
 
-def log_finalized(job: Job, lock: DeployLock) -> None:
+def log_finalized(job: Job) -> None:
     """Log the end of a deploy, and warn if the response lacks something."""
+    lock = job.lock
     response = lock.finalized or Finalized()
     deploy_id, is_purged = response.deploy_id, response.cache_purged
     job.log.info(f"Finalized {deploy_id or 'the deploy'}{', CDN cache purged' if is_purged else ''}")
@@ -99,9 +110,3 @@ def log_finalized(job: Job, lock: DeployLock) -> None:
         job.report.warn(
             "The CDN's cache may not have been purged. Visitors may see the old version for a while"
         )
-
-
-def log_commits(job: Job) -> None:
-    """Log the run's commit and its comparison with the last complete deploy, with links."""
-    for line in job.report.commits.lines():
-        job.log.info(f"{line.text}{line.commits}{line.url and ', '}{line.url}")

@@ -6,12 +6,11 @@ from urllib.parse import quote
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.app import look_up
+from zerokie_action.app import RunApp, look_up
 from zerokie_action.errors import DeployError, NotFound, RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
 from zerokie_action.job import Job
-from zerokie_action.platform.models import App
 from zerokie_action.platform.pages import PageError, read_page
 from zerokie_action.platform.polling import Polling
 from zerokie_action.platform.responses import BAD_REQUEST, NOT_ALLOWED
@@ -35,13 +34,13 @@ class Kind(Enum):
     UNKNOWN = None
 
 
-async def find_site(job: Job) -> tuple[App | None, FileList]:
+async def find_site(job: Job) -> tuple[RunApp, FileList]:
     """Look up the app and list its files at the same time.
 
     The lookup decides. A list that fails doesn't matter for a missing app or a container app.
 
     Returns:
-        The app and its files. None and an empty list if this run may create the app.
+        The app and its files. Without the app, which this run may create, the list is empty.
 
     Raises:
         DeployError: as `look_up` and `list_files`.
@@ -55,16 +54,17 @@ async def find_site(job: Job) -> tuple[App | None, FileList]:
 
     async with anyio.create_task_group() as tasks:
         listing = tasks.start_soon(try_to_list)
-        if app := await look_up(job, "static"):
+        app = await look_up(job, "static")
+        if app.exists:
             listed = await listing
             if isinstance(listed, DeployError):
                 raise listed
             return app, listed
         tasks.cancel_scope.cancel()
-    return None, FileList()
+    return app, FileList()
 
 
-async def read_app(job: Job, app: App) -> tuple[Kind, Remote]:
+async def read_app(job: Job, app: RunApp) -> tuple[Kind, Remote]:
     """Return the kind of an app, and its files. A container app has none.
 
     A container app has no owner to check, so it needs clear evidence.
@@ -72,19 +72,20 @@ async def read_app(job: Job, app: App) -> tuple[Kind, Remote]:
     Raises:
         DeployError: when the kind depends on the file list, and the list can't be read.
     """
-    if app.type == "container":
+    shown = app.shown
+    if shown.type == "container":
         return Kind.CONTAINER, Remote()
     try:
         listed = await list_files(job)
     except RequestRejected as error:
-        if app.type == "static" or error.status not in {BAD_REQUEST, NOT_ALLOWED}:
+        if shown.type == "static" or error.status not in {BAD_REQUEST, NOT_ALLOWED}:
             raise
         listed = FileList(not_found=error.response)
-    is_static = app.type == "static" or listed.files
-    if app.image and not is_static:
+    is_static = shown.type == "static" or listed.files
+    if shown.image and not is_static:
         return Kind.CONTAINER, Remote()
     kind = Kind.UNKNOWN if listed.not_found and not is_static else Kind.STATIC
-    return kind, await read_remote(job, listed)
+    return kind, await read_remote(job, app, listed)
 
 
 async def list_files(job: Job, before: FileList = _NO_FILES) -> FileList:
@@ -100,24 +101,24 @@ async def list_files(job: Job, before: FileList = _NO_FILES) -> FileList:
         return FileList(not_found=error.response)
 
 
-async def read_remote(job: Job, listed: FileList) -> Remote:
+async def read_remote(job: Job, app: RunApp, listed: FileList) -> Remote:
     """Return the remote files in a file list, with the newest manifest."""
     newest = max(find_manifests(listed.files), default=None)
-    manifest = await _read_manifest(job, newest.path) if newest else Manifest()
+    manifest = await _read_manifest(job, app, newest.path) if newest else Manifest()
     remote = make_remote(listed, newest, manifest, compiled(job.settings.keep))
     if remote.is_unfinished and job.settings.dry_run:
         job.report.note(f"A deploy of {job.app!r} is in progress or was interrupted, so the plan may change")
     return remote
 
 
-async def _read_manifest(job: Job, path: str) -> Manifest | None:
+async def _read_manifest(job: Job, app: RunApp, path: str) -> Manifest | None:
     """Read a manifest through the app's public URL, because the API can't read files.
 
     The request is retried after an outage, because a deploy without a manifest uploads all files.
     """
     polling = Polling(job.log.info, "the manifest of the last deploy", limits.MANIFEST)
     why = "the platform doesn't return the app's URL"
-    while url := job.report.url:
+    while url := app.url:
         try:
             served = await read_page(
                 f"{url.rstrip('/')}/{quote(path)}",

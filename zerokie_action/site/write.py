@@ -16,50 +16,29 @@ from zerokie_action import limits
 from zerokie_action.errors import Conflict, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Bytes, Guard
 from zerokie_action.job import Job
-from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
 from zerokie_action.platform.models import RemoteFile
 from zerokie_action.platform.polling import Polling
-from zerokie_action.report.changes import Change, Files, UploadedFile
-from zerokie_action.site.confirmed import Confirmed, VerifiedFiles
 from zerokie_action.site.content_type import content_type, is_page
 from zerokie_action.site.local import FileContent, LocalFile
 from zerokie_action.site.manifest import Entry
-from zerokie_action.site.plan import Plan
 from zerokie_action.site.progress import Progress, logged_step
 from zerokie_action.site.read import list_files
+from zerokie_action.site.record import Record, VerifiedFiles
 from zerokie_action.text.numbers import human_files, human_paths
 
 T = TypeVar("T")
 
 
 class Update:
-    """Uploads and deletes the files of a plan, and stores the manifests before and after that.
+    """Uploads and deletes the files of a plan, and stores the manifests before and after that."""
 
-    Attributes:
-        confirmed: the writes that the platform confirmed.
-    """
-
-    def __init__(self, job: Job, lock: DeployLock, plan: Plan, change: Change, files: Files) -> None:
-        """Prepare the update without sending a request.
-
-        Args:
-            job: the run.
-            lock: the app's lock, checked before every write.
-            plan: the changes to make.
-            change: gets the requests.
-            files: gets the confirmed changes.
-        """
+    def __init__(self, job: Job, record: Record) -> None:
+        """Prepare the update without sending a request. `record` has the plan, and gets the writes."""
         self._job = job
-        self._lock = lock
-        self._plan = plan
-        self._change = change
-        self._files = files
-        files.unchanged = len(plan.unchanged)
-        files.to_upload, files.to_delete = len(plan.uploads), len(plan.delete)
-        files.in_the_way = plan.in_the_way
-        self._client = lock.writing(job.client)
-        self.confirmed = Confirmed(plan)
+        self._plan = record.plan
+        self._record = record
+        self._client = job.lock.writing(job.client)
 
     # The steps, in their order
 
@@ -85,7 +64,7 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file)
             progress.begin(path, file.size, lambda: content.taken)
-            client = self._client.tracked(self._change.request())
+            client = self._client.tracked(self._record.request())
             try:
                 await client.put_file(self._job.app, path, content, content_type(path))
             except (RequestRejected, PlatformUnavailable) as error:
@@ -96,8 +75,7 @@ class Update:
                     )
                 raise
             progress.end(path)
-            self._files.uploaded.append(UploadedFile(path, file.size, self._plan.sign(file)))
-            self.confirmed.sent[path] = content.sha256
+            self._record.sent[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -115,24 +93,17 @@ class Update:
         polling = Polling(self._job.log.info, "the platform to list the uploads", limits.LISTING)
         while True:
             # After the uploads, a 404 means that the file list is late.
-            verified = self.confirmed.verify((await list_files(self._job)).files)
+            verified = self._record.verify((await list_files(self._job)).files)
             if not (verified.missing or verified.changed):
                 return verified
             if not await polling.again():
-                raise _not_listed(verified, "" if self._files.deleted else "Nothing was deleted. ")
+                raise _not_listed(verified, "" if self._record.deleted else "Nothing was deleted. ")
 
     async def delete_stale(self) -> None:
         """Delete the other stale files of the plan."""
-        await self._delete([path for path in self._plan.delete if path not in self.confirmed.gone])
-        if self._files.deleted:
-            self._job.log.info(f"Deleted {human_files(len(self._files.deleted), 'stale file')}")
-
-    def confirm(self) -> None:
-        """Note that all files are confirmed, so that reports and further manifests name this run's commit."""
-        self.confirmed.source = self._job.source
-        self._job.report.commits = self._job.report.commits._replace(is_deployed=True)
-        if self._job.report.commits.is_older:
-            self._job.report.note("This run is older than the one it replaces")
+        await self._delete([path for path in self._plan.delete if path not in self._record.gone])
+        if deleted := self._record.deleted:
+            self._job.log.info(f"Deleted {human_files(len(deleted), 'stale file')}")
 
     async def store_last_manifest(self, entries: Mapping[str, Entry]) -> None:
         """Store the manifest of the finished deploy, and delete the manifests of earlier deploys."""
@@ -151,9 +122,9 @@ class Update:
 
     async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
-        entries = self.confirmed.verify(listed).entries
+        entries = self._record.verify(listed).entries
         # `limits.RECORD` shields this step as a whole, because a shield for each request could outlast it.
-        self._client = self._job.client.guarded(Guard(self._lock.require_held))
+        self._client = self._job.client.guarded(Guard(self._job.lock.require_held))
         await self._store(entries, listed)
         if entries:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
@@ -164,15 +135,11 @@ class Update:
         """Delete these files."""
 
         async def delete(path: str) -> None:
-            client = self._client.tracked(self._change.request())
-            was_there = await client.delete_file(self._job.app, path)
-            self.confirmed.gone.add(path)
-            # A late file list may show a file that an earlier deploy deleted.
-            if was_there:
-                self._files.deleted[path] = self._plan.remote.files[path].length
+            client = self._client.tracked(self._record.request())
+            self._record.gone[path] = await client.delete_file(self._job.app, path)
 
         count = human_files(len(self._plan.delete), "stale file")
-        async with logged_step(self._job, lambda: f"Deleting: {len(self.confirmed.gone):,} of {count}"):
+        async with logged_step(self._job, lambda: f"Deleting: {len(self._record.gone):,} of {count}"):
             await self._write_all(paths, delete)
 
     async def _store(
@@ -182,8 +149,8 @@ class Update:
         *,
         is_finished: bool = False,
     ) -> None:
-        """Store the next manifest (see `Confirmed.next_manifest`)."""
-        path, manifest = self.confirmed.next_manifest(
+        """Store the next manifest (see `Record.next_manifest`)."""
+        path, manifest = self._record.next_manifest(
             entries, now=time.time(), listed=listed, is_finished=is_finished
         )
         content = Bytes(manifest.render())

@@ -24,9 +24,14 @@ class Redactor:
     """
 
     def __init__(self, *secrets: str, values: Iterable[str] = (), shown: Iterable[str] = ()) -> None:
-        text, patterns = "\n".join(shown), set[str]()
-        hidden = {value for value in secret_values(values) if not _is_word(value, text)}
-        for value in secret_values(secrets) | hidden:
+        self._secrets, self._hidden = secret_values(secrets), secret_values(values)
+        self.show(*shown)
+
+    def show(self, *texts: str) -> None:
+        """Don't replace values anymore that are a whole word of one of these texts."""
+        text, patterns = "\n".join(texts), set[str]()
+        self._hidden = {value for value in self._hidden if not _is_word(value, text)}
+        for value in self._secrets | self._hidden:
             patterns |= {"".join(map(_spelled, value)), *map(re.escape, _in_base64(value))}
         longest_first = sorted(patterns, key=len, reverse=True)
         self._pattern = re.compile("|".join(longest_first) or "(?!)")  # never matches

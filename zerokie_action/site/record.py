@@ -1,4 +1,4 @@
-"""The confirmed writes of a deploy, compared with the file list, and the manifests that describe them.
+"""The record of a deploy's writes, its comparison with the file list, and the manifests that describe it.
 
 A confirmed upload that is listed with its length is stored. Its time in the file list is only for the next
 deploy. No deploy waits for a new time, so the next deploy uploads a file without an entry one more time.
@@ -7,10 +7,14 @@ deploy. No deploy waits for a new time, so the next deploy uploads a file withou
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from zerokie_action.platform.models import RemoteFile
+from zerokie_action.ci.commits import Source
+from zerokie_action.http.request import Delivery
+from zerokie_action.platform.models import Counts, RemoteFile
 from zerokie_action.site.content_type import VERSION
-from zerokie_action.site.manifest import Entry, Manifest, mark_repository, new_manifest_name
+from zerokie_action.site.local import LocalFile
+from zerokie_action.site.manifest import Entry, Manifest, ManifestName, mark_repository, new_manifest_name
 from zerokie_action.site.plan import Plan
+from zerokie_action.text.numbers import human_files, human_paths
 
 
 class VerifiedFiles(NamedTuple):
@@ -27,29 +31,73 @@ class VerifiedFiles(NamedTuple):
     changed: Sequence[str]
 
 
-class Confirmed:
-    """The writes of a deploy that the platform confirmed. Sends no request.
+class Record:
+    """The planned, requested and confirmed writes of a deploy. Sends no request.
+
+    The code that sends a write notes it here. Everything that tells of the writes is made from this object.
 
     Attributes:
-        plan: the plan of the deploy.
+        plan: the planned writes.
+        deliveries: the requests for files of the folder and of the site, without manifests.
         sent: the SHA-256 of the uploaded files in hex, by path.
-        gone: the paths of deleted files, and of files that were already missing.
-        newest: the name of the newest manifest, from an earlier deploy or this one, or None if there is none.
-        source: the commit and the run of the last complete deploy, which may be this one.
+        gone: the paths of deleted files, each with whether the file was there.
+        stored: the name of this deploy's last manifest. None before the first.
+        source: the commit and the run of this deploy, once all files are confirmed.
     """
 
     def __init__(self, plan: Plan) -> None:
         """Start with the app as it was before the deploy."""
         self.plan = plan
+        self.deliveries: list[Delivery] = []
         self.sent: dict[str, str] = {}
-        self.gone: set[str] = set()
-        self.newest = plan.remote.newest
-        self.source = plan.remote.source_for(plan.repository)
+        self.gone: dict[str, bool] = {}
+        self.stored: ManifestName | None = None
+        self.source: Source | None = None
+
+    def request(self) -> Delivery:
+        """Note the request of a write, before it is sent."""
+        self.deliveries.append(Delivery())
+        return self.deliveries[-1]
+
+    @property
+    def newest(self) -> ManifestName | None:
+        """The name of the newest manifest, from an earlier deploy or this one, or None if there is none."""
+        return self.stored or self.plan.remote.newest
+
+    @property
+    def uploaded(self) -> list[LocalFile]:
+        """The confirmed uploads."""
+        return [file for file in self.plan.uploads if file.path in self.sent]
+
+    @property
+    def deleted(self) -> list[str]:
+        """The paths of the confirmed deletions. A late file list may show a file that was already gone."""
+        return [path for path in self.plan.delete if self.gone.get(path)]
+
+    @property
+    def counts(self) -> Counts:
+        """The confirmed changes, for finalize."""
+        return Counts(len(self.uploaded), len(self.deleted), sum(file.size for file in self.uploaded))
 
     @property
     def hashes(self) -> dict[str, str]:
         """The SHA-256 of each unchanged or uploaded file in hex, by path."""
         return {path: entry.sha256 for path, entry in self.plan.unchanged.items()} | self.sent
+
+    def so_far(self) -> str:
+        """Return a clause for the state after an early end, with the planned and the confirmed changes."""
+        plan = self.plan
+        uploads = (len(self.sent), len(plan.uploads), "uploaded")
+        deletions = (len(self.deleted), len(plan.delete), "deleted")
+        counts = ", ".join(
+            f"{done:,} of {human_files(planned)} {verb}"
+            for done, planned, verb in (uploads, deletions)
+            if planned
+        )
+        gone = [path for path in plan.in_the_way if self.gone.get(path)]
+        first = f"deleted before the uploads: {human_paths(gone, 20)}" if gone else ""
+        is_half_new = len(self.sent) < len(plan.uploads)
+        return "; ".join(filter(None, (counts, first, "the site may be half new" if is_half_new else "")))
 
     def verify(self, listed: Mapping[str, RemoteFile]) -> VerifiedFiles:
         """Compare a file list with the uploads, the newest manifest and the unchanged files."""
@@ -97,11 +145,14 @@ class Confirmed:
         """
         plan, remote = self.plan, self.plan.remote
         local = {file.path for file in plan.files}
-        named = {*(remote.managed or ()), *local} - self.gone
+        named = {*(remote.managed or ()), *local} - self.gone.keys()
         there = named if listed is None else named.intersection(listed)
         # A late file list may lack the newest manifest. The time is higher than that manifest's number.
         number = max(self.newest.number + 1 if self.newest else 0, int(now * 1000))
-        self.newest = new_manifest_name(number, mark_repository(plan.repository), plan.keep.unmatched(there))
+        name = self.stored = new_manifest_name(
+            number, mark_repository(plan.repository), plan.keep.unmatched(there)
+        )
+        source = self.source or remote.source_for(plan.repository)
         files = {path: entries.get(path) if path in local else remote.entry(path) for path in sorted(named)}
         stale = {**dict.fromkeys(plan.pending if is_finished else (), int(now)), **plan.stale}
         # `model_construct` doesn't copy the dictionaries, which may have 100,000 paths.
@@ -111,6 +162,6 @@ class Confirmed:
             count=len(local) if is_finished else remote.manifest.count,
             stale={path: since for path, since in stale.items() if path in named},
             types=VERSION,
-            **self.source._asdict(),
+            **source._asdict(),
         )
-        return self.newest.path, manifest
+        return name.path, manifest

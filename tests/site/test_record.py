@@ -19,7 +19,6 @@ from tests.site.remotes import (
     sha256,
 )
 from zerokie_action.platform.models import RemoteFile
-from zerokie_action.site.confirmed import Confirmed
 from zerokie_action.site.content_type import VERSION
 from zerokie_action.site.manifest import (
     Entry,
@@ -29,15 +28,16 @@ from zerokie_action.site.manifest import (
     mark_repository,
     new_manifest_name,
 )
+from zerokie_action.site.record import Record
 
 WAS, IS = {"a": b"old"}, {"a": b"new"}
 AT_NOON = file_list(WAS)
 
 
-def shown(confirmed: Confirmed, a: tuple[int, str] | None) -> dict[str, RemoteFile]:
+def shown(record: Record, a: tuple[int, str] | None) -> dict[str, RemoteFile]:
     """Return a file list with the newest manifest, and the file `a` unless it is None."""
-    assert confirmed.newest
-    listed = {confirmed.newest.path: RemoteFile(1, NOON)}
+    assert record.newest
+    listed = {record.newest.path: RemoteFile(1, NOON)}
     return listed | ({"a": RemoteFile(*a)} if a else {})
 
 
@@ -72,18 +72,18 @@ class TestUploads:
         ],
     )
     def test_an_upload_is_verified_missing_or_neither(self, before, known, after, entries, missing):
-        confirmed = Confirmed(plan(IS, remote(before, known), incremental=False))
-        confirmed.sent["a"] = sha256(b"new")
-        assert confirmed.verify(shown(confirmed, after)) == (entries, missing, [])
+        record = Record(plan(IS, remote(before, known), incremental=False))
+        record.sent["a"] = sha256(b"new")
+        assert record.verify(shown(record, after)) == (entries, missing, [])
 
     def test_an_unlisted_manifest_is_missing_and_an_unsent_file_is_not_verified(self):
         """The manifest's name is new, so it shows that a gateway drops uploads.
 
         After a failure, a listed file may have other content of the same length.
         """
-        confirmed = Confirmed(plan(IS, remote({})))
-        path, _ = confirmed.next_manifest({}, now=NOW)
-        assert confirmed.verify(file_list(IS)) == ({}, [path], [])
+        record = Record(plan(IS, remote({})))
+        path, _ = record.next_manifest({}, now=NOW)
+        assert record.verify(file_list(IS)) == ({}, [path], [])
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ class TestUploads:
 )
 def test_an_unchanged_file_is_compared_with_its_manifest_entry(after, is_verified):
     """Another tool, or a late upload of another run, may change the file during the deploy."""
-    confirmed = Confirmed(plan(WAS, remote(AT_NOON, {"a": entry(b"old")})))
-    judged = confirmed.verify(shown(confirmed, after))
+    record = Record(plan(WAS, remote(AT_NOON, {"a": entry(b"old")})))
+    judged = record.verify(shown(record, after))
     assert judged == (({"a": entry(b"old")}, [], []) if is_verified else ({}, [], ["a"]))
 
 
@@ -129,14 +129,14 @@ def following(
     known = {path: entry(content) for path, content in STORED.items()}
     listed = file_list(STORED | dict.fromkeys(unmanaged, b"s"))
     before = remote(listed, known, **{"count": 7} | dict(manifest or {}))
-    confirmed = Confirmed(plan(FOLDER, before, **dict(options or {})))
-    confirmed.gone |= {*gone}
-    path, content = confirmed.next_manifest(
-        confirmed.plan.unchanged if entries is None else entries, now=now, **more
+    record = Record(plan(FOLDER, before, **dict(options or {})))
+    record.gone |= dict.fromkeys(gone, True)
+    path, content = record.next_manifest(
+        record.plan.unchanged if entries is None else entries, now=now, **more
     )
-    assert confirmed.newest
-    assert confirmed.newest.path == path
-    return confirmed.newest, content
+    assert record.newest
+    assert record.newest.path == path
+    return record.newest, content
 
 
 def test_the_first_manifest_lists_old_and_new_files_and_verifies_unchanged_ones():
