@@ -28,6 +28,7 @@ class RunApp:
         name: the app's name.
         exists: whether a response showed the app.
         shown: the last response about the app.
+        kind: `container`, `static`, or empty if the platform doesn't show the kind.
         url: the URL in the last response that has one. Empty if no response had one.
         creation: the request that creates the app.
     """
@@ -35,6 +36,7 @@ class RunApp:
     name: str
     exists: bool = False
     shown: App = field(default_factory=App)
+    kind: str = ""
     url: str = ""
     creation: Delivery = field(default_factory=Delivery)
 
@@ -91,7 +93,7 @@ async def create_or_find(job: Job, app: RunApp) -> Change:
     except Conflict as error:
         _accept_existing(job, app, await _find_taken(job, app, error), kind)
         return change
-    job.report.kind = kind
+    note_kind(job, app, kind)
     with_image = f" with {image!r}" if image else ""
     job.log.info(f"Created {kind} app {app.name!r}{with_image}")
     return change
@@ -133,13 +135,13 @@ def _accept_existing(job: Job, app: RunApp, shown: App, kind: str) -> None:
     """
     require_not_deleted(job, shown)
     note_response(job, app, shown)
-    actual = job.report.kind = kind if shown.can_be(kind) else shown.kind or "static"
+    note_kind(job, app, kind if shown.can_be(kind) else shown.kind or "static")
     is_restart = job.settings.operation == "restart"
-    if actual != kind:
+    if app.kind != kind:
         given = "operation: restart" if is_restart else {"container": "image", "static": "directory"}[kind]
         hint = "Set `app` to another name, or destroy this app first. The kind of an app can't change."
         raise ConfigurationError(
-            f"App {app.name!r} is a {actual} app, but `{given}` is for {kind} apps",
+            f"App {app.name!r} is a {app.kind} app, but `{given}` is for {kind} apps",
             hint="To update the site, deploy the directory again." if is_restart else hint,
         )
     if kind == "container" and not is_restart:
@@ -194,9 +196,15 @@ def status_words(job: Job, app: App) -> str:
     return app.status if _WORD.fullmatch(app.status) else job.redactor.redact(app.status)
 
 
+def note_kind(job: Job, app: RunApp, kind: str) -> None:
+    """Note the app's kind, and tell the report."""
+    app.kind, job.report.kind = kind, kind or None
+
+
 def note_response(job: Job, app: RunApp, shown: App) -> None:
-    """Note a response about the app, and tell the report the app's URL."""
+    """Note a response about the app, and tell the report its kind and URL."""
     app.exists, app.shown = True, shown
+    note_kind(job, app, app.kind or shown.kind)
     if shown.address:
         app.url = job.report.url = shown.address
         job.redactor.show(host_and_path(app.url))

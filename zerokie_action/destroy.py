@@ -5,20 +5,18 @@ The checks come before the lock of a static app, and again under it.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import NamedTuple
 
-from zerokie_action.app import RunApp, note_response
+from zerokie_action.app import RunApp, note_kind, note_response
 from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnavailable, RequestRejected
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.job import Job
-from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
-from zerokie_action.site.read import Kind, list_files, read_app, read_remote
+from zerokie_action.site.read import list_files, read_app, read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
 from zerokie_action.text.numbers import human_files
 
-Check = Callable[[Job, Kind, Remote], None]
+Check = Callable[[Job, RunApp, Remote], None]
 """Raises an error if the app must stay, because of its kind or its files."""
 Confirm = Callable[[], Awaitable[None]]
 """Raises an error right before the DELETE if the app must stay."""
@@ -28,21 +26,7 @@ class _Gone(Exception):  # noqa: N818 - a success, not an error
     """The app was deleted or is being deleted."""
 
 
-class Target(NamedTuple):
-    """The app to delete, as it was before the lock or as it is under the lock.
-
-    Attributes:
-        app: the run's app.
-        kind: its kind.
-        remote: its files. Empty for a container app.
-    """
-
-    app: RunApp
-    kind: Kind
-    remote: Remote
-
-
-def require_intended(job: Job, kind: Kind, remote: Remote) -> None:
+def require_intended(job: Job, app: RunApp, remote: Remote) -> None:
     """Require that the app belongs to this run's repository. A container app shows no owner.
 
     Raises:
@@ -50,7 +34,7 @@ def require_intended(job: Job, kind: Kind, remote: Remote) -> None:
     """
     if not job.settings.take_over:
         stop = why_not_destroy(job.app, remote, job.ci.repository)
-        raise_stops(problem_with_kind(job.app) if kind is Kind.UNKNOWN else stop)
+        raise_stops(problem_with_kind(job.app) if not app.kind else stop)
 
 
 async def destroy(
@@ -68,66 +52,55 @@ async def destroy(
         DeployError: as `read_app`, `check`, `confirm` and `_delete`.
     """
     report, is_dry = job.report, job.settings.dry_run
-    shown, app = await job.client.find_app(job.app), RunApp(job.app)
+    app, shown = RunApp(job.app), await job.client.find_app(job.app)
     if shown is None:
         report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
         return
-    report.previous_image, report.kind = shown.image, shown.kind or None
+    report.previous_image = shown.image
     note_response(job, app, shown)
     try:
-        target = await _find_target(job, app)
+        if shown.is_being_deleted:
+            raise _Gone
+        remote = await read_app(job, app)
         # The deploy that is in progress may change the app, so only the lock makes a stop final.
-        if is_dry or not target.remote.is_unfinished:
-            await _check(job, target, check)
+        if is_dry or not remote.is_unfinished:
+            await _check(job, app, remote, check)
         if is_dry:
-            report.plan(f"would delete app {job.app!r}{_image_and_url(job, target)}{_files(target)}{reason}")
+            report.plan(f"would delete app {job.app!r}{_image_and_url(job, app)}{_files(remote)}{reason}")
             return
-        target = await _delete(job, target, check, confirm)
-        report.note(f"Deleted app {job.app!r}{_files(target)}{reason}")
+        remote = await _delete(job, app, remote, check, confirm)
+        report.note(f"Deleted app {job.app!r}{_files(remote)}{reason}")
     except _Gone:
         report.note(f"App {job.app!r} is already deleted or being deleted")
     report.url = None
 
 
-async def _find_target(job: Job, app: RunApp) -> Target:
-    """Return the app with its kind and its files.
-
-    Raises:
-        _Gone: when the app is being deleted.
-    """
-    if app.shown.is_being_deleted:
-        raise _Gone
-    kind, remote = await read_app(job, app)
-    job.report.kind = kind.value
-    return Target(app, kind, remote)
-
-
-async def _check(job: Job, target: Target, check: Check) -> None:
+async def _check(job: Job, app: RunApp, remote: Remote, check: Check) -> None:
     """Call the check, unless the app is gone. Every request for a missing app is a 404."""
-    if (target.kind is Kind.UNKNOWN or target.remote.listed.not_found) and await _is_gone(job):
+    if (not app.kind or remote.listed.not_found) and await _is_gone(job):
         raise _Gone
-    check(job, target.kind, target.remote)
+    check(job, app, remote)
 
 
-def _image_and_url(job: Job, target: Target) -> str:
+def _image_and_url(job: Job, app: RunApp) -> str:
     """Return a container app's image and URL for the plan, because no safety check protects the app."""
-    if target.kind is Kind.STATIC:
+    if app.kind == "static":
         return ""
-    image, url = job.redactor.redact(target.app.shown.image), target.app.url
-    return (f" with image {image!r}" if image else "") + (f" ({url})" if url else "")
+    image = job.redactor.redact(app.shown.image)
+    return (f" with image {image!r}" if image else "") + (f" ({app.url})" if app.url else "")
 
 
-def _files(target: Target) -> str:
+def _files(remote: Remote) -> str:
     """Return an app's files for log and reports: ` with 214 files`. Empty without files."""
-    remote, unmanaged = target.remote, len(target.remote.unmanaged(target.remote.files))
+    unmanaged = len(remote.unmanaged(remote.files))
     files = f" with {human_files(len(remote.files))}" if remote.files else ""
     if unmanaged and remote.managed is None:
         return f"{files}, any of which may be unmanaged"
     return f"{files}, {unmanaged:,} of them unmanaged" if unmanaged else files
 
 
-async def _delete(job: Job, target: Target, check: Check, confirm: Confirm | None) -> Target:
-    """Delete the app, a static app under its lock. Return the app as it was then.
+async def _delete(job: Job, app: RunApp, remote: Remote, check: Check, confirm: Confirm | None) -> Remote:
+    """Delete the app, a static app under its lock. Return its files at that time.
 
     Raises:
         _Gone: when something else deleted the app.
@@ -143,29 +116,28 @@ async def _delete(job: Job, target: Target, check: Check, confirm: Confirm | Non
     delivery = change.request()
     try:
         async with AsyncExitStack() as stack:
-            lock, target = await _acquire(job, target, stack)
-            await _check(job, target, check)
+            is_locked, remote = await _acquire(job, app, remote, stack)
+            await _check(job, app, remote, check)
             if confirm:
                 await confirm()
-            await _send(job, lock, delivery)
+            await _send(job, delivery, is_locked=is_locked)
     except (LockHeld, LockLost):
         # Another run may have deleted the app with its lock.
         if not await _is_gone(job, delivery):
             raise
     if not change.may_be_made:
         raise _Gone
-    return target
+    return remote
 
 
-async def _acquire(job: Job, target: Target, stack: AsyncExitStack) -> tuple[DeployLock | None, Target]:
-    """Acquire the lock of a static app, and return the app as it is now.
+async def _acquire(job: Job, app: RunApp, remote: Remote, stack: AsyncExitStack) -> tuple[bool, Remote]:
+    """Acquire the lock of a static app. Return whether the run holds it, and the app's files.
 
     The kind becomes unknown, without a lock, if the platform refuses the lock and only an empty file list
     shows that the app is static.
     """
-    app, kind, remote = target
-    if kind is not Kind.STATIC:
-        return None, target
+    if app.kind != "static":
+        return False, remote
     try:
         await stack.enter_async_context(job.lock.hold())
     except RequestRejected as error:
@@ -174,28 +146,28 @@ async def _acquire(job: Job, target: Target, stack: AsyncExitStack) -> tuple[Dep
         is_certain = app.shown.type == "static" or remote.listed.files
         if is_certain or error.status not in {BAD_REQUEST, NOT_FOUND}:
             raise
-        job.report.kind = None
-        return None, target._replace(kind=Kind.UNKNOWN)
+        note_kind(job, app, "")
+        return False, remote
     listed = await list_files(job)
     if listed != remote.listed or listed.not_found:
-        target = target._replace(remote=await read_remote(job, app, listed))
-    return job.lock, target
+        remote = await read_remote(job, app, listed)
+    return True, remote
 
 
-async def _send(job: Job, lock: DeployLock | None, delivery: Delivery) -> None:
+async def _send(job: Job, delivery: Delivery, *, is_locked: bool) -> None:
     """Send the DELETE. After a 404, a 409 or a lost response, one GET decides.
 
     A second DELETE could delete a new app of the same name.
     """
-    client = lock.writing(job.client) if lock else job.shielded_client
+    client = job.lock.writing(job.client) if is_locked else job.shielded_client
     try:
         await client.tracked(delivery).delete_app(job.app)
     except (RequestRejected, PlatformUnavailable) as error:
         is_about_app = isinstance(error, RequestRejected) and error.status in {NOT_FOUND, CONFLICT}
         if not (is_about_app or delivery.may_come_late) or not await _is_gone(job, delivery):
             raise
-    if lock:
-        lock.end()  # the lock was deleted with its app
+    if is_locked:
+        job.lock.end()  # the lock was deleted with its app
 
 
 async def _is_gone(job: Job, delivery: Delivery | None = None) -> bool:

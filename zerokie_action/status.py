@@ -5,7 +5,7 @@ import time
 from zerokie_action.app import RunApp, note_response, status_words
 from zerokie_action.ci.commits import Commits, Project
 from zerokie_action.job import Job
-from zerokie_action.site.read import Kind, read_app
+from zerokie_action.site.read import read_app
 from zerokie_action.site.remote import Owner, Remote
 from zerokie_action.site.safety_checks import problem_with_kind
 from zerokie_action.text.numbers import human_files, utc_time
@@ -33,11 +33,10 @@ async def show_status(job: Job) -> None:
     note_response(job, app, await job.client.get_app(app.name))
     report.app_status = status = status_words(job, app.shown)
     report.note(f"App {app.name!r} has the status {status!r}")
-    kind, remote = await read_app(job, app)
-    report.kind = kind.value
-    if kind is Kind.STATIC:
+    remote = await read_app(job, app)
+    if app.kind == "static":
         _show_site(job, remote)
-    elif kind is Kind.UNKNOWN:
+    elif not app.kind:
         report.note(problem_with_kind(job.app).problem)
     elif app.shown.image:
         report.image = image = job.redactor.redact(app.shown.image)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import anyio
 
+from zerokie_action.app import RunApp
 from zerokie_action.ci import PullRequest
 from zerokie_action.destroy import destroy
 from zerokie_action.errors import ConfigurationError, DeployError, LockHeld, RequestRejected, combine
@@ -23,7 +24,6 @@ from zerokie_action.previews.code_host import RATE_LIMIT, CodeHost
 from zerokie_action.previews.notify import notify
 from zerokie_action.report.changes import Change
 from zerokie_action.report.report import Report
-from zerokie_action.site.read import Kind
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, why_not_sweep
 from zerokie_action.text.numbers import human_files
@@ -172,10 +172,10 @@ def _job_for(job: Job, name: str, number: int) -> Job:
     return replace(job, settings=settings, report=report, lock=job.lock.of(name, str(uuid.uuid4())))
 
 
-def _check(job: Job, kind: Kind, remote: Remote) -> None:
+def _check(job: Job, app: RunApp, remote: Remote) -> None:
     """Require that the app belongs to this repository. A container app shows no owner."""
     problem = why_not_sweep(job.app, remote, job.ci.repository)
-    if kind is Kind.UNKNOWN:
+    if not app.kind:
         problem = problem_with_kind(job.app).problem
     if problem:
         job.report.warn(

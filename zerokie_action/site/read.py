@@ -1,12 +1,11 @@
 """Reads the file list and the newest manifest of an app."""
 
-from enum import Enum
 from urllib.parse import quote
 
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.app import RunApp, look_up
+from zerokie_action.app import RunApp, look_up, note_kind
 from zerokie_action.errors import DeployError, NotFound, RequestRejected
 from zerokie_action.http.failure import of_status
 from zerokie_action.http.request import MEGABYTE
@@ -20,18 +19,6 @@ from zerokie_action.site.remote import FileList, Remote, make_remote
 
 _LARGEST_MANIFEST = 192 * MEGABYTE
 _NO_FILES = FileList()
-
-
-class Kind(Enum):
-    """The kind of an app, if the platform shows it.
-
-    Attributes:
-        UNKNOWN: a container app, or a static app with files that can't be checked.
-    """
-
-    CONTAINER = "container"
-    STATIC = "static"
-    UNKNOWN = None
 
 
 async def find_site(job: Job) -> tuple[RunApp, FileList]:
@@ -64,28 +51,29 @@ async def find_site(job: Job) -> tuple[RunApp, FileList]:
     return app, FileList()
 
 
-async def read_app(job: Job, app: RunApp) -> tuple[Kind, Remote]:
-    """Return the kind of an app, and its files. A container app has none.
+async def read_app(job: Job, app: RunApp) -> Remote:
+    """Find out the kind of an app, and return its files. A container app has none.
 
-    A container app has no owner to check, so it needs clear evidence.
+    A container app has no owner to check, so it needs clear evidence. The kind stays unknown if the app may
+    be a static app with files that can't be checked.
 
     Raises:
         DeployError: when the kind depends on the file list, and the list can't be read.
     """
-    shown = app.shown
+    shown, remote = app.shown, Remote()
     if shown.type == "container":
-        return Kind.CONTAINER, Remote()
+        return remote
     try:
         listed = await list_files(job)
     except RequestRejected as error:
         if shown.type == "static" or error.status not in {BAD_REQUEST, NOT_ALLOWED}:
             raise
         listed = FileList(not_found=error.response)
-    is_static = shown.type == "static" or listed.files
-    if shown.image and not is_static:
-        return Kind.CONTAINER, Remote()
-    kind = Kind.UNKNOWN if listed.not_found and not is_static else Kind.STATIC
-    return kind, await read_remote(job, app, listed)
+    is_static = shown.type == "static" or bool(listed.files)
+    if is_static or not shown.image:
+        note_kind(job, app, "" if listed.not_found and not is_static else "static")
+        remote = await read_remote(job, app, listed)
+    return remote
 
 
 async def list_files(job: Job, before: FileList = _NO_FILES) -> FileList:
