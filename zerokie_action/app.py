@@ -81,12 +81,9 @@ async def create_or_find(job: Job, app: RunApp) -> Change:
     if image is not None:
         inputs = {name: getattr(job.settings, name) or None for name in ONLY_AT_CREATION}
         fields = {"image": image, "registry_auth": job.settings.registry_auth, **inputs}
-    change = job.report.change(
-        creates=True,
-        done="the app was created",
-        unknown=f"this run may have created app {app.name!r}",
-        deliveries=[app.creation],
-    )
+    unknown = f"this run may have created app {app.name!r}"
+    change = Change("the app was created", unknown, creates=True, deliveries=[app.creation])
+    job.report.add(change)
     try:
         client = job.shielded_client.tracked(app.creation)
         note_response(job, app, await client.create_app(app.name, kind, **fields))

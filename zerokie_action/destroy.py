@@ -11,6 +11,7 @@ from zerokie_action.errors import DeployError, LockHeld, LockLost, PlatformUnava
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.job import Job
 from zerokie_action.platform.responses import BAD_REQUEST, CONFLICT, NOT_FOUND
+from zerokie_action.report.changes import Change
 from zerokie_action.site.read import list_files, read_app, read_remote
 from zerokie_action.site.remote import Remote
 from zerokie_action.site.safety_checks import problem_with_kind, raise_stops, why_not_destroy
@@ -59,9 +60,7 @@ async def destroy(
     report.previous_image = shown.image
     note_response(job, app, shown)
     try:
-        if shown.is_being_deleted:
-            raise _Gone
-        remote = await read_app(job, app)
+        remote = await _read(job, app)
         # The deploy that is in progress may change the app, so only the lock makes a stop final.
         if is_dry or not remote.is_unfinished:
             await _check(job, app, remote, check)
@@ -73,6 +72,13 @@ async def destroy(
     except _Gone:
         report.note(f"App {job.app!r} is already deleted or being deleted")
     report.url = None
+
+
+async def _read(job: Job, app: RunApp) -> Remote:
+    """Return the app's files, unless the app is being deleted."""
+    if app.shown.is_being_deleted:
+        raise _Gone
+    return await read_app(job, app)
 
 
 async def _check(job: Job, app: RunApp, remote: Remote, check: Check) -> None:
@@ -109,10 +115,8 @@ async def _delete(job: Job, app: RunApp, remote: Remote, check: Check, confirm: 
         LockHeld: when another run's lock outlasts `lock-timeout`.
         LockLost: when the lock is lost.
     """
-    change = job.report.change(
-        done=f"the deletion of app {job.app!r} was accepted",
-        unknown=f"it is not known whether app {job.app!r} was deleted",
-    )
+    done = f"the deletion of app {job.app!r} was accepted"
+    change = job.report.add(Change(done, f"it is not known whether app {job.app!r} was deleted"))
     delivery = change.request()
     try:
         async with AsyncExitStack() as stack:

@@ -15,7 +15,7 @@ from zerokie_action.ci import Log
 from zerokie_action.ci.commits import Line
 from zerokie_action.errors import DeployError
 from zerokie_action.http.request import Outcome
-from zerokie_action.report.changes import Files, UploadedFile
+from zerokie_action.report.changes import Change, Files, UploadedFile
 from zerokie_action.report.files import render_annotations, render_dotenv, render_json
 from zerokie_action.report.outputs import outputs
 from zerokie_action.report.report import Headline, Report
@@ -51,7 +51,7 @@ async def test_no_text_of_a_report_contains_a_secret() -> None:
         left=[secret],
     )
     report.log.mask(secret, "deploy", "deployed", "static", "live")
-    report.change(creates=True, done=f"created {secret}").request().outcome = Outcome.DONE
+    report.add(Change(f"created {secret}", creates=True)).request().outcome = Outcome.DONE
     clean, failed = report.finish(), report.finish(DeployError(secret, hint=secret))
     assert secret not in render_json(clean) + render_json(failed) + f"{clean}{failed}"
     assert (clean.operation, clean.status, clean.kind) == ("deploy", "deployed", "static")

@@ -32,7 +32,7 @@ async def deploy_image(job: Job) -> None:
     with job.time_limit():
         app = await look_up(job, "container")
         before = app.shown if app.exists else None
-        attempt = Attempt(job, app, settings.image, before, report.change())
+        attempt = Attempt(job, app, settings.image, before, report.add(Change()))
         report.previous_image = attempt.rollout.app.image or None
         if before is not None and await _runs_already(attempt):
             report.note(f"{job.app!r} already runs {before.image!r}")

@@ -14,7 +14,7 @@ import anyio
 
 from zerokie_action.ci import Commits, Log
 from zerokie_action.errors import DeployError
-from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.http.request import Outcome
 from zerokie_action.report.changes import Change, Files
 from zerokie_action.text.numbers import human_paths
 
@@ -142,16 +142,8 @@ class Report:
     hint: str = ""
     duration_seconds: float = 0.0
 
-    def change(
-        self,
-        *,
-        done: str = "",
-        unknown: str = "",
-        creates: bool = False,
-        deliveries: list[Delivery] | None = None,
-    ) -> Change:
-        """Add a change, before its first request. See `Change` for the arguments."""
-        change = Change(done, unknown, creates=creates, deliveries=[] if deliveries is None else deliveries)
+    def add(self, change: Change) -> Change:
+        """Add a change, before its first request."""
         self.changes.append(change)
         return change
 

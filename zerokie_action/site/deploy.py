@@ -18,6 +18,7 @@ from zerokie_action.errors import ConfigurationError, DeployError, combine, unwr
 from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.job import Job
+from zerokie_action.report.changes import Change
 from zerokie_action.report.report import Headline
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
@@ -123,7 +124,7 @@ async def _confirm_up_to_date(job: Job, directory: Path, record: Record) -> None
 
 async def _deploy_under_lock(job: Job, app: RunApp, directory: Path, record: Record) -> None:
     """Make all changes while holding the deploy lock. Its release reports the counts of the changes."""
-    change = job.report.change(deliveries=record.deliveries)
+    change = job.report.add(Change(deliveries=record.deliveries))
     try:
         async with anyio.create_task_group() as tasks:
             async with job.lock.hold(lambda: record.counts, is_new=app.created is not False):
@@ -164,9 +165,9 @@ async def _plan_again(job: Job, app: RunApp, plan: Plan) -> Plan:
 async def _write_changes(job: Job, directory: Path, record: Record) -> None:
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     plan, update = record.plan, Update(job, record)
-    await update.store_first_manifest()
+    await update.store(plan.unchanged)
     try:
-        await update.delete_in_the_way()
+        await update.delete(plan.in_the_way)
         await update.upload()
         verified = await update.require_listed()
         await _require_same(job, directory, plan.files)

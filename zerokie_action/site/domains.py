@@ -11,6 +11,7 @@ from zerokie_action.docs import page
 from zerokie_action.errors import Conflict, DeployError, RequestRejected
 from zerokie_action.job import Job
 from zerokie_action.platform.responses import BAD_REQUEST
+from zerokie_action.report.changes import Change
 
 _UNPROCESSABLE = 422
 _START, _END = r"(?<![^\W_])(?<![^\W_][-.])", r"(?![^\W_]|[-.][^\W_])"
@@ -44,7 +45,7 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, app: RunApp, domain: str) -> None:
-    delivery = job.report.change(unknown=f"it is not known whether {domain!r} was attached").request()
+    delivery = job.report.add(Change(unknown=f"it is not known whether {domain!r} was attached")).request()
     try:
         attached = await job.shielded_client.tracked(delivery).add_domain(app.name, domain)
     except DeployError as error:
@@ -67,7 +68,7 @@ async def _attach(job: Job, app: RunApp, domain: str) -> None:
 
 
 async def _remove(job: Job, app: RunApp, domain: str) -> None:
-    delivery = job.report.change(unknown=f"it is not known whether {domain!r} was removed").request()
+    delivery = job.report.add(Change(unknown=f"it is not known whether {domain!r} was removed")).request()
     removed = await job.shielded_client.tracked(delivery).remove_domain(app.name, domain)
     job.report.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 

@@ -40,15 +40,23 @@ class Update:
         self._record = record
         self._client = job.lock.writing(job.client)
 
-    # The steps, in their order
+    async def store(
+        self,
+        entries: Mapping[str, Entry],
+        listed: Collection[str] | None = None,
+        *,
+        is_finished: bool = False,
+    ) -> None:
+        """Store the next manifest (see `Record.next_manifest`), like all other writes."""
+        path, manifest = self._record.next_manifest(
+            entries, now=time.time(), listed=listed, is_finished=is_finished
+        )
+        content = Bytes(manifest.render())
 
-    async def store_first_manifest(self) -> None:
-        """Store the manifest that lists all managed files, with entries for the unchanged ones."""
-        await self._store(self._plan.unchanged)
+        async def put(path: str) -> None:
+            await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
 
-    async def delete_in_the_way(self) -> None:
-        """Delete the old file `about` before `about/index.html` is uploaded, and the other way round."""
-        await self._delete(self._plan.in_the_way)
+        await self._write_all([path], put)
 
     async def upload(self) -> None:
         """Upload the planned files, assets before pages, because pages load assets.
@@ -84,6 +92,17 @@ class Update:
             tasks.cancel_scope.cancel()
         self._job.log.info(f"Uploaded {progress.so_far}")
 
+    async def delete(self, paths: Sequence[str]) -> None:
+        """Delete these files, such as the old file `about` before `about/index.html` is uploaded."""
+
+        async def delete(path: str) -> None:
+            client = self._client.tracked(self._record.request())
+            self._record.gone[path] = await client.delete_file(self._job.app, path)
+
+        count = human_files(len(self._plan.delete), "stale file")
+        async with logged_step(self._job, lambda: f"Deleting: {len(self._record.gone):,} of {count}"):
+            await self._write_all(paths, delete)
+
     async def require_listed(self) -> VerifiedFiles:
         """Read the file list until it shows all uploads, for as long as it may lag.
 
@@ -101,7 +120,7 @@ class Update:
 
     async def delete_stale(self) -> None:
         """Delete the other stale files of the plan."""
-        await self._delete([path for path in self._plan.delete if path not in self._record.gone])
+        await self.delete([path for path in self._plan.delete if path not in self._record.gone])
         if deleted := self._record.deleted:
             self._job.log.info(f"Deleted {human_files(len(deleted), 'stale file')}")
 
@@ -118,48 +137,16 @@ class Update:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all, self._plan.remote.manifests, delete)
-            await self._store(entries, is_finished=True)
+            await self.store(entries, is_finished=True)
 
     async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
         entries = self._record.verify(listed).entries
         # `limits.RECORD` shields this step as a whole, because a shield for each request could outlast it.
         self._client = self._job.client.guarded(Guard(self._job.lock.require_held))
-        await self._store(entries, listed)
+        await self.store(entries, listed)
         if entries:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
-
-    # Parts of the steps
-
-    async def _delete(self, paths: Sequence[str]) -> None:
-        """Delete these files."""
-
-        async def delete(path: str) -> None:
-            client = self._client.tracked(self._record.request())
-            self._record.gone[path] = await client.delete_file(self._job.app, path)
-
-        count = human_files(len(self._plan.delete), "stale file")
-        async with logged_step(self._job, lambda: f"Deleting: {len(self._record.gone):,} of {count}"):
-            await self._write_all(paths, delete)
-
-    async def _store(
-        self,
-        entries: Mapping[str, Entry],
-        listed: Collection[str] | None = None,
-        *,
-        is_finished: bool = False,
-    ) -> None:
-        """Store the next manifest (see `Record.next_manifest`)."""
-        path, manifest = self._record.next_manifest(
-            entries, now=time.time(), listed=listed, is_finished=is_finished
-        )
-        content = Bytes(manifest.render())
-
-        async def put(path: str) -> None:
-            await self._client.put_file(self._job.app, path, content, "application/json", group=MANIFESTS)
-
-        # A manifest ends like all other writes.
-        await self._write_all([path], put)
 
     async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
         """Write all items in their order, up to `concurrency` at the same time.
