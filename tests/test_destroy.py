@@ -12,6 +12,7 @@ from tests.support.world import Outcome, World
 from zerokie_action.docs import page
 
 ALREADY = "App 'site' is already deleted or being deleted."
+NO_OWNER = "No owner is recorded for 'web', so only the name in `app` protects it"
 
 
 def destroy(world: World, app: str = "site", **inputs: object) -> Outcome:
@@ -52,6 +53,8 @@ def test_a_container_app_is_deleted_without_a_lock(world: World) -> None:
     assert [record.method for record in outcome.requests] == ["GET", "GET", "DELETE"]
     outputs = outcome.outputs
     assert (outputs["kind"], outputs["previous_image"], outputs["status"]) == ("container", OLD, "destroyed")
+    assert f"{NO_OWNER}\n" in outcome.log
+    assert "- No owner is recorded" in outcome.summary
 
 
 @pytest.mark.parametrize("dialect", ["image=full", "image=not-in-get container-files=404"])
@@ -62,7 +65,7 @@ def test_a_dry_run_shows_the_image_and_the_url_of_a_container_app(world: World, 
     outcome = destroy(world, "web", dry_run=True, take_over=True)
     image = " with image 'docker.io/library/nginx:1'" if dialect == "image=full" else ""
     plan = f"would delete app 'web'{image} (http://platform/_apps/web)"
-    assert lines(outcome) == [f"Plan: {plan}", "Dry run: nothing was changed"]
+    assert lines(outcome) == [NO_OWNER, f"Plan: {plan}", "Dry run: nothing was changed"]
 
 
 def test_a_dry_run_masks_a_secret_in_the_name_of_an_image(world: World) -> None:

@@ -64,6 +64,8 @@ async def destroy(
         # The deploy that is in progress may change the app, so only the lock makes a stop final.
         if is_dry or not remote.is_unfinished:
             await _check(job, app, remote, check)
+        if app.kind != "static" and not reason:
+            report.note(f"No owner is recorded for {app.name!r}, so only the name in `app` protects it")
         if is_dry:
             report.plan(f"would delete app {job.app!r}{_image_and_url(job, app)}{_files(remote)}{reason}")
             return
