@@ -40,11 +40,13 @@ def test_the_lock_cleanup_releases_a_killed_runs_lock(world: World) -> None:
 
 
 def test_unknown_and_wrong_inputs_do_not_stop_the_lock_cleanup(world: World) -> None:
-    """They would stop a deploy. Without a key, the warning names a former input."""
+    """They would stop a deploy. Without a key, the warning names a similar name."""
     world.env |= {"ZEROKIE_DRYRUN": "true", "INPUT_DRY-RUN": "false", "ZEROKIE_TIMEOUT": "soon"}
-    world.env |= {"INPUT_API-KEY-FILE": "key", "ZEROKIE_LOCK_HEARTBEAT": "60", "PLUGIN_ENV": "A=1,B=2"}
+    world.env |= {"INPUT_APIKEYS": "key", "PLUGIN_ENV": "A=1,B=2"}
     log = clean_up(world, STATE, api_key=None)
-    assert "`api-key` is not set; `api-key-file` (INPUT_API-KEY-FILE) is not an input anymore." in log
+    assert (
+        "`api-key` is not set; INPUT_APIKEYS isn't an input. Did you mean `api-key` (INPUT_API_KEY)?" in log
+    )
     assert "released the deploy lock" in clean_up(world, STATE)
 
 

@@ -11,7 +11,7 @@ from tests.support.settings import MINIMAL, VALUES, load, make_folders_of_inputs
 from tests.support.world import World
 from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import input_name
-from zerokie_action.inputs.validation import FORMER_NAMES, GUESSES, input_warnings, unknown_names
+from zerokie_action.inputs.validation import GUESSES, input_warnings, unknown_names
 
 CREDENTIALS = {"registry_username": "ci", "registry_password": "pass-word"}
 
@@ -142,16 +142,6 @@ def spelled(name: str) -> tuple[str, str, str]:
     """Return variables for a name. The spelling doesn't matter."""
     upper = name.upper().replace("-", "_")
     return f"ZEROKIE_{upper}", f"INPUT_{name.upper()}", f"PLUGIN_{upper.replace('_', '')}"
-
-
-@pytest.mark.parametrize("name", FORMER_NAMES)
-def test_former_inputs_are_exit_2(name: str) -> None:
-    """The message doesn't quote the value."""
-    for variable in spelled(name):
-        (problem,) = problems(MINIMAL | {variable: "hunter2"})
-        assert problem.startswith(f"`{name}` ({variable}) is ")
-        assert "hunter2" not in problem
-        assert unknown_names(Environment({variable: "1"})) == []
 
 
 @pytest.mark.parametrize(("name", "field"), GUESSES.items())

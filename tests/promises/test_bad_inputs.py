@@ -33,10 +33,6 @@ BAD: dict[str, tuple[int, dict[str, object], str]] = {
     "path of a key": (2, {"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),
     "another tool's name": (2, {"exclude": "drafts/"}, "`exclude` (ZEROKIE_EXCLUDE) is called `ignore` here"),
     # --- former inputs
-    "file of a key": (2, {"api_key": None, "api_key_file": "key.txt"}, "`api-key-file` (ZEROKIE_API_KEY_FILE) is not an input anymore. Pass the file's content as `api-key`"),
-    "file of a password": (2, {"registry_password_file": "key.txt"}, "`registry-password-file` (ZEROKIE_REGISTRY_PASSWORD_FILE) is not an input anymore. Pass the file's content as `registry-password`"),
-    "another ignore file": (2, {"ignore_file": ".noignore"}, "`ignore-file` (ZEROKIE_IGNORE_FILE) is not an input anymore. Name the file `.zerokieignore`"),
-    "another heartbeat": (2, {"lock_heartbeat": "60"}, "`lock-heartbeat` (ZEROKIE_LOCK_HEARTBEAT) is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes"),
     "registry's URL": (2, IMAGE | {"directory": None, "registry_server": f"https://me:{SECRET}@ghcr.io/v2/", "registry_username": "me", "registry_password": SECRET}, "`registry-server` (ZEROKIE_REGISTRY_SERVER): the value starts with 'https://'. Write only the host, 'ghcr.io'"),
     # --- the folder
     "no folder": (2, {"directory": "dist"}, "`directory` (ZEROKIE_DIRECTORY): 'dist' doesn't exist. Between checkout and this step, build it or download its artifact"),
@@ -101,7 +97,7 @@ WRONG = {
     "keep": ("  a/\nb/,c/", "line 2: the pattern 'b/,c/' contains a comma"),
     "max_deletes": ("-1", "'-1' isn't valid. Write 0 or more"),
     "domains": ("example.com\nwww.example.com", "'example.com' isn't a valid custom domain. Write one name per line with at least three labels, such as www.example.com"),
-    "wait_timeout": ("soon", "'soon' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
+    "wait": ("soon", "'soon' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
     "health_check": ("healthz", "the value isn't a URL or a path that starts with /. Write a path such as /healthz, with `%20` for a space"),
     "timeout": ("0.9", "'0.9' isn't valid. Write 1 or more"),
     "retry_timeout": ("-1", "'-1' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
@@ -177,7 +173,6 @@ def test_links_lead_to_the_documents_of_the_action(world: World, env: dict[str, 
     [
         ({"skip_without_key": True}, 0),
         ({"skip_without_key": "YES", "registry_server": "ghcr.io"}, 0),
-        ({"skip_without_key": True, "api_key_file": "key.txt"}, 2),
         ({"skip_without_key": True, "apikey": SECRET}, 2),
         ({"skip_without_key": True, "summary_file": "missing/summary.md"}, 2),
         ({"skip_without_key": "maybe"}, 2),

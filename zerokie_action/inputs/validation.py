@@ -35,14 +35,6 @@ GUESSES = {
     "token": "api_key",
 }
 """Names that other tools use, each with the field of our input."""
-FORMER_NAMES = {
-    "api-key-file": "is not an input anymore. Pass the file's content as `api-key`",
-    "registry-password-file": "is not an input anymore. Pass the file's content as `registry-password`",
-    "ignore-file": "is not an input anymore. Name the file `.zerokieignore`, in `directory` or in the "
-    "working directory, or use `ignore`",
-    "lock-heartbeat": "is not an input anymore. Remove it, because each lock has a heartbeat every 3 minutes",
-}
-"""Names of removed inputs, each with the end of a sentence that has the fix."""
 
 
 def require_valid(settings: Settings, environment: Environment, problems: Iterable[str]) -> None:
@@ -99,7 +91,7 @@ def shared_paths(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def wrong_names(environment: Environment) -> Iterator[str]:
-    """Yield a problem for each variable that is a misspelled or removed input, or stands for an unset one."""
+    """Yield a problem for each variable that is a misspelled input, or stands for an unset one."""
     return (problem for _, problem in _unknown(environment) if problem)
 
 
@@ -194,17 +186,14 @@ def _unknown(environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield the variables that look like inputs, each with its problem, or `""` for a warning."""
     known = set().union(*map(spellings, INPUTS))
     unset = {_letters(field): field for field in INPUTS if not environment.text(field)}
-    guesses, former = ({_letters(name): name for name in names} for names in (GUESSES, FORMER_NAMES))
+    guesses = {_letters(name): name for name in GUESSES}
     needs_directory = environment.text("operation") in {"", "deploy"} and not environment.text("image")
     for variable in sorted(environment.variables.keys() - known):
         if not variable.upper().startswith(_PREFIXES) or variable.startswith(_REPORT_PREFIX):
             continue
         prefix, _, name = variable.partition("_")
         letters, problem = _letters(name), ""
-        # Similar names come second, because `registry-password-file` is similar to an input.
-        if old := former.get(letters):
-            problem = f"`{old}` ({variable}) {FORMER_NAMES[old]}"
-        elif guess := guesses.get(letters):
+        if guess := guesses.get(letters):
             field = GUESSES[guess]
             if field in unset.values() and (field != "directory" or needs_directory):
                 problem = f"`{guess}` ({variable}) is called `{input_name(field)}` here"
