@@ -65,7 +65,7 @@ def test_chunks_of_the_last_seven_days_are_kept(world: World) -> None:
     world.loop.jump(7.1 * DAY)
     outcome = deploy(world, build(4), log_level="debug")
     assert (extra(world), outcome.log.count(".js (its delay has passed)\n")) == (set(), 3 * 3)
-    assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"]) == (0, None)
+    assert (outcome.outputs["files_pending"], outcome.outputs["pending_until"]) == (0, None)
     assert "wait;" not in outcome.log
     assert deploy(world, build(4)).writes == []
 
@@ -115,7 +115,7 @@ def test_plan_summary_and_json_show_pending_files(world: World, *, dry_run: bool
     assert f"{words}\n" in outcome.log
     assert f"- {words}." in html.unescape(outcome.summary)
     assert f"{words}." in outcome.outputs["notes"]
-    assert (outcome.outputs["files_waiting"], outcome.outputs["waiting_until"][:13]) == (3, "2026-09-28T14")
+    assert (outcome.outputs["files_pending"], outcome.outputs["pending_until"][:13]) == (3, "2026-09-28T14")
     assert (world.stored().keys() == build(1).keys()) is dry_run
 
 
@@ -123,7 +123,7 @@ def test_the_delay_starts_at_the_end_of_the_deploy(world: World) -> None:
     """The log shows the manifest's time, even after long uploads."""
     deploy(world, build(1))
     world.fault(Kind.DELAY, "PUT", "index.html", seconds=25.0)
-    until = datetime.fromisoformat(deploy(world, build(2)).outputs["waiting_until"]).timestamp()
+    until = datetime.fromisoformat(deploy(world, build(2)).outputs["pending_until"]).timestamp()
     assert 0 <= until - 7 * DAY - max(newest(world).stale.values()) <= 1
 
 
@@ -140,5 +140,5 @@ def test_a_cancelled_deploy_does_not_mention_pending_files(world: World) -> None
     world.fault(Kind.HANG, "PUT", "index.html")
     tell(world, after=3)
     outcome = deploy(world, build(2), code=143)
-    assert outcome.outputs["files_waiting"] is None
+    assert outcome.outputs["files_pending"] is None
     assert "wait;" not in outcome.log

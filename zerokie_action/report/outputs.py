@@ -63,8 +63,8 @@ def make_document(report: Report) -> dict[str, object]:
         "error": output_line(report.error),
         "hint": output_line(report.hint),
         "previous_run_url": _checked(commits.previous_url, is_web_url),
-        "files_waiting": report.pending,
-        "waiting_until": report.pending_until or None,
+        "files_pending": report.pending,
+        "pending_until": report.pending_until or None,
         "warnings": [output_line(warning) for warning in report.warnings],
         "notes": [output_line(note) for note in report.notes],
         "uploaded": files
