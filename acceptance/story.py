@@ -195,7 +195,7 @@ class Story:
         """The health check of a public page passes."""
         try_only_if(self.address, "pages are unreadable")
         files = self.files | {"health.txt": b"healthy"}
-        self._deploy(files, health_check="/health.txt", health_check_timeout="1m")
+        self._deploy(files, health_check="/health.txt", wait="1m")
         self._expect_pages()
 
     def deploy_large_file(self) -> None:
@@ -282,7 +282,7 @@ class Story:
     def roll_back(self) -> None:
         """If the new image does not exist, `rollback` deploys the previous image again."""
         before = str((self._platform.app(self._container) or {}).get("image", ""))
-        self._deploy_image(MISSING_IMAGE, before, {4, 8, 9}, rollback="true", wait_timeout="2m")
+        self._deploy_image(MISSING_IMAGE, before, {4, 8, 9}, rollback="true", wait="2m")
 
     # --- the last step
 

@@ -169,7 +169,7 @@ def answers_without_end(lab: Lab) -> list[Table]:
     """Measure the memory for endless responses of a broken server, with retries."""
     seconds = lab.size.outage
     github = {"comment": "true", "pull_request": "1", "github_token": "token"}
-    check = {"health_check": "/health", "health_check_timeout": f"{seconds}"}
+    check = {"health_check": "/health", "wait": f"{seconds}"}
     site = Site(lab.folder / "endless").fill(10, SMALL)
     rows: dict[str, Usage] = {}
     for name, endless, inputs, exit_code in (

@@ -298,7 +298,7 @@ def test_after_a_lost_create_an_app_that_never_shows_is_exit_4(world: World) -> 
     assert len(outcome.sent("POST", "/v1/apps$")) == 2
 
 
-@pytest.mark.parametrize("inputs", [{"image": NEW, "wait": False}, {}], ids=["image", "folder"])
+@pytest.mark.parametrize("inputs", [{"image": NEW}, {}], ids=["image", "folder"])
 def test_a_missing_url_causes_one_more_lookup(world: World, inputs: dict[str, object]) -> None:
     """A health check of a path needs the URL, which is missing from the response to the POST."""
     world.platform.dialect.speak("url=not-in-post")

@@ -113,7 +113,7 @@ class Replaced(DeployFailed):
 
 
 class DeployTimedOut(DeployError):
-    """`wait-timeout` or `timeout` expired."""
+    """`wait` or `timeout` expired."""
 
     exit_code = 9
 

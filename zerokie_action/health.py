@@ -25,7 +25,7 @@ from zerokie_action.text.numbers import human_seconds
 _LARGEST_PAGE = 64 * MEGABYTE
 _MOST_REDIRECTS = 3
 _HINT_TIME = (
-    "Raise `health-check-timeout` if the app is slow or its host name is new. "
+    "Raise `wait` if the app is slow or its host name is new. "
     "For an image, also check the app's log and `port`."
 )
 _HINT_INPUTS = (
@@ -33,7 +33,7 @@ _HINT_INPUTS = (
     "If you use `health-check-text`, set it to a text on that page."
 )
 _HINT_OLD = (
-    "Raise `health-check-timeout` if an older version or a cache still responds. "
+    "Raise `wait` if an older version or a cache still responds. "
     "If a proxy or CDN changes the page, set `health-check` to another one."
 )
 
@@ -45,7 +45,12 @@ class NoURL(ConfigurationError):  # noqa: N818 - named as the errors of `errors`
 
 
 async def require_healthy(
-    job: Job, app: RunApp, hashes: Mapping[str, str], *, is_running: bool = False
+    job: Job,
+    app: RunApp,
+    hashes: Mapping[str, str],
+    *,
+    seconds: float | None = None,
+    is_running: bool = False,
 ) -> None:
     """Request the URL until the app is healthy, if `health-check` is set.
 
@@ -53,10 +58,11 @@ async def require_healthy(
         job: the run.
         app: the run's app.
         hashes: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
+        seconds: the time limit. By default, the input `wait`.
         is_running: whether the app runs the new version, so that any healthy page of it is live.
 
     Raises:
-        HealthCheckFailed: when the app isn't healthy at the end of `health-check-timeout`.
+        HealthCheckFailed: when the app isn't healthy at the end of the time limit.
         NoURL: when `health-check` is a path and the platform doesn't give the app's URL.
     """
     settings = job.settings
@@ -65,7 +71,7 @@ async def require_healthy(
     target = _target(settings.health_check, app.url)
     path = _path_in_app(job, target, app.url)
     check = _Check(job, target, path, hashes)
-    polling = Polling(job.log.info, shown_url(target), settings.health_check_timeout)
+    polling = Polling(job.log.info, shown_url(target), settings.wait if seconds is None else seconds)
     flaw = "no response in time"
     while True:
         with polling.one_poll():

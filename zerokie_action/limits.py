@@ -41,6 +41,8 @@ PULL_REQUEST = 20.0
 
 NEW_APP = 60.0
 """For a new app to get ready. Until then, the platform may respond with 404."""
+HEALTH_CHECK = 30.0
+"""For a container app's health check, if the app needed most of `wait` to run."""
 LISTING = 25.0
 """For the file list, which may be late, to show the uploads."""
 POLL_PAUSE = 1.0

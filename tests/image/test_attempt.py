@@ -73,7 +73,7 @@ def test_a_lasting_failure_is_exit_8_with_the_platforms_message(world: World, fi
 def test_an_unknown_status_means_not_yet(world: World) -> None:
     """The API reference doesn't list all statuses, so an unknown one proves nothing."""
     says(world, image=NEW, status="failing over", times=None)
-    outcome = deploy(world, wait_timeout="20s")
+    outcome = deploy(world, wait="20s")
     assert outcome.exit_code == 9
     assert outcome.seconds == pytest.approx(20)
     said = "'web' doesn't run 'nginx:2' after 20s: status 'failing over'"
@@ -81,10 +81,10 @@ def test_an_unknown_status_means_not_yet(world: World) -> None:
     assert outcome.outputs["error"] == f"{said}; {state}; {BACK}"
 
 
-def test_an_app_that_runs_at_the_end_of_wait_timeout_is_green(world: World) -> None:
+def test_an_app_that_runs_at_the_end_of_wait_is_green(world: World) -> None:
     """The last lookup is at the time limit."""
     takes(world, 12.5)
-    outcome = deploy(world, wait_timeout="20s")
+    outcome = deploy(world, wait="20s")
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds == pytest.approx(20)
 
@@ -125,7 +125,7 @@ def test_another_deploys_image_that_runs_is_reported_and_kept(world: World) -> N
 def test_each_failure_has_the_same_hint(world: World, status: str) -> None:
     """The hint has both likely causes, and the error ends with how to go back."""
     says(world, image=NEW, status=status, port="80", times=None)
-    outcome = deploy(world, wait_timeout="20s")
+    outcome = deploy(world, wait="20s")
     pull = "Check that the platform can pull 'nginx:2' (it got no credentials)"
     assert outcome.outputs["hint"].startswith(f"{pull}, and that {CAUSES} The API has no logs")
     assert outcome.outputs["error"].endswith(f"; {BACK}")
@@ -134,7 +134,7 @@ def test_each_failure_has_the_same_hint(world: World, status: str) -> None:
 def test_a_timeout_says_that_running_must_last(world: World) -> None:
     """The platform never shows `deploying`, so the status counts after 15s and must hold for seven more."""
     takes(world, 0)
-    outcome = deploy(world, wait_timeout="20s")
+    outcome = deploy(world, wait="20s")
     assert outcome.exit_code == 9
     assert "status 'running' (must hold for 7s)" in outcome.outputs["error"]
 
@@ -143,7 +143,7 @@ def test_the_hint_for_a_failed_pull_names_the_credentials(world: World) -> None:
     """The pull is the first cause in the hint."""
     world.platform.dialect.speak("pull=back-off")
     login = {"registry_username": "ci", "registry_password": "pass-word"}
-    outcome = deploy(world, wait_timeout="20s", **login)
+    outcome = deploy(world, wait="20s", **login)
     assert outcome.exit_code == 9
     given = "(it got the credentials of 'ci' for Docker Hub)"
     assert outcome.outputs["hint"].startswith(f"Check that the platform can pull 'nginx:2' {given}, ")
@@ -153,7 +153,7 @@ def test_the_hint_for_a_failed_pull_names_the_credentials(world: World) -> None:
 def test_the_hint_for_another_deploys_image_does_not_mention_causes(world: World) -> None:
     """The image didn't fail, and a rollback wouldn't help."""
     says(world, image="nginx:9", status="deploying", times=None)
-    outputs = deploy(world, wait_timeout="20s").outputs
+    outputs = deploy(world, wait="20s").outputs
     assert outputs["hint"].startswith(
         "If that deploy is newer, do nothing. Otherwise, run this deploy again."
     )
@@ -163,13 +163,13 @@ def test_the_hint_for_another_deploys_image_does_not_mention_causes(world: World
 def test_the_error_suggests_a_rollback_only_if_one_is_possible(world: World) -> None:
     """Not for two versions with the same name, after the platform went back, or for a restart."""
     world.platform.set_page("web", 500)
-    check: dict[str, Any] = {"health_check": "/", "health_check_timeout": 1}
+    check: dict[str, Any] = {"health_check": "/", "wait": 1}
     said = "the previous version can't be deployed again: 'nginx:1' may be the new version as well"
     assert said in deploy(world, OLD, **check).outputs["error"]
     assert "deployed again" not in world.run(operation="restart", app="web", **check).outputs["error"]
     says(world, image=NEW, status="deploying", times=5)
     says(world, image=OLD, status="running", skip=0, times=None)
-    assert "to go back" not in deploy(world, wait_timeout=15).outputs["error"]
+    assert "to go back" not in deploy(world, wait=15).outputs["error"]
 
 
 # --- outages and time limits
@@ -184,11 +184,11 @@ def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
 
 
 @pytest.mark.parametrize("skip", [2, 5], ids=["from the deploy on", "later"])
-def test_an_outage_does_not_end_the_wait_before_wait_timeout(world: World, skip: int) -> None:
+def test_an_outage_does_not_end_the_wait_before_the_end_of_wait(world: World, skip: int) -> None:
     """The platform continues the deploy. After `wait-timeout`, the error has the cause of the outage."""
     takes(world, 1000)
     world.fault(Kind.HANG, "GET", LOOK, skip=skip, times=None)
-    outcome = deploy(world, wait_timeout="5m")
+    outcome = deploy(world, wait="5m")
     assert outcome.exit_code == 9
     assert outcome.seconds <= 300 + 5 + 10, "the last lookup, and one for the report"
     error = outcome.outputs["error"]
@@ -248,7 +248,7 @@ def test_the_same_digest_under_another_name_is_green_with_a_warning(
 
     async def run() -> Outcome:
         async with serve(always(200, b"ok")) as server:
-            check = {"health_check": f"{server.url}/", "health_check_text": text, "wait_timeout": wait}
+            check = {"health_check": f"{server.url}/", "health_check_text": text, "wait": wait}
             return await world.arun(app="web", image=NEW, rollback=True, **check)
 
     outcome = timewarp.run(world.loop, run())
@@ -265,7 +265,7 @@ def test_the_error_does_not_mention_a_lost_response_from_before(world: World) ->
     """The response to the deploy was lost. Minutes later, only the app's status matters."""
     world.platform.dialect.speak("deploy-answer=lost")
     takes(world, 1000)
-    error = deploy(world, wait_timeout=30).outputs["error"]
+    error = deploy(world, wait=30).outputs["error"]
     assert ": status 'deploying'" in error
     assert "502" not in error
 

@@ -63,7 +63,7 @@ def test_after_a_health_check_text_no_lookup_follows(world: World) -> None:
 
 def test_an_outage_after_the_health_check_proves_nothing(world: World) -> None:
     world.once("GET", "/_apps/web", lambda: world.fault(Kind.STATUS, "GET", LOOK, status=503, times=None))
-    outcome = deploy(world, health_check="/", rollback=True, wait_timeout=20)
+    outcome = deploy(world, health_check="/", rollback=True, wait=20)
     assert (outcome.exit_code, asked(outcome)) == (0, 1), outcome.log
     assert outcome.seconds < 8 + 20 + 5
 
@@ -90,7 +90,7 @@ def test_without_wait_the_run_polls_nothing_and_claims_nothing(world: World) -> 
 
 def test_without_wait_a_failed_health_check_says_how_to_go_back(world: World) -> None:
     world.platform.set_page("web", 500)
-    outcome = deploy(world, wait=False, health_check="/", health_check_timeout=1)
+    outcome = deploy(world, wait=False, health_check="/")
     assert outcome.exit_code == 10
     assert "; to go back, deploy 'nginx:1' (" in outcome.outputs["error"]
 
@@ -100,6 +100,7 @@ def test_without_wait_only_a_text_proves_the_new_version(world: World) -> None:
     outcome = deploy(world, wait=False, health_check="/")
     assert outcome.outputs["notes"] == ["`wait` is off, so the action didn't check the new version."]
     assert outcome.seconds < 5, "the run doesn't poll the app"
+    world.fault(Kind.STATUS, path="/_apps/web/", status=200, body=b"nginx:1")
     outcome = deploy(world, OLD, wait=False, health_check="/", health_check_text="nginx:1")
     assert (outcome.exit_code, outcome.outputs["notes"]) == (0, []), outcome.log
 
@@ -146,7 +147,7 @@ def test_a_restart_of_an_app_without_an_image_names_no_image(world: World) -> No
     """The error and its hint say "the image"."""
     world.platform.dialect.speak("image=not-in-get")
     takes(world, 60)
-    outputs = restart(world, wait_timeout=20).outputs
+    outputs = restart(world, wait=20).outputs
     assert outputs["error"].startswith("'web' doesn't run the image after 20s: status 'deploying'")
     assert outputs["hint"].startswith("Check that the platform can pull the image (it got no credentials), ")
 
@@ -154,7 +155,7 @@ def test_a_restart_of_an_app_without_an_image_names_no_image(world: World) -> No
 def test_a_restart_is_health_checked(world: World) -> None:
     """A restart fails if the app is unhealthy afterwards. It isn't rolled back."""
     world.platform.set_page("web", 500)
-    outcome = restart(world, health_check="/", health_check_timeout=5, rollback=True)
+    outcome = restart(world, health_check="/", wait=9, rollback=True)
     assert outcome.exit_code == 10
     assert outcome.outputs["status"] == "failed"
     assert len(outcome.writes) == 1

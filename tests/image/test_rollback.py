@@ -74,11 +74,11 @@ def test_the_rollback_passes_the_credentials_on(world: World) -> None:
 @pytest.mark.parametrize(
     ("inputs", "code", "seconds"),
     [
-        ({"wait_timeout": 20}, 9, 20),
+        ({"wait": 20}, 9, 20),
         ({"timeout": 1}, 9, 15),
-        ({"wait": False, "health_check": "/", "health_check_timeout": 5}, 10, 15),
+        ({"wait": False, "health_check": "/"}, 10, 15),
     ],
-    ids=["`wait-timeout`", "`timeout`", "the health check"],
+    ids=["`wait`", "`timeout`", "the health check"],
 )
 def test_a_timeout_or_a_failed_health_check_rolls_back(
     world: World, inputs: dict[str, Any], code: int, seconds: int
@@ -114,7 +114,7 @@ def test_a_new_app_is_not_rolled_back(world: World) -> None:
 def test_without_a_response_the_app_is_not_rolled_back(world: World) -> None:
     takes(world, 1000)
     world.fault(Kind.STATUS, "GET", skip=3, times=None)
-    outcome = deploy(world, BROKEN, rollback=True, wait_timeout=10)
+    outcome = deploy(world, BROKEN, rollback=True, wait=10)
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert outcome.outputs["error"].endswith("the image of 'web' is unknown")
 
@@ -123,7 +123,7 @@ def test_an_image_that_started_during_an_outage_is_not_rolled_back(world: World)
     """The first response after `wait-timeout` shows the image running, and it keeps running."""
     takes(world, 10)
     world.loop.call_later(5, world.go_away, 40)
-    outcome = deploy(world, rollback=True, wait_timeout=30)
+    outcome = deploy(world, rollback=True, wait=30)
     assert outcome.exit_code == 9
     state = "'web' now has the image 'nginx:2' and the status 'running'"
     assert outcome.outputs["error"].endswith(f"; not rolled back: the app runs now; {state}")
@@ -188,7 +188,7 @@ def test_an_outage_before_the_rollback_ends_the_run_after_a_minute(world: World)
     """The app must be looked up first."""
     takes(world, 1000)
     world.fault(Kind.STATUS, "GET", LOOK, skip=5, times=None)
-    outcome = deploy(world, rollback=True, wait_timeout=20)
+    outcome = deploy(world, rollback=True, wait=20)
     assert (outcome.exit_code, asked(outcome)) == (9, 1)
     assert "; not rolled back: Looking up app 'web' failed" in outcome.outputs["error"]
     assert outcome.seconds < 20 + 5 + 60 + 15 + 10
@@ -272,7 +272,7 @@ def test_a_conflict_that_hides_the_failure_does_not_prevent_the_rollback(world: 
             says(world, skip=0, image=image, status="deploying")
 
     world.platform.on_request = another_status
-    outcome = deploy(world, image, rollback=True, health_check="/", health_check_timeout=5)
+    outcome = deploy(world, image, rollback=True, health_check="/", wait=20)
     assert outcome.exit_code == (8 if why == "failed" else 10)
     assert (outcome.outputs["status"], asked(outcome)) == ("rolled-back", 3), outcome.log
 
@@ -280,7 +280,7 @@ def test_a_conflict_that_hides_the_failure_does_not_prevent_the_rollback(world: 
 def test_a_crash_loop_that_runs_at_the_end_is_rolled_back(world: World) -> None:
     """An image that ran for less than seven seconds isn't kept."""
     world.platform.dialect.speak("broken-deploy=crash-loop")
-    outcome = deploy(world, BROKEN, rollback=True, wait_timeout=17)
+    outcome = deploy(world, BROKEN, rollback=True, wait=17)
     assert outcome.exit_code == 9
     assert outcome.outputs["status"] == "rolled-back", outcome.log
     assert runs(world) == (OLD, "running")
@@ -322,7 +322,7 @@ def test_another_namespace_is_another_image(world: World) -> None:
     world.platform.apps.set_status("web", "running")
     world.loop.jump(60)
     says(world, image=previous, status="running", times=90)
-    outcome = deploy(world, new, rollback=True, wait_timeout=60)
+    outcome = deploy(world, new, rollback=True, wait=60)
     assert (outcome.exit_code, outcome.outputs["status"]) == (9, "rolled-back"), outcome.log
     assert outcome.outputs["warnings"] == []
     assert runs(world)[0] == previous

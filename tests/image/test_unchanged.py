@@ -53,7 +53,7 @@ def test_the_health_check_follows(world: World) -> None:
     """An unhealthy app isn't rolled back, because nothing was deployed."""
     assert deploy(world, DIGEST, health_check="/").exit_code == 0
     world.platform.set_page("web", 500)
-    outcome = deploy(world, DIGEST, health_check="/", health_check_timeout=5, rollback=True)
+    outcome = deploy(world, DIGEST, health_check="/", wait=5, rollback=True)
     assert (outcome.exit_code, outcome.outputs["status"], outcome.writes) == (10, "failed", [])
     assert "Nothing was changed." in outcome.log
 

@@ -363,7 +363,7 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
 
 @lru_cache(maxsize=64)
 def _settings(wanted: str | None, wait: float) -> Any:
-    env = {"ZEROKIE_APP": "web", "ZEROKIE_API_KEY": "k", "ZEROKIE_WAIT_TIMEOUT": f"{wait:.0f}"}
+    env = {"ZEROKIE_APP": "web", "ZEROKIE_API_KEY": "k", "ZEROKIE_WAIT": f"{wait:.0f}"}
     if wanted is None:
         return load(env | {"ZEROKIE_OPERATION": "restart"})
     settings = load(env | {"ZEROKIE_IMAGE": NEW, "ZEROKIE_ROLLBACK": "true", "ZEROKIE_CREATE": "true"})

@@ -147,7 +147,7 @@ def image_story(world: World, dialect: Collection[str]) -> None:
         NEVER_FAILED.intersection(dialect) and CRASHES not in dialect
     )
     goes_back = is_hidden or not is_quick
-    broken: dict[str, Any] = {"image": "nginx:broken", "rollback": True, "wait_timeout": "2m"}
+    broken: dict[str, Any] = {"image": "nginx:broken", "rollback": True, "wait": "2m"}
     failed = step(world, TIMED_OUT if shows_nothing else 8, app="web", **broken)
     if includes_one_of(dialect, NO_SIGN_OF_A_ROLLBACK):
         assert failed.outputs["status"] == "failed"

@@ -81,7 +81,7 @@ def test_a_value_of_env_in_a_urls_query_is_masked(world: World) -> None:
     running_web(world)
     world.platform.set_page("web", 500, b"/healthy refused token hunter22")
     env = "TOKEN=hunter22\nPATH_NAME=healthy"
-    outcome = deploy(world, env=env, health_check="/healthy?token=hunter22#hunter22", health_check_timeout=1)
+    outcome = deploy(world, env=env, health_check="/healthy?token=hunter22#hunter22", wait=1)
     assert outcome.exit_code == 10
     assert '"/healthy refused token ***"' in outcome.outputs["error"]
     assert "hunter22" not in seen(outcome)
@@ -108,7 +108,7 @@ def test_a_value_of_env_is_masked_in_messages_about_an_image(world: World, where
         app: dict[str, Any] = {"image": NEW, "status": "failed", where: said}
         says(world, times=None, **app)
     env = "DB=user:hunter22@db"
-    outcome = deploy(world, env=env, health_check="/", health_check_timeout=1, wait_timeout=9)
+    outcome = deploy(world, env=env, health_check="/", wait=9)
     assert outcome.exit_code == code
     assert "can't reach ***" in outcome.outputs["error"]
     assert "hunter22" not in seen(outcome)
@@ -134,12 +134,12 @@ def test_the_password_of_a_health_check_is_masked(world: World) -> None:
         said = json.dumps({"error": f"seen: {password}, {written}, {sent} of preview"})
         async with serve(always(500, said.encode())) as app:
             url = app.url.replace("://", f"://preview:{written}@")
-            inputs = {"health_check": f"{url}/up?q=1", "health_check_timeout": 1}
+            inputs = {"health_check": f"{url}/up?q=1", "wait": 9}
             return await world.arun(app="web", image=NEW, log_level="debug", **inputs)
 
     outcome = timewarp.run(world.loop, check())
     assert outcome.exit_code == 10
-    assert "/up is not healthy after 1s" in outcome.outputs["error"]
+    assert "/up is not healthy after 30s" in outcome.outputs["error"]
     assert re.search(r'"seen: \*{3}, \*{3}, \S*\*{3}\S* of preview"', outcome.outputs["error"])
     assert not [text for text in (password, written, sent) if text in seen(outcome)]
 

@@ -216,7 +216,7 @@ def test_after_a_failed_domain_the_run_continues_with_others_and_health_check(
 def test_a_failed_domain_and_a_failed_health_check_are_both_reported(world: World) -> None:
     """The exit code is that of the first failure."""
     world.fault(Kind.STATUS, "POST", "/domains$", status=400, body=b'{"error": "no such zone"}')
-    outcome = world.run(domains=[WWW], health_check="/missing", health_check_timeout="1s")
+    outcome = world.run(domains=[WWW], health_check="/missing", wait="1s")
     assert outcome.exit_code == 4
     assert "no such zone" in outcome.outputs["error"]
     assert "/missing is not healthy after" in outcome.outputs["error"]

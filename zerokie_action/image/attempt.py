@@ -215,7 +215,7 @@ class Attempt:
                 what = f"The platform reports that {job.app!r} is {shown_status(job, app)}{quote}"
                 return DeployFailed(what, hint=hint)
         if not self.rollout.shown.is_another_deploys:
-            hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait-timeout`."
+            hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait`."
         what = f"{job.app!r} doesn't run {new} after {after}: {outage or self._shown()}"
         return DeployTimedOut(what, hint=hint)
 

@@ -124,15 +124,17 @@ async def _check(attempt: Attempt) -> None:
     job, settings = attempt.job, attempt.job.settings
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
     job.report.deploy_id = job.lock.session_id
-    is_running = settings.wait and await attempt.wait_until_running(settings.wait_timeout)
+    ends_at = anyio.current_time() + settings.wait
+    is_running = settings.wait > 0 and await attempt.wait_until_running(settings.wait)
     if not settings.wait and not settings.health_check_text:
         job.report.note("`wait` is off, so the action didn't check the new version")
         job.report.headline = Headline.ACCEPTED
     await find_url(job, attempt.app)
-    await require_healthy(job, attempt.app, {}, is_running=is_running)
+    left = max(limits.HEALTH_CHECK, ends_at - anyio.current_time()) if settings.wait else 0.0
+    await require_healthy(job, attempt.app, {}, seconds=left, is_running=is_running)
     if settings.wait and settings.health_check and not settings.health_check_text:
         # Another version may have passed the health check.
-        await attempt.require_running(settings.wait_timeout)
+        await attempt.require_running(settings.wait)
 
 
 # After a failure
@@ -163,7 +165,7 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
         with anyio.CancelScope(deadline=max(job.ends_at, anyio.current_time() + limits.ROLLBACK)):
             await back.request(partial(_look_before_rollback, failed, failure))
             job.log.info(f"Rolling back to {previous!r}: {failure}")
-            await back.wait_until_running(max(job.settings.wait_timeout, limits.ROLLBACK))
+            await back.wait_until_running(max(job.settings.wait, limits.ROLLBACK))
             failure.run_status = "rolled-back"
     except DeployError as error:
         why = f": {error}"

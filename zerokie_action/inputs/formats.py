@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from zerokie_action.ci.commits import valid_commit
 
 DOCKER_HUB = "docker.io"
+DEFAULT_WAIT = 300.0
+"""The default of the input `wait`, in seconds."""
 
 _DURATION = re.compile(
     r"(?=\S)(?:([0-9]{1,9})d)?\s*(?:([0-9]{1,9})h)?\s*(?:([0-9]{1,9})m)?\s*(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?"
@@ -62,6 +64,13 @@ def parse_delete_stale(text: str) -> bool | float:
             f"{text!r} isn't valid. Write 7d or another duration with a unit (1m to 3650d), true or false"
         )
     return seconds
+
+
+def parse_wait(text: str) -> float:
+    """Return the seconds of a duration. `true` means the default, and `false` means 0."""
+    with suppress(ValidationError):
+        return DEFAULT_WAIT if _BOOLEAN.validate_python(text) else 0.0
+    return parse_duration(text)
 
 
 def written_duration(seconds: float) -> str:

@@ -203,8 +203,10 @@ class Settings(BaseSettings):
     remove_domains: Domains = Field(
         (), description="Custom domains to remove from a static app, one per line."
     )
-    wait: bool = Field(default=True, description="Container apps: wait until the app runs.")
-    wait_timeout: Seconds = Field(300.0, description="Time limit of `wait`.")
+    wait: Annotated[float, BeforeValidator(formats.parse_wait)] = Field(
+        formats.DEFAULT_WAIT,
+        description="How long to wait until the app runs and `health-check` passes, or `false`.",
+    )
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
         None,
         description="Path or URL to check after the deploy. Expects the deployed file, or for other paths "
@@ -214,9 +216,6 @@ class Settings(BaseSettings):
         None,
         description="Text that the response to `health-check` must contain, such as the commit. For images, "
         "it proves the new version.",
-    )
-    health_check_timeout: Seconds = Field(
-        120.0, description="How long to repeat `health-check` until it passes."
     )
     rollback: bool = Field(
         default=False,
