@@ -1,7 +1,7 @@
 """The table of all inputs, with their environment variables.
 
 An input's name is its field's name with `-` for `_`. `make docs` generates the documents from each field's
-default and description.
+default and docstring.
 """
 
 import re
@@ -102,184 +102,124 @@ class Settings(BaseSettings):
         enable_decoding=False,
         hide_input_in_errors=True,
         loc_by_alias=False,
+        use_attribute_docstrings=True,
         alias_generator=AliasGenerator(validation_alias=lambda field: AliasChoices(*spellings(field))),
     )
 
     operation: Annotated[
         Literal["deploy", "restart", "destroy", "sweep", "status"], BeforeValidator(formats.check_operation)
-    ] = Field(
-        "deploy",
-        description="`deploy`, `restart`, `destroy` (delete the app), `sweep` (delete previews of closed "
-        "pull requests) or `status` (show the live version).",
-    )
-    api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = Field(
-        SecretStr(""),
-        description="The platform's API key. Required and never printed. The lock cleanup uses it too.",
-    )
-    api_url: Annotated[str, BeforeValidator(check_api_url)] = Field(
-        DEFAULT_API_URL,
-        description="URL of the platform's API. Must use https, except for a loopback host, "
-        "`host.docker.internal` and `host.containers.internal`.",
-    )
-    app: Annotated[str, BeforeValidator(formats.check_app)] = Field(
-        "",
-        description="Name of the app, such as `my-site`. For `sweep`, patterns such as `my-site-pr-*`, one "
-        "per line.",
-    )
-    skip_without_key: bool = Field(
-        default=False,
-        description="Skip the run with a warning if the API key is missing, as in a fork's pull request.",
-    )
-    image: Annotated[str | None, BeforeValidator(formats.check_image)] = Field(
-        None, description="Container image to deploy. `deploy` needs either `image` or `directory`."
-    )
-    directory: Path | None = Field(
-        None, description="Folder to deploy as a static site. `deploy` needs either `image` or `directory`."
-    )
-    create: bool = Field(default=False, description="Create the app if it doesn't exist.")
-    port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="Port that the container listens on. Applies only when the run creates the app.",
-    )
-    cpu: int | None = Field(
-        None, ge=1, description="CPU units, such as 256. Applies only when the run creates the app."
-    )
-    memory: int | None = Field(
-        None,
-        ge=1,
-        description="Memory, such as 512 (the API doesn't name the unit). Applies only when the run creates "
-        "the app.",
-    )
-    env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = Field(
-        {},
-        description="Environment variables, one `NAME=value` per line. Applies only when the run creates the "
-        "app.",
-    )
-    registry_server: Annotated[str | None, BeforeValidator(formats.check_registry)] = Field(
-        None,
-        description="Host of a private registry, such as registry.gitlab.com. Without it, the credentials "
-        "are for Docker Hub.",
-    )
-    registry_username: str | None = Field(
-        None, description="Username for the registry, or a deploy token's name. Needs `registry-password`."
-    )
-    registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = Field(
-        SecretStr(""),
-        description="Password or token for the registry. Needs `registry-username`. Never printed.",
-    )
-    ignore: Patterns = Field(
-        (),
-        description="Gitignore patterns of files not to deploy, in addition to `.zerokieignore` and "
-        "defaults. "
-        "`!/path` publishes a refused file.",
-    )
-    keep: Patterns = Field((), description="Gitignore patterns of remote paths that are never deleted.")
-    delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = Field(
-        default=True,
-        description="When to delete files missing from the folder: `true` (immediately), `false` (never), or "
-        "a delay such as `7d` (pages immediately).",
-    )
-    take_over: bool = Field(
-        default=False,
-        description="Continue even if another repository may own the app, or other tools uploaded files. "
-        "Usually for one manual run.",
-    )
-    max_deletes: int | None = Field(
-        None,
-        ge=0,
-        description="Maximum number of files that one deploy may delete or schedule for deletion. Replaces "
-        "two safety checks.",
-    )
-    incremental: bool = Field(default=True, description="Skip unchanged files.")
-    concurrency: int = Field(64, ge=1, le=256, description="Maximum number of parallel uploads, 1 to 256.")
-    dry_run: bool = Field(
-        default=False, description="Print and report the planned changes without making them."
-    )
-    domains: Domains = Field(
-        (), description="Custom domains to attach to a static app, such as www.example.com, one per line."
-    )
-    remove_domains: Domains = Field(
-        (), description="Custom domains to remove from a static app, one per line."
-    )
-    wait: Annotated[float, BeforeValidator(formats.parse_wait)] = Field(
-        formats.DEFAULT_WAIT,
-        description="How long to wait until the app runs and `health-check` passes, or `false`.",
-    )
-    health_check: Annotated[str | None, BeforeValidator(check_health_check)] = Field(
-        None,
-        description="Path or URL to check after the deploy. Expects the deployed file, or for other paths "
-        "2xx or 3xx.",
-    )
-    health_check_text: str | None = Field(
-        None,
-        description="Text that the response to `health-check` must contain, such as the commit. For images, "
-        "it proves the new version.",
-    )
-    rollback: bool = Field(
-        default=False,
-        description="If `wait`, `health-check` or `timeout` fails, deploy the previous image again. "
-        "Container apps only.",
-    )
-    lock_timeout: Seconds = Field(
-        600.0, description="How long to wait for another deploy's lock. `0` fails immediately."
-    )
-    timeout: Seconds = Field(1800.0, ge=1, description="Time limit of the whole operation.")
-    retry_timeout: Seconds = Field(
-        120.0, description="How long to retry a failed request. `0` disables retries."
-    )
-    comment: bool = Field(
-        default=False,
-        description="Keep one comment on the pull request up to date. Needs `pull-requests: write` on "
-        "GitHub, or `gitlab-token`.",
-    )
-    preview_environment: str | None = Field(
-        None,
-        description="GitHub environment that shows the app in the pull request, such as `previews`. Needs "
-        "`deployments: write`.",
-    )
-    pull_request: int | None = Field(
-        None,
-        ge=1,
-        description="Number of the pull request, if the run can't determine it. Limits `sweep` to this pull "
-        "request.",
-    )
-    github_token: Token = Field(
-        SecretStr(""),
-        description="GitHub token for `comment`, `preview-environment` and `sweep`. On GitHub, defaults to "
-        "the job's token.",
-    )
-    gitlab_token: Token = Field(
-        SecretStr(""),
-        description="GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed.",
-    )
-    output_file: Path | None = Field(None, description="Write the JSON result to this file.")
-    dotenv_file: Path | None = Field(
-        None,
-        description="Write `ZEROKIE_RESULT_NAME=value` lines to this file (GitLab "
-        "`artifacts:reports:dotenv`).",
-    )
-    annotations_file: Path | None = Field(
-        None, description="Write GitLab's `artifacts:reports:annotations` JSON to this file."
-    )
-    summary_file: Path | None = Field(
-        None,
-        description="Write the Markdown summary to this file. On GitHub, the summary is also on the "
-        "run's page.",
-    )
-    commit: Annotated[str | None, BeforeValidator(formats.check_commit)] = Field(
-        None,
-        description="Full SHA of the commit that the folder was built from. GitHub and GitLab provide it.",
-    )
-    state_file: Path | None = Field(
-        None,
-        description="File where the run saves its lock for `zerokie-cleanup`. Default: "
-        "`.zerokie-state.json` in the working directory, but none on GitHub.",
-    )
-    log_level: Level = Field(
-        "info", description="`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."
-    )
+    ] = "deploy"
+    """`deploy`, `restart`, `destroy` (delete the app), `sweep` (delete previews of closed pull requests) or
+    `status` (show the live version).
+    """
+    api_key: Annotated[SecretStr, BeforeValidator(formats.check_api_key)] = SecretStr("")
+    """The platform's API key. Required and never printed. The lock cleanup uses it too."""
+    api_url: Annotated[str, BeforeValidator(check_api_url)] = DEFAULT_API_URL
+    """URL of the platform's API. Must use https, except for a loopback host, `host.docker.internal` and
+    `host.containers.internal`.
+    """
+    app: Annotated[str, BeforeValidator(formats.check_app)] = ""
+    """Name of the app, such as `my-site`. For `sweep`, patterns such as `my-site-pr-*`, one per line."""
+    skip_without_key: bool = False
+    """Skip the run with a warning if the API key is missing, as in a fork's pull request."""
+    image: Annotated[str | None, BeforeValidator(formats.check_image)] = None
+    """Container image to deploy. `deploy` needs either `image` or `directory`."""
+    directory: Path | None = None
+    """Folder to deploy as a static site. `deploy` needs either `image` or `directory`."""
+    create: bool = False
+    """Create the app if it doesn't exist."""
+    port: int | None = Field(None, ge=1, le=65535)
+    """Port that the container listens on. Applies only when the run creates the app."""
+    cpu: int | None = Field(None, ge=1)
+    """CPU units, such as 256. Applies only when the run creates the app."""
+    memory: int | None = Field(None, ge=1)
+    """Memory, such as 512 (the API doesn't name the unit). Applies only when the run creates the app."""
+    env: Annotated[dict[str, str], BeforeValidator(formats.parse_variables)] = {}
+    """Environment variables, one `NAME=value` per line. Applies only when the run creates the app."""
+    registry_server: Annotated[str | None, BeforeValidator(formats.check_registry)] = None
+    """Host of a private registry, such as registry.gitlab.com. Without it, the credentials are for Docker
+    Hub.
+    """
+    registry_username: str | None = None
+    """Username for the registry, or a deploy token's name. Needs `registry-password`."""
+    registry_password: Annotated[SecretStr, BeforeValidator(formats.check_secret)] = SecretStr("")
+    """Password or token for the registry. Needs `registry-username`. Never printed."""
+    ignore: Patterns = ()
+    """Gitignore patterns of files not to deploy, in addition to `.zerokieignore` and defaults. `!/path`
+    publishes a refused file.
+    """
+    keep: Patterns = ()
+    """Gitignore patterns of remote paths that are never deleted."""
+    delete_stale: Annotated[bool | float, BeforeValidator(formats.parse_delete_stale)] = True
+    """When to delete files missing from the folder: `true` (immediately), `false` (never), or a delay such as
+    `7d` (pages immediately).
+    """
+    take_over: bool = False
+    """Continue even if another repository may own the app, or other tools uploaded files. Usually for one
+    manual run.
+    """
+    max_deletes: int | None = Field(None, ge=0)
+    """Maximum number of files that one deploy may delete or schedule for deletion. Replaces two safety
+    checks.
+    """
+    incremental: bool = True
+    """Skip unchanged files."""
+    concurrency: int = Field(64, ge=1, le=256)
+    """Maximum number of parallel uploads, 1 to 256."""
+    dry_run: bool = False
+    """Print and report the planned changes without making them."""
+    domains: Domains = ()
+    """Custom domains to attach to a static app, such as www.example.com, one per line."""
+    remove_domains: Domains = ()
+    """Custom domains to remove from a static app, one per line."""
+    wait: Annotated[float, BeforeValidator(formats.parse_wait)] = formats.DEFAULT_WAIT
+    """How long to wait until the app runs and `health-check` passes, or `false`."""
+    health_check: Annotated[str | None, BeforeValidator(check_health_check)] = None
+    """Path or URL to check after the deploy. Expects the deployed file, or for other paths 2xx or 3xx."""
+    health_check_text: str | None = None
+    """Text that the response to `health-check` must contain, such as the commit. For images, it proves the
+    new version.
+    """
+    rollback: bool = False
+    """If `wait`, `health-check` or `timeout` fails, deploy the previous image again. Container apps only."""
+    lock_timeout: Seconds = 600.0
+    """How long to wait for another deploy's lock. `0` fails immediately."""
+    timeout: Seconds = Field(1800.0, ge=1)
+    """Time limit of the whole operation."""
+    retry_timeout: Seconds = 120.0
+    """How long to retry a failed request. `0` disables retries."""
+    comment: bool = False
+    """Keep one comment on the pull request up to date. Needs `pull-requests: write` on GitHub, or
+    `gitlab-token`.
+    """
+    preview_environment: str | None = None
+    """GitHub environment that shows the app in the pull request, such as `previews`. Needs `deployments:
+    write`.
+    """
+    pull_request: int | None = Field(None, ge=1)
+    """Number of the pull request, if the run can't determine it. Limits `sweep` to this pull request."""
+    github_token: Token = SecretStr("")
+    """GitHub token for `comment`, `preview-environment` and `sweep`. On GitHub, defaults to the job's
+    token.
+    """
+    gitlab_token: Token = SecretStr("")
+    """GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed."""
+    output_file: Path | None = None
+    """Write the JSON result to this file."""
+    dotenv_file: Path | None = None
+    """Write `ZEROKIE_RESULT_NAME=value` lines to this file (GitLab `artifacts:reports:dotenv`)."""
+    annotations_file: Path | None = None
+    """Write GitLab's `artifacts:reports:annotations` JSON to this file."""
+    summary_file: Path | None = None
+    """Write the Markdown summary to this file. On GitHub, the summary is also on the run's page."""
+    commit: Annotated[str | None, BeforeValidator(formats.check_commit)] = None
+    """Full SHA of the commit that the folder was built from. GitHub and GitLab provide it."""
+    state_file: Path | None = None
+    """File where the run saves its lock for `zerokie-cleanup`. Default: `.zerokie-state.json` in the working
+    directory, but none on GitHub.
+    """
+    log_level: Level = "info"
+    """`debug`, `info`, `warning` or `error`. `RUNNER_DEBUG=1` means `debug`."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # pydantic passes keywords
@@ -345,7 +285,7 @@ def documented_inputs() -> Iterator[Input]:
     for field, info in INPUTS.items():
         # No other input has an empty text as its default.
         is_required = info.default == ""
-        text, default = info.description or "", _written(info.default)
+        text, default = " ".join((info.description or "").split()), _written(info.default)
         kinds = (field in _LISTS, field in SECRETS, info.annotation is bool)
         yield Input(input_name(field), default, is_required, text, *kinds)
 
