@@ -95,6 +95,7 @@ def test_credentials_without_their_registry_are_exit_2(image: str, more: dict[st
         ({"operation": "restart", "image": "nginx"}, "Remove `image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY), because only `operation: deploy` deploys something"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list. Write one pattern per line"),
         ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' isn't valid. Write a whole number"),
+        ({"domains": "a.example.com\nwww.example.com", "remove_domains": "WWW.example.com."}, "`domains` (ZEROKIE_DOMAINS) and `remove-domains` (ZEROKIE_REMOVE_DOMAINS) both contain www.example.com. Remove it from one"),
         # paths of secrets
         ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),
         ({"registry_username": "me", "registry_password": f"{Path(__file__)}"}, "`registry-password` (ZEROKIE_REGISTRY_PASSWORD): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),

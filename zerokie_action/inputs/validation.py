@@ -170,6 +170,8 @@ def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Itera
         yield "`image` or `directory` is required. Set the image or the folder to deploy"
     elif image and (given := _given(environment, "domains", "remove_domains")):
         yield f"Remove {given}, because only static apps can have custom domains"
+    if both := ", ".join(sorted({*settings.domains} & {*settings.remove_domains})):
+        yield f"{label('domains')} and {label('remove_domains')} both contain {both}. Remove it from one"
     credentials, server = _given(environment, *_CREDENTIALS), environment.text("registry_server")
     if settings.image and credentials and not server and (host := registry_of(settings.image)) != DOCKER_HUB:
         yield (
