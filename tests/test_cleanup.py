@@ -186,13 +186,27 @@ def test_the_lock_cleanup_does_not_release_the_lock_of_a_live_run(world: World) 
     assert world.platform.requests == []
 
 
-def test_an_unreadable_state_file_is_a_warning(world: World) -> None:
-    """It says why the file can't be used, and when the lock expires."""
-    state = state_file(world)
-    os.mkfifo(state)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("pipe", "not a regular file"),
+        ("folder", "not a regular file"),
+        ("link", "Too many levels of symbolic links"),
+        ("x" * 300, "File name too long"),
+        ("file/state.json", None),
+    ],
+)
+def test_an_unreadable_state_file_is_a_warning(world: World, name: str, why: str | None) -> None:
+    """It says why the file can't be used, and when the lock expires. A file that can't exist isn't one."""
+    os.mkfifo("pipe")
+    Path("link").symlink_to("file")
+    Path("file").touch()
+    state = world.env["ZEROKIE_STATE_FILE"] = str(world.folder.parent / name)
     said = clean_up(world)
-    assert f"Warning: Cleanup: `state-file`: can't use {str(state)!r}: not a regular file. Set" in said
-    assert "If a deploy lock is still held, it expires by " in said
+    assert said.count("\n") == 1
+    if why:
+        assert said.startswith(f"Warning: Cleanup: `state-file`: can't use {state!r}: {why}. Set")
+        assert "If a deploy lock is still held, it expires by " in said
     assert world.platform.lock("site") == SESSION
 
 

@@ -36,9 +36,8 @@ def cleanup(env: Mapping[str, str], signals: Signals, stream: TextIO | Terminal)
     ci = detect(env, stream, settings.log_level)
     ci.log.mask(*secrets(environment))
     file = settings.state_file or ci.state_file
-    existing = file if file and file.exists() else None
     try:
-        with closing(SavedLocks(ci.save_state, existing, is_cleanup=True)) as saved_locks:
+        with closing(SavedLocks(ci.save_state, file, is_cleanup=True)) as saved_locks:
             if held := dict.fromkeys([*locks_in(saved_state(env)), *saved_locks.held()]):
                 _require_inputs(environment, problems)
                 http = RetryingClient(Transport(env), UNTIL_DEADLINE, log=ci.log.info, trace=ci.log.debug)

@@ -55,7 +55,7 @@ class SavedLocks:
     Args:
         save: saves keys and values in the CI system's own state.
         file: the state file; None for no file.
-        is_cleanup: whether reading the file is enough.
+        is_cleanup: whether reading the file is enough, and a missing one isn't created.
         log: logs why the run continues without a file that can't be used. Without it, that is an error.
 
     Raises:
@@ -73,8 +73,8 @@ class SavedLocks:
         self._save = save
         self._file = file
         self._log = log
-        if file:
-            with self._explained():
+        with self._explained():
+            if file and (file.exists() or not is_cleanup):
                 self._descriptor = _open(file, is_cleanup=is_cleanup)
                 return
         self._descriptor = os.open(os.devnull, os.O_RDWR)
