@@ -1,26 +1,25 @@
 """The lock cleanup after a kill.
 
 It runs as GitHub's post step, in GitLab's `after_script`, or by hand. For each saved lock, it sends a
-heartbeat, and finalizes only if the session still holds the lock. Every error is a warning, so the exit code
-is always 0.
+heartbeat, and finalizes only if the session still holds the lock. A saved lock stays saved until the platform
+confirms its release or its loss. Every error is a warning, so the exit code is always 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TextIO
 
 import anyio
 
 from zerokie_action.ci import Log, detect, saved_state
 from zerokie_action.ci.terminal import Terminal
-from zerokie_action.errors import ConfigurationError, DeployError, LockLost, unwrap
+from zerokie_action.errors import ConfigurationError, Conflict, DeployError, unwrap
 from zerokie_action.http.policy import UNTIL_DEADLINE
-from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
 from zerokie_action.inputs.load import Environment, load, secrets
 from zerokie_action.inputs.validation import wrong_names
-from zerokie_action.limits import CLEANUP
+from zerokie_action.limits import CLEANUP, SECOND_HEARTBEAT
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.lock.saved import SavedLock, SavedLocks, expiry, locks_in
 from zerokie_action.platform.client import Client
@@ -76,25 +75,24 @@ async def _release_all(
         anyio.create_task_group() as tasks,
     ):
         for lock in held:
-            request = Delivery(Outcome.UNKNOWN)
-            held_lock = DeployLock(client, *lock, saved_locks, shutdown, log, request)
-            tasks.start_soon(_release, held_lock)
+            tasks.start_soon(_release, DeployLock(client, *lock, saved_locks, shutdown, log))
 
 
 async def _release(lock: DeployLock) -> None:
-    """Release a lock within `CLEANUP` if its session still holds it. Warn if that fails."""
-    app = lock.app
-    try:
-        # The counts of a killed deploy are unknown.
-        is_released = await lock.release(Counts(), CLEANUP)
-    except LockLost:  # it expired between the heartbeat and finalize
-        is_released = False
-    except DeployError as error:
+    """Release a lock within `CLEANUP` if its session still holds it. Warn if it may still be held."""
+    app, was_held, problem = lock.app, False, "the platform didn't respond in time"
+    with lock.shutdown.shielded_scope(CLEANUP):
+        try:
+            was_held, problem = await _release_if_held(lock), ""
+        except DeployError as error:
+            problem = str(error)
+    if problem:
         lock.log.warning(
-            f"Cleanup: can't release the deploy lock on {app!r}: {error}. It expires by {expiry()}"
+            f"Cleanup: can't release the deploy lock on {app!r}: {problem}. "
+            f"It may still be held until {expiry()}"
         )
         return
-    if is_released:
+    if was_held:
         lock.log.warning(
             f"Cleanup: released the deploy lock that a run left on {app!r}. The platform recorded that "
             "deploy with counts of zero, because the real counts are unknown. If it failed, run it again."
@@ -102,3 +100,21 @@ async def _release(lock: DeployLock) -> None:
     else:
         lock.log.info(f"Cleanup: the run no longer holds the deploy lock on {app!r}")
     lock.saved_locks.mark_released([lock.session_id])
+
+
+async def _release_if_held(lock: DeployLock) -> bool:
+    """Return whether the session held the lock, after the release.
+
+    Only two heartbeats with a 409 prove that it doesn't hold the lock, because the killed run's lock request
+    may arrive after the first one.
+
+    Raises:
+        DeployError: when the lock may still be held.
+    """
+    for pause in (0.0, SECOND_HEARTBEAT):
+        await anyio.sleep(pause)
+        with suppress(Conflict):
+            await lock.heartbeat(lock.client)
+            await lock.finalize(lock.client, Counts())  # the counts of a killed deploy are unknown
+            return True
+    return False

@@ -103,6 +103,8 @@ LAST_LINES = 3.0
 """Time for a terminal to take the last lines of the log. A paused terminal takes none."""
 CLEANUP = Allowance(120.0, RELEASE.grace)
 """Limit for the cleanup of a lock that a killed run left."""
+SECOND_HEARTBEAT = 5.0
+"""Pause after which the lock cleanup repeats a heartbeat that got a 409."""
 
 
 # The verdict about an image, from the platform's responses

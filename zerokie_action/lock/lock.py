@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -74,8 +74,8 @@ class DeployLock:
         saved_locks: saves the lock for the lock cleanup.
         shutdown: limits the time of the release after a failure or a signal.
         log: gets the log lines.
-        request: the lock request. Its outcome is unknown for an earlier run. If the response was lost, the
-            platform may still grant the lock later, even after the release.
+        request: the lock request. If the response was lost, the platform may still grant the lock later, even
+            after the release.
         state: the state of the lock.
         finalized: the response to finalize; None if it was lost or wasn't a JSON object.
         response_lost: why a response to finalize with the deploy ID was lost; empty if none was lost.
@@ -328,15 +328,24 @@ class DeployLock:
     # The other two requests
 
     async def confirm(self, client: Client) -> bool:
-        """Send a heartbeat ("PUT …/deploy/lock") and return whether the session holds the lock."""
+        """Send a heartbeat and return whether the session holds the lock."""
+        with suppress(NotFound, Conflict):  # the session doesn't hold the lock
+            await self.heartbeat(client)
+        return self.state is State.HELD
+
+    async def heartbeat(self, client: Client) -> None:
+        """Send a heartbeat ("PUT …/deploy/lock").
+
+        Raises:
+            NotFound, Conflict: when the session doesn't hold the lock.
+        """
         sent_at = _clocks()
         try:
             await client.heartbeat(self.app, self.session_id)
-        except (NotFound, Conflict) as error:  # the session doesn't hold the lock
+        except (NotFound, Conflict) as error:
             self._note_loss(error)
-        else:
-            self._note_confirmation(sent_at)
-        return self.state is State.HELD
+            raise
+        self._note_confirmation(sent_at)
 
     async def finalize(self, client: Client, counts: Counts) -> None:
         """Release the lock, purge the CDN's cache and record the deploy ("POST …/deploy/finalize").

@@ -8,6 +8,8 @@ lock     every write happens under the lock of its own run
 cleanup  a cleanup releases the lock of its run, and no other lock
 green    the site equals the folder when a successful deploy finalizes it
 end      after a cleanup and a rerun of all, every deploy succeeded, and all state files are gone
+
+The platform responds to a heartbeat without a lock with 409, because the cleanup keeps a record after a 404.
 """
 
 import asyncio
@@ -169,7 +171,10 @@ def test_killed_deploys_never_break_a_promise(
     ended: Counter[int | str] = Counter()
     for seed in seeds:
         (tmp_path / str(seed)).mkdir()
-        with timewarp.warped(monkeypatch) as loop, open_world(tmp_path / str(seed), loop) as world:
+        with (
+            timewarp.warped(monkeypatch) as loop,
+            open_world(tmp_path / str(seed), loop, dialect=["lock-lost=409"]) as world,
+        ):
             world.platform.apps.create_static("site")
             history = History(random.Random(seed), world)  # noqa: S311
             history.play()
