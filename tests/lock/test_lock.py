@@ -137,7 +137,8 @@ def test_a_lost_lock_stops_all_writes(world: World) -> None:
         "The run lost the deploy lock: it expired, or the app was deleted (409"
     )
     assert outcome.outputs["hint"].startswith(
-        "Run the job again. This run wrote nothing after it noticed the loss."
+        "Run the job again. This run wrote nothing after it noticed the loss. If the lock is still held, it "
+        "expires by "
     )
     assert outcome.sent("POST", "/finalize$") == []
     (told,) = [record.index for record in outcome.sent(*HEARTBEAT) if record.status == 409]

@@ -217,8 +217,8 @@ class DeployLock:
 
     @property
     def may_be_held(self) -> bool:
-        """Whether the session may hold the lock now or get it later."""
-        return self.state is State.HELD or self.request.may_come_late
+        """Whether the session may hold the lock now or get it later. A loss may be another server's word."""
+        return self.state in {State.HELD, State.LOST} or self.request.may_come_late
 
     @property
     def may_write(self) -> bool:
@@ -268,7 +268,7 @@ class DeployLock:
         except LockLost:
             raise
         except DeployError as error:
-            error.hint = _still_held(error)
+            error.hint = _still_held(error.hint)
             raise
         finally:
             self._save_end()
@@ -288,7 +288,7 @@ class DeployLock:
             if not isinstance(failure, LockLost):
                 self.log.info(str(loss))
         except DeployError as error:
-            self.problem = f"{error}. {_still_held(error)}"
+            self.problem = f"{error}. {_still_held(error.hint)}"
         finally:
             self._save_end()
 
@@ -393,14 +393,14 @@ class DeployLock:
     def _loss(self) -> LockLost:
         return LockLost(
             f"The run lost the deploy lock: {self._why_lost}",
-            hint="Run the job again. This run wrote nothing after it noticed the loss.",
+            hint=f"Run the job again. This run wrote nothing after it noticed the loss. {_still_held()}",
         )
 
 
-def _still_held(error: DeployError) -> str:
-    """Return the hint for a failed release."""
+def _still_held(hint: str = "") -> str:
+    """Return the hint for a lock that may still be held, followed by another hint."""
     expires = f"If the lock is still held, it expires by {expiry()}."
-    return f"{expires} To release it now, run {CLEANUP_COMMANDS}. {error.hint}".strip()
+    return f"{expires} To release it now, run {CLEANUP_COMMANDS}. {hint}".strip()
 
 
 def _clocks() -> tuple[float, float]:
