@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from sandbox.dialects import QUESTIONS  # noqa: E402
 from zerokie_action.errors import exit_codes  # noqa: E402 - found by the line above
-from zerokie_action.inputs.settings import INPUTS, Input, documented_inputs  # noqa: E402
+from zerokie_action.inputs.settings import DEFAULT_API_URL, INPUTS, Input, documented_inputs  # noqa: E402
 from zerokie_action.report.outputs import OUTPUTS as NAMES  # noqa: E402
 
 _SCHEMA = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
@@ -60,8 +60,13 @@ _FLAGS = {"true", "false"}
 
 
 def _meaning(row: Input) -> str:
-    """Return the description with the default. The file sets no default, so that variables have an effect."""
+    """Return the description with the default. The file sets few, so that variables have an effect."""
     return f"{row.description} Default: `{row.default}`." if row.default else row.description
+
+
+_ACTION_DEFAULTS = {"api-url": DEFAULT_API_URL, "github-token": "${{ github.token }}"}
+"""The only defaults in `action.yml`. Only the workflow knows the job's token. Because GitHub always passes
+`api-url`, a `ZEROKIE_API_URL` of an earlier step is a second value, and can't get the key."""
 
 
 def _action_inputs() -> str:
@@ -69,8 +74,7 @@ def _action_inputs() -> str:
     for row in documented_inputs():
         lines += [f"{row.name}:", f"  description: {json.dumps(_meaning(row))}"]
         lines += ["  required: true"] if row.required else []
-        # The only default in this file, because only the workflow knows the job's token.
-        lines += ["  default: ${{ github.token }}"] if row.name == "github-token" else []
+        lines += [f"  default: {_ACTION_DEFAULTS[row.name]}"] if row.name in _ACTION_DEFAULTS else []
     return textwrap.indent("\n".join(lines) + "\n", "  ")
 
 

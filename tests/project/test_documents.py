@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.support.scripts import documents
-from tests.support.settings import load
+from tests.support.settings import load, problems
+from zerokie_action.inputs.settings import DEFAULT_API_URL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REQUIRED = {"api-key": "key", "app": "site", "directory": "dist"}
@@ -41,7 +42,17 @@ def test_the_documented_defaults_are_correct(monkeypatch: pytest.MonkeyPatch, tm
     assert load(named | required) == load(required)
 
 
-def test_action_yml_has_only_the_job_token_as_a_default() -> None:
+def test_action_yml_has_only_two_defaults() -> None:
     """The action passes on only given inputs, so that a `ZEROKIE_` variable can replace a missing one."""
     defaults = {name: row["default"] for name, row in action()["inputs"].items() if "default" in row}
-    assert defaults == {"github-token": "${{ github.token }}"}
+    assert defaults == {"api-url": DEFAULT_API_URL, "github-token": "${{ github.token }}"}
+
+
+def test_on_github_a_variable_of_an_earlier_step_does_not_get_the_key() -> None:
+    """A step can write it to `$GITHUB_ENV`. It may only repeat the URL that GitHub passes."""
+    env = {f"INPUT_{name.upper()}": text for name, text in REQUIRED.items()}
+    env["INPUT_API-URL"] = action()["inputs"]["api-url"]["default"]
+    assert problems(env | {"ZEROKIE_API_URL": "https://evil.example.com"}) == (
+        "`api-url` has different values in INPUT_API-URL and ZEROKIE_API_URL. Remove all but the right one",
+    )
+    assert load(env | {"ZEROKIE_API_URL": f" {DEFAULT_API_URL}"}).api_url == DEFAULT_API_URL
