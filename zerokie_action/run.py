@@ -1,5 +1,6 @@
 """One run: read the inputs, do the work, and report, even after an error."""
 
+import os
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ async def run(
     try:
         if not is_skipped:
             require_clear_operation(environment, wrong.get("operation", ()))
-            problems += _problems_with_directory(settings, environment)
+            problems += _problems_with_folders(settings, environment)
             require_valid(settings, environment, problems)
             async with cancel_on_signal(signals) as shutdown:
                 await _work(settings, environment, ci, report, shutdown)
@@ -133,8 +134,14 @@ async def run(
     return report.exit_code
 
 
-def _problems_with_directory(settings: Settings, environment: Environment) -> Iterator[str]:
-    """Yield the reason if the folder of a deploy can't be read."""
+def _problems_with_folders(settings: Settings, environment: Environment) -> Iterator[str]:
+    """Yield the reason if the working directory, or else the folder of a deploy, can't be read."""
+    try:
+        # `stat` still finds `.` in a deleted folder, but `getcwd` fails.
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        yield "The run can't start, because its working directory was deleted. Start the run in another one"
+        return
     directory = environment.text("directory")
     if directory and settings.operation == "deploy" and (problem := problem_with_directory(directory)):
         yield f"{environment.label('directory')}: {directory!r} {problem}"

@@ -250,16 +250,22 @@ def test_a_symlink_that_replaces_a_report_file_is_not_followed(world: World) -> 
     assert "::warning::`summary-file`: Can't write 'report.md': Too many levels" in outcome.log
 
 
-def test_a_deleted_working_directory_is_exit_2(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run ends before the first request, and the message has the cause."""
+@pytest.mark.parametrize("ci", ["", "true"], ids=["a shell", "GitHub"])
+def test_a_deleted_working_directory_is_exit_2(
+    world: World, ci: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends before the first request, and the message has the cause. A shell has a default state file."""
+    world.env["GITHUB_ACTIONS"] = ci
     gone = world.folder.parent / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    for directory in (".", "dist", world.folder):
-        outcome = world.run(directory=directory)
+    given: list[dict[str, object]] = [{"directory": name} for name in (".", "dist", world.folder)]
+    given += [{"operation": "status"}, {"operation": "destroy", "state_file": "state.json"}]
+    for inputs in given:
+        outcome = world.run(**inputs)
         assert (outcome.exit_code, outcome.requests) == (2, [])
         assert (
-            "because the run's working directory was deleted. Start the run in another"
+            "The run can't start, because its working directory was deleted. Start the run in another one"
             in outcome.outputs["error"]
         )

@@ -6,6 +6,7 @@ The checks read the texts of the inputs, so one run lists all problems even if s
 import os.path
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -81,12 +82,14 @@ def shared_paths(files: Mapping[str, Path]) -> dict[str, str]:
 
     A report would overwrite the other report, or the saved lock in `state-file`.
     """
-    last = {os.path.realpath(path): field for field, path in files.items()}
-    others = {field: last[os.path.realpath(path)] for field, path in files.items()}
+    real: dict[str, str] = {}
+    with suppress(FileNotFoundError):  # `run` reports a deleted working directory
+        real = {field: os.path.realpath(path) for field, path in files.items()}
+    last = {path: field for field, path in real.items()}
     return {
         field: f"`{input_name(other)}` has the same path, {str(files[field])!r}. Set another one"
-        for field, other in others.items()
-        if other != field
+        for field, path in real.items()
+        if (other := last[path]) != field
     }
 
 

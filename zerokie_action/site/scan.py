@@ -94,11 +94,6 @@ class Scan:
 
 def problem_with_directory(directory: str | os.PathLike[str]) -> str:
     """Return why a folder can't be deployed, as words after its name; empty if it can."""
-    try:
-        # `stat` still finds `.` in a deleted folder, but `getcwd` fails.
-        os.getcwd()  # noqa: PTH109
-    except FileNotFoundError:
-        return "can't be read, because the run's working directory was deleted. Start the run in another one"
     if os.path.isfile(directory):
         return "is a file. Set the folder that contains the site (unpack an archive first)"
     if not os.path.isdir(directory):
