@@ -35,6 +35,16 @@ GITLAB = {
     "CI_PROJECT_URL": "https://gitlab.example.com/o/r",
     "CI_JOB_URL": "https://gitlab.example.com/o/r/-/jobs/1",
 }
+NO_JOB: list[dict[str, str]] = [
+    {},
+    GITLAB,
+    {"GITLAB_CI": "true", "CI_MERGE_REQUEST_IID": "3", "CI_API_V4_URL": "https://gitlab.example.com/api/v4"},
+    GITLAB | {"CI_API_V4_URL": "gitlab.example.com"},
+    {"GITHUB_ACTIONS": "true"},
+    GITHUB | {"GITHUB_API_URL": "api.example.com"},
+    GITHUB | {"GITHUB_REPOSITORY": "o r"},
+]
+"""Environments without the variables for requests to a code host."""
 _REQUEST = re.compile(r"/repos/o/r/pulls/([0-9]+)|/projects/7/merge_requests/([0-9]+)")
 _ALL = re.compile(r"/repos/o/r/issues/([0-9]+)/comments|/projects/7/merge_requests/([0-9]+)/notes")
 _ONE = re.compile(r"/(?:repos/o/r/issues/comments|projects/7/merge_requests/[0-9]+/notes)/([0-9]+)")

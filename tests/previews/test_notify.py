@@ -86,12 +86,14 @@ def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
     assert active(host, "zerokie:site") == ["new failure"]
 
 
-def test_a_shell_is_told_that_comments_need_github_or_gitlab(world: World) -> None:
+@pytest.mark.parametrize("env", hosts.NO_JOB)
+def test_a_shell_is_told_that_comments_need_github_or_gitlab(world: World, env: dict[str, str]) -> None:
     """Even if `pull-request` is set."""
+    world.env = env
     for inputs in ({}, {"pull_request": 5}):
-        outcome = world.run(comment=True, **inputs)
+        outcome = world.run(comment=True, github_token=TOKEN, gitlab_token=TOKEN, **inputs)
         last = outcome.log.splitlines()[-1]
-        assert last == "`comment` and `preview-environment` have no effect outside of GitHub and GitLab"
+        assert last == "`comment` and `preview-environment` need the variables of a job on GitHub or GitLab"
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.faults import Kind
 from tests.http.servers import Handler, Peer, always
-from tests.previews.code_host import TOKEN, CodeHost, run
+from tests.previews.code_host import NO_JOB, TOKEN, CodeHost, run
 from tests.support.containers import lines, tell
 from tests.support.schema import check_result
 from tests.support.world import API_KEY, Outcome, World
@@ -311,10 +311,13 @@ def test_no_token_is_exit_2(world: World) -> None:
     assert outcome.requests == []
 
 
-def test_no_code_host_is_exit_2(world: World) -> None:
-    outcome = world.run(operation="sweep", app="my-site-pr-*", github_token=TOKEN)
+@pytest.mark.parametrize("env", NO_JOB)
+def test_no_code_host_is_exit_2(world: World, env: dict[str, str]) -> None:
+    """Some variables of a job aren't enough, such as in a container that gets no others."""
+    world.env = env
+    outcome = world.run(operation="sweep", app="my-site-pr-*", github_token=TOKEN, gitlab_token=TOKEN)
     assert (outcome.exit_code, outcome.requests) == (2, [])
-    assert "GitHub or GitLab" in outcome.outputs["error"]
+    assert "needs the variables of a job on GitHub or GitLab" in outcome.outputs["error"]
 
 
 # --- failures with an app

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from zerokie_action.ci.commits import Project, Source
 from zerokie_action.ci.log import Log
 from zerokie_action.ci.repository import repository_at, repository_of_checkout
+from zerokie_action.http import URL
 
 STATE_FILE = Path(".zerokie-state.json")
 
@@ -45,7 +45,7 @@ class PullRequest(NamedTuple):
     @property
     def host(self) -> str:
         """The host name of the API, such as `api.github.com`, for messages."""
-        return urlsplit(self.url).hostname or "the code host"
+        return URL(self.url).host
 
 
 class CI:
@@ -91,5 +91,8 @@ class CI:
         return STATE_FILE
 
     def pull_request(self, number: int | None) -> PullRequest | None:  # noqa: ARG002 for subclasses
-        """Return the pull request with this number, or else the run's own. None without either."""
+        """Return the pull request with this number, or else the run's own.
+
+        None without either, or if the system's variables don't contain its API and the repository.
+        """
         return None

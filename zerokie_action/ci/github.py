@@ -12,6 +12,7 @@ from pathlib import Path
 from zerokie_action.ci.commits import SHORT, Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, PullRequest
 from zerokie_action.ci.log import Level, Log
+from zerokie_action.http.url import web_url
 
 
 class GitHubLog(Log):
@@ -80,10 +81,10 @@ class GitHub(CI):
         The APIs of GitHub, GitHub Enterprise, Gitea and Forgejo are the same.
         """
         found = number or self._number
-        if not found:
+        api, project = self.env.get("GITHUB_API_URL"), self.env.get("GITHUB_REPOSITORY")
+        repository = f"{api or 'https://api.github.com'}/repos/{project}"
+        if not (found and project and web_url(repository)):
             return None
-        api = self.env.get("GITHUB_API_URL") or "https://api.github.com"
-        repository = f"{api}/repos/{self.env.get('GITHUB_REPOSITORY', '')}"
         return PullRequest(
             name=f"pull request #{found}",
             number=found,

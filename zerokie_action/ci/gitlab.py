@@ -9,6 +9,7 @@ from typing import ClassVar
 from zerokie_action.ci.commits import SHORT, Project, Source, valid_commit, valid_run, valid_sequence
 from zerokie_action.ci.generic import CI, STATE_FILE, PullRequest
 from zerokie_action.ci.log import Level, Log
+from zerokie_action.http.url import web_url
 
 _ERASE = "\x1b[0K"
 
@@ -56,12 +57,11 @@ class GitLab(CI):
         """Return the merge request with this number, or else the pipeline's."""
         given = self.env.get("CI_MERGE_REQUEST_IID", "")
         iid = number or (int(given) if given.isdecimal() else 0)
-        if not iid:
-            return None
         # In a fork's pipeline, the merge request is not in the pipeline's project.
-        project = self.env.get("CI_MERGE_REQUEST_PROJECT_ID") or self.env.get("CI_PROJECT_ID", "")
-        api = f"{self.env.get('CI_API_V4_URL', '')}/projects/{project}"
-        url = f"{api}/merge_requests/{iid}"
+        project = self.env.get("CI_MERGE_REQUEST_PROJECT_ID") or self.env.get("CI_PROJECT_ID")
+        url = f"{self.env.get('CI_API_V4_URL')}/projects/{project}/merge_requests/{iid}"
+        if not (iid and project and web_url(url)):
+            return None
         return PullRequest(
             name=f"merge request !{iid}",
             number=iid,

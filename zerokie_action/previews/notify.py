@@ -48,7 +48,7 @@ async def notify(report: Report, ci: CI, settings: Settings) -> None:
         if ci.pull_request(1):
             ci.log.info("This run has no pull or merge request. To choose one, set `pull-request`")
         else:
-            ci.log.info("`comment` and `preview-environment` have no effect outside of GitHub and GitLab")
+            ci.log.info("`comment` and `preview-environment` need the variables of a job on GitHub or GitLab")
         return
     if not (updates := [*_updates(report, ci, settings, about)]):
         return

@@ -73,8 +73,9 @@ def _code_host(job: Job) -> CodeHost:
     about = job.ci.pull_request(1)
     if about is None:
         raise ConfigurationError(
-            "`operation: sweep` needs a job on GitHub or GitLab, to find closed pull requests",
-            hint="Run it in a workflow or pipeline of the repository with the previews.",
+            "`operation: sweep` needs the variables of a job on GitHub or GitLab, to find pull requests",
+            hint="Run it in a workflow or pipeline of the repository with the previews. In a container, pass "
+            "GITHUB_REPOSITORY, or CI_API_V4_URL and CI_PROJECT_ID.",
         )
     token = job.settings.code_host_tokens[about.token_input]
     if not token:
