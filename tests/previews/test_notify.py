@@ -86,6 +86,19 @@ def test_a_stop_by_a_safety_check_is_a_failed_deployment(world: World) -> None:
     assert active(host, "zerokie:site") == ["new failure"]
 
 
+@pytest.mark.parametrize("inputs", [{}, {"operation": "destroy", "directory": None}])
+def test_a_wrong_key_leaves_the_comment_as_it_is(world: World, inputs: dict[str, object]) -> None:
+    """The comment's hidden line depends on the key, so the run would add a second comment forever."""
+    host = CodeHost()
+    run(world, host)
+    comments = dict(host.comments)
+    outcome = run(world, host, api_key="wrong", **inputs)
+    assert outcome.exit_code == 3
+    assert host.comments == comments
+    assert active(host, "zerokie:site")[-1] == ("new success" if inputs else "new failure")
+    assert warnings(outcome.log) == []
+
+
 @pytest.mark.parametrize("env", hosts.NO_JOB)
 def test_a_shell_is_told_that_comments_need_github_or_gitlab(world: World, env: dict[str, str]) -> None:
     """Even if `pull-request` is set."""

@@ -6,7 +6,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.ci import CI, PullRequest
-from zerokie_action.errors import DeployError, RequestRejected
+from zerokie_action.errors import AuthenticationError, DeployError, RequestRejected
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.http.retry import RetryingClient
 from zerokie_action.http.transport import Transport
@@ -68,7 +68,9 @@ def _updates(
     report: Report, ci: CI, settings: Settings, about: PullRequest
 ) -> Iterator[Comment | Deployment]:
     """Yield the comment and the deployment to send."""
-    if settings.comment and (text := rendered(render_comment, report, ci)):
+    # The comment's hidden line depends on the key. A wrong key would never find the comment of the right one.
+    has_key = report.exit_code != AuthenticationError.exit_code
+    if settings.comment and has_key and (text := rendered(render_comment, report, ci)):
         yield Comment(about, settings.app, settings.api_key.get_secret_value(), text)
     environment, state = settings.preview_environment, _STATES.get((report.operation, report.status))
     if environment and state and about.deployments and not report.dry_run:
