@@ -200,6 +200,16 @@ def test_two_own_files_with_one_path_are_exit_2(other: str, path: str, world: Wo
         assert "has the same path" in html.unescape(file.read_text("utf-8"))
 
 
+def test_a_report_with_the_path_of_the_default_state_file_is_exit_2(world: World, tmp_path: Path) -> None:
+    """The saved lock stays in the file."""
+    file = tmp_path / ".zerokie-state.json"
+    leave(file, "site", "killed")
+    before = file.read_bytes()
+    outcome = world.run(dotenv_file=file)
+    assert (outcome.exit_code, outcome.requests, file.read_bytes()) == (2, [], before)
+    assert "`dotenv-file` (ZEROKIE_DOTENV_FILE): `state-file` has the same path" in outcome.log
+
+
 def test_other_unknown_names_share_a_warning() -> None:
     """The warning lists unknown variables with a prefix, without the results of an earlier job."""
     others = ("ZEROKIE_RESULT_APP", "ZEROKIE_RESULT_DRY_RUN", "MY_ZEROKIE_DRYRUN", "DRYRUN", "ZEROKIE")
