@@ -30,8 +30,7 @@ OUTPUTS: dict[str, str] = {
 _NOT_OF_THE_COMPONENT = {
     "operation",  # Each job of the component sets its own.
     "preview-environment",  # GitLab has its own environments.
-    "dotenv-file",  # The component's artifacts use these two files.
-    "annotations-file",
+    "report-dir",  # The component's artifacts name its files.
     "state-file",  # The cleanup uses the same default on GitLab.
 }
 """Inputs that the GitLab component lacks. It also lacks the secrets, because inputs are visible in the
@@ -153,7 +152,7 @@ _GROUPS = {
     "rollback": "Container apps",
     "lock-timeout": "Checks and time limits",
     "comment": "Pull requests",
-    "output-file": "Reports",
+    "report-dir": "Reports",
 }
 """The first input of each part of a group, in the documented order."""
 

@@ -32,7 +32,7 @@ class Command:
 
     def __init__(self, program: Path, env: dict[str, str], folder: Path, log: Path) -> None:
         """Start `program` in `folder`, and write its output to `log`."""
-        self._log, self._outcome = log, folder / "outcome.json"
+        self._log, self._outcome = log, folder / "result.json"
         self._outcome.unlink(missing_ok=True)
         with self._log.open("wb") as stream:
             # In a new session, Ctrl-C reaches only this script. The script then stops the command.
@@ -119,7 +119,7 @@ class Commands:
     ) -> Command:
         """Start a command for an acceptance app, in the environment of a GitLab job of `repository`."""
         given = {"api_url": self.platform.url, "api_key": self.platform.key, "app": require_own(app)}
-        given |= {"output_file": "outcome.json", "state_file": "state.json", "timeout": "4m", **inputs}
+        given |= {"report_dir": ".", "state_file": "state.json", "timeout": "4m", **inputs}
         env = {name: value for name, value in os.environ.items() if _PASSED_VARIABLES.fullmatch(name)}
         env |= {f"ZEROKIE_{name.upper()}": value for name, value in given.items()}
         env |= {"GITLAB_CI": "true", "CI_PROJECT_ID": repository}

@@ -62,13 +62,13 @@ class Platform:
 
     def run(self, app: str, **inputs: str) -> dict[str, Any]:
         """Run the action in its own process, as a CI job does, and return its JSON result."""
-        result = self.folder / f"{app}.json"
+        reports = self.folder / app
         given = {"api-url": self.url, "api-key": API_KEY, "app": app, **inputs}
-        given |= {"output-file": str(result), "summary-file": str(self.folder / f"{app}.md")}
+        given["report-dir"] = str(reports)
         env = {name: os.environ[name] for name in ("PATH", "TERM", "LANG") if name in os.environ}
         env |= {f"ZEROKIE_{name.upper().replace('-', '_')}": value for name, value in given.items()}
         subprocess.run([sys.executable, ROOT / "entrypoint.py"], check=True, env=env)
-        outcome: dict[str, Any] = json.loads(result.read_text("utf-8"))
+        outcome: dict[str, Any] = json.loads((reports / "result.json").read_text("utf-8"))
         return outcome
 
 
@@ -77,7 +77,7 @@ def demonstrate(platform: Platform) -> None:
     heading(f"Deploying the folder {SITE.relative_to(ROOT)}/")
     site = platform.deploy("demo-site", directory=str(SITE))
     pages = compare_with_folder(site["url"])
-    summary = (platform.folder / "demo-site.md").read_text("utf-8")
+    summary = (platform.folder / "demo-site" / "summary.md").read_text("utf-8")
 
     heading("Deploying the same folder again (changes nothing, and takes no lock)")
     again = platform.deploy("demo-site", directory=str(SITE))

@@ -118,15 +118,14 @@ def test_an_old_python_causes_an_error_of_one_line() -> None:
 
 def test_an_argument_is_exit_2_and_its_value_is_not_shown(tmp_path: Path) -> None:
     """The value may be a secret. The error is on stderr and in the result."""
-    result = tmp_path / "result.json"
-    seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", output_file=str(result))
+    seen = run(*ENTRYPOINT, "--api-key=hunter2", "more", app="site", report_dir=str(tmp_path))
     assert (seen.returncode, seen.stdout) == (2, "")
     assert seen.stderr.startswith(
         "Error: Unknown argument '--api-key'. "
         "Set inputs as environment variables, such as `app` (ZEROKIE_APP). `--help` lists all inputs\n"
         "Error: `api-key` is required"
     )
-    document = json.loads(result.read_text("utf-8"))
+    document = json.loads((tmp_path / "result.json").read_text("utf-8"))
     assert (document["status"], document["exit_code"], document["app"]) == ("failed", 2, "site")
     assert document["error"].startswith("Unknown argument '--api-key'. Set inputs")
 
@@ -150,10 +149,9 @@ def test_no_module_of_the_working_directory_is_imported(tmp_path: Path, command:
 @pytest.mark.parametrize("log", [">&- 2>&-", "| true; exit ${PIPESTATUS[0]}"])
 def test_an_unusable_log_does_not_change_the_exit_code(tmp_path: Path, log: str) -> None:
     """The log is closed, or a pipe without a reader. The run still writes its reports."""
-    result = tmp_path / "result.json"
-    seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", output_file=str(result))
+    seen = run("bash", "-c", f"{shlex.join(ENTRYPOINT)} {log}", app="site", report_dir=str(tmp_path))
     assert (seen.returncode, seen.stderr) == (2, "")
-    assert json.loads(result.read_text("utf-8"))["exit_code"] == 2
+    assert json.loads((tmp_path / "result.json").read_text("utf-8"))["exit_code"] == 2
 
 
 # --- early signals
@@ -174,18 +172,17 @@ from zerokie_action.cli import {command}
 def test_a_signal_during_the_imports_cancels_the_run(tmp_path: Path) -> None:
     """The first signal decides. Exit code, log and result show it, and the run sends nothing."""
     (tmp_path / "index.html").touch()
-    report = tmp_path / "result.json"
     program = SIGNAL_WHILE_IMPORTING.format(module="pydantic", signum=1, second=15, command="deploy")
     with closing(socket.create_server(("127.0.0.1", 0))) as platform:
         url = f"http://127.0.0.1:{platform.getsockname()[1]}"
         inputs = {"api_key": "k", "api_url": url, "app": "site", "directory": f"{tmp_path}"}
-        seen = run(sys.executable, "-c", program, **inputs, output_file=f"{report}")
+        seen = run(sys.executable, "-c", program, **inputs, report_dir=f"{tmp_path}")
         platform.settimeout(0)
         with pytest.raises(BlockingIOError):
             platform.accept()
     assert (seen.returncode, seen.stderr) == (129, "")
     assert "Cancelled by SIGHUP" in seen.stdout
-    result = json.loads(report.read_text("utf-8"))
+    result = json.loads((tmp_path / "result.json").read_text("utf-8"))
     assert (result["status"], result["exit_code"], result["error"]) == (
         "cancelled",
         129,

@@ -30,7 +30,6 @@ from zerokie_action.inputs.validation import (
     input_warnings,
     require_clear_operation,
     require_valid,
-    shared_paths,
     unknown_names,
     wrong_argument,
     wrong_names,
@@ -84,15 +83,12 @@ async def run(
             "dry_run": settings.dry_run and settings.operation != "status",
         }
     )
-    unusable = shared_paths(settings.own_files)
-    settings = settings.model_copy(update=dict.fromkeys(unusable))
-    unusable |= empty_reports(settings.own_files)
-    settings = settings.model_copy(update=dict.fromkeys(unusable))
+    report_files, unusable = empty_reports(settings.report_dir, settings.state_file)
     problems = [
         *([wrong_argument(argument)] if argument is not None else []),
         *conflicting_values(environment),
         *chain.from_iterable(wrong.values()),
-        *(f"{environment.label(field)}: {problem}" for field, problem in unusable.items()),
+        *(f"{environment.label('report_dir')}: {problem}" for problem in unusable),
         *wrong_names(environment),
     ]
     is_skipped = settings.skip_without_key and not (environment.text("api_key") or problems)
@@ -126,7 +122,7 @@ async def run(
     # Report
     report = report.finish(error)
     _log_end(report, ci.log)
-    write_reports(report, ci, settings.own_files)
+    write_reports(report, ci, report_files)
     # A preview cleanup has already updated each app's pull request, and a status changes nothing.
     if settings.operation not in {"sweep", "status"} and not isinstance(error, WrongInputs):
         async with cancel_on_signal(signals):

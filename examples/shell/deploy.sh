@@ -13,15 +13,15 @@
 #   3. Replace the action's image (docs/versions.md).
 #
 # The container gets all ZEROKIE_ variables and those of a proxy or certificate authority (docs/network.md).
-# To read an output: jq -r .url "zerokie-$ZEROKIE_APP.json"
-result=zerokie-$ZEROKIE_APP.json
-rm -f "$result"
+# To read an output: jq -r .url "zerokie-reports/$ZEROKIE_APP/result.json"
+reports=zerokie-reports/$ZEROKIE_APP
+rm -f "$reports/result.json"
 files=$(mktemp -d) || exit
 trap 'rm -rf "$files"' EXIT
 
 set -- --rm --volume "$PWD:/workspace" --workdir /workspace -e HTTPS_PROXY -e NO_PROXY -e SSL_CERT_FILE
 for name in $(env | sed -n 's/^\(ZEROKIE_[A-Z_]*\)=.*/\1/p'); do set -- "$@" -e "$name"; done
-set -- "$@" -e "ZEROKIE_STATE_FILE=.zerokie-state-$ZEROKIE_APP.json" -e "ZEROKIE_OUTPUT_FILE=$result"
+set -- "$@" -e "ZEROKIE_STATE_FILE=.zerokie-state-$ZEROKIE_APP.json" -e "ZEROKIE_REPORT_DIR=$reports"
 
 # Pass signals to the container, so that the run can release the deploy lock.
 cancel() { [ "$!" ] || exit 1; kill -s "$1" "$!"; }

@@ -152,7 +152,8 @@ def test_a_cancel_during_uploads_releases_the_lock(job: Job, platform: Platform,
 
     assert deploy.code == 128 + signal.SIGTERM, deploy.log
     assert [each["files_uploaded"] for each in deployments(platform)] == [UPLOADED]
-    assert "ZEROKIE_RESULT_STATUS=cancelled\n" in (workspace / "zerokie.env").read_text("utf-8")
+    report = workspace / "zerokie-reports" / "result.env"
+    assert "ZEROKIE_RESULT_STATUS=cancelled\n" in report.read_text("utf-8")
 
     after = job.after_script()
     assert after.code == 0, after.log

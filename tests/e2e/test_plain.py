@@ -20,15 +20,12 @@ from tests.e2e.conftest import (
 from tests.e2e.engine import Container, run, start, succeed, wait
 from tests.support.platform import API_KEY, Platform, contents
 
-REPORTS = {"OUTPUT_FILE": "result.json", "DOTENV_FILE": "deploy.env", "SUMMARY_FILE": "summary.md"}
-
 
 def test_the_readmes_command_deploys_a_site(image: str, platform: Platform, workspace: Path) -> None:
     """The site equals the folder, and all reports describe the deploy."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (command,) = re.findall(r"^docker run (?:.*\\\n)*.*", readme, re.MULTILINE)
-    reports = "".join(f" -e ZEROKIE_{name}={file}" for name, file in REPORTS.items())
-    here = f"docker run --network=host -e ZEROKIE_API_URL={platform.url}{reports}"
+    here = f"docker run --network=host -e ZEROKIE_API_URL={platform.url} -e ZEROKIE_REPORT_DIR=."
     command = command.replace("docker run", here).replace(PUBLISHED, image)
 
     log = succeed("sh", "-c", command, folder=workspace, env={"ZEROKIE_API_KEY": API_KEY})
@@ -40,7 +37,7 @@ def test_the_readmes_command_deploys_a_site(image: str, platform: Platform, work
     assert (result["status"], result["created"], result["files_uploaded"]) == ("deployed", True, len(files))
     assert result["deploy_id"] == deployment["deploy_id"]
     url = platform.app("my-site")["url"]
-    assert f"ZEROKIE_RESULT_URL={url}\n" in (workspace / "deploy.env").read_text("utf-8")
+    assert f"ZEROKIE_RESULT_URL={url}\n" in (workspace / "result.env").read_text("utf-8")
     assert url in (workspace / "summary.md").read_text("utf-8")
     assert url in log
     assert API_KEY not in log

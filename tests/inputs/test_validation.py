@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cleanup import leave
 from tests.support.settings import MINIMAL, VALUES, load, make_folders_of_inputs, problems, variables
 from tests.support.world import World
 from zerokie_action.inputs.load import Environment
@@ -174,40 +173,6 @@ def test_a_name_without_an_input_is_a_warning() -> None:
     env = MINIMAL | {"INPUT_SERVER-DIR": "/"}
     load(env)
     assert unknown_names(Environment(env))
-
-
-# --- paths of reports and state file
-
-
-@pytest.mark.parametrize("other", ["state-file", "summary-file"])
-@pytest.mark.parametrize("path", ["same.json", "./same.json", "link/same.json"])
-def test_two_own_files_with_one_path_are_exit_2(other: str, path: str, world: World, tmp_path: Path) -> None:
-    """One would overwrite the other. A saved lock stays in the state file."""
-    (tmp_path / "link").symlink_to(tmp_path)
-    file = tmp_path / "same.json"
-    if other == "state-file":
-        leave(file, "site", "killed")
-    before = file.read_bytes() if file.exists() else b""
-    inputs = {"summary_file": None} | {other.replace("-", "_"): "same.json"}
-    outcome = world.run(output_file=path, **inputs)
-    assert outcome.exit_code == 2
-    problem = f"`output-file` (ZEROKIE_OUTPUT_FILE): `{other}` has the same path, {str(Path(path))!r}. Set another one"
-    assert problem in outcome.log
-    assert outcome.requests == []
-    if other == "state-file":
-        assert file.read_bytes() == before
-    else:
-        assert "has the same path" in html.unescape(file.read_text("utf-8"))
-
-
-def test_a_report_with_the_path_of_the_default_state_file_is_exit_2(world: World, tmp_path: Path) -> None:
-    """The saved lock stays in the file."""
-    file = tmp_path / ".zerokie-state.json"
-    leave(file, "site", "killed")
-    before = file.read_bytes()
-    outcome = world.run(dotenv_file=file)
-    assert (outcome.exit_code, outcome.requests, file.read_bytes()) == (2, [], before)
-    assert "`dotenv-file` (ZEROKIE_DOTENV_FILE): `state-file` has the same path" in outcome.log
 
 
 def test_other_unknown_names_share_a_warning() -> None:

@@ -117,7 +117,7 @@ def test_the_comment_has_the_plan_of_a_dry_run(world: World) -> None:
     assert "402 files to upload (3 B)" in text
     assert 50_000 < len(text) < 65_536
     assert text.endswith(
-        "\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+        "\n</details>\n\n_The rest was cut off. The JSON result (`report-dir`) has everything._\n"
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.component import InvalidInputError, component, component_inputs, passed_on
 from tests.support.settings import VALUES
-from tests.support.world import World
+from tests.support.world import REPORTS, World
 from zerokie_action.inputs.settings import input_name
 
 NOT_INPUTS = {
@@ -18,8 +18,7 @@ NOT_INPUTS = {
     "github_token",
     "gitlab_token",
     "preview_environment",  # GitLab has its own environments.
-    "dotenv_file",  # the job's artifacts name them
-    "annotations_file",
+    "report_dir",  # the job's artifacts name its files
     "state_file",  # The cleanup uses the same default on GitLab.
 }
 FIELDS = [field for field in VALUES if field not in NOT_INPUTS]
@@ -59,11 +58,7 @@ def inputs(job: str, folder: Path, given: dict[str, object]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("job", "fields", "own"),
     [
-        (
-            "zerokie-deploy",
-            FIELDS,
-            {"INPUT_DOTENV_FILE": "zerokie.env", "INPUT_ANNOTATIONS_FILE": "zerokie-annotations.json"},
-        ),
+        ("zerokie-deploy", FIELDS, {"INPUT_REPORT_DIR": "zerokie-reports"}),
         ("zerokie-deploy-stop", OF_THE_STOP_JOB, {"INPUT_OPERATION": "destroy"}),
     ],
 )
@@ -156,10 +151,14 @@ def test_old_reports_in_the_checkout_are_removed_first(
 ) -> None:
     """The script removes them before it starts Python, so that a job that dies early has no reports."""
     monkeypatch.chdir(tmp_path)
-    for name in ("zerokie.env", "zerokie-annotations.json"):
-        Path(name).write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")
-    passed_on(component(app="site")["zerokie-deploy"], tmp_path)
-    assert not list(tmp_path.glob("zerokie*.*"))
+    job = component(app="site")["zerokie-deploy"]
+    reports = [Path(path) for path in job["artifacts"]["reports"].values()]
+    assert {path.name for path in reports} < {*REPORTS}
+    for path in reports:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("LD_PRELOAD=/builds/evil.so\n", "utf-8")
+    assert {str(path.parent) for path in reports} == {passed_on(job, tmp_path)["INPUT_REPORT_DIR"]}
+    assert not [path for path in reports if path.exists()]
 
 
 def test_a_preview_has_its_own_app_and_no_domains(tmp_path: Path) -> None:

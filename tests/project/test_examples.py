@@ -410,26 +410,30 @@ def test_the_shell_script_passes_inputs_by_name(tmp_path: Path) -> None:
     assert {name for name in line.split() if name.startswith("ZEROKIE_")} == {
         *inputs,
         "ZEROKIE_STATE_FILE=.zerokie-state-my-api.json",
-        "ZEROKIE_OUTPUT_FILE=zerokie-my-api.json",
+        "ZEROKIE_REPORT_DIR=zerokie-reports/my-api",
     }
 
 
 def test_the_shell_script_removes_an_old_result(tmp_path: Path) -> None:
     """Otherwise a deploy that doesn't start would leave the outputs of the previous one."""
-    (tmp_path / "zerokie-site.json").touch()
+    result = tmp_path / "zerokie-reports" / "site" / "result.json"
+    result.parent.mkdir(parents=True)
+    result.touch()
     env = commands(tmp_path, docker=docker("exit 125", created="false")) | {"ZEROKIE_APP": "site"}
     subprocess.run([SCRIPT], cwd=tmp_path, env=env, check=False)
-    assert not (tmp_path / "zerokie-site.json").exists()
+    assert not result.exists()
 
 
 def test_tekton_ignores_an_older_result(tmp_path: Path) -> None:
     """A killed deploy writes no file, and the task reads its results from the file."""
     steps = yaml.safe_load((EXAMPLES / "tekton" / "task.yml").read_text("utf-8"))["spec"]["steps"]
     (script,) = [step["script"] for step in steps if step["name"] == "deploy"]
-    (tmp_path / "zerokie.env").write_text("ZEROKIE_RESULT_URL=https://old.example.com\n", "utf-8")
+    result = tmp_path / "zerokie-reports" / "result.env"
+    result.parent.mkdir()
+    result.write_text("ZEROKIE_RESULT_URL=https://old.example.com\n", "utf-8")
     env = commands(tmp_path, zerokie_deploy="exit 137")
     assert subprocess.run(["sh", "-c", script], cwd=tmp_path, env=env, check=False).returncode == 137
-    assert not (tmp_path / "zerokie.env").exists()
+    assert not result.exists()
 
 
 def test_kubernetes_cleans_up_after_the_deploy(tmp_path: Path) -> None:

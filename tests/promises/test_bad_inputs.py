@@ -63,7 +63,7 @@ def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) 
     code, inputs, says = BAD[mistake]
     before = (world.platform.apps.list(), world.stored())
 
-    outcome = world.run(**{"dotenv_file": "deploy.env", "log_level": "debug"} | inputs)
+    outcome = world.run(**{"log_level": "debug"} | inputs)
 
     assert outcome.exit_code == code, outcome.log
     errors = [command.data for command in workflow_commands(outcome.log) if command.name == "error"]
@@ -75,10 +75,11 @@ def test_each_mistake_has_its_exit_code_and_its_fix(world: World, mistake: str) 
     assert (outcome.outputs["status"], outcome.outputs["exit_code"]) == ("failed", code)
     outputs = file_command(Path("output").read_text("utf-8"))
     assert (outputs["status"], outputs["error"]) == ("failed", outcome.outputs["error"])
-    assert "ZEROKIE_RESULT_STATUS=failed\n" in Path("deploy.env").read_text("utf-8")
+    assert "ZEROKIE_RESULT_STATUS=failed\n" in outcome.reports["result.env"]
 
     log = re.sub(r"(?m)^::add-mask::.*\n", "", outcome.log)
-    written = log + "".join(Path(name).read_text("utf-8") for name in ("output", "summary", "deploy.env"))
+    written = log + "".join(Path(name).read_text("utf-8") for name in ("output", "summary"))
+    written += "".join(outcome.reports.values())
     assert not [text for text in ("Traceback", SECRET, API_KEY) if text in written]
 
 
@@ -103,20 +104,21 @@ WRONG = {
     "retry_timeout": ("-1", "'-1' isn't a duration. Write a duration such as 90, 90s, 5m, 1h30m or 7d"),
     "github_token": ("$TOKEN", "the value is an unexpanded variable. Check that the secret exists and this run can use it"),
     "log_level": ("verbose", "'verbose' isn't valid. Write 'debug', 'info', 'warning' or 'error'"),
-    "dotenv_file": ("missing/deploy.env", "Can't write 'missing/deploy.env': No such file or directory. Choose a file in an existing folder, not a symlink."),
+    "report_dir": ("reports", "Can't write 'reports/annotations.json': Is a directory. Remove it, or choose another folder"),
 }  # fmt: skip
 
 
 def test_one_run_reports_all_mistakes(world: World) -> None:
     """Each annotation names the variable, and the last one has the hint.
 
-    The summary lists all mistakes, and outputs and JSON list as many as fit. A wrong report path doesn't stop
-    the other reports, and the run doesn't create a folder for it.
+    The summary lists all mistakes, and outputs and JSON list as many as fit. A folder in the place of
+    a report doesn't stop the other reports.
     """
+    Path("reports/annotations.json").mkdir(parents=True)
     world.env["PLUGIN_PORT"] = WRONG["port"][0]
     inputs = {name: text for name, (text, _) in WRONG.items()} | {"port": "80"}
     outcome = world.run(**inputs, registry_password=SECRET, dryrun="true")
-    assert (outcome.exit_code, outcome.requests, Path("missing").exists()) == (2, [], False)
+    assert (outcome.exit_code, outcome.requests) == (2, [])
 
     label = {name: f"`{name.replace('_', '-')}` (ZEROKIE_{name.upper()})" for name in WRONG}
     label["port"] = "`port` (PLUGIN_PORT)"
@@ -174,80 +176,19 @@ def test_links_lead_to_the_documents_of_the_action(world: World, env: dict[str, 
         ({"skip_without_key": True}, 0),
         ({"skip_without_key": "YES", "registry_server": "ghcr.io"}, 0),
         ({"skip_without_key": True, "apikey": SECRET}, 2),
-        ({"skip_without_key": True, "summary_file": "missing/summary.md"}, 2),
+        ({"skip_without_key": True, "report_dir": "reports"}, 2),
         ({"skip_without_key": "maybe"}, 2),
         ({}, 2),
     ],
 )
 def test_skip_without_key_skips(world: World, inputs: dict[str, object], code: int) -> None:
     """A wrong input is exit 2 even then."""
-    outcome = world.run(api_key=None, dotenv_file="deploy.env", **inputs)
+    Path("reports/annotations.json").mkdir(parents=True)
+    outcome = world.run(api_key=None, **inputs)
     assert (outcome.exit_code, outcome.requests) == (code, [])
     assert outcome.outputs["status"] == ("failed" if code else "skipped")
     assert bool(outcome.outputs["warnings"]) is not bool(code)
     assert ("::warning::`api-key` is empty" in outcome.log) is not bool(code)
-
-
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("folder", "Is a directory"),
-        ("symlink", "Too many levels of symbolic links"),
-        ("/proc/self/fd/1", "Too many levels of symbolic links"),
-        ("missing/report", "No such file or directory"),
-        ("x" * 300, "File name too long"),
-        ("pipe", "No such device or address"),  # nothing reads it
-    ],
-)
-def test_an_unwritable_report_path_is_exit_2(world: World, path: str, reason: str) -> None:
-    """The run ends before the first request and writes the other reports."""
-    Path("folder").mkdir()
-    Path("symlink").symlink_to("target")
-    os.mkfifo("pipe")
-    outcome = world.run(dotenv_file=path)
-    assert (outcome.exit_code, outcome.requests) == (2, [])
-    assert outcome.outputs["error"].startswith(
-        f"`dotenv-file` (ZEROKIE_DOTENV_FILE): Can't write {path!r}: {reason}. Choose "
-    )
-    assert outcome.log.count("Can't write") == 1
-    assert not Path("target").exists()
-
-
-def test_a_run_empties_its_report_files_at_the_start(world: World) -> None:
-    """So a killed run leaves no old report behind."""
-    fields = ("dotenv_file", "summary_file", "output_file", "annotations_file")
-    seen: list[str] = []
-    world.once("POST", "/lock$", lambda: seen.extend(Path(field).read_text("utf-8") for field in fields))
-    for field in fields:
-        Path(field).write_text("old")
-    outcome = world.run(**{field: field for field in fields})
-    assert (outcome.exit_code, seen) == (0, [""] * 4)
-    assert all(Path(field).read_text("utf-8") not in {"", "old"} for field in fields)
-
-
-def test_a_failed_write_at_the_end_is_a_warning(world: World) -> None:
-    """The deploy succeeded, so its exit code doesn't change, and the run writes the other reports."""
-    outcome = world.run(dotenv_file="/dev/full")
-    assert (outcome.exit_code, outcome.outputs["status"]) == (0, "deployed")
-    assert (
-        outcome.log.count("::warning::`dotenv-file`: Can't write '/dev/full': No space left on device\n") == 1
-    )
-    assert "exit-code" in Path("output").read_text("utf-8")
-
-
-def test_a_symlink_that_replaces_a_report_file_is_not_followed(world: World) -> None:
-    """Another process may replace the file during the deploy."""
-    target, report = Path("target"), Path("report.md")
-    target.write_text("mine")
-
-    def replace() -> None:
-        report.unlink()
-        report.symlink_to(target)
-
-    world.once("POST", "/lock$", replace)
-    outcome = world.run(summary_file="report.md")
-    assert (outcome.exit_code, target.read_text()) == (0, "mine")
-    assert "::warning::`summary-file`: Can't write 'report.md': Too many levels" in outcome.log
 
 
 @pytest.mark.parametrize("ci", ["", "true"], ids=["a shell", "GitHub"])

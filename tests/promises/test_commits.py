@@ -357,13 +357,13 @@ def test_the_input_commit_wins(world: World) -> None:
 
 
 def test_gitlabs_annotations_link_to_the_app_the_comparison_and_the_previous_deploy(
-    world: World, tmp_path: Path
+    world: World,
 ) -> None:
-    host, report = OnGitLab(), tmp_path / "annotations.json"
+    host = OnGitLab()
     deploy(world, host.run(5, FIRST), "one")
-    outcome = deploy(world, host.run(6, SECOND), "two", annotations_file=report)
+    outcome = deploy(world, host.run(6, SECOND), "two")
     _, comparison, run = pages(host, 5, FIRST, SECOND)
-    links = [link["external_link"] for link in json.loads(report.read_text())["Zerokie"]]
+    links = [link["external_link"] for link in json.loads(outcome.reports["annotations.json"])["Zerokie"]]
     assert links == [
         {"label": "site", "url": outcome.outputs["url"]},
         {"label": "Commits in this deploy (whole repository): 1111111...2222222", "url": comparison},
@@ -372,9 +372,8 @@ def test_gitlabs_annotations_link_to_the_app_the_comparison_and_the_previous_dep
 
 
 @BOTH
-def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host, tmp_path: Path) -> None:
+def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host) -> None:
     """Each invalid fact is ignored. The manifest's entries stay valid."""
-    report = tmp_path / "annotations.json"
     deploy(world, host.run(5, FIRST), "one")
     content = newest(world) | {"commit": "<b>](x)", "run": "../../x", "sequence": 10**300}
     files = [*content["files"]]
@@ -388,12 +387,12 @@ def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host, t
         world.platform.put_file("site", name.path, json.dumps(content | changed).encode())
 
     put()
-    outcome = deploy(world, host.run(6, SECOND), "two", annotations_file=report)
+    outcome = deploy(world, host.run(6, SECOND), "two")
     assert outcome.uploads == ["index.html"]
     assert facts(outcome) == [SECOND, None, None, None]
     assert log_lines(outcome) == [f"Deployed commit 2222222, {host.pages}/commit/{SECOND}"]
     put(commit=FIRST, run="javascript:alert(1)")
-    outcome = deploy(world, host.run(7, SECOND), "three", annotations_file=report)
+    outcome = deploy(world, host.run(7, SECOND), "three")
     assert facts(outcome) == [SECOND, FIRST, None, None]
     assert summary_lines(outcome) == [
         (
@@ -401,7 +400,8 @@ def test_a_hostile_manifest_adds_no_link_and_no_text(world: World, host: Host, t
             "Commits (whole repository): `1111111...2222222` · Previous deploy: `1111111`"
         )
     ]
-    assert [link["external_link"]["label"] for link in json.loads(report.read_text())["Zerokie"]] == ["site"]
+    links = json.loads(outcome.reports["annotations.json"])["Zerokie"]
+    assert [link["external_link"]["label"] for link in links] == ["site"]
     assert Manifest(**newest(world)).source.commit == SECOND
 
 

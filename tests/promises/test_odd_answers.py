@@ -23,7 +23,7 @@ def test_a_failed_report_does_not_stop_the_others(world: World, monkeypatch: pyt
     def fail(*_: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setitem(files.REPORTS, "summary_file", fail)
+    monkeypatch.setitem(files.REPORTS, "summary.md", fail)
     outcome = world.run()
     assert outcome.exit_code == 0
     assert outcome.outputs["status"] == "deployed"
@@ -67,8 +67,7 @@ def test_unexpected_responses_never_cause_a_bug(world: World, seed: int) -> None
 
     async def deploy(**inputs: object) -> Outcome:
         async with serve(answer) as server:
-            reports = {"dotenv_file": "zerokie.env", "annotations_file": "annotations.json"}
-            return await world.arun(api_url=server.url, create=True, timeout="5m", **reports, **inputs)
+            return await world.arun(api_url=server.url, create=True, timeout="5m", **inputs)
 
     world.env |= {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(Path("output").resolve())}
     for inputs in ({}, {"domains": "www.a.example"}, {"image": "nginx:2"}, {"operation": "destroy"}):
@@ -81,8 +80,8 @@ def test_unexpected_responses_never_cause_a_bug(world: World, seed: int) -> None
         check_summary(outcome.summary)
         written = file_command(Path("output").read_text("utf-8"))
         assert written["status"] == outcome.outputs["status"]
-        assert Path("zerokie.env").read_text("utf-8").startswith("ZEROKIE_RESULT_")
-        json.loads(Path("annotations.json").read_text("utf-8"))
+        assert outcome.reports["result.env"].startswith("ZEROKIE_RESULT_")
+        json.loads(outcome.reports["annotations.json"])
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])

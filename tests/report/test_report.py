@@ -89,7 +89,7 @@ def test_a_very_long_image_or_url_is_not_an_output():
 
 
 def test_the_outputs_are_few_and_the_result_has_the_rest() -> None:
-    """The paths of the files are only in `output-file`, because GitHub limits the size of outputs."""
+    """The paths of the files are only in `result.json`, because GitHub limits the size of outputs."""
     shown = outputs(results.static())
     result = json.loads(shown.pop("result"))
     assert shown == {

@@ -206,4 +206,4 @@ def test_many_files_are_folded():
     assert "<summary>What changed (12,345)</summary>" in summary
     assert summary.count("\n- `+`") > 1_000
     assert len(summary) < 60_001
-    assert summary.endswith("The JSON result (`output-file`) has everything._\n")
+    assert summary.endswith("The JSON result (`report-dir`) has everything._\n")

@@ -46,7 +46,7 @@ class Deploy:
                 env={
                     "PATH": os.environ["PATH"],
                     "HOME": str(workspace),
-                    "ZEROKIE_OUTPUT_FILE": "result.json",
+                    "ZEROKIE_REPORT_DIR": ".",
                     **env,
                 },
                 stdin=subprocess.DEVNULL,

@@ -30,6 +30,7 @@ from zerokie_action.run import run
 from zerokie_action.signals import Signals
 
 API_KEY = "sandbox-key"
+REPORTS = ("result.env", "result.json", "annotations.json", "summary.md")
 _LIVES_ON = 1.5
 """Seconds for which the platform continues its work after a run."""
 
@@ -49,12 +50,14 @@ class Outcome:
         seconds: the duration in virtual time.
         ended: the loop's time at its end.
         requests: the platform's records of this run.
+        reports: the texts in `report-dir` by name.
         outputs: the JSON result.
         summary: the Markdown summary.
     """
 
     exit_code: int
     log: str
+    reports: dict[str, str]
     outputs: dict[str, Any]
     summary: str
     requests: list[Record]
@@ -102,6 +105,11 @@ class World:
     env: dict[str, str] = field(default_factory=dict)
     server: Server | None = None
     outcome: Outcome | None = None
+
+    @property
+    def reports(self) -> Path:
+        """The default of `report-dir`."""
+        return self.folder.parent / "reports"
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Replace the folder's content with these files."""
@@ -165,22 +173,23 @@ class World:
 
     async def arun(self, **inputs: object) -> Outcome:
         """Do the same as `run` on the running loop."""
-        output, summary = self.folder.parent / "output.json", self.folder.parent / "summary.md"
-        for report in (output, summary):
-            report.unlink(missing_ok=True)
         log = io.StringIO()
         first, began = len(self.platform.requests), self.loop.now
         async with serve(self.platform) as server:
             self.server = server
-            env = self.environment(server.url, **{"output_file": output, "summary_file": summary} | inputs)
+            # The GitLab component sets the folder in `INPUT_REPORT_DIR`.
+            reports = self.env.get("INPUT_REPORT_DIR", self.reports)
+            env = self.environment(server.url, **{"report_dir": reports} | inputs)
             code = await run(env, self.signals, log)
             ended = self.loop.now
             await anyio.sleep(_LIVES_ON)
+        texts = read_reports(Path(env["ZEROKIE_REPORT_DIR"]))
         self.outcome = Outcome(
             exit_code=code,
             log=log.getvalue(),
-            outputs=json.loads(output.read_text() or "{}") if output.exists() else {},
-            summary=summary.read_text("utf-8") if summary.exists() else "",
+            reports=texts,
+            outputs=json.loads(texts.get("result.json") or "{}"),
+            summary=texts.get("summary.md", ""),
             requests=self.platform.requests[first:],
             seconds=ended - began,
             ended=ended,
@@ -203,6 +212,14 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "\n".join(value) if isinstance(value, list | tuple) else str(value)
+
+
+def read_reports(folder: Path) -> dict[str, str]:
+    """Return the texts of the reports in a folder by name, without those behind a symlink."""
+    paths = [folder / name for name in REPORTS]
+    # pathlib raises for a name that is too long.
+    found = [path for path in paths if os.path.isfile(path) and not path.is_symlink()]  # noqa: PTH113
+    return {path.name: path.read_text("utf-8") for path in found}
 
 
 def stored(platform: Platform, app: str = "site") -> dict[str, bytes]:

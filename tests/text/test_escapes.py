@@ -153,5 +153,5 @@ def test_cut_markdown_never_exceeds_its_limit(lines, limit):
     assert len(cut.encode()) <= limit
     assert cut.count("\n<details>") <= cut.count("\n</details>")
     assert cut == document or cut.endswith(
-        "_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+        "_The rest was cut off. The JSON result (`report-dir`) has everything._\n"
     )

@@ -204,14 +204,10 @@ class Settings(BaseSettings):
     """
     gitlab_token: Token = SecretStr("")
     """GitLab token for `comment` (scope `api`) and `sweep` (scope `read_api`). Never printed."""
-    output_file: Path | None = None
-    """Write the JSON result to this file."""
-    dotenv_file: Path | None = None
-    """Write `ZEROKIE_RESULT_NAME=value` lines to this file (GitLab `artifacts:reports:dotenv`)."""
-    annotations_file: Path | None = None
-    """Write GitLab's `artifacts:reports:annotations` JSON to this file."""
-    summary_file: Path | None = None
-    """Write the Markdown summary to this file. On GitHub, the summary is also on the run's page."""
+    report_dir: Path | None = None
+    """Folder for the reports `result.env`, `result.json`, `annotations.json` and `summary.md`. Created if
+    missing.
+    """
     commit: Annotated[str | None, BeforeValidator(formats.check_commit)] = None
     """Full SHA of the commit that the folder was built from. GitHub and GitLab provide it."""
     state_file: Path | None = None
@@ -227,11 +223,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return only the source of values that `load` passes."""
         return (init_settings,)
-
-    @property
-    def own_files(self) -> dict[str, Path]:
-        """Report files and state file by field name. They are never deployed."""
-        return {name: value for name, value in self if isinstance(value, Path) and name != "directory"}
 
     @property
     def previews(self) -> tuple[str, ...]:

@@ -3,12 +3,9 @@
 The checks read the texts of the inputs, so one run lists all problems even if some inputs are invalid.
 """
 
-import os.path
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 from zerokie_action.docs import page
 from zerokie_action.errors import WrongInputs
@@ -75,22 +72,6 @@ def conflicting_values(environment: Environment) -> Iterator[str]:
 def _conflict(environment: Environment, field: str) -> str:
     variables = " and ".join(environment.given(field))
     return f"`{input_name(field)}` has different values in {variables}. Remove all but the right one"
-
-
-def shared_paths(files: Mapping[str, Path]) -> dict[str, str]:
-    """Return a problem for each own file whose path is also the path of a later one, by field name.
-
-    A report would overwrite the other report, or the saved lock in `state-file`.
-    """
-    real: dict[str, str] = {}
-    with suppress(FileNotFoundError):  # `run` reports a deleted working directory
-        real = {field: os.path.realpath(path) for field, path in files.items()}
-    last = {path: field for field, path in real.items()}
-    return {
-        field: f"`{input_name(other)}` has the same path, {str(files[field])!r}. Set another one"
-        for field, path in real.items()
-        if (other := last[path]) != field
-    }
 
 
 def wrong_names(environment: Environment) -> Iterator[str]:

@@ -1,9 +1,12 @@
-"""Writes the reports to files: dotenv, GitLab's annotations, summary and JSON."""
+"""The reports in `report-dir`: dotenv, JSON, GitLab's annotations and the summary."""
+# os.path.exists returns False for a name that is too long or a folder that isn't accessible. pathlib raises.
+# ruff: noqa: PTH110
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from zerokie_action.ci import CI
 from zerokie_action.report.outputs import OUTPUTS, harmless_json, make_document, outputs, select
@@ -21,47 +24,64 @@ DOTENV = (
 """The names in the dotenv file."""
 _DOTENV_LIMIT = 5_000
 """Bytes. GitLab rejects a dotenv file of 5 KB or more."""
-_STANDARD_STREAMS = {"/dev/stdout", "/dev/stderr"}
 
 
-def empty_reports(files: Mapping[str, Path]) -> dict[str, str]:
-    """Empty the report files, so that an old report can't be mistaken for a new one.
+def report_paths(folder: Path | None) -> list[Path]:
+    """Return the paths of the reports in a folder; empty without a folder."""
+    return [folder / name for name in REPORTS] if folder else []
+
+
+def empty_reports(folder: Path | None, state_file: Path | None) -> tuple[list[Path], list[str]]:
+    """Create the folder and empty its reports, so that an old report can't be mistaken for a new one.
 
     Args:
-        files: the paths, by the field names of the settings.
+        folder: the folder; None if the run writes no reports.
+        state_file: a file that can't be a report, because it may contain a saved lock.
 
     Returns:
-        A sentence for each file that can't be written, by field name.
+        The paths to write at the end, and a sentence for each problem.
     """
-    problems = {}
-    for field in REPORTS:
-        if path := files.get(field):
-            try:
-                write_report(path, "")
-            except OSError as error:
-                problem = f"Can't write {str(path)!r}: {error.strerror}"
-                problems[field] = f"{problem}. Choose a file in an existing folder, not a symlink."
-    return problems
+    paths, problems = [], []
+    for path in report_paths(folder):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _open(path) as file:
+                if state_file and os.path.exists(state_file) and path.samefile(state_file):
+                    problems.append(f"{str(path)!r} is also the path of `state-file`. Set another one")
+                    continue
+                file.truncate()
+            paths.append(path)
+        except OSError as error:
+            place = str(error.filename or path)
+            problems.append(f"Can't write {place!r}: {error.strerror}. Remove it, or choose another folder")
+    return paths, [*dict.fromkeys(problems)]
 
 
-def write_reports(report: Report, ci: CI, files: Mapping[str, Path]) -> None:
-    """Write the report files, then the outputs and the summary for the CI system.
+def write_reports(report: Report, ci: CI, paths: Iterable[Path]) -> None:
+    """Write the reports, then the outputs and the summary for the CI system.
 
-    Each file that can't be written is a warning.
-
-    Args:
-        report: the report.
-        ci: the CI system, which gets warnings, outputs and summary.
-        files: the paths, by the field names of the settings.
+    Each report that can't be written is a warning.
     """
-    for field, render in REPORTS.items():
-        if path := files.get(field):
-            try:
-                write_report(path, rendered(render, report, ci))
-            except OSError as error:
-                ci.log.warning(f"`{field.replace('_', '-')}`: Can't write {str(path)!r}: {error.strerror}")
+    for path in paths:
+        try:
+            with _open(path) as file:
+                file.truncate()
+                file.write(rendered(REPORTS[path.name], report, ci).encode(errors="backslashreplace"))
+        except OSError as error:
+            ci.log.warning(f"`report-dir`: Can't write {str(path)!r}: {error.strerror}")
     ci.write_outputs(outputs(report))
     ci.write_summary(rendered(render_summary, report, ci))
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a report to write bytes. A symlink is rejected, because someone else may have put it there.
+
+    Raises:
+        OSError: when the file can't be written.
+    """
+    # With O_NONBLOCK, opening a pipe without a reader fails immediately. Otherwise it would wait forever.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.fdopen(os.open(path, flags, 0o644), "wb")
 
 
 def rendered(render: Callable[[Report], str], report: Report, ci: CI) -> str:
@@ -100,28 +120,10 @@ def render_json(report: Report) -> str:
     return harmless_json(json.dumps(make_document(report), indent=2)) + "\n"
 
 
-def write_report(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, in an existing folder.
-
-    `/dev/stdout` and `/dev/stderr` are appended to. Any other symlink is rejected, because someone else may
-    have put it there.
-
-    Raises:
-        OSError: when the file can't be written.
-    """
-    is_stream = str(path) in _STANDARD_STREAMS
-    flags = os.O_APPEND if is_stream else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    # With O_NONBLOCK, opening a pipe without a reader fails immediately. Otherwise it would wait forever.
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | flags, 0o644)
-    os.set_blocking(descriptor, True)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode(errors="backslashreplace"))
-
-
 REPORTS: dict[str, Callable[[Report], str]] = {
-    "dotenv_file": render_dotenv,
-    "annotations_file": render_annotations,
-    "summary_file": render_summary,
-    "output_file": render_json,
+    "result.env": render_dotenv,
+    "result.json": render_json,
+    "annotations.json": render_annotations,
+    "summary.md": render_summary,
 }
-"""The renderer for each input that names a report file, in the order of writing."""
+"""The renderer of each report in `report-dir`, by the report's name."""

@@ -19,6 +19,7 @@ from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import UNTIL_DEADLINE
 from zerokie_action.job import Job
 from zerokie_action.report.changes import Change
+from zerokie_action.report.files import report_paths
 from zerokie_action.report.report import Headline
 from zerokie_action.site.domains import preview_domains, update_domains
 from zerokie_action.site.ignore import compiled
@@ -246,7 +247,8 @@ def _note_commits(
 
 async def _scan(job: Job, directory: Path) -> Scan:
     settings = job.settings
-    return await _in_thread(lambda: scan(directory, settings.ignore, settings.own_files.values()))
+    own = [path for path in (*report_paths(settings.report_dir), settings.state_file) if path]
+    return await _in_thread(lambda: scan(directory, settings.ignore, own))
 
 
 async def _hash(job: Job, files: Sequence[LocalFile]) -> dict[str, str]:

@@ -155,7 +155,7 @@ def cut_markdown(markdown: str, limit: int) -> str:
     if len(markdown.encode()) <= limit:
         return markdown
     # If no list is open, browsers ignore the closing tag.
-    end = "\n\n</details>\n\n_The rest was cut off. The JSON result (`output-file`) has everything._\n"
+    end = "\n\n</details>\n\n_The rest was cut off. The JSON result (`report-dir`) has everything._\n"
     kept = markdown.encode()[: limit - len(end)].decode(errors="ignore")
     return kept.rpartition("\n")[0] + end
 
