@@ -424,6 +424,25 @@ def test_the_shell_script_removes_an_old_result(tmp_path: Path) -> None:
     assert not result.exists()
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        "gitlab/image.yml",
+        "gitlab/staging.yml",
+        "jenkins/Jenkinsfile",
+        "kubernetes/job.yml",
+        "kubernetes/site.yml",
+        "tekton/task.yml",
+    ],
+)
+def test_an_example_reads_its_reports_from_the_runs_folder(example: str) -> None:
+    text = (EXAMPLES / example).read_text("utf-8")
+    (folder,) = re.findall(r"ZEROKIE_REPORT_DIR(?:: | = '|\n +value: )([\w/-]+)", text)
+    read = {*re.findall(r"[\w/-]*\bresult\.(?:env|json)", text)}
+    assert read
+    assert read <= {f"{folder}/result.env", f"{folder}/result.json"}
+
+
 def test_tekton_ignores_an_older_result(tmp_path: Path) -> None:
     """A killed deploy writes no file, and the task reads its results from the file."""
     steps = yaml.safe_load((EXAMPLES / "tekton" / "task.yml").read_text("utf-8"))["spec"]["steps"]
