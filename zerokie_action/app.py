@@ -41,10 +41,14 @@ class RunApp:
     creation: Delivery = field(default_factory=Delivery)
 
     @property
-    def created(self) -> bool | None:
-        """Whether this run created the app. None if it may have, because a response was lost."""
-        outcome = self.creation.outcome
-        return None if outcome is Outcome.UNKNOWN else outcome is Outcome.DONE
+    def is_new(self) -> bool:
+        """Whether this run created the app."""
+        return self.creation.outcome is Outcome.DONE
+
+    @property
+    def may_be_new(self) -> bool:
+        """Whether this run created the app, or may have, because a response was lost."""
+        return self.creation.outcome is not Outcome.REFUSED
 
 
 async def look_up(job: Job, kind: str) -> RunApp:
@@ -119,7 +123,7 @@ async def get_once_ready(job: Job, app: RunApp, client: Client) -> App:
         try:
             return await client.get_app(app.name)
         except NotFound as error:
-            if app.created is False or not await polling.again(retry_after=error.retry_after):
+            if not app.may_be_new or not await polling.again(retry_after=error.retry_after):
                 raise
 
 
@@ -156,7 +160,7 @@ def _compare_with_inputs(job: Job, app: RunApp, shown: App) -> None:
                 f"`{name}` has no effect because the app already exists with {actual}, "
                 "and the API can't change that"
             )
-        elif app.created is not None:  # after a lost response, this run may have created the app
+        elif not app.may_be_new:
             how = page("images.md#change-env")
             job.report.note(f"The app keeps the `{name}` of its creation. To change it, see {how}")
 
@@ -177,7 +181,7 @@ def require_not_deleted(job: Job, app: App) -> None:
 
 
 async def find_url(job: Job, app: RunApp) -> None:
-    """Look up the app once more if no response had its URL."""
+    """Look up the app once more if no response had its URL, and note the URL."""
     if not app.url:
         with suppress(DeployError):
             note_response(job, app, await job.client.get_app(app.name))

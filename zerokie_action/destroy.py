@@ -119,7 +119,7 @@ async def _delete(job: Job, app: RunApp, remote: Remote, check: Check, confirm: 
     """
     done = f"the deletion of app {job.app!r} was accepted"
     change = job.report.add(Change(done, f"it is not known whether app {job.app!r} was deleted"))
-    delivery = change.request()
+    delivery = change.new_delivery()
     try:
         async with AsyncExitStack() as stack:
             is_locked, remote = await _acquire(job, app, remote, stack)

@@ -326,7 +326,7 @@ class Deploy:
             self.storage.delete(path)
 
     def store(self, entries: Mapping[str, Any], **more: Any) -> None:
-        path, manifest = self.record.next_manifest(entries, now=self.clock(), **more)
+        path, manifest = self.record.begin_manifest(entries, now=self.clock(), **more)
         self.storage.put(path, manifest, 1)
 
     def upload(self) -> None:
@@ -338,7 +338,7 @@ class Deploy:
                 for other in uploads[index + 1 : index + 3]:
                     self.storage.land_later(*other)
                 raise
-            self.record.sent[path] = str(hash_)
+            self.record.uploaded[path] = str(hash_)
 
     def require_listed(self) -> Mapping[str, Any]:
         until = self.storage.now + LAG
@@ -637,7 +637,7 @@ class History:
         if self.world.unreadable or self.world.swallow or self.world.lands:
             return ""
         if deploy.options.incremental:
-            for path in deploy.record.sent:
+            for path in deploy.record.uploaded:
                 if self.verified.get(path) == (self.folder[path][0], had.get(path)):
                     return f"again: {path} was verified"
         files = self.storage.files
@@ -667,9 +667,9 @@ class History:
         except (Stopped, Failed) as why:
             return f"again: {why}"
         known = deploy.remote.manifest.files
-        for path in again.record.sent:
+        for path in again.record.uploaded:
             entry = Entry(str(self.folder[path][0]), *now[path].listed)
             is_as_before = path in had and had[path].listed == now[path].listed
-            if path not in deploy.record.sent or not is_as_before or known.get(path) == entry:
+            if path not in deploy.record.uploaded or not is_as_before or known.get(path) == entry:
                 return f"again: {path} in a second deploy"
         return ""

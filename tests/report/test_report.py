@@ -51,7 +51,7 @@ async def test_no_text_of_a_report_contains_a_secret() -> None:
         left=[secret],
     )
     report.log.mask(secret, "deploy", "deployed", "static", "live")
-    report.add(Change(f"created {secret}", creates=True)).request().outcome = Outcome.DONE
+    report.add(Change(f"created {secret}", creates=True)).new_delivery().outcome = Outcome.DONE
     clean, failed = report.finish(), report.finish(DeployError(secret, hint=secret))
     assert secret not in render_json(clean) + render_json(failed) + f"{clean}{failed}"
     assert (clean.operation, clean.status, clean.kind) == ("deploy", "deployed", "static")

@@ -73,7 +73,7 @@ class TestUploads:
     )
     def test_an_upload_is_verified_missing_or_neither(self, before, known, after, entries, missing):
         record = Record(plan(IS, remote(before, known), incremental=False))
-        record.sent["a"] = sha256(b"new")
+        record.uploaded["a"] = sha256(b"new")
         assert record.verify(shown(record, after)) == (entries, missing, [])
 
     def test_an_unlisted_manifest_is_missing_and_an_unsent_file_is_not_verified(self):
@@ -82,7 +82,7 @@ class TestUploads:
         After a failure, a listed file may have other content of the same length.
         """
         record = Record(plan(IS, remote({})))
-        path, _ = record.next_manifest({}, now=NOW)
+        path, _ = record.begin_manifest({}, now=NOW)
         assert record.verify(file_list(IS)) == ({}, [path], [])
 
 
@@ -131,7 +131,7 @@ def following(
     before = remote(listed, known, **{"count": 7} | dict(manifest or {}))
     record = Record(plan(FOLDER, before, **dict(options or {})))
     record.gone |= dict.fromkeys(gone, True)
-    path, content = record.next_manifest(
+    path, content = record.begin_manifest(
         record.plan.unchanged if entries is None else entries, now=now, **more
     )
     assert record.newest

@@ -101,7 +101,7 @@ class Attempt:
     async def _request_once(self, look_first: Callable[[], Awaitable[App]]) -> None:
         job = self.job
         self.rollout = Rollout(self.image, await look_first())
-        delivery = self.change.request()
+        delivery = self.change.new_delivery()
         is_shown = await self._send(delivery)
         if not is_shown and job.settings.retry_timeout:
             job.log.info("Requesting the deploy again, because the app doesn't show the first request")

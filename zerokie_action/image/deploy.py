@@ -103,7 +103,7 @@ async def _create(attempt: Attempt) -> None:
     """Create the app with the image. If it exists by now, request the deploy."""
     app = attempt.app
     creation = await create_or_find(attempt.job, app)
-    if app.created:
+    if app.is_new:
         attempt.change = creation
         attempt.note_accepted(app.shown)
     else:

@@ -59,7 +59,7 @@ class Change:
     creates: bool = False
     deliveries: list[Delivery] = field(default_factory=list)
 
-    def request(self) -> Delivery:
+    def new_delivery(self) -> Delivery:
         """Add a request to this change, before the request is sent."""
         self.deliveries.append(Delivery())
         return self.deliveries[-1]

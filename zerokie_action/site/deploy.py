@@ -1,6 +1,7 @@
 """The steps of a folder's deploy, in their order.
 
-A deploy plans first, like a dry run. It takes the lock only to change something.
+A deploy plans first, like a dry run. It takes the lock only to change something. `RunApp`, `Record` and
+`DeployLock` own the facts (`docs/contributing/architecture.md`).
 """
 
 import time
@@ -107,7 +108,7 @@ async def _require_intended(job: Job, app: RunApp, plan: Plan) -> None:
         ConfigurationError: if a safety check stops the deploy.
     """
     # Safety checks protect another deploy's files. A new app has none until that deploy stores a manifest.
-    if app.created and plan.remote.newest is None:
+    if app.is_new and plan.remote.newest is None:
         return
     owner_stop = why_not_deploy(app.name, plan)
     folder_stop = await _in_thread(lambda: why_not_delete(plan, job.settings.max_deletes))
@@ -128,7 +129,7 @@ async def _deploy_under_lock(job: Job, app: RunApp, directory: Path, record: Rec
     change = job.report.add(Change(deliveries=record.deliveries))
     try:
         async with anyio.create_task_group() as tasks:
-            async with job.lock.hold(lambda: record.counts, is_new=app.created is not False):
+            async with job.lock.hold(lambda: record.counts, is_new=app.may_be_new):
                 try:
                     record.plan = await _plan_again(job, app, record.plan)
                     if record.plan.is_up_to_date:
@@ -136,6 +137,7 @@ async def _deploy_under_lock(job: Job, app: RunApp, directory: Path, record: Rec
                     else:
                         await _write_changes(job, directory, record)
                 finally:
+                    # The lines appear during the release, which sends finalize.
                     tasks.start_soon(log_step, job, lambda: "Finalizing")
             tasks.cancel_scope.cancel()
     except BaseException:
@@ -154,6 +156,7 @@ async def _plan_again(job: Job, app: RunApp, plan: Plan) -> Plan:
         ConfigurationError: if a safety check stops the deploy.
     """
     listed = await list_files(job, plan.remote.listed)
+    # A list that is a 404 shows nothing, so two of them may differ.
     is_changed = listed != plan.remote.listed or bool(listed.not_found)
     if is_changed:
         job.log.info(f"Planning again, because the file list of {app.name!r} may have changed")
@@ -166,7 +169,7 @@ async def _plan_again(job: Job, app: RunApp, plan: Plan) -> Plan:
 async def _write_changes(job: Job, directory: Path, record: Record) -> None:
     """Make the planned changes in their order. After a failure, the next deploy sends the rest."""
     plan, update = record.plan, Update(job, record)
-    await update.store(plan.unchanged)
+    await update.store_manifest(plan.unchanged)
     try:
         await update.delete(plan.in_the_way)
         await update.upload()
@@ -175,6 +178,7 @@ async def _write_changes(job: Job, directory: Path, record: Record) -> None:
         await update.delete_stale()
         if lacking := len(plan.files) - len(verified.entries):
             log_unconfirmed(job, lacking)
+        # From now on, manifests name this run's commit, even if a later step fails.
         record.source = job.source
         if _note_commits(job, plan.remote, is_deployed=True).is_older:
             job.report.note("This run is older than the one it replaces")

@@ -45,12 +45,14 @@ def preview_domains(job: Job) -> None:
 
 
 async def _attach(job: Job, app: RunApp, domain: str) -> None:
-    delivery = job.report.add(Change(unknown=f"it is not known whether {domain!r} was attached")).request()
+    delivery = job.report.add(
+        Change(unknown=f"it is not known whether {domain!r} was attached")
+    ).new_delivery()
     try:
         attached = await job.shielded_client.tracked(delivery).add_domain(app.name, domain)
     except DeployError as error:
         # Nothing is attached to a new app, unless an earlier attempt attached this domain.
-        is_possible = not app.created or delivery.lost
+        is_possible = not app.is_new or delivery.lost
         if not (is_possible and isinstance(error, RequestRejected) and _is_attached(app.name, domain, error)):
             job.report.domain(domain, error=str(error))
             if isinstance(error, RequestRejected):
@@ -68,7 +70,9 @@ async def _attach(job: Job, app: RunApp, domain: str) -> None:
 
 
 async def _remove(job: Job, app: RunApp, domain: str) -> None:
-    delivery = job.report.add(Change(unknown=f"it is not known whether {domain!r} was removed")).request()
+    delivery = job.report.add(
+        Change(unknown=f"it is not known whether {domain!r} was removed")
+    ).new_delivery()
     removed = await job.shielded_client.tracked(delivery).remove_domain(app.name, domain)
     job.report.note(f"Removed {domain!r}" if removed else f"{domain!r} was not attached")
 

@@ -67,7 +67,9 @@ def log_plan(job: Job, plan: Plan) -> None:
 def note_files(job: Job, record: Record, *, is_planned: bool = False) -> None:
     """Tell the report the confirmed changes of files, or the planned changes of a dry run."""
     plan = record.plan
-    uploads, deletions = (plan.uploads, plan.delete) if is_planned else (record.uploaded, record.deleted)
+    uploads, deletions = (
+        (plan.uploads, plan.delete) if is_planned else (record.uploaded_files, record.deleted)
+    )
     job.report.files = Files(
         uploaded=[UploadedFile(file.path, file.size, plan.sign(file)) for file in uploads],
         deleted={path: plan.remote.files[path].length for path in deletions},

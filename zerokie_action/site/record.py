@@ -5,6 +5,7 @@ deploy. No deploy waits for a new time, so the next deploy uploads a file withou
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from zerokie_action.ci.commits import Source
@@ -31,6 +32,7 @@ class VerifiedFiles(NamedTuple):
     changed: Sequence[str]
 
 
+@dataclass(eq=False)
 class Record:
     """The planned, requested and confirmed writes of a deploy. Sends no request.
 
@@ -39,23 +41,21 @@ class Record:
     Attributes:
         plan: the planned writes.
         deliveries: the requests for files of the folder and of the site, without manifests.
-        sent: the SHA-256 of the uploaded files in hex, by path.
-        gone: the paths of deleted files, each with whether the file was there.
+        uploaded: the SHA-256 of each confirmed upload in hex, by path.
+        gone: the confirmed deletions, each with whether the file was there, by path.
         stored: the name of this deploy's last manifest. None before the first.
         source: the commit and the run of this deploy, once all files are confirmed.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        """Start with the app as it was before the deploy."""
-        self.plan = plan
-        self.deliveries: list[Delivery] = []
-        self.sent: dict[str, str] = {}
-        self.gone: dict[str, bool] = {}
-        self.stored: ManifestName | None = None
-        self.source: Source | None = None
+    plan: Plan
+    deliveries: list[Delivery] = field(default_factory=list)
+    uploaded: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, bool] = field(default_factory=dict)
+    stored: ManifestName | None = None
+    source: Source | None = None
 
-    def request(self) -> Delivery:
-        """Note the request of a write, before it is sent."""
+    def new_delivery(self) -> Delivery:
+        """Note a request before it is sent."""
         self.deliveries.append(Delivery())
         return self.deliveries[-1]
 
@@ -65,9 +65,9 @@ class Record:
         return self.stored or self.plan.remote.newest
 
     @property
-    def uploaded(self) -> list[LocalFile]:
-        """The confirmed uploads."""
-        return [file for file in self.plan.uploads if file.path in self.sent]
+    def uploaded_files(self) -> list[LocalFile]:
+        """The files with a confirmed upload."""
+        return [file for file in self.plan.uploads if file.path in self.uploaded]
 
     @property
     def deleted(self) -> list[str]:
@@ -77,17 +77,17 @@ class Record:
     @property
     def counts(self) -> Counts:
         """The confirmed changes, for finalize."""
-        return Counts(len(self.uploaded), len(self.deleted), sum(file.size for file in self.uploaded))
+        return Counts(len(self.uploaded), len(self.deleted), sum(file.size for file in self.uploaded_files))
 
     @property
     def hashes(self) -> dict[str, str]:
         """The SHA-256 of each unchanged or uploaded file in hex, by path."""
-        return {path: entry.sha256 for path, entry in self.plan.unchanged.items()} | self.sent
+        return {path: entry.sha256 for path, entry in self.plan.unchanged.items()} | self.uploaded
 
     def so_far(self) -> str:
         """Return a clause for the state after an early end, with the planned and the confirmed changes."""
         plan = self.plan
-        uploads = (len(self.sent), len(plan.uploads), "uploaded")
+        uploads = (len(self.uploaded), len(plan.uploads), "uploaded")
         deletions = (len(self.deleted), len(plan.delete), "deleted")
         counts = ", ".join(
             f"{done:,} of {human_files(planned)} {verb}"
@@ -96,7 +96,7 @@ class Record:
         )
         gone = [path for path in plan.in_the_way if self.gone.get(path)]
         first = f"deleted before the uploads: {human_paths(gone, 20)}" if gone else ""
-        is_half_new = len(self.sent) < len(plan.uploads)
+        is_half_new = len(self.uploaded) < len(plan.uploads)
         return "; ".join(filter(None, (counts, first, "the site may be half new" if is_half_new else "")))
 
     def verify(self, listed: Mapping[str, RemoteFile]) -> VerifiedFiles:
@@ -114,8 +114,8 @@ class Record:
                     changed.append(path)
             elif remote is None or 0 <= remote.length != file.size:
                 missing.append(path)
-            elif path in self.sent:
-                entry = Entry(self.sent[path], *remote)
+            elif path in self.uploaded:
+                entry = Entry(self.uploaded[path], *remote)
                 # The same length and time as before verify nothing, because a gateway may have dropped or
                 # delayed the upload.
                 is_new = remote != before.get(path) or entry == known.get(path)
@@ -123,7 +123,7 @@ class Record:
                     entries[path] = entry
         return VerifiedFiles(entries, missing, changed)
 
-    def next_manifest(
+    def begin_manifest(
         self,
         entries: Mapping[str, Entry],
         *,
@@ -131,7 +131,7 @@ class Record:
         listed: Collection[str] | None = None,
         is_finished: bool = False,
     ) -> tuple[str, Manifest]:
-        """Return the path and the content of the next manifest, which becomes the newest.
+        """Return the path and the content of the next manifest, which is the newest from now on.
 
         The manifest lists the managed files and the folder's files, without confirmed deletions. A stale file
         keeps its entry. It becomes pending when the deploy is finished, because the version with this file

@@ -40,15 +40,15 @@ class Update:
         self._record = record
         self._client = job.lock.writing(job.client)
 
-    async def store(
+    async def store_manifest(
         self,
         entries: Mapping[str, Entry],
         listed: Collection[str] | None = None,
         *,
         is_finished: bool = False,
     ) -> None:
-        """Store the next manifest (see `Record.next_manifest`), like all other writes."""
-        path, manifest = self._record.next_manifest(
+        """Store the next manifest (see `Record.begin_manifest`), like all other writes."""
+        path, manifest = self._record.begin_manifest(
             entries, now=time.time(), listed=listed, is_finished=is_finished
         )
         content = Bytes(manifest.render())
@@ -72,7 +72,7 @@ class Update:
         async def put(file: LocalFile) -> None:
             path, content = file.path, FileContent(file)
             progress.begin(path, file.size, lambda: content.taken)
-            client = self._client.tracked(self._record.request())
+            client = self._client.tracked(self._record.new_delivery())
             try:
                 await client.put_file(self._job.app, path, content, content_type(path))
             except (RequestRejected, PlatformUnavailable) as error:
@@ -83,7 +83,7 @@ class Update:
                     )
                 raise
             progress.end(path)
-            self._record.sent[path] = content.sha256
+            self._record.uploaded[path] = content.sha256
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
@@ -96,7 +96,7 @@ class Update:
         """Delete these files, such as the old file `about` before `about/index.html` is uploaded."""
 
         async def delete(path: str) -> None:
-            client = self._client.tracked(self._record.request())
+            client = self._client.tracked(self._record.new_delivery())
             self._record.gone[path] = await client.delete_file(self._job.app, path)
 
         count = human_files(len(self._plan.delete), "stale file")
@@ -137,14 +137,14 @@ class Update:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all, self._plan.remote.manifests, delete)
-            await self.store(entries, is_finished=True)
+            await self.store_manifest(entries, is_finished=True)
 
     async def store_failure(self, listed: Mapping[str, RemoteFile]) -> None:
         """Store the manifest of a failed deploy, so that the next deploy skips the verified files."""
         entries = self._record.verify(listed).entries
         # `limits.RECORD` shields this step as a whole, because a shield for each request could outlast it.
         self._client = self._job.client.guarded(Guard(self._job.lock.require_held))
-        await self.store(entries, listed)
+        await self.store_manifest(entries, listed)
         if entries:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
 
