@@ -107,7 +107,7 @@ class DeployFailed(DeployError):
 
 
 class Replaced(DeployFailed):
-    """The app runs another deploy's image."""
+    """The app has another deploy's image."""
 
     run_status = "superseded"
 

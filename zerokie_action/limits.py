@@ -115,6 +115,11 @@ SETTLING_TIME = 15.0
 A failure or another image must last for the same time."""
 STEADY_TIME = 7.0
 """Seconds for which an app must keep running, because an instance that soon crashes also shows as running."""
+STEADY_RESPONSES = 8
+"""The number of responses in a row that must show this, because a slow GET hides a crash."""
+LONGEST_GAP = 5.0
+"""The longest pause between a response and the next GET, or growth of a GET's duration. A crash and a restart
+may happen in a longer one."""
 ROLLBACK = 60.0
 """Time that the platform has at least to run the previous image again, even after `timeout`."""
 LAST_LOOK = Allowance(10.0, 2.0)

@@ -297,9 +297,40 @@ def test_the_rollback_does_not_replace_another_deploys_image(world: World) -> No
 
     world.platform.on_request = other
     outcome = deploy(world, BROKEN, rollback=True)
-    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "failed"), outcome.log
-    assert "not rolled back: another deploy may have changed the image" in outcome.outputs["error"]
+    assert (outcome.exit_code, outcome.outputs["status"]) == (8, "superseded"), outcome.log
+    assert outcome.outputs["error"].startswith("Another deploy replaced 'nginx:broken' with 'nginx:other'; ")
     assert runs(world)[0] == "nginx:other"
+
+
+@pytest.mark.parametrize(
+    ("image", "status"), [("nginx:other", "superseded"), (f"nginx@sha256:{'9' * 64}", "failed")]
+)
+def test_a_failed_health_check_does_not_replace_another_deploys_image(
+    world: World, image: str, status: str
+) -> None:
+    """A digest may be the requested tag's, but not after the app ran under the tag."""
+
+    def other() -> None:
+        world.platform.apps.deploy("web", image=image, private=False)
+        world.platform.apps.set_status("web", "running")
+
+    world.platform.set_page("web", 500)
+    world.loop.call_later(20, other)
+    outcome = deploy(world, rollback=True, health_check="/", health_check_timeout=30)
+    assert (outcome.outputs["status"], asked(outcome)) == (status, 1), outcome.log
+    assert runs(world) == (image, "running")
+
+
+@pytest.mark.parametrize("seconds", [5, 40])
+def test_a_digest_may_be_another_deploys_if_the_previous_image_had_none(world: World, seconds: float) -> None:
+    """The app failed, or didn't run in time."""
+    world.loop.call_later(
+        seconds, lambda: says(world, skip=0, image=f"nginx@sha256:{'9' * 64}", status="failed", times=None)
+    )
+    takes(world, 100)
+    outcome = deploy(world, rollback=True, wait_timeout=60)
+    assert (outcome.exit_code, asked(outcome)) == (8, 1), outcome.log
+    assert "; not rolled back: another deploy may have changed the image; " in outcome.outputs["error"]
 
 
 @pytest.mark.parametrize("previous", ["docker.io/library/nginx:broken", "ghcr.io/a/nginx:broken"])

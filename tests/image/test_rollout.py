@@ -4,18 +4,28 @@
 GET shows and how soon, and in how a failed deploy ends.
 """
 
+import re
+
 import pytest
 
+from zerokie_action.image.names import MAY_BE_NEW
 from zerokie_action.image.rollout import Phase, Rollout
 from zerokie_action.platform.models import App
 
-TAG, PINNED = "web:2", "web@sha256:2"
+TAG, PINNED = "web:2", "web@2"
 WAIT = 300.0
 
 
+def full(text: str) -> str:
+    """Return the text with full digests. `@1` and `sha256:1` are short for one."""
+    return re.sub(
+        r"(@)(?:sha256:)?(\d)\b|sha256:(\d)\b", lambda m: f"{m[1] or ''}sha256:{(m[2] or m[3]) * 64}", text
+    )
+
+
 def table(text: str) -> dict[str, list[str]]:
-    """Return the cells of each row by its name. In the cells, `@1` is short for `@sha256:1`."""
-    rows = (row.split(": ", 1) for row in text.replace("@", "@sha256:").strip().splitlines())
+    """Return the cells of each row by its name, with full digests."""
+    rows = (row.split(": ", 1) for row in full(text).strip().splitlines())
     return {name: cells.split(" | ") for name, cells in rows}
 
 
@@ -44,7 +54,7 @@ two kinds of failure: running web:1 | web:2 | 1 deploying web:2, 2 crashed web:2
 an old failure to the end: failed web:1 | web:2 | 0 failed web:1 | timed out
 an old failure with the new image: failed web:1 | web:2 | 3 failed web:2 | failed 30
 another deploy's image: running web:1 | web:2 | 2 deploying web:2, 9 running web:9 | replaced 24
-another deploy's image that fails: running web:1 | web:2 | 2 deploying web:2, 9 failed web:9 | timed out
+another deploy's image that failed: running web:1 | web:2 | 2 deploying web:2, 9 failed web:9 | replaced 24
 it went back: running web:1 | web:2 | 2 deploying web:2, 9 running web:1 | went_back 24
 it went back from a tag to both: running web:1 | web:2 | 2 deploying web:2, 9 running web:1@1 | went_back 24
 it went back to a digest: running web@1 | web:2 | 2 deploying web@2, 9 running web@1 | went_back 24
@@ -72,7 +82,7 @@ nothing shows: running web:1 | web:2 | 0 running web:1 | timed out
 def test_each_timeline_has_its_phase(case: str) -> None:
     """Each rule decides at least one of these."""
     before, image, timeline, expected = TIMELINES[case]
-    timeline = {"LOOPS": LOOPS, "NAMES": NAMES, "TURNS": TURNS}.get(timeline, timeline)
+    timeline = {"LOOPS": LOOPS, "NAMES": full(NAMES), "TURNS": TURNS}.get(timeline, timeline)
     status, _, shown = before.partition(" ")
     is_restart = image == "restart"
     rollout = Rollout(None if is_restart else image, App(status=status, image=shown) if shown else None)
@@ -82,14 +92,59 @@ def test_each_timeline_has_its_phase(case: str) -> None:
     now = 0.0
     while True:
         _, status, shown = next(state for state in reversed(shows) if state[0] <= now)
-        rollout.note_response(App(status=status, image=shown), now)
+        rollout.note_response(App(status=status, image=shown), now, now)
         phase = rollout.decided(is_last=now >= WAIT)
         if phase or now >= WAIT:
             break
         now = now + 1
     said = f"{phase.name.lower()} {now:.0f}" if phase else "timed out"
-    unproven = ", unproven" if phase is Phase.RUNNING and rollout.shown.is_unproven else ""
+    unproven = ", unproven" if phase is Phase.RUNNING and not is_restart and rollout.shown.is_unproven else ""
     assert said + unproven == expected
+
+
+@pytest.mark.parametrize(
+    ("gets", "expected"),
+    [
+        ([(1.1 * number, 0.1) for number in range(8)], True),
+        ([(second, 0.1) for second in range(7)] + [(11, 0.1)], True),
+        ([(second, 0.1) for second in range(7)], False),
+        ([(second, 0.1) for second in range(7)] + [(12, 0.1)], False),
+        ([(0, 0.1), (2, 0.1), (4, 0.1), (7, 0.1), (10, 0.1)], False),
+        ([(15 * number, 14) for number in range(8)], True),
+        ([(15 * number, 14) for number in range(7)], False),
+        ([(0, 0.1), (1, 0.1), (2, 0.1), (3, 6), (10, 0.1), (11, 0.1), (12, 0.1), (13, 0.1)], False),
+        ([(0, 0.1), (1, 0.1), (2, 0.1), (3, 4), (8, 0.1), (9, 0.1), (10, 0.1), (11, 0.1)], True),
+    ],
+    ids=[
+        "eight in a row",
+        "a gap of 5s",
+        "seven",
+        "a longer gap",
+        "five in ten seconds",
+        "slow GETs",
+        "seven slow GETs",
+        "one slow GET",
+        "one of 4s",
+    ],
+)
+def test_running_needs_eight_responses_in_a_row(gets: list[tuple[float, float]], *, expected: bool) -> None:
+    """Each GET has a time, and a duration. A crash during a gap or a slow GET would stay hidden."""
+    rollout = Rollout("web:2", App(status="deploying"))
+    rollout.note_request(-60)
+    rollout.note_response(App(status="deploying", image="web:2"), -1, -1)
+    for sent_at, took in gets:
+        rollout.note_response(App(status="running", image="web:2"), sent_at, sent_at + took)
+    assert (rollout.decided() is Phase.RUNNING) is expected
+
+
+def test_a_gap_starts_a_failure_again() -> None:
+    """A crashed app may start again in between."""
+    rollout = Rollout("web:2", App(status="running", image="web:1"))
+    rollout.note_request(0)
+    for now in (1, 8, 15, 22, 29):
+        rollout.note_response(App(status="failed", image="web:2"), now, now)
+    assert rollout.decided() is None
+    assert rollout.decided(is_last=True) is Phase.FAILED
 
 
 # Status and image before | responses to GET | whether they show a deploy, by this run or another job
@@ -112,7 +167,7 @@ def test_a_lost_request_is_repeated_only_while_the_previous_image_shows(case: st
     rollout.note_request(0)
     for now, state in enumerate(timeline.split(", ")):
         status, _, shown = state.partition(" ")
-        rollout.note_response(App(status=status, image=shown), now)
+        rollout.note_response(App(status=status, image=shown), now, now)
     assert rollout.shows_a_deploy is (expected == "yes")
 
 
@@ -147,8 +202,8 @@ def test_a_lost_request_is_repeated_only_while_the_previous_image_shows(case: st
 )
 def test_names_that_may_mean_the_new_image(image: str, shown: str, *, expected: bool) -> None:
     """The previous image isn't the new one, even if the response to the POST shows it."""
-    rollout = Rollout(image, App(image="other:1", status="running"))
+    rollout = Rollout(full(image), App(image="other:1", status="running"))
     rollout.note_request(0, "other:1")
-    for name, is_new in ((shown, expected), ("other:1", False)):
-        rollout.note_response(App(image=name), 1)
-        assert rollout.shown.may_be_new is is_new
+    for name, is_new in ((full(shown), expected), ("other:1", False)):
+        rollout.note_response(App(image=name), 1, 1)
+        assert (rollout.shown.identity in MAY_BE_NEW) is is_new

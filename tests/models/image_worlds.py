@@ -9,22 +9,24 @@ from this module, in virtual time. `flaws` compares the run with the log.
 """
 
 import io
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
+from unittest import mock
 
 import anyio
 
 from tests.support.settings import load
 from tests.support.timewarp import TimeWarpLoop
 from zerokie_action.ci import CI, Log
-from zerokie_action.errors import DeployError, NotFound, PlatformUnavailable
+from zerokie_action.errors import DeployError, HealthCheckFailed, NotFound, PlatformUnavailable
 from zerokie_action.http.request import Delivery, Outcome
-from zerokie_action.image.deploy import deploy_image
+from zerokie_action.image import deploy as steps
 from zerokie_action.job import Job
 from zerokie_action.lock.lock import DeployLock
 from zerokie_action.platform.models import App
@@ -32,7 +34,8 @@ from zerokie_action.report.report import Report
 from zerokie_action.shutdown import Shutdown
 from zerokie_action.text.redaction import Redactor
 
-OLD, NEW, PINNED, OTHER = "nginx:1", "nginx:2", "nginx@sha256:2", "nginx:9"
+OLD, NEW, OTHER = "nginx:1", "nginx:2", "nginx:9"
+OLD_PINNED, PINNED, OTHER_PINNED = (f"nginx@sha256:{version * 64}" for version in "129")
 
 
 class Colleague(NamedTuple):
@@ -41,6 +44,28 @@ class Colleague(NamedTuple):
     after: float
     ends: str = "running"
     takes: float = 1.0
+    image: str = OTHER
+
+
+class Trouble(NamedTuple):
+    """A time in which GETs are `slow`, get no response (`missing`) or a 503, again and again.
+
+    Attributes:
+        kind: the kind of trouble.
+        lasts: its duration in seconds. A slow GET takes until its end.
+        pause: the seconds until the next one.
+        first: the seconds from the run's request to the first one.
+    """
+
+    kind: str
+    lasts: float
+    pause: float = math.inf
+    first: float = 0.0
+
+    def left(self, seconds: float) -> float:
+        """Return how long it lasts, so many seconds after the run's request. 0 in a pause."""
+        since = seconds - self.first
+        return round(max(0.0, self.lasts - since % (self.lasts + self.pause)), 6) if since >= 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +84,8 @@ class World:
         takes: the duration of the deploy in seconds.
         during: the status during the deploy.
         ends: `running`, `failed`, `hangs`, `degraded`, `stays` (the old status remains), `back 8` (the
-            platform rolls back 8s after the failure), `crash loop`.
+            platform rolls back 8s after the failure), `crash loop 3 6` (it runs for 3s, then it is down for
+            6s).
         old: the image before the deploy.
         wanted: the image to deploy. None for a restart.
         is_same: whether the new image has the digest of the old one.
@@ -68,6 +94,8 @@ class World:
         arrives: whether the platform carries out the requests with a lost response.
         colleague: a colleague's deploy.
         wait: the input `wait-timeout` in seconds.
+        trouble: troubles with the responses to GET.
+        unhealthy: the seconds after which a health check fails. 0 without a health check.
     """
 
     was: str = "running"
@@ -88,6 +116,8 @@ class World:
     arrives: bool = True
     colleague: Colleague | None = None
     wait: float = 300.0
+    trouble: Trouble | None = None
+    unhealthy: float = 0.0
 
     @property
     def names_another(self) -> bool:
@@ -120,6 +150,7 @@ class Platform:
         asked: the number of the run's requests.
         answers: the time, the status and the image of each GET.
         overwritten: whether a request of the run replaced the colleague's image after a GET showed that.
+        stopped_colleague: whether that image was running.
         replaced_running: whether a rollback replaced the new image after GETs showed that running for 8s.
         asked_at: the time of the run's first request.
     """
@@ -132,6 +163,7 @@ class Platform:
     asked: int = 0
     answers: list[tuple[float, str, str]] = field(default_factory=list)
     overwritten: bool = False
+    stopped_colleague: bool = False
     replaced_running: bool = False
     asked_at: float = 0.0
 
@@ -196,7 +228,13 @@ class Platform:
         if colleague and self.asked and not any(owner == "colleague" for _, owner in self.posts):
             at = self.asked_at + colleague.after
             if now >= at:
-                self._carry_out(at, OTHER, "colleague", colleague.ends, colleague.takes)
+                self._carry_out(at, colleague.image, "colleague", colleague.ends, colleague.takes)
+
+    def trouble(self, *kinds: str) -> float:
+        """Return how long the trouble lasts, if it is of one of these kinds."""
+        trouble = self.world.trouble
+        is_over = not trouble or trouble.kind not in kinds or not self.asked
+        return 0.0 if is_over or not trouble else trouble.left(self.loop.now - self.asked_at)
 
     def post(self, image: str | None) -> bool:
         """Carry out a request of the run. Return whether the response arrives."""
@@ -212,9 +250,11 @@ class Platform:
             return False
         if self.posts and self.posts[-1][1] == "colleague" and self._has_shown_colleague():
             self.overwritten = True
+            self.stopped_colleague = bool(current and current.runs and current.runs.owner == "colleague")
         if (
             owner == "back"
             and world.ends == "running"
+            and not world.unhealthy
             and current
             and current.runs
             and current.runs.owner == "run"
@@ -265,9 +305,11 @@ class Platform:
                 if float(seconds):
                     yield State(done, "failed", new, old)
                 yield State(done + float(seconds), "running", old or new, old)
-            case ["crash", "loop"]:
+            case ["crash", "loop", up, down]:
                 for number in range(80):
-                    yield State(done + 5 * number, ("running", "failed")[number % 2], new, new)
+                    start = done + number * (float(up) + float(down))
+                    yield State(start, "running", new, new)
+                    yield State(start + float(up), "failed", new, new)
 
 
 def _app(status: str, image: str) -> App:
@@ -295,10 +337,16 @@ class _Client:
         return text
 
     async def find_app(self, _name: str) -> App | None:
+        slow = self.platform.trouble("slow")
         shown = self.platform.get()
+        if slow:
+            await anyio.sleep(slow)
         return _app(*shown) if shown else None
 
     async def get_app(self, name: str) -> App:
+        if left := self.platform.trouble("missing", "503"):
+            # The client sends a request again a moment after a 503.
+            await anyio.sleep(math.ceil(left) if self.platform.trouble("503") else left)
         self.delivery.at = self.platform.loop.now
         if app := await self.find_app(name):
             return app
@@ -353,7 +401,8 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
     )
     said = "green"
     try:
-        await deploy_image(job)
+        with mock.patch.object(steps, "require_healthy", partial(_require_healthy, world)):
+            await steps.deploy_image(job)
     except DeployError as error:
         said = type(error).__name__
     warns = any("is the same image, or" in warning for warning in job.report.warnings)
@@ -361,13 +410,18 @@ async def deploy(world: World, loop: TimeWarpLoop) -> Seen:
     return Seen(said, loop.now - platform.began, warns, is_back, platform)
 
 
+async def _require_healthy(world: World, *_: object, **__: object) -> None:
+    if world.unhealthy:
+        await anyio.sleep(world.unhealthy)
+        raise HealthCheckFailed("unhealthy")
+
+
 @lru_cache(maxsize=64)
 def _settings(wanted: str | None, wait: float) -> Any:
     env = {"ZEROKIE_APP": "web", "ZEROKIE_API_KEY": "k", "ZEROKIE_WAIT": f"{wait:.0f}"}
     if wanted is None:
         return load(env | {"ZEROKIE_OPERATION": "restart"})
-    settings = load(env | {"ZEROKIE_IMAGE": NEW, "ZEROKIE_ROLLBACK": "true", "ZEROKIE_CREATE": "true"})
-    return settings.model_copy(update={"image": wanted})  # a short digest
+    return load(env | {"ZEROKIE_IMAGE": wanted, "ZEROKIE_ROLLBACK": "true", "ZEROKIE_CREATE": "true"})
 
 
 # The flaws
@@ -380,7 +434,7 @@ def flaws(world: World, seen: Seen) -> list[str]:
     all_flaws = green | _flaws_of_a_red(world, seen)
     all_flaws |= {
         "overwrites a colleague's deploy": platform.overwritten,
-        "rolls back a running image": platform.replaced_running,
+        "rolls back a running image": platform.replaced_running or platform.stopped_colleague,
         "requests more than two deploys": platform.asked > 2,
     }
     return [flaw for flaw, applies in all_flaws.items() if applies]
@@ -399,12 +453,13 @@ def _flaws_of_a_green(world: World, seen: Seen) -> dict[str, bool]:
     is_other = is_ours and world.names_another and not world.is_same and world.writes != "none"
     is_claimed = _shows_names(world) and not seen.warns
     is_over = bool(colleague and seen.seconds > colleague.after + 30)
+    never_ran = not any(state.runs and state.runs.owner == "run" for state in seen.platform.states)
     return {
         "a wrong green": is_wrong and not seen.warns,
         "a warned green of a failure": is_wrong and seen.warns,
         "an early green": fate == "runs" and not is_ours,
         "a wrong warning": fate == "runs" and is_other and seen.warns,
-        "a green of a colleague's deploy": is_over and world.ends != "running" and is_claimed,
+        "a green of a colleague's deploy": is_over and (world.ends != "running" or never_ran) and is_claimed,
         "a green of a deploy that never began": fate == "never begins" and is_claimed,
     }
 
@@ -422,6 +477,7 @@ def _flaws_of_a_red(world: World, seen: Seen) -> dict[str, bool]:
     return {
         f"a wrong red: {said}": is_red,
         "a late red": fate in {"fails", "is rolled back"} and is_timed_out,
+        "a colleague who doesn't exist": said == "Replaced" and not world.colleague,
         "unknown in spite of a response": is_unknown and not may_be_unknown,
         "rolls back to the name that failed": seen.is_back and not world.names_another and shows_tags,
         "left broken": fate in {"fails", "hangs"} and is_alone and can_go_back and is_left,
@@ -433,7 +489,7 @@ def _fate(world: World) -> str:
         return "never begins"
     if world.colleague and world.colleague.after < world.wait:
         return "is replaced"
-    kind = {"running": "runs", "hangs": "hangs"}.get(world.ends, "fails")
+    kind = {"running": "fails" if world.unhealthy else "runs", "hangs": "hangs"}.get(world.ends, "fails")
     return "is rolled back" if world.ends.startswith("back ") else kind
 
 
@@ -475,8 +531,37 @@ def _axes(**fields: object) -> Axes:
     return {name: [*each] if isinstance(each, list) else [each] for name, each in (usual | fields).items()}
 
 
-def _colleagues(after: list[float], ends: list[str], takes: list[float]) -> list[Colleague]:
-    return [Colleague(*one) for one in product(after, ends, takes)]
+def _colleagues(
+    after: list[float], ends: list[str], takes: list[float], image: str = OTHER
+) -> list[Colleague]:
+    return [Colleague(*one, image) for one in product(after, ends, takes)]
+
+
+def _troubles(kinds: list[str], pauses: list[float]) -> dict[str, object]:
+    every = product(kinds, [1.0, 3.0, 6.0, 10.0, 20.0], pauses, [0.0, 4.0, 9.0])
+    return {
+        "lag": [0.0, 3.0],
+        "takes": 6.0,
+        "ends": [*ENDS, "crash loop 3 6", "crash loop 5 5", "crash loop 2 10"],
+        "trouble": [Trouble(*one) for one in every],
+    }
+
+
+def _two_deploys(wanted: str, image: str, **fields: object) -> Axes:
+    """Return the worlds of two deploys at the same time. With a health check, both images are unhealthy."""
+    both = {
+        "was": "running",
+        "writes": [*WRITES, "full in GET", "mirror", "tag, then digest"],
+        "view": VIEWS,
+        "lag": [0.0, 3.0],
+        "takes": [6.0, 30.0],
+        "old": [OLD, OLD_PINNED],
+        "wanted": wanted,
+        "colleague": _colleagues([1.0, 10.0, 20.0, 40.0], ENDS, [6.0, 60.0], image),
+        "unhealthy": [0.0, 20.0, 60.0],
+        "wait": [60.0, 300.0],
+    }
+    return _axes(**both | fields)
 
 
 RULES: dict[str, object] = {
@@ -487,6 +572,16 @@ RULES: dict[str, object] = {
     "takes": [0.0, 0.4, 6.0, 90.0],
 }
 LOST: dict[str, object] = {"lost": [0, 1, 9], "arrives": [True, False]}
+MIRRORS: dict[str, object] = {
+    "was": "running",
+    "writes": ["given", "full", "tag and digest"],
+    "takes": [6.0, 30.0],
+    "ends": [*ENDS, "back 8"],
+    "old": [OLD, "other.io/hub/nginx:1", "other.io/hub/nginx:2"],
+    "wanted": [NEW, "ghcr.io/b/nginx:2"],
+    "colleague": [None, *_colleagues([1.0, 10.0, 40.0], ENDS, [6.0, 60.0], "third.io/hub/nginx:2")],
+    "unhealthy": [0.0, 20.0],
+}
 WORLDS: dict[str, Axes] = {
     "the rules": _axes(**RULES, **LOST),
     "the rules for a digest": _axes(
@@ -528,7 +623,7 @@ WORLDS: dict[str, Axes] = {
     ),
     "slow responses": _axes(was=BEFORE, lag=[0.0, 3.0, 10.0, 14.0], slow=[3.0, 8.0, 14.0]),
     "a tag and then its digest": _axes(
-        writes="tag, then digest", view=VIEWS, lag=[0.0, 3.0], ends=[*ENDS, "crash loop"]
+        writes="tag, then digest", view=VIEWS, lag=[0.0, 3.0], ends=[*ENDS, "crash loop 5 5"]
     ),
     "digests, and a new tag for one": _axes(
         was="running",
@@ -554,7 +649,7 @@ WORLDS: dict[str, Axes] = {
         wanted=NEW,
     ),
     "the new image crashes again and again": _axes(
-        lag=[0.0, 3.0], takes=6.0, ends="crash loop", wanted=[NEW, None]
+        lag=[0.0, 3.0], takes=6.0, ends="crash loop 5 5", wanted=[NEW, None]
     ),
     "late replicas in turn": _axes(lag=[5.0, 10.0, 14.0], turns=["", "first", "last"]),
     "an unknown status": _axes(was="running", ends="degraded", wanted=NEW),
@@ -562,6 +657,18 @@ WORLDS: dict[str, Axes] = {
     "a name that means another digest now": _axes(
         ends=["running", "failed"], wanted=[None, OLD], pulls_another=True
     ),
+    "two deploys by tag": _two_deploys(NEW, OTHER),
+    "two deploys by digest": _two_deploys(PINNED, OTHER_PINNED),
+    "a tag, and a colleague's digest": _two_deploys(
+        NEW, OTHER_PINNED, old=OLD, writes=["given", "full", "full in GET", "mirror"]
+    ),
+    "a tag, and a colleague's digest next to others": _two_deploys(NEW, OTHER_PINNED, old=OLD_PINNED),
+    "a digest, and a colleague's tag": _two_deploys(PINNED, OTHER),
+    "missing and failed responses": _axes(**_troubles(["missing", "503"], [1.5, 3.0, 5.0, 15.0, math.inf])),
+    "a slow response now and then": _axes(**_troubles(["slow"], [15.0, math.inf])),
+    "slow responses in the rhythm of the crashes": _axes(**_troubles(["slow"], [1.5, 3.0, 5.0])),
+    "a mirror next to another mirror": _axes(**MIRRORS),
+    "two repositories at one mirror": _axes(**MIRRORS | {"writes": "mirror"}),
     "short time limits": _axes(
         lag=[0.0, 3.0], takes=[0.0, 0.4, 3.0], ends=["running", "failed"], wait=[5.0, 10.0, 20.0]
     ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import anyio
 import pytest
 
 from tests.models.image_worlds import OLD, WORLDS, Colleague, World, draw, tried
@@ -12,6 +11,11 @@ from zerokie_action.image.attempt import Attempt
 from zerokie_action.image.rollout import Rollout
 from zerokie_action.platform.models import App
 
+TAKEN = {
+    "a green of a colleague's deploy",
+    "overwrites a colleague's deploy",
+    "rolls back a running image",
+}
 LIMITS = {
     "the rules": {"a late red"},
     "the rules for a digest": {"a late red"},
@@ -32,6 +36,14 @@ LIMITS = {
     "an unknown status": {"a late red"},
     "a new app": {"a late red"},
     "short time limits": {"a late red"},
+    # A tag may mean the digest of a colleague, and one mirror may have two repositories with the same end.
+    "a tag, and a colleague's digest next to others": TAKEN,
+    "two repositories at one mirror": TAKEN | {"a late red", "a warned green of a failure", "left broken"},
+    "a mirror next to another mirror": {"a late red", "a warned green of a failure", "left broken"},
+    # An outage every few seconds leaves no seven seconds in a row.
+    "missing and failed responses": {"a late red", "a wrong red: DeployTimedOut"},
+    "a slow response now and then": {"a late red"},
+    "slow responses in the rhythm of the crashes": {"a late red", "a wrong red: DeployTimedOut"},
 }
 """Flaws that no response to a GET can prevent (`docs/how-it-works.md`). A late red is exit 9 instead of 8."""
 
@@ -55,9 +67,10 @@ def test_no_world_gets_a_wrong_green_or_overwrites_a_colleague(
 def test_without_the_steady_time_a_crash_loop_would_be_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(ends="crash loop")
+    world = World(ends="crash loop 5 5")
     assert "a wrong green" not in tried([world], loop)
     monkeypatch.setattr(rollout, "STEADY_TIME", 0)
+    monkeypatch.setattr(rollout, "STEADY_RESPONSES", 1)
     assert "a wrong green" in tried([world], loop)
 
 
@@ -65,12 +78,12 @@ def test_if_the_times_of_responses_counted_an_old_image_would_be_green(
     loop: TimeWarpLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time of a GET counts, because a slow platform may respond with an old state."""
-    world = World(wanted=OLD, during="old", lag=14.0, slow=8.0, ends="failed")
+    world = World(wanted=OLD, during="old", lag=14.0, slow=3.0, takes=30.0, ends="failed")
     assert not tried([world], loop)
     note = Rollout.note_response
 
-    def note_now(self: Rollout, app: App, _sent_at: float) -> None:
-        note(self, app, anyio.current_time())
+    def note_now(self: Rollout, app: App, _sent_at: float, now: float) -> None:
+        note(self, app, now, now)
 
     monkeypatch.setattr(Rollout, "note_response", note_now)
     assert "a wrong green" in tried([world], loop)

@@ -21,6 +21,7 @@ from zerokie_action.errors import (
 )
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome
+from zerokie_action.image.names import ANOTHERS, MAY_BE_NEW
 from zerokie_action.image.rollout import Phase, Rollout
 from zerokie_action.job import Job
 from zerokie_action.platform.client import Client
@@ -43,6 +44,7 @@ class Attempt:
         image: the image to deploy. None for a restart.
         change: the outcomes of the requests.
         rollout: the responses since the last request.
+        ran_as: the image that the app showed when it ran. Empty before.
     """
 
     def __init__(self, job: Job, app: RunApp, image: str | None, before: App | None, change: Change) -> None:
@@ -52,6 +54,7 @@ class Attempt:
         self.image = image
         self.change = change
         self.rollout = Rollout(image, before)
+        self.ran_as = ""
 
     @property
     def new_image(self) -> str:
@@ -65,13 +68,12 @@ class Attempt:
             DeployError: when there is no response, or when the app doesn't exist or is being deleted.
         """
         job, delivery = self.job, Delivery()
-        tracked = (client or job.client).tracked(delivery)
-        app = await get_once_ready(job, self.app, tracked)
+        app = await get_once_ready(job, self.app, (client or job.client).tracked(delivery))
         require_not_deleted(job, app)
         note_response(job, self.app, app)
         if app.status != self.rollout.app.status:
             job.log.debug(f"{job.app!r} has the status {shown_status(job, app)}")
-        self.rollout.note_response(app, delivery.at)
+        self.rollout.note_response(app, delivery.at, anyio.current_time())
         return app
 
     # The request
@@ -106,7 +108,7 @@ class Attempt:
         if not is_shown and job.settings.retry_timeout:
             job.log.info("Requesting the deploy again, because the app doesn't show the first request")
             is_shown = await self._send(delivery)
-        if not is_shown or self.rollout.shown.is_another_deploys:
+        if not is_shown or self.rollout.shown.identity is ANOTHERS:
             lost = f"The platform didn't confirm the deploy, and the app doesn't show it: {delivery.lost}"
             raise PlatformUnavailable(lost, hint=_HINT_UNKNOWN)
         delivery.outcome = Outcome.DONE
@@ -152,9 +154,9 @@ class Attempt:
             Whether the app certainly runs the image, and not one that looks the same.
         """
         after = await self.require_running(seconds)
-        job = self.job
+        job, self.ran_as = self.job, self.rollout.app.image
         shown = job.report.image = job.redactor.redact(self.rollout.app.image) or self.new_image
-        if self.rollout.shown.is_unproven:
+        if self.image and self.rollout.shown.is_unproven:
             job.report.warn(
                 f"{job.app!r} runs after {after} and shows {shown!r}. Either {self.new_image!r} is the same "
                 "image, or it was replaced. To find out, set `health-check-text`"
@@ -182,19 +184,19 @@ class Attempt:
                 break
         phase, after = self.rollout.decided(is_last=True), human_seconds(polling.waited)
         if phase is not Phase.RUNNING:
-            raise self._error(phase, after)
+            raise self.error(phase, after)
         return after
 
     def _shown(self) -> str:
         """Return the app's status as a clause for the log and for errors."""
-        job, rollout = self.job, self.rollout
+        job, rollout, app = self.job, self.rollout, self.rollout.app
         must_hold = f" (must hold for {limits.STEADY_TIME:.0f}s)" if rollout.phase is Phase.RUNNING else ""
-        other = "" if rollout.shown.may_be_new else f", image {job.redactor.redact(rollout.app.image)!r}"
-        return f"status {shown_status(job, rollout.app)}{must_hold}{other}"
+        other = "" if rollout.shown.identity in MAY_BE_NEW else f", image {job.redactor.redact(app.image)!r}"
+        return f"status {shown_status(job, app)}{must_hold}{other}"
 
     # The errors
 
-    def _error(self, phase: Phase | None, after: str) -> DeployError:
+    def error(self, phase: Phase | None, after: str = "") -> DeployError:
         """Return the error of an app that doesn't run the image.
 
         Args:
@@ -203,19 +205,17 @@ class Attempt:
         """
         job, app, new = self.job, self.rollout.app, repr(self.new_image) if self.new_image else "the image"
         shown, outage = job.redactor.redact(app.image), job.client.http.outages()
-        hint = _HINT_REPLACED if self.rollout.shown.is_another_deploys else self._causes(new)
+        hint = self._causes(new)
         match phase:
             case Phase.REPLACED:
-                return Replaced(f"Another deploy replaced {new}: {job.app!r} runs {shown!r}", hint=hint)
+                return Replaced(f"Another deploy replaced {new} with {shown!r}", hint=_HINT_REPLACED)
             case Phase.WENT_BACK:
                 return DeployFailed(f"The platform or another deploy went back to {shown!r}", hint=hint)
             case Phase.FAILED:
-                reason = job.redactor.redact(app.error or app.message)
-                quote = f': "{reason}"' if reason else ""
+                quote = f': "{job.redactor.redact(reason)}"' if (reason := app.error or app.message) else ""
                 what = f"The platform reports that {job.app!r} is {shown_status(job, app)}{quote}"
                 return DeployFailed(what, hint=hint)
-        if not self.rollout.shown.is_another_deploys:
-            hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait`."
+        hint = f"{_HINT_UNKNOWN if outage else hint} If the app needs more time, raise `wait`."
         what = f"{job.app!r} doesn't run {new} after {after}: {outage or self._shown()}"
         return DeployTimedOut(what, hint=hint)
 
@@ -251,8 +251,7 @@ class Attempt:
         Empty if the previous image didn't run or runs again, or if another deploy replaced it.
         """
         shown = self.rollout.shown
-        is_back = shown.looks_unchanged or shown.is_another_deploys
-        if not self.rollout.was_running or self.image is None or is_back:
+        if not self.rollout.was_running or self.image is None or shown.identity not in MAY_BE_NEW:
             return ""
         if shown.why_not_redeployable:
             return f"the previous version can't be deployed again: {shown.why_not_redeployable}"

@@ -10,13 +10,14 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.app import create_or_find, find_url, look_up
-from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed
+from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed, Replaced
 from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import Outcome
 from zerokie_action.image.attempt import Attempt
-from zerokie_action.image.names import ImageName
+from zerokie_action.image.names import ANOTHERS, NEW
 from zerokie_action.image.rollout import RUNNING, Phase
+from zerokie_action.inputs.formats import ImageName
 from zerokie_action.job import Job
 from zerokie_action.platform.models import App
 from zerokie_action.platform.polling import Polling
@@ -156,8 +157,12 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
     """Deploy the previous image again, and wait until it runs. The failed deploy's change gets the result.
 
     The health check isn't repeated, because it may fail for reasons other than the image.
+
+    Raises:
+        Replaced: when the app has another deploy's image.
     """
     job, previous, why = failed.job, failed.rollout.shown.previous, ""
+    result = f"the rollback to {previous!r} didn't finish"
     # The new change isn't in the report, because the failed deploy's change describes the rollback.
     back = Attempt(job, failed.app, previous, failed.rollout.app, Change())
     try:
@@ -166,14 +171,13 @@ async def _roll_back(failed: Attempt, failure: DeployError) -> None:
             await back.request(partial(_look_before_rollback, failed, failure))
             job.log.info(f"Rolling back to {previous!r}: {failure}")
             await back.wait_until_running(max(job.settings.wait, limits.ROLLBACK))
-            failure.run_status = "rolled-back"
+            failure.run_status, result = "rolled-back", f"rolled back from {failed.new_image!r}"
+    except Replaced as error:
+        raise error from failure
     except DeployError as error:
         why = f": {error}"
     finally:
-        last = back if back.change.may_be_made else failed
-        result = f"the rollback to {previous!r} didn't finish" if last is back else "not rolled back"
-        if failure.run_status == "rolled-back":
-            result = f"rolled back from {failed.new_image!r}"
+        last, result = (back, result) if back.change.may_be_made else (failed, "not rolled back")
         failed.change.final_state = f"{result}{why}; {await last.look_up_final_state()}"
 
 
@@ -181,23 +185,30 @@ async def _look_before_rollback(failed: Attempt, failure: DeployError) -> App:
     """Return the app right before a rollback.
 
     Raises:
+        Replaced: when the app has another deploy's image.
         DeployError: when the app must not be rolled back. The text is the reason, as a clause.
     """
     job, rollout, image = failed.job, failed.rollout, failed.rollout.shown
+    is_unhealthy = isinstance(failure, HealthCheckFailed)
     # One response isn't enough for an app in a crash loop.
-    polling = Polling(job.log.info, f"{job.app!r} to keep running", limits.STEADY_TIME, limits.POLL_PAUSE)
+    polling = Polling(job.log.info, f"{job.app!r} to keep running", limits.ROLLBACK, limits.POLL_PAUSE)
     await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
-    while rollout.phase is Phase.RUNNING and not rollout.decided() and await polling.again():
+    while (
+        rollout.phase is Phase.RUNNING and not (is_unhealthy or rollout.decided()) and await polling.again()
+    ):
         await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
+    if image.identity is ANOTHERS:
+        raise failed.error(Phase.REPLACED)
     is_lost = failed.change.outcome is Outcome.UNKNOWN and not rollout.shows_a_deploy
-    may_be_anothers = image.is_another_deploys or (image.is_unproven and not image.looks_unchanged)
+    is_renamed = failed.ran_as not in {"", rollout.app.image}
+    may_be_anothers = is_renamed or (image.identity is NEW and image.is_unproven)
     reasons = (
         ("no previous image was running", not rollout.was_running),
         (image.why_not_redeployable, bool(image.why_not_redeployable)),
         ("the app doesn't show the deploy", is_lost),
         ("another deploy may have changed the image", may_be_anothers),
         ("the app runs the previous image again", rollout.phase is Phase.WENT_BACK),
-        ("the app runs now", rollout.phase is Phase.RUNNING and not isinstance(failure, HealthCheckFailed)),
+        ("the app runs now", rollout.phase is Phase.RUNNING and not is_unhealthy),
     )
     if reason := next((reason for reason, applies in reasons if applies), ""):
         raise DeployError(reason)

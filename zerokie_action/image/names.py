@@ -1,132 +1,110 @@
-"""Names of images, and which of them may mean the same image.
+"""Comparison of the image that an app shows with the new and the previous one.
 
 A platform may show an image under another name than the requested one: in full, from a mirror, or with its
-digest. So a comparison of two names can only exclude that they mean the same image. `ShownImage` compares the
-image in a response with the new and the previous one.
+digest. So two different names may mean the same image, and the rows of a table decide.
 """
 
-import re
-from typing import NamedTuple
+from enum import Enum, auto
 
-_DOCKER_HUB = "docker.io"
-_PARTS = re.compile("(?:((?=[^/]*[.:]|localhost/)[^/]*)/)?([^:@]*):?([^@]*)@?(.*)", re.DOTALL)
-"""Registry, path, tag and digest. A first part with a dot or a port is a registry."""
+from zerokie_action.inputs.formats import ImageName
 
 
-class ImageName(NamedTuple):
-    """The parts of an image's name, with Docker's defaults. An empty part is unknown and fits every other.
+class Identity(Enum):
+    """The image that an app shows, from the point of view of one deploy."""
 
-    Attributes:
-        registry: the registry's host, such as `docker.io`.
-        path: the path in the registry, such as `library/nginx`.
-        tag: the tag. Empty if the name has a digest alone.
-        digest: the digest, such as `sha256:0123…`.
-    """
-
-    registry: str = ""
-    path: str = ""
-    tag: str = ""
-    digest: str = ""
-
-    @classmethod
-    def parse(cls, image: str) -> "ImageName":
-        """Return the parts of a name. An empty text is an unknown image."""
-        if not image or image.startswith("sha256:"):
-            return cls(digest=image)
-        registry, path, tag, digest = _PARTS.findall(image)[0]
-        registry = registry or _DOCKER_HUB
-        if registry == _DOCKER_HUB and "/" not in path:
-            path = f"library/{path}"
-        return cls(registry, path, tag or ("" if digest else "latest"), digest)
-
-    def may_be(self, other: "ImageName") -> bool:
-        """Return whether both names may mean the same image of the same repository."""
-        if self.digest and other.digest:
-            return self.digest == other.digest
-        return all(map(_fit, self[:3], other[:3]))  # registry, path and tag
-
-    def may_be_mirrored_as(self, other: "ImageName") -> bool:
-        """Return whether the other name may mean the same image, pulled through another registry."""
-        has_same_end = self.path.rpartition("/")[2] == other.path.rpartition("/")[2]
-        is_elsewhere = self.registry != other.registry and has_same_end
-        return is_elsewhere and self._replace(registry="", path="").may_be(other)
+    NEW = auto()
+    PREVIOUS = auto()
+    EITHER = auto()
+    """The new or the previous image. It counts as the new one."""
+    ANOTHERS = auto()
+    """An image of another deploy."""
 
 
-def _fit(part: str, other: str) -> bool:
-    return part == other or not (part and other)
+NEW, PREVIOUS, EITHER, ANOTHERS = Identity
+MAY_BE_NEW = frozenset({NEW, EITHER})
+
+
+def _agree(one: ImageName, other: ImageName) -> bool:
+    """Return whether no part that both names have differs."""
+    return all(part == its or not (part and its) for part, its in zip(one, other, strict=True))
+
+
+def _may_be(one: ImageName, other: ImageName) -> bool:
+    """Return whether the names agree, or one may be the other's at a mirror."""
+    is_elsewhere = one.registry != other.registry and one.path.split("/")[-1] == other.path.split("/")[-1]
+    return _agree(one._replace(registry="", path="") if is_elsewhere else one, other)
 
 
 class ShownImage:
-    """The image that an app shows during a deploy, compared with the new and the previous image.
+    """The image that an app shows during a deploy.
 
     Attributes:
         previous: the image before the request. Empty if the platform showed none, or if there was no app.
-        is_new_certain: whether the app showed an image that may be the new one, and can't be the previous
-            one.
+        identity: the last shown image.
+        has_changed: whether the app showed a name that the previous image can't have.
     """
 
     def __init__(self, requested: str | None, previous: str) -> None:
         """Start with the previous image. `requested` is None for a restart, which may get another digest."""
         self.previous = previous
-        self.is_new_certain = False
+        self.identity, self.has_changed = EITHER, False
         self._name = self._previous = ImageName.parse(previous)
         self._requested = ImageName.parse(requested) if requested else self._previous._replace(digest="")
-        self._known = [self._requested]
-        """Names of the new image. The first one that the app shows replaces the others."""
-        new, old = self._requested, self._previous
-        # Equal digests are the same image in every repository.
-        self._is_renamed = bool(requested and previous) and (new.digest or new) != (old.digest or old)
+        # The name in the response to the run's own POST, unless it still shows the previous image. And the
+        # first other name of the new image, with the parts of later ones.
+        self._accepted = self._pinned = ImageName()
 
-    def add_name(self, image: str) -> None:
-        """Add a name of the new image, unless it may be the previous one."""
+    def note_accepted(self, image: str) -> None:
+        """Note the image in the response to the run's own POST."""
         name = ImageName.parse(image)
-        if image and not self._previous.may_be(name):
-            self._known.append(name)
+        if not (any(self._previous) and _agree(self._previous, name)):
+            self._accepted = name
 
     def note(self, image: str) -> None:
-        """Note the image in a response, and keep its name if it is the new one.
-
-        A tag can mean any digest, but only one, and a missing tag doesn't stand for every tag anymore.
-        """
+        """Note the image in the response to a GET."""
         self._name = name = ImageName.parse(image)
-        if not image or name == self._previous or not self.may_be_new:
-            return
-        known = next((known for known in self._known if known.may_be(name)), self._requested)
-        tag, digest = name.tag or known.tag or "latest", known.digest or name.digest
-        self._known = [(name if name.path else known)._replace(tag=tag, digest=digest)]
-        self.is_new_certain |= not self._previous.may_be(name)
+        self.identity = self._identify(name)
+        self.has_changed |= not _agree(self._previous, name)
+        # A requested tag may still resolve to a digest or a mirror.
+        is_requested_tag = name == self._requested and not name.digest
+        if self.identity is NEW and not is_requested_tag and _agree(self._pinned, name):
+            self._pinned = ImageName(*(pinned or new for pinned, new in zip(self._pinned, name, strict=True)))
 
-    @property
-    def may_be_new(self) -> bool:
-        """Whether the image may be the new one.
-
-        The previous image may be the new one under another name, until the app shows the new one.
-        """
-        if self.is_new_certain and self._name == self._previous:
-            return False
-        return any(one.may_be(self._name) or one.may_be_mirrored_as(self._name) for one in self._known)
-
-    @property
-    def is_another_deploys(self) -> bool:
-        """Whether the image is neither the new nor the previous one."""
-        return not (self.may_be_new or self._previous.may_be(self._name))
-
-    @property
-    def looks_unchanged(self) -> bool:
-        """Whether the image is the previous one, although the new one has another name.
-
-        Both names may mean the same image, or the platform went back to the previous one.
-        """
-        return self._is_renamed and self._name == self._previous
+    def _identify(self, name: ImageName) -> Identity:
+        """Return the first row that fits."""
+        new, old, accepted, pinned = self._requested, self._previous, self._accepted, self._pinned
+        is_old = name == old or (old.path and name._replace(digest="") == old)
+        rows = (
+            (not any(name), EITHER),
+            # The previous name, also with a digest added
+            (name == old == new, EITHER),
+            (is_old and self.has_changed, PREVIOUS),
+            (is_old and _may_be(new, name), EITHER),
+            (is_old, PREVIOUS),
+            # The requested name, or the one in the POST's response
+            (name in {new, accepted}, NEW),
+            (not _agree(ImageName(digest=new.digest or accepted.digest), name), ANOTHERS),
+            # A third name
+            (any(pinned) and _agree(pinned, name) and (name.digest or not pinned.digest), NEW),
+            (any(pinned), ANOTHERS),
+            # The first other name
+            (_may_be(new, name), NEW),
+        )
+        return next((identity for fits, identity in rows if fits), ANOTHERS)
 
     @property
     def is_unproven(self) -> bool:
-        """Whether the image may be the new one, but would be the same after another deploy.
+        """Whether the image counts as the new one, but another deploy would look the same.
 
-        It is the previous image, or it has a tag instead of the requested digest.
+        It is the previous image, or it has a tag instead of the requested digest. Or its name has a digest or
+        a registry that neither the requested nor the previous one has.
         """
-        lacks_digest = self._requested.digest and self._name.path and not self._name.digest
-        return bool(lacks_digest) or self.looks_unchanged
+        new, old, name = self._requested, self._previous, self._name
+        if self.identity is EITHER:
+            return any(name) and name == old and (old.digest or old) != (new.digest or new)
+        if new.digest or not any(old) or name == self._accepted:
+            return bool(new.digest and not name.digest)
+        return bool(name.digest and not old.digest) or name.registry not in {"", new.registry, old.registry}
 
     @property
     def why_not_redeployable(self) -> str:
@@ -134,6 +112,6 @@ class ShownImage:
         new, old = self._requested, self._previous
         if not old.path:
             return "the platform doesn't show the name of the previous image"
-        if (new.may_be(old) or new.may_be_mirrored_as(old)) and not (new.digest or old.digest):
+        if _may_be(new, old) and not (new.digest or old.digest):
             return f"{self.previous!r} may be the new version as well, so give each version its own tag"
         return ""

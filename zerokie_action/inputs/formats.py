@@ -9,6 +9,7 @@ fix. No message quotes a text that may contain a secret, such as a token, `env` 
 import os.path
 import re
 from contextlib import suppress
+from typing import NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,14 +32,13 @@ _COMMA_BEFORE_NAME = re.compile(r",\s*[A-Za-z_][A-Za-z0-9_.-]*=")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
 _IMAGE = re.compile(
-    r"(?:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?/)?"  # registry host
-    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
-    r"(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,})?"
+    r"(?:((?=[^/]*[.:]|localhost/)(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?)/)?"
+    r"([a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@([a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9A-Fa-f]{32,}))?"
 )
-"""An image reference in the grammar of registries (distribution's `reference`)."""
-_REGISTRY = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
-"""The host (group 1) at the start of an image reference. It has a dot or a port, or is `localhost`."""
+"""An image reference in the grammar of registries (distribution's `reference`).
+
+Its groups are the registry, path, tag and digest. A registry has a dot or a port, or is `localhost`."""
 _HOST = re.compile(r"(?:https?://)?([^./]+)(?:\.[^./]+){2,}", re.IGNORECASE)
 """A host name or a site's URL. The first label (group 1) may be the app's name."""
 
@@ -162,6 +162,34 @@ def is_image(text: str) -> bool:
     return _IMAGE.fullmatch(text) is not None
 
 
+class ImageName(NamedTuple):
+    """The parts of an image's name, with Docker's defaults. An empty part is unknown.
+
+    Attributes:
+        registry: the registry's host, such as `docker.io`.
+        path: the path in the registry, such as `library/nginx`. If the name isn't an image reference, the
+            whole name.
+        tag: the tag. Empty if the name has a digest alone.
+        digest: the digest, such as `sha256:0123…`.
+    """
+
+    registry: str = ""
+    path: str = ""
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, image: str) -> Self:
+        """Return the parts of a name. An empty text is an unknown image."""
+        match = _IMAGE.fullmatch(image)
+        if not match or image.startswith("sha256:"):
+            return cls(digest=image) if match else cls(path=image)
+        registry, path, tag, digest = match.groups("")
+        registry = registry.lower() or DOCKER_HUB
+        namespace = "library/" if registry == DOCKER_HUB and "/" not in path else ""
+        return cls(registry, namespace + path, tag or ("" if digest else "latest"), digest)
+
+
 def check_commit(text: str) -> str:
     """Return the full SHA of a commit in lower case."""
     _refuse_unexpanded(text)
@@ -181,12 +209,6 @@ def check_registry(text: str) -> str:
         host = rest.rpartition("@")[2].partition("/")[0]
         raise ValueError(f"the value starts with {scheme + separator!r}. Write only the host, {host!r}")
     return text
-
-
-def registry_of(image: str) -> str:
-    """Return the host of an image's registry. Without one in the name, it is Docker Hub's."""
-    match = _REGISTRY.match(image)
-    return match[1].lower() if match else DOCKER_HUB
 
 
 def check_api_key(text: str) -> str:

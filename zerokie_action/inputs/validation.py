@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from zerokie_action.docs import page
 from zerokie_action.errors import WrongInputs
-from zerokie_action.inputs.formats import DOCKER_HUB, has_joined_variables, parse_lines, registry_of
+from zerokie_action.inputs.formats import DOCKER_HUB, ImageName, has_joined_variables, parse_lines
 from zerokie_action.inputs.load import Environment
 from zerokie_action.inputs.settings import INPUTS, Settings, input_name, spellings
 
@@ -156,8 +156,8 @@ def _problems_of_a_deploy(settings: Settings, environment: Environment) -> Itera
         yield f"Remove {given}, because only static apps can have custom domains"
     if both := ", ".join(sorted({*settings.domains} & {*settings.remove_domains})):
         yield f"{label('domains')} and {label('remove_domains')} both contain {both}. Remove it from one"
-    credentials, server = _given(environment, *_CREDENTIALS), environment.text("registry_server")
-    if settings.image and credentials and not server and (host := registry_of(settings.image)) != DOCKER_HUB:
+    credentials, host = _given(environment, *_CREDENTIALS), ImageName.parse(settings.image or "").registry
+    if credentials and host not in {"", DOCKER_HUB} and not environment.text("registry_server"):
         yield (
             f"{label('image')} is on {host!r}, but the credentials in {credentials} are for Docker Hub. "
             f"Add `registry-server: {host}`"

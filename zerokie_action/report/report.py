@@ -60,7 +60,7 @@ HEADLINES = {
     "planned": ("🔍 Dry run for {app}: nothing was changed", "Dry run: nothing was changed"),
     "skipped": ("⏭️ {app}: skipped", "Skipped"),
     "rolled-back": ("⚠️ {app} runs its previous image again", ""),
-    "superseded": ("⚠️ {app} runs another deploy's image", ""),
+    "superseded": ("⚠️ {app} has another deploy's image", ""),
     "failed": ("❌ {app}: {activity} failed", ""),
     "cancelled": ("🚫 {app}: {activity} cancelled", ""),
 }
