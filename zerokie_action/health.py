@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from zerokie_action import limits
-from zerokie_action.app import RunApp
+from zerokie_action.app import RunApp, find_url
 from zerokie_action.errors import ConfigurationError, HealthCheckFailed
 from zerokie_action.http import Response
 from zerokie_action.http.request import MEGABYTE
@@ -52,7 +52,7 @@ async def require_healthy(
     seconds: float | None = None,
     is_running: bool = False,
 ) -> None:
-    """Request the URL until the app is healthy, if `health-check` is set.
+    """Request the URL until the app is healthy, if `health-check` is set. Find the app's URL in any case.
 
     Args:
         job: the run.
@@ -65,6 +65,7 @@ async def require_healthy(
         HealthCheckFailed: when the app isn't healthy at the end of the time limit.
         NoURL: when `health-check` is a path and the platform doesn't give the app's URL.
     """
+    await find_url(job, app)
     settings = job.settings
     if settings.health_check is None:
         return

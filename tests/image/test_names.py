@@ -53,7 +53,8 @@ requested: web:1 | web:2 | - | web:2 | new
 requested, in full: web:1 | web:2 | - | docker.io/library/web:2 | new
 requested, after another name: web:1 | web:2 | - | web@2, web:2 | new
 the POST's name: web:1 | web:2 | apps/build:7 | apps/build:7 | new
-a stale name in the POST's response: web:1 | web:2 | web:1 | web:1 | previous
+previous, as in the POST's response: web:1 | web:2 | web:1 | web:1 | either
+previous, as in the POST's response, after another tag: web:1 | web:2 | web:1 | web:2, web:1 | previous
 another digest: web:1 | web@2 | - | web@3 | anothers
 another bare digest: web:1 | web@2 | - | sha256:3 | anothers
 another digest than the POST's: web:1 | web:2 | web:2@2 | web@3 | anothers

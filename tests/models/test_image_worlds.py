@@ -39,6 +39,7 @@ LIMITS = {
     # A tag may mean the digest of a colleague, and one mirror may have two repositories with the same end.
     "a tag, and a colleague's digest next to others": TAKEN,
     "two repositories at one mirror": TAKEN | {"a late red", "a warned green of a failure", "left broken"},
+    "a tag, and a colleague's digest": {"a green of a colleague's deploy"},
     "a mirror next to another mirror": {"a late red", "a warned green of a failure", "left broken"},
     # An outage every few seconds leaves no seven seconds in a row.
     "missing and failed responses": {"a late red", "a wrong red: DeployTimedOut"},

@@ -6,19 +6,13 @@
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 
 from zerokie_action import limits
 from zerokie_action.app import RunApp, get_once_ready, note_response, require_not_deleted, shown_status
-from zerokie_action.errors import (
-    Conflict,
-    DeployError,
-    DeployFailed,
-    DeployTimedOut,
-    PlatformUnavailable,
-    Replaced,
-)
+from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, PlatformUnavailable, Replaced
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Outcome
 from zerokie_action.image.names import ANOTHERS, MAY_BE_NEW
@@ -93,12 +87,7 @@ class Attempt:
             RequestRejected: when the platform rejects the deploy.
             PlatformUnavailable: when the platform didn't respond, and the app doesn't show the deploy.
         """
-        turn = self.job.lock.turn()
-        while True:
-            try:
-                return await self._request_once(look_first)
-            except Conflict as error:
-                await self.job.lock.wait_for_turn(turn, error)
+        await self.job.lock.in_turn(partial(self._request_once, look_first))
 
     async def _request_once(self, look_first: Callable[[], Awaitable[App]]) -> None:
         job = self.job
@@ -204,8 +193,7 @@ class Attempt:
             after: the duration of the wait, in words.
         """
         job, app, new = self.job, self.rollout.app, repr(self.new_image) if self.new_image else "the image"
-        shown, outage = job.redactor.redact(app.image), job.client.http.outages()
-        hint = self._causes(new)
+        shown, outage, hint = job.redactor.redact(app.image), job.client.http.outages(), self._causes(new)
         match phase:
             case Phase.REPLACED:
                 return Replaced(f"Another deploy replaced {new} with {shown!r}", hint=_HINT_REPLACED)

@@ -9,13 +9,13 @@ from functools import partial
 import anyio
 
 from zerokie_action import limits
-from zerokie_action.app import create_or_find, find_url, look_up
+from zerokie_action.app import create_or_find, look_up
 from zerokie_action.errors import DeployError, DeployFailed, DeployTimedOut, HealthCheckFailed, Replaced
 from zerokie_action.health import require_healthy
 from zerokie_action.http.policy import RetryPolicy
 from zerokie_action.http.request import Outcome
 from zerokie_action.image.attempt import Attempt
-from zerokie_action.image.names import ANOTHERS, NEW
+from zerokie_action.image.names import ANOTHERS
 from zerokie_action.image.rollout import RUNNING, Phase
 from zerokie_action.inputs.formats import ImageName
 from zerokie_action.job import Job
@@ -39,7 +39,6 @@ async def deploy_image(job: Job) -> None:
             report.note(f"{job.app!r} already runs {before.image!r}")
             if not settings.dry_run:
                 report.image, report.headline = before.image, Headline.UNCHANGED
-                await find_url(job, app)
                 await require_healthy(job, app, {})
             return
     why = attempt.rollout.shown.why_not_redeployable
@@ -102,11 +101,10 @@ def _planned(job: Job, before: App | None) -> str:
 
 async def _create(attempt: Attempt) -> None:
     """Create the app with the image. If it exists by now, request the deploy."""
-    app = attempt.app
-    creation = await create_or_find(attempt.job, app)
-    if app.is_new:
+    creation = await create_or_find(attempt.job, attempt.app)
+    if attempt.app.is_new:
         attempt.change = creation
-        attempt.note_accepted(app.shown)
+        attempt.note_accepted(attempt.app.shown)
     else:
         await _request(attempt)
 
@@ -130,12 +128,11 @@ async def _check(attempt: Attempt) -> None:
     if not settings.wait and not settings.health_check_text:
         job.report.note("`wait` is off, so the action didn't check the new version")
         job.report.headline = Headline.ACCEPTED
-    await find_url(job, attempt.app)
     left = max(limits.HEALTH_CHECK, ends_at - anyio.current_time()) if settings.wait else 0.0
     await require_healthy(job, attempt.app, {}, seconds=left, is_running=is_running)
     if settings.wait and settings.health_check and not settings.health_check_text:
         # Another version may have passed the health check.
-        await attempt.require_running(settings.wait)
+        await attempt.require_running(limits.HEALTH_CHECK)
 
 
 # After a failure
@@ -191,17 +188,16 @@ async def _look_before_rollback(failed: Attempt, failure: DeployError) -> App:
     job, rollout, image = failed.job, failed.rollout, failed.rollout.shown
     is_unhealthy = isinstance(failure, HealthCheckFailed)
     # One response isn't enough for an app in a crash loop.
-    polling = Polling(job.log.info, f"{job.app!r} to keep running", limits.ROLLBACK, limits.POLL_PAUSE)
+    seconds = 0.0 if is_unhealthy else limits.ROLLBACK
+    polling = Polling(job.log.info, f"{job.app!r} to keep running", seconds, limits.POLL_PAUSE)
     await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
-    while (
-        rollout.phase is Phase.RUNNING and not (is_unhealthy or rollout.decided()) and await polling.again()
-    ):
+    while rollout.phase is Phase.RUNNING and not rollout.decided() and await polling.again():
         await failed.look(job.client.retrying(RetryPolicy(limits.ROLLBACK)))
     if image.identity is ANOTHERS:
         raise failed.error(Phase.REPLACED)
     is_lost = failed.change.outcome is Outcome.UNKNOWN and not rollout.shows_a_deploy
     is_renamed = failed.ran_as not in {"", rollout.app.image}
-    may_be_anothers = is_renamed or (image.identity is NEW and image.is_unproven)
+    may_be_anothers = is_renamed or image.may_be_anothers
     reasons = (
         ("no previous image was running", not rollout.was_running),
         (image.why_not_redeployable, bool(image.why_not_redeployable)),

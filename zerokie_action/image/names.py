@@ -53,11 +53,13 @@ class ShownImage:
         # The name in the response to the run's own POST, unless it still shows the previous image. And the
         # first other name of the new image, with the parts of later ones.
         self._accepted = self._pinned = ImageName()
+        self._accepts_old = False
 
     def note_accepted(self, image: str) -> None:
         """Note the image in the response to the run's own POST."""
-        name = ImageName.parse(image)
-        if not (any(self._previous) and _agree(self._previous, name)):
+        name, old = ImageName.parse(image), self._previous
+        self._accepts_old = any(old) and name == old
+        if not (any(old) and _agree(old, name)):
             self._accepted = name
 
     def note(self, image: str) -> None:
@@ -77,7 +79,7 @@ class ShownImage:
         rows = (
             (not any(name), EITHER),
             # The previous name, also with a digest added
-            (name == old == new, EITHER),
+            (name == old and (old == new or (self._accepts_old and not self.has_changed)), EITHER),
             (is_old and self.has_changed, PREVIOUS),
             (is_old and _may_be(new, name), EITHER),
             (is_old, PREVIOUS),
@@ -96,15 +98,22 @@ class ShownImage:
     def is_unproven(self) -> bool:
         """Whether the image counts as the new one, but another deploy would look the same.
 
-        It is the previous image, or it has a tag instead of the requested digest. Or its name has a digest or
-        a registry that neither the requested nor the previous one has.
+        It is the previous image, or it has a tag instead of the requested digest. Or it is at a mirror that
+        neither the requested nor the previous image is at.
         """
         new, old, name = self._requested, self._previous, self._name
         if self.identity is EITHER:
             return any(name) and name == old and (old.digest or old) != (new.digest or new)
         if new.digest or not any(old) or name == self._accepted:
             return bool(new.digest and not name.digest)
-        return bool(name.digest and not old.digest) or name.registry not in {"", new.registry, old.registry}
+        return name.registry not in {"", new.registry, old.registry}
+
+    @property
+    def may_be_anothers(self) -> bool:
+        """Whether a rollback from a new image could stop another deploy's, which may have its digest."""
+        is_digest = self._name.digest and any(self._previous) and self._name != self._accepted
+        is_first = is_digest and not (self._requested.digest or self._previous.digest)
+        return self.identity is NEW and bool(is_first or self.is_unproven)
 
     @property
     def why_not_redeployable(self) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -145,7 +145,7 @@ class DeployLock:
         A cancellation takes effect after the response.
         """
         client = self.client.guarded(Guard(shield=self.shutdown.shielded_request))
-        began, turn = anyio.current_time(), self.turn()
+        began, turn = anyio.current_time(), self._turn()
         ready = Polling(self.log.info, f"the new app {self.app!r}", limits.NEW_APP)
         while self.state is not State.HELD:
             sent_at = _clocks()
@@ -158,20 +158,29 @@ class DeployLock:
             except Conflict as error:
                 # If an earlier response was lost, this session may hold the lock. A heartbeat finds out.
                 if not (self.request.lost and await self.confirm(client)):
-                    await self.wait_for_turn(turn, error, _HINT_LOCK)
+                    await self._wait(turn, error, _HINT_LOCK)
         waited = anyio.current_time() - began
         self.log.info(f"Acquired the deploy lock{f' after {human_seconds(waited)}' if waited >= 1 else ''}")
 
-    def turn(self) -> Polling:
+    async def in_turn(self, request: Callable[[], Awaitable[None]]) -> None:
+        """Call `request`, and repeat it after a 409 until no other deploy of the app is in progress.
+
+        Raises:
+            LockHeld: when another deploy outlasts `lock-timeout`.
+        """
+        turn = self._turn()
+        while True:
+            try:
+                return await request()
+            except Conflict as error:
+                await self._wait(turn, error, _HINT_BUSY)
+
+    def _turn(self) -> Polling:
         """Return the wait for another deploy of the app to end, for up to `lock-timeout`."""
         return Polling(self.log.info, f"another deploy of {self.app!r} to end", self.timeout)
 
-    async def wait_for_turn(self, turn: Polling, conflict: Conflict, hint: str = _HINT_BUSY) -> None:
-        """Pause after a 409, because another deploy of the app is in progress.
-
-        Raises:
-            LockHeld: when the other deploy outlasts `lock-timeout`.
-        """
+    async def _wait(self, turn: Polling, conflict: Conflict, hint: str) -> None:
+        """Pause after a 409, or raise `LockHeld` if the other deploy outlasts `lock-timeout`."""
         began = anyio.current_time()
         try:
             if await turn.again(retry_after=conflict.retry_after):

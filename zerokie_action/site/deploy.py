@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from zerokie_action import limits
-from zerokie_action.app import RunApp, create_or_find, find_url
+from zerokie_action.app import RunApp, create_or_find
 from zerokie_action.ci.commits import Commits, Source, compare
 from zerokie_action.errors import ConfigurationError, DeployError, combine, unwrap
 from zerokie_action.health import require_healthy
@@ -220,7 +220,6 @@ async def _record_failure(job: Job, update: Update, failure: BaseException) -> N
 async def _complete(job: Job, app: RunApp, record: Record) -> None:
     """Update the domains and check the health. An error of one doesn't stop the other."""
     errors = await update_domains(job, app)
-    await find_url(job, app)
     try:
         await require_healthy(job, app, record.hashes)
     except DeployError as error:
