@@ -1,4 +1,4 @@
-"""The app of a run: its lookup, its creation, and the facts that the run knows of it."""
+"""The app of a run: its lookup, its creation and the facts about it."""
 
 import re
 from contextlib import suppress
@@ -181,7 +181,7 @@ def require_not_deleted(job: Job, app: App) -> None:
 
 
 async def find_url(job: Job, app: RunApp) -> None:
-    """Look up the app once more if no response had its URL, and note the URL."""
+    """Look up the app again if no response had its URL, and note the URL."""
     if not app.url:
         with suppress(DeployError):
             note_response(job, app, await job.client.get_app(app.name))
