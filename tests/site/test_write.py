@@ -384,7 +384,7 @@ def test_a_failure_after_a_deletion_in_the_way_lists_the_deleted_file(world: Wor
 def test_a_file_in_the_way_that_is_kept_is_never_deleted(
     world: World, inputs: dict[str, object], before: dict[str, bytes], after: dict[str, bytes]
 ) -> None:
-    """Object storage keeps both. A file system refuses the upload, and the hint names both files."""
+    """Object storage keeps both. A file system refuses the upload, and the error names both files."""
     (old,), (new,) = ({*one} - {*other} - {"stale"} for one, other in ((before, after), (after, before)))
     world.write(before)
     world.run()
@@ -396,6 +396,6 @@ def test_a_file_in_the_way_that_is_kept_is_never_deleted(
     outcome = world.run(**inputs)
     assert outcome.exit_code == 4, outcome.log
     assert world.stored()[old] == before[old]
-    assert outcome.outputs["hint"].endswith(
-        f"keep both '{new}' and the old '{old}'. Delete '{old}', or deploy once with `delete-stale: true`."
-    )
+    assert f"Uploading '{new}' was refused (409" in outcome.outputs["error"]
+    assert f", perhaps because the old '{old}' is in its way" in outcome.outputs["error"]
+    assert outcome.outputs["hint"].startswith(f"Delete '{old}', or deploy once with `delete-stale: true`. ")

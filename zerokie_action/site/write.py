@@ -77,10 +77,8 @@ class Update:
                 await client.put_file(self._job.app, path, content, content_type(path))
             except (RequestRejected, PlatformUnavailable) as error:
                 if other := self._plan.in_its_way(path):
-                    error.advise(
-                        f"The platform may not keep both {path!r} and the old {other!r}. "
-                        f"Delete {other!r}, or deploy once with `delete-stale: true`."
-                    )
+                    error.args = (f"{error}, perhaps because the old {other!r} is in its way",)
+                    error.hint = f"Delete {other!r}, or deploy once with `delete-stale: true`. {error.hint}"
                 raise
             progress.end(path)
             self._record.uploaded[path] = content.sha256
