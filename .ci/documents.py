@@ -147,7 +147,7 @@ _GROUPS = {
     "ignore": "Static apps",
     "dry-run": "Basics",
     "domains": "Static apps",
-    "wait": "Container apps",
+    "wait": "Checks and time limits",
     "health-check": "Checks and time limits",
     "rollback": "Container apps",
     "lock-timeout": "Checks and time limits",

@@ -15,7 +15,7 @@ from tests.support.containers import NEW, deploy, lines, running_web
 from tests.support.world import API_KEY, SITE, Outcome, World
 
 TIME = "Raise `wait` if the app is slow or its host name is new."
-INPUTS = "Set `health-check` to a path or full URL that responds without the API key."
+INPUTS = "Set `health-check` to an existing page that responds without the API key."
 OLD = "Raise `wait` if an older version or a cache still responds."
 
 

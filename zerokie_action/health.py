@@ -29,7 +29,7 @@ _HINT_TIME = (
     "For an image, also check the app's log and `port`."
 )
 _HINT_INPUTS = (
-    "Set `health-check` to a path or full URL that responds without the API key. "
+    "Set `health-check` to an existing page that responds without the API key. "
     "If you use `health-check-text`, set it to a text on that page."
 )
 _HINT_OLD = (

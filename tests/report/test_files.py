@@ -162,6 +162,6 @@ def test_a_state_file_with_the_path_of_a_report_is_exit_2(world: World, path: st
     before = file.read_bytes() if session else b""
     outcome = world.run(report_dir="reports", state_file=path)
     assert (outcome.exit_code, outcome.requests, file.read_bytes()) == (2, [], before)
-    problem = "'reports/summary.md' and `state-file` are the same file. Set another one"
+    problem = "'reports/summary.md' and `state-file` are the same file. Set another `state-file`"
     assert outcome.log.count(f"`report-dir` (ZEROKIE_REPORT_DIR): {problem}") == 1
     assert all(outcome.reports[name] for name in REPORTS if name != file.name)

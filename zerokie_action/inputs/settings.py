@@ -173,7 +173,9 @@ class Settings(BaseSettings):
     remove_domains: Domains = ()
     """Custom domains to remove from a static app, one per line."""
     wait: Annotated[float, BeforeValidator(formats.parse_wait)] = formats.DEFAULT_WAIT
-    """How long to wait until the app runs and `health-check` passes, or `false`."""
+    """How long to wait until the app runs and `health-check` passes. With `false`, there is no wait and one
+    check.
+    """
     health_check: Annotated[str | None, BeforeValidator(check_health_check)] = None
     """Path or URL to check after the deploy. Expects the deployed file, or for other paths 2xx or 3xx."""
     health_check_text: str | None = None

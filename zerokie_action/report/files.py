@@ -47,7 +47,9 @@ def empty_reports(folder: Path | None, state_file: Path | None) -> tuple[list[Pa
             path.parent.mkdir(parents=True, exist_ok=True)
             with _open(path) as file:
                 if state_file and os.path.exists(state_file) and path.samefile(state_file):
-                    problems.append(f"{str(path)!r} and `state-file` are the same file. Set another one")
+                    problems.append(
+                        f"{str(path)!r} and `state-file` are the same file. Set another `state-file`"
+                    )
                     continue
                 file.truncate()
             paths.append(path)
