@@ -49,7 +49,7 @@ async def require_healthy(
     app: RunApp,
     hashes: Mapping[str, str],
     *,
-    seconds: float | None = None,
+    waited: float = 0.0,
     is_running: bool = False,
 ) -> None:
     """Request the URL until the app is healthy, if `health-check` is set. Find the app's URL in any case.
@@ -58,11 +58,11 @@ async def require_healthy(
         job: the run.
         app: the run's app.
         hashes: the SHA-256 in hex of each deployed file, by path. Empty for a container app.
-        seconds: the time limit. By default, the input `wait`.
+        waited: how much of `wait` is over, in seconds. A container app's check gets at least 30s.
         is_running: whether the app runs the new version, so that any healthy page of it is live.
 
     Raises:
-        HealthCheckFailed: when the app isn't healthy at the end of the time limit.
+        HealthCheckFailed: when the app isn't healthy at the end of `wait`.
         NoURL: when `health-check` is a path and the platform doesn't give the app's URL.
     """
     await find_url(job, app)
@@ -72,7 +72,8 @@ async def require_healthy(
     target = _target(settings.health_check, app.url)
     path = _path_in_app(job, target, app.url)
     check = _Check(job, target, path, hashes)
-    polling = Polling(job.log.info, shown_url(target), settings.wait if seconds is None else seconds)
+    seconds = settings.wait and max(settings.wait - waited, 0.0 if hashes else limits.HEALTH_CHECK)
+    polling = Polling(job.log.info, shown_url(target), seconds)
     flaw = "no response in time"
     while True:
         with polling.one_poll():
@@ -80,8 +81,8 @@ async def require_healthy(
         if not flaw or check.is_final or not await polling.again(flaw):
             break
     if flaw:
-        waited = human_seconds(polling.waited)
-        raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {waited}: {flaw}", hint=check.hint)
+        after = human_seconds(polling.waited)
+        raise HealthCheckFailed(f"{shown_url(target)} is not healthy after {after}: {flaw}", hint=check.hint)
     # Without proof, the response may come from the old version, or from another site.
     if check.proofs or (path and is_running):
         job.report.headline = Headline.LIVE

@@ -190,7 +190,7 @@ def test_an_app_that_is_destroyed_ends_the_wait(world: World) -> None:
 
 @pytest.mark.parametrize("skip", [2, 5], ids=["from the deploy on", "later"])
 def test_an_outage_does_not_end_the_wait_before_the_end_of_wait(world: World, skip: int) -> None:
-    """The platform continues the deploy. After `wait-timeout`, the error has the cause of the outage."""
+    """The platform continues the deploy. After `wait`, the error has the cause of the outage."""
     takes(world, 1000)
     world.fault(Kind.HANG, "GET", LOOK, skip=skip, times=None)
     outcome = deploy(world, wait="5m")
@@ -207,7 +207,7 @@ def test_an_outage_does_not_end_the_wait_before_the_end_of_wait(world: World, sk
 def test_retry_after_delays_all_lookups_except_the_last(
     world: World, wait: int, code: int, seconds: int
 ) -> None:
-    """The last lookup is at the end of `wait-timeout`."""
+    """The last lookup is at the end of `wait`."""
     world.fault(Kind.STATUS, "GET", LOOK, status=503, headers={"retry-after": str(wait)}, skip=2)
     outcome = deploy(world, retry_timeout=0, rollback=True)
     assert (outcome.exit_code, asked(outcome)) == (code, 1), outcome.log

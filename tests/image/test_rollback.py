@@ -120,7 +120,7 @@ def test_without_a_response_the_app_is_not_rolled_back(world: World) -> None:
 
 
 def test_an_image_that_started_during_an_outage_is_not_rolled_back(world: World) -> None:
-    """The first response after `wait-timeout` shows the image running, and it keeps running."""
+    """The first response after `wait` shows the image running, and it keeps running."""
     takes(world, 10)
     world.loop.call_later(5, world.go_away, 40)
     outcome = deploy(world, rollback=True, wait=30)

@@ -34,7 +34,7 @@ async def deploy_image(job: Job) -> None:
         app = await look_up(job, "container")
         before = app.shown if app.exists else None
         attempt = Attempt(job, app, settings.image, before, report.add(Change()))
-        report.previous_image = attempt.rollout.app.image or None
+        report.previous_image = job.redactor.redact(attempt.rollout.app.image) or None
         if before is not None and await _runs_already(attempt):
             report.note(f"{job.app!r} already runs {before.image!r}")
             if not settings.dry_run:
@@ -113,7 +113,7 @@ async def _request(attempt: Attempt) -> None:
     """Request the deploy or the restart."""
     job = attempt.job
     await attempt.request(attempt.look)
-    previous = job.report.previous_image = attempt.rollout.shown.previous
+    previous = job.report.previous_image = job.redactor.redact(attempt.rollout.shown.previous)
     was = f" (was {previous!r})" if previous else ""
     job.log.info(f"Deploying {attempt.image!r}{was}" if attempt.image else f"Restarting {job.app!r}")
 
@@ -123,13 +123,13 @@ async def _check(attempt: Attempt) -> None:
     job, settings = attempt.job, attempt.job.settings
     # The platform assigns no ID to the deploy of an image, so the session ID replaces it.
     job.report.deploy_id = job.lock.session_id
-    ends_at = anyio.current_time() + settings.wait
+    began = anyio.current_time()
     is_running = settings.wait > 0 and await attempt.wait_until_running(settings.wait)
     if not settings.wait and not settings.health_check_text:
         job.report.note("`wait` is off, so the action didn't check the new version")
         job.report.headline = Headline.ACCEPTED
-    left = max(limits.HEALTH_CHECK, ends_at - anyio.current_time()) if settings.wait else 0.0
-    await require_healthy(job, attempt.app, {}, seconds=left, is_running=is_running)
+    waited = anyio.current_time() - began
+    await require_healthy(job, attempt.app, {}, waited=waited, is_running=is_running)
     if settings.wait and settings.health_check and not settings.health_check_text:
         # Another version may have passed the health check.
         await attempt.require_running(limits.HEALTH_CHECK)

@@ -103,7 +103,7 @@ class ShownImage:
         """
         new, old, name = self._requested, self._previous, self._name
         if self.identity is EITHER:
-            return any(name) and name == old and (old.digest or old) != (new.digest or new)
+            return any(name) and (old.digest or old) != (new.digest or new)
         if new.digest or not any(old) or name == self._accepted:
             return bool(new.digest and not name.digest)
         return name.registry not in {"", new.registry, old.registry}
