@@ -546,3 +546,13 @@ def test_the_run_ends_with_the_accepted_deletion(world: World) -> None:
     again = destroy(world)
     assert (again.exit_code, again.writes, again.outputs["changed"]) == (0, [], False), again.log
     assert {record.method for record in again.requests} == {"GET"}
+
+
+def test_an_app_that_disappears_under_the_lock_leaves_no_saved_lock(world: World, tmp_path: Path) -> None:
+    """The lock was deleted with its app."""
+    state = tmp_path / "state.json"
+    world.once("POST", "/lock$", lambda: world.loop.call_soon(world.platform.apps.delete, "site"))
+    outcome = destroy(world, state_file=state)
+    assert outcome.exit_code == 0, outcome.log
+    assert ALREADY in outcome.outputs["notes"]
+    assert not state.exists()

@@ -57,7 +57,7 @@ async def destroy(
     if shown is None:
         report.note(f"App {job.app!r} doesn't exist, so there is nothing to delete")
         return
-    report.previous_image = shown.image
+    report.previous_image = job.redactor.redact(shown.image)
     note_response(job, app, shown)
     try:
         remote = await _read(job, app)
@@ -86,6 +86,7 @@ async def _read(job: Job, app: RunApp) -> Remote:
 async def _check(job: Job, app: RunApp, remote: Remote, check: Check) -> None:
     """Call the check, unless the app is gone. Every request for a missing app is a 404."""
     if (not app.kind or remote.listed.not_found) and await _is_gone(job):
+        job.lock.end()
         raise _Gone
     check(job, app, remote)
 
@@ -131,6 +132,7 @@ async def _delete(job: Job, app: RunApp, remote: Remote, check: Check, confirm: 
         # Another run may have deleted the app with its lock.
         if not await _is_gone(job, delivery):
             raise
+        job.lock.end()
     if not change.may_be_made:
         raise _Gone
     return remote

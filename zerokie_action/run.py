@@ -165,6 +165,7 @@ async def _work(
         with closing(SavedLocks(ci.save_state, file, log=log)) as saved_locks:
             lock = DeployLock(client, settings.app, str(uuid.uuid4()), saved_locks, shutdown, ci.log)
             lock.timeout = settings.lock_timeout
+            lock.log_older_sessions()
             job = Job(
                 settings=settings,
                 client=client,

@@ -203,6 +203,17 @@ def test_a_suspended_machine_deletes_nothing(world: World, monkeypatch: pytest.M
 MAY_BE_HELD = "An earlier run may still hold the deploy lock on 'site', according to `state-file`."
 
 
+def test_a_run_without_changes_mentions_the_lock_of_a_killed_run(world: World) -> None:
+    """It takes no lock, so the record stays."""
+    world.run()
+    state = state_file(world)
+    leave(state, "site", "killed")
+    outcome = world.run()
+    assert (outcome.exit_code, outcome.writes) == (0, []), outcome.log
+    assert outcome.log.count(MAY_BE_HELD) == 1
+    assert recorded(state) == [("site", "killed")]
+
+
 def test_the_run_after_a_kill_gives_the_cleanup_command(world: World) -> None:
     """The log gives it before the wait. After the lock cleanup, the rerun succeeds."""
     state = state_file(world)

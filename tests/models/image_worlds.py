@@ -93,7 +93,7 @@ class World:
         lost: the number of lost responses to the run's requests.
         arrives: whether the platform carries out the requests with a lost response.
         colleague: a colleague's deploy.
-        wait: the input `wait-timeout` in seconds.
+        wait: the input `wait` in seconds.
         trouble: troubles with the responses to GET.
         unhealthy: the seconds after which a health check fails. 0 without a health check.
     """

@@ -142,7 +142,7 @@ def image_story(world: World, dialect: Collection[str]) -> None:
         assert runs(world) == ("nginx:2", "running")
     stays = bool(SHOWS_NO_NAME.intersection(dialect))
     is_quick, is_hidden = RESTORES_IMAGE in dialect, bool(SHOWS_WHAT_RUNS.intersection(dialect))
-    # If GET never shows the new image, the run waits for it until `wait-timeout`.
+    # If GET never shows the new image, the run waits for it until `wait`.
     shows_nothing = (is_quick and is_hidden) or (
         NEVER_FAILED.intersection(dialect) and CRASHES not in dialect
     )

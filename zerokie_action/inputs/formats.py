@@ -27,7 +27,7 @@ _DURATION = re.compile(
 """A duration: its numbers by unit (groups 1 to 4), or its seconds if it has no unit (group 5)."""
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _BOOLEAN: TypeAdapter[bool] = TypeAdapter(bool)
-_LEAST_WAIT, _LONGEST_WAIT = 60.0, 3650 * 86400.0
+_SHORTEST_DELAY, _LONGEST_DELAY = 60.0, 3650 * 86400.0
 _COMMA_BEFORE_NAME = re.compile(r",\s*[A-Za-z_][A-Za-z0-9_.-]*=")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)\s*=(.*)")
 _DOMAIN = re.compile(r"[^\s.,:/\\?#@]+(?:\.[^\s.,:/\\?#@]+){2,}")
@@ -59,7 +59,7 @@ def parse_delete_stale(text: str) -> bool | float:
         return _BOOLEAN.validate_python(text)
     match = _DURATION.fullmatch(text)
     seconds = parse_duration(text) if match and not match[5] else 0.0
-    if not _LEAST_WAIT <= seconds <= _LONGEST_WAIT:
+    if not _SHORTEST_DELAY <= seconds <= _LONGEST_DELAY:
         raise ValueError(
             f"{text!r} isn't valid. Write 7d or another duration with a unit (1m to 3650d), true or false"
         )

@@ -122,7 +122,7 @@ class DeployLock:
             LockLost: when the run loses the lock. The block is cancelled first.
             DeployError: when the block succeeded and the lock may still be held. The hint gives its expiry.
         """
-        older = self._older_sessions()
+        older = self.older_sessions()
         self.saved_locks.add(self.app, self.session_id)
         try:
             await self.take(is_new=is_new)
@@ -192,15 +192,17 @@ class DeployLock:
             f"Another deploy of {self.app!r} is still in progress after {after}: {conflict}", hint=hint
         ) from conflict
 
-    def _older_sessions(self) -> list[str]:
-        """Return the sessions of earlier runs that may still hold the lock, and log them."""
-        older = [saved.session for saved in self.saved_locks.held() if saved.app == self.app]
-        if older:
+    def older_sessions(self) -> list[str]:
+        """Return the sessions of earlier runs that may still hold the lock."""
+        return [saved.session for saved in self.saved_locks.held() if saved.app == self.app]
+
+    def log_older_sessions(self) -> None:
+        """Log that an earlier run may still hold the lock, at the start of the run."""
+        if self.older_sessions():
             self.log.info(
                 f"An earlier run may still hold the deploy lock on {self.app!r}, according to `state-file`. "
                 f"To release it, cancel this run and run {CLEANUP_COMMANDS} with the same inputs"
             )
-        return older
 
     async def _send_heartbeats(self) -> None:
         """Send heartbeats until the lock is released.
@@ -265,6 +267,7 @@ class DeployLock:
     def end(self) -> None:
         """Note that the lock was released, or that the platform deleted it with its app."""
         self.state = State.RELEASED
+        self._save_end()
 
     # The release
 

@@ -132,6 +132,7 @@ async def _delete(job: Job, name: str, host: CodeHost, about: PullRequest, state
     """Delete one preview and update its pull request. Return the error, if there is one."""
     app_job = _job_for(job, name, about.number)
     settings, report = app_job.settings, app_job.report
+    app_job.lock.log_older_sessions()
 
     async def confirm() -> None:
         is_over, state = await _read_state(host, about)

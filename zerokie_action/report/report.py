@@ -192,9 +192,7 @@ class Report:
         )
         if finished.nothing_changed:
             # A run without changes may have finalized its lock, which isn't a deploy.
-            finished = replace(
-                finished, deploy_id=None, files=None, pending=None, pending_until="", cache_purged=None
-            )
+            finished = replace(finished, deploy_id=None, files=None, cache_purged=None)
         elif not finished.changed:
             # If another deploy made all changes before the lock, the run finalized without a change.
             finished = replace(finished, deploy_id=None)

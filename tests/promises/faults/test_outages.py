@@ -88,7 +88,7 @@ def test_a_deploy_survives_an_outage_from_any_request(
 
 
 def waits_longer(scenario: Scenario, record: Record) -> bool:
-    """Whether a run can omit this request, or repeats it until `wait-timeout`."""
+    """Whether a run can omit this request, or repeats it until `wait`."""
     is_poll = "image" in scenario.inputs or "operation" in scenario.inputs
     return is_poll or "/_zerokie/" in record.path or record.path.startswith("/_apps/")
 
