@@ -28,8 +28,8 @@ Step = Callable[["Story"], None]
 
 LARGE_FILE = 24 * 10**6
 """Bytes."""
-INTERRUPTED_FILES = 150
-"""The deploy that the script interrupts uploads this many new files, one by one."""
+INTERRUPTED_FILES = 1_000
+"""The deploy that the script interrupts uploads this many new files."""
 LOCK_FOR = 5.0
 """Seconds for which the script holds the lock during a deploy."""
 BROKEN_FOR = 100.0
@@ -370,8 +370,8 @@ class Story:
     def _interrupt_deploy(self, folder: str, number: int) -> tuple[Command, Content]:
         """Deploy new files, send a signal after the first upload, and return the command and all files."""
         before = set(self.files)
-        files = self.files | {f"{folder}/{count:03}.txt": b"more" for count in range(INTERRUPTED_FILES)}
-        deploy = self._start_deploy(files, concurrency="1")
+        files = self.files | {f"{folder}/{count:04}.txt": b"more" for count in range(INTERRUPTED_FILES)}
+        deploy = self._start_deploy(files)
         until(lambda: deploy.ended or set(self._platform.files(self._site)) - before, 60, 0.05)
         try_only_if(not deploy.ended, "the deploy ended before the signal")
         deploy.signal(number)

@@ -157,7 +157,6 @@ async def _work(
         http = RetryingClient(
             transport,
             RetryPolicy(settings.retry_timeout),
-            concurrency=settings.concurrency,
             log=ci.log.info,
             trace=ci.log.debug,
         )

@@ -211,7 +211,7 @@ def test_a_paused_terminal_does_not_stop_heartbeats(
 
     async def deploy() -> int:
         async with serve(world.platform) as server:
-            return await run(world.environment(server.url, concurrency=1), world.signals, terminal)
+            return await run(world.at_once(1).environment(server.url), world.signals, terminal)
 
     assert timewarp.run(world.loop, deploy()) == 0
     terminal.finish()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.http.transports import Script, Step, answer, read
 from zerokie_action.errors import DeployError
+from zerokie_action.http import group
 from zerokie_action.http.group import GaveUp
 from zerokie_action.http.policy import UNTIL_DEADLINE, RetryPolicy
 from zerokie_action.http.request import Delivery, Guard, Outcome, RequestOptions
@@ -102,10 +103,11 @@ class TestRetries:
             await urgent(Script(REFUSED)).send(request(), read)
 
 
-async def test_a_pausing_request_frees_its_slot() -> None:
+async def test_a_pausing_request_frees_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pausing request frees its slot, and then waits for a new one behind the others."""
+    monkeypatch.setattr(group, "MOST", 1)
     script = Script(REFUSED, FINE, takes=1)
-    client = client_of(script, concurrency=1)
+    client = client_of(script)
     async with anyio.create_task_group() as tasks:
         for name in "abcd":
             tasks.start_soon(client.send, request(purpose=name), read)

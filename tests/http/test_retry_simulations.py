@@ -70,17 +70,17 @@ def away(length: float) -> Platform:
     return answer
 
 
-def overload(limit: int, seconds: float) -> Platform:
+def overload(limit: int, seconds: float, refusal: int | httpx.TransportError = 500) -> Platform:
     """Return a platform that rejects requests above `limit` concurrent ones."""
     running = 0
 
-    async def answer() -> int:
+    async def answer() -> int | httpx.TransportError:
         nonlocal running
         running += 1
         is_over = running > limit
         await anyio.sleep((0.02 if is_over else seconds) * random.uniform(0.8, 1.2))  # noqa: S311
         running -= 1
-        return 500 if is_over else FINE
+        return refusal if is_over else FINE
 
     return answer
 
@@ -157,7 +157,8 @@ def minutes(rate: int, *, is_fixed: bool) -> Platform:
 DAYS: dict[str, tuple[Callable[[], Platform], int, float, int]] = {
     # the platform, the number of uploads, and the expected seconds and excess requests
     "refused for 60s": (lambda: away(60), 3000, 65.1, 1212),
-    "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 199.0, 147),
+    "500 above 4 concurrent requests": (lambda: overload(4, 5), 150, 220.2, 104),
+    "reset above 8 connections": (lambda: overload(8, 0.1, httpx.ReadError("reset")), 600, 10.6, 120),
     "4 concurrent requests, the rest queues": (lambda: queue(4, 2), 300, 183.5, 64),
     "10 a second": (lambda: bucket(10, 10), 300, 30.8, 953),
     "5 in each second": (lambda: window(5, 0), 900, 180, 3900),

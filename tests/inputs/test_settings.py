@@ -114,7 +114,6 @@ def test_the_defaults_match_the_documents() -> None:
         "delete_stale": True,
         "take_over": False,
         "incremental": True,
-        "concurrency": 64,
         "dry_run": False,
         "wait": 300.0,
         "rollback": False,

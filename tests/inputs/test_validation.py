@@ -93,7 +93,7 @@ def test_credentials_without_their_registry_are_exit_2(image: str, more: dict[st
         ({"image": "nginx"}, "`image` (ZEROKIE_IMAGE) and `directory` (ZEROKIE_DIRECTORY) are both set. Deploy one of them here and the other in a separate step"),
         ({"operation": "restart", "image": "nginx"}, "Remove `image` (ZEROKIE_IMAGE), `directory` (ZEROKIE_DIRECTORY), because only `operation: deploy` deploys something"),
         ({"keep": '["/up/", "/down/"]'}, "`keep` (ZEROKIE_KEEP): line 1: the pattern '[\"/up/\", \"/down/\"]' is written as a list. Write one pattern per line"),
-        ({"concurrency": "9" * 5000}, f"`concurrency` (ZEROKIE_CONCURRENCY): '{'9' * 5000}' isn't valid. Write a whole number"),
+        ({"max_deletes": "9" * 5000}, f"`max-deletes` (ZEROKIE_MAX_DELETES): '{'9' * 5000}' isn't valid. Write a whole number"),
         ({"domains": "a.example.com\nwww.example.com", "remove_domains": "WWW.example.com."}, "`domains` (ZEROKIE_DOMAINS) and `remove-domains` (ZEROKIE_REMOVE_DOMAINS) both contain www.example.com. Remove it from one"),
         # paths of secrets
         ({"api_key": "key.txt"}, "`api-key` (ZEROKIE_API_KEY): the value is a path. Pass the file's content (on GitLab, set `file: false`)"),

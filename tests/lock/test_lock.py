@@ -90,7 +90,7 @@ def test_a_deploy_keeps_its_lock_though_heartbeats_fail_for_ten_minutes(world: W
     """
     slow_uploads(world, 80)
     world.fault(Kind.STATUS, *HEARTBEAT, times=None, status=400, lasts=10 * MINUTE)
-    outcome = world.run(concurrency=1, timeout="1h")
+    outcome = world.at_once(1).run(timeout="1h")
     assert outcome.exit_code == 0, outcome.log
     assert outcome.seconds > EXPIRY
     assert {record.lock_holder for record in outcome.sent("PUT", "/files/")} == outcome.sessions
@@ -106,7 +106,7 @@ def test_a_heartbeat_waits_for_its_retry_after(world: World) -> None:
     """It then comes before the uploads, which also have a jitter. Otherwise, a limited rate starves it."""
     slow_uploads(world, 12)
     world.fault(Kind.STATUS, *HEARTBEAT, status=429, headers={"retry-after": "50"})
-    outcome = world.run(concurrency=1)
+    outcome = world.at_once(1).run()
     assert outcome.exit_code == 0, outcome.log
     refused, again = (record.received for record in outcome.sent(*HEARTBEAT))
     assert again - refused == pytest.approx(50, abs=0.1)
@@ -117,7 +117,7 @@ def test_a_run_stops_writing_after_29_minutes_without_a_confirmation(world: Worl
     state = state_file(world)
     slow_uploads(world, 80)
     world.fault(Kind.HANG, *HEARTBEAT, times=None)
-    outcome = world.run(concurrency=1, timeout="2h")
+    outcome = world.at_once(1).run(timeout="2h")
     assert outcome.exit_code == 7
     assert outcome.outputs["error"].startswith(
         "The run lost the deploy lock: the platform didn't confirm it for almost 30 minutes, or the machine "
@@ -131,7 +131,7 @@ def test_a_lost_lock_stops_all_writes(world: World) -> None:
     """After a heartbeat reports the loss, the run writes nothing and doesn't finalize the other lock."""
     slow_uploads(world, 50, seconds=5)
     world.once("PUT", "05.txt$", lambda: world.platform.take_lock("site", "somebody else"))
-    outcome = world.run(concurrency=1)
+    outcome = world.at_once(1).run()
     assert outcome.exit_code == 7, outcome.log
     assert outcome.outputs["error"].startswith(
         "The run lost the deploy lock: it expired, or the app was deleted (409"

@@ -129,7 +129,7 @@ def test_after_a_409_to_a_write_a_heartbeat_checks_who_holds_the_lock(
     if holder:
         world.once(*INDEX, lambda: world.platform.take_lock("site", "other"))
     world.fault(Kind.STATUS, *INDEX, status=409)
-    outcome = world.run(concurrency=1)
+    outcome = world.at_once(1).run()
     assert outcome.exit_code == code
     assert len(outcome.sent(*HEARTBEAT)) == 1
     (refused,) = (record.index for record in outcome.sent(*INDEX))

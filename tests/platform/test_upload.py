@@ -45,7 +45,7 @@ def test_concurrency_limits_the_parallel_requests(world: World) -> None:
     world.platform.on_request = count
     for files in (MANY, PAGE):
         world.write(files)
-        assert world.run(concurrency=4, max_deletes=50).exit_code == 0
+        assert world.at_once(4).run(max_deletes=50).exit_code == 0
     assert most == {"PUT": 4, "DELETE": 4}
 
 
@@ -56,7 +56,7 @@ def test_a_rejected_upload_waits_for_requests_in_flight(world: World, seconds: f
     refused = Fault(Kind.STATUS, "PUT", ".txt", skip=4, status=400)
     slow = Fault(Kind.DELAY, "PUT", ".txt", skip=4, times=None, seconds=seconds)
     world.platform.faults.add(refused, slow)
-    outcome = world.run(concurrency=4)
+    outcome = world.at_once(4).run()
     assert outcome.exit_code == 4
     assert (sent(outcome), outcome.outputs["files_uploaded"]) == (8, confirmed)
     assert outcome.seconds == pytest.approx(min(seconds, 10), abs=0.5)
@@ -88,7 +88,7 @@ def test_a_cancelled_run_waits_for_requests_in_flight(
     world.platform.faults.add(Fault(Kind.DELAY, "PUT", times=None, seconds=0.5))
     world.write(MANY)
     ending = world.loop.create_task(end())
-    outcome = world.run(concurrency=2)
+    outcome = world.at_once(2).run()
     world.loop.run_until_complete(ending)
     world.loop.run_until_complete(anyio.sleep(5))
     assert outcome.exit_code == 143

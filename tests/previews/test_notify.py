@@ -67,7 +67,7 @@ def test_an_invalid_url_is_not_sent(world: World) -> None:
 @pytest.mark.parametrize(
     "inputs",
     [
-        {"concurrency": 0},
+        {"max_deletes": -1},
         {"api_key": None, "skip_without_key": True},
         {"comment": None, "preview_environment": None},
     ],

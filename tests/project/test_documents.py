@@ -38,7 +38,7 @@ def test_the_documented_defaults_are_correct(monkeypatch: pytest.MonkeyPatch, tm
         for name, row in action()["inputs"].items()
         if (found := re.search(r" Default: `(.+)`\.$", row["description"]))
     }
-    assert len(named) > 15
+    assert len(named) > 12
     assert load(named | required) == load(required)
 
 

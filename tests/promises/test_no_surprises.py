@@ -100,7 +100,7 @@ def test_an_unreadable_manifest_of_a_killed_deploy_stops_the_rerun(world: World)
     world.run()
     world.write(PAGES | {"index.html": b"y", "empty": b""})
     world.die(lambda _: len(world.stored()) >= 8)
-    assert world.run(concurrency=1).exit_code == 143
+    assert world.at_once(1).run().exit_code == 143
     world.revive()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     require_refused(world, "Can't read the manifest", "`delete-stale: false`", TAKE_OVER)
@@ -114,7 +114,7 @@ def test_an_unreadable_manifest_of_a_failed_deploy_shows_its_uploads(world: Worl
     put(world, ["uploads/1.jpg"])
     world.write(SITE | {"new.html": b"x", "z.html": b"x"})
     world.fault(Kind.STATUS, "PUT", "/files/z.html", status=400, times=None)
-    assert world.run(concurrency=1).exit_code == 4
+    assert world.at_once(1).run().exit_code == 4
     assert "new.html" in world.stored()
     world.fault(Kind.STATUS, "GET", "_zerokie", status=404, times=None)
     world.write({path: body for path, body in SITE.items() if path != "empty"})

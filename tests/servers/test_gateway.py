@@ -64,7 +64,7 @@ def test_requests_on_closing_connections_are_retried(
 ) -> None:
     """A gateway that closes idle connections immediately resets some requests."""
     with Haproxy(platform.url, idle="1ms") as gateway:
-        outcome = start(inputs(gateway.url, large, concurrency="8")).wait()
+        outcome = start(inputs(gateway.url, large)).wait()
 
     require_deployed(outcome, platform, large)
     assert outcome.seconds < undisturbed.seconds + MARGIN

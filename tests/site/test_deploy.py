@@ -10,7 +10,7 @@ def test_pages_are_uploaded_last(world: World) -> None:
     """A page's assets are live before the page. The largest asset is the first upload."""
     world.platform.latency = 0.1
     world.write({"a.html": b"x", "b/index.html": b"x", "m.js": b"xx", "z.css": b"xxx", "y.css": b"x"})
-    order = world.run(concurrency=2).uploads
+    order = world.at_once(2).run().uploads
     assert [sorted(order[:2]), order[2], sorted(order[3:])] == [
         ["m.js", "z.css"],
         "y.css",

@@ -72,12 +72,12 @@ def test_a_file_that_changed_after_the_scan_is_an_error(local, change, what):
 
 
 def test_a_limit_of_open_files_is_a_configuration_error(local, request):
-    """The hint has the limit and the input that reduces the number of files."""
+    """The hint has the command that raises the limit."""
     file = local(b"abc")
     request.getfixturevalue("_no_more_files")
     with pytest.raises(ConfigurationError, match=r"Can't open 'a\.bin': Too many open files") as caught:
         [*FileContent(file).chunks()]
-    assert "`concurrency: 8`" in caught.value.hint
+    assert "`ulimit -n 1024`" in caught.value.hint
 
 
 def test_a_file_that_gets_shorter_ends_the_upload(local):

@@ -99,7 +99,7 @@ def test_long_deletions_are_logged(world: World) -> None:
     for number in range(4):
         world.platform.put_file("site", f"old/{number}", b"")
     world.fault(Kind.DELAY, "DELETE", "/files/old", seconds=6, times=None)
-    log = world.run(concurrency=1, take_over=True, max_deletes=4).log.splitlines()
+    log = world.at_once(1).run(take_over=True, max_deletes=4).log.splitlines()
     assert [line for line in log if line.startswith("Deleting")] == [
         "Deleting: 1 of 4 stale files (10s so far)",
         "Deleting: 3 of 4 stale files (20s so far)",

@@ -29,7 +29,7 @@ def test_the_second_deploy_uploads_nothing(world: World) -> None:
     """The next deploys follow immediately, without waiting for a clock. One edit causes one upload."""
     world.platform.zone._clock = lambda: wall_clock(world.loop) - 3600
     world.write(many(12))
-    outcome = world.run(concurrency=4)
+    outcome = world.at_once(4).run()
     assert outcome.outputs["files_uploaded"] == 12
     assert outcome.seconds < 0.1
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_a_file_that_a_failed_deploy_deleted_is_unmanaged_if_uploaded_again(worl
     world.run()
     world.write(SITE | {"new": b""})
     world.fault(Kind.STATUS, "DELETE", "/files/[ab]", status=400, skip=1, times=None)
-    outcome = world.run(concurrency=1)
+    outcome = world.at_once(1).run()
     assert outcome.exit_code == 4
     assert outcome.outputs["error"].endswith("; 1 of 1 file uploaded, 1 of 2 files deleted")
     world.platform.faults.clear()
@@ -243,7 +243,7 @@ def test_after_a_rejection_or_sigterm_the_next_deploy_uploads_the_rest(
     world.fault(kind, "PUT", "/files/[0-9]", status=400, seconds=0.5, skip=count // 2, times=None)
     if code == 143:
         tell(world, after=0.2)
-    outcome = world.run(concurrency=in_flight)
+    outcome = world.at_once(in_flight).run()
     assert outcome.exit_code == code, outcome.log
     assert outcome.seconds < 5
     assert " for the next deploy to skip" in outcome.log

@@ -45,7 +45,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "take_over": ("1", True),
     "max_deletes": ("0", 0),
     "incremental": ("off", False),
-    "concurrency": ("8", 8),
     "dry_run": ("TRUE", True),
     "domains": ("www.example.com", ("www.example.com",)),
     "remove_domains": ("old.example.com", ("old.example.com",)),

@@ -8,7 +8,7 @@ The speed of the machine doesn't change an outcome. Time doesn't pass while a ca
 is busy, or bytes are on their way (as long as they may still arrive; see `_WarpSelector`).
 `tests/conftest.py` seeds the jitter of delays. As in every run, it is random which of several threads or
 sockets is ready first, and so the order of concurrent requests. A test that needs an order uses
-`concurrency=1`, or delays a request in `platform.on_request`.
+`world.at_once(1)`, or delays a request in `platform.on_request`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import pytest
@@ -26,6 +26,7 @@ from sandbox.records import Record
 from sandbox.server import Server, serve
 from tests.support import timewarp
 from tests.support.platform import contents, fill
+from zerokie_action.http import group
 from zerokie_action.run import run
 from zerokie_action.signals import Signals
 
@@ -105,6 +106,7 @@ class World:
     env: dict[str, str] = field(default_factory=dict)
     server: Server | None = None
     outcome: Outcome | None = None
+    _patches: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
 
     @property
     def reports(self) -> Path:
@@ -122,6 +124,11 @@ class World:
     def stored(self, app: str = "site") -> dict[str, bytes]:
         """Return the app's stored files without the manifest."""
         return stored(self.platform, app)
+
+    def at_once(self, most: int) -> Self:
+        """Let later runs send at most this many requests of a kind in parallel."""
+        self._patches.setattr(group, "MOST", most)
+        return self
 
     def reset_signals(self) -> None:
         """Forget earlier signals, like a new process."""
@@ -263,4 +270,5 @@ def open_world(
         yield new
     finally:
         close_signals(new.signals)
+        new._patches.undo()
         platform.store.close()

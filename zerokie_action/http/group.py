@@ -13,11 +13,15 @@ from zerokie_action.errors import PlatformUnavailable
 from zerokie_action.http.failure import Failure
 from zerokie_action.text.numbers import human_seconds
 
+MOST = 64
+"""The most requests of a group at the same time."""
+
 
 class Group:
     """Similar requests that share a concurrency limit.
 
-    A failure halves the number of slots, but never below one. A success adds 4/n slots to n, but at most one.
+    A failure halves the number of slots, but never below one. A success adds an eighth of a slot, or 1/n to n
+    below 8, so that few requests fail to find the limit of a platform that accepts few connections.
 
     Attributes:
         slots: the limiter that each request enters, in order of arrival.
@@ -26,21 +30,20 @@ class Group:
         logged_at: the time of the last log line about a failure (event loop), or -inf.
     """
 
-    def __init__(self, name: str, most: int, log: Callable[[str], None]) -> None:
-        """Start with all slots.
+    def __init__(self, name: str, log: Callable[[str], None]) -> None:
+        """Start with `MOST` slots.
 
         Args:
             name: the start of the group's log lines.
-            most: the largest number of slots.
             log: writes a log line.
         """
-        self.slots = anyio.CapacityLimiter(most)
+        self.slots = anyio.CapacityLimiter(MOST)
         self.last_success = -math.inf
         self.failing: dict[str, str] = {}
         self.logged_at = -math.inf
         self._name = name
         self._log = log
-        self._most = self._target = float(most)
+        self._target = float(MOST)
         self._cut_at = -math.inf
         self._failing_since = -math.inf
 
@@ -48,7 +51,7 @@ class Group:
         """Note a valid response to the request with this purpose."""
         self.last_success = anyio.current_time()
         self.failing.pop(purpose, None)
-        self._resize(min(self._most, self._target + min(1.0, 4 / self._target)))
+        self._resize(min(MOST, self._target + 1 / min(self._target, 8)))
 
     def failed(self, began: float) -> None:
         """Note the failure of an attempt that began at this time of the event loop.

@@ -38,14 +38,12 @@ class RetryingClient:
         transport: sends a request once.
         policy: how long each request is retried.
         log: writes a log line about failures.
-        concurrency: the most concurrent requests of a group.
         trace: writes a line about each attempt. The line may contain secrets.
     """
 
     transport: Transport
     policy: RetryPolicy
     log: Callable[[str], None]
-    concurrency: int = 64
     trace: Callable[[str], None] = lambda _line: None
     _groups: dict[str, Group] = field(default_factory=dict)
 
@@ -144,7 +142,7 @@ class RetryingClient:
     def _group(self, options: RequestOptions) -> Group:
         name = options.group or options.purpose
         if name not in self._groups:
-            self._groups[name] = Group(name, self.concurrency, self.log)
+            self._groups[name] = Group(name, self.log)
         return self._groups[name]
 
     def outage_logged_at(self) -> float:

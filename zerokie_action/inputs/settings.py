@@ -164,8 +164,6 @@ class Settings(BaseSettings):
     """
     incremental: bool = True
     """Skip unchanged files."""
-    concurrency: int = Field(64, ge=1, le=256)
-    """Maximum number of parallel uploads, 1 to 256."""
     dry_run: bool = False
     """Print and report the planned changes without making them."""
     domains: Domains = ()

@@ -143,7 +143,7 @@ class FileContent:
             if error.errno == errno.EMFILE:
                 raise ConfigurationError(
                     f"Can't open {file.path!r}: {error.strerror}",
-                    hint="Set `concurrency: 8`, or raise the limit of open files (`ulimit -n 1024`).",
+                    hint="Raise the limit of open files in the step that deploys (`ulimit -n 1024`).",
                 ) from error
             raise directory_changed(f"{file.path!r} ({error.strerror})") from error
         self.sha256 = digest.hexdigest()

@@ -14,6 +14,7 @@ import anyio
 
 from zerokie_action import limits
 from zerokie_action.errors import Conflict, PlatformUnavailable, RequestRejected
+from zerokie_action.http import group
 from zerokie_action.http.request import Bytes, Guard
 from zerokie_action.job import Job
 from zerokie_action.platform.client import HIDDEN_HINT, MANIFESTS, is_hidden
@@ -85,8 +86,8 @@ class Update:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.show)
-            for _, group in groupby(files, lambda file: is_page(file.path)):
-                await self._write_all(group, put)
+            for _, part in groupby(files, lambda file: is_page(file.path)):
+                await self._write_all(part, put)
             tasks.cancel_scope.cancel()
         self._job.log.info(f"Uploaded {progress.so_far}")
 
@@ -147,7 +148,7 @@ class Update:
             self._job.log.info(f"Recorded {human_files(len(entries))} for the next deploy to skip")
 
     async def _write_all(self, items: Iterable[T], write: Callable[[T], Awaitable[object]]) -> None:
-        """Write all items in their order, up to `concurrency` at the same time.
+        """Write all items in their order, up to `group.MOST` at the same time.
 
         A write may take effect even if its connection breaks. If the work ends early, no new write starts.
         The lock's client shields the writes in flight, so that they can receive their responses.
@@ -160,7 +161,7 @@ class Update:
                 await write(item)
 
         async with anyio.create_task_group() as tasks:
-            workers = [tasks.start_soon(work) for _ in items[: self._job.settings.concurrency]]
+            workers = [tasks.start_soon(work) for _ in items[: group.MOST]]
             try:
                 # The task group itself notices a cancellation only after its shielded writes.
                 for worker in workers:
